@@ -1,0 +1,26 @@
+// Package rpc is ONC RPC version 2 (RFC 5531) without any I/O: record marking,
+// call and reply headers, credentials, the program table and the dispatch of
+// one call. Bytes come in, bytes go out; package transport moves them.
+//
+// # Life of a call
+//
+// The transport owns a pool of [Call]s per lane. It gives a Call the bytes of
+// one record ([Server.Parse]), then runs it ([Server.Run]) on a lane. If the
+// outcome is [Wait] the same Call is run once more, from its beginning, on a
+// worker. When the outcome is [Done] the reply stands in Call.Reply and is sent;
+// then the Call goes back to its pool with all that it borrowed.
+//
+// # Ownership
+//
+// A Call borrows the record's bytes and the reply's memory from the transport
+// until its reply has been queued. Exactly one thread has the Call at a time.
+// Programs are immutable and shared by all threads; what they need per thread
+// they keep under Call.Place.
+//
+// # Errors
+//
+// Nothing that a peer sends panics or grows memory beyond the given limits: a
+// record that cannot be understood at all ends the connection ([ErrNotCall] and
+// its neighbours), everything else is answered with the denial or acceptance
+// status of RFC 5531, section 9.
+package rpc

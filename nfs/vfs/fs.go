@@ -1,0 +1,203 @@
+package vfs
+
+// Thread describes the operating-system thread that Views are made for. The
+// goroutine that owns it is locked to the thread for the thread's whole life.
+type Thread struct {
+	// MayWait is true on a worker: its Views may sleep in the kernel. It is
+	// false on a lane. It does not change.
+	MayWait bool
+	// Creds interns the credentials of the calls that run on this thread.
+	Creds Creds
+	// Current is the credential that the thread has in the kernel now, nil for
+	// the process's own. Only back ends that switch credentials touch it; all
+	// Views of the thread share it.
+	Current *Cred
+	// Prepared is set by the first back end that needs to change the thread
+	// itself (its own umask, its capabilities) once it has done so.
+	Prepared bool
+}
+
+// FS is one tree that can be exported. Its methods may be called from any
+// goroutine and do not block unless said otherwise.
+type FS interface {
+	// Root returns the handle of the tree's top directory.
+	Root() Handle
+	// Limits says what the file system can do.
+	Limits() Limits
+	// Verifier returns the write verifier (RFC 1813, section 3.3.7). It changes
+	// whenever data written UNSTABLE may have been lost: after a restart and
+	// after a failed write-back.
+	Verifier() uint64
+	// View returns the tree as seen from the calling thread, which t describes.
+	// It may block.
+	View(t *Thread) (View, error)
+	// Close releases what the FS holds. All Views are closed before it.
+	Close() error
+}
+
+// Limits is what FSINFO and PATHCONF need to know of a file system.
+type Limits struct {
+	NameMax         uint32 // bytes in a name
+	LinkMax         uint32 // hard links to a file
+	FileSizeMax     uint64 // bytes
+	TimeDelta       Time   // resolution of time stamps
+	HardLinks       bool
+	SymbolicLinks   bool
+	CaseInsensitive bool
+	CasePreserving  bool
+	ChownRestricted bool // only the superuser may give a file away
+	NoTrunc         bool // long names are refused, not shortened
+	Homogeneous     bool // PATHCONF is the same for all objects
+	CanSetTime      bool
+}
+
+// View is an FS seen from one thread. See the package comment for threads,
+// blocking ([Again]) and ownership. Results are valid only as far as the method
+// says; with every status but OK they are unspecified unless said otherwise.
+type View interface {
+	Objects
+	Files
+	Names
+	Directories
+	// Close gives back what the View holds. It is called on the View's thread.
+	Close()
+}
+
+// Objects are the operations on an object as a whole.
+type Objects interface {
+	// GetAttr fills a. It needs no permission: having the handle is enough.
+	GetAttr(h Handle, a *Attr) Status
+	// SetAttr changes attributes with c's rights, size first. With guard not
+	// nil and not equal to the object's ctime it changes nothing and returns
+	// NotSync. A size above the file system's largest is FBig or Inval. A change
+	// is on stable storage when it returns OK. w is filled as far as possible
+	// with every status but Again.
+	SetAttr(c *Cred, h Handle, s *SetAttr, guard *Time, w *WCC) Status
+	// Access returns which of the wanted permissions c has, and the object's
+	// attributes. The owner's right to open a file that he has locked himself
+	// out of is not counted here.
+	Access(c *Cred, h Handle, want Permission, a *Attr) (Permission, Status)
+	// Statfs fills s for the file system that h is on.
+	Statfs(c *Cred, h Handle, s *Statfs) Status
+}
+
+// Permission is a set of rights, with the kernel's bits of access(2).
+type Permission uint8
+
+// The rights.
+const (
+	MayExec Permission = 1 << iota // run a file, search a directory
+	MayWrite
+	MayRead
+)
+
+// Statfs is how full a file system is.
+type Statfs struct {
+	TotalBytes, FreeBytes, AvailBytes uint64 // Avail: to callers who are not the superuser
+	TotalFiles, FreeFiles, AvailFiles uint64
+}
+
+// Stability is how safe written data is, in RFC 1813's numbers (stable_how).
+type Stability uint32
+
+// The degrees of stability.
+const (
+	Unstable Stability = iota // in memory: a COMMIT must follow
+	DataSync                  // the data and what is needed to find it are on stable storage
+	FileSync                  // data and all metadata are on stable storage
+)
+
+// Files are the operations on the content of regular files, and on the target
+// of symbolic links.
+type Files interface {
+	// Read fills dst from offset off and returns how many bytes it read and
+	// whether the read reached the end of the file: fewer bytes than len(dst)
+	// come only together with eof. Beyond the end it is (0, true, OK), however
+	// far. a receives the attributes after the read, also when the read fails
+	// for anything but Again and a dead handle (a.Type is 0 when not filled).
+	// The owner may always read; so may whoever may execute the file.
+	Read(c *Cred, h Handle, off uint64, dst []byte, a *Attr) (n int, eof bool, s Status)
+	// Write writes the segments of src one after the other at off and returns
+	// how many bytes were written, more than none with OK, unless src is empty.
+	// The stability reached is how or better. The verifier was in force when the
+	// write began. w is filled as far as possible with every status but Again.
+	// The owner may always write.
+	Write(c *Cred, h Handle, off uint64, src [][]byte, how Stability, w *WCC) (n int, got Stability, verf uint64, s Status)
+	// Commit puts the range on stable storage; count 0 means to the end of the
+	// file. The verifier was in force before it began: a failed flush changes
+	// it and is an error, now and never again a success.
+	Commit(c *Cred, h Handle, off uint64, count uint32, w *WCC) (verf uint64, s Status)
+	// ReadLink copies the target of a symbolic link to dst, which should have
+	// room for 4096 bytes, and returns its length. Inval for other objects. a
+	// is filled as in Read.
+	ReadLink(c *Cred, h Handle, dst []byte, a *Attr) (n int, s Status)
+}
+
+// CreateHow is how CREATE treats an existing file (RFC 1813, createmode3).
+type CreateHow uint32
+
+// The ways to create.
+const (
+	Unchecked CreateHow = iota // an existing regular file is success; of the attributes only size applies to it
+	Guarded                    // an existing object is Exist
+	Exclusive                  // an existing file is success only if this verifier made it, also after a restart
+)
+
+// Names are the operations on entries of a directory. Every change is on stable
+// storage when the method returns OK. A name is 1 to 255 bytes without NUL and
+// slash and neither "." nor ".."; callers have checked it (only Lookup takes
+// "." and ".."). The WCC of each directory is filled as far as possible with
+// every status but Again; before and after are taken under a lock that excludes
+// other changes made through this FS.
+type Names interface {
+	// Lookup finds name in dir. ".." of the root is the root. d receives dir's
+	// attributes (d.Type is 0 when not filled), also with NoEnt.
+	Lookup(c *Cred, dir Handle, name []byte, e *Entry, d *Attr) Status
+	// Create makes or finds a regular file. verf matters for Exclusive only,
+	// whose s is ignored.
+	Create(c *Cred, dir Handle, name []byte, how CreateHow, s *SetAttr, verf uint64, e *Entry, w *WCC) Status
+	// Mkdir makes a directory.
+	Mkdir(c *Cred, dir Handle, name []byte, s *SetAttr, e *Entry, w *WCC) Status
+	// Symlink makes a symbolic link to target, 1 to 4095 bytes without NUL.
+	Symlink(c *Cred, dir Handle, name, target []byte, s *SetAttr, e *Entry, w *WCC) Status
+	// Mknod makes a device, socket or FIFO. major and minor are for devices.
+	Mknod(c *Cred, dir Handle, name []byte, t FileType, major, minor uint32, s *SetAttr, e *Entry, w *WCC) Status
+	// Remove removes an entry that is not a directory: IsDir for a directory.
+	Remove(c *Cred, dir Handle, name []byte, w *WCC) Status
+	// Rmdir removes an empty directory.
+	Rmdir(c *Cred, dir Handle, name []byte, w *WCC) Status
+	// Rename moves an entry, over an existing one where POSIX allows it.
+	Rename(c *Cred, from Handle, fromName []byte, to Handle, toName []byte, wf, wt *WCC) Status
+	// Link makes a hard link to h. a receives h's attributes after it, also on
+	// failure (a.Type is 0 when not filled).
+	Link(c *Cred, h Handle, dir Handle, name []byte, a *Attr, w *WCC) Status
+	// Walk resolves a slash-separated path below the root, following symbolic
+	// links only as long as they stay inside the tree. It serves MNT and always
+	// may wait.
+	Walk(c *Cred, path string, e *Entry) Status
+}
+
+// Directories reads directories.
+type Directories interface {
+	// ReadDir calls yield for each entry after the one that cookie belongs to,
+	// from the beginning when cookie is 0, and stops when yield returns false
+	// or at the end, which eof reports. "." and ".." are included. A cookie
+	// stays valid while entries come and go: an entry that exists throughout is
+	// seen exactly once. With cookie not 0 and verf not the directory's, or a
+	// cookie that cannot be one: BadCookie. d receives the directory's
+	// attributes (d.Type is 0 when not filled), also on failure. The returned
+	// verifier goes with the cookies.
+	//
+	// The entry and its name are borrowed by yield until it returns. With plus,
+	// Entry is filled as far as c may see it: HasEntry.
+	ReadDir(c *Cred, dir Handle, cookie, verf uint64, plus bool, d *Attr, yield func(*DirEntry) bool) (newVerf uint64, eof bool, s Status)
+}
+
+// DirEntry is one entry of a directory.
+type DirEntry struct {
+	FileID   uint64
+	Cookie   uint64 // never 0; continues after this entry
+	Name     []byte
+	HasEntry bool
+	Entry    Entry
+}
