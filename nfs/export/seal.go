@@ -1,0 +1,63 @@
+package export
+
+import (
+	"crypto/subtle"
+	"encoding/binary"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// WireMax is the largest file handle of NFSv3 in bytes (RFC 1813, section 2.4).
+// A sealed handle is never larger.
+const WireMax = 64
+
+// The layout of a sealed handle: version, export ID (big endian), length of the
+// back end's handle, that handle, and a tag over everything before it.
+const (
+	wireVersion = 1
+	wireHeader  = 1 + 4 + 1
+	tagLen      = 8
+	wireMin     = wireHeader + tagLen
+	wireFull    = wireHeader + vfs.HandleMax + tagLen
+)
+
+// It does not compile when a full handle outgrows the protocol's limit.
+const _ = uint(WireMax - wireFull)
+
+// Seal appends h, sealed for x, to dst and returns the extended slice. It does
+// not allocate when dst has room for [WireMax] bytes more. x is one of t's.
+func (t *Table) Seal(x *Export, h *vfs.Handle, dst []byte) []byte {
+	start := len(dst)
+	b := h.Bytes()
+	dst = append(dst, wireVersion,
+		byte(x.ID>>24), byte(x.ID>>16), byte(x.ID>>8), byte(x.ID), byte(len(b)))
+	dst = append(dst, b...)
+	return binary.LittleEndian.AppendUint64(dst, siphash(t.k0, t.k1, dst[start:]))
+}
+
+// Open verifies a handle that a client sent and takes it apart. fh is borrowed.
+// It does not allocate. The status is BadHandle when fh cannot be a handle of
+// this server's at all (length or version) and Stale when its tag is wrong or
+// its export is no longer there; x is nil then.
+func (t *Table) Open(fh []byte) (x *Export, h vfs.Handle, s vfs.Status) {
+	if len(fh) < wireMin || len(fh) > wireFull || fh[0] != wireVersion || int(fh[5]) != len(fh)-wireMin {
+		return nil, h, vfs.BadHandle
+	}
+	body := fh[:len(fh)-tagLen]
+	// The export is looked at only after the tag, so that nothing can be learnt
+	// of the table without the key.
+	var want [tagLen]byte
+	binary.LittleEndian.PutUint64(want[:], siphash(t.k0, t.k1, body))
+	if subtle.ConstantTimeCompare(want[:], fh[len(body):]) != 1 {
+		return nil, h, vfs.Stale
+	}
+	x = t.byID[binary.BigEndian.Uint32(body[1:])]
+	if x == nil {
+		return nil, h, vfs.Stale
+	}
+	h, ok := vfs.MakeHandle(body[wireHeader:])
+	if !ok {
+		return nil, h, vfs.BadHandle
+	}
+	return x, h, vfs.OK
+}

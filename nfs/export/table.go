@@ -1,0 +1,200 @@
+package export
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"strings"
+	"sync/atomic"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// Table is all that a server exports. See the package comment.
+type Table struct {
+	// immutable
+	k0, k1  uint64
+	exports []*Export
+	byID    map[uint32]*Export
+
+	// places[i] is written by Attach and Detach of place i only, on its thread.
+	places [][]vfs.View
+	// atomic
+	attached atomic.Int32
+}
+
+// NewTable builds the table for a server with the given number of places
+// (threads that run procedures). It takes the exports' file systems over when it
+// succeeds; they stay the caller's when it fails. Paths must be absolute and
+// different; exports may lie within each other.
+func NewTable(key Key, places int, exports []Export) (*Table, error) {
+	t := &Table{
+		k0:     binary.LittleEndian.Uint64(key[:8]),
+		k1:     binary.LittleEndian.Uint64(key[8:]),
+		byID:   make(map[uint32]*Export, len(exports)),
+		places: make([][]vfs.View, places),
+	}
+	for i := range exports {
+		x := exports[i]
+		path, ok := clean(x.Path)
+		if !ok {
+			return nil, fmt.Errorf("export: path %q is not an absolute path", x.Path)
+		}
+		x.Path, x.index = path, i
+		if x.FS == nil {
+			return nil, fmt.Errorf("export %s: no file system", path)
+		}
+		if err := x.settle(); err != nil {
+			return nil, fmt.Errorf("export %s: %w", path, err)
+		}
+		if x.ID == 0 {
+			x.ID = pathID(path)
+		}
+		if other := t.byID[x.ID]; other != nil {
+			if other.Path == path {
+				return nil, fmt.Errorf("export %s: exported twice", path)
+			}
+			return nil, fmt.Errorf("export %s: its identity %#08x is also that of %s: give one of them another path or an ID of its own",
+				path, x.ID, other.Path)
+		}
+		for _, other := range t.exports {
+			if other.Path == path {
+				return nil, fmt.Errorf("export %s: exported twice", path)
+			}
+		}
+		t.byID[x.ID] = &x
+		t.exports = append(t.exports, &x)
+	}
+	return t, nil
+}
+
+// pathID derives an export's identity from its path: FNV-1a, which is fixed for
+// all time, as handles that clients hold must survive upgrades of the server.
+func pathID(path string) uint32 {
+	f := fnv.New32a()
+	_, _ = f.Write([]byte(path)) // never fails
+	if id := f.Sum32(); id != 0 {
+		return id
+	}
+	return 1
+}
+
+// Close closes the file systems. Every place has been detached before; if one
+// has not, nothing is closed.
+func (t *Table) Close() error {
+	if n := t.attached.Load(); n != 0 {
+		return fmt.Errorf("export: table closed with %d places attached", n)
+	}
+	var errs []error
+	for _, x := range t.exports {
+		if err := x.FS.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("export %s: %w", x.Path, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Exports returns the exports in the order in which they were given. The slice
+// is the table's: it must not be changed.
+func (t *Table) Exports() []*Export { return t.exports }
+
+// Attach makes the Views of all exports for the thread that th describes. It is
+// called on that thread, and may block. place is less than NewTable's places and
+// not attached. When it fails, nothing stays attached.
+func (t *Table) Attach(place int, th *vfs.Thread) error {
+	if place < 0 || place >= len(t.places) {
+		return fmt.Errorf("export: place %d of %d", place, len(t.places))
+	}
+	if t.places[place] != nil {
+		return fmt.Errorf("export: place %d is attached already", place)
+	}
+	views := make([]vfs.View, 0, len(t.exports))
+	for _, x := range t.exports {
+		v, err := x.FS.View(th)
+		if err != nil {
+			for _, v := range views {
+				v.Close()
+			}
+			return fmt.Errorf("export %s: %w", x.Path, err)
+		}
+		views = append(views, v)
+	}
+	t.places[place] = views
+	t.attached.Add(1)
+	return nil
+}
+
+// Detach closes the Views of a place, on the place's thread. It does nothing
+// when the place is not attached.
+func (t *Table) Detach(place int) {
+	views := t.places[place]
+	if views == nil {
+		return
+	}
+	t.places[place] = nil
+	for _, v := range views {
+		v.Close()
+	}
+	t.attached.Add(-1)
+}
+
+// View returns x as the attached place sees it. It is called on the place's
+// thread.
+func (t *Table) View(place int, x *Export) vfs.View { return t.places[place][x.index] }
+
+// ByPath finds the export that path lies in, the innermost one if several do.
+// rest is the remainder below it, without a leading slash, "" for the export
+// itself. "/" stands for the only export of a table that has one. Empty
+// components and "." are dropped and ".." takes the component before it away; a
+// path that is not absolute, has a NUL, or climbs above "/" is not ok.
+func (t *Table) ByPath(path string) (x *Export, rest string, ok bool) {
+	path, ok = clean(path)
+	if !ok {
+		return nil, "", false
+	}
+	for _, e := range t.exports {
+		if below, in := within(e.Path, path); in && (x == nil || len(e.Path) > len(x.Path)) {
+			x, rest = e, below
+		}
+	}
+	if x == nil && path == "/" && len(t.exports) == 1 {
+		return t.exports[0], "", true
+	}
+	return x, rest, x != nil
+}
+
+// within reports whether the clean path lies in the clean path dir, and the rest
+// of it below dir.
+func within(dir, path string) (rest string, ok bool) {
+	if dir == "/" {
+		return path[1:], true
+	}
+	rest, ok = strings.CutPrefix(path, dir)
+	if !ok || rest != "" && rest[0] != '/' {
+		return "", false
+	}
+	return strings.TrimPrefix(rest, "/"), true
+}
+
+// clean returns the shortest equivalent of the absolute path, by its text
+// alone. Unlike path.Clean it refuses to climb above the root.
+func clean(path string) (string, bool) {
+	if !strings.HasPrefix(path, "/") || strings.IndexByte(path, 0) >= 0 {
+		return "", false
+	}
+	var parts []string
+	for part := range strings.SplitSeq(path, "/") {
+		switch part {
+		case "", ".":
+		case "..":
+			if len(parts) == 0 {
+				return "", false
+			}
+			parts = parts[:len(parts)-1]
+		default:
+			parts = append(parts, part)
+		}
+	}
+	return "/" + strings.Join(parts, "/"), true
+}
