@@ -142,15 +142,19 @@ func makeKey(dir, path string) error {
 	return syncDir(dir)
 }
 
-// makeDir makes the state directory and makes its entry durable.
+// makeDir makes the state directory, and those above it, with durable entries.
 func makeDir(dir string) error {
-	if _, err := os.Stat(dir); err == nil {
-		return nil
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return syncDir(filepath.Dir(filepath.Clean(dir)))
+	above := filepath.Dir(filepath.Clean(dir))
+	if err := makeDir(above); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncDir(above)
 }
 
 func syncDir(dir string) error {
@@ -164,8 +168,14 @@ func syncDir(dir string) error {
 // dropTemps removes what a crash while making a key has left. It runs only when
 // the key is in place: whoever is just making one then finds that.
 func dropTemps(dir string) {
-	left, _ := filepath.Glob(filepath.Join(dir, keyTemp)) // the pattern is well-formed
-	for _, name := range left {
-		_ = os.Remove(name) // it can stay: it holds a key that was never used
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if ok, _ := filepath.Match(keyTemp, e.Name()); ok {
+			// It can stay when this fails: its key was never used.
+			_ = os.Remove(filepath.Join(dir, e.Name()))
+		}
 	}
 }
