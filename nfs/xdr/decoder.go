@@ -1,0 +1,280 @@
+package xdr
+
+import "encoding/binary"
+
+// Decoder reads XDR values from a record that lies in one or more segments of
+// memory. The segments are borrowed until the next Reset; byte slices that a
+// Decoder returns are views of them and live as long.
+//
+// The first error sticks: from then on every read returns the zero value and
+// leaves nothing to read, so a caller decodes a whole message and asks Err once.
+//
+// The zero value is an empty record. A Decoder may be copied by assignment to
+// come back to the same place later: the copy reads on by itself, and views
+// obtained by one are overwritten by the other only where they cross a segment
+// boundary. It is for one goroutine at a time.
+type Decoder struct {
+	b    []byte   // what is unread of the current segment
+	rest [][]byte // the segments after b
+	more int      // bytes in rest
+	err  error
+	// scratch is the memory for opaques that cross a boundary. It only grows
+	// between two Resets, so that all views of one message stay apart.
+	scratch []byte
+}
+
+// Reset starts reading b, which is borrowed until the next Reset.
+func (d *Decoder) Reset(b []byte) {
+	d.b = b
+	d.rest = nil
+	d.more = 0
+	d.err = nil
+	d.scratch = d.scratch[:0]
+}
+
+// ResetSegments starts reading the record that is first followed by rest. Both
+// are borrowed until the next Reset; segments may be empty and of any length.
+func (d *Decoder) ResetSegments(first []byte, rest [][]byte) {
+	d.Reset(first)
+	d.rest = rest
+	for _, s := range rest {
+		d.more += len(s)
+	}
+}
+
+// Left returns how many bytes have not been read. It is 0 after an error.
+func (d *Decoder) Left() int { return len(d.b) + d.more }
+
+// Err returns the first error, nil when all went well.
+func (d *Decoder) Err() error { return d.err }
+
+// Fail makes err the Decoder's error, unless it has one already or err is nil.
+// Decoders of whole types call it for values that only they can judge.
+func (d *Decoder) Fail(err error) {
+	if err == nil || d.err != nil {
+		return
+	}
+	d.err = err
+	d.b = nil
+	d.rest = nil
+	d.more = 0
+}
+
+// Uint32 reads an unsigned integer (RFC 4506, section 4.2).
+func (d *Decoder) Uint32() (v uint32) {
+	// In this wording, and not in many others, the compiler inlines it.
+	if len(d.b) < 4 {
+		return d.slow32()
+	}
+	v, d.b = binary.BigEndian.Uint32(d.b), d.b[4:]
+	return
+}
+
+// Int32 reads an integer (section 4.1).
+func (d *Decoder) Int32() int32 { return int32(d.Uint32()) }
+
+// Uint64 reads an unsigned hyper integer (section 4.5).
+func (d *Decoder) Uint64() (v uint64) {
+	if len(d.b) < 8 {
+		return d.slow64()
+	}
+	v, d.b = binary.BigEndian.Uint64(d.b), d.b[8:]
+	return
+}
+
+// Int64 reads a hyper integer (section 4.5).
+func (d *Decoder) Int64() int64 { return int64(d.Uint64()) }
+
+// Bool reads a boolean (section 4.4): only 0 and 1 are legal.
+func (d *Decoder) Bool() bool {
+	v := d.Uint32()
+	if v > 1 {
+		d.Fail(ErrValue)
+	}
+	return v == 1
+}
+
+// Fixed reads n bytes of fixed-length opaque data and the padding after them
+// (section 4.9). The result is a view. Padding of any value is accepted.
+func (d *Decoder) Fixed(n int) []byte {
+	b := d.b
+	if uint(n) <= uint(len(b)) { // not a negative n
+		if padded := (n + 3) &^ 3; padded <= len(b) {
+			d.b = b[padded:]
+			return b[:n:n]
+		}
+	}
+	return d.slowFixed(n)
+}
+
+// Opaque reads variable-length opaque data or a string of at most max bytes
+// (sections 4.10 and 4.11). The length is checked against max and against what
+// is left before anything else is done with it. The result is a view.
+func (d *Decoder) Opaque(max uint32) []byte {
+	n, ok := d.length(max)
+	if !ok {
+		return nil
+	}
+	return d.Fixed(n)
+}
+
+// OpaqueSegments reads like Opaque but never copies: it appends one view for
+// each segment that the data lies in to dst and returns it. After an error dst
+// comes back as it was.
+func (d *Decoder) OpaqueSegments(max uint32, dst [][]byte) [][]byte {
+	n, ok := d.length(max)
+	if !ok {
+		return dst
+	}
+	pad := -n & 3
+	for n > 0 {
+		if len(d.b) == 0 {
+			d.next()
+			continue
+		}
+		m := min(n, len(d.b))
+		dst = append(dst, d.b[:m:m])
+		d.b = d.b[m:]
+		n -= m
+	}
+	d.Skip(pad)
+	return dst
+}
+
+// Skip passes over n bytes; padding is the caller's to count.
+func (d *Decoder) Skip(n int) {
+	if n < 0 {
+		d.Fail(ErrValue)
+		return
+	}
+	if n > d.Left() {
+		d.Fail(ErrShort)
+		return
+	}
+	for n > len(d.b) {
+		n -= len(d.b)
+		d.next()
+	}
+	d.b = d.b[n:]
+}
+
+// Count reads the number of elements of a variable-length array of at most max
+// (section 4.13) and checks that so many can be in the record, each taking at
+// least size bytes. So memory for the result can be reserved. After an error it
+// is 0.
+func (d *Decoder) Count(max uint32, size int) int {
+	n := d.Uint32()
+	if n > max {
+		d.Fail(ErrTooLong)
+		return 0
+	}
+	if uint64(n)*uint64(size) > uint64(d.Left()) {
+		d.Fail(ErrShort)
+		return 0
+	}
+	return int(n)
+}
+
+// Extend returns s with one element more. The element is what s had there in
+// its capacity, so that decoding into it uses that one's own slices again.
+func Extend[T any](s []T) []T {
+	if n := len(s); n < cap(s) {
+		return s[:n+1]
+	}
+	var zero T
+	return append(s, zero)
+}
+
+// length reads and checks the length of an opaque.
+func (d *Decoder) length(max uint32) (int, bool) {
+	n := d.Uint32()
+	if n > max {
+		d.Fail(ErrTooLong)
+		return 0, false
+	}
+	// In 64 bits, for the padding may take a length near 2^32 over it.
+	if (uint64(n)+3)&^3 > uint64(d.Left()) {
+		d.Fail(ErrShort)
+		return 0, false
+	}
+	return int(n), d.err == nil
+}
+
+// next goes to the next segment. There must be one.
+func (d *Decoder) next() {
+	d.b = d.rest[0]
+	d.rest = d.rest[1:]
+	d.more -= len(d.b)
+}
+
+// gather copies the next len(dst) bytes, which are there, across segments.
+func (d *Decoder) gather(dst []byte) {
+	for {
+		n := copy(dst, d.b)
+		d.b = d.b[n:]
+		dst = dst[n:]
+		if len(dst) == 0 {
+			return
+		}
+		d.next()
+	}
+}
+
+func (d *Decoder) slow32() uint32 {
+	if d.Left() < 4 {
+		d.Fail(ErrShort)
+		return 0
+	}
+	var b [4]byte
+	d.gather(b[:])
+	return binary.BigEndian.Uint32(b[:])
+}
+
+func (d *Decoder) slow64() uint64 {
+	if d.Left() < 8 {
+		d.Fail(ErrShort)
+		return 0
+	}
+	var b [8]byte
+	d.gather(b[:])
+	return binary.BigEndian.Uint64(b[:])
+}
+
+func (d *Decoder) slowFixed(n int) []byte {
+	if n < 0 {
+		d.Fail(ErrValue)
+		return nil
+	}
+	if left := d.Left(); n > left || -n&3 > left-n {
+		d.Fail(ErrShort)
+		return nil
+	}
+	for len(d.b) == 0 && len(d.rest) > 0 {
+		d.next()
+	}
+	var v []byte
+	if n <= len(d.b) {
+		v = d.b[:n:n]
+		d.b = d.b[n:]
+	} else {
+		v = d.room(n)
+		d.gather(v)
+	}
+	d.Skip(-n & 3)
+	return v
+}
+
+// scratchMin is the least scratch memory in bytes: enough for the handles and
+// names of any NFSv3 call, so that it is allocated once for most Decoders.
+const scratchMin = 1024
+
+// room takes n bytes of scratch. Growing leaves earlier views where they are.
+func (d *Decoder) room(n int) []byte {
+	at := len(d.scratch)
+	if n > cap(d.scratch)-at {
+		d.scratch = make([]byte, 0, max(n, 2*cap(d.scratch), scratchMin))
+		at = 0
+	}
+	d.scratch = d.scratch[:at+n]
+	return d.scratch[at : at+n : at+n]
+}
