@@ -58,13 +58,68 @@ type Call struct {
 	// Reply encodes the results, behind the reply header. Its capacity is at
 	// least ReplyMin when a procedure starts.
 	Reply xdr.Encoder
-	// Need is set with Grow: how many bytes Reply must have room for.
+	// Need is set with Grow. A procedure sets it to the bytes that its results
+	// need in all, best by Room; when Server.Run returns, it is how many bytes of
+	// memory Reply must be reset with, the header included.
 	Need int
 
-	procedure *Procedure
-	status    callStatus
-	args      xdr.Decoder // Args as it was after the header, to rewind
-	header    int         // length of the reply header in Reply
+	procedure  *Procedure
+	status     callStatus
+	protection Protection  // of the flavor, nil for those that protect nothing
+	args       xdr.Decoder // Args as it was after the header, to rewind
+	header     int         // where the results begin in Reply
+	before     int         // bytes of the header that the protection fills in
+	behind     int         // bytes behind the results that the protection may need
+	capacity   int         // of Reply's memory
+	succeeded  bool        // Reply holds results
+	presented  Presented
+	kept       []byte // results as they were before they were wrapped
+	scratch    []byte // a header that came in pieces
+}
+
+// Reset forgets the call, for the pool: nothing borrowed is kept. Place, Peer,
+// Local and Datagram are forgotten too.
+func (c *Call) Reset() {
+	c.XID, c.Prog, c.Vers, c.Proc = 0, 0, 0, 0
+	c.Auth.Flavor, c.Auth.UID, c.Auth.GID, c.Auth.n = AuthNone, nobody, nobody, 0
+	c.Peer, c.Local, c.Datagram = netip.AddrPort{}, netip.AddrPort{}, false
+	c.Place = nil
+	c.Args.Reset(nil)
+	c.args.Reset(nil)
+	c.Reply.Reset(nil)
+	c.Need = 0
+	c.procedure, c.protection = nil, nil
+	c.status = callStatus{}
+	c.header, c.before, c.behind, c.capacity = 0, 0, 0, 0
+	c.succeeded = false
+	c.presented = Presented{}
+}
+
+// Procedure returns what the call runs, nil when it will be refused: then
+// Server.Run encodes the refusal and needs no particular place.
+func (c *Call) Procedure() *Procedure { return c.procedure }
+
+// Results returns the bare results of a call that Run has answered with SUCCESS,
+// without the header and without a flavor's wrapping. It reports false for every
+// other reply. It is what a duplicate of the call is answered with
+// ([Server.Replay]). The view ends with the reply's memory or with Reset.
+func (c *Call) Results() (results []byte, ok bool) {
+	if !c.succeeded {
+		return nil, false
+	}
+	if c.protection != nil && c.procedure.Once {
+		return c.kept, true
+	}
+	return c.Reply.Bytes()[c.header:], true
+}
+
+// ArgsHead returns the first n bytes of the arguments, or all when there are not
+// as many, and how many there are in all: what tells a duplicate of the call from
+// another one with the same XID. It is called before Run, and the view ends there.
+func (c *Call) ArgsHead(n int) (head []byte, size int) {
+	size = c.args.Left()
+	d := c.args
+	return d.Fixed(min(n, size) &^ 3), size
 }
 
 // ReplyMin is the room in bytes that Call.Reply has at least, behind its header,
@@ -75,7 +130,7 @@ const ReplyMin = 1024
 // Room makes sure that n bytes can be encoded into Reply from here on. When it
 // returns false the procedure returns Grow at once.
 func (c *Call) Room(n int) bool {
-	if c.Reply.Free() >= n {
+	if c.Reply.Free()-c.behind >= n {
 		return true
 	}
 	c.Need = n + c.Reply.Len() - c.header

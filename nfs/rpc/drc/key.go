@@ -1,0 +1,41 @@
+package drc
+
+import (
+	"hash/maphash"
+	"net/netip"
+)
+
+// Key tells calls apart. The XID alone does not: clients start anew with any
+// number after a reboot, and several programs on one host choose them
+// independently. The peer's port is left out, since it changes when the client
+// connects again.
+type Key struct {
+	Peer                  netip.Addr
+	XID, Prog, Vers, Proc uint32
+	Sum                   uint64 // Sum of the beginning of the arguments
+	Len                   uint32 // bytes in the arguments
+}
+
+// SumMax is how many bytes of the arguments are worth giving to Sum. What tells
+// two calls apart stands at the beginning: a handle and a name.
+const SumMax = 256
+
+var seed = maphash.MakeSeed()
+
+// Sum returns a checksum of b for Key.Sum. It is good for the life of the
+// process, and nobody outside can make two different b collide on purpose.
+func Sum(b []byte) uint64 { return maphash.Bytes(seed, b) }
+
+// normal is k with an address that does not depend on the family of the socket
+// that the call came in by.
+func (k Key) normal() Key {
+	k.Peer = k.Peer.Unmap()
+	return k
+}
+
+// hash spreads keys over shards. Consecutive XIDs of one client go to different
+// ones.
+func (k *Key) hash() uint32 {
+	h := (uint64(k.XID) ^ k.Sum) * 0x9e3779b97f4a7c15
+	return uint32(h >> 32)
+}

@@ -1,0 +1,107 @@
+package rpc
+
+import "github.com/ringnfs/ringnfs/nfs/xdr"
+
+// Flavor is one way to say who is calling (RFC 5531, section 8). A Flavor is
+// shared by all threads; what it remembers of sessions it protects itself.
+//
+// # What a flavor can do
+//
+// Accept runs within [Server.Parse], on a lane, and therefore must not block.
+// Besides judging the credential it can:
+//
+//   - fill in the call's Auth, which is all that programs ever see of it;
+//   - protect the call ([Call.Protect]): the arguments are unwrapped before the
+//     procedure sees them, the results are wrapped behind its back, and the reply
+//     carries a verifier. RPCSEC_GSS (RFC 2203) needs this for every DATA call:
+//     the [Protection] is the security context together with the call's sequence
+//     number and service;
+//   - answer the call itself ([Call.Divert]): the call runs a procedure of the
+//     flavor's instead of the program's. RPCSEC_GSS does so for INIT,
+//     CONTINUE_INIT and DESTROY, which come as calls of the NULL procedure, and
+//     AUTH_TLS (RFC 9289) for its probe. Such a procedure is a [Procedure] like
+//     any other, so one that may sleep is of class [Blocking];
+//   - have the call dropped ([AuthDiscard]).
+//
+// A procedure is run again after Wait and Grow, but Accept is called once per
+// call: sequence windows advance there.
+type Flavor interface {
+	// Number is the flavor's number on the wire, below 8.
+	Number() uint32
+	// Accept judges the credential of c, whose XID, Prog, Vers, Proc, Peer,
+	// Local and Datagram are valid, and fills c.Auth if it returns AuthOK;
+	// Auth.Flavor is set by the caller. p is borrowed until the call is over.
+	Accept(c *Call, p *Presented) AuthStat
+}
+
+// Presented is what a caller shows for itself. The slices are views of the
+// record, or of the Call where the record came in pieces.
+type Presented struct {
+	// Cred is the body of the credential, at most 400 bytes.
+	Cred []byte
+	// VerfFlavor and Verf are the verifier, at most 400 bytes.
+	VerfFlavor uint32
+	Verf       []byte
+	// Signed is the header from the XID to the end of the credential: what a
+	// verifier of RPCSEC_GSS is a checksum of (RFC 2203, section 5.3.1).
+	Signed []byte
+}
+
+// plain reports whether the verifier is the one that goes with a credential that
+// proves nothing: AUTH_NONE without a body.
+func (p *Presented) plain() bool { return p.VerfFlavor == AuthNone && len(p.Verf) == 0 }
+
+// Protection is what a flavor does to the rest of a call that it has accepted.
+// It belongs to one call and is used by the thread that has the Call.
+type Protection interface {
+	// Unwrap makes c.Args, which stands at the arguments as they came, read the
+	// bare ones. It is called once, by Parse, and not for diverted calls. False
+	// is answered with GARBAGE_ARGS (RFC 2203, section 5.3.3.4.2).
+	Unwrap(c *Call) bool
+	// Verifier writes the verifier of an accepted reply: its flavor to the
+	// result, its body, at most len(dst) bytes, to dst. It may be called again
+	// when the procedure is run again.
+	Verifier(c *Call, dst []byte) (flavor uint32, n int)
+	// Overhead returns how many bytes Wrap needs before the results, exactly,
+	// and behind them, at most. Together with the verifier they stay below
+	// HeaderMax.
+	Overhead(c *Call) (before, behind int)
+	// Wrap completes c.Reply, in which the bytes from at are the reserved ones,
+	// followed by the results up to the end. Only successful results are wrapped.
+	Wrap(c *Call, at int)
+}
+
+// flavorsMax bounds the numbers of flavors; RFC 5531's registry has used 0 to 7.
+const flavorsMax = 8
+
+// Protect makes the rest of the call go through p. It is for Flavor.Accept.
+func (c *Call) Protect(p Protection) { c.protection = p }
+
+// Divert makes the call run p, whatever procedure it names. It is for
+// Flavor.Accept. p is shared and immutable.
+func (c *Call) Divert(p *Procedure) { c.procedure = p }
+
+// None is AUTH_NONE (RFC 5531, section 8.2): nobody. The body of its credential
+// is ignored, as the RFC leaves its content undefined.
+type None struct{}
+
+// nobody is the user and group of a caller without a name.
+const nobody = 65534
+
+// Number returns AuthNone.
+func (None) Number() uint32 { return AuthNone }
+
+// Accept makes the caller nobody.
+func (None) Accept(c *Call, p *Presented) AuthStat {
+	if !p.plain() {
+		return AuthBadVerf
+	}
+	c.Auth.UID, c.Auth.GID, c.Auth.n = nobody, nobody, 0
+	return AuthOK
+}
+
+// verifierNone is the verifier of a reply without protection.
+func verifierNone(e *xdr.Encoder) {
+	e.Uint32(AuthNone)
+	e.Uint32(0)
+}

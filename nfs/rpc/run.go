@@ -1,0 +1,207 @@
+package rpc
+
+import (
+	"encoding/binary"
+	"runtime/debug"
+)
+
+// Run runs the call's procedure on this thread, which is c.Place, and encodes
+// the reply into c.Reply, whose memory the caller has set. It returns
+//
+//   - Done: c.Reply holds the complete reply. When it is empty, the call is to be
+//     dropped without one.
+//   - Wait: the procedure must be run on a worker; c is rewound.
+//   - Grow: c.Reply must be reset with c.Need bytes of memory at least and Run
+//     be called again; c is rewound. The procedure has changed nothing.
+//
+// Whatever else may go wrong in the procedure, a panic included, becomes a reply:
+// GARBAGE_ARGS, SYSTEM_ERR or AUTH_ERROR. Run blocks only as long as the procedure does.
+func (s *Server) Run(c *Call) Outcome {
+	c.succeeded = false
+	c.Reply.Truncate(0)
+	if c.status.kind != kindRun {
+		return c.refuse()
+	}
+	if !c.begin(ReplyMin) {
+		return Grow
+	}
+	out := s.invoke(c)
+	switch out {
+	case Done:
+		if c.Reply.Err() != nil || c.Reply.Free() < c.behind {
+			s.fault(c, ErrOverflow)
+			return Done
+		}
+		c.complete()
+		return Done
+	case Wait:
+		if c.Place != nil && c.Place.Thread != nil && c.Place.Thread.MayWait {
+			s.fault(c, ErrNoProgress)
+			return Done
+		}
+	case Grow:
+		// From room for results to memory for the reply.
+		c.Need += c.header + c.behind
+		if c.Need <= c.capacity {
+			s.fault(c, ErrNoProgress)
+			return Done
+		}
+	case GarbageArgs:
+		c.fail(acceptGarbageArgs)
+		return Done
+	case SystemErr:
+		c.fail(acceptSystemErr)
+		return Done
+	case TooWeak:
+		c.status.auth = AuthTooWeak
+		c.authError()
+		return Done
+	default:
+		s.fault(c, ErrOutcome)
+		return Done
+	}
+	c.rewind()
+	return out
+}
+
+// Replay encodes a reply to c, which was parsed and has not been run, with the
+// results of an earlier run of the same call ([Call.Results]). It returns Done,
+// or Grow as Run does.
+func (s *Server) Replay(c *Call, results []byte) Outcome {
+	c.succeeded = false
+	c.Reply.Truncate(0)
+	if c.status.kind != kindRun {
+		return c.refuse()
+	}
+	if !c.begin(len(results)) {
+		return Grow
+	}
+	copy(c.Reply.Reserve(len(results)), results)
+	c.complete()
+	return Done
+}
+
+// invoke runs the procedure and turns a panic into SystemErr.
+func (s *Server) invoke(c *Call) (out Outcome) {
+	defer func() {
+		if v := recover(); v != nil {
+			if s.OnPanic != nil {
+				s.OnPanic(c, v, debug.Stack())
+			}
+			out = SystemErr
+		}
+	}()
+	return c.procedure.Handle(c)
+}
+
+// begin encodes the header of a successful reply. It reports false, with Need
+// set, when there is no room for n bytes of results behind it.
+func (c *Call) begin(n int) bool {
+	c.capacity = c.Reply.Free()
+	c.before, c.behind = 0, 0
+	if c.protection != nil {
+		c.before, c.behind = c.protection.Overhead(c)
+		n += authBodyMax + c.before + c.behind
+	}
+	if c.capacity < acceptedFixed+n {
+		c.Need = acceptedFixed + n
+		return false
+	}
+	c.accepted(acceptSuccess)
+	c.Reply.Reserve(c.before)
+	c.header = c.Reply.Len()
+	return true
+}
+
+// accepted encodes an accepted header with the given status.
+func (c *Call) accepted(stat acceptStat) {
+	if c.protection == nil {
+		if b := c.Reply.Reserve(acceptedFixed); b != nil {
+			binary.BigEndian.PutUint32(b, c.XID)
+			binary.BigEndian.PutUint32(b[4:], msgReply)
+			binary.BigEndian.PutUint32(b[8:], msgAccepted)
+			binary.BigEndian.PutUint64(b[12:], AuthNone) // and its length
+			binary.BigEndian.PutUint32(b[20:], uint32(stat))
+		}
+		return
+	}
+	var body [authBodyMax]byte
+	flavor, n := c.protection.Verifier(c, body[:])
+	c.Reply.Uint32(c.XID)
+	c.Reply.Uint32(msgReply)
+	c.Reply.Uint32(msgAccepted)
+	c.Reply.Uint32(flavor)
+	c.Reply.Opaque(body[:n])
+	c.Reply.Uint32(uint32(stat))
+}
+
+// complete ends a successful reply.
+func (c *Call) complete() {
+	c.succeeded = true
+	if c.protection == nil {
+		return
+	}
+	if c.procedure.Once {
+		c.kept = append(c.kept[:0], c.Reply.Bytes()[c.header:]...)
+	}
+	c.protection.Wrap(c, c.header-c.before)
+}
+
+// fail turns the successful reply that was begun into one with another status:
+// the verifier stays, the results go.
+func (c *Call) fail(stat acceptStat) {
+	at := c.header - c.before
+	c.Reply.Truncate(at)
+	c.Reply.SetUint32(at-4, uint32(stat))
+}
+
+// fault answers a broken contract.
+func (s *Server) fault(c *Call, err error) {
+	if s.OnFault != nil {
+		s.OnFault(c, err)
+	}
+	c.fail(acceptSystemErr)
+}
+
+// refuse encodes the reply of a call that no procedure runs for.
+func (c *Call) refuse() Outcome {
+	if c.Reply.Free() < HeaderMax {
+		c.Need = HeaderMax
+		return Grow
+	}
+	switch c.status.kind {
+	case kindAccept:
+		c.accepted(c.status.accept)
+		if c.status.accept == acceptProgMismatch {
+			c.Reply.Uint32(c.status.low)
+			c.Reply.Uint32(c.status.high)
+		}
+	case kindAuth:
+		c.authError()
+	case kindMismatch:
+		c.Reply.Uint32(c.XID)
+		c.Reply.Uint32(msgReply)
+		c.Reply.Uint32(msgDenied)
+		c.Reply.Uint32(rejectMismatch)
+		c.Reply.Uint32(rpcVersion)
+		c.Reply.Uint32(rpcVersion)
+	case kindDiscard, kindRun:
+	}
+	return Done
+}
+
+// authError makes the reply a denial with the status's auth_stat.
+func (c *Call) authError() {
+	c.Reply.Truncate(0)
+	c.Reply.Uint32(c.XID)
+	c.Reply.Uint32(msgReply)
+	c.Reply.Uint32(msgDenied)
+	c.Reply.Uint32(rejectAuth)
+	c.Reply.Uint32(uint32(c.status.auth))
+}
+
+// rewind makes the call as it was before its procedure ran.
+func (c *Call) rewind() {
+	c.Reply.Truncate(0)
+	c.Args = c.args
+}

@@ -1,0 +1,84 @@
+package rpc
+
+import "fmt"
+
+// Server is a set of programs and of flavors. It does no I/O and has no state
+// per call: once it serves, it is immutable and shared by all threads.
+type Server struct {
+	programs []*Program
+	flavors  [flavorsMax]Flavor
+
+	// OnPanic hears of a panic in a procedure: its value and the stack. The
+	// call is answered with SYSTEM_ERR. It is set before the first call and
+	// called on the thread that ran the procedure.
+	OnPanic func(c *Call, value any, stack []byte)
+	// OnFault hears of a procedure that broke its contract, with one of
+	// ErrOverflow, ErrNoProgress, ErrOutcome. The call is answered with
+	// SYSTEM_ERR. It is set and called like OnPanic.
+	OnFault func(c *Call, err error)
+}
+
+// NewServer returns a Server of the given programs, looked up in this order, with
+// the flavors None and Sys. It panics when a table is inconsistent: two programs
+// of one number, versions with gaps, a named procedure without Handle.
+func NewServer(programs ...*Program) *Server {
+	s := &Server{programs: programs}
+	for i, p := range programs {
+		for _, q := range programs[:i] {
+			if p.Number == q.Number {
+				panic(fmt.Sprintf("rpc: program %d is given twice", p.Number))
+			}
+		}
+		p.check()
+	}
+	s.Use(None{})
+	s.Use(Sys{})
+	return s
+}
+
+// Use adds a flavor, or replaces the one of its number. It is called before the
+// first call.
+func (s *Server) Use(f Flavor) { s.flavors[f.Number()] = f }
+
+// check panics when the table of a program is inconsistent.
+func (p *Program) check() {
+	if len(p.Versions) == 0 {
+		panic(fmt.Sprintf("rpc: program %s has no version", p.Name))
+	}
+	for i := range p.Versions {
+		v := &p.Versions[i]
+		if v.Number != p.Versions[0].Number+uint32(i) {
+			panic(fmt.Sprintf("rpc: program %s: version %d is out of order", p.Name, v.Number))
+		}
+		for j := range v.Procedures {
+			if q := &v.Procedures[j]; (q.Name == "") != (q.Handle == nil) {
+				panic(fmt.Sprintf("rpc: program %s version %d: procedure %d needs both a name and a handler",
+					p.Name, v.Number, j))
+			}
+		}
+	}
+}
+
+// find looks the called procedure up, or says why there is none.
+func (s *Server) find(c *Call) {
+	for _, p := range s.programs {
+		if p.Number != c.Prog {
+			continue
+		}
+		i := c.Vers - p.Versions[0].Number // wraps around below the lowest
+		if uint64(i) >= uint64(len(p.Versions)) {
+			c.accept(acceptProgMismatch)
+			c.status.low = p.Versions[0].Number
+			c.status.high = p.Versions[len(p.Versions)-1].Number
+			return
+		}
+		procedures := p.Versions[i].Procedures
+		if uint64(c.Proc) >= uint64(len(procedures)) || procedures[c.Proc].Handle == nil {
+			c.accept(acceptProcUnavail)
+			return
+		}
+		c.procedure = &procedures[c.Proc]
+		return
+	}
+	c.accept(acceptProgUnavail)
+}
