@@ -1,0 +1,37 @@
+package uring
+
+// Config says how to make a ring. The zero value is a usable ring with every
+// feature that the kernel has.
+type Config struct {
+	// Entries is how many entries can be queued between two submissions;
+	// rounded up to a power of two, at most EntriesMax. Default 256.
+	Entries uint32
+	// CQEntries is how many completions can wait; at least Entries. More than
+	// that are kept by the kernel on a slow path. Default 4 x Entries.
+	CQEntries uint32
+	// Without switches features off, so that the older path is taken.
+	Without Feature
+	// Disabled makes a ring that accepts nothing until Enable, whose thread
+	// becomes its owner.
+	Disabled bool
+	// WorkersOf shares the kernel's workers (io-wq) of another ring.
+	WorkersOf *Ring
+}
+
+// EntriesMax and CQEntriesMax are the kernel's limits (IORING_MAX_ENTRIES,
+// IORING_MAX_CQ_ENTRIES).
+const (
+	EntriesMax   = 32768
+	CQEntriesMax = 2 * EntriesMax
+)
+
+func (c *Config) defaults() {
+	if c.Entries == 0 {
+		c.Entries = 256
+	}
+	c.Entries = min(c.Entries, EntriesMax)
+	if c.CQEntries == 0 {
+		c.CQEntries = 4 * c.Entries
+	}
+	c.CQEntries = min(max(c.CQEntries, c.Entries), CQEntriesMax)
+}

@@ -1,0 +1,51 @@
+package uring
+
+import (
+	"fmt"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Map returns n zeroed bytes outside the Go heap, aligned to a page, for
+// memory whose address the kernel keeps. Unmap gives them back; the collector
+// never does.
+func Map(n int) ([]byte, error) {
+	p, err := unix.MmapPtr(-1, 0, nil, uintptr(n),
+		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		return nil, fmt.Errorf("uring: map %d bytes: %w", n, err)
+	}
+	return unsafe.Slice((*byte)(p), n), nil
+}
+
+// Unmap gives back exactly what Map returned. The kernel must be done with it.
+func Unmap(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	if err := unix.MunmapPtr(unsafe.Pointer(unsafe.SliceData(b)), uintptr(len(b))); err != nil {
+		return fmt.Errorf("uring: unmap %d bytes: %w", len(b), err)
+	}
+	return nil
+}
+
+// MapSlice is Map for n values of T, which must hold no Go pointers: the
+// collector does not look there.
+func MapSlice[T any](n int) ([]T, error) {
+	var t T
+	b, err := Map(n * int(unsafe.Sizeof(t)))
+	if err != nil {
+		return nil, err
+	}
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), n), nil
+}
+
+// UnmapSlice gives back exactly what MapSlice returned.
+func UnmapSlice[T any](s []T) error {
+	if len(s) == 0 {
+		return nil
+	}
+	n := len(s) * int(unsafe.Sizeof(s[0]))
+	return Unmap(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), n))
+}

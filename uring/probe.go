@@ -1,0 +1,144 @@
+package uring
+
+import (
+	"sync"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/uring/internal/abi"
+)
+
+// kernelProbe is what the running kernel can do, before anything is switched off.
+type kernelProbe struct {
+	features Features
+}
+
+// probed remembers the answer: the kernel does not change under a process.
+// Failures are not kept, since a limit or a sysctl may be corrected.
+var probed struct {
+	mu    sync.Mutex
+	probe *kernelProbe
+}
+
+func probeKernel() (*kernelProbe, error) {
+	probed.mu.Lock()
+	defer probed.mu.Unlock()
+	if probed.probe != nil {
+		return probed.probe, nil
+	}
+	p, err := probeFresh()
+	if err != nil {
+		return nil, err
+	}
+	probed.probe = p
+	return p, nil
+}
+
+// probeFresh asks a scratch ring of one entry, so that nothing of the probing
+// is ever seen in a ring that is used.
+func probeFresh() (*kernelProbe, error) {
+	k := &kernelProbe{features: Features{found: AllFeatures, Kernel: kernelRelease()}}
+	f := &k.features
+	p := abi.Params{CQEntries: 16, Flags: setupFlags(f)}
+	fd, errno := sysSetup(4, &p)
+	// What the kernel does not know is EINVAL; the youngest is given up first.
+	for _, one := range []Feature{NoSQArray, DeferTaskrun, SingleIssuer} {
+		if errno != unix.EINVAL {
+			break
+		}
+		f.miss(one, missingReason(one))
+		p = abi.Params{CQEntries: 16, Flags: setupFlags(f)}
+		fd, errno = sysSetup(4, &p)
+	}
+	if errno != 0 {
+		return nil, diagnose("io_uring_setup", errno, readEnvironment())
+	}
+	r := &Ring{fd: fd, enterFD: fd, features: *f}
+	if err := r.mapRings(&p); err != nil {
+		_ = unix.Close(fd)
+		return nil, err
+	}
+	defer func() { _ = r.Close() }()
+	ops, errno := r.probeOps()
+	if errno != 0 || !ops.has(abi.OpSendmsgZC) || f.missing&(DeferTaskrun|SingleIssuer) != 0 {
+		return nil, &SetupError{
+			Op: "probe", Errno: errno, Kind: ErrKernelOld,
+			Cause:  "Linux " + f.Kernel + " lacks what io_uring of Linux " + kernelFloor + " has",
+			Remedy: "run Linux " + kernelFloor + " or later",
+		}
+	}
+	if p.Features&abi.FeatRecvSendBundle == 0 {
+		f.miss(Bundle, missingReason(Bundle))
+	}
+	for one, op := range featureOps {
+		if !ops.has(op) {
+			f.miss(one, missingReason(one))
+		}
+	}
+	// A flag of a send is judged before the descriptor: EINVAL against EBADF.
+	if !r.sendFlagKnown(abi.OpSendZC, abi.SendZCReportUsage) {
+		f.miss(ZCReportUsage, missingReason(ZCReportUsage))
+	}
+	if !r.sendFlagKnown(abi.OpSend, abi.SendVectorized) {
+		f.miss(SendVectorized, missingReason(SendVectorized))
+	}
+	if !r.incRingKnown() {
+		f.miss(IncBufRing, missingReason(IncBufRing))
+	}
+	return k, nil
+}
+
+// featureOps are the features that are an operation.
+var featureOps = map[Feature]uint8{
+	SendZC: abi.OpSendZC, SendMsgZC: abi.OpSendmsgZC,
+	ReadMultishot: abi.OpReadMultishot, FixedInstall: abi.OpFixedFDInstall,
+	Ftruncate: abi.OpFtruncate, Pipe: abi.OpPipe,
+}
+
+func missingReason(one Feature) string {
+	return "needs Linux " + one.Since()
+}
+
+// probeOps asks which operations there are.
+func (r *Ring) probeOps() (*opSet, unix.Errno) {
+	p := new(abi.Probe)
+	_, errno := sysRegister(r.fd, abi.RegisterProbe, unsafe.Pointer(p), abi.ProbeOpsMax)
+	set := &opSet{}
+	for _, op := range p.Ops[:p.OpsLen] {
+		set[op.Op] = op.Flags&abi.OpSupported != 0
+	}
+	return set, errno
+}
+
+// opSet says of each operation whether the kernel has it.
+type opSet [abi.ProbeOpsMax]bool
+
+func (s *opSet) has(op uint8) bool { return s[op] }
+
+// sendFlagKnown submits a send on no descriptor at all.
+func (r *Ring) sendFlagKnown(op uint8, flag uint16) bool {
+	s := r.SQE()
+	s.prep(op, -1, 0, 0, 0)
+	s.e.IOPrio = flag
+	if _, err := r.Submit(); err != nil {
+		return false
+	}
+	known := false
+	var cqes [2]CQE
+	for _, c := range cqes[:r.Harvest(cqes[:])] {
+		if !c.Notif() {
+			known = c.Errno() == unix.EBADF
+		}
+	}
+	return known
+}
+
+// incRingKnown registers an incremental buffer ring and takes it back.
+func (r *Ring) incRingKnown() bool {
+	b, err := r.newBufRing(0, 1, abi.PbufRingInc)
+	if err != nil {
+		return false
+	}
+	return b.Close() == nil
+}

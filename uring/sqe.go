@@ -1,0 +1,116 @@
+package uring
+
+import (
+	"unsafe"
+
+	"github.com/ringnfs/ringnfs/uring/internal/abi"
+)
+
+// SQE is one submission entry, a place in memory shared with the kernel. The
+// pointer that Ring.SQE returns is valid until the next Submit or Wait.
+//
+// A Prep method sets the operation and its arguments; the setters may be
+// called before or after it.
+type SQE struct {
+	e abi.SQE
+}
+
+var _ [64]struct{} = [unsafe.Sizeof(SQE{})]struct{}{}
+
+// SQEFlags are the flags that every operation has.
+type SQEFlags uint8
+
+const (
+	// FixedFile: the descriptor is a slot of the registered files.
+	FixedFile SQEFlags = abi.SQEFixedFile
+	// Drain: start after all that was submitted before has completed.
+	Drain SQEFlags = abi.SQEIODrain
+	// Link: the next entry starts when this one has succeeded, else it and
+	// the rest of the chain are cancelled. A short read or write breaks a chain.
+	Link SQEFlags = abi.SQEIOLink
+	// Hardlink: like Link, but failure does not break the chain.
+	Hardlink SQEFlags = abi.SQEIOHardlink
+	// Async: go to a kernel worker at once, without trying inline first.
+	Async SQEFlags = abi.SQEAsync
+	// BufferSelect: take a buffer from the group given by SetBufGroup.
+	BufferSelect SQEFlags = abi.SQEBufferSelect
+	// SkipSuccess: post no completion unless the operation fails.
+	SkipSuccess SQEFlags = abi.SQECQESkipSuccess
+)
+
+// GroupID names a group of provided buffers.
+type GroupID uint16
+
+// BufferID names a buffer in its group.
+type BufferID uint16
+
+// Personality names registered credentials; zero is the submitter's own.
+type Personality uint16
+
+// FileIndexAlloc, given to SetFileIndex, has the kernel pick a free slot of
+// the registered files; the completion's result is the slot.
+const FileIndexAlloc = abi.FileIndexAlloc
+
+// SetUserData sets the number that comes back in every completion. It is an
+// index with a generation, never an address.
+func (s *SQE) SetUserData(u uint64) { s.e.UserData = u }
+
+// UserData returns what SetUserData set.
+func (s *SQE) UserData() uint64 { return s.e.UserData }
+
+// AddFlags sets flags beside those already set.
+func (s *SQE) AddFlags(f SQEFlags) { s.e.Flags |= uint8(f) }
+
+// SetPersonality runs the operation with the credentials registered as p.
+func (s *SQE) SetPersonality(p Personality) { s.e.Personality = uint16(p) }
+
+// SetBufGroup has the operation take a provided buffer of group g; it also
+// sets BufferSelect.
+func (s *SQE) SetBufGroup(g GroupID) {
+	s.e.Flags |= uint8(BufferSelect)
+	s.e.BufIndex = uint16(g)
+}
+
+// SetFileIndex makes an operation that opens, accepts or creates a socket put
+// its result into that slot of the registered files, or into a free one for
+// FileIndexAlloc, instead of the descriptor table.
+func (s *SQE) SetFileIndex(slot uint32) {
+	if slot != FileIndexAlloc {
+		slot++
+	}
+	s.e.FileIndex = int32(slot)
+}
+
+// RecvSendFlags are flags of the receive and send operations that are not
+// flags of the system calls.
+type RecvSendFlags uint16
+
+const (
+	// PollFirst: wait for readiness before the first attempt.
+	PollFirst RecvSendFlags = abi.RecvSendPollFirst
+	// ReportUsage: the notification of a zero-copy send says whether the data
+	// was copied after all, see CQE.Copied. Needs ZCReportUsage.
+	ReportUsage RecvSendFlags = abi.SendZCReportUsage
+)
+
+// AddRecvSendFlags sets flags of a receive or send operation.
+func (s *SQE) AddRecvSendFlags(f RecvSendFlags) { s.e.IOPrio |= uint16(f) }
+
+// prep sets the operation and what most of them share.
+func (s *SQE) prep(op uint8, fd int, addr uint64, n uint32, off uint64) {
+	s.e.Opcode = op
+	s.e.FD = int32(fd)
+	s.e.Addr = addr
+	s.e.Len = n
+	s.e.Off = off
+}
+
+// address is where the kernel finds b; the caller of Prep keeps it there.
+func address(b []byte) uint64 {
+	return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b))))
+}
+
+// pointer is address for a single object.
+func pointer[T any](p *T) uint64 {
+	return uint64(uintptr(unsafe.Pointer(p)))
+}
