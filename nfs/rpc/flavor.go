@@ -1,7 +1,5 @@
 package rpc
 
-import "github.com/ringnfs/ringnfs/nfs/xdr"
-
 // Flavor is one way to say who is calling (RFC 5531, section 8). A Flavor is
 // shared by all threads; what it remembers of sessions it protects itself.
 //
@@ -48,8 +46,8 @@ type Presented struct {
 }
 
 // plain reports whether the verifier is the one that goes with a credential that
-// proves nothing: AUTH_NONE without a body.
-func (p *Presented) plain() bool { return p.VerfFlavor == AuthNone && len(p.Verf) == 0 }
+// proves nothing: AUTH_NONE, whose body is undefined (RFC 5531, section 10.1).
+func (p *Presented) plain() bool { return p.VerfFlavor == AuthNone }
 
 // Protection is what a flavor does to the rest of a call that it has accepted.
 // It belongs to one call and is used by the thread that has the Call.
@@ -81,7 +79,7 @@ func (c *Call) Protect(p Protection) { c.protection = p }
 // Flavor.Accept. p is shared and immutable.
 func (c *Call) Divert(p *Procedure) { c.procedure = p }
 
-// None is AUTH_NONE (RFC 5531, section 8.2): nobody. The body of its credential
+// None is AUTH_NONE (RFC 5531, section 10.1): nobody. The body of its credential
 // is ignored, as the RFC leaves its content undefined.
 type None struct{}
 
@@ -98,10 +96,4 @@ func (None) Accept(c *Call, p *Presented) AuthStat {
 	}
 	c.Auth.UID, c.Auth.GID, c.Auth.n = nobody, nobody, 0
 	return AuthOK
-}
-
-// verifierNone is the verifier of a reply without protection.
-func verifierNone(e *xdr.Encoder) {
-	e.Uint32(AuthNone)
-	e.Uint32(0)
 }

@@ -127,8 +127,8 @@ func (s *Server) authenticate(c *Call, h []byte) (n int, err error) {
 }
 
 // unknownFlavor is what a credential of a flavor that is not served is refused
-// with. RFC 5531 leaves the choice; knfsd says the same, and RFC 9289, section 4.1,
-// has clients take any such refusal for "no TLS here".
+// with. RFC 5531, section 9, has no status of its own for it; knfsd says the same.
+// A client that probes for TLS (RFC 9289) takes a denial for a no.
 const unknownFlavor = AuthBadCred
 
 // authBody reads the length at h[at:] and the body of at most 400 bytes behind

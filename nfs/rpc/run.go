@@ -25,6 +25,7 @@ func (s *Server) Run(c *Call) Outcome {
 	if !c.begin(ReplyMin) {
 		return Grow
 	}
+	c.Need = 0
 	out := s.invoke(c)
 	switch out {
 	case Done:
@@ -125,13 +126,19 @@ func (c *Call) accepted(stat acceptStat) {
 		}
 		return
 	}
-	var body [authBodyMax]byte
-	flavor, n := c.protection.Verifier(c, body[:])
-	c.Reply.Uint32(c.XID)
-	c.Reply.Uint32(msgReply)
-	c.Reply.Uint32(msgAccepted)
-	c.Reply.Uint32(flavor)
-	c.Reply.Opaque(body[:n])
+	at := c.Reply.Len()
+	b := c.Reply.Reserve(acceptedFixed + authBodyMax)
+	if b == nil {
+		return
+	}
+	flavor, n := c.protection.Verifier(c, b[acceptedFixed-4:acceptedFixed-4+authBodyMax])
+	binary.BigEndian.PutUint32(b, c.XID)
+	binary.BigEndian.PutUint32(b[4:], msgReply)
+	binary.BigEndian.PutUint32(b[8:], msgAccepted)
+	binary.BigEndian.PutUint32(b[12:], flavor)
+	binary.BigEndian.PutUint32(b[16:], uint32(n))
+	c.Reply.Truncate(at + acceptedFixed - 4 + n)
+	c.Reply.Pad(n)
 	c.Reply.Uint32(uint32(stat))
 }
 
