@@ -175,6 +175,20 @@ func (d *Decoder) Count(max uint32, size int) int {
 	return int(n)
 }
 
+// More reads the flag that says whether a linked list goes on (RFC 4506, section
+// 4.19). When it does, it checks that an element of at least size bytes, with the
+// flag after it, can be in the record. After an error it is false.
+func (d *Decoder) More(size int) bool {
+	if !d.Bool() {
+		return false
+	}
+	if d.Left() < size {
+		d.Fail(ErrShort)
+		return false
+	}
+	return true
+}
+
 // Extend returns s with one element more. The element is what s had there in
 // its capacity, so that decoding into it uses that one's own slices again.
 func Extend[T any](s []T) []T {

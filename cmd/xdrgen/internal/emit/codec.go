@@ -1,0 +1,163 @@
+package emit
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/ringnfs/ringnfs/cmd/xdrgen/internal/lang"
+)
+
+// code is the body of an Encode or Decode method in the making.
+type code struct {
+	strings.Builder
+	math bool // it uses package math
+}
+
+func (c *code) f(format string, args ...any) { fmt.Fprintf(c, format, args...) }
+
+// scalar writes the call that encodes expr, whose Go type is typ.
+func (c *code) scalar(s scalar, expr, typ string) {
+	switch {
+	case s.goType == "float32" || s.goType == "float64":
+		c.math = true
+		if typ != s.goType {
+			expr = s.goType + "(" + expr + ")"
+		}
+		expr = fmt.Sprintf("math.Float%sbits(%s)", s.goType[5:], expr)
+	case typ != s.goType:
+		expr = s.goType + "(" + expr + ")"
+	}
+	c.f("e.%s(%s)\n", s.method, expr)
+}
+
+// read returns the expression that decodes a scalar into Go type typ.
+func (c *code) read(s scalar, typ string) string {
+	expr := "d." + s.method + "()"
+	if s.goType == "float32" || s.goType == "float64" {
+		c.math = true
+		expr = fmt.Sprintf("math.Float%sfrombits(%s)", s.goType[5:], expr)
+	}
+	if typ != s.goType {
+		expr = typ + "(" + expr + ")"
+	}
+	return expr
+}
+
+// bound is the most elements that d may have, for the Decoder.
+func bound(d *lang.Decl) string {
+	if d.Bound == nil {
+		return "1<<32 - 1"
+	}
+	return d.Bound.Text
+}
+
+// length writes the check of d's bound before expr is encoded.
+func (c *code) length(d *lang.Decl, expr string) {
+	if d.Bound != nil {
+		c.f("if len(%s) > %s {\ne.Fail(xdr.ErrTooLong)\n}\n", expr, d.Bound.Text)
+	}
+}
+
+// element is what d has many of.
+func element(d *lang.Decl) *lang.Decl { return &lang.Decl{Type: d.Type} }
+
+func (c *code) encode(d *lang.Decl, expr string) {
+	bytes := d.Type.Kind == lang.Opaque || d.Type.Kind == lang.String
+	switch d.Form {
+	case lang.Plain:
+		if s, ok := scalarOf(d); ok {
+			c.scalar(s, expr, declType(d))
+		} else {
+			c.f("%s.Encode(e)\n", expr)
+		}
+	case lang.Fixed:
+		if bytes {
+			c.f("e.Fixed(%s[:])\n", expr)
+			return
+		}
+		c.f("for i := range %s {\n", expr)
+		c.encode(element(d), expr+"[i]")
+		c.f("}\n")
+	case lang.Variable:
+		c.length(d, expr)
+		if bytes {
+			c.f("e.Opaque(%s)\n", expr)
+			return
+		}
+		c.f("e.Uint32(uint32(len(%s)))\nfor i := range %s {\n", expr, expr)
+		c.encode(element(d), expr+"[i]")
+		c.f("}\n")
+	case lang.List:
+		c.f("for i := range %s {\ne.Bool(true)\n", expr)
+		c.encode(element(d), expr+"[i]")
+		c.f("}\ne.Bool(false)\n")
+	case lang.Optional:
+		c.f("e.Bool(%s != nil)\nif %s != nil {\n", expr, expr)
+		if _, ok := scalarOf(element(d)); ok {
+			expr = "*" + expr
+		}
+		c.encode(element(d), expr)
+		c.f("}\n")
+	}
+}
+
+func (c *code) decode(d *lang.Decl, expr string) {
+	bytes := d.Type.Kind == lang.Opaque || d.Type.Kind == lang.String
+	switch d.Form {
+	case lang.Plain:
+		if s, ok := scalarOf(d); ok {
+			c.f("%s = %s\n", expr, c.read(s, declType(d)))
+		} else {
+			c.f("%s.Decode(d)\n", expr)
+		}
+	case lang.Fixed:
+		if bytes {
+			// An array keeps nothing of its last use when the record is short.
+			c.f("clear(%s[:])\ncopy(%s[:], d.Fixed(len(%s)))\n", expr, expr, expr)
+			return
+		}
+		c.f("for i := range %s {\n", expr)
+		c.decode(element(d), expr+"[i]")
+		c.f("}\n")
+	case lang.Variable:
+		if bytes {
+			c.f("%s = d.Opaque(%s)\n", expr, bound(d))
+			return
+		}
+		c.f("%s = %s[:0]\nfor n := d.Count(%s, %d); n > 0 && d.Err() == nil; n-- {\n",
+			expr, expr, bound(d), lang.ElementMin(d))
+		c.f("%s = xdr.Extend(%s)\n", expr, expr)
+		c.decode(element(d), fmt.Sprintf("%s[len(%s)-1]", expr, expr))
+		c.f("}\n")
+	case lang.List:
+		c.f("%s = %s[:0]\nfor d.More(%d) {\n", expr, expr, lang.ElementMin(d))
+		c.f("%s = xdr.Extend(%s)\n", expr, expr)
+		c.decode(element(d), fmt.Sprintf("%s[len(%s)-1]", expr, expr))
+		c.f("}\n")
+	case lang.Optional:
+		c.f("if !d.Bool() {\n%s = nil\n} else {\nif %s == nil {\n%s = new(%s)\n}\n", expr, expr, expr, typeName(&d.Type))
+		if _, ok := scalarOf(element(d)); ok {
+			expr = "*" + expr
+		}
+		c.decode(element(d), expr)
+		c.f("}\n")
+	}
+}
+
+// zero writes the assignment of the zero value to a field of d.
+func (c *code) zero(d *lang.Decl, expr string) {
+	typ := declType(d)
+	s, isScalar := scalarOf(d)
+	base := lang.Base(d)
+	_, isEnum := base.Type.Def.(*lang.Enum)
+	switch {
+	case isScalar && s.goType == "bool":
+		c.f("%s = false\n", expr)
+	case isScalar, isEnum && base.Form == lang.Plain:
+		c.f("%s = 0\n", expr)
+	case base.Form == lang.Variable, base.Form == lang.List, base.Form == lang.Optional:
+		c.f("%s = nil\n", expr)
+	default:
+		c.f("%s = %s{}\n", expr, typ)
+	}
+}

@@ -1,0 +1,83 @@
+package emit
+
+import (
+	"strings"
+
+	"github.com/ringnfs/ringnfs/cmd/xdrgen/internal/lang"
+)
+
+// goName is the Go name of a type or a field.
+func goName(name string) string {
+	var b strings.Builder
+	for part := range strings.SplitSeq(name, "_") {
+		if part != "" {
+			b.WriteString(strings.ToUpper(part[:1]) + part[1:])
+		}
+	}
+	return b.String()
+}
+
+// builtin returns the Go integer type that a typedef's name means, else "".
+func builtin(t *lang.Typedef) string {
+	goType := scalars[t.Decl.Type.Kind].goType
+	if t.Decl.Form == lang.Plain && goType != "" && strings.TrimSuffix(t.Name, "_t") == goType {
+		return goType
+	}
+	return ""
+}
+
+// scalar is how a base type is written in Go.
+type scalar struct {
+	goType string
+	method string // of Encoder and Decoder
+}
+
+var scalars = map[lang.Kind]scalar{
+	lang.Int:    {"int32", "Int32"},
+	lang.Uint:   {"uint32", "Uint32"},
+	lang.Hyper:  {"int64", "Int64"},
+	lang.Uhyper: {"uint64", "Uint64"},
+	lang.Float:  {"float32", "Uint32"},
+	lang.Double: {"float64", "Uint64"},
+	lang.Bool:   {"bool", "Bool"},
+}
+
+// scalarOf returns the scalar that a declaration comes down to through plain
+// typedefs.
+func scalarOf(d *lang.Decl) (scalar, bool) {
+	b := lang.Base(d)
+	s, ok := scalars[b.Type.Kind]
+	return s, ok && b.Form == lang.Plain
+}
+
+// typeName is the Go type of a type specifier: the element, where a declaration
+// makes more of it.
+func typeName(t *lang.Type) string {
+	if s, ok := scalars[t.Kind]; ok {
+		return s.goType
+	}
+	if t.Kind == lang.String || t.Kind == lang.Opaque {
+		return "byte"
+	}
+	if td, ok := t.Def.(*lang.Typedef); ok {
+		if b := builtin(td); b != "" {
+			return b
+		}
+	}
+	return goName(t.Name)
+}
+
+// declType is the Go type of a declaration.
+func declType(d *lang.Decl) string {
+	name := typeName(&d.Type)
+	switch d.Form {
+	case lang.Fixed:
+		return "[" + d.Bound.Text + "]" + name
+	case lang.Variable, lang.List:
+		return "[]" + name
+	case lang.Optional:
+		return "*" + name
+	default:
+		return name
+	}
+}

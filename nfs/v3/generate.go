@@ -1,0 +1,3 @@
+package nfs3
+
+//go:generate go run ../../cmd/xdrgen nfs3.x
