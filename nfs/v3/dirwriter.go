@@ -1,0 +1,147 @@
+package nfs3
+
+import (
+	"math"
+
+	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/xdr"
+)
+
+const (
+	// dirHeader is what comes before the entries: attributes and verifier. The
+	// status before it does not count as part of the results' size.
+	dirHeader = postOpAttrLen + 8
+	// dirTrailer ends the list of entries and says whether it is the last one.
+	dirTrailer = 4 + 4
+	// entryLen is an entry without its name: "one follows", fileid, the name's
+	// length, cookie.
+	entryLen = 4 + 8 + 4 + 8
+	// entryBare is what READDIRPLUS has more, with neither attributes nor handle.
+	entryBare = 4 + 4
+)
+
+// dirWriter encodes the entries of a directory while it is read, and stops when
+// the next one would not fit.
+type dirWriter struct {
+	yield func(*vfs.DirEntry) bool // add
+
+	s     *server
+	w     *work
+	x     *export.Export
+	e     *xdr.Encoder
+	plus  bool
+	room  int // bytes left for entries
+	names int // bytes left for what READDIRPLUS's dircount counts
+	n     int // entries written
+	full  bool
+}
+
+// add writes one entry. It is what reading a directory yields to.
+func (l *dirWriter) add(d *vfs.DirEntry) bool {
+	name := (len(d.Name) + 3) &^ 3
+	size := entryLen + name
+	bare := !d.HasEntry
+	var fh []byte
+	if l.plus {
+		size += entryBare
+		if !bare {
+			fh = l.s.table.Seal(l.x, &d.Entry.Handle, l.w.fh[:0])
+			more := 4 + (len(fh)+3)&^3
+			if d.Entry.HasAttr {
+				more += fattrLen
+			}
+			// Better one entry without attributes than none: the client cannot
+			// be told of it otherwise.
+			if bare = l.n == 0 && size+more > l.room; !bare {
+				size += more
+			}
+		}
+	}
+	// dircount counts the directory's own information: ids, names and cookies.
+	info := entryLen - 4 + name
+	if size > l.room || info > l.names {
+		l.full = true
+		return false
+	}
+	l.room -= size
+	l.names -= info
+	l.n++
+	e := l.e
+	e.Uint32(1)
+	e.Uint64(d.FileID)
+	e.Opaque(d.Name)
+	e.Uint64(d.Cookie)
+	if !l.plus {
+		return true
+	}
+	if bare {
+		e.Uint64(0) // neither attributes nor handle
+		return true
+	}
+	encodeEntryAttr(e, &d.Entry)
+	e.Uint32(1)
+	e.Opaque(fh)
+	return true
+}
+
+// dirArgs is READDIR3args and READDIRPLUS3args.
+type dirArgs struct {
+	fh     []byte
+	cookie uint64
+	verf   uint64
+	names  uint32 // dircount
+	max    uint32 // count or maxcount: bytes in the results without the status
+}
+
+// readDirectory does both procedures.
+func (s *server) readDirectory(c *rpc.Call, proc int, a *dirArgs) rpc.Outcome {
+	w := s.work(c)
+	var dir object
+	if st := s.open(c, a.fh, &dir); st != vfs.OK {
+		return failAttr(c, proc, st, &dir, &w.attr)
+	}
+	e := &c.Reply
+	most := int(min(a.max, s.cfg.ReadDirMax))
+	if c.Datagram {
+		most = min(most, e.Free()-4)
+	}
+	if !c.Room(4 + most) {
+		return rpc.Grow
+	}
+	start := e.Len()
+	room := most - dirHeader - dirTrailer
+	if room >= 0 {
+		e.Reserve(4 + dirHeader)
+	}
+	l := &w.dir
+	*l = dirWriter{
+		yield: l.yield, s: s, w: w, x: dir.x, e: e,
+		plus: proc == procReaddirplus, room: room, names: int(min(a.names, math.MaxInt32)),
+	}
+	verf, eof, st := dir.v.ReadDir(dir.cred(c), dir.h, a.cookie, a.verf, l.plus, &w.attr, l.yield)
+	l.e = nil
+	if st == vfs.OK && (room < 0 || l.full && l.n == 0) {
+		st = vfs.TooSmall
+	}
+	if st == vfs.OK && w.attr.Type == 0 && !dir.fill(c, &w.attr) {
+		return rpc.Wait
+	}
+	if st != vfs.OK {
+		e.Truncate(start)
+		return failAttr(c, proc, st, &dir, &w.attr)
+	}
+	body := e.Bytes()[start+4+dirHeader:]
+	e.Truncate(start)
+	e.Uint32(uint32(NFS3_OK))
+	encodePostOpAttr(e, &w.attr)
+	e.Uint64(verf)
+	at := e.Len() - start
+	if dst := e.Reserve(len(body)); at != 4+dirHeader {
+		copy(dst, body) // the attributes are missing, and the entries move up
+	}
+	e.Uint32(0)
+	e.Bool(eof && !l.full)
+	return rpc.Done
+}

@@ -1,0 +1,132 @@
+package nfs3
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+)
+
+func TestHandlesThatWereNotGivenOut(t *testing.T) {
+	r, f := fakeRig(t, export.Options{})
+	good := r.root(0)
+	forged := append([]byte(nil), good...)
+	forged[len(forged)-1] ^= 1
+	moved := append([]byte(nil), good...)
+	moved[2] ^= 1
+	other, err := export.NewTable(export.Key{9}, 1, []export.Export{{Path: "/x", FS: newFake()}})
+	require.NoError(t, err)
+	h := f.Root()
+	foreign := other.Seal(other.Exports()[0], &h, nil)
+
+	for _, c := range []struct {
+		name string
+		fh   []byte
+		want Nfsstat3
+	}{
+		{"forged tag", forged, NFS3ERR_STALE},
+		{"another export's number", moved, NFS3ERR_STALE},
+		{"another server's", foreign, NFS3ERR_STALE},
+		{"empty", nil, NFS3ERR_BADHANDLE},
+		{"cut short", good[:len(good)-1], NFS3ERR_BADHANDLE},
+		{"extended", append(append([]byte(nil), good...), 0), NFS3ERR_BADHANDLE},
+		{"64 zeros", make([]byte, 64), NFS3ERR_BADHANDLE},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for proc, a := range examples(c.fh, c.fh) {
+				if proc == procNull {
+					continue
+				}
+				require.Equal(t, c.want, r.status(proc, a), name(proc))
+			}
+			for proc, a := range examples(good, c.fh) {
+				if proc == procRename || proc == procLink {
+					require.Equal(t, c.want, r.status(proc, a), "the second handle of %s", name(proc))
+				}
+			}
+		})
+	}
+	require.Zero(t, f.view.calls, "nothing reached the file system")
+
+	for proc, a := range examples(make([]byte, 65), make([]byte, 65)) {
+		if proc != procNull {
+			require.Equal(t, rpc.GarbageArgs, r.outcome(proc, a.b), "65 bytes in %s", name(proc))
+		}
+	}
+}
+
+func TestStrangersAreRefused(t *testing.T) {
+	r, f := fakeRig(t, export.Options{Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}})
+	for proc, a := range examples(r.root(0), r.root(0)) {
+		if proc == procNull {
+			continue
+		}
+		b := r.raw(proc, a.b)
+		decode(t, proc, b)
+		require.Equal(t, NFS3ERR_ACCES, statusOf(b), name(proc))
+		require.Less(t, len(b), fattrLen, "%s shows attributes to a stranger", name(proc))
+	}
+	require.Zero(t, f.view.calls)
+
+	r.peer = netip.MustParseAddrPort("[::ffff:192.0.2.7]:700")
+	require.Equal(t, NFS3_OK, r.status(procGetattr, on(r.root(0))), "an IPv4 address mapped into IPv6")
+}
+
+func TestAReadOnlyExportRefusesChanges(t *testing.T) {
+	r, f := fakeRig(t, export.Options{ReadOnly: true})
+	all := examples(r.root(0), r.root(0))
+	for _, proc := range changing {
+		b := r.raw(proc, all[proc].b)
+		decode(t, proc, b)
+		require.Equal(t, NFS3ERR_ROFS, statusOf(b), name(proc))
+		require.Greater(t, len(b), fattrLen, "%s has the attributes after it", name(proc))
+	}
+	require.Zero(t, f.view.calls)
+	for _, proc := range []int{procGetattr, procLookup, procAccess, procReadlink, procRead, procReaddir, procReaddirplus, procFsstat, procFsinfo, procPathconf, procCommit} {
+		require.Equal(t, NFS3_OK, r.status(proc, all[proc]), name(proc))
+	}
+	res := do[ACCESS3res](r, procAccess, on(r.root(0)).u32(0x3f))
+	require.EqualValues(t, ACCESS3_READ|ACCESS3_EXECUTE, res.Resok.Access, "no right to change is granted")
+}
+
+func TestHandlesOfTwoExportsDoNotMix(t *testing.T) {
+	a, b := newFake(), newFake()
+	r := newRig(t, Config{}, export.Export{Path: "/a", FS: a}, export.Export{Path: "/b", FS: b})
+	for proc, x := range examples(r.root(0), r.root(1)) {
+		if proc == procLink {
+			res := do[LINK3res](r, proc, x)
+			require.Equal(t, NFS3ERR_XDEV, res.Status)
+		}
+	}
+	res := do[RENAME3res](r, procRename, &args{append(in(r.root(0), "n").b, in(r.root(1), "n").b...)})
+	require.Equal(t, NFS3ERR_XDEV, res.Status)
+	require.Zero(t, a.view.calls+b.view.calls)
+
+	ro := newRig(t, Config{}, export.Export{Path: "/a", FS: newFake()}, export.Export{Path: "/b", FS: newFake(), Options: export.Options{ReadOnly: true}})
+	require.Equal(t, NFS3ERR_ROFS, ro.status(procRename, &args{append(in(ro.root(0), "n").b, in(ro.root(1), "n").b...)}))
+}
+
+func TestTheCallersCredentialReachesTheFileSystem(t *testing.T) {
+	r, f := fakeRig(t, export.Options{})
+	r.uid, r.gid, r.groups = 0, 0, []uint32{0, 7}
+	all := examples(r.root(0), r.root(0))
+	for proc, a := range all {
+		switch proc {
+		case procNull, procGetattr, procFsinfo, procPathconf:
+			continue
+		}
+		f.view.cred = nil
+		require.Equal(t, NFS3_OK, r.status(proc, a), name(proc))
+		require.NotNil(t, f.view.cred, name(proc))
+		require.Equal(t, uint32(export.Nobody), f.view.cred.UID, "%s squashes root", name(proc))
+		require.Equal(t, []uint32{export.Nobody, 7}, f.view.cred.Groups, name(proc))
+	}
+	r.uid, r.gid, r.groups = 1000, 100, []uint32{5, 6}
+	require.Equal(t, NFS3_OK, r.status(procRead, all[procRead]))
+	require.Equal(t, uint32(1000), f.view.cred.UID)
+	require.Equal(t, uint32(100), f.view.cred.GID)
+	require.Equal(t, []uint32{5, 6}, f.view.cred.Groups)
+}

@@ -1,0 +1,68 @@
+package nfs3
+
+import (
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/xdr"
+)
+
+// mknodArgs is MKNOD3args; the attributes are decoded to a vfs.SetAttr.
+type mknodArgs struct {
+	where        dirop
+	kind         vfs.FileType
+	major, minor uint32
+}
+
+func (a *mknodArgs) decode(d *xdr.Decoder, set *vfs.SetAttr) {
+	a.where.decode(d)
+	*set = vfs.SetAttr{}
+	a.kind = vfs.FileType(d.Uint32())
+	switch a.kind {
+	case vfs.TypeChr, vfs.TypeBlk:
+		decodeSattr(d, set)
+		a.major = d.Uint32()
+		a.minor = d.Uint32()
+	case vfs.TypeSock, vfs.TypeFifo:
+		decodeSattr(d, set)
+	case vfs.TypeReg, vfs.TypeDir, vfs.TypeLnk:
+		// Nothing follows: these have procedures of their own.
+	default:
+		d.Fail(xdr.ErrValue)
+	}
+}
+
+// check judges the type: what other procedures make is BADTYPE.
+func (a *mknodArgs) check() vfs.Status {
+	switch a.kind {
+	case vfs.TypeReg, vfs.TypeDir, vfs.TypeLnk:
+		return vfs.BadType
+	}
+	return vfs.OK
+}
+
+// mknod is MKNOD (RFC 1813, section 3.3.11).
+func (s *server) mknod(c *rpc.Call) rpc.Outcome {
+	w := s.work(c)
+	var a mknodArgs
+	a.decode(&c.Args, &w.set)
+	if c.Args.Err() != nil {
+		return rpc.GarbageArgs
+	}
+	w.set.HasSize = false // special files have none
+	var dir object
+	st := s.openChange(c, a.where.dir, &dir)
+	if st == vfs.OK {
+		st = a.check()
+	}
+	if st == vfs.OK {
+		st = checkEntry(a.where.name, vfs.Exist, vfs.Exist)
+	}
+	if st == vfs.OK {
+		st = checkSattr(&w.set)
+	}
+	if st != vfs.OK {
+		return refuse(c, procMknod, st, &dir, &w.wcc)
+	}
+	st = dir.v.Mknod(dir.cred(c), dir.h, a.where.name, a.kind, a.major, a.minor, &w.set, &w.entry, &w.wcc)
+	return s.finishMade(c, procMknod, st, &dir, w)
+}

@@ -1,0 +1,170 @@
+package nfs3
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// badName returns arguments of a procedure that takes a name.
+func badName(proc int, dir []byte, name string) *args {
+	switch proc {
+	case procCreate:
+		return in(dir, name).u32(1).keep()
+	case procMkdir:
+		return in(dir, name).keep()
+	case procSymlink:
+		return in(dir, name).keep().str("target")
+	case procMknod:
+		return in(dir, name).u32(uint32(vfs.TypeFifo)).keep()
+	case procRename:
+		return &args{append(in(dir, name).b, in(dir, "good").b...)}
+	case procLink:
+		return &args{append(on(dir).b, in(dir, name).b...)}
+	}
+	return in(dir, name)
+}
+
+// namers are the procedures that take names of entries.
+var namers = []int{procLookup, procCreate, procMkdir, procSymlink, procMknod, procRemove, procRmdir, procRename, procLink}
+
+func TestNamesThatCannotBe(t *testing.T) {
+	r, f := fakeRig(t, export.Options{})
+	dir := r.root(0)
+	for _, c := range []struct {
+		name, entry string
+		want        Nfsstat3
+	}{
+		{"empty", "", NFS3ERR_ACCES},
+		{"with a slash", "a/b", NFS3ERR_ACCES},
+		{"a slash", "/", NFS3ERR_ACCES},
+		{"climbing", "../x", NFS3ERR_ACCES},
+		{"with NUL", "a\x00b", NFS3ERR_ACCES},
+		{"NUL", "\x00", NFS3ERR_ACCES},
+		{"256 bytes", strings.Repeat("n", 256), NFS3ERR_NAMETOOLONG},
+		{"257 bytes", strings.Repeat("n", 257), NFS3ERR_NAMETOOLONG},
+		{"64 KiB", strings.Repeat("n", 1<<16), NFS3ERR_NAMETOOLONG},
+		{"long and with a slash", strings.Repeat("/", 300), NFS3ERR_NAMETOOLONG},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for _, segment := range []int{0, 61} {
+				r.segment = segment
+				for _, proc := range namers {
+					require.Equal(t, c.want, r.status(proc, badName(proc, dir, c.entry)), name(proc))
+				}
+				require.Equal(t, c.want, r.status(procRename, &args{append(in(dir, "good").b, in(dir, c.entry).b...)}), "RENAME to")
+			}
+		})
+	}
+	require.Zero(t, f.view.calls, "no such name reached the file system")
+}
+
+func TestNamesAtTheLimit(t *testing.T) {
+	r, f := fakeRig(t, export.Options{})
+	for _, proc := range namers {
+		for _, n := range []string{"n", "...", ".x", "\xff\xfe", "\n", strings.Repeat("n", 255)} {
+			require.Equal(t, NFS3_OK, r.status(proc, badName(proc, r.root(0), n)), "%q in %s", n, name(proc))
+			require.Equal(t, n, f.view.name)
+		}
+	}
+}
+
+func TestDotAndDotDot(t *testing.T) {
+	r, f := fakeRig(t, export.Options{})
+	dir := r.root(0)
+	for _, c := range []struct {
+		proc        int
+		dot, dotdot Nfsstat3
+	}{
+		{procCreate, NFS3ERR_EXIST, NFS3ERR_EXIST},
+		{procMkdir, NFS3ERR_EXIST, NFS3ERR_EXIST},
+		{procSymlink, NFS3ERR_EXIST, NFS3ERR_EXIST},
+		{procMknod, NFS3ERR_EXIST, NFS3ERR_EXIST},
+		{procLink, NFS3ERR_EXIST, NFS3ERR_EXIST},
+		{procRemove, NFS3ERR_INVAL, NFS3ERR_INVAL},
+		{procRmdir, NFS3ERR_INVAL, NFS3ERR_EXIST},
+		{procRename, NFS3ERR_INVAL, NFS3ERR_INVAL},
+	} {
+		require.Equal(t, c.dot, r.status(c.proc, badName(c.proc, dir, ".")), name(c.proc))
+		require.Equal(t, c.dotdot, r.status(c.proc, badName(c.proc, dir, "..")), name(c.proc))
+	}
+	require.Equal(t, NFS3ERR_INVAL, r.status(procRename, &args{append(in(dir, "a").b, in(dir, "..").b...)}))
+	require.Zero(t, f.view.calls)
+
+	for _, n := range []string{".", ".."} {
+		require.Equal(t, NFS3_OK, r.status(procLookup, in(dir, n)))
+		require.Equal(t, n, f.view.name, "LOOKUP leaves it to the file system")
+	}
+}
+
+func TestTargetsOfSymbolicLinks(t *testing.T) {
+	r, f := fakeRig(t, export.Options{})
+	for _, c := range []struct {
+		name, target string
+		want         Nfsstat3
+	}{
+		{"one byte", "x", NFS3_OK},
+		{"any text", "../../..//etc/\xff\n passwd", NFS3_OK},
+		{"4095 bytes", strings.Repeat("t", 4095), NFS3_OK},
+		{"4096 bytes", strings.Repeat("t", 4096), NFS3ERR_NAMETOOLONG},
+		{"4097 bytes", strings.Repeat("t", 4097), NFS3ERR_NAMETOOLONG},
+		{"100 KiB", strings.Repeat("t", 100<<10), NFS3ERR_NAMETOOLONG},
+		{"empty", "", NFS3ERR_INVAL},
+		{"with NUL", "a\x00b", NFS3ERR_INVAL},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for _, segment := range []int{0, 1000} {
+				r.segment = segment
+				f.view.calls, f.view.name2 = 0, ""
+				got := r.status(procSymlink, in(r.root(0), "link").keep().str(c.target))
+				require.Equal(t, c.want, got)
+				if got == NFS3_OK {
+					require.Equal(t, c.target, f.view.name2)
+				} else {
+					require.Zero(t, f.view.calls)
+				}
+			}
+		})
+	}
+}
+
+func TestLengthsBeyondTheRecordAreGarbage(t *testing.T) {
+	r, f := fakeRig(t, export.Options{})
+	dir := r.root(0)
+	for _, n := range []uint32{8, 1 << 16, 1<<31 - 1, 1 << 31, 1<<32 - 4, 1<<32 - 3, 1<<32 - 1} {
+		for _, proc := range []int{procLookup, procRemove, procRmdir} {
+			require.Equal(t, rpc.GarbageArgs, r.outcome(proc, on(dir).u32(n, 0).b), "a name of %d bytes", n)
+		}
+		require.Equal(t, rpc.GarbageArgs, r.outcome(procSymlink, in(dir, "l").keep().u32(n, 0).b), "a target of %d bytes", n)
+		require.Equal(t, rpc.GarbageArgs, r.outcome(procWrite, on(dir).u64(0).u32(n, 0, n, 0).b), "data of %d bytes", n)
+		require.Equal(t, rpc.GarbageArgs, r.outcome(procGetattr, (&args{}).u32(n, 0).b), "a handle of %d bytes", n)
+	}
+	require.Zero(t, f.view.calls)
+}
+
+func TestEveryProperPrefixOfTheArgumentsIsGarbage(t *testing.T) {
+	r, f := fakeRig(t, export.Options{})
+	for proc, a := range examples(r.root(0), r.root(0)) {
+		for n := 0; n < len(a.b); n += 4 {
+			require.Equal(t, rpc.GarbageArgs, r.outcome(proc, a.b[:n]), "%d of %d bytes of %s", n, len(a.b), name(proc))
+		}
+	}
+	require.Zero(t, f.view.calls)
+}
+
+func TestBytesBehindTheArgumentsAreAccepted(t *testing.T) {
+	r, _ := fakeRig(t, export.Options{})
+	for proc, a := range examples(r.root(0), r.root(0)) {
+		a.u32(1, 2, 3)
+		if proc == procNull {
+			require.Empty(t, r.raw(proc, a.b))
+			continue
+		}
+		require.Equal(t, NFS3_OK, r.status(proc, a), name(proc))
+	}
+}

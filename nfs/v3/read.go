@@ -1,0 +1,70 @@
+package nfs3
+
+import (
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/xdr"
+)
+
+// readHeader is what comes before the data in READ3res: status, attributes,
+// count, eof and the data's length.
+const readHeader = 4 + postOpAttrLen + 4 + 4 + 4
+
+// readArgs is READ3args.
+type readArgs struct {
+	fh     []byte
+	offset uint64
+	count  uint32
+}
+
+func (a *readArgs) decode(d *xdr.Decoder) {
+	a.fh = decodeHandle(d)
+	a.offset = d.Uint64()
+	a.count = d.Uint32()
+}
+
+// read is READ (RFC 1813, section 3.3.6). The file is read to where its data
+// will stand in the reply; the header is written before it afterwards, when it is
+// known how many bytes there are.
+func (s *server) read(c *rpc.Call) rpc.Outcome {
+	var a readArgs
+	a.decode(&c.Args)
+	if c.Args.Err() != nil {
+		return rpc.GarbageArgs
+	}
+	w := s.work(c)
+	var o object
+	if st := s.open(c, a.fh, &o); st != vfs.OK {
+		return failAttr(c, procRead, st, &o, &w.attr)
+	}
+	count := int(min(a.count, s.cfg.ReadMax))
+	if c.Datagram {
+		count = max(min(count, (c.Reply.Free()-readHeader-3)&^3), 0)
+	}
+	if !c.Room(readHeader + count + 3) {
+		return rpc.Grow
+	}
+	e := &c.Reply
+	start := e.Len()
+	e.Reserve(readHeader)
+	data := e.Reserve(count)
+	n, eof, st := o.v.Read(o.cred(c), o.h, a.offset, data, &w.attr)
+	e.Truncate(start)
+	if st != vfs.OK {
+		return failAttr(c, procRead, st, &o, &w.attr)
+	}
+	if count == 0 && w.attr.Type != 0 {
+		eof = a.offset >= w.attr.Size // nothing was read that could tell
+	}
+	e.Uint32(uint32(NFS3_OK))
+	encodePostOpAttr(e, &w.attr)
+	e.Uint32(uint32(n))
+	e.Bool(eof)
+	e.Uint32(uint32(n))
+	at := e.Len() - start
+	if dst := e.Reserve(n); at != readHeader {
+		copy(dst, data) // the attributes are missing, and the data moves up
+	}
+	e.Pad(n)
+	return rpc.Done
+}

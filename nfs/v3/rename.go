@@ -1,0 +1,44 @@
+package nfs3
+
+import (
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// rename is RENAME (RFC 1813, section 3.3.14).
+func (s *server) rename(c *rpc.Call) rpc.Outcome {
+	var a, b dirop
+	a.decode(&c.Args)
+	b.decode(&c.Args)
+	if c.Args.Err() != nil {
+		return rpc.GarbageArgs
+	}
+	w := s.work(c)
+	var from, to object
+	st := s.openChange(c, a.dir, &from)
+	// The second is opened in any case, for its attributes.
+	if stTo := s.openChange(c, b.dir, &to); st == vfs.OK {
+		st = stTo
+	}
+	if st == vfs.OK && from.x != to.x {
+		st = vfs.XDev
+	}
+	if st == vfs.OK {
+		st = checkEntry(a.name, vfs.Inval, vfs.Inval)
+	}
+	if st == vfs.OK {
+		st = checkEntry(b.name, vfs.Inval, vfs.Inval)
+	}
+	if st == vfs.OK {
+		st = from.v.Rename(from.cred(c), from.h, a.name, to.h, b.name, &w.wcc, &w.wccTo)
+		if waits(c, st) {
+			return rpc.Wait
+		}
+	} else if !after(c, vfs.OK, &from, &w.wcc) || !after(c, vfs.OK, &to, &w.wccTo) {
+		return rpc.Wait
+	}
+	c.Reply.Uint32(wire(procRename, st))
+	encodeWCC(&c.Reply, &w.wcc)
+	encodeWCC(&c.Reply, &w.wccTo)
+	return rpc.Done
+}

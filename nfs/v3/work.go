@@ -1,0 +1,177 @@
+package nfs3
+
+import (
+	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// work is a place's scratch: all that a View fills or keeps no longer than a
+// call. A local variable would be allocated each time, for its address goes
+// through an interface.
+type work struct {
+	attr     vfs.Attr // of the object, or of the directory of a LOOKUP
+	entry    vfs.Entry
+	wcc      vfs.WCC
+	wccTo    vfs.WCC // of RENAME's target directory
+	set      vfs.SetAttr
+	guard    vfs.Time
+	statfs   vfs.Statfs
+	segments [][]byte // of WRITE's data; keeps its length between calls
+	fh       [export.WireMax]byte
+	target   [targetMax + 1]byte // of READLINK
+	dir      dirWriter
+}
+
+const (
+	// segmentsMin is how many segments of a WRITE are expected: 1 MiB in receive
+	// buffers of 64 KiB, and the ends.
+	segmentsMin = 18
+	// segmentsMax is how many a scratch keeps room for: what one pwritev(2)
+	// takes. A peer that sends its data in crumbs does not make it grow for good.
+	segmentsMax = 1024
+)
+
+// work returns the scratch of the place that c runs on, with nothing filled.
+func (s *server) work(c *rpc.Call) *work {
+	w := s.works[c.Place.Index]
+	if w == nil {
+		w = &work{segments: make([][]byte, 0, segmentsMin)}
+		w.dir.yield = w.dir.add // bound once, for each binding allocates
+		s.works[c.Place.Index] = w
+	}
+	w.attr.Type = 0
+	w.entry.HasAttr = false
+	w.wcc.HasBefore, w.wcc.HasAfter = false, false
+	w.wccTo.HasBefore, w.wccTo.HasAfter = false, false
+	return w
+}
+
+// release lets go of the received memory that a WRITE's segments are views of.
+func (w *work) release() {
+	clear(w.segments)
+	if cap(w.segments) > segmentsMax {
+		w.segments = make([][]byte, 0, segmentsMin)
+	}
+}
+
+// object is a file handle taken apart. Without a view the handle could not be
+// opened, or the caller has no business with its export.
+type object struct {
+	x *export.Export
+	v vfs.View
+	h vfs.Handle
+}
+
+// open finds the object of a handle for reading.
+func (s *server) open(c *rpc.Call, fh []byte, o *object) vfs.Status {
+	x, h, st := s.table.Open(fh)
+	if st != vfs.OK {
+		return st
+	}
+	if !x.Allowed(c.Peer.Addr()) {
+		return vfs.Access
+	}
+	o.x, o.h = x, h
+	o.v = s.table.View(c.Place.Index, x)
+	return vfs.OK
+}
+
+// openChange finds the object of a handle for changing it, or what is in it.
+func (s *server) openChange(c *rpc.Call, fh []byte, o *object) vfs.Status {
+	st := s.open(c, fh, o)
+	if st == vfs.OK && o.x.ReadOnly {
+		return vfs.ROFS
+	}
+	return st
+}
+
+// cred returns the caller's credential on the object's export.
+func (o *object) cred(c *rpc.Call) *vfs.Cred {
+	return o.x.Cred(c.Place.Thread, c.Auth.UID, c.Auth.GID, c.Auth.Groups())
+}
+
+// fill asks for the object's attributes, which the caller has found missing. It
+// may only be called while nothing has been changed. It reports false when the
+// call must wait for them.
+func (o *object) fill(c *rpc.Call, a *vfs.Attr) bool {
+	if o.v == nil {
+		return true
+	}
+	st := o.v.GetAttr(o.h, a)
+	if st != vfs.OK {
+		a.Type = 0
+	}
+	return !waits(c, st)
+}
+
+// waits reports whether the call must be run again where it may wait. On a
+// thread that may, Again is a mistake of the back end and a server fault.
+func waits(c *rpc.Call, st vfs.Status) bool {
+	return st == vfs.Again && !c.Place.Thread.MayWait
+}
+
+// gone reports whether an object with this status has no attributes to ask for.
+func gone(st vfs.Status) bool { return st == vfs.Stale || st == vfs.BadHandle }
+
+// failAttr ends a procedure that changes nothing with a failure whose results
+// are the object's attributes: those in a, or those that o gives.
+func failAttr(c *rpc.Call, proc int, st vfs.Status, o *object, a *vfs.Attr) rpc.Outcome {
+	if waits(c, st) {
+		return rpc.Wait
+	}
+	if a.Type == 0 && !gone(st) && !o.fill(c, a) {
+		return rpc.Wait
+	}
+	c.Reply.Uint32(wire(proc, st))
+	encodePostOpAttr(&c.Reply, a)
+	return rpc.Done
+}
+
+// refuse ends a procedure before it has tried to change anything, with a failure
+// whose results are o's weak cache consistency data.
+func refuse(c *rpc.Call, proc int, st vfs.Status, o *object, w *vfs.WCC) rpc.Outcome {
+	if !after(c, st, o, w) {
+		return rpc.Wait
+	}
+	c.Reply.Uint32(wire(proc, st))
+	encodeWCC(&c.Reply, w)
+	return rpc.Done
+}
+
+// after fills the half of w that can be known of an object that has not been
+// changed. It reports false when the call must wait.
+func after(c *rpc.Call, st vfs.Status, o *object, w *vfs.WCC) bool {
+	if o.v == nil || gone(st) {
+		return true
+	}
+	if !o.fill(c, &w.After) {
+		return false
+	}
+	w.HasAfter = w.After.Type != 0
+	return true
+}
+
+// finish ends a procedure whose results are a status and weak cache consistency
+// data, whether it succeeded or not.
+func finish(c *rpc.Call, proc int, st vfs.Status, w *vfs.WCC) rpc.Outcome {
+	if waits(c, st) {
+		return rpc.Wait
+	}
+	c.Reply.Uint32(wire(proc, st))
+	encodeWCC(&c.Reply, w)
+	return rpc.Done
+}
+
+// finishMade ends CREATE, MKDIR, SYMLINK and MKNOD, whose results are the same.
+func (s *server) finishMade(c *rpc.Call, proc int, st vfs.Status, dir *object, w *work) rpc.Outcome {
+	if st != vfs.OK {
+		return finish(c, proc, st, &w.wcc)
+	}
+	c.Reply.Uint32(uint32(NFS3_OK))
+	c.Reply.Bool(true)
+	s.encodeHandle(&c.Reply, dir.x, &w.entry.Handle, w)
+	encodeEntryAttr(&c.Reply, &w.entry)
+	encodeWCC(&c.Reply, &w.wcc)
+	return rpc.Done
+}
