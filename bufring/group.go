@@ -1,0 +1,184 @@
+package bufring
+
+import (
+	"fmt"
+
+	"github.com/ringnfs/ringnfs/uring"
+	"github.com/ringnfs/ringnfs/uring/checks"
+)
+
+// Provider is a provided-buffer ring that the kernel takes receive buffers from.
+// *uring.BufRing is one; tests use a heap-backed one.
+type Provider interface {
+	// Add queues a buffer under an id. The kernel sees it after Advance.
+	Add(mem []byte, id uring.BufferID)
+	// Advance makes all queued buffers visible to the kernel.
+	Advance()
+}
+
+// GroupConfig says how a Group is laid out.
+type GroupConfig struct {
+	// Count is the number of buffers, a power of two up to 32768.
+	Count int
+	// Size is the bytes of each, a multiple of PageSize.
+	Size int
+	// Incremental is true when the ring was registered with IOU_PBUF_RING_INC
+	// (Linux 6.12): one buffer then serves many receives, end to end.
+	Incremental bool
+}
+
+// PageSize is what sizes are multiples of, in bytes.
+const PageSize = 4096
+
+// Group is the receive memory of one lane: buffers that the kernel fills and
+// that come back here when their last holder has released them. It belongs to
+// the lane's thread.
+type Group struct {
+	provider Provider
+	cfg      GroupConfig
+	arena    []byte
+	bufs     []Buffer
+	// order is the ring as the kernel sees it: which buffer follows which. A
+	// bundled receive (Linux 6.10) names only its first buffer.
+	order   []uint16
+	at      []uint16 // position of each buffer in order
+	tail    uint16
+	free    int // buffers that the kernel may fill
+	queued  int // of them, not yet published
+	closing bool
+	// Returned is called after a buffer has been given back to the kernel's
+	// ring, if not nil. It must not release buffers itself.
+	Returned func()
+}
+
+// NewGroup maps the memory. The Group serves no receives before Fill.
+func NewGroup(cfg GroupConfig) (*Group, error) {
+	if cfg.Count <= 0 || cfg.Count > 1<<15 || cfg.Count&(cfg.Count-1) != 0 {
+		return nil, fmt.Errorf("bufring: %d receive buffers: the number must be a power of two up to 32768", cfg.Count)
+	}
+	if cfg.Size <= 0 || cfg.Size%PageSize != 0 {
+		return nil, fmt.Errorf("bufring: receive buffers of %d bytes: the size must be a multiple of %d", cfg.Size, PageSize)
+	}
+	m, err := uring.Map(cfg.Count * cfg.Size)
+	if err != nil {
+		return nil, err
+	}
+	g := &Group{
+		cfg:   cfg,
+		arena: m,
+		bufs:  make([]Buffer, cfg.Count),
+		order: make([]uint16, cfg.Count),
+		at:    make([]uint16, cfg.Count),
+	}
+	for i := range g.bufs {
+		b := &g.bufs[i]
+		b.mem = m[i*cfg.Size : (i+1)*cfg.Size : (i+1)*cfg.Size]
+		b.home = g
+		b.index = uint16(i)
+		b.fixed = -1
+	}
+	return g, nil
+}
+
+// Fill gives all buffers to p, which must have room for them.
+func (g *Group) Fill(p Provider) {
+	g.provider = p
+	for i := range g.bufs {
+		g.provide(&g.bufs[i])
+	}
+	g.Publish()
+}
+
+// Consume takes over what one receive completion says: n bytes that begin in
+// buffer id. more is the completion's IORING_CQE_F_BUF_MORE. It appends the
+// pieces, each with one holder, to dst; there is more than one piece only after
+// a bundled receive. A completion that contradicts the ring is an error: the
+// memory can no longer be trusted and the ring must be shut down.
+func (g *Group) Consume(dst []Segment, id uring.BufferID, n int, more bool) ([]Segment, error) {
+	for {
+		if int(id) >= len(g.bufs) || !g.bufs[id].kernel {
+			return dst, fmt.Errorf("bufring: the kernel completed a receive into buffer %d, which it does not have", id)
+		}
+		b := &g.bufs[id]
+		take := min(n, len(b.mem)-b.next)
+		n -= take
+		dst = append(dst, Segment{Data: b.mem[b.next : b.next+take : b.next+take], Owner: b.Clone()})
+		b.next += take
+		if n > 0 || !more {
+			b.kernel = false
+			g.free--
+			b.Release()
+		}
+		if n == 0 {
+			return dst, nil
+		}
+		id = uring.BufferID(g.order[(g.at[id]+1)&uint16(len(g.order)-1)])
+	}
+}
+
+// Publish shows the kernel the buffers that have come back since the last call.
+func (g *Group) Publish() {
+	if g.queued > 0 {
+		g.queued = 0
+		g.provider.Advance()
+	}
+}
+
+// Available returns how many buffers the kernel may fill.
+func (g *Group) Available() int { return g.free }
+
+// Count returns the number of buffers.
+func (g *Group) Count() int { return len(g.bufs) }
+
+// BufferSize returns the bytes of one buffer.
+func (g *Group) BufferSize() int { return g.cfg.Size }
+
+// Incremental reports whether the kernel fills buffers piece by piece.
+func (g *Group) Incremental() bool { return g.cfg.Incremental }
+
+// Outstanding returns how many buffers are held by the program.
+func (g *Group) Outstanding() int {
+	n := len(g.bufs) - g.free
+	for i := range g.bufs {
+		if b := &g.bufs[i]; b.kernel && b.refs > 1 {
+			n++
+		}
+	}
+	return n
+}
+
+// Close unmaps the memory. The kernel's ring must have been unregistered or
+// closed before, and no buffer may be held.
+func (g *Group) Close() error {
+	if n := g.Outstanding(); n != 0 {
+		return fmt.Errorf("bufring: %d receive buffers are still held", n)
+	}
+	m := g.arena
+	g.arena, g.closing = nil, true
+	return uring.Unmap(m)
+}
+
+func (g *Group) put(b *Buffer) {
+	if g.closing {
+		return
+	}
+	b.poison()
+	g.provide(b)
+	if g.Returned != nil {
+		g.Returned()
+	}
+}
+
+// provide hands b to the kernel, which is then its one holder.
+func (g *Group) provide(b *Buffer) {
+	if checks.Enabled {
+		checks.Assert(b.refs == 0 && !b.kernel, "bufring: a held buffer is provided")
+	}
+	b.refs, b.next, b.kernel = 1, 0, true
+	at := g.tail & uint16(len(g.order)-1)
+	g.order[at], g.at[b.index] = b.index, at
+	g.tail++
+	g.provider.Add(b.mem, uring.BufferID(b.index))
+	g.queued++
+	g.free++
+}

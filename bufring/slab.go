@@ -1,0 +1,177 @@
+package bufring
+
+import (
+	"fmt"
+
+	"github.com/ringnfs/ringnfs/uring"
+)
+
+// Class is a size of slab.
+type Class uint8
+
+// The classes of a pool, from small to large.
+const (
+	Small  Class = iota // one metadata reply of a call that ran on a worker
+	Medium              // a batch of replies, or one reply of up to 64 KiB of data
+	Large               // one reply of the largest READ
+	numClasses
+)
+
+// Slab sizes in bytes. A Large slab has what the pool was made for.
+const (
+	SmallSize  = 4 << 10
+	MediumSize = 64<<10 + 4<<10
+)
+
+// extentSize is how much of the arena one class takes at a time.
+const extentSize = 4 << 20
+
+// Registrar registers memory as fixed buffers of a ring, so that operations on
+// it need not look up its pages. *uring.Ring has this method behind a small
+// adapter; nil means that nothing is registered.
+type Registrar interface {
+	RegisterBuffer(index int, mem []byte) error
+}
+
+// Slabs is a pool of send buffers of one lane, cut from one arena. It belongs to
+// the lane's thread.
+type Slabs struct {
+	arena   []byte
+	used    int // bytes of the arena that have been given to a class
+	extents int
+	reg     Registrar
+	regErr  error
+	pools   [numClasses]slabPool
+	// Returned is called after a slab has come back, if not nil. It must not
+	// release buffers itself.
+	Returned func(Class)
+}
+
+type slabPool struct {
+	owner *Slabs
+	class Class
+	size  int
+	free  []*Buffer
+	total int
+	max   int // buffers of this class at most
+}
+
+// NewSlabs makes a pool over an arena of the given bytes whose Large slabs hold
+// largeMax bytes. An eighth of the arena is kept for Small slabs, a quarter for
+// Medium ones, the rest is for Large ones, each at least one extent.
+func NewSlabs(arenaBytes, largeMax int, reg Registrar) (*Slabs, error) {
+	largeMax = (largeMax + PageSize - 1) &^ (PageSize - 1)
+	if largeMax < MediumSize {
+		largeMax = MediumSize
+	}
+	least := 2*extentSize + max(extentSize, largeMax)
+	if arenaBytes < least {
+		return nil, fmt.Errorf("bufring: an arena of %d bytes cannot hold the least number of send slabs: give it %d", arenaBytes, least)
+	}
+	m, err := uring.Map(arenaBytes)
+	if err != nil {
+		return nil, err
+	}
+	s := &Slabs{arena: m, reg: reg}
+	sizes := [numClasses]int{SmallSize, MediumSize, largeMax}
+	small := max(extentSize, len(m)/8)
+	medium := max(extentSize, len(m)/4)
+	shares := [numClasses]int{small, medium, len(m) - small - medium}
+	for c := range s.pools {
+		s.pools[c] = slabPool{owner: s, class: Class(c), size: sizes[c], max: shares[c] / sizes[c]}
+	}
+	return s, nil
+}
+
+// Take returns a slab of class c with one holder, the caller, or nil when the
+// class is exhausted.
+func (s *Slabs) Take(c Class) *Buffer {
+	p := &s.pools[c]
+	if len(p.free) == 0 && !p.grow() {
+		return nil
+	}
+	b := p.free[len(p.free)-1]
+	p.free = p.free[:len(p.free)-1]
+	b.refs = 1
+	return b
+}
+
+// ClassFor returns the smallest class whose slabs hold n bytes, and false when
+// none does.
+func (s *Slabs) ClassFor(n int) (Class, bool) {
+	for c := range s.pools {
+		if n <= s.pools[c].size {
+			return Class(c), true
+		}
+	}
+	return 0, false
+}
+
+// Size returns the bytes of a slab of class c.
+func (s *Slabs) Size(c Class) int { return s.pools[c].size }
+
+// Outstanding returns how many slabs are held, in all classes.
+func (s *Slabs) Outstanding() int {
+	n := 0
+	for c := range s.pools {
+		n += s.pools[c].total - len(s.pools[c].free)
+	}
+	return n
+}
+
+// Free returns how many slabs of class c could still be taken.
+func (s *Slabs) Free(c Class) int {
+	p := &s.pools[c]
+	return len(p.free) + p.max - p.total
+}
+
+// RegisterError returns why the memory could not be registered with the ring, or
+// nil. The slabs work without it.
+func (s *Slabs) RegisterError() error { return s.regErr }
+
+// Close unmaps the arena. No slab may be held, neither by the program nor by the
+// kernel.
+func (s *Slabs) Close() error {
+	if n := s.Outstanding(); n != 0 {
+		return fmt.Errorf("bufring: %d send slabs are still held", n)
+	}
+	m := s.arena
+	s.arena = nil
+	return uring.Unmap(m)
+}
+
+// grow cuts a further extent into slabs.
+func (p *slabPool) grow() bool {
+	s := p.owner
+	n := min(max(1, extentSize/p.size), p.max-p.total)
+	if left := (len(s.arena) - s.used) / p.size; n > left {
+		n = left
+	}
+	if n <= 0 {
+		return false
+	}
+	m := s.arena[s.used : s.used+n*p.size]
+	s.used += len(m)
+	fixed := int32(-1)
+	if s.reg != nil && s.regErr == nil {
+		if err := s.reg.RegisterBuffer(s.extents, m); err != nil {
+			s.regErr = err
+		} else {
+			fixed = int32(s.extents)
+			s.extents++
+		}
+	}
+	for i := range n {
+		p.free = append(p.free, &Buffer{mem: m[i*p.size : (i+1)*p.size : (i+1)*p.size], home: p, fixed: fixed})
+	}
+	p.total += n
+	return true
+}
+
+func (p *slabPool) put(b *Buffer) {
+	b.poison()
+	p.free = append(p.free, b)
+	if p.owner.Returned != nil {
+		p.owner.Returned(p.class)
+	}
+}

@@ -1,0 +1,153 @@
+package transport
+
+import (
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/uring/loop"
+)
+
+// acceptor takes new connections from one listening socket. It lives on the
+// first lane and deals the connections out.
+type acceptor struct {
+	lane     *lane
+	fd       int
+	programs *rpc.Server
+	id       loop.ID // the accept in flight, 0 for none
+	stopping bool
+}
+
+// arm starts the multishot accept, if it is not in flight. The lane's tick calls
+// it too: an accept that ended for want of descriptors is tried again then.
+func (a *acceptor) arm() {
+	if a.id != 0 || a.stopping {
+		return
+	}
+	id, sqe := a.lane.loop.Begin(a, 0)
+	sqe.PrepAcceptMultishot(a.fd, unix.SOCK_CLOEXEC)
+	a.id = id
+}
+
+// Complete implements loop.Handler.
+func (a *acceptor) Complete(_ loop.ID, _ loop.Kind, res int32, _ uint32, last bool) {
+	if last {
+		a.id = 0
+	}
+	switch errno := unix.Errno(-res); {
+	case res >= 0:
+		a.deal(int(res))
+	case errno == unix.EMFILE, errno == unix.ENFILE, errno == unix.ENOBUFS, errno == unix.ENOMEM:
+		a.lane.srv.cfg.Log.Warn("cannot accept a connection", "error", errno,
+			"remedy", "raise the limit on open files")
+	case errno == unix.ECANCELED:
+	default:
+		// The peer gave up before it was accepted, or the like.
+		a.lane.srv.cfg.Log.Debug("accept failed", "error", errno)
+		a.arm()
+	}
+	if a.stopping && a.id == 0 {
+		a.close()
+	} else if res >= 0 {
+		a.arm()
+	}
+}
+
+// stop ends accepting. The acceptor leaves the lane when nothing is in flight.
+func (a *acceptor) stop() {
+	if a.stopping {
+		return
+	}
+	a.stopping = true
+	if a.id != 0 {
+		a.lane.loop.Cancel(a.id)
+		return
+	}
+	a.close()
+}
+
+func (a *acceptor) close() {
+	l := a.lane
+	for i, b := range l.acceptors {
+		if a == b {
+			_ = unix.Close(a.fd)
+			l.acceptors = append(l.acceptors[:i], l.acceptors[i+1:]...)
+			return
+		}
+	}
+}
+
+// deal gives a new connection to the lane that has the fewest.
+func (a *acceptor) deal(fd int) {
+	s := a.lane.srv
+	if a.stopping || int(s.conns.Add(1)) > s.cfg.ConnsMax {
+		if !a.stopping {
+			s.conns.Add(-1)
+			s.cfg.Log.Warn("too many connections", "max", s.cfg.ConnsMax)
+		}
+		_ = unix.Close(fd)
+		return
+	}
+	to := s.lanes[0]
+	for _, l := range s.lanes[1:] {
+		if l.count.Load() < to.count.Load() {
+			to = l
+		}
+	}
+	to.count.Add(1)
+	cn := &conn{lane: to, programs: a.programs, fd: fd}
+	if to == a.lane {
+		to.adopt(cn)
+		return
+	}
+	if err := to.loop.Post(loop.TaskFunc(func() { to.adopt(cn) })); err != nil {
+		_ = unix.Close(fd)
+		to.count.Add(-1)
+		s.conns.Add(-1)
+	}
+}
+
+// adopt begins to serve a connection, on its lane.
+func (l *lane) adopt(cn *conn) {
+	cn.records.Init(l.srv.cfg.RecordMax, fragmentsMax)
+	cn.nxt = l.conns
+	if l.conns != nil {
+		l.conns.prev = cn
+	}
+	l.conns = cn
+	if l.draining {
+		// The loop may be over; nothing is begun any more.
+		_ = unix.Close(cn.fd)
+		cn.dead, cn.closed = true, true
+		l.remove(cn)
+		return
+	}
+	for _, o := range []struct{ level, name, value int }{
+		{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
+		{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, keepIdleSeconds},
+	} {
+		// A connection that died meanwhile refuses; its receive will say so.
+		_ = unix.SetsockoptInt(cn.fd, o.level, o.name, o.value)
+	}
+	cn.peer = sockAddr(unix.Getpeername(cn.fd))
+	cn.local = sockAddr(unix.Getsockname(cn.fd))
+	cn.touch()
+}
+
+// keepIdleSeconds is when the kernel begins to ask whether an idle peer is alive.
+const keepIdleSeconds = 300
+
+func sockAddr(sa unix.Sockaddr, err error) netip.AddrPort {
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	switch a := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr).Unmap(), uint16(a.Port))
+	}
+	return netip.AddrPort{}
+}

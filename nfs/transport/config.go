@@ -1,0 +1,102 @@
+package transport
+
+import (
+	"errors"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/nfs/rpc/drc"
+	"github.com/ringnfs/ringnfs/uring"
+)
+
+// Config describes a Server. Zero values of the limits mean the defaults.
+type Config struct {
+	// Lanes is the number of lanes, at least 1.
+	Lanes int
+	// Workers is the number of threads for calls that may sleep.
+	Workers int
+	// ReceiveBytes and SendBytes are each lane's arenas.
+	ReceiveBytes int
+	SendBytes    int
+	// RecordMax is the largest record in bytes that a peer may send: the largest
+	// WRITE with its headers.
+	RecordMax int
+	// ReplyMax is the largest reply in bytes: the largest READ with its headers.
+	ReplyMax int
+	// ConnsMax is how many connections there may be in all.
+	ConnsMax int
+	// CallsMax is how many calls of one connection may be in progress.
+	CallsMax int
+	// OutputMax is how many unsent bytes one connection may have before it is no
+	// longer read from.
+	OutputMax int
+	// SendTimeout is how long a peer may take no reply bytes at all.
+	SendTimeout time.Duration
+	// Without switches ring features off.
+	Without uring.Feature
+	// Attach prepares a place on its own thread before the first call runs
+	// there, Detach ends it, also on its thread.
+	Attach func(*rpc.Place) error
+	Detach func(*rpc.Place)
+	// Duplicates is the cache for procedures that must not run twice.
+	Duplicates *drc.Cache
+	Log        *slog.Logger
+}
+
+// Defaults of Config.
+const (
+	WorkersDefault     = 32
+	ReceiveDefault     = 32 << 20
+	SendDefault        = 96 << 20
+	ConnsDefault       = 65536
+	CallsDefault       = 256
+	SendTimeoutDefault = 60 * time.Second
+	fragmentsMax       = 1024
+)
+
+func (c *Config) fill() error {
+	set := func(p *int, v int) {
+		if *p == 0 {
+			*p = v
+		}
+	}
+	set(&c.Lanes, 1)
+	set(&c.Workers, WorkersDefault)
+	set(&c.ReceiveBytes, ReceiveDefault)
+	set(&c.SendBytes, SendDefault)
+	set(&c.RecordMax, 1<<20+recordSlack)
+	set(&c.ReplyMax, 1<<20+recordSlack)
+	set(&c.ConnsMax, ConnsDefault)
+	set(&c.CallsMax, CallsDefault)
+	set(&c.OutputMax, max(4<<20, 4*c.ReplyMax))
+	if c.SendTimeout == 0 {
+		c.SendTimeout = SendTimeoutDefault
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Lanes < 1 || c.Workers < 1 {
+		return errors.New("transport: at least one lane and one worker are needed")
+	}
+	if c.Attach == nil || c.Detach == nil || c.Duplicates == nil {
+		return errors.New("transport: Attach, Detach and Duplicates must be set")
+	}
+	return nil
+}
+
+// recordSlack is what headers, credentials, handles and names can add to the
+// data of a READ or WRITE.
+const recordSlack = 8 << 10
+
+// Listener is a socket to serve.
+type Listener struct {
+	// FD is a listening TCP socket or, with Datagram, a bound UDP socket. The
+	// Server takes it over and closes it.
+	FD       int
+	Datagram bool
+	Addr     netip.AddrPort
+	// Programs answers the calls that come in here.
+	Programs *rpc.Server
+}

@@ -1,0 +1,372 @@
+package transport
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/bufring"
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/uring/loop"
+)
+
+// conn is one TCP connection. It belongs to its lane's thread.
+type conn struct {
+	// Immutable.
+	lane     *lane
+	programs *rpc.Server
+	fd       int
+	peer     netip.AddrPort
+	local    netip.AddrPort
+
+	// Input.
+	records rpc.Records
+	// held is the part of the present record that has been received, in pieces.
+	held []bufring.Segment
+	// spill is the slab that held's one piece is being copied to, after the
+	// receive memory ran short.
+	spill *bufring.Buffer
+	since time.Time // when the present record began
+	// backlog is what was received while the connection was blocked.
+	backlog []bufring.Segment
+	// pinned is the receive memory that held, backlog and parked calls keep from
+	// being reused, in bytes.
+	pinned    int
+	receive   loop.ID // the receive in flight, 0 for none
+	canceling bool
+	starved   bool // the receive ended for want of buffers
+	eof       bool // the peer sends no more
+
+	// Output.
+	// batch is the slab that replies are encoded into one after the other; what
+	// lies between from and to has not been queued yet.
+	batch    *bufring.Buffer
+	from, to int
+	// out is queued output, the first sending pieces of it in flight.
+	out       []bufring.Segment
+	sending   int
+	inFlight  int // bytes of the send in flight
+	unsent    int // bytes in batch and out
+	vector    *vector
+	progress  time.Time // when the peer last took something
+	acked     uint64    // what it had taken then
+	calls     int       // parked
+	waiting   int       // of them, for memory
+	ops       int       // operations in flight on fd
+	dead      bool
+	closed    bool // fd is closed
+	draining  bool
+	ended     time.Time
+	finishing bool // our side is shut, the peer's end is awaited
+	listed    bool // in the lane's list of touched connections
+	prev, nxt *conn
+}
+
+// The operations of a connection.
+const (
+	kindReceive loop.Kind = iota
+	kindSend
+)
+
+// touch makes the lane look after the connection at the end of the turn.
+func (cn *conn) touch() {
+	if !cn.listed {
+		cn.listed = true
+		cn.lane.touched = append(cn.lane.touched, cn)
+	}
+}
+
+// blocked reports whether no further call may be taken from the connection now.
+func (cn *conn) blocked() bool {
+	cfg := &cn.lane.srv.cfg
+	return cn.dead || cn.draining || cn.waiting > 0 || cn.calls >= cfg.CallsMax ||
+		cn.unsent >= cfg.OutputMax || (cn.pinned >= cn.lane.pinnedMax && cn.calls > 0)
+}
+
+// service moves the connection on as far as it goes: it parses what waited,
+// sends what is ready and receives or stops receiving.
+func (cn *conn) service() {
+	if !cn.dead {
+		cn.unblock()
+		cn.flush()
+		cn.steer()
+	}
+	if cn.dead {
+		cn.bury()
+	}
+}
+
+// steer arms or cancels the receive, and ends a connection that has nothing more
+// to do.
+func (cn *conn) steer() {
+	idle := cn.calls == 0 && cn.unsent == 0 && cn.sending == 0
+	switch {
+	case cn.dead:
+	case cn.eof && idle && (cn.draining || len(cn.backlog) == 0):
+		cn.kill("")
+	case cn.draining && idle:
+		// The replies are sent. Closing now could reset the connection and take
+		// them from the peer, so it gets the chance to see the end and close.
+		if !cn.finishing {
+			cn.finishing = true
+			cn.ended = cn.lane.loop.Now()
+			_ = unix.Shutdown(cn.fd, unix.SHUT_WR)
+		}
+		if cn.receive == 0 && !cn.starved {
+			cn.arm()
+		}
+	case cn.receive != 0 && cn.blocked() && !cn.canceling && !cn.finishing:
+		cn.canceling = true
+		cn.lane.loop.Cancel(cn.receive)
+	case cn.receive == 0 && !cn.blocked() && !cn.starved && !cn.eof:
+		cn.arm()
+	}
+}
+
+// arm starts the multishot receive.
+func (cn *conn) arm() {
+	id, sqe := cn.lane.loop.Begin(cn, kindReceive)
+	sqe.PrepRecvMultishot(cn.fd, groupID, cn.lane.bundle)
+	cn.receive = id
+	cn.ops++
+}
+
+// Complete implements loop.Handler.
+func (cn *conn) Complete(id loop.ID, kind loop.Kind, res int32, flags uint32, last bool) {
+	if last {
+		cn.ops--
+	}
+	if kind == kindReceive {
+		cn.received(res, flags, last)
+	} else {
+		cn.sent(res)
+	}
+	cn.touch()
+}
+
+// received handles a completion of the receive.
+func (cn *conn) received(res int32, flags uint32, last bool) {
+	l := cn.lane
+	if last {
+		cn.receive, cn.canceling = 0, false
+	}
+	if res > 0 {
+		segs, err := l.consume(res, flags)
+		if err != nil {
+			l.loop.Fail(err)
+			return
+		}
+		for i := range segs {
+			cn.input(&segs[i])
+		}
+		return
+	}
+	switch errno := unix.Errno(-res); {
+	case res == 0:
+		cn.eof = true
+	case errno == unix.ENOBUFS:
+		if !cn.starved && !cn.dead {
+			cn.starved = true
+			l.starved = append(l.starved, cn)
+		}
+	case errno == unix.ECANCELED, errno == unix.EINTR, errno == unix.EAGAIN:
+	default:
+		cn.kill("receive: " + errno.Error())
+	}
+}
+
+// input takes a piece of what was received.
+func (cn *conn) input(s *bufring.Segment) {
+	switch {
+	case cn.dead || cn.draining:
+		s.Release()
+	case cn.blocked() || len(cn.backlog) > 0:
+		cn.pinned += cn.lane.pinnedBy(s)
+		cn.backlog = append(cn.backlog, *s)
+	default:
+		cn.parse(*s)
+	}
+}
+
+// unblock parses what waited, as long as it may.
+func (cn *conn) unblock() {
+	for len(cn.backlog) > 0 && !cn.blocked() {
+		s := cn.backlog[0]
+		cn.backlog = slices.Delete(cn.backlog, 0, 1)
+		cn.pinned -= cn.lane.pinnedBy(&s)
+		cn.parse(s)
+	}
+}
+
+// parse takes the records out of s and begins their calls. It takes s over.
+func (cn *conn) parse(s bufring.Segment) {
+	chunk := s.Data
+	for len(chunk) > 0 {
+		if cn.blocked() && !cn.dead {
+			s.Data = chunk
+			cn.pinned += cn.lane.pinnedBy(&s)
+			cn.backlog = slices.Insert(cn.backlog, 0, s)
+			return
+		}
+		if cn.dead {
+			break
+		}
+		seg, rest, complete, err := cn.records.Next(chunk)
+		if err != nil {
+			cn.kill(err.Error())
+			break
+		}
+		chunk = rest
+		if complete {
+			cn.record(bufring.Segment{Data: seg, Owner: s.Owner})
+		} else if len(seg) > 0 {
+			cn.hold(seg, s.Owner)
+		}
+	}
+	s.Release()
+}
+
+// record begins the call whose record ends with last. last is borrowed.
+func (cn *conn) record(last bufring.Segment) {
+	l := cn.lane
+	c := l.call(cn)
+	for i := range cn.held {
+		c.views = append(c.views, cn.held[i].Data)
+	}
+	if len(last.Data) > 0 || len(c.views) == 0 {
+		c.views = append(c.views, last.Data)
+	}
+	l.parsing.held = append(l.parsing.held[:0], cn.held...)
+	l.parsing.last = last
+	clear(cn.held)
+	cn.held = cn.held[:0]
+	cn.dropSpill()
+	if err := cn.programs.Parse(&c.Call, c.views[0], c.views[1:]); err != nil {
+		l.retire(c)
+		cn.kill(err.Error())
+	} else {
+		l.begin(c)
+	}
+	// What the call did not take with it has been read.
+	for i := range l.parsing.held {
+		cn.pinned -= l.pinnedBy(&l.parsing.held[i])
+		l.parsing.held[i].Release()
+	}
+	l.parsing.end()
+}
+
+// parsing is the record that is being begun, for calls that must keep it.
+type parsing struct {
+	held []bufring.Segment
+	last bufring.Segment
+}
+
+// move gives the record's pieces to c.
+func (p *parsing) move(c *call) {
+	c.segs = append(c.segs, p.held...)
+	clear(p.held)
+	p.held = p.held[:0]
+	if p.last.Owner != nil && len(p.last.Data) > 0 {
+		s := bufring.Segment{Data: p.last.Data, Owner: p.last.Owner.Clone()}
+		c.conn.pinned += c.conn.lane.pinnedBy(&s)
+		c.segs = append(c.segs, s)
+	}
+	p.last = bufring.Segment{}
+}
+
+func (p *parsing) end() {
+	clear(p.held)
+	p.held = p.held[:0]
+	p.last = bufring.Segment{}
+}
+
+// heldMax is in how many pieces a record may be kept before it is copied
+// together: a system call takes 1024 at most, and a peer that sends byte by byte
+// must not make us keep a header for each.
+const heldMax = 512
+
+// hold keeps a piece of an incomplete record.
+func (cn *conn) hold(seg []byte, owner *bufring.Buffer) {
+	l := cn.lane
+	if len(cn.held) == 0 {
+		cn.since = l.loop.Now()
+	}
+	if cn.spill != nil {
+		cn.spillMore(seg)
+		return
+	}
+	if n := len(cn.held); n > 0 {
+		// Receives into one incremental buffer lie end to end.
+		if p := &cn.held[n-1]; p.Owner == owner && unsafe.Add(unsafe.Pointer(unsafe.SliceData(p.Data)), len(p.Data)) == unsafe.Pointer(unsafe.SliceData(seg)) {
+			before := l.pinnedBy(p)
+			p.Data = unsafe.Slice(unsafe.SliceData(p.Data), len(p.Data)+len(seg))
+			cn.pinned += l.pinnedBy(p) - before
+			return
+		}
+	}
+	s := bufring.Segment{Data: seg, Owner: owner.Clone()}
+	cn.pinned += l.pinnedBy(&s)
+	cn.held = append(cn.held, s)
+	if len(cn.held) >= heldMax || cn.pinned >= l.pinnedMax {
+		cn.spillHeld()
+	}
+}
+
+// kill ends the connection: nothing more is read, parsed or sent, and all memory
+// that no operation in flight needs is given back. Its socket is closed when the
+// last operation on it has completed. why is logged unless it is empty.
+func (cn *conn) kill(why string) {
+	if cn.dead {
+		return
+	}
+	if why != "" {
+		cn.lane.srv.cfg.Log.Debug("connection closed", "peer", cn.peer, "why", why)
+	}
+	cn.dead = true
+	if cn.receive != 0 && !cn.canceling {
+		cn.canceling = true
+		cn.lane.loop.Cancel(cn.receive)
+	}
+	_ = unix.Shutdown(cn.fd, unix.SHUT_RDWR)
+	cn.dropInput()
+	for i := cn.sending; i < len(cn.out); i++ {
+		cn.out[i].Release()
+	}
+	cn.out = cn.out[:cn.sending]
+	cn.dropBatch()
+	cn.unsent = cn.inFlight
+	cn.touch()
+}
+
+// dropInput gives back everything that was received and not parsed.
+func (cn *conn) dropInput() {
+	for _, list := range []*[]bufring.Segment{&cn.held, &cn.backlog} {
+		for i := range *list {
+			cn.pinned -= cn.lane.pinnedBy(&(*list)[i])
+			(*list)[i].Release()
+		}
+		*list = nil
+	}
+	cn.dropSpill()
+}
+
+// bury closes the socket of a dead connection when no operation names it, and
+// forgets the connection when no call does either.
+func (cn *conn) bury() {
+	if cn.ops > 0 {
+		return
+	}
+	if !cn.closed {
+		cn.closed = true
+		_ = unix.Close(cn.fd)
+	}
+	if cn.calls == 0 {
+		cn.lane.remove(cn)
+	}
+}
+
+func (cn *conn) String() string { return fmt.Sprintf("%v -> %v", cn.peer, cn.local) }

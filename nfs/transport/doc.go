@@ -1,0 +1,50 @@
+// Package transport moves RPC messages between sockets and programs: listeners,
+// connections, lanes and workers. It drives package rpc over uring/loop and
+// bufring, and knows nothing of NFS.
+//
+// # Threads
+//
+// A lane is a goroutine locked to its thread, with a ring, a loop, the receive
+// and send memory, and the connections that were given to it. Nothing of that is
+// shared. Workers are goroutines locked to their threads that run the calls
+// which may sleep. The first lane also accepts connections and deals them out,
+// each to the lane that has the fewest. Datagrams have a goroutine per socket
+// and use no lane.
+//
+// # Life of a call
+//
+//	received -> parsed -> run on the lane -> reply queued -> sent
+//	                          |      ^
+//	                 would wait      | posted back
+//	                          v      |
+//	                          worker-+
+//
+// A reply that is made on the lane is encoded straight into the connection's
+// send batch, READ data included. A call that goes to a worker takes a buffer of
+// its own along and keeps the received bytes it was parsed from; both come back
+// with it. Replies leave in whatever order they are ready, and all that are
+// ready at the end of a turn leave in one send.
+//
+// # Limits
+//
+// A connection that has too many calls in progress, too much unsent output or
+// too much unprocessed input is not read from until it has less. When the
+// receive memory of a lane runs short, connections in the middle of a record
+// copy what they have into send slabs and give their receive buffers back; when
+// there are none, the connection that has waited longest in the middle of a
+// record is closed. A call whose reply finds no memory waits its turn. A peer
+// that does not take its replies is dropped at a deadline, early when others wait
+// for the memory that it pins.
+//
+// # End of a connection
+//
+// Its socket is shut down at once, and closed only when no operation on it is in
+// flight, so that a descriptor number cannot be used for a new connection while
+// an old operation still names it. Calls that are with a worker run to their end
+// and their replies are kept for a retransmission where the procedure asks for it.
+//
+// # Locks
+//
+// The workers' queue and each loop's mailbox have a mutex each; neither is held
+// while the other is taken.
+package transport

@@ -1,0 +1,387 @@
+package transport
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/bufring"
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/uring"
+	"github.com/ringnfs/ringnfs/uring/loop"
+)
+
+const (
+	// groupID is the lane's one group of receive buffers.
+	groupID uring.GroupID = 1
+	// classes is the number of slab classes.
+	classes = 3
+	// tick is how often a lane looks for peers that make no progress.
+	tick = time.Second
+	// ringEntries is the length of the submission queue. A turn prepares at most
+	// two entries per connection that it touched; when they are more, it submits
+	// in between.
+	ringEntries = 512
+	// completionEntries is how many completions wait without the kernel's slow
+	// path.
+	completionEntries = 8192
+)
+
+// lane is one thread with its ring and everything on it. All fields but the
+// atomic one belong to that thread, once it runs.
+type lane struct {
+	srv     *Server
+	place   rpc.Place
+	thread  vfs.Thread
+	ring    *uring.Ring
+	bufs    *uring.BufRing
+	loop    *loop.Loop
+	group   *bufring.Group
+	slabs   *bufring.Slabs
+	bundle  bool
+	stopped chan struct{}
+	err     error
+
+	count atomic.Int32 // connections, counted from when they are dealt out
+
+	conns     *conn // list
+	touched   []*conn
+	working   []*conn // touched, being served
+	starved   []*conn
+	waiting   [classes]callList // calls that wait for a reply buffer
+	returned  bool              // a slab has come back since the last look
+	calls     *call             // pool
+	parsing   parsing
+	segs      []bufring.Segment
+	vectors   []vector // off-heap
+	vectorsIn *vector  // pool
+	// pinnedMax is how much receive memory one connection may keep.
+	pinnedMax int
+	acceptors []*acceptor
+	draining  bool
+	pressed   bool // calls were waiting for memory at the last tick
+}
+
+// newLane makes the lane's memory. Its ring is made on its thread, by start.
+func newLane(s *Server, index int) *lane {
+	l := &lane{srv: s, stopped: make(chan struct{})}
+	l.place = rpc.Place{Index: index, Thread: &l.thread}
+	return l
+}
+
+// groupConfig lays the receive memory out: fewer and larger buffers when the
+// kernel fills them end to end, so that large payloads lie in one piece.
+func groupConfig(bytes int, incremental bool) bufring.GroupConfig {
+	size := 64 << 10
+	if incremental {
+		size = 256 << 10
+	}
+	count := 1
+	for count*2*size <= bytes && count < 1<<15 {
+		count *= 2
+	}
+	return bufring.GroupConfig{Count: count, Size: size, Incremental: incremental}
+}
+
+// open makes the ring and what lies on it. It runs on the lane's thread.
+func (l *lane) open() (err error) {
+	cfg := &l.srv.cfg
+	if l.ring, err = uring.New(uring.Config{Entries: ringEntries, CQEntries: completionEntries, Without: cfg.Without}); err != nil {
+		return err
+	}
+	f := l.ring.Features()
+	if !f.Has(uring.RecvMultishot) {
+		return fmt.Errorf("transport: multishot receive is needed: %w", uring.ErrFeature)
+	}
+	l.bundle = f.Has(uring.Bundle)
+	gc := groupConfig(cfg.ReceiveBytes, f.Has(uring.IncBufRing))
+	if l.group, err = bufring.NewGroup(gc); err != nil {
+		return err
+	}
+	if l.bufs, err = l.ring.NewBufRing(groupID, gc.Count, gc.Incremental); err != nil {
+		return err
+	}
+	l.group.Fill(l.bufs)
+	l.pinnedMax = max(2*cfg.RecordMax, gc.Count*gc.Size/4)
+	if l.slabs, err = bufring.NewSlabs(cfg.SendBytes, max(cfg.ReplyMax, cfg.RecordMax)+recordSlack, nil); err != nil {
+		return err
+	}
+	l.slabs.Returned = func(bufring.Class) { l.returned = true }
+	if l.vectors, err = uring.MapSlice[vector](vectorsMax); err != nil {
+		return err
+	}
+	for i := range l.vectors {
+		l.releaseVector(&l.vectors[i])
+	}
+	if l.loop, err = loop.New(l.ring, l, tick); err != nil {
+		return err
+	}
+	return cfg.Attach(&l.place)
+}
+
+// runLane is the lane's goroutine. ready receives the outcome of open.
+func (l *lane) runLane(ready chan<- error) {
+	// The thread has credentials, a umask and a ring of its own: it is never
+	// unlocked, and ends with the goroutine.
+	runtime.LockOSThread()
+	defer close(l.stopped)
+	if err := l.open(); err != nil {
+		if l.loop != nil {
+			l.loop.Stop()
+			err = errors.Join(err, l.loop.Run())
+		}
+		ready <- errors.Join(err, l.close())
+		return
+	}
+	ready <- nil
+	err := l.loop.Run()
+	l.srv.cfg.Detach(&l.place)
+	l.err = errors.Join(err, l.close())
+	if err != nil {
+		l.srv.cfg.Log.Error("a lane has failed; the server ends", "lane", l.place.Index, "error", err)
+		l.srv.abort()
+	}
+}
+
+// close gives back the lane's memory. With a failed loop the kernel may still
+// write to it: then only the ring is closed and the memory is left alone.
+func (l *lane) close() error {
+	var errs []error
+	failed := l.loop != nil && l.loop.Err() != nil
+	if l.bufs != nil {
+		errs = append(errs, l.bufs.Close())
+	}
+	if l.ring != nil {
+		errs = append(errs, l.ring.Close())
+	}
+	if failed {
+		return errors.Join(errs...)
+	}
+	if l.group != nil {
+		errs = append(errs, l.group.Close())
+	}
+	if l.slabs != nil {
+		errs = append(errs, l.slabs.Close())
+	}
+	if l.vectors != nil {
+		errs = append(errs, uring.UnmapSlice(l.vectors))
+	}
+	return errors.Join(errs...)
+}
+
+// Turn implements loop.Owner: it serves the connections that something happened
+// to, gives memory to calls that waited for it, and receives again where buffers
+// were missing.
+func (l *lane) Turn() {
+	for {
+		if l.returned {
+			l.returned = false
+			l.serveWaiting()
+		}
+		if len(l.touched) == 0 {
+			break
+		}
+		l.touched, l.working = l.working[:0], l.touched
+		for _, cn := range l.working {
+			cn.listed = false
+			cn.service()
+		}
+		clear(l.working)
+	}
+	l.relieve()
+	l.group.Publish()
+	l.feed()
+	if l.draining && l.conns == nil && len(l.acceptors) == 0 {
+		l.loop.Stop()
+	}
+}
+
+// serveWaiting gives returned slabs to the calls that wait for them, the oldest
+// first.
+func (l *lane) serveWaiting() {
+	for class := range l.waiting {
+		q := &l.waiting[class]
+		for q.head != nil {
+			if q.head.conn.dead {
+				c := q.pop()
+				c.conn.waiting--
+				l.forget(c)
+				l.retire(c)
+				continue
+			}
+			b := l.slabs.Take(bufring.Class(class))
+			if b == nil {
+				break
+			}
+			c := q.pop()
+			c.conn.waiting--
+			c.reply = b
+			c.conn.touch()
+			l.proceed(c)
+		}
+	}
+}
+
+// feed arms the receives that ended for want of buffers, as many as there are
+// buffers now, in the order in which they ended.
+func (l *lane) feed() {
+	n := min(len(l.starved), l.group.Available())
+	for _, cn := range l.starved[:n] {
+		cn.starved = false
+		if !cn.dead {
+			cn.steer()
+		}
+	}
+	l.starved = append(l.starved[:0], l.starved[n:]...)
+}
+
+// relieve makes connections that are in the middle of a record give their
+// receive buffers back when few are left, those that have waited longest first.
+func (l *lane) relieve() {
+	low := l.group.Count() / 4
+	if l.group.Available() > low {
+		return
+	}
+	for l.group.Available() <= low {
+		var oldest *conn
+		for cn := l.conns; cn != nil; cn = cn.nxt {
+			if !cn.dead && len(cn.held) > 0 && cn.spill == nil && (oldest == nil || cn.since.Before(oldest.since)) {
+				oldest = cn
+			}
+		}
+		if oldest == nil {
+			return
+		}
+		oldest.spillHeld()
+		if oldest.dead {
+			oldest.service()
+		}
+	}
+}
+
+// Tick implements loop.Owner: it drops peers that do not take their replies.
+func (l *lane) Tick(now time.Time) {
+	limit := l.srv.cfg.SendTimeout
+	pressed := false
+	for i := range l.waiting {
+		pressed = pressed || l.waiting[i].head != nil
+	}
+	if pressed && l.pressed {
+		limit = min(limit, pressedTimeout)
+	}
+	l.pressed = pressed
+	for cn := l.conns; cn != nil; cn = cn.nxt {
+		switch {
+		case cn.dead:
+		case cn.sending > 0 && cn.stuck(now, limit):
+			cn.kill("the peer does not take its replies")
+		case cn.finishing && now.Sub(cn.ended) > finishTimeout:
+			cn.kill("")
+		}
+	}
+	for _, a := range l.acceptors {
+		a.arm()
+	}
+}
+
+const (
+	// pressedTimeout is how long a peer may take nothing while calls of others
+	// wait for the memory that it pins.
+	pressedTimeout = 5 * time.Second
+	// finishTimeout is how long a peer has to close its side at the end.
+	finishTimeout = 2 * time.Second
+)
+
+// stuck reports whether the peer has acknowledged nothing for limit.
+func (cn *conn) stuck(now time.Time, limit time.Duration) bool {
+	if acked := bytesAcked(cn.fd); acked != cn.acked {
+		cn.acked, cn.progress = acked, now
+		return false
+	}
+	return now.Sub(cn.progress) > limit
+}
+
+// consume takes over the buffers of a receive completion.
+func (l *lane) consume(res int32, flags uint32) ([]bufring.Segment, error) {
+	c := uring.CQE{Res: res, Flags: flags}
+	id, ok := c.BufferID()
+	if !ok {
+		return nil, errors.New("transport: the kernel received without a buffer")
+	}
+	clear(l.segs)
+	var err error
+	l.segs, err = l.group.Consume(l.segs[:0], id, int(res), c.BufMore())
+	return l.segs, err
+}
+
+// pinnedBy returns how much receive memory cannot be reused because of s.
+func (l *lane) pinnedBy(s *bufring.Segment) int {
+	if !s.Owner.Provided() {
+		return 0
+	}
+	if l.group.Incremental() {
+		return len(s.Data)
+	}
+	return l.group.BufferSize()
+}
+
+// call returns an empty call for cn.
+func (l *lane) call(cn *conn) *call {
+	c := l.calls
+	if c == nil {
+		c = new(call)
+	} else {
+		l.calls = c.next
+	}
+	c.next = nil
+	c.conn = cn
+	c.Peer, c.Local = cn.peer, cn.local
+	return c
+}
+
+func (l *lane) remove(cn *conn) {
+	if cn.prev != nil {
+		cn.prev.nxt = cn.nxt
+	} else if l.conns == cn {
+		l.conns = cn.nxt
+	} else {
+		return // removed before
+	}
+	if cn.nxt != nil {
+		cn.nxt.prev = cn.prev
+	}
+	cn.prev, cn.nxt = nil, nil
+	l.count.Add(-1)
+	l.srv.conns.Add(-1)
+}
+
+// vectorsMax is how many sends with several pieces can be in flight on a lane;
+// further ones send one piece at a time.
+const vectorsMax = 512
+
+func (l *lane) vector() *vector {
+	v := l.vectorsIn
+	if v != nil {
+		l.vectorsIn = v.next
+	}
+	return v
+}
+
+func (l *lane) releaseVector(v *vector) {
+	v.next = l.vectorsIn
+	l.vectorsIn = v
+}
+
+// bytesAcked asks how much the peer has acknowledged so far.
+func bytesAcked(fd int) uint64 {
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return 0
+	}
+	return info.Bytes_acked
+}

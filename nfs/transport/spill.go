@@ -1,0 +1,75 @@
+package transport
+
+import (
+	"github.com/ringnfs/ringnfs/bufring"
+)
+
+// spillHeld copies the incomplete record together into a send slab and gives its
+// receive buffers back, so that a peer which is slow in the middle of a record
+// does not keep others from being read. Without a slab the connection is ended:
+// its client connects again and sends the call anew.
+func (cn *conn) spillHeld() {
+	if len(cn.held) == 0 || cn.spill != nil {
+		return
+	}
+	l := cn.lane
+	if class, ok := l.slabs.ClassFor(cn.records.Size() + cn.records.Pending()); ok {
+		cn.spill = l.slabs.Take(class)
+	}
+	if cn.spill == nil {
+		cn.kill("no memory for a record that arrives slowly")
+		return
+	}
+	n := 0
+	for i := range cn.held {
+		s := &cn.held[i]
+		n += copy(cn.spill.Bytes()[n:], s.Data)
+		cn.pinned -= l.pinnedBy(s)
+		s.Release()
+	}
+	clear(cn.held)
+	cn.held = append(cn.held[:0], bufring.Segment{Data: cn.spill.Bytes()[:n], Owner: cn.spill.Clone()})
+	cn.pinned += l.pinnedBy(&cn.held[0])
+}
+
+// spillMore copies a further piece of the record behind the others.
+func (cn *conn) spillMore(seg []byte) {
+	l := cn.lane
+	s := &cn.held[0]
+	n := len(s.Data)
+	if n+len(seg) > len(cn.spill.Bytes()) && !cn.respill() {
+		cn.kill("no memory for a record in many fragments")
+		return
+	}
+	b := cn.spill.Bytes()
+	cn.pinned -= l.pinnedBy(s)
+	s.Data = b[:n+copy(b[n:], seg)]
+	cn.pinned += l.pinnedBy(s)
+}
+
+// respill moves the record to a slab that holds the largest one: a further
+// fragment has made it longer than its first ones said.
+func (cn *conn) respill() bool {
+	l := cn.lane
+	class, ok := l.slabs.ClassFor(l.srv.cfg.RecordMax)
+	if !ok {
+		return false
+	}
+	b := l.slabs.Take(class)
+	if b == nil {
+		return false
+	}
+	n := copy(b.Bytes(), cn.held[0].Data)
+	cn.held[0].Release()
+	cn.spill.Release()
+	cn.held[0] = bufring.Segment{Data: b.Bytes()[:n], Owner: b.Clone()}
+	cn.spill = b
+	return true
+}
+
+func (cn *conn) dropSpill() {
+	if cn.spill != nil {
+		cn.spill.Release()
+		cn.spill = nil
+	}
+}

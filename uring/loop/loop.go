@@ -1,0 +1,234 @@
+package loop
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ringnfs/ringnfs/uring"
+)
+
+// Ring is what a Loop needs of a ring. *uring.Ring is one, and so is the scripted
+// ring of package uringtest.
+type Ring interface {
+	// SQE returns a zeroed entry, or nil when the submission queue is full.
+	SQE() *uring.SQE
+	// Submit hands the prepared entries to the kernel without waiting and lets
+	// it post what has completed.
+	Submit() (int, error)
+	// Wait submits and waits for min completions, at most timeout (0: for ever),
+	// in a system call that the scheduler knows of. A time-out is not an error.
+	Wait(min uint32, timeout time.Duration) error
+	// Harvest moves completions to dst and returns how many.
+	Harvest(dst []uring.CQE) int
+}
+
+// Owner is the part of the program that lives on the loop.
+type Owner interface {
+	// Turn is called once per turn of the loop, after all tasks and completions
+	// have run and before anything is submitted.
+	Turn()
+	// Tick is called about every tick period, with the time of now.
+	Tick(now time.Time)
+}
+
+// batchMax is how many completions one turn handles.
+const batchMax = 256
+
+// Loop is a ring with its operations. See the package comment.
+type Loop struct {
+	ring  Ring
+	owner Owner
+	tick  time.Duration
+	box   mailbox
+	table slotTable
+	cqes  [batchMax]uring.CQE
+	n     int // completions listed in cqes
+	stop  bool
+	err   error
+	now   time.Time
+}
+
+// ErrStopped is returned for posts to a loop that has ended.
+var ErrStopped = errors.New("loop: stopped")
+
+// New makes a loop over ring. The owner's Tick is called every tick.
+func New(ring Ring, owner Owner, tick time.Duration) (*Loop, error) {
+	l := &Loop{ring: ring, owner: owner, tick: tick}
+	if err := l.box.open(); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// Begin starts an operation for h: it returns the operation's ID and the zeroed
+// entry, in which the user data is set, for the caller to prepare before
+// anything else happens on the loop. Memory that the entry names belongs to the
+// operation until its last completion. When the submission queue is full, what
+// is in it is submitted first. Begin never fails: a ring that takes no entries
+// is broken, the loop then ends with an error and the returned entry goes
+// nowhere.
+func (l *Loop) Begin(h Handler, k Kind) (ID, *uring.SQE) {
+	sqe := l.entry()
+	id := l.table.take(h, k)
+	sqe.SetUserData(uint64(id))
+	return id, sqe
+}
+
+// Cancel asks the kernel to end the operation id. The operation's own last
+// completion says how it ended; the request itself is not reported. It is
+// harmless when the operation is over.
+func (l *Loop) Cancel(id ID) {
+	_, sqe := l.Begin(quiet{}, 0)
+	sqe.PrepCancel(uint64(id), false)
+}
+
+// quiet handles operations whose outcome tells nothing.
+type quiet struct{}
+
+func (quiet) Complete(ID, Kind, int32, uint32, bool) {}
+
+func (l *Loop) entry() *uring.SQE {
+	for range 3 {
+		if sqe := l.ring.SQE(); sqe != nil {
+			return sqe
+		}
+		if _, err := l.ring.Submit(); err != nil && !errors.Is(err, uring.ErrBusy) {
+			l.fail(err)
+			break
+		}
+	}
+	l.fail(errors.New("loop: the kernel takes no entries from a full submission queue"))
+	return new(uring.SQE)
+}
+
+// Fail ends the loop with err: something is wrong that makes the memory which is
+// shared with the kernel untrustworthy.
+func (l *Loop) Fail(err error) { l.fail(err) }
+
+// Err returns why the loop failed, or nil.
+func (l *Loop) Err() error { return l.err }
+
+func (l *Loop) fail(err error) {
+	if l.err == nil {
+		l.err = err
+	}
+}
+
+// Post runs t on the loop's thread, soon. It may be called from any goroutine,
+// does not block, and returns ErrStopped when the loop has ended; t does not run
+// then.
+func (l *Loop) Post(t Task) error {
+	if !l.box.post(t) {
+		return ErrStopped
+	}
+	return nil
+}
+
+// Stop makes Run return once no operation is in flight any more. It belongs to
+// the loop's thread; the owner cancels its operations before or after.
+func (l *Loop) Stop() { l.stop = true }
+
+// InFlight returns how many operations have not had their last completion,
+// without the loop's own.
+func (l *Loop) InFlight() int {
+	n := l.table.inUse
+	if l.box.armed {
+		n--
+	}
+	return n
+}
+
+// Now returns the time of the last turn that looked at the clock: cheap, and at
+// most a tick old while the loop is busy.
+func (l *Loop) Now() time.Time { return l.now }
+
+// Run turns the loop until Stop or until the ring fails. It returns nil only
+// when every operation had its last completion. Every task that was accepted by
+// Post runs; those that came too late for a turn run at the very end and must
+// not begin operations.
+func (l *Loop) Run() error {
+	l.now = time.Now()
+	next := l.now.Add(l.tick)
+	for turn := 0; l.err == nil; turn++ {
+		for _, t := range l.box.take() {
+			t.Run()
+		}
+		l.dispatch()
+		l.owner.Turn()
+		if l.stop && l.InFlight() == 0 && l.box.empty() {
+			break
+		}
+		// A busy ring wants to be harvested first.
+		if _, err := l.ring.Submit(); err != nil && !errors.Is(err, uring.ErrBusy) {
+			l.fail(fmt.Errorf("loop: submitting: %w", err))
+			break
+		}
+		l.n = l.ring.Harvest(l.cqes[:])
+		if l.n == 0 {
+			l.sleep(next)
+		} else if turn&63 != 0 {
+			continue
+		}
+		if l.now = time.Now(); !l.now.Before(next) {
+			l.owner.Tick(l.now)
+			next = l.now.Add(l.tick)
+		}
+	}
+	return l.end()
+}
+
+// sleep waits for a completion, a post or the next tick.
+func (l *Loop) sleep(next time.Time) {
+	l.box.arm(l)
+	l.box.asleep.Store(true)
+	if !l.box.empty() {
+		l.box.asleep.Store(false)
+		return
+	}
+	timeout := max(time.Until(next), time.Millisecond)
+	if err := l.ring.Wait(1, timeout); err != nil && !errors.Is(err, uring.ErrBusy) {
+		l.fail(fmt.Errorf("loop: waiting: %w", err))
+	}
+	l.box.asleep.Store(false)
+	l.n = l.ring.Harvest(l.cqes[:])
+}
+
+// dispatch runs the listed completions.
+func (l *Loop) dispatch() {
+	for i := range l.cqes[:l.n] {
+		c := &l.cqes[i]
+		id := ID(c.UserData)
+		s, err := l.table.find(id)
+		if err != nil {
+			l.fail(err)
+			return
+		}
+		h, kind, last := s.handler, s.kind, !c.More()
+		if last {
+			l.table.put(id)
+		}
+		h.Complete(id, kind, c.Res, c.Flags, last)
+	}
+	l.n = 0
+}
+
+// end stops the wake-up read and closes the mailbox.
+func (l *Loop) end() error {
+	if l.err == nil && l.box.armed {
+		l.Cancel(l.box.id)
+		for l.table.inUse > 0 && l.err == nil {
+			if err := l.ring.Wait(1, time.Second); err != nil {
+				l.fail(fmt.Errorf("loop: waiting for the last completions: %w", err))
+				break
+			}
+			l.n = l.ring.Harvest(l.cqes[:])
+			l.dispatch()
+		}
+	}
+	l.box.close()
+	for _, t := range l.box.take() {
+		t.Run()
+	}
+	return l.err
+}

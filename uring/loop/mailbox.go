@@ -1,0 +1,107 @@
+package loop
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+// Task is something to run on the loop's thread. A Task that is posted often
+// should be a pointer to a long-lived object, so that posting does not allocate.
+type Task interface{ Run() }
+
+// TaskFunc makes a function a Task.
+type TaskFunc func()
+
+// Run calls f.
+func (f TaskFunc) Run() { f() }
+
+// mailbox is where other threads leave tasks. The loop's thread sleeps in the
+// ring; an eventfd that the ring reads wakes it, and is written only when the
+// loop has said that it is about to sleep.
+type mailbox struct {
+	asleep atomic.Bool
+
+	mu     sync.Mutex
+	tasks  []Task // guarded by mu
+	closed bool   // guarded by mu
+
+	taken   []Task // the loop's; swapped with tasks
+	eventfd int
+	count   []byte // what the eventfd is read into; off-heap
+	armed   bool
+	id      ID
+}
+
+// countBytes is the size of an eventfd's counter.
+const countBytes = 8
+
+func (m *mailbox) open() error {
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return fmt.Errorf("loop: eventfd: %w", err)
+	}
+	count, err := unix.Mmap(-1, 0, unix.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		_ = unix.Close(fd)
+		return fmt.Errorf("loop: mapping the wake-up counter: %w", err)
+	}
+	m.eventfd, m.count = fd, count
+	return nil
+}
+
+// close is called when the ring no longer reads the eventfd.
+func (m *mailbox) close() {
+	m.mu.Lock()
+	m.closed = true
+	m.mu.Unlock()
+	_ = unix.Close(m.eventfd)
+	_ = unix.Munmap(m.count)
+}
+
+func (m *mailbox) post(t Task) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return false
+	}
+	m.tasks = append(m.tasks, t)
+	if m.asleep.CompareAndSwap(true, false) {
+		one := [countBytes]byte{1}
+		// The counter is far from its limit, so the write cannot block or fail.
+		_, _ = unix.Write(m.eventfd, one[:])
+	}
+	return true
+}
+
+// take returns the tasks posted since the last call. The slice is valid until
+// the next call.
+func (m *mailbox) take() []Task {
+	clear(m.taken)
+	m.mu.Lock()
+	m.tasks, m.taken = m.taken[:0], m.tasks
+	m.mu.Unlock()
+	return m.taken
+}
+
+func (m *mailbox) empty() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.tasks) == 0
+}
+
+// arm prepares the read that wakes the loop.
+func (m *mailbox) arm(l *Loop) {
+	if m.armed {
+		return
+	}
+	id, sqe := l.Begin(m, 0)
+	sqe.PrepRead(m.eventfd, m.count[:countBytes], 0, 0)
+	m.armed, m.id = true, id
+}
+
+// Complete implements Handler: the loop is awake; the read is armed again before
+// the next sleep.
+func (m *mailbox) Complete(ID, Kind, int32, uint32, bool) { m.armed = false }
