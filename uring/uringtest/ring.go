@@ -1,0 +1,323 @@
+package uringtest
+
+import (
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ringnfs/ringnfs/uring"
+)
+
+// Driver is what drives a ring needs of it; *uring.Ring has it. Consumers
+// declare it for themselves.
+type Driver interface {
+	SQE() *uring.SQE
+	Submit() (int, error)
+	Wait(min uint32, timeout time.Duration) error
+	Harvest(dst []uring.CQE) int
+	Close() error
+}
+
+var (
+	_ Driver = (*uring.Ring)(nil)
+	_ Driver = (*Ring)(nil)
+)
+
+// ErrStuck is what Wait returns when it would wait for ever: nothing is queued
+// and nothing in the test can bring a completion.
+var ErrStuck = errors.New("uringtest: waiting for ever")
+
+// Options of a Ring. The zero value is a fake that does as it is told.
+type Options struct {
+	Entries   int // of the submission queue; default 64
+	CQEntries int // of the completion queue; default 256
+
+	// Script sees every operation when it starts, on the goroutine that
+	// submitted it or that completed the one it was linked to. True means
+	// that the script has answered it or will.
+	Script func(*Op) bool
+	// Idle is called by Wait when too few completions are there; it may
+	// answer operations or feed sockets, and returns false when it has
+	// nothing more to give.
+	Idle func(*Ring) bool
+	// Blocking has Wait wait for another goroutine of the test to answer,
+	// instead of letting the timeout pass at once.
+	Blocking bool
+
+	Seed   uint64 // of the faults; zero takes one from the clock
+	Faults *Faults
+}
+
+// Ring is the fake. Make it with New.
+type Ring struct {
+	t   testing.TB // immutable, as is opt
+	opt Options
+
+	mu     sync.Mutex // guards all below
+	wake   sync.Cond
+	rng    *rand.Rand
+	sqes   []uring.SQE
+	queued int
+	live   []*Op // without their final completion
+	loose  []*Op // final completion not harvested
+	cq     []event
+	over   []event // overflowed
+	late   []event // held back by a fault
+	notifs []*Op   // whose notification a fault holds back
+	groups map[uring.GroupID]*Group
+	socks  map[int]*Socket
+	closed bool
+	count  int // of operations started
+}
+
+// event is a completion on its way.
+type event struct {
+	cqe uring.CQE
+	op  *Op
+}
+
+// New makes a ring for one test, which fails if operations are left when it
+// ends.
+func New(t testing.TB, opt Options) *Ring {
+	t.Helper()
+	if opt.Entries == 0 {
+		opt.Entries = 64
+	}
+	if opt.CQEntries == 0 {
+		opt.CQEntries = 256
+	}
+	if opt.Seed == 0 {
+		opt.Seed = uint64(time.Now().UnixNano())
+	}
+	r := &Ring{
+		t: t, opt: opt, rng: rand.New(rand.NewPCG(opt.Seed, 0)),
+		sqes:   make([]uring.SQE, opt.Entries),
+		groups: map[uring.GroupID]*Group{}, socks: map[int]*Socket{},
+	}
+	r.wake.L = &r.mu
+	if opt.Faults != nil {
+		t.Logf("uringtest: seed %d", opt.Seed)
+	}
+	t.Cleanup(r.checkDone)
+	return r
+}
+
+// SQE returns the next free entry, zeroed, or nil when the queue is full.
+func (r *Ring) SQE() *uring.SQE {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.mustBeOpen("SQE")
+	if r.queued == len(r.sqes) {
+		return nil
+	}
+	s := &r.sqes[r.queued]
+	*s = uring.SQE{}
+	r.queued++
+	return s
+}
+
+// Pending returns how many entries wait for Submit.
+func (r *Ring) Pending() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.queued
+}
+
+// Submit starts what is queued. A fault may have it take only a part, which
+// begins with the first, or nothing with uring.ErrBusy.
+func (r *Ring) Submit() (int, error) {
+	r.mu.Lock()
+	r.mustBeOpen("Submit")
+	n := r.queued
+	if n > 0 && r.fault(func(f *Faults) float64 { return f.Busy }) {
+		r.mu.Unlock()
+		return 0, uring.ErrBusy
+	}
+	if n > 1 && r.fault(func(f *Faults) float64 { return f.PartialSubmit }) {
+		n = 1 + r.rng.IntN(n-1)
+		for n < r.queued && linked(&r.sqes[n-1]) {
+			n++ // the kernel takes a chain as a whole
+		}
+	}
+	var started []*Op
+	var last *Op
+	for i := range n {
+		o := decode(r, &r.sqes[i])
+		r.count++
+		r.mustBeUnique(o)
+		r.live = append(r.live, o)
+		if last != nil {
+			last.next, o.chain = o, last.chain
+		} else {
+			o.state = opRunning
+			started = append(started, o)
+		}
+		last = nil
+		if linked(&r.sqes[i]) {
+			last = o
+		}
+	}
+	copy(r.sqes, r.sqes[n:r.queued])
+	r.queued -= n
+	r.mu.Unlock()
+	for _, o := range started {
+		r.start(o)
+	}
+	r.releaseNotifs(false)
+	r.mu.Lock()
+	r.flush(0)
+	r.mu.Unlock()
+	return n, nil
+}
+
+// Wait submits, and returns when min completions can be harvested, when the
+// timeout is over, or for a fault without reason. The fake has no clock:
+// unless Options.Blocking is set, a timeout is over as soon as Idle has
+// nothing to give, and without a timeout that is ErrStuck.
+func (r *Ring) Wait(min uint32, timeout time.Duration) error {
+	if _, err := r.Submit(); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	want := int(min)
+	if want > r.opt.CQEntries {
+		want = r.opt.CQEntries
+	}
+	r.flush(want)
+	if timeout == 0 || r.fault(func(f *Faults) float64 { return f.SpuriousWake }) {
+		return nil
+	}
+	if len(r.cq) < want && len(r.notifs) > 0 {
+		r.mu.Unlock()
+		r.releaseNotifs(true)
+		r.mu.Lock()
+		r.flush(want)
+	}
+	for len(r.cq) < want && r.opt.Idle != nil {
+		r.mu.Unlock()
+		more := r.opt.Idle(r)
+		r.mu.Lock()
+		r.flush(want)
+		if !more {
+			break
+		}
+	}
+	if len(r.cq) >= want || !r.opt.Blocking {
+		if len(r.cq) < want && timeout < 0 {
+			return ErrStuck
+		}
+		return nil
+	}
+	return r.block(want, timeout)
+}
+
+// block waits for another goroutine. The lock is held.
+func (r *Ring) block(want int, timeout time.Duration) error {
+	over := false
+	if timeout > 0 {
+		timer := time.AfterFunc(timeout, func() {
+			r.mu.Lock()
+			over = true
+			r.mu.Unlock()
+			r.wake.Broadcast()
+		})
+		defer timer.Stop()
+	}
+	for len(r.cq) < want && !over {
+		r.wake.Wait()
+		r.flush(want)
+	}
+	return nil
+}
+
+// Harvest gives out completions.
+func (r *Ring) Harvest(dst []uring.CQE) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.mustBeOpen("Harvest")
+	n := min(len(dst), len(r.cq))
+	for i, e := range r.cq[:n] {
+		dst[i] = e.cqe
+		if e.op != nil {
+			e.op.unread--
+		}
+	}
+	r.cq = append(r.cq[:0], r.cq[n:]...)
+	r.loose = keep(r.loose, func(o *Op) bool { return o.unread > 0 || o.held > 0 })
+	return n
+}
+
+// Overflowed says that completions wait outside of the full queue.
+func (r *Ring) Overflowed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.over) > 0
+}
+
+// Close ends the ring. As with the kernel, operations should be over by then.
+func (r *Ring) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return uring.ErrClosed
+	}
+	r.closed = true
+	return nil
+}
+
+// Ops returns the operations that have started and are not over, oldest first.
+func (r *Ring) Ops() []*Op {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var list []*Op
+	for _, o := range r.live {
+		if o.state == opRunning {
+			list = append(list, o)
+		}
+	}
+	return list
+}
+
+// Find returns the oldest started operation with that code, or nil.
+func (r *Ring) Find(code string) *Op {
+	for _, o := range r.Ops() {
+		if o.Code == code {
+			return o
+		}
+	}
+	return nil
+}
+
+// Started returns how many operations were submitted so far.
+func (r *Ring) Started() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.count
+}
+
+// Post adds a completion that belongs to no operation, as a message from
+// another ring does.
+func (r *Ring) Post(c uring.CQE) {
+	r.mu.Lock()
+	r.deliver(event{cqe: c})
+	r.mu.Unlock()
+	r.wake.Broadcast()
+}
+
+func linked(s *uring.SQE) bool {
+	return flagsOf(s)&(uring.Link|uring.Hardlink) != 0
+}
+
+func keep[T any](list []T, want func(T) bool) []T {
+	out := list[:0]
+	for _, v := range list {
+		if want(v) {
+			out = append(out, v)
+		}
+	}
+	clear(list[len(out):])
+	return out
+}

@@ -1,0 +1,380 @@
+package uringtest
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/uring"
+)
+
+// harvest takes everything that is there.
+func harvest(r Driver) []uring.CQE {
+	var all []uring.CQE
+	var some [7]uring.CQE
+	for {
+		n := r.Harvest(some[:])
+		all = append(all, some[:n]...)
+		if n < len(some) {
+			return all
+		}
+	}
+}
+
+// offHeap is memory whose address an entry may hold.
+func offHeap(t *testing.T, n int) []byte {
+	t.Helper()
+	b, err := uring.Map(n)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, uring.Unmap(b)) })
+	return b
+}
+
+func prepare(t *testing.T, r Driver, user uint64, prep func(*uring.SQE)) {
+	t.Helper()
+	s := r.SQE()
+	require.NotNil(t, s)
+	prep(s)
+	s.SetUserData(user)
+}
+
+func submit(t *testing.T, r Driver) {
+	t.Helper()
+	_, err := r.Submit()
+	require.NoError(t, err)
+}
+
+func TestOperationsWaitForTheTestAndAreDecoded(t *testing.T) {
+	r := New(t, Options{})
+	b := offHeap(t, 4096)
+	prepare(t, r, 7, func(s *uring.SQE) { s.PrepRead(5, b[:100], 42, 0); s.SetPersonality(3) })
+	submit(t, r)
+	require.Empty(t, harvest(r))
+	o := r.Find("READ")
+	require.NotNil(t, o)
+	require.Equal(t, "READ fd=5 len=100 off=0x2a user=0x7", o.String())
+	require.Equal(t, uring.Personality(3), o.Personality)
+	copy(o.Memory(), "hello")
+	o.Complete(5)
+	require.Equal(t, []uring.CQE{{UserData: 7, Res: 5}}, harvest(r))
+	require.Equal(t, "hello", string(b[:5]))
+	require.Empty(t, r.Leaks())
+}
+
+func TestFullQueueGivesNoEntry(t *testing.T) {
+	r := New(t, Options{Entries: 2})
+	require.NotNil(t, r.SQE())
+	require.NotNil(t, r.SQE())
+	require.Nil(t, r.SQE())
+	submit(t, r)
+	require.NotNil(t, r.SQE())
+	submit(t, r)
+	require.Len(t, harvest(r), 3)
+}
+
+func TestMultishotReceiveFillsBuffersUntilTheyRunOut(t *testing.T) {
+	r := New(t, Options{})
+	s := r.NewSocket(9)
+	g := r.NewGroup(1, 4, false)
+	mem := offHeap(t, 4096)
+	g.Add(mem[:4], 10)
+	g.Add(mem[4:8], 11)
+	g.Advance()
+	prepare(t, r, 1, func(s *uring.SQE) { s.PrepRecvMultishot(9, 1, false) })
+	submit(t, r)
+	s.Feed([]byte("abcdefghij"))
+	cqes := harvest(r)
+	require.Len(t, cqes, 3)
+	for i, want := range []uring.BufferID{10, 11} {
+		id, ok := cqes[i].BufferID()
+		require.True(t, ok)
+		require.Equal(t, want, id)
+		require.True(t, cqes[i].More())
+	}
+	require.Equal(t, unix.ENOBUFS, cqes[2].Errno())
+	require.False(t, cqes[2].More())
+	require.Equal(t, "abcdefgh", string(mem[:8]))
+	require.Equal(t, 2, s.Unread())
+}
+
+func TestBundleAndIncrementalBuffers(t *testing.T) {
+	r := New(t, Options{})
+	s := r.NewSocket(9)
+	mem := offHeap(t, 4096)
+	g := r.NewGroup(1, 4, false)
+	for i := range 4 {
+		g.Add(mem[4*i:4*i+4], uring.BufferID(i))
+	}
+	g.Advance()
+	prepare(t, r, 1, func(s *uring.SQE) { s.PrepRecvMultishot(9, 1, true) })
+	submit(t, r)
+	s.Feed([]byte("0123456789"))
+	cqes := harvest(r)
+	require.Len(t, cqes, 1)
+	require.Equal(t, int32(10), cqes[0].Res)
+	require.Equal(t, 1, g.Free())
+	s.End()
+	require.False(t, harvest(r)[0].More())
+
+	inc := r.NewGroup(2, 2, true)
+	inc.Add(mem[100:108], 5)
+	inc.Advance()
+	s2 := r.NewSocket(10)
+	prepare(t, r, 2, func(s *uring.SQE) { s.PrepRecvMultishot(10, 2, false) })
+	submit(t, r)
+	s2.Feed([]byte("abc"))
+	s2.Feed([]byte("defgh"))
+	cqes = harvest(r)
+	require.True(t, cqes[0].BufMore())
+	require.False(t, cqes[1].BufMore())
+	require.Equal(t, "abcdefgh", string(mem[100:108]))
+	s2.End()
+	harvest(r)
+}
+
+func TestZeroCopySendOwesANotification(t *testing.T) {
+	r := New(t, Options{})
+	s := r.NewSocket(4)
+	s.HoldNotifs(true)
+	b := offHeap(t, 16)
+	copy(b, "payload")
+	prepare(t, r, 1, func(s *uring.SQE) {
+		s.PrepSendZC(4, b[:7], 0)
+		s.AddRecvSendFlags(uring.ReportUsage)
+	})
+	submit(t, r)
+	cqes := harvest(r)
+	require.Len(t, cqes, 1)
+	require.True(t, cqes[0].More())
+	require.Equal(t, int32(7), cqes[0].Res)
+	require.Len(t, r.Leaks(), 1)
+	s.FlushNotifs(true)
+	cqes = harvest(r)
+	require.Len(t, cqes, 1)
+	require.True(t, cqes[0].Notif())
+	require.True(t, cqes[0].Copied())
+	require.Equal(t, "payload", string(s.Sent()))
+}
+
+func TestChainBreaksAtAFailure(t *testing.T) {
+	r := New(t, Options{})
+	prepare(t, r, 1, func(s *uring.SQE) { s.PrepFsync(3, false); s.AddFlags(uring.Link) })
+	prepare(t, r, 2, func(s *uring.SQE) { s.PrepNop(); s.AddFlags(uring.Link) })
+	prepare(t, r, 3, func(s *uring.SQE) { s.PrepNop() })
+	submit(t, r)
+	require.Len(t, r.Ops(), 1)
+	r.Find("FSYNC").Fail(unix.EIO)
+	cqes := harvest(r)
+	require.Len(t, cqes, 3)
+	require.Equal(t, unix.EIO, cqes[0].Errno())
+	require.Equal(t, unix.ECANCELED, cqes[1].Errno())
+	require.Equal(t, unix.ECANCELED, cqes[2].Errno())
+}
+
+func TestLinkedTimeoutExpires(t *testing.T) {
+	r := New(t, Options{})
+	prepare(t, r, 1, func(s *uring.SQE) { s.PrepPollAdd(3, unix.POLLIN, false); s.AddFlags(uring.Link) })
+	prepare(t, r, 2, func(s *uring.SQE) { s.PrepLinkTimeout(nil, 0) })
+	submit(t, r)
+	r.Find("POLL_ADD").Expire()
+	cqes := harvest(r)
+	require.Equal(t, unix.ECANCELED, cqes[0].Errno())
+	require.Equal(t, unix.ETIME, cqes[1].Errno())
+}
+
+func TestCancelFindsByUserDataAndByDescriptor(t *testing.T) {
+	r := New(t, Options{})
+	for i := range 3 {
+		prepare(t, r, uint64(1+i), func(s *uring.SQE) { s.PrepPollAdd(8, unix.POLLIN, true) })
+	}
+	prepare(t, r, 10, func(s *uring.SQE) { s.PrepCancel(2, false) })
+	prepare(t, r, 11, func(s *uring.SQE) { s.PrepCancelFD(8, false) })
+	prepare(t, r, 12, func(s *uring.SQE) { s.PrepCancel(2, false) })
+	submit(t, r)
+	got := map[uint64]int32{}
+	for _, c := range harvest(r) {
+		got[c.UserData] = c.Res
+	}
+	cancelled := -int32(unix.ECANCELED)
+	require.Equal(t, map[uint64]int32{1: cancelled, 2: cancelled, 3: cancelled,
+		10: 0, 11: 2, 12: -int32(unix.ENOENT)}, got)
+}
+
+func TestSkippedSuccessPostsNothing(t *testing.T) {
+	r := New(t, Options{})
+	prepare(t, r, 0, func(s *uring.SQE) { s.PrepNop(); s.AddFlags(uring.SkipSuccess) })
+	submit(t, r)
+	require.Empty(t, harvest(r))
+	require.Empty(t, r.Leaks())
+}
+
+func TestOverflowIsFlushedByTheNextEnter(t *testing.T) {
+	r := New(t, Options{CQEntries: 2})
+	for i := range 5 {
+		prepare(t, r, uint64(i+1), func(s *uring.SQE) { s.PrepNop() })
+	}
+	submit(t, r)
+	require.True(t, r.Overflowed())
+	require.Len(t, harvest(r), 2)
+	require.Empty(t, harvest(r))
+	require.NoError(t, r.Wait(1, uring.Forever))
+	require.Len(t, harvest(r), 2)
+	submit(t, r)
+	require.Len(t, harvest(r), 1)
+	require.False(t, r.Overflowed())
+}
+
+func TestWaitingForNothingIsStuck(t *testing.T) {
+	r := New(t, Options{})
+	require.ErrorIs(t, r.Wait(1, uring.Forever), ErrStuck)
+	require.NoError(t, r.Wait(1, time.Hour))
+}
+
+func TestIdleBringsWhatWaitWaitsFor(t *testing.T) {
+	r := New(t, Options{Idle: func(r *Ring) bool {
+		o := r.Find("FSYNC")
+		if o == nil {
+			return false
+		}
+		o.Complete(0)
+		return true
+	}})
+	prepare(t, r, 1, func(s *uring.SQE) { s.PrepFsync(3, false) })
+	require.NoError(t, r.Wait(1, uring.Forever))
+	require.Len(t, harvest(r), 1)
+}
+
+func TestBlockingWaitIsWokenByAnotherGoroutine(t *testing.T) {
+	r := New(t, Options{Blocking: true})
+	prepare(t, r, 1, func(s *uring.SQE) { s.PrepFsync(3, false) })
+	submit(t, r)
+	go r.Find("FSYNC").Complete(0)
+	require.NoError(t, r.Wait(1, uring.Forever))
+	require.Len(t, harvest(r), 1)
+}
+
+// recorder is a test that may fail without failing the real one.
+type recorder struct {
+	testing.TB
+	errors []string
+	ends   []func()
+}
+
+func (f *recorder) Helper()                   {}
+func (f *recorder) Logf(string, ...any)       {}
+func (f *recorder) Failed() bool              { return len(f.errors) > 0 }
+func (f *recorder) Cleanup(end func())        { f.ends = append(f.ends, end) }
+func (f *recorder) Errorf(s string, a ...any) { f.errors = append(f.errors, fmt.Sprintf(s, a...)) }
+
+func TestLeftoversFailTheTest(t *testing.T) {
+	f := &recorder{TB: t}
+	r := New(f, Options{})
+	prepare(t, r, 1, func(s *uring.SQE) { s.PrepFsync(3, false) })
+	prepare(t, r, 2, func(s *uring.SQE) { s.PrepNop() })
+	submit(t, r)
+	f.ends[0]()
+	require.Len(t, f.errors, 2)
+	require.Contains(t, f.errors[0], "FSYNC")
+	require.Contains(t, f.errors[1], "not harvested")
+}
+
+func TestSharedUserDataAndLateAnswersFailTheTest(t *testing.T) {
+	f := &recorder{TB: t}
+	r := New(f, Options{})
+	prepare(t, r, 1, func(s *uring.SQE) { s.PrepFsync(3, false) })
+	prepare(t, r, 1, func(s *uring.SQE) { s.PrepFsync(4, false) })
+	submit(t, r)
+	require.Len(t, f.errors, 1)
+	o := r.Find("FSYNC")
+	o.Complete(0)
+	o.Complete(0)
+	require.Len(t, f.errors, 2)
+}
+
+// TestStreamSurvivesEveryFault echoes random bytes through a storm of faults
+// with the smallest driver that treats every completion right.
+func TestStreamSurvivesEveryFault(t *testing.T) {
+	for range 50 {
+		seed := rand.Uint64() | 1
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { echo(t, seed) })
+	}
+}
+
+func echo(t *testing.T, seed uint64) {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	want := make([]byte, 1+rng.IntN(5000))
+	for i := range want {
+		want[i] = byte(rng.Uint32())
+	}
+	var peer *Socket
+	fed := 0
+	r := New(t, Options{Seed: seed, Faults: Storm(), CQEntries: 4, Entries: 4, Idle: func(*Ring) bool {
+		if fed == len(want) {
+			peer.End()
+			return false
+		}
+		n := 1 + rng.IntN(len(want)-fed)
+		peer.Feed(want[fed : fed+n])
+		fed += n
+		return true
+	}})
+	peer = r.NewSocket(3)
+	const recv, send = 1, 2
+	bufs := offHeap(t, 4*64)
+	out := offHeap(t, len(want)+1)
+	g := r.NewGroup(0, 4, false)
+	give := func(id uring.BufferID) { g.Add(bufs[64*int(id):][:64], id); g.Advance() }
+	for id := range uring.BufferID(4) {
+		give(id)
+	}
+	armed, sending, ended := false, false, false
+	have, sent, from, notifs := 0, 0, 0, 0
+	for !ended || sending || sent < have || notifs > 0 {
+		if !armed && !ended {
+			if s := r.SQE(); s != nil {
+				s.PrepRecvMultishot(3, 0, false)
+				s.SetUserData(recv)
+				armed = true
+			}
+		}
+		if !sending && sent < have && notifs == 0 {
+			if s := r.SQE(); s != nil {
+				from = sent
+				s.PrepSendZC(3, out[from:have], 0)
+				s.SetUserData(send)
+				sending = true
+			}
+		}
+		if err := r.Wait(1, time.Second); err != nil {
+			require.ErrorIs(t, err, uring.ErrBusy)
+		}
+		for _, c := range harvest(r) {
+			switch {
+			case c.UserData == recv:
+				if id, ok := c.BufferID(); ok {
+					have += copy(out[have:], bufs[64*int(id):][:c.Res])
+					give(id)
+				}
+				if !c.More() {
+					armed = false
+					ended = c.Res == 0
+				}
+			case c.Notif():
+				notifs--
+			default:
+				require.Zero(t, c.Errno())
+				sending = false
+				sent = from + int(c.Res)
+				if c.More() {
+					notifs++
+				}
+			}
+		}
+	}
+	require.True(t, bytes.Equal(want, peer.Sent()), "seed %d", seed)
+}
