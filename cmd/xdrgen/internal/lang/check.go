@@ -102,10 +102,10 @@ func (c *checker) declare() {
 func (c *checker) numbers(d Def) {
 	switch d := d.(type) {
 	case *Const:
-		c.evaluate(&d.Value, 0)
+		c.literal(&d.Value)
 	case *Enum:
 		for _, k := range d.Items {
-			c.evaluate(&k.Value, 0)
+			c.literal(&k.Value)
 			n, exact := constant.Int64Val(k.Value.Num)
 			if !exact || n < math.MinInt32 || n > math.MaxInt32 {
 				c.failf(k.Pos, "%s is not a 32-bit integer", k.Name)
@@ -130,9 +130,18 @@ func (c *checker) evaluate(v *Value, depth int) {
 	v.Num = k.Value.Num
 }
 
+// literal makes v the number that it is when it names an enumerator or a
+// boolean: in Go those have types of their own and do not serve as numbers.
+func (c *checker) literal(v *Value) {
+	c.evaluate(v, 0)
+	if k := c.values[v.Text]; k != nil && (k.Of != nil || k.Pos == Pos{}) {
+		v.Text = v.Num.ExactString()
+	}
+}
+
 // unsigned evaluates v, which must be below 2^32.
 func (c *checker) unsigned(v *Value) {
-	c.evaluate(v, 0)
+	c.literal(v)
 	if n, exact := constant.Uint64Val(v.Num); !exact || n > math.MaxUint32 {
 		c.failf(v.Pos, "%s is not an unsigned 32-bit integer", v.Text)
 	}

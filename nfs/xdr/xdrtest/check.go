@@ -1,0 +1,144 @@
+package xdrtest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"math/rand/v2"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/ringnfs/ringnfs/nfs/xdr"
+)
+
+// Message is what can be encoded and decoded. Decode borrows from the record.
+type Message interface {
+	Encode(e *xdr.Encoder)
+	Decode(d *xdr.Decoder)
+}
+
+// rounds is how many random messages of a type Check tries.
+const rounds = 60
+
+// Check tests the codec of one type. make returns a new zero message. The seed
+// of what it tries is in the name of a failure.
+func Check(t *testing.T, make func() Message) {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano())
+	r := rand.New(rand.NewPCG(seed, 0))
+	dirty := make()
+	for range rounds {
+		m := make()
+		Fill(r, m)
+		b := Encode(t, m)
+		if err := check(r, b, make, dirty); err != nil {
+			t.Fatalf("seed %d: %+v\n% x: %v", seed, m, b, err)
+		}
+	}
+}
+
+// Encode returns m's bytes.
+func Encode(t testing.TB, m Message) []byte {
+	t.Helper()
+	var e xdr.Encoder
+	e.Reset(make([]byte, 1<<20))
+	m.Encode(&e)
+	if e.Err() != nil {
+		t.Fatalf("%+v: %v", m, e.Err())
+	}
+	return e.Bytes()
+}
+
+func check(r *rand.Rand, b []byte, make func() Message, dirty Message) error {
+	if err := same(b, make, dirty, r.IntN(len(b)+1), true); err != nil {
+		return err
+	}
+	for n := range len(b) {
+		var d xdr.Decoder
+		d.Reset(b[:n:n])
+		if make().Decode(&d); d.Err() != xdr.ErrShort {
+			return errors.New("a proper prefix is not too short")
+		}
+	}
+	for range 8 {
+		noisy := bytes.Clone(b)
+		for range min(len(b), 1+r.IntN(3)) {
+			noisy[r.IntN(len(b))] = byte(r.Uint32())
+		}
+		if err := same(noisy, make, dirty, r.IntN(len(b)+1), false); err != nil {
+			return err
+		}
+	}
+	return lies(r, b, make)
+}
+
+// same decodes b in one piece and cut in two, into a new message and into one
+// that has been used, and compares the results by encoding them. With strict
+// they must also be b.
+func same(b []byte, make func() Message, dirty Message, cut int, strict bool) error {
+	var whole, parts xdr.Decoder
+	whole.Reset(b)
+	fresh := make()
+	fresh.Decode(&whole)
+	parts.ResetSegments(b[:cut:cut], [][]byte{nil, b[cut:]})
+	dirty.Decode(&parts)
+	switch {
+	case whole.Err() != parts.Err():
+		return errors.New("segments do not read like one piece")
+	case strict && (whole.Err() != nil || whole.Left() != 0):
+		return errors.New("it is not read to its end")
+	case whole.Err() != nil:
+		return nil
+	case whole.Left() != parts.Left():
+		return errors.New("segments leave another rest")
+	}
+	x, err := encoded(fresh, len(b))
+	if err != nil {
+		return err
+	}
+	y, err := encoded(dirty, len(b))
+	switch {
+	case err != nil:
+		return err
+	case !bytes.Equal(x, y):
+		return errors.New("a message that was used before reads otherwise than a new one")
+	case len(x) != len(b)-whole.Left():
+		return errors.New("what was decoded has another length")
+	case strict && !bytes.Equal(x, b):
+		return errors.New("it does not come back")
+	}
+	return nil
+}
+
+func encoded(m Message, room int) ([]byte, error) {
+	var e xdr.Encoder
+	e.Reset(make([]byte, room))
+	m.Encode(&e)
+	return e.Bytes(), e.Err()
+}
+
+// lies puts the largest number in the place of each word, in turn, and measures
+// what the decoder allocates for it.
+func lies(r *rand.Rand, b []byte, make func() Message) error {
+	if len(b) == 0 || r.IntN(8) > 0 {
+		return nil
+	}
+	// Go's structures are wider than their encoding by a factor below this.
+	limit := uint64(1<<13 + 64*len(b))
+	var before, after runtime.MemStats
+	for at := 0; at+4 <= len(b); at += 4 {
+		lie := bytes.Clone(b)
+		binary.BigEndian.PutUint32(lie[at:], 1<<32-1)
+		m := make()
+		var d xdr.Decoder
+		d.Reset(lie)
+		runtime.ReadMemStats(&before)
+		m.Decode(&d)
+		runtime.ReadMemStats(&after)
+		if after.TotalAlloc-before.TotalAlloc > limit {
+			return errors.New("a false length makes it allocate")
+		}
+	}
+	return nil
+}
