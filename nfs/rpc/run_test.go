@@ -1,0 +1,233 @@
+package rpc_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
+)
+
+func words32(b []byte) uint32 { return binary.BigEndian.Uint32(b) }
+
+// parsed returns a call of procMore on the given place, with memory for its reply.
+func parsed(t testing.TB, s *rpc.Server, p *rpc.Place, memory int, args ...uint32) *rpc.Call {
+	t.Helper()
+	c := new(rpc.Call)
+	call := rpctest.NewCall(xid, testProg, testVers, procMore, words(args...)).As(rpctest.Sys(1, 2))
+	require.NoError(t, s.Parse(c, call.Bytes(), nil))
+	c.Place = p
+	c.Reply.Reset(make([]byte, memory))
+	return c
+}
+
+func more(handle func(*rpc.Call) rpc.Outcome) *rpc.Server {
+	return testServer(rpc.Procedure{Name: "MORE", Once: true, Handle: handle})
+}
+
+func decode(t testing.TB, c *rpc.Call) rpctest.Reply {
+	t.Helper()
+	r, err := rpctest.ParseReply(c.Reply.Bytes())
+	require.NoError(t, err)
+	require.EqualValues(t, xid, r.XID)
+	return r
+}
+
+func TestOutcomesBecomeStatuses(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		outcome rpc.Outcome
+		want    rpctest.Reply
+	}{
+		{"Done", rpc.Done, rpctest.Reply{Results: words(7)}},
+		{"GarbageArgs", rpc.GarbageArgs, rpctest.Reply{Accept: rpctest.GarbageArgs}},
+		{"SystemErr", rpc.SystemErr, rpctest.Reply{Accept: rpctest.SystemErr}},
+		{"TooWeak", rpc.TooWeak, rpctest.Reply{Denied: true, Reject: rpctest.AuthError, Auth: rpctest.AuthTooWeak}},
+		{"unknown", 99, rpctest.Reply{Accept: rpctest.SystemErr}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := more(func(call *rpc.Call) rpc.Outcome {
+				call.Reply.Uint32(7)
+				return c.outcome
+			})
+			call := parsed(t, s, lane, rpc.ReplyMemoryMin)
+			require.Equal(t, rpc.Done, s.Run(call))
+			got := decode(t, call)
+			if !got.Denied {
+				got.Verf.Body = nil
+			}
+			c.want.XID = xid
+			require.Equal(t, c.want, got, "results that were begun are gone")
+			results, ok := call.Results()
+			require.Equal(t, c.outcome == rpc.Done, ok)
+			if ok {
+				require.Equal(t, words(7), results)
+			}
+		})
+	}
+}
+
+func TestWaitRewindsTheCallAndIsRunAgainOnAWorker(t *testing.T) {
+	runs := 0
+	s := more(func(c *rpc.Call) rpc.Outcome {
+		runs++
+		v := c.Args.Uint32()
+		c.Reply.Uint32(v)
+		if !c.Place.Thread.MayWait {
+			return rpc.Wait
+		}
+		c.Reply.Uint32(c.Args.Uint32())
+		return rpc.Done
+	})
+	c := parsed(t, s, lane, rpc.ReplyMemoryMin, 11, 22)
+	require.Equal(t, rpc.Wait, s.Run(c))
+	assert.Zero(t, c.Reply.Len())
+	assert.Equal(t, 8, c.Args.Left())
+	c.Place = worker
+	require.Equal(t, rpc.Done, s.Run(c))
+	assert.Equal(t, words(11, 22), decode(t, c).Results)
+	assert.Equal(t, 2, runs)
+}
+
+func TestWaitOnAWorkerIsAFault(t *testing.T) {
+	s := more(func(*rpc.Call) rpc.Outcome { return rpc.Wait })
+	var fault error
+	s.OnFault = func(_ *rpc.Call, err error) { fault = err }
+	c := parsed(t, s, worker, rpc.ReplyMemoryMin)
+	require.Equal(t, rpc.Done, s.Run(c))
+	require.EqualValues(t, rpctest.SystemErr, decode(t, c).Accept)
+	require.ErrorIs(t, fault, rpc.ErrNoProgress)
+}
+
+func TestGrowRewindsTheCallAndSaysHowMuchMemoryIsNeeded(t *testing.T) {
+	const size = 5000
+	s := more(func(c *rpc.Call) rpc.Outcome {
+		v := c.Args.Uint32()
+		c.Reply.Uint32(v)
+		if !c.Room(size) {
+			return rpc.Grow
+		}
+		copy(c.Reply.Reserve(size), bytes.Repeat([]byte{9}, size))
+		return rpc.Done
+	})
+	c := parsed(t, s, lane, rpc.ReplyMemoryMin, 11)
+	require.Equal(t, rpc.Grow, s.Run(c))
+	assert.Zero(t, c.Reply.Len())
+	assert.Equal(t, 4, c.Args.Left())
+	assert.Equal(t, 24+4+size, c.Need)
+	c.Reply.Reset(make([]byte, c.Need))
+	require.Equal(t, rpc.Done, s.Run(c))
+	assert.Equal(t, append(words(11), bytes.Repeat([]byte{9}, size)...), decode(t, c).Results)
+}
+
+func TestGrowWithoutNeedIsAFault(t *testing.T) {
+	for _, need := range []int{0, -1, 100, rpc.ReplyMemoryMin - 24} {
+		s := more(func(c *rpc.Call) rpc.Outcome {
+			c.Need = need
+			return rpc.Grow
+		})
+		var fault error
+		s.OnFault = func(_ *rpc.Call, err error) { fault = err }
+		c := parsed(t, s, lane, rpc.ReplyMemoryMin)
+		c.Need = 1 << 20 // left over from before
+		require.Equal(t, rpc.Done, s.Run(c))
+		require.EqualValues(t, rpctest.SystemErr, decode(t, c).Accept)
+		require.ErrorIs(t, fault, rpc.ErrNoProgress)
+	}
+}
+
+func TestAProcedureFindsReplyMinOfRoom(t *testing.T) {
+	free := 0
+	s := more(func(c *rpc.Call) rpc.Outcome {
+		free = c.Reply.Free()
+		return rpc.Done
+	})
+	for memory := range rpc.ReplyMemoryMin {
+		c := parsed(t, s, lane, memory)
+		free = -1
+		if o := s.Run(c); o == rpc.Grow {
+			require.Equal(t, -1, free, "the procedure has not run")
+			require.Greater(t, c.Need, memory)
+			require.LessOrEqual(t, c.Need, rpc.ReplyMemoryMin)
+		} else {
+			require.Equal(t, rpc.Done, o)
+			require.GreaterOrEqual(t, free, rpc.ReplyMin)
+		}
+	}
+}
+
+func TestARefusalAsksForMemoryToo(t *testing.T) {
+	s := testServer()
+	c := new(rpc.Call)
+	require.NoError(t, s.Parse(c, with(null0(), func(c *rpctest.Call) { c.Vers = 4 }), nil))
+	c.Reply.Reset(make([]byte, 20))
+	require.Equal(t, rpc.Grow, s.Run(c))
+	c.Reply.Reset(make([]byte, c.Need))
+	require.Equal(t, rpc.Done, s.Run(c))
+	require.EqualValues(t, rpctest.ProgMismatch, decode(t, c).Accept)
+}
+
+func TestResultsBeyondTheMemoryAreAFaultAndNeverTorn(t *testing.T) {
+	s := more(func(c *rpc.Call) rpc.Outcome {
+		c.Reply.Uint32(1)
+		c.Reply.Opaque(make([]byte, rpc.ReplyMemoryMin))
+		c.Reply.Uint32(2)
+		return rpc.Done
+	})
+	var fault error
+	s.OnFault = func(c *rpc.Call, err error) {
+		fault = err
+		assert.Equal(t, "MORE", c.Procedure().Name)
+	}
+	c := parsed(t, s, lane, rpc.ReplyMemoryMin)
+	require.Equal(t, rpc.Done, s.Run(c))
+	require.Equal(t, words(xid, 1, 0, 0, 0, rpctest.SystemErr), c.Reply.Bytes())
+	require.ErrorIs(t, fault, rpc.ErrOverflow)
+	_, ok := c.Results()
+	require.False(t, ok)
+}
+
+func TestAPanicIsAnsweredAndReported(t *testing.T) {
+	boom := errors.New("boom")
+	s := more(func(c *rpc.Call) rpc.Outcome {
+		c.Reply.Uint32(1)
+		panic(boom)
+	})
+	c := parsed(t, s, lane, rpc.ReplyMemoryMin)
+	require.Equal(t, rpc.Done, s.Run(c), "also without a hook")
+	var value any
+	var stack []byte
+	s.OnPanic = func(_ *rpc.Call, v any, st []byte) { value, stack = v, st }
+	require.Equal(t, rpc.Done, s.Run(c))
+	require.Equal(t, words(xid, 1, 0, 0, 0, rpctest.SystemErr), c.Reply.Bytes())
+	require.Equal(t, boom, value)
+	require.Contains(t, string(stack), "TestAPanicIsAnsweredAndReported")
+}
+
+func TestReplayAnswersWithTheFirstResults(t *testing.T) {
+	s := testServer()
+	var c rpc.Call
+	first, err := rpctest.Serve(s, lane, &c, hello().Bytes())
+	require.NoError(t, err)
+	results, ok := c.Results()
+	require.True(t, ok)
+
+	var again rpc.Call
+	require.NoError(t, s.Parse(&again, hello().Bytes(), nil))
+	require.Equal(t, rpc.Grow, s.Replay(&again, results))
+	again.Reply.Reset(make([]byte, again.Need))
+	require.Equal(t, rpc.Done, s.Replay(&again, results))
+	require.Equal(t, first, again.Reply.Bytes())
+
+	// A call that is refused is refused again.
+	again.Reset()
+	require.NoError(t, s.Parse(&again, with(hello(), func(c *rpctest.Call) { c.Vers = 4 }), nil))
+	again.Reply.Reset(make([]byte, rpc.ReplyMemoryMin))
+	require.Equal(t, rpc.Done, s.Replay(&again, results))
+	require.EqualValues(t, rpctest.ProgMismatch, decode(t, &again).Accept)
+}
