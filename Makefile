@@ -1,0 +1,52 @@
+# `make` lists the verbs. `make test` is what CI runs, and all that it runs.
+SHELL := /bin/bash
+export PATH := $(PATH):/usr/local/go/bin
+
+GO ?= go
+FUZZTIME ?= 10s
+COUNT ?= 20
+LINT := bin/golangci-lint
+
+.DEFAULT_GOAL := help
+.PHONY: help build test deps race checks fuzz lint generate bench check soak
+
+help: ## list the verbs
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+build: ## build bin/ringnfs
+	$(GO) build -o bin/ringnfs ./cmd/ringnfs
+
+test: ## install what the tests need, and run them all: what CI does
+	@.ci/deps
+	@.ci/test
+
+deps: ## install what the tests need, and nothing else
+	@.ci/deps
+
+race: ## run the tests under the race detector
+	@.ci/test race
+
+checks: ## run the tests with the assertions of uring/checks
+	@.ci/test checks
+
+fuzz: ## fuzz every target for FUZZTIME (10s)
+	@.ci/fuzz $(FUZZTIME)
+
+lint: $(LINT) ## golangci-lint, with the import layers
+	@.ci/test lint
+
+$(LINT): .ci/tools/go.mod .ci/tools/go.sum
+	cd .ci/tools && $(GO) build -o ../../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+generate: ## regenerate what is generated; the tree must be clean afterwards
+	$(GO) generate ./...
+
+bench: ## run the Go benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+check: ## before a commit: build, vet, lint, and the tests that need no other program
+	@.ci/test vet unit lint
+
+soak: ## run the tests COUNT (20) times over, in random order, race detector and assertions on
+	$(GO) test -race -tags checks -shuffle on -count $(COUNT) -timeout 4h ./...
+	RINGNFS_REQUIRE=1 $(GO) test -tags interop -count $(COUNT) -timeout 8h ./nfs/interop -run 'Restart|Idle'
