@@ -4,11 +4,24 @@
 //
 // # Life of a call
 //
-// The transport owns a pool of [Call]s per lane. It gives a Call the bytes of
-// one record ([Server.Parse]), then runs it ([Server.Run]) on a lane. If the
-// outcome is [Wait] the same Call is run once more, from its beginning, on a
-// worker. When the outcome is [Done] the reply stands in Call.Reply and is sent;
-// then the Call goes back to its pool with all that it borrowed.
+// [Records] cuts a stream into records. The transport owns a pool of [Call]s per
+// lane. It gives a Call the bytes of one record ([Server.Parse]), and from then on
+// the Call knows its procedure, or that it will be refused. It is run
+// ([Server.Run]) on a lane, or on a worker at once if its class is [Blocking]. If
+// the outcome is [Wait] the same Call is run once more, from its beginning, on a
+// worker; if it is [Grow], where it was, with more memory for the reply. When the
+// outcome is [Done] the reply stands in Call.Reply and is sent; then the Call goes
+// back to its pool with all that it borrowed.
+//
+// A procedure marked Once must not be run for a call that was sent twice. Its
+// [Call.Results] are kept, and a duplicate gets them in a reply of its own
+// ([Server.Replay]); package drc decides what is a duplicate.
+//
+// # Flavors
+//
+// Who calls is the business of a [Flavor], which may also change what arguments and
+// results look like on the wire. Programs see the verified [Auth] and bare
+// arguments, whatever the flavor.
 //
 // # Ownership
 //

@@ -257,3 +257,52 @@ func TestRoomDoesNotGiveAwayWhatTheFlavorNeeds(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, rpctest.SystemErr, r.Accept, "taking it all the same is a fault")
 }
+
+func TestAPooledCallDoesNotInheritAProtection(t *testing.T) {
+	s, g := gssServer()
+	var c rpc.Call
+	_, err := rpctest.Serve(s, lane, &c, sealed(procNull, 1, nil).Bytes())
+	require.NoError(t, err)
+	require.Equal(t, 1, g.wraps)
+	b, err := rpctest.Serve(s, lane, &c, null0().Bytes())
+	require.NoError(t, err)
+	require.Equal(t, words(xid, 1, 0, 0, 0, 0), b)
+	require.Equal(t, 1, g.wraps)
+}
+
+// tls answers the probe of RFC 9289: a NULL with flavor AUTH_TLS, whose reply has
+// a verifier that says STARTTLS.
+type tls struct{ probes int }
+
+func (p *tls) Number() uint32 { return rpc.AuthTLS }
+
+func (p *tls) Accept(c *rpc.Call, _ *rpc.Presented) rpc.AuthStat {
+	if c.Proc != procNull || c.Datagram {
+		return rpc.AuthBadCred
+	}
+	c.Protect(p)
+	c.Divert(&rpc.Procedure{Name: "STARTTLS", Handle: func(*rpc.Call) rpc.Outcome {
+		p.probes++ // here the connection would learn of it
+		return rpc.Done
+	}})
+	return rpc.AuthOK
+}
+
+func (p *tls) Unwrap(*rpc.Call) bool                        { return true }
+func (p *tls) Overhead(*rpc.Call) (before, behind int)      { return 0, 0 }
+func (p *tls) Wrap(*rpc.Call, int)                          {}
+func (p *tls) Verifier(_ *rpc.Call, b []byte) (uint32, int) { return rpc.AuthNone, copy(b, "STARTTLS") }
+
+func TestAFlavorAnswersATLSProbe(t *testing.T) {
+	p := &tls{}
+	s := testServer()
+	s.Use(p)
+	b, err := rpctest.Serve(s, lane, nil, null0().As(rpctest.Opaque{Flavor: rpc.AuthTLS}).Bytes())
+	require.NoError(t, err)
+	r, err := rpctest.ParseReply(b)
+	require.NoError(t, err)
+	require.Equal(t, rpctest.Opaque{Body: []byte("STARTTLS")}, r.Verf)
+	require.EqualValues(t, rpctest.Success, r.Accept)
+	require.Empty(t, r.Results)
+	require.Equal(t, 1, p.probes)
+}

@@ -126,18 +126,24 @@ func TestGrowRewindsTheCallAndSaysHowMuchMemoryIsNeeded(t *testing.T) {
 }
 
 func TestGrowWithoutNeedIsAFault(t *testing.T) {
-	for _, need := range []int{0, -1, 100, rpc.ReplyMemoryMin - 24} {
+	for name, grow := range map[string]func(*rpc.Call){
+		"not said":           func(*rpc.Call) {},
+		"negative":           func(c *rpc.Call) { c.Need = -1 },
+		"little":             func(c *rpc.Call) { c.Need = 100 },
+		"what is there":      func(c *rpc.Call) { c.Need = rpc.ReplyMemoryMin - 24 },
+		"room that there is": func(c *rpc.Call) { c.Room(rpc.ReplyMin) },
+	} {
 		s := more(func(c *rpc.Call) rpc.Outcome {
-			c.Need = need
+			grow(c)
 			return rpc.Grow
 		})
 		var fault error
 		s.OnFault = func(_ *rpc.Call, err error) { fault = err }
 		c := parsed(t, s, lane, rpc.ReplyMemoryMin)
 		c.Need = 1 << 20 // left over from before
-		require.Equal(t, rpc.Done, s.Run(c))
-		require.EqualValues(t, rpctest.SystemErr, decode(t, c).Accept)
-		require.ErrorIs(t, fault, rpc.ErrNoProgress)
+		require.Equal(t, rpc.Done, s.Run(c), name)
+		require.EqualValues(t, rpctest.SystemErr, decode(t, c).Accept, name)
+		require.ErrorIs(t, fault, rpc.ErrNoProgress, name)
 	}
 }
 
