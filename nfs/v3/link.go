@@ -42,7 +42,7 @@ func (s *server) link(c *rpc.Call) rpc.Outcome {
 		if waits(c, st) {
 			return rpc.Wait
 		}
-	} else if !o.fill(c, &w.attr) || !after(c, vfs.OK, &dir, &w.wcc) {
+	} else if !o.fill(c, &w.attr) || !unchanged(c, vfs.OK, &dir, &w.wcc) {
 		return rpc.Wait
 	}
 	c.Reply.Uint32(wire(procLink, st))

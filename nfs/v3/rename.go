@@ -34,7 +34,7 @@ func (s *server) rename(c *rpc.Call) rpc.Outcome {
 		if waits(c, st) {
 			return rpc.Wait
 		}
-	} else if !after(c, vfs.OK, &from, &w.wcc) || !after(c, vfs.OK, &to, &w.wccTo) {
+	} else if !unchanged(c, vfs.OK, &from, &w.wcc) || !unchanged(c, vfs.OK, &to, &w.wccTo) {
 		return rpc.Wait
 	}
 	c.Reply.Uint32(wire(procRename, st))

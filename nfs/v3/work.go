@@ -131,7 +131,7 @@ func failAttr(c *rpc.Call, proc int, st vfs.Status, o *object, a *vfs.Attr) rpc.
 // refuse ends a procedure before it has tried to change anything, with a failure
 // whose results are o's weak cache consistency data.
 func refuse(c *rpc.Call, proc int, st vfs.Status, o *object, w *vfs.WCC) rpc.Outcome {
-	if !after(c, st, o, w) {
+	if !unchanged(c, st, o, w) {
 		return rpc.Wait
 	}
 	c.Reply.Uint32(wire(proc, st))
@@ -139,16 +139,19 @@ func refuse(c *rpc.Call, proc int, st vfs.Status, o *object, w *vfs.WCC) rpc.Out
 	return rpc.Done
 }
 
-// after fills the half of w that can be known of an object that has not been
-// changed. It reports false when the call must wait.
-func after(c *rpc.Call, st vfs.Status, o *object, w *vfs.WCC) bool {
+// unchanged fills w for an object that has not been changed: before is as after.
+// It reports false when the call must wait.
+func unchanged(c *rpc.Call, st vfs.Status, o *object, w *vfs.WCC) bool {
 	if o.v == nil || gone(st) {
 		return true
 	}
 	if !o.fill(c, &w.After) {
 		return false
 	}
-	w.HasAfter = w.After.Type != 0
+	if w.After.Type != 0 {
+		w.SetBefore(&w.After)
+		w.HasAfter = true
+	}
 	return true
 }
 
