@@ -77,10 +77,11 @@ func BenchmarkCall(b *testing.B) {
 	memory := make([]byte, rpc.ReplyMemoryMin)
 	var c rpc.Call
 	for _, name := range []string{"null", "getattr", "refused"} {
+		msg := messages[name]
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				exchange(s, &c, messages[name], memory)
+				exchange(s, &c, msg, memory)
 			}
 		})
 	}
