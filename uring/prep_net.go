@@ -42,6 +42,12 @@ func (s *SQE) PrepRecvMsg(fd int, msg *unix.Msghdr, flags uint32) {
 	s.e.OpFlags = flags
 }
 
+// RecvMsgOut is at the start of every buffer that PrepRecvMsgMultishot fills.
+type RecvMsgOut = abi.RecvmsgOut
+
+// RecvMsgOutSize is its size in bytes.
+const RecvMsgOutSize = int(unsafe.Sizeof(RecvMsgOut{}))
+
 // PrepRecvMsgMultishot receives datagrams into buffers of group g. Each buffer
 // begins with a RecvMsgOut, then room for the name and the control data as
 // msg announces them, then the payload. Only the two lengths of msg are read,

@@ -1,7 +1,6 @@
 package uring
 
 import (
-	"errors"
 	"os"
 	"runtime"
 	"time"
@@ -13,6 +12,9 @@ import (
 )
 
 func (r *Ring) register(what string, op uint32, arg unsafe.Pointer, n uint32) (int, error) {
+	if r.fd < 0 {
+		return 0, ErrClosed
+	}
 	r.owner.check()
 	got, errno := sysRegister(r.fd, op, arg, n)
 	if errno == unix.EEXIST && r.features.Has(SingleIssuer) && op != abi.RegisterPbufRing {
@@ -176,9 +178,7 @@ func (r *Ring) cancelSync(reg abi.SyncCancelReg, timeout time.Duration) (bool, e
 	if timeout >= 0 {
 		reg.Timeout = Timespec{Sec: int64(timeout / time.Second), Nsec: int64(timeout % time.Second)}
 	}
-	_, err := r.register("SYNC_CANCEL", abi.RegisterSyncCancel, unsafe.Pointer(&reg), 1)
-	if errors.Is(err, unix.ENOENT) {
-		return false, nil
-	}
-	return err == nil, err
+	// With CANCEL_ALL the answer is how many were found, which may be none.
+	n, err := r.register("SYNC_CANCEL", abi.RegisterSyncCancel, unsafe.Pointer(&reg), 1)
+	return n > 0, err
 }

@@ -73,7 +73,8 @@ func (s *SQE) SetBufGroup(g GroupID) {
 
 // SetFileIndex makes an operation that opens, accepts or creates a socket put
 // its result into that slot of the registered files, or into a free one for
-// FileIndexAlloc, instead of the descriptor table.
+// FileIndexAlloc, instead of the descriptor table. The kernel then refuses
+// O_CLOEXEC and SOCK_CLOEXEC with EINVAL: a slot has no such flag.
 func (s *SQE) SetFileIndex(slot uint32) {
 	if slot != FileIndexAlloc {
 		slot++
