@@ -1,0 +1,92 @@
+package posixfs
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// BenchmarkLane measures what a lane spends on calls it answers by itself. The
+// directory comes from POSIXFS_BENCH_DIR, the default is on the temporary
+// directory's file system.
+func BenchmarkLane(b *testing.B) {
+	base := os.Getenv("POSIXFS_BENCH_DIR")
+	dir, err := os.MkdirTemp(base, "posixfs")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	if err := os.WriteFile(filepath.Join(dir, "f"), make([]byte, 1<<20), 0o666); err != nil {
+		b.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		b.Fatal(err)
+	}
+	fs, err := New(Config{Dir: dir, InlineWrites: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	runtime.LockOSThread()
+	wt, lt := &vfs.Thread{MayWait: true}, &vfs.Thread{}
+	x, err := fs.View(wt)
+	if err != nil {
+		b.Fatal(err)
+	}
+	// Both Views share this thread, and so must share what is known of it.
+	y, err := fs.View(lt)
+	if err != nil {
+		b.Fatal(err)
+	}
+	w, v := x.(*View), y.(*View)
+	v.th.Creds = wt.Creds
+	c, c2 := wt.Creds.Intern(0, 0, nil), wt.Creds.Intern(1000, 1000, []uint32{4})
+	var e vfs.Entry
+	var a vfs.Attr
+	buf := make([]byte, 1<<20)
+	var wcc vfs.WCC
+	src := [][]byte{buf[:4096]}
+	big := [][]byte{buf}
+	w.Lookup(c, fs.Root(), []byte("f"), &e, &a)
+	h, root, name := e.Handle, fs.Root(), []byte("f")
+	for _, c := range []*vfs.Cred{c, c2} {
+		w.Access(c, h, vfs.MayRead, &a)
+		w.Access(c, root, vfs.MayExec, &a)
+	}
+	w.Read(c, h, 0, buf, &a)
+	w.Write(c, h, 0, big, vfs.Unstable, &wcc)
+	w.as(nil)
+	run := func(name string, f func() vfs.Status) {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if s := f(); s != vfs.OK {
+					b.Fatal(s)
+				}
+			}
+		})
+	}
+	run("GetAttr", func() vfs.Status { return v.GetAttr(h, &a) })
+	run("Access", func() vfs.Status { _, s := v.Access(c2, h, 7, &a); return s })
+	run("Lookup", func() vfs.Status { return v.Lookup(c2, root, name, &e, &a) })
+	run("Read4K", func() vfs.Status { _, _, s := v.Read(c2, h, 0, buf[:4096], &a); return s })
+	run("Read1M", func() vfs.Status { _, _, s := v.Read(c2, h, 0, buf, &a); return s })
+	run("Write4K", func() vfs.Status { _, _, _, s := v.Write(c, h, 0, src, vfs.Unstable, &wcc); return s })
+	run("Write1M", func() vfs.Status { _, _, _, s := v.Write(c, h, 0, big, vfs.Unstable, &wcc); return s })
+	two := false
+	run("AccessOfTwoUsersInTurn", func() vfs.Status {
+		two = !two
+		if two {
+			_, s := v.Access(c, h, 7, &a)
+			return s
+		}
+		_, s := v.Access(c2, h, 7, &a)
+		return s
+	})
+	v.Close()
+	w.th.Current = v.th.Current
+	w.Close()
+	_ = fs.Close()
+}

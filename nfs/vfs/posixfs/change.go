@@ -1,0 +1,123 @@
+package posixfs
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// A change of a directory goes like this: make ready with the process's rights
+// what will be needed (entry, descriptor to sync with); under the directory's lock
+// take the attributes, act with the caller's rights, take the attributes again;
+// after it, sync. Syncing outside the lock lets the file system merge the commits
+// of changes that are made at the same time.
+
+// directory acquires a directory that is about to change and a descriptor to sync
+// it with.
+func (v *View) directory(h *vfs.Handle, use int) (e *entry, fd int, s vfs.Status) {
+	e, s = v.acquire(h, use)
+	if s != vfs.OK {
+		return nil, -1, s
+	}
+	if e.kind != unix.S_IFDIR {
+		return e, -1, vfs.NotDir
+	}
+	fd, s = v.reader(e)
+	return e, fd, s
+}
+
+// flusher returns a descriptor to flush e with: the one that has been written to,
+// since it knows of failures.
+func (v *View) flusher(e *entry) (int, vfs.Status) {
+	if w := e.write.Load(); w >= 0 {
+		return int(w), vfs.OK
+	}
+	return v.reader(e)
+}
+
+// before takes the attributes of a directory that is about to change.
+func (v *View) before(e *entry, w *vfs.WCC) vfs.Status {
+	if s := v.stat(e, &v.st); s != vfs.OK {
+		return s
+	}
+	setBefore(w, &v.st)
+	return vfs.OK
+}
+
+// change runs act in the directory h under its lock with c's rights, with w around
+// it, and syncs the directory when act says OK. act gets the directory's entry;
+// name is in v.name.
+func (v *View) change(c *vfs.Cred, h *vfs.Handle, name []byte, w *vfs.WCC, act func(*entry) vfs.Status) vfs.Status {
+	*w = vfs.WCC{}
+	if !cstring(v.name[:], name) {
+		return vfs.NameTooLong
+	}
+	e, fd, s := v.directory(h, useMain)
+	if s != vfs.OK {
+		if e != nil {
+			v.after(e, w)
+		}
+		return s
+	}
+	if s = v.locked(c, e, w, act); s != vfs.OK {
+		return s
+	}
+	return v.syncDir(fd)
+}
+
+func (v *View) locked(c *vfs.Cred, e *entry, w *vfs.WCC, act func(*entry) vfs.Status) vfs.Status {
+	l := v.fs.lock(e)
+	l.Lock()
+	defer l.Unlock()
+	if s := v.before(e, w); s != vfs.OK {
+		return s
+	}
+	defer v.after(e, w)
+	if !v.as(c) {
+		return vfs.ServerFault
+	}
+	return act(e)
+}
+
+// syncDir puts the entries of a directory on stable storage, and with them on
+// ext4 and XFS everything of the same or an earlier transaction.
+func (v *View) syncDir(fd int) vfs.Status {
+	if v.fs.memory {
+		return vfs.OK
+	}
+	if errno := fsync(fd); errno != 0 {
+		v.fs.lost()
+		return status(errno)
+	}
+	return vfs.OK
+}
+
+// cstring copies a name into dst and ends it with NUL.
+func cstring(dst, name []byte) bool {
+	if len(name) == 0 || len(name) >= len(dst) {
+		return false
+	}
+	dst[copy(dst, name)] = 0
+	return true
+}
+
+// existed looks what name is in e, so that it can be let go once it is removed.
+// It reports false when there is nothing, or nothing that is open here.
+func (v *View) existed(e *entry, name *byte) bool {
+	if statxAt(e.fd, name, &v.st3) != 0 {
+		return false
+	}
+	k := keyOf(&v.st3)
+	return v.object(&k, useChild) != nil
+}
+
+// release closes the entry of an object that has just lost a name, if it was the
+// last: its space shall be free when the client is told so.
+func (v *View) release() {
+	e := v.use[useChild].Load()
+	if e != nil && statxRaw(e.fd, &v.st3) == 0 && (v.st3.Nlink == 0 || e.kind == unix.S_IFDIR) {
+		v.use[useChild].Store(nil)
+		v.fs.tab.retire(e)
+		v.fs.reap(false)
+	}
+}

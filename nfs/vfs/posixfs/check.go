@@ -1,0 +1,189 @@
+package posixfs
+
+import (
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// Beside the kernel's three permissions a verdict covers what NFS allows on
+// content: the owner reads and writes whatever the mode says, and who may execute
+// may read.
+const (
+	mayReadData  vfs.Permission = 1 << 3
+	mayWriteData vfs.Permission = 1 << 4
+	kernelBits                  = vfs.MayRead | vfs.MayWrite | vfs.MayExec
+)
+
+// verdict is the kernel's answer for one object, caller and ctime.
+type verdict struct {
+	entry          uint64 // entry.id
+	cred           *vfs.Cred
+	ctime          unix.StatxTimestamp
+	known, granted vfs.Permission
+}
+
+func (v *View) slot(c *vfs.Cred, e *entry) *verdict {
+	x := e.id*0x9e3779b97f4a7c15 ^ uint64(uintptr(unsafe.Pointer(c)))*0xff51afd7ed558ccd
+	return &v.verdicts[x>>32&uint64(len(v.verdicts)-1)]
+}
+
+// judged reports whether a verdict on want for c and e is remembered, of whatever
+// age.
+func (v *View) judged(c *vfs.Cred, e *entry, want vfs.Permission) bool {
+	d := v.slot(c, e)
+	return d.entry == e.id && d.cred == c && d.known&want == want
+}
+
+// recall returns the remembered verdict on want. ok is false when there is none
+// for the object as st shows it.
+func (v *View) recall(c *vfs.Cred, e *entry, st *unix.Statx_t, want vfs.Permission) (granted vfs.Permission, ok bool) {
+	d := v.slot(c, e)
+	if d.entry == e.id && d.cred == c && d.known&want == want && d.ctime == st.Ctime {
+		return d.granted & want, true
+	}
+	return 0, false
+}
+
+// may returns which of want the caller has on e, whose attributes st are of this
+// operation. It may leave the thread acting for c.
+func (v *View) may(c *vfs.Cred, e *entry, st *unix.Statx_t, want vfs.Permission) (vfs.Permission, vfs.Status) {
+	if granted, ok := v.recall(c, e, st, want); ok {
+		return granted, vfs.OK
+	}
+	var granted vfs.Permission
+	if plain := want & kernelBits; plain != 0 {
+		g, s := v.ask(c, e, plain)
+		if s != vfs.OK {
+			return 0, s
+		}
+		granted |= g
+	}
+	for _, w := range [2]vfs.Permission{mayReadData, mayWriteData} {
+		if want&w == 0 {
+			continue
+		}
+		ok, s := v.mayData(c, e, st, w)
+		if s != vfs.OK {
+			return 0, s
+		}
+		if ok {
+			granted |= w
+		}
+	}
+	v.remember(c, e, st, want, granted)
+	return granted, vfs.OK
+}
+
+func (v *View) mayData(c *vfs.Cred, e *entry, st *unix.Statx_t, want vfs.Permission) (bool, vfs.Status) {
+	if st.Uid == v.uid(c) {
+		return true, vfs.OK
+	}
+	if want == mayWriteData {
+		g, s := v.ask(c, e, vfs.MayWrite)
+		return g != 0, s
+	}
+	g, s := v.ask(c, e, vfs.MayRead)
+	if s == vfs.OK && g == 0 {
+		g, s = v.ask(c, e, vfs.MayExec)
+	}
+	return g != 0, s
+}
+
+// uid is the user that acts for c.
+func (v *View) uid(c *vfs.Cred) uint32 {
+	if c == nil || !v.fs.switches {
+		return v.fs.own.UID
+	}
+	return c.UID
+}
+
+// ask has the kernel decide. The check may have to read an access control list
+// from disc, once for as long as the inode is in memory: warm says that it has.
+func (v *View) ask(c *vfs.Cred, e *entry, want vfs.Permission) (vfs.Permission, vfs.Status) {
+	if !e.warm.Load() {
+		if v.lane {
+			return 0, vfs.Again
+		}
+		v.warmUp(e)
+	}
+	if !v.as(c) {
+		return 0, vfs.ServerFault
+	}
+	if ok, s := v.ask1(e, want); ok || s != vfs.OK || want&(want-1) == 0 {
+		return grantedIf(ok, want), s
+	}
+	var granted vfs.Permission
+	for _, w := range [3]vfs.Permission{vfs.MayExec, vfs.MayWrite, vfs.MayRead} {
+		if want&w == 0 {
+			continue
+		}
+		ok, s := v.ask1(e, w)
+		if s != vfs.OK {
+			return 0, s
+		}
+		granted |= grantedIf(ok, w)
+	}
+	return granted, vfs.OK
+}
+
+func grantedIf(ok bool, p vfs.Permission) vfs.Permission {
+	if ok {
+		return p
+	}
+	return 0
+}
+
+func (v *View) ask1(e *entry, want vfs.Permission) (bool, vfs.Status) {
+	var errno unix.Errno
+	if v.lane {
+		errno = faccessRaw(e.fd, uint32(want))
+	} else {
+		errno = faccess(e.fd, uint32(want))
+	}
+	switch errno {
+	case 0:
+		return true, vfs.OK
+	case unix.EACCES, unix.EPERM, unix.EROFS, unix.ETXTBSY:
+		return false, vfs.OK
+	}
+	return false, status(errno)
+}
+
+// warmUp reads the object's access control list, so that the kernel has it in
+// memory. An answer is not needed: most objects have none.
+func (v *View) warmUp(e *entry) {
+	if e.kind != unix.S_IFLNK && v.as(nil) {
+		var b [1]byte
+		_, _ = unix.Getxattr(procPath(e.fd), "system.posix_acl_access", b[:0])
+	}
+	e.warm.Store(true)
+}
+
+// ctimeGrain is how long an object's ctime may stay the same over two changes
+// where the kernel takes it from the timer tick: a few ticks at 100 Hz.
+const ctimeGrain = 50 * time.Millisecond
+
+// remember keeps a verdict. Where ctime is as coarse as the timer tick it might
+// stay the same over one more change, so a fresh one is not kept.
+func (v *View) remember(c *vfs.Cred, e *entry, st *unix.Statx_t, want, granted vfs.Permission) {
+	d := v.slot(c, e)
+	if !v.fs.fineTime {
+		age := time.Since(time.Unix(st.Ctime.Sec, int64(st.Ctime.Nsec)))
+		if age < ctimeGrain {
+			if d.entry == e.id && d.cred == c {
+				*d = verdict{}
+			}
+			return
+		}
+	}
+	if d.entry == e.id && d.cred == c && d.ctime == st.Ctime {
+		d.known |= want
+		d.granted = d.granted&^want | granted
+		return
+	}
+	*d = verdict{entry: e.id, cred: c, ctime: st.Ctime, known: want, granted: granted}
+}

@@ -1,0 +1,186 @@
+package posixfs
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// entry is one object that the FS has open. While its descriptors are open the
+// kernel keeps the inode, so neither its number nor its type can change hands.
+type entry struct {
+	// Immutable.
+	h    vfs.Handle
+	hash uint64
+	key  objectKey
+	kind uint16 // S_IFMT of the mode
+	id   uint64 // never used twice in one FS
+	fd   int    // O_PATH, or the descriptor that made the file
+
+	// Atomic. read and write are -1 or open for I/O; once set they stay until the
+	// entry is closed.
+	read, write atomic.Int32
+	dead        atomic.Bool   // retired: start no more operations on it
+	ref         atomic.Bool   // used since the clock's hand or the janitor last came by
+	warm        atomic.Bool   // what the kernel needs for a permission check is in memory
+	dirty       atomic.Uint32 // counts unstable writes; 0 when all are committed
+
+	io   sync.Mutex // opening read and write
+	sync sync.Mutex // flushes: what one reports no other may miss
+
+	// Guarded by table.mu.
+	at   int   // index in table.clock
+	idle uint8 // the janitor's rounds without use
+	held int   // descriptors when it was retired
+}
+
+func newEntry(h vfs.Handle, st *unix.Statx_t, fd int) *entry {
+	e := &entry{h: h, hash: hashHandle(&h), key: keyOf(st), kind: st.Mode & unix.S_IFMT, fd: fd}
+	e.read.Store(-1)
+	e.write.Store(-1)
+	e.ref.Store(true)
+	return e
+}
+
+// touch marks e as used. The line is shared by all threads that use e, so it is
+// written only when it must be.
+func (e *entry) touch() {
+	if !e.ref.Load() {
+		e.ref.Store(true)
+	}
+}
+
+// fds counts the descriptors that e holds.
+func (e *entry) fds() int {
+	n := 1
+	if r := e.read.Load(); r >= 0 && int(r) != e.fd {
+		n++
+	}
+	if w := e.write.Load(); w >= 0 && int(w) != e.fd {
+		n++
+	}
+	return n
+}
+
+// table is the entries of an FS by handle and by object.
+type table struct {
+	fdMax int
+	open  atomic.Int64 // descriptors of all entries, retired ones included
+	ids   atomic.Uint64
+
+	mu       sync.Mutex
+	byHandle map[vfs.Handle]*entry
+	byObject map[objectKey]*entry
+	clock    []*entry // all living entries in no order, for the second-chance hand
+	hand     int
+	retired  []*entry
+	pending  int // descriptors of retired
+}
+
+func (t *table) init(fdMax int) {
+	t.fdMax = fdMax
+	t.byHandle = make(map[vfs.Handle]*entry)
+	t.byObject = make(map[objectKey]*entry)
+}
+
+// find returns the living entry of h and publishes it in use.
+func (t *table) find(h *vfs.Handle, use *atomic.Pointer[entry]) *entry {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e := t.byHandle[*h]
+	if e != nil {
+		use.Store(e)
+		e.touch()
+	}
+	return e
+}
+
+// findObject is find by object.
+func (t *table) findObject(k *objectKey, use *atomic.Pointer[entry]) *entry {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e := t.byObject[*k]
+	if e != nil {
+		use.Store(e)
+		e.touch()
+	}
+	return e
+}
+
+// full reports whether one more descriptor would exceed the bound.
+func (t *table) full() bool { return int(t.open.Load()) >= t.fdMax }
+
+// add puts e into the table and publishes it in use. When somebody else has put
+// the same object in first, that entry is published and returned instead, and e
+// still belongs to the caller.
+func (t *table) add(e *entry, use *atomic.Pointer[entry]) *entry {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if old := t.byHandle[e.h]; old != nil {
+		use.Store(old)
+		old.touch()
+		return old
+	}
+	e.id = t.ids.Add(1)
+	e.at = len(t.clock)
+	t.clock = append(t.clock, e)
+	t.byHandle[e.h] = e
+	t.byObject[e.key] = e
+	t.open.Add(int64(e.fds()))
+	use.Store(e)
+	return e
+}
+
+// retire takes e out of the table for good. Its descriptors are closed by the
+// next reap that finds it unused.
+func (t *table) retire(e *entry) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.retireLocked(e)
+}
+
+func (t *table) retireLocked(e *entry) {
+	if e.dead.Load() {
+		return
+	}
+	e.dead.Store(true)
+	delete(t.byHandle, e.h)
+	if t.byObject[e.key] == e {
+		delete(t.byObject, e.key)
+	}
+	last := len(t.clock) - 1
+	t.clock[e.at] = t.clock[last]
+	t.clock[e.at].at = e.at
+	t.clock[last] = nil
+	t.clock = t.clock[:last]
+	e.held = e.fds()
+	t.pending += e.held
+	t.retired = append(t.retired, e)
+}
+
+// evict retires entries until extra more descriptors fit. An entry with unstable
+// data is taken only when nothing else is left, because it must be flushed first.
+func (t *table) evict(extra int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for pass := range 3 { // the first pass only takes the marks away
+		for range len(t.clock) {
+			if int(t.open.Load())-t.pending+extra <= t.fdMax || len(t.clock) == 0 {
+				return
+			}
+			if t.hand >= len(t.clock) {
+				t.hand = 0
+			}
+			e := t.clock[t.hand]
+			if pass < 2 && (e.ref.Swap(false) || e.dirty.Load() != 0) {
+				e.idle = 0
+				t.hand++
+				continue
+			}
+			t.retireLocked(e) // another entry comes under the hand
+		}
+	}
+}

@@ -1,0 +1,78 @@
+package posixfs
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// hot is the operations that a lane does by itself, on a file that is warm.
+func hot(t testing.TB, s *served) map[string]func(v *View) {
+	file, root := s.lookup("f"), s.fs.Root()
+	c := s.l.cred(1000, 1000, 4, 24)
+	var a, d vfs.Attr
+	var e vfs.Entry
+	var w vfs.WCC
+	buf := make([]byte, 4096)
+	name := []byte("f")
+	src := [][]byte{buf[:2048], buf[2048:]}
+	ops := map[string]func(v *View){
+		"GetAttr": func(v *View) { require2(t, v.GetAttr(file, &a)) },
+		"Access": func(v *View) {
+			_, st := v.Access(c, file, vfs.MayRead|vfs.MayWrite|vfs.MayExec, &a)
+			require2(t, st)
+		},
+		"Lookup": func(v *View) { require2(t, v.Lookup(c, root, name, &e, &d)) },
+		"Read4K": func(v *View) {
+			_, _, st := v.Read(c, file, 0, buf, &a)
+			require2(t, st)
+		},
+	}
+	if s.fs.memory || s.fs.inline {
+		ops["Write4K"] = func(v *View) {
+			_, _, _, st := v.Write(c, file, 0, src, vfs.Unstable, &w)
+			require2(t, st)
+		}
+	}
+	s.w.do(func(v *View) { // warm up where waiting is allowed
+		cw := s.w.cred(1000, 1000, 4, 24)
+		_, _ = v.Access(cw, root, vfs.MayExec, &a)
+		_, _ = v.Access(cw, file, vfs.MayRead, &a)
+		_, _, st := v.Read(cw, file, 0, buf, &a)
+		require2(t, st)
+		_, _, _, st = v.Write(cw, file, 0, src, vfs.Unstable, &w)
+		require2(t, st)
+	})
+	return ops
+}
+
+func require2(t testing.TB, s vfs.Status) {
+	if s != vfs.OK {
+		t.Fatalf("status %v", s)
+	}
+}
+
+func hotPlace(t *testing.T, dir string) *served {
+	s := serve(t, dir, Config{InlineWrites: true}, options{})
+	s.write("f", string(make([]byte, 8192)), 0o666)
+	if os.Geteuid() == 0 {
+		chown(t, dir+"/f", 1000, 1000)
+	}
+	return s
+}
+
+func TestTheHotPathDoesNotAllocate(t *testing.T) {
+	for _, k := range fileSystems {
+		t.Run(k.name, func(t *testing.T) {
+			s := hotPlace(t, k.dir(t))
+			for name, op := range hot(t, s) {
+				s.l.do(func(v *View) {
+					require.Zero(t, testing.AllocsPerRun(100, func() { op(v) }), name)
+				})
+			}
+		})
+	}
+}

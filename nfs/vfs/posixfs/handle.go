@@ -1,0 +1,56 @@
+package posixfs
+
+import (
+	"encoding/binary"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// A vfs.Handle holds the type of the kernel's handle, 4 bytes little-endian, and
+// the handle's bytes.
+const kindBytes = 4
+
+// handle makes the vfs handle of what fd stands for. k is scratch.
+func handle(fd int, k *kernelHandle, mount *int32) (vfs.Handle, unix.Errno) {
+	if e := nameToHandleRaw(fd, k, mount); e != 0 {
+		return vfs.Handle{}, e
+	}
+	var b [vfs.HandleMax]byte
+	n := int(k.bytes)
+	if n > len(b)-kindBytes {
+		return vfs.Handle{}, unix.EOVERFLOW
+	}
+	binary.LittleEndian.PutUint32(b[:], uint32(k.kind))
+	copy(b[kindBytes:], k.data[:n])
+	h, _ := vfs.MakeHandle(b[:kindBytes+n])
+	return h, 0
+}
+
+// kernel sets k from h. It reports false when h cannot be a handle of ours.
+func (k *kernelHandle) set(h *vfs.Handle) bool {
+	b := h.Bytes()
+	if len(b) <= kindBytes {
+		return false
+	}
+	k.kind = int32(binary.LittleEndian.Uint32(b))
+	k.bytes = uint32(copy(k.data[:], b[kindBytes:]))
+	return true
+}
+
+// hashHandle is for tables in memory. Handles come sealed, so nobody outside can
+// choose them to collide.
+func hashHandle(h *vfs.Handle) uint64 {
+	b := h.Bytes()
+	x := uint64(len(b))
+	for len(b) >= 8 {
+		x = (x ^ binary.LittleEndian.Uint64(b)) * 0x9e3779b97f4a7c15
+		x ^= x >> 29
+		b = b[8:]
+	}
+	for i, c := range b {
+		x ^= uint64(c) << (8 * i)
+	}
+	return mix(x)
+}

@@ -1,0 +1,200 @@
+package posixfs
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fileSystems are what the tests run on. dir makes an empty directory on one, or
+// skips the test and says why.
+var fileSystems = []struct {
+	name string
+	dir  func(t *testing.T) string
+}{
+	{"tmpfs", tmpfsDir},
+	{"ext4", func(t *testing.T) string { return loopDir(t, 64, "mkfs.ext4", "-q") }},
+	{"xfs", func(t *testing.T) string { return loopDir(t, 320, "mkfs.xfs", "-q") }},
+	{"btrfs", func(t *testing.T) string { return loopDir(t, 128, "mkfs.btrfs", "-q") }},
+}
+
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+}
+
+func tmpfsDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "posixfs")
+	if err != nil {
+		t.Skipf("needs a tmpfs on /dev/shm: %v", err)
+	}
+	require.NoError(t, os.Chmod(dir, 0o755))
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// loopDir makes a file system of size MiB in a file and mounts it.
+func loopDir(t *testing.T, size int64, mkfs string, args ...string) string {
+	t.Helper()
+	needRoot(t)
+	if _, err := exec.LookPath(mkfs); err != nil {
+		t.Skipf("needs %s: %v", mkfs, err)
+	}
+	dir := t.TempDir()
+	img, mnt := filepath.Join(dir, "img"), filepath.Join(dir, "mnt")
+	require.NoError(t, os.Mkdir(mnt, 0o755))
+	f, err := os.Create(img)
+	require.NoError(t, err)
+	require.NoError(t, f.Truncate(size<<20))
+	require.NoError(t, f.Close())
+	run(t, mkfs, append(args, img)...)
+	out, err := exec.Command("mount", "-o", "loop", img, mnt).CombinedOutput()
+	if err != nil {
+		t.Skipf("needs loop mounts of %s: %s", mkfs, strings.TrimSpace(string(out)))
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command("umount", mnt).CombinedOutput(); err != nil {
+			t.Errorf("umount: %s", out)
+			_ = exec.Command("umount", "-l", mnt).Run()
+		}
+	})
+	require.NoError(t, os.Chmod(mnt, 0o755))
+	return mnt
+}
+
+func run(t *testing.T, name string, args ...string) {
+	t.Helper()
+	out, err := exec.Command(name, args...).CombinedOutput()
+	require.NoError(t, err, "%s %v: %s", name, args, out)
+}
+
+// elsewhere runs f on a thread that no View has changed.
+func elsewhere(f func() error, t *testing.T) {
+	t.Helper()
+	result := make(chan error)
+	go func() { result <- f() }()
+	require.NoError(t, <-result)
+}
+
+// place is a served directory with a View that may wait and one that may not,
+// each on a thread of its own.
+type served struct {
+	t    *testing.T
+	dir  string
+	fs   *FS
+	w, l *runner
+}
+
+// runner is a thread with a View.
+type runner struct {
+	th   *vfs.Thread
+	v    *View
+	jobs chan func()
+}
+
+func newRunner(t *testing.T, fs *FS, wait bool) *runner {
+	r := &runner{th: &vfs.Thread{MayWait: wait}, jobs: make(chan func())}
+	ready := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		x, err := fs.View(r.th)
+		if err == nil {
+			r.v = x.(*View)
+		}
+		ready <- err
+		for f := range r.jobs {
+			f()
+		}
+	}()
+	require.NoError(t, <-ready)
+	return r
+}
+
+// do runs f on the thread.
+func (r *runner) do(f func(v *View)) {
+	done := make(chan struct{})
+	r.jobs <- func() { defer close(done); f(r.v) }
+	<-done
+}
+
+func (r *runner) close() {
+	r.do(func(v *View) { v.Close() })
+	close(r.jobs)
+}
+
+func (r *runner) cred(uid, gid uint32, groups ...uint32) *vfs.Cred {
+	return r.th.Creds.Intern(uid, gid, groups)
+}
+
+func serve(t *testing.T, dir string, cfg Config, o options) *served {
+	t.Helper()
+	cfg.Dir = dir
+	fs, err := newFS(cfg, o)
+	require.NoError(t, err)
+	s := &served{t: t, dir: dir, fs: fs, w: newRunner(t, fs, true), l: newRunner(t, fs, false)}
+	t.Cleanup(s.close)
+	return s
+}
+
+func (s *served) close() {
+	if s.fs == nil {
+		return
+	}
+	s.w.close()
+	s.l.close()
+	require.NoError(s.t, s.fs.Close())
+	s.fs = nil
+}
+
+func (s *served) root() *vfs.Cred { return s.w.cred(0, 0) }
+
+// lookup finds a path from the root with root's rights.
+func (s *served) lookup(path string) vfs.Handle {
+	s.t.Helper()
+	var e vfs.Entry
+	h := s.fs.Root()
+	s.w.do(func(v *View) {
+		for _, name := range strings.Split(path, "/") {
+			var d vfs.Attr
+			require.Equal(s.t, vfs.OK, v.Lookup(s.root(), h, []byte(name), &e, &d), "%s in %s", name, path)
+			h = e.Handle
+		}
+	})
+	return h
+}
+
+// write puts a file into the served directory behind the server's back.
+func (s *served) write(path, content string, mode os.FileMode) {
+	s.t.Helper()
+	p := filepath.Join(s.dir, path)
+	require.NoError(s.t, os.WriteFile(p, []byte(content), mode))
+	require.NoError(s.t, os.Chmod(p, mode))
+}
+
+// openFDs counts this process's descriptors.
+func openFDs(t *testing.T) int {
+	t.Helper()
+	list, err := os.ReadDir("/proc/self/fd")
+	require.NoError(t, err)
+	return len(list)
+}
+
+func chown(t *testing.T, path string, uid, gid int) {
+	t.Helper()
+	require.NoError(t, unix.Lchown(path, uid, gid), fmt.Sprint(path))
+}

@@ -1,0 +1,245 @@
+package posixfs
+
+import (
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// Lookup implements vfs.View.
+func (v *View) Lookup(c *vfs.Cred, dir vfs.Handle, name []byte, e *vfs.Entry, d *vfs.Attr) vfs.Status {
+	de, s := v.acquire(&dir, useMain)
+	if s == vfs.OK {
+		defer v.done()
+		if s = v.stat(de, &v.st); s == vfs.OK {
+			s = v.lookup(c, de, name, e)
+			if s != vfs.Again {
+				v.fs.fill(d, &v.st)
+			}
+			return s
+		}
+	}
+	if s != vfs.Again {
+		d.Type = 0
+	}
+	return s
+}
+
+// lookup finds name in de, whose attributes are in v.st.
+func (v *View) lookup(c *vfs.Cred, de *entry, name []byte, e *vfs.Entry) vfs.Status {
+	if de.kind != unix.S_IFDIR {
+		return vfs.NotDir
+	}
+	if len(name) == 0 || len(name) >= len(v.name) {
+		return vfs.NameTooLong
+	}
+	// A remembered verdict lets the thread stay what it is. Otherwise the kernel
+	// checks on the way, with the caller's rights.
+	if v.th.Current != c {
+		granted, ok := v.recall(c, de, &v.st, vfs.MayExec)
+		switch {
+		case !ok && v.fs.switches:
+			if granted, s := v.may(c, de, &v.st, vfs.MayExec); s != vfs.OK || granted == 0 {
+				return refused(s)
+			}
+		case ok && granted == 0:
+			return vfs.Access
+		case ok && !v.as(nil):
+			return vfs.ServerFault
+		}
+	}
+	switch {
+	case len(name) == 1 && name[0] == '.':
+		return v.itself(c, de, e)
+	case len(name) == 2 && name[0] == '.' && name[1] == '.':
+		return v.parent(c, de, e)
+	}
+	n := copy(v.name[:], name)
+	v.name[n] = 0
+	s := v.child(de, &v.name[0], e, true)
+	if s == vfs.OK {
+		v.fs.note(&e.Handle, &de.h, name)
+	}
+	return s
+}
+
+func refused(s vfs.Status) vfs.Status {
+	if s == vfs.OK {
+		return vfs.Access
+	}
+	return s
+}
+
+// itself answers ".", which needs the right to search like any other name.
+func (v *View) itself(c *vfs.Cred, de *entry, e *vfs.Entry) vfs.Status {
+	if granted, s := v.may(c, de, &v.st, vfs.MayExec); s != vfs.OK || granted == 0 {
+		return refused(s)
+	}
+	e.Handle, e.HasAttr = de.h, true
+	v.fs.fill(&e.Attr, &v.st)
+	return vfs.OK
+}
+
+// parent answers "..". A directory that was moved out of the tree must not be a
+// way out for those who have its handle: on a private mount the kernel sees to it
+// (ENOENT), elsewhere the root must be above the parent.
+func (v *View) parent(c *vfs.Cred, de *entry, e *vfs.Entry) vfs.Status {
+	if de.h == v.fs.rootH {
+		return v.itself(c, de, e)
+	}
+	if v.lane && !v.fs.private {
+		return vfs.Again
+	}
+	v.name[0], v.name[1], v.name[2] = '.', '.', 0
+	s := v.child(de, &v.name[0], e, true)
+	if s == vfs.NoEnt {
+		return vfs.Stale
+	}
+	if s == vfs.OK && !v.fs.private {
+		up := v.use[useChild].Load()
+		if !v.as(nil) || !v.fs.inside(up.fd) {
+			return vfs.Stale
+		}
+	}
+	return s
+}
+
+// inside reports whether the root is above the directory fd.
+func (fs *FS) inside(fd int) bool {
+	at := fd
+	defer func() {
+		if at != fd {
+			closeFD(at)
+		}
+	}()
+	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_XDEV}
+	var last objectKey
+	for range 4096 {
+		var st unix.Statx_t
+		if statxRaw(at, &st) != 0 {
+			return false
+		}
+		k := keyOf(&st)
+		if k == fs.rootKey {
+			return true
+		}
+		if k == last { // the top of everything
+			return false
+		}
+		last = k
+		up, err := unix.Openat2(at, "..", &how)
+		if err != nil {
+			return false
+		}
+		if at != fd {
+			closeFD(at)
+		}
+		at = up
+	}
+	return false
+}
+
+// child opens name in de with the thread's present rights and fills e with what
+// it is. A lane takes only what the kernel has in its caches. With keep the object
+// becomes an entry, since it will probably be asked for next.
+func (v *View) child(de *entry, name *byte, e *vfs.Entry, keep bool) vfs.Status {
+	v.how = unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: v.fs.noXDev}
+	var fd int
+	var errno unix.Errno
+	if v.lane {
+		v.how.Resolve |= resolveCached
+		if fd, errno = openat2Raw(de.fd, name, &v.how); errno == unix.EAGAIN {
+			return vfs.Again
+		}
+	} else {
+		fd, errno = openat2(de.fd, name, &v.how)
+	}
+	switch {
+	case errno == unix.EXDEV: // a mount point, on a mount that is not private
+		return vfs.Access
+	case errno == unix.ENOTDIR && de.kind == unix.S_IFDIR, errno == unix.ESTALE:
+		return vfs.Stale
+	case lowOnFDs(errno) && !v.lane:
+		v.fs.room(v.fs.tab.fdMax / 4)
+		return vfs.Delay
+	case errno != 0:
+		return status(errno)
+	}
+	if errno := statxRaw(fd, &v.st2); errno != 0 {
+		v.drop(fd)
+		return status(errno)
+	}
+	return v.describe(fd, e, keep)
+}
+
+// describe fills e for the open descriptor fd, whose attributes are in v.st2. It
+// takes fd.
+func (v *View) describe(fd int, e *vfs.Entry, keep bool) vfs.Status {
+	k := keyOf(&v.st2)
+	if x := v.object(&k, useChild); x != nil {
+		// x is open, so its inode number is taken: this is the same object.
+		v.drop(fd)
+		e.Handle = x.h
+	} else {
+		h, errno := handle(fd, &v.kh, &v.mount)
+		if errno != 0 {
+			v.drop(fd)
+			return status(errno)
+		}
+		e.Handle = h
+		switch {
+		case !keep, v.lane && v.fs.tab.full():
+			v.drop(fd)
+		default:
+			if !v.lane && v.fs.tab.full() {
+				v.fs.room(1)
+			}
+			v.adopt(h, &v.st2, fd, useChild)
+		}
+	}
+	e.HasAttr = true
+	v.fs.fill(&e.Attr, &v.st2)
+	return vfs.OK
+}
+
+func (v *View) drop(fd int) {
+	if v.lane {
+		closeRaw(fd)
+		return
+	}
+	closeFD(fd)
+}
+
+// Walk implements vfs.View.
+func (v *View) Walk(c *vfs.Cred, path string, e *vfs.Entry) vfs.Status {
+	defer v.done()
+	path = strings.Trim(path, "/")
+	if path == "" {
+		path = "."
+	}
+	if !v.as(c) {
+		return vfs.ServerFault
+	}
+	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS | v.fs.noXDev}
+	var fd int
+	err := error(unix.EAGAIN)
+	for range 16 { // EAGAIN: something was renamed while ".." was resolved
+		if fd, err = unix.Openat2(v.fs.root, path, &how); err != unix.EAGAIN && err != unix.EINTR {
+			break
+		}
+	}
+	switch err {
+	case nil:
+	case unix.EXDEV:
+		return vfs.Access
+	default:
+		return status(err.(unix.Errno))
+	}
+	if errno := statxRaw(fd, &v.st2); errno != 0 {
+		closeFD(fd)
+		return status(errno)
+	}
+	return v.describe(fd, e, true)
+}

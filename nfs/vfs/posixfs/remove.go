@@ -1,0 +1,160 @@
+package posixfs
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// Remove implements vfs.View.
+func (v *View) Remove(c *vfs.Cred, dir vfs.Handle, name []byte, w *vfs.WCC) vfs.Status {
+	return v.unlink(c, dir, name, 0, w)
+}
+
+// Rmdir implements vfs.View.
+func (v *View) Rmdir(c *vfs.Cred, dir vfs.Handle, name []byte, w *vfs.WCC) vfs.Status {
+	return v.unlink(c, dir, name, unix.AT_REMOVEDIR, w)
+}
+
+func (v *View) unlink(c *vfs.Cred, dir vfs.Handle, name []byte, flags uintptr, w *vfs.WCC) vfs.Status {
+	if v.lane {
+		return vfs.Again
+	}
+	defer v.done()
+	s := v.change(c, &dir, name, w, func(de *entry) vfs.Status {
+		v.existed(de, &v.name[0])
+		_, errno := call(unix.SYS_UNLINKAT, uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), flags, 0, 0, 0)
+		return status(errno)
+	})
+	v.release()
+	return s
+}
+
+// Rename implements vfs.View.
+func (v *View) Rename(c *vfs.Cred, from vfs.Handle, fromName []byte, to vfs.Handle, toName []byte, wf, wt *vfs.WCC) vfs.Status {
+	if v.lane {
+		return vfs.Again
+	}
+	defer v.done()
+	*wf, *wt = vfs.WCC{}, vfs.WCC{}
+	if !cstring(v.name[:], fromName) || !cstring(v.name2[:], toName) {
+		return vfs.NameTooLong
+	}
+	fe, fd, s := v.directory(&from, useMain)
+	if s != vfs.OK {
+		if fe != nil {
+			v.after(fe, wf)
+		}
+		return s
+	}
+	te, td, s := v.directory(&to, useSecond)
+	if s != vfs.OK {
+		v.after(fe, wf)
+		if te != nil {
+			v.after(te, wt)
+		}
+		return s
+	}
+	if s = v.rename(c, fe, te, wf, wt); s != vfs.OK {
+		return s
+	}
+	v.release()
+	// The new name first: a crash in between leaves the object with two names
+	// rather than with none.
+	if s = v.syncDir(td); s == vfs.OK && fe != te {
+		s = v.syncDir(fd)
+	}
+	if s == vfs.OK {
+		v.renamed(te)
+	}
+	return s
+}
+
+func (v *View) rename(c *vfs.Cred, fe, te *entry, wf, wt *vfs.WCC) vfs.Status {
+	// Two locks are taken in the order of their numbers.
+	i, j := v.fs.stripe(fe), v.fs.stripe(te)
+	first, second := &v.fs.locks[min(i, j)], &v.fs.locks[max(i, j)]
+	first.Lock()
+	defer first.Unlock()
+	if i != j {
+		second.Lock()
+		defer second.Unlock()
+	}
+	if s := v.before(fe, wf); s != vfs.OK {
+		return s
+	}
+	defer v.after(fe, wf)
+	if s := v.before(te, wt); s != vfs.OK {
+		return s
+	}
+	defer v.after(te, wt)
+	if !v.as(c) {
+		return vfs.ServerFault
+	}
+	v.existed(te, &v.name2[0])
+	_, errno := call(unix.SYS_RENAMEAT2, uintptr(fe.fd), uintptr(unsafe.Pointer(&v.name[0])), uintptr(te.fd), uintptr(unsafe.Pointer(&v.name2[0])), 0, 0)
+	if errno != 0 {
+		v.use[useChild].Store(nil)
+	}
+	return status(errno)
+}
+
+// renamed remembers the new place of what was renamed, where places are needed.
+func (v *View) renamed(te *entry) {
+	if v.fs.handles {
+		return
+	}
+	v.how = unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: v.fs.noXDev}
+	fd, errno := openat2(te.fd, &v.name2[0], &v.how)
+	if errno != 0 {
+		return
+	}
+	defer closeFD(fd)
+	if h, errno := handle(fd, &v.kh, &v.mount); errno == 0 {
+		v.fs.note(&h, &te.h, cut(v.name2[:]))
+	}
+}
+
+// Link implements vfs.View. The kernel makes the link with the caller's rights by
+// way of /proc, and so applies fs.protected_hardlinks like to a local user.
+func (v *View) Link(c *vfs.Cred, h vfs.Handle, dir vfs.Handle, name []byte, a *vfs.Attr, w *vfs.WCC) vfs.Status {
+	if v.lane {
+		return vfs.Again
+	}
+	defer v.done()
+	a.Type = 0
+	*w = vfs.WCC{}
+	e, s := v.acquire(&h, useSecond)
+	if s == vfs.OK && e.kind == unix.S_IFDIR {
+		s = vfs.IsDir
+	}
+	if s == vfs.OK {
+		s = v.stat(e, &v.st)
+	}
+	if s == vfs.OK {
+		copy(v.target, procPath(e.fd))
+		v.target[len(procPath(e.fd))] = 0
+		s = v.change(c, &dir, name, w, func(de *entry) vfs.Status {
+			_, errno := call(unix.SYS_LINKAT, 0, uintptr(unsafe.Pointer(&v.target[0])), uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), unix.AT_SYMLINK_FOLLOW, 0)
+			return status(errno)
+		})
+		if s == vfs.OK && v.fs.selfSync && e.kind == unix.S_IFREG {
+			s = v.flushEntry(e)
+		}
+	}
+	if e != nil && statxRaw(e.fd, &v.st) == 0 && v.st.Nlink != 0 {
+		v.fs.fill(a, &v.st)
+	}
+	return s
+}
+
+func (v *View) flushEntry(e *entry) vfs.Status {
+	fd, s := v.flusher(e)
+	if s != vfs.OK {
+		return s
+	}
+	_, s = v.fs.flush(e, fd)
+	return s
+}

@@ -1,0 +1,193 @@
+package posixfs
+
+import (
+	"math"
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// SetAttr implements vfs.View.
+func (v *View) SetAttr(c *vfs.Cred, h vfs.Handle, s *vfs.SetAttr, guard *vfs.Time, w *vfs.WCC) vfs.Status {
+	if v.lane {
+		return vfs.Again
+	}
+	*w = vfs.WCC{}
+	e, st := v.acquire(&h, useMain)
+	if st != vfs.OK {
+		return st
+	}
+	defer v.done()
+	fd := -1
+	if s.HasSize && e.kind == unix.S_IFREG {
+		if fd, st = v.writer(e); st != vfs.OK {
+			v.after(e, w)
+			return st
+		}
+	} else if e.kind == unix.S_IFREG || e.kind == unix.S_IFDIR {
+		if fd, st = v.flusher(e); st != vfs.OK {
+			v.after(e, w)
+			return st
+		}
+	}
+	changed, st := v.setAttr(c, e, fd, s, guard, w)
+	if changed {
+		if t := v.settle(e, fd); st == vfs.OK {
+			st = t
+		}
+	}
+	return st
+}
+
+// setAttr changes e under its lock. fd is open for writing when the size is to
+// change.
+func (v *View) setAttr(c *vfs.Cred, e *entry, fd int, s *vfs.SetAttr, guard *vfs.Time, w *vfs.WCC) (changed bool, st vfs.Status) {
+	l := v.fs.lock(e)
+	l.Lock()
+	defer l.Unlock()
+	if st = v.stat(e, &v.st2); st != vfs.OK {
+		return false, st
+	}
+	setBefore(w, &v.st2)
+	defer v.after(e, w)
+	if guard != nil && *guard != w.Before.Ctime {
+		return false, vfs.NotSync
+	}
+	if s.HasSize {
+		if st = v.resize(c, e, fd, s.Size); st != vfs.OK {
+			return false, st
+		}
+		changed = true
+	}
+	if !v.as(c) {
+		return changed, vfs.ServerFault
+	}
+	more, st := v.apply(e.fd, e.kind, s)
+	return changed || more, st
+}
+
+// resize truncates or extends e. It needs the right to write, which the owner has.
+func (v *View) resize(c *vfs.Cred, e *entry, fd int, size uint64) vfs.Status {
+	switch {
+	case e.kind == unix.S_IFDIR:
+		return vfs.IsDir
+	case e.kind != unix.S_IFREG:
+		return vfs.Inval
+	case size > math.MaxInt64:
+		return vfs.FBig
+	}
+	granted, st := v.may(c, e, &v.st2, mayWriteData)
+	if st != vfs.OK || granted == 0 {
+		return refused(st)
+	}
+	if !v.as(c) {
+		return vfs.ServerFault
+	}
+	_, errno := call(unix.SYS_FTRUNCATE, uintptr(fd), uintptr(size), 0, 0, 0, 0)
+	if errno == unix.EINVAL { // XFS and others for more than they can hold
+		return vfs.FBig
+	}
+	return status(errno)
+}
+
+// apply sets owner, mode and times, in this order because a change of owner takes
+// set-id bits away. The thread acts for the caller. fd may be O_PATH.
+func (v *View) apply(fd int, kind uint16, s *vfs.SetAttr) (changed bool, st vfs.Status) {
+	empty := uintptr(unsafe.Pointer(&emptyPath[0]))
+	if s.HasUID || s.HasGID {
+		uid, gid := ^uintptr(0), ^uintptr(0)
+		if s.HasUID {
+			uid = uintptr(s.UID)
+		}
+		if s.HasGID {
+			gid = uintptr(s.GID)
+		}
+		if s.HasUID && s.UID == math.MaxUint32 || s.HasGID && s.GID == math.MaxUint32 {
+			return changed, vfs.Inval // to the kernel it means no change
+		}
+		if _, errno := call(unix.SYS_FCHOWNAT, uintptr(fd), empty, uid, gid, unix.AT_EMPTY_PATH, 0); errno != 0 {
+			return changed, status(errno)
+		}
+		changed = true
+	}
+	if s.HasMode && kind != unix.S_IFLNK { // links have no mode; saying no would fail cp -a
+		if errno := v.chmod(fd, s.Mode&07777); errno != 0 {
+			return changed, status(errno)
+		}
+		changed = true
+	}
+	if s.AtimeHow == vfs.TimeKeep && s.MtimeHow == vfs.TimeKeep {
+		return changed, vfs.OK
+	}
+	if !timeSpec(&v.times[0], s.AtimeHow, s.Atime) || !timeSpec(&v.times[1], s.MtimeHow, s.Mtime) {
+		return changed, vfs.Inval
+	}
+	if _, errno := call(unix.SYS_UTIMENSAT, uintptr(fd), empty, uintptr(unsafe.Pointer(&v.times[0])), unix.AT_EMPTY_PATH, 0, 0); errno != 0 {
+		return changed, status(errno)
+	}
+	return true, vfs.OK
+}
+
+func timeSpec(ts *unix.Timespec, how vfs.TimeHow, t vfs.Time) bool {
+	switch how {
+	case vfs.TimeServer:
+		*ts = unix.Timespec{Nsec: unix.UTIME_NOW}
+	case vfs.TimeClient:
+		*ts = unix.Timespec{Sec: t.Sec, Nsec: int64(t.Nsec)}
+		return t.Nsec < 1e9
+	default:
+		*ts = unix.Timespec{Nsec: unix.UTIME_OMIT}
+	}
+	return true
+}
+
+// chmod changes the mode of an open object, also where only an O_PATH descriptor
+// is at hand.
+func (v *View) chmod(fd int, mode uint32) unix.Errno {
+	if !v.fs.noChmodEmpty.Load() {
+		_, errno := call(unix.SYS_FCHMODAT2, uintptr(fd), uintptr(unsafe.Pointer(&emptyPath[0])), uintptr(mode), unix.AT_EMPTY_PATH, 0, 0)
+		if errno != unix.ENOSYS {
+			return errno
+		}
+		v.fs.noChmodEmpty.Store(true)
+	}
+	return errnoOf(unix.Chmod(procPath(fd), mode))
+}
+
+func errnoOf(err error) unix.Errno {
+	switch e := err.(type) {
+	case nil:
+		return 0
+	case unix.Errno:
+		return e
+	case *os.PathError:
+		return errnoOf(e.Err)
+	}
+	return unix.EIO
+}
+
+// settle puts a change of e's attributes on stable storage. fd is -1 for objects
+// that cannot be opened (links, devices, sockets): only flushing the file system
+// reaches those.
+func (v *View) settle(e *entry, fd int) vfs.Status {
+	if v.fs.memory {
+		return vfs.OK
+	}
+	if fd < 0 {
+		return v.fs.flushAll()
+	}
+	_, s := v.fs.flush(e, fd)
+	return s
+}
+
+// flushAll puts everything on the file system on stable storage.
+func (fs *FS) flushAll() vfs.Status {
+	if _, errno := call(unix.SYS_SYNCFS, uintptr(fs.root), 0, 0, 0, 0, 0); errno != 0 {
+		fs.lost()
+		return status(errno)
+	}
+	return vfs.OK
+}

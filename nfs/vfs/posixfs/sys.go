@@ -1,0 +1,116 @@
+package posixfs
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// System calls in the form that the hot path wants: no strings, no errors in
+// interfaces, results in structures of the View. The functions whose names end in
+// Raw do not tell the scheduler, so they are for calls that do not sleep; the
+// others may be used where waiting is allowed.
+
+var emptyPath [1]byte // "" for AT_EMPTY_PATH
+
+// statxMask asks for what vfs.Attr needs, and for what tells one object from
+// another that had the same number before (birth time, btrfs subvolume).
+const statxMask = unix.STATX_BASIC_STATS | unix.STATX_BTIME | statxSubvol
+
+const statxSubvol = 0x8000 // STATX_SUBVOL, Linux 6.10; older kernels ignore it
+
+// resolveCached is RESOLVE_CACHED (Linux 5.12): only what can be found without
+// waiting, else EAGAIN.
+const resolveCached = 0x20
+
+func statxRaw(fd int, st *unix.Statx_t) unix.Errno {
+	_, _, e := unix.RawSyscall6(unix.SYS_STATX, uintptr(fd), uintptr(unsafe.Pointer(&emptyPath[0])),
+		unix.AT_EMPTY_PATH, statxMask, uintptr(unsafe.Pointer(st)), 0)
+	return e
+}
+
+// statxAt asks for an entry by name; name ends in NUL.
+func statxAt(fd int, name *byte, st *unix.Statx_t) unix.Errno {
+	_, _, e := unix.Syscall6(unix.SYS_STATX, uintptr(fd), uintptr(unsafe.Pointer(name)),
+		unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, statxMask, uintptr(unsafe.Pointer(st)), 0)
+	return e
+}
+
+func openat2(fd int, name *byte, how *unix.OpenHow) (int, unix.Errno) {
+	r, _, e := unix.Syscall6(unix.SYS_OPENAT2, uintptr(fd), uintptr(unsafe.Pointer(name)),
+		uintptr(unsafe.Pointer(how)), unsafe.Sizeof(*how), 0, 0)
+	return int(r), e
+}
+
+func openat2Raw(fd int, name *byte, how *unix.OpenHow) (int, unix.Errno) {
+	r, _, e := unix.RawSyscall6(unix.SYS_OPENAT2, uintptr(fd), uintptr(unsafe.Pointer(name)),
+		uintptr(unsafe.Pointer(how)), unsafe.Sizeof(*how), 0, 0)
+	return int(r), e
+}
+
+func openat(fd int, name *byte, flags int, mode uint32) (int, unix.Errno) {
+	for {
+		r, _, e := unix.Syscall6(unix.SYS_OPENAT, uintptr(fd), uintptr(unsafe.Pointer(name)), uintptr(flags), uintptr(mode), 0, 0)
+		if e != unix.EINTR {
+			return int(r), e
+		}
+	}
+}
+
+func closeRaw(fd int) { unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
+
+func closeFD(fd int) { unix.Syscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
+
+func faccess(fd int, mode uint32) unix.Errno {
+	_, _, e := unix.Syscall6(unix.SYS_FACCESSAT2, uintptr(fd), uintptr(unsafe.Pointer(&emptyPath[0])), uintptr(mode), unix.AT_EMPTY_PATH|unix.AT_EACCESS, 0, 0)
+	return e
+}
+
+func faccessRaw(fd int, mode uint32) unix.Errno {
+	_, _, e := unix.RawSyscall6(unix.SYS_FACCESSAT2, uintptr(fd), uintptr(unsafe.Pointer(&emptyPath[0])), uintptr(mode), unix.AT_EMPTY_PATH|unix.AT_EACCESS, 0, 0)
+	return e
+}
+
+// kernelHandle is struct file_handle with room for the largest handle that the
+// kernel makes (MAX_HANDLE_SZ).
+type kernelHandle struct {
+	bytes uint32
+	kind  int32
+	data  [128]byte
+}
+
+// nameToHandleRaw fills k for the object that fd stands for.
+func nameToHandleRaw(fd int, k *kernelHandle, mount *int32) unix.Errno {
+	k.bytes = uint32(len(k.data))
+	_, _, e := unix.RawSyscall6(unix.SYS_NAME_TO_HANDLE_AT, uintptr(fd), uintptr(unsafe.Pointer(&emptyPath[0])),
+		uintptr(unsafe.Pointer(k)), uintptr(unsafe.Pointer(mount)), unix.AT_EMPTY_PATH, 0)
+	return e
+}
+
+func openByHandle(mount int, k *kernelHandle, flags int) (int, unix.Errno) {
+	for {
+		r, _, e := unix.Syscall(unix.SYS_OPEN_BY_HANDLE_AT, uintptr(mount), uintptr(unsafe.Pointer(k)), uintptr(flags))
+		if e != unix.EINTR {
+			return int(r), e
+		}
+	}
+}
+
+func fsync(fd int) unix.Errno {
+	for {
+		_, _, e := unix.Syscall(unix.SYS_FSYNC, uintptr(fd), 0, 0)
+		if e != unix.EINTR {
+			return e
+		}
+	}
+}
+
+// call makes a system call that may sleep, again when a signal interrupts it.
+func call(nr, a, b, c, d, e, f uintptr) (uintptr, unix.Errno) {
+	for {
+		r, _, errno := unix.Syscall6(nr, a, b, c, d, e, f)
+		if errno != unix.EINTR {
+			return r, errno
+		}
+	}
+}

@@ -1,0 +1,325 @@
+package posixfs
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// What View.use publishes.
+const (
+	useMain   = iota // the object or the first directory
+	useSecond        // the second object of RENAME and LINK
+	useChild         // what a name led to
+	useParent        // what ".." led to, and walks
+	useCount
+)
+
+const (
+	ways     = 4 // entries per set of a View's maps
+	iovMax   = 256
+	verdicts = 4096
+)
+
+// View is an FS seen from one thread. It implements vfs.View.
+type View struct {
+	// use is read by whoever closes entries, so it has cache lines of its own.
+	_   [64]byte
+	use [useCount]atomic.Pointer[entry]
+	_   [64]byte
+
+	fs   *FS
+	th   *vfs.Thread
+	lane bool
+
+	// The thread's own way to entries, without a lock: sets of ways entries.
+	byHandle []*entry
+	byObject []*entry
+	turn     uint32 // which way is replaced next
+
+	verdicts []verdict
+
+	// What the kernel reads and writes. It is here and not on the stack, so that
+	// no operation allocates.
+	st, st2, st3 unix.Statx_t
+	how          unix.OpenHow
+	kh           kernelHandle
+	mount        int32
+	sf           unix.Statfs_t
+	times        [2]unix.Timespec
+	iov          [iovMax]unix.Iovec
+	name, name2  [256]byte
+	target       []byte // workers: a path with its NUL
+	dents        []byte // workers: entries of a directory
+	dent         vfs.DirEntry
+}
+
+var _ vfs.View = (*View)(nil)
+var _ vfs.FS = (*FS)(nil)
+
+// View implements vfs.FS. The calling goroutine must be locked to its thread,
+// which is changed for good (own umask, fewer capabilities) and must not be used
+// for anything else later.
+func (fs *FS) View(t *vfs.Thread) (vfs.View, error) {
+	if err := fs.prepare(t); err != nil {
+		return nil, err
+	}
+	if t.Current == unsettled {
+		return nil, errors.New("posixfs: the thread's credential is not known")
+	}
+	sets := 64
+	for sets*ways < 2*fs.tab.fdMax && sets < 1<<15 {
+		sets *= 2
+	}
+	v := &View{
+		fs: fs, th: t, lane: !t.MayWait,
+		byHandle: make([]*entry, sets*ways), byObject: make([]*entry, sets*ways),
+		verdicts: make([]verdict, verdicts),
+	}
+	if !v.lane {
+		v.target = make([]byte, unix.PathMax)
+		v.dents = make([]byte, 32<<10)
+	}
+	fs.viewsMu.Lock()
+	defer fs.viewsMu.Unlock()
+	list := append(slices.Clone(*fs.views.Load()), v)
+	fs.views.Store(&list)
+	return v, nil
+}
+
+// Close implements vfs.View.
+func (v *View) Close() {
+	v.done()
+	v.as(nil)
+	fs := v.fs
+	fs.viewsMu.Lock()
+	defer fs.viewsMu.Unlock()
+	list := slices.DeleteFunc(slices.Clone(*fs.views.Load()), func(x *View) bool { return x == v })
+	fs.views.Store(&list)
+}
+
+// done ends an operation: the entries that it used may be closed.
+func (v *View) done() {
+	for i := range v.use {
+		if v.use[i].Load() != nil {
+			v.use[i].Store(nil)
+		}
+	}
+}
+
+// set returns the ways that a hash may be in.
+func set(m []*entry, hash uint64) []*entry {
+	i := int(hash) & (len(m)/ways - 1) * ways
+	return m[i : i+ways : i+ways]
+}
+
+// put stores e in a set in place of a dead entry, an empty way, or any.
+func (v *View) put(s []*entry, e *entry) {
+	for i := range s {
+		if s[i] == nil || s[i].dead.Load() {
+			s[i] = e
+			return
+		}
+	}
+	v.turn++
+	s[v.turn%ways] = e
+}
+
+// hold publishes e in use and returns false when it is dead all the same.
+func (v *View) hold(e *entry, use int) bool {
+	v.use[use].Store(e)
+	if e.dead.Load() {
+		v.use[use].Store(nil)
+		return false
+	}
+	e.touch()
+	return true
+}
+
+// acquire finds or opens the object of h and publishes its entry until done. A
+// lane gets Again for what is not open.
+func (v *View) acquire(h *vfs.Handle, use int) (*entry, vfs.Status) {
+	hash := hashHandle(h)
+	s := set(v.byHandle, hash)
+	for i, e := range s {
+		if e != nil && e.hash == hash && e.h == *h {
+			if v.hold(e, use) {
+				return e, vfs.OK
+			}
+			s[i] = nil
+			break
+		}
+	}
+	if e := v.fs.tab.find(h, &v.use[use]); e != nil {
+		v.learn(e)
+		return e, vfs.OK
+	}
+	if v.lane {
+		return nil, vfs.Again
+	}
+	return v.open(h, use)
+}
+
+// learn puts e into the thread's own maps.
+func (v *View) learn(e *entry) {
+	v.put(set(v.byHandle, e.hash), e)
+	v.put(set(v.byObject, e.key.hash()), e)
+}
+
+// object finds the entry of an object that is open right now under its key.
+func (v *View) object(k *objectKey, use int) *entry {
+	s := set(v.byObject, k.hash())
+	for i, e := range s {
+		if e != nil && e.key == *k {
+			if v.hold(e, use) {
+				return e
+			}
+			s[i] = nil
+			break
+		}
+	}
+	if e := v.fs.tab.findObject(k, &v.use[use]); e != nil {
+		v.learn(e)
+		return e
+	}
+	return nil
+}
+
+// open opens the object of h with the process's own rights. Workers only.
+func (v *View) open(h *vfs.Handle, use int) (*entry, vfs.Status) {
+	if !v.kh.set(h) {
+		return nil, vfs.BadHandle
+	}
+	if !v.as(nil) {
+		return nil, vfs.ServerFault
+	}
+	v.fs.room(1)
+	fd, errno := v.openHandle(h)
+	if lowOnFDs(errno) {
+		v.fs.room(v.fs.tab.fdMax / 4)
+		fd, errno = v.openHandle(h)
+	}
+	if errno != 0 {
+		if errno == unix.EINVAL || errno == unix.ENOENT {
+			return nil, vfs.Stale
+		}
+		return nil, status(errno)
+	}
+	if errno := statxRaw(fd, &v.st); errno != 0 {
+		closeFD(fd)
+		return nil, status(errno)
+	}
+	if v.st.Nlink == 0 {
+		closeFD(fd)
+		return nil, vfs.Stale
+	}
+	return v.adopt(*h, &v.st, fd, use), vfs.OK
+}
+
+func (v *View) openHandle(h *vfs.Handle) (int, unix.Errno) {
+	if !v.fs.handles {
+		return v.fs.find(h)
+	}
+	return openByHandle(v.fs.root, &v.kh, unix.O_PATH|unix.O_CLOEXEC)
+}
+
+// adopt makes fd, whose object has the handle h and the attributes st, an entry
+// and publishes it. It takes fd.
+func (v *View) adopt(h vfs.Handle, st *unix.Statx_t, fd, use int) *entry {
+	n := newEntry(h, st, fd)
+	e := v.fs.tab.add(n, &v.use[use])
+	if e != n {
+		closeFD(fd)
+	}
+	v.learn(e)
+	return e
+}
+
+// stat gets e's attributes into st. An object without a name is Stale and is let
+// go at once.
+func (v *View) stat(e *entry, st *unix.Statx_t) vfs.Status {
+	if errno := statxRaw(e.fd, st); errno != 0 {
+		return status(errno)
+	}
+	if st.Nlink == 0 {
+		v.fs.retire(e)
+		return vfs.Stale
+	}
+	return vfs.OK
+}
+
+// reader returns a descriptor of e to read or to flush with. A lane gets Again
+// when there is none yet.
+func (v *View) reader(e *entry) (int, vfs.Status) {
+	if r := e.read.Load(); r >= 0 {
+		return int(r), vfs.OK
+	}
+	if w := e.write.Load(); w >= 0 {
+		return int(w), vfs.OK
+	}
+	return v.openIO(e, &e.read, unix.O_RDONLY)
+}
+
+// writer is reader for writing.
+func (v *View) writer(e *entry) (int, vfs.Status) {
+	if w := e.write.Load(); w >= 0 {
+		return int(w), vfs.OK
+	}
+	return v.openIO(e, &e.write, unix.O_RDWR)
+}
+
+// openIO opens e with the process's own rights: what the caller may do has been
+// or will be decided apart from it. O_NONBLOCK is for files that somebody holds a
+// lease on: the client is told to come back (Delay).
+func (v *View) openIO(e *entry, to *atomic.Int32, flags int) (int, vfs.Status) {
+	if v.lane {
+		return -1, vfs.Again
+	}
+	if e.kind != unix.S_IFREG && e.kind != unix.S_IFDIR {
+		return -1, vfs.Inval
+	}
+	if !v.as(nil) {
+		return -1, vfs.ServerFault
+	}
+	v.fs.room(1)
+	e.io.Lock()
+	defer e.io.Unlock()
+	if fd := to.Load(); fd >= 0 {
+		return int(fd), vfs.OK
+	}
+	flags |= unix.O_CLOEXEC | unix.O_NOCTTY | unix.O_NONBLOCK
+	fd, errno := v.reopen(e, flags)
+	if lowOnFDs(errno) {
+		v.fs.room(v.fs.tab.fdMax / 4)
+		fd, errno = v.reopen(e, flags)
+	}
+	if errno != 0 {
+		return -1, status(errno)
+	}
+	v.fs.tab.open.Add(1)
+	to.Store(int32(fd))
+	return fd, vfs.OK
+}
+
+func (v *View) reopen(e *entry, flags int) (int, unix.Errno) {
+	if v.fs.handles && v.kh.set(&e.h) {
+		return openByHandle(v.fs.root, &v.kh, flags)
+	}
+	fd, err := unix.Open(procPath(e.fd), flags, 0)
+	var errno unix.Errno
+	errors.As(err, &errno)
+	return fd, errno
+}
+
+// procPath names an open descriptor, for calls that do not take one.
+func procPath(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
+
+// lock returns the lock that changes to e's directory are made under.
+func (fs *FS) lock(e *entry) *paddedMutex { return &fs.locks[fs.stripe(e)] }
+
+func (fs *FS) stripe(e *entry) int { return int(e.key.hash() % uint64(len(fs.locks))) }

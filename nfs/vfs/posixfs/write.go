@@ -1,0 +1,246 @@
+package posixfs
+
+import (
+	"math"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// Write implements vfs.View. It writes with the caller's credential, so that the
+// kernel takes set-id bits away, charges quotas and keeps reserved blocks from
+// those who have no right to them.
+func (v *View) Write(c *vfs.Cred, h vfs.Handle, off uint64, src [][]byte, how vfs.Stability, w *vfs.WCC) (n int, got vfs.Stability, verf uint64, s vfs.Status) {
+	verf = v.fs.verifier.Load()
+	if v.lane && (how != vfs.Unstable || v.writeWaits()) {
+		return 0, 0, 0, vfs.Again
+	}
+	e, s := v.acquire(&h, useMain)
+	if s != vfs.OK {
+		if s != vfs.Again {
+			*w = vfs.WCC{}
+		}
+		return 0, 0, 0, s
+	}
+	defer v.done()
+	fd, s := v.beginWrite(c, e)
+	if s == vfs.Again {
+		return 0, 0, 0, s
+	}
+	if s == vfs.OK {
+		n, s = v.writeAll(e, fd, src, off, how)
+		if s == vfs.Again {
+			return 0, 0, 0, s
+		}
+	}
+	*w = vfs.WCC{}
+	if v.st2.Nlink != 0 {
+		setBefore(w, &v.st2)
+	}
+	v.after(e, w)
+	return n, how, verf, s
+}
+
+// writeWaits reports whether lanes leave writing to the workers.
+func (v *View) writeWaits() bool {
+	return v.fs.noWriteNow.Load() && !v.fs.memory && !v.fs.inline
+}
+
+// beginWrite makes everything ready for writing to e: v.st2 holds the attributes
+// from before (Nlink 0 when there are none), and the thread acts for c.
+func (v *View) beginWrite(c *vfs.Cred, e *entry) (fd int, s vfs.Status) {
+	v.st2.Nlink = 0
+	fd = -1
+	if e.kind == unix.S_IFREG {
+		fd, s = v.writer(e)
+	} else if s = vfs.Inval; e.kind == unix.S_IFDIR {
+		s = vfs.IsDir
+	}
+	if s == vfs.Again {
+		return -1, s
+	}
+	if t := v.stat(e, &v.st2); t != vfs.OK {
+		return -1, t
+	}
+	if s != vfs.OK {
+		return -1, s
+	}
+	granted, s := v.may(c, e, &v.st2, mayWriteData)
+	if s == vfs.OK && granted == 0 {
+		s = vfs.Access
+	}
+	if s == vfs.OK && !v.as(c) {
+		s = vfs.ServerFault
+	}
+	return fd, s
+}
+
+func setBefore(w *vfs.WCC, st *unix.Statx_t) {
+	w.HasBefore = true
+	w.Before = vfs.Before{
+		Size:  st.Size,
+		Mtime: vfs.Time{Sec: st.Mtime.Sec, Nsec: st.Mtime.Nsec},
+		Ctime: vfs.Time{Sec: st.Ctime.Sec, Nsec: st.Ctime.Nsec},
+	}
+}
+
+// after fills the second half of w.
+func (v *View) after(e *entry, w *vfs.WCC) {
+	if statxRaw(e.fd, &v.st) == 0 && v.st.Nlink != 0 {
+		w.HasAfter = true
+		v.fs.fill(&w.After, &v.st)
+	}
+}
+
+// writeAll writes src at off. What was written before an error counts.
+func (v *View) writeAll(e *entry, fd int, src [][]byte, off uint64, how vfs.Stability) (n int, s vfs.Status) {
+	total := 0
+	for _, b := range src {
+		total += len(b)
+	}
+	switch {
+	case total == 0:
+		return 0, vfs.OK
+	case off > math.MaxInt64 || uint64(total) > math.MaxInt64-off:
+		return 0, vfs.FBig
+	}
+	flags := uintptr(0)
+	switch {
+	case how == vfs.DataSync:
+		flags = unix.RWF_DSYNC
+	case how == vfs.FileSync:
+		flags = unix.RWF_SYNC
+	case v.lane && !v.fs.memory && !v.fs.inline:
+		flags = unix.RWF_NOWAIT
+	}
+	if how == vfs.Unstable {
+		e.dirty.Add(1)
+	} else {
+		e.sync.Lock() // it may report what unstable writes before it have lost
+		defer e.sync.Unlock()
+	}
+	i, skip := 0, 0 // the first segment that is not yet written, and how much of it is
+	for n < total {
+		k := v.vector(src[i:], skip)
+		r, errno := v.pwritev(fd, k, off+uint64(n), flags)
+		switch errno {
+		case 0:
+		case unix.EINTR:
+			continue
+		default:
+			return n, v.writeError(errno, n, how)
+		}
+		n += int(r)
+		if n < total && v.lane || r == 0 {
+			break // a short write is a result, too
+		}
+		for skip += int(r); i < len(src) && skip >= len(src[i]); i++ {
+			skip -= len(src[i])
+		}
+	}
+	if n == 0 {
+		return 0, vfs.IO
+	}
+	return n, vfs.OK
+}
+
+// vector fills v.iov from src without the first skip bytes of it and returns how
+// many elements it used.
+func (v *View) vector(src [][]byte, skip int) int {
+	k := 0
+	for _, b := range src {
+		if b = b[skip:]; len(b) > 0 {
+			v.iov[k] = unix.Iovec{Base: &b[0], Len: uint64(len(b))}
+			if k++; k == len(v.iov) {
+				break
+			}
+		}
+		skip = 0
+	}
+	return k
+}
+
+func (v *View) pwritev(fd, k int, off uint64, flags uintptr) (r uintptr, errno unix.Errno) {
+	if v.lane {
+		r, _, errno = unix.RawSyscall6(unix.SYS_PWRITEV2, uintptr(fd), uintptr(unsafe.Pointer(&v.iov[0])), uintptr(k), uintptr(off), 0, flags)
+	} else {
+		r, _, errno = unix.Syscall6(unix.SYS_PWRITEV2, uintptr(fd), uintptr(unsafe.Pointer(&v.iov[0])), uintptr(k), uintptr(off), 0, flags)
+	}
+	clear(v.iov[:k]) // the data is the caller's
+	return r, errno
+}
+
+// writeError says what a write that failed after n bytes comes to.
+func (v *View) writeError(errno unix.Errno, n int, how vfs.Stability) vfs.Status {
+	if how != vfs.Unstable {
+		// Some of it may be on disc, and what was acknowledged before it may not.
+		if errno == unix.EIO || errno == unix.ENOSPC || errno == unix.EDQUOT {
+			v.fs.lost()
+		}
+		if errno == unix.EIO {
+			return vfs.IO
+		}
+	}
+	if n > 0 {
+		return vfs.OK
+	}
+	if v.lane {
+		switch errno {
+		case unix.EOPNOTSUPP:
+			v.fs.noWriteNow.Store(true)
+			return vfs.Again
+		case unix.EAGAIN:
+			return vfs.Again
+		}
+	}
+	return status(errno)
+}
+
+// Commit implements vfs.View. It flushes the whole file, which is what fsync
+// does and what is needed to learn of every failure.
+func (v *View) Commit(c *vfs.Cred, h vfs.Handle, _ uint64, _ uint32, w *vfs.WCC) (verf uint64, s vfs.Status) {
+	if v.lane {
+		return 0, vfs.Again
+	}
+	*w = vfs.WCC{}
+	e, s := v.acquire(&h, useMain)
+	if s != vfs.OK {
+		return 0, s
+	}
+	defer v.done()
+	fd, s := v.beginWrite(c, e)
+	if v.st2.Nlink != 0 {
+		setBefore(w, &v.st2)
+	}
+	if s == vfs.OK {
+		verf, s = v.fs.flush(e, fd)
+	}
+	v.after(e, w)
+	return verf, s
+}
+
+// flush puts e's data and attributes on stable storage. The lock keeps two
+// flushes from sharing one report of a failure, of which only the first would
+// hear; the verifier is read under it.
+func (fs *FS) flush(e *entry, fd int) (verf uint64, s vfs.Status) {
+	e.sync.Lock()
+	defer e.sync.Unlock()
+	verf = fs.verifier.Load()
+	dirty := e.dirty.Load()
+	if errno := fsync(fd); errno != 0 {
+		fs.lost()
+		return verf, status(errno)
+	}
+	e.dirty.CompareAndSwap(dirty, 0)
+	if fs.closing.Load() != 0 {
+		// The janitor may be flushing this very file through an older descriptor
+		// and hear of the failure in our place.
+		fs.closingMu.Lock()
+		fs.closingMu.Unlock() //nolint:staticcheck // only waits
+	}
+	// A verifier that changed meanwhile makes the client write again. That is
+	// never wrong.
+	return fs.verifier.Load(), vfs.OK
+}
