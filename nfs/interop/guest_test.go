@@ -1,0 +1,170 @@
+//go:build interop
+
+package interop
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// guest is one run of uml-nfs: a server, a Linux client with a mount, and a
+// script on it.
+type guest struct {
+	fs      string            // what the server exports: tmpfs, ext4, ...
+	script  string            // file in testdata
+	args    []string          // of the script
+	env     map[string]string // of the script
+	flags   string            // of ringnfs serve, instead of --squash none
+	opts    string            // of the mount
+	vers    string            // none: the script mounts by itself
+	size    string            // of the file system
+	restart bool              // the script may kill the server
+	pcap    string            // file for a capture
+	timeout time.Duration     // of the script, 3 minutes unless set
+}
+
+// outcome is what came of it.
+type outcome struct {
+	status int    // exit status of the script, or the harness's own from 122 on
+	out    string // output of the script
+	says   string // what the harness had to say
+	logs   string // directory
+}
+
+// run boots the guest and waits for it. It fails the test if the harness did
+// not work or the server died; the script's status is for the caller to judge.
+func (g guest) run(t *testing.T) outcome {
+	t.Helper()
+	needRoot(t)
+	need(t, "linux.uml", "modprobe", "ip", "unshare", "setpriv", "mount.nfs", "python3")
+	if g.timeout == 0 {
+		g.timeout = 3 * time.Minute
+	}
+	logs := logDir(t)
+	args := []string{"--server", "ringnfs:" + orElse(g.fs, "tmpfs"), "--timeout", fmt.Sprint(int(g.timeout.Seconds())), "--logs", logs, "-v"}
+	for flag, value := range map[string]string{
+		"--server-flags": g.flags, "--opts": g.opts, "--vers": g.vers, "--size": g.size, "--pcap": g.pcap,
+	} {
+		if value != "" {
+			args = append(args, flag, value)
+		}
+	}
+	if g.restart {
+		args = append(args, "--restart")
+	}
+	if port := os.Getenv("RINGNFS_MOUNT_PORT"); port != "" { // of another server that these tests are tried on
+		args = append(args, "--mountport", port)
+	}
+	// The guest sees this machine's files, and its own /tmp in place of ours.
+	var command strings.Builder
+	for k, v := range g.env {
+		fmt.Fprintf(&command, "export %s=%s; ", k, quote(v))
+	}
+	fmt.Fprintf(&command, "exec %s", quote("/run/hostroot"+filepath.Join(here, "testdata", g.script)))
+	for _, a := range g.args {
+		fmt.Fprintf(&command, " %s", quote(a))
+	}
+	args = append(args, "-c", command.String())
+
+	// Start of the server, boot and end take their time too; the harness has limits for each.
+	ctx, cancel := context.WithTimeout(t.Context(), g.timeout+4*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, filepath.Join(here, "uml-nfs"), args...)
+	cmd.Env = append(os.Environ(), "RINGNFS="+program)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // it clears up
+	cmd.WaitDelay = 20 * time.Second
+	var out, says bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &says
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatalf("uml-nfs: %v\n%s", err, says.String())
+	}
+	o := outcome{status: cmd.ProcessState.ExitCode(), out: out.String(), says: says.String(), logs: logs}
+	t.Log(strings.TrimSpace(o.says))
+	if o.status < 0 || o.status >= 122 && o.status != 127 && o.status != 126 || o.status == 126 && o.out == "" {
+		t.Errorf("the guest did not do its work: status %d\n%s\n%s\n%s", o.status, o.out, o.says, o.serverLog())
+	}
+	return o
+}
+
+// steps shows the steps of the script as subtests, and fails if there were none
+// or the script failed otherwise.
+func (o outcome) steps(t *testing.T, wanted ...string) {
+	t.Helper()
+	seen := map[string]bool{}
+	failed := 0
+	lines := strings.Split(o.out, "\n")
+	for i, line := range lines {
+		verdict, rest, _ := strings.Cut(line, " ")
+		if verdict != "PASS" && verdict != "FAIL" && verdict != "SKIP" {
+			continue
+		}
+		name, remark, _ := strings.Cut(rest, " ")
+		seen[name] = true
+		t.Run(name, func(t *testing.T) {
+			switch verdict {
+			case "PASS":
+				t.Log(remark)
+			case "SKIP":
+				t.Skip(remark)
+			default:
+				failed++
+				end := i + 1
+				for end < len(lines) && strings.HasPrefix(lines[end], "  ") {
+					end++
+				}
+				t.Errorf("%s\n%s\nserver:\n%s", remark, strings.Join(lines[i+1:end], "\n"), o.serverLog())
+			}
+		})
+	}
+	for _, name := range wanted {
+		if !seen[name] {
+			t.Errorf("step %s has not run; output:\n%s", name, o.out)
+		}
+	}
+	if len(seen) == 0 || o.status != 0 && failed == 0 {
+		t.Errorf("status %d; output:\n%s\nserver:\n%s", o.status, o.out, o.serverLog())
+	}
+}
+
+// serverLog is the end of what the server said.
+func (o outcome) serverLog() string {
+	data, err := os.ReadFile(filepath.Join(o.logs, "server.log"))
+	if err != nil {
+		return err.Error()
+	}
+	const most = 4000
+	if len(data) > most {
+		data = data[len(data)-most:]
+	}
+	return string(data)
+}
+
+// mountstats is the client's own account of the mount at the end.
+func (o outcome) mountstats(t *testing.T) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(o.logs, "c1", "mountstats"))
+	require.NoError(t, err)
+	return string(data)
+}
+
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
