@@ -130,12 +130,18 @@ func (w *writer) program(p *lang.Program) {
 	w.declare(&p.Head, p.Name)
 	w.doc(&p.Head, p.Name)
 	w.f("const %s = %s\n", p.Name, p.Number.Text)
+	numbers := map[string]string{}
 	for _, v := range p.Versions {
 		w.declare(&v.Head, v.Name)
 		w.doc(&v.Head, v.Name)
 		w.f("const %s = %s\n", v.Name, v.Number.Text)
 		w.f("\n// The procedures of %s.\nconst (\n", v.Name)
 		for _, r := range v.Procedures {
+			// Versions may share procedures: then the name is there already.
+			if numbers[r.Name] == r.Number.Text {
+				continue
+			}
+			numbers[r.Name] = r.Number.Text
 			w.declare(&r.Head, r.Name)
 			w.part(&r.Head)
 			w.f("%s = %s", r.Name, r.Number.Text)

@@ -1,0 +1,62 @@
+package mount
+
+import (
+	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+)
+
+// export is EXPORT: the exports and the addresses that each one serves (RFC
+// 1813, section 5.2.5).
+func (s *server) export(c *rpc.Call) rpc.Outcome {
+	exports := s.table.Exports()
+	groups := make([][]string, len(exports))
+	for i, x := range exports {
+		groups[i] = groupsOf(x)
+	}
+	n, size := cut(c, len(exports), func(i int) int {
+		size := 4 + padded(len(exports[i].Path)) + 4
+		for _, g := range groups[i] {
+			size += 4 + padded(len(g))
+		}
+		return size
+	})
+	if !c.Room(size) {
+		return rpc.Grow
+	}
+	for i, x := range exports[:n] {
+		c.Reply.Bool(true)
+		c.Reply.String(x.Path)
+		for _, g := range groups[i] {
+			c.Reply.Bool(true)
+			c.Reply.String(g)
+		}
+		c.Reply.Bool(false)
+	}
+	c.Reply.Bool(false)
+	return rpc.Done
+}
+
+// groupsOf names the addresses that x serves. All of IPv4 and IPv6 together are
+// no group, which means everybody.
+func groupsOf(x *export.Export) []string {
+	if everybody(x) {
+		return nil
+	}
+	names := make([]string, len(x.Allow))
+	for i, p := range x.Allow {
+		names[i] = p.String()
+	}
+	return names
+}
+
+// everybody reports whether x serves both address families as a whole.
+func everybody(x *export.Export) bool {
+	v4, v6 := false, false
+	for _, p := range x.Allow {
+		if p.Bits() == 0 {
+			v4 = v4 || p.Addr().Is4()
+			v6 = v6 || p.Addr().Is6()
+		}
+	}
+	return v4 && v6
+}

@@ -1,0 +1,3 @@
+package mount
+
+//go:generate go run ../../cmd/xdrgen mount.x

@@ -1,0 +1,43 @@
+package mount
+
+import (
+	"math"
+
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// pathMax is what Linux takes as a path, in bytes.
+const pathMax = 4096
+
+// pathconf is PATHCONF of version 2: limits of the file system that a path is
+// on. What concerns terminals and pipes is zero, for there are none.
+func (s *server) pathconf(c *rpc.Call) rpc.Outcome {
+	path, ok := argument(c)
+	if !ok {
+		return rpc.GarbageArgs
+	}
+	var res Ppathcnf
+	x, _, _, st := s.find(c, path)
+	switch st {
+	case vfs.Again:
+		return rpc.Wait
+	case vfs.OK:
+		l := x.FS.Limits()
+		res.PcLinkMax = clamp(l.LinkMax)
+		res.PcNameMax = clamp(l.NameMax)
+		res.PcPathMax = pathMax
+		if l.NoTrunc {
+			res.PcMask[0] |= 1 << PC_NO_TRUNC
+		}
+		if l.ChownRestricted {
+			res.PcMask[0] |= 1 << PC_CHOWN_RESTRICTED
+		}
+	default:
+		res.PcMask[0] = 1 << PC_ERROR
+	}
+	res.Encode(&c.Reply)
+	return rpc.Done
+}
+
+func clamp(n uint32) int32 { return int32(min(n, math.MaxInt32)) }

@@ -1,0 +1,68 @@
+package mount
+
+import (
+	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+)
+
+// server is what the procedures share.
+type server struct {
+	table *export.Table // immutable
+	list  list          // has its own lock
+}
+
+// New returns the MOUNT program for the exports of t. The places that run it
+// have been attached to t.
+func New(t *export.Table) *rpc.Program {
+	s := &server{table: t}
+	old := []rpc.Procedure{
+		MOUNTPROC_NULL:      {Name: "NULL", Handle: s.null},
+		MOUNTPROC_MNT:       {Name: "MNT", Handle: s.mntOld},
+		MOUNTPROC_DUMP:      {Name: "DUMP", Handle: s.dump},
+		MOUNTPROC_UMNT:      {Name: "UMNT", Handle: s.umnt},
+		MOUNTPROC_UMNTALL:   {Name: "UMNTALL", Handle: s.umntAll},
+		MOUNTPROC_EXPORT:    {Name: "EXPORT", Handle: s.export},
+		MOUNTPROC_EXPORTALL: {Name: "EXPORTALL", Handle: s.export},
+		MOUNTPROC2_PATHCONF: {Name: "PATHCONF", Class: rpc.Blocking, Handle: s.pathconf},
+	}
+	return &rpc.Program{
+		Name:   "mount",
+		Number: MOUNT_PROGRAM,
+		Versions: []rpc.Version{
+			{Number: MOUNT_V1, Procedures: old[:MOUNTPROC2_PATHCONF]},
+			{Number: MOUNT_V2, Procedures: old},
+			{Number: MOUNT_V3, Procedures: []rpc.Procedure{
+				MOUNTPROC3_NULL:    {Name: "NULL", Handle: s.null},
+				MOUNTPROC3_MNT:     {Name: "MNT", Class: rpc.Blocking, Handle: s.mnt},
+				MOUNTPROC3_DUMP:    {Name: "DUMP", Handle: s.dump},
+				MOUNTPROC3_UMNT:    {Name: "UMNT", Handle: s.umnt},
+				MOUNTPROC3_UMNTALL: {Name: "UMNTALL", Handle: s.umntAll},
+				MOUNTPROC3_EXPORT:  {Name: "EXPORT", Handle: s.export},
+			}},
+		},
+	}
+}
+
+// null does nothing: the caller wants to know whether the program is there.
+func (s *server) null(*rpc.Call) rpc.Outcome { return rpc.Done }
+
+// datagramMax is the most bytes of a list in a datagram: what is left of the
+// 8800 that clients reserve for a reply. The list ends early there.
+const datagramMax = 8192
+
+// cut returns how many of n items, item i taking size(i) bytes, go into the
+// reply to c, and the bytes of those.
+func cut(c *rpc.Call, n int, size func(i int) int) (items, bytes int) {
+	bytes = 4 // the end of the list
+	for items < n {
+		b := bytes + size(items)
+		if c.Datagram && b > datagramMax {
+			break
+		}
+		items, bytes = items+1, b
+	}
+	return items, bytes
+}
+
+// padded is the length of an encoded string of n bytes.
+func padded(n int) int { return 4 + (n+3)&^3 }

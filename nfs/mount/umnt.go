@@ -1,0 +1,23 @@
+package mount
+
+import "github.com/ringnfs/ringnfs/nfs/rpc"
+
+// umnt is UMNT: the caller's mount of a path goes off the list (RFC 1813,
+// section 5.2.3). It has no results, and nothing can go wrong but the argument.
+func (s *server) umnt(c *rpc.Call) rpc.Outcome {
+	path, ok := argument(c)
+	if !ok {
+		return rpc.GarbageArgs
+	}
+	if x, rest, ok := s.table.ByPath(path); ok {
+		s.list.remove(entry{peer: peer(c), path: join(x, rest)})
+	}
+	return rpc.Done
+}
+
+// umntAll is UMNTALL: all of the caller's mounts go off the list (section
+// 5.2.4).
+func (s *server) umntAll(c *rpc.Call) rpc.Outcome {
+	s.list.removePeer(peer(c))
+	return rpc.Done
+}

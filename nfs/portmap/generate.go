@@ -1,0 +1,3 @@
+package portmap
+
+//go:generate go run ../../cmd/xdrgen portmap.x
