@@ -3,8 +3,6 @@
 package bufringtest
 
 import (
-	"testing"
-
 	"github.com/ringnfs/ringnfs/uring"
 )
 
@@ -46,8 +44,15 @@ func (p *Provider) Ready() int { return len(p.ready) }
 // Outstander is anything that counts what is still held.
 type Outstander interface{ Outstanding() int }
 
+// Reporter is the part of testing.TB that NoneHeld needs; property tests have it
+// too.
+type Reporter interface {
+	Helper()
+	Errorf(format string, args ...any)
+}
+
 // NoneHeld fails the test when any of the pools has buffers that are held.
-func NoneHeld(t testing.TB, pools ...Outstander) {
+func NoneHeld(t Reporter, pools ...Outstander) {
 	t.Helper()
 	for _, p := range pools {
 		if n := p.Outstanding(); n != 0 {

@@ -58,9 +58,10 @@ type Call struct {
 	// Reply encodes the results, behind the reply header. Its capacity is at
 	// least ReplyMin when a procedure starts.
 	Reply xdr.Encoder
-	// Need is set with Grow. A procedure sets it to the bytes that its results
-	// need in all, best by Room; when Server.Run returns, it is how many bytes of
-	// memory Reply must be reset with, the header included.
+	// Need is set with Grow, and with Wait when the procedure has asked for Room. A
+	// procedure sets it to the bytes that its results need in all, best by Room; when
+	// Server.Run returns, it is how many bytes of memory Reply must be reset with,
+	// the header included.
 	Need int
 
 	procedure  *Procedure
@@ -130,11 +131,8 @@ const ReplyMin = 1024
 // Room makes sure that n bytes can be encoded into Reply from here on. When it
 // returns false the procedure returns Grow at once.
 func (c *Call) Room(n int) bool {
-	if c.Reply.Free()-c.behind >= n {
-		return true
-	}
 	c.Need = n + c.Reply.Len() - c.header
-	return false
+	return c.Reply.Free()-c.behind >= n
 }
 
 // Flavor numbers of RFC 5531, section 8.2, and RFC 9289.

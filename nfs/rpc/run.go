@@ -10,7 +10,8 @@ import (
 //
 //   - Done: c.Reply holds the complete reply. When it is empty, the call is to be
 //     dropped without one.
-//   - Wait: the procedure must be run on a worker; c is rewound.
+//   - Wait: the procedure must be run on a worker; c is rewound. c.Need is the
+//     memory that Reply will need there, as far as the procedure has said, else 0.
 //   - Grow: c.Reply must be reset with c.Need bytes of memory at least and Run
 //     be called again; c is rewound. The procedure has changed nothing.
 //
@@ -18,6 +19,7 @@ import (
 // GARBAGE_ARGS, SYSTEM_ERR or AUTH_ERROR. Run blocks only as long as the procedure does.
 func (s *Server) Run(c *Call) Outcome {
 	c.succeeded = false
+	c.Need = 0
 	c.Reply.Truncate(0)
 	if c.status.kind != kindRun {
 		return c.refuse()
@@ -39,6 +41,9 @@ func (s *Server) Run(c *Call) Outcome {
 		if c.Place != nil && c.Place.Thread != nil && c.Place.Thread.MayWait {
 			s.fault(c, ErrNoProgress)
 			return Done
+		}
+		if c.Need > 0 {
+			c.Need += c.header + c.behind
 		}
 	case Grow:
 		// From room for results to memory for the reply.

@@ -38,8 +38,8 @@ type lane struct {
 	srv     *Server
 	place   rpc.Place
 	thread  vfs.Thread
-	ring    *uring.Ring
-	bufs    *uring.BufRing
+	ring    ring
+	bufs    provided
 	loop    *loop.Loop
 	group   *bufring.Group
 	slabs   *bufring.Slabs
@@ -91,24 +91,23 @@ func groupConfig(bytes int, incremental bool) bufring.GroupConfig {
 // open makes the ring and what lies on it. It runs on the lane's thread.
 func (l *lane) open() (err error) {
 	cfg := &l.srv.cfg
-	if l.ring, err = uring.New(uring.Config{Entries: ringEntries, CQEntries: completionEntries, Without: cfg.Without}); err != nil {
+	if l.ring, err = l.srv.newRing(cfg.Without); err != nil {
 		return err
 	}
-	f := l.ring.Features()
-	if !f.Has(uring.RecvMultishot) {
+	if !l.ring.Has(uring.RecvMultishot) {
 		return fmt.Errorf("transport: multishot receive is needed: %w", uring.ErrFeature)
 	}
-	l.bundle = f.Has(uring.Bundle)
-	gc := groupConfig(cfg.ReceiveBytes, f.Has(uring.IncBufRing))
+	l.bundle = l.ring.Has(uring.Bundle)
+	gc := groupConfig(cfg.ReceiveBytes, l.ring.Has(uring.IncBufRing))
 	if l.group, err = bufring.NewGroup(gc); err != nil {
 		return err
 	}
-	if l.bufs, err = l.ring.NewBufRing(groupID, gc.Count, gc.Incremental); err != nil {
+	if l.bufs, err = l.ring.Provide(groupID, gc.Count, gc.Incremental); err != nil {
 		return err
 	}
 	l.group.Fill(l.bufs)
 	l.pinnedMax = max(2*cfg.RecordMax, gc.Count*gc.Size/4)
-	if l.slabs, err = bufring.NewSlabs(cfg.SendBytes, max(cfg.ReplyMax, cfg.RecordMax)+recordSlack, nil); err != nil {
+	if l.slabs, err = bufring.NewSlabs(cfg.SendBytes, max(cfg.ReplyMax, cfg.RecordMax)+recordSlack, l.ring); err != nil {
 		return err
 	}
 	l.slabs.Returned = func(bufring.Class) { l.returned = true }

@@ -20,6 +20,7 @@ import (
 //	New -> Start -> Drain (or Close) ; each once
 type Server struct {
 	cfg      Config
+	newRing  func(uring.Feature) (ring, error)
 	lanes    []*lane
 	queue    workQueue
 	workers  sync.WaitGroup
@@ -36,7 +37,7 @@ func New(cfg Config) (*Server, error) {
 	if err := cfg.fill(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, done: make(chan struct{})}
+	s := &Server{cfg: cfg, newRing: newKernelRing, done: make(chan struct{})}
 	s.queue.init()
 	return s, nil
 }
@@ -141,9 +142,6 @@ func (s *Server) runWorker(place *rpc.Place, ready chan<- error) {
 	}
 	s.cfg.Detach(place)
 }
-
-// Features tells which ring features are in use. It may be called after Start.
-func (s *Server) Features() *uring.Features { return s.lanes[0].ring.Features() }
 
 // Connections returns how many connections there are.
 func (s *Server) Connections() int { return int(s.conns.Load()) }

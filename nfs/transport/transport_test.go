@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,14 +26,25 @@ const (
 	procSleep = 2 // on a worker: the same
 	procFill  = 3 // argument n: n bytes, each the low byte of the XID
 	procOnce  = 4 // counts, at most once
+	// procSlowOnce counts when it is let, at most once.
+	procSlowOnce = 5
 )
 
 type testServer struct {
 	t     testing.TB
 	srv   *Server
 	addr  string
-	hold  chan struct{} // procSleep waits for it when not nil
-	count int
+	hold  chan struct{} // procSleep and procSlowOnce wait for it when not nil
+	count atomic.Uint32
+	// running is how many calls wait for hold or are past it.
+	running atomic.Int32
+}
+
+func (ts *testServer) wait() {
+	ts.running.Add(1)
+	if ts.hold != nil {
+		<-ts.hold
+	}
 }
 
 func (ts *testServer) program() *rpc.Program {
@@ -63,9 +75,7 @@ func (ts *testServer) program() *rpc.Program {
 			if !c.Place.Thread.MayWait {
 				return rpc.Wait
 			}
-			if ts.hold != nil {
-				<-ts.hold
-			}
+			ts.wait()
 			return echo(c)
 		}},
 		procFill: {Name: "FILL", Handle: func(c *rpc.Call) rpc.Outcome {
@@ -82,8 +92,12 @@ func (ts *testServer) program() *rpc.Program {
 			return rpc.Done
 		}},
 		procOnce: {Name: "ONCE", Class: rpc.Blocking, Once: true, Handle: func(c *rpc.Call) rpc.Outcome {
-			ts.count++
-			c.Reply.Uint32(uint32(ts.count))
+			c.Reply.Uint32(ts.count.Add(1))
+			return rpc.Done
+		}},
+		procSlowOnce: {Name: "SLOWONCE", Class: rpc.Blocking, Once: true, Handle: func(c *rpc.Call) rpc.Outcome {
+			ts.wait()
+			c.Reply.Uint32(ts.count.Add(1))
 			return rpc.Done
 		}},
 	}}}}
@@ -93,7 +107,13 @@ func (ts *testServer) program() *rpc.Program {
 // then asserts that nothing is left.
 func startTest(t testing.TB, change func(*Config)) *testServer {
 	t.Helper()
-	ts := &testServer{t: t}
+	return startHeld(t, nil, change)
+}
+
+// startHeld is startTest with procedures that wait for hold.
+func startHeld(t testing.TB, hold chan struct{}, change func(*Config)) *testServer {
+	t.Helper()
+	ts := &testServer{t: t, hold: hold}
 	cfg := Config{
 		Lanes: 1, Workers: 4,
 		Attach:     func(*rpc.Place) error { return nil },

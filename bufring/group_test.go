@@ -1,0 +1,155 @@
+package bufring_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/ringnfs/ringnfs/bufring"
+	"github.com/ringnfs/ringnfs/bufring/bufringtest"
+	"github.com/ringnfs/ringnfs/uring"
+)
+
+func newGroup(t require.TestingT, count, size int, incremental bool) (*bufring.Group, *bufringtest.Provider) {
+	g, err := bufring.NewGroup(bufring.GroupConfig{Count: count, Size: size, Incremental: incremental})
+	require.NoError(t, err)
+	p := &bufringtest.Provider{}
+	g.Fill(p)
+	return g, p
+}
+
+func TestBufferReturnsToTheRingWithItsLastHolder(t *testing.T) {
+	g, p := newGroup(t, 2, 4096, false)
+	mem, id, ok := p.Next()
+	require.True(t, ok)
+	copy(mem, "hello")
+	segs, err := g.Consume(nil, id, 5, false)
+	require.NoError(t, err)
+	require.Len(t, segs, 1)
+	require.Equal(t, "hello", string(segs[0].Data))
+	require.Equal(t, 1, g.Available())
+	second := bufring.Segment{Data: segs[0].Data, Owner: segs[0].Owner.Clone()}
+	segs[0].Release()
+	g.Publish()
+	require.Equal(t, 1, p.Ready(), "the buffer came back although it is held")
+	second.Release()
+	g.Publish()
+	require.Equal(t, 2, p.Ready())
+	bufringtest.NoneHeld(t, g)
+	require.NoError(t, g.Close())
+}
+
+func TestIncrementalBufferServesManyReceives(t *testing.T) {
+	g, p := newGroup(t, 2, 4096, true)
+	mem, id, _ := p.Next()
+	copy(mem, "onetwothree")
+	one, err := g.Consume(nil, id, 3, true)
+	require.NoError(t, err)
+	two, err := g.Consume(nil, id, 3, true)
+	require.NoError(t, err)
+	require.Equal(t, "one", string(one[0].Data))
+	require.Equal(t, "two", string(two[0].Data))
+	one[0].Release()
+	two[0].Release()
+	require.Equal(t, 2, g.Available(), "the kernel has not finished with the buffer")
+	last, err := g.Consume(nil, id, 5, false)
+	require.NoError(t, err)
+	require.Equal(t, "three", string(last[0].Data))
+	require.Equal(t, 1, g.Available())
+	last[0].Release()
+	require.Equal(t, 2, g.Available())
+	bufringtest.NoneHeld(t, g)
+	require.NoError(t, g.Close())
+}
+
+func TestBundleCoversTheBuffersThatFollow(t *testing.T) {
+	g, p := newGroup(t, 4, 4096, false)
+	var first uring.BufferID
+	for i := range 3 {
+		mem, id, _ := p.Next()
+		if i == 0 {
+			first = id
+		}
+		mem[0] = byte('a' + i)
+	}
+	segs, err := g.Consume(nil, first, 2*4096+10, false)
+	require.NoError(t, err)
+	require.Len(t, segs, 3)
+	for i, want := range []int{4096, 4096, 10} {
+		require.Len(t, segs[i].Data, want)
+		require.Equal(t, byte('a'+i), segs[i].Data[0])
+		segs[i].Release()
+	}
+	require.NoError(t, g.Close())
+}
+
+func TestCompletionOfABufferThatTheKernelDoesNotHaveIsRefused(t *testing.T) {
+	g, p := newGroup(t, 2, 4096, false)
+	_, id, _ := p.Next()
+	segs, err := g.Consume(nil, id, 1, false)
+	require.NoError(t, err)
+	_, err = g.Consume(nil, id, 1, false)
+	require.Error(t, err)
+	_, err = g.Consume(nil, 77, 1, false)
+	require.Error(t, err)
+	require.Error(t, g.Close(), "closed although a buffer is held")
+	segs[0].Release()
+	require.NoError(t, g.Close())
+}
+
+// The kernel hands buffers out in ring order and holders release them in any
+// order: whatever the order, every received byte is seen once and all buffers
+// come back.
+func TestAnyOrderOfReleaseBringsAllBuffersBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const size = 4096
+		incremental := rapid.Bool().Draw(t, "incremental")
+		g, p := newGroup(t, 8, size, incremental)
+		var held []bufring.Segment
+		var cur struct {
+			mem  []byte
+			id   uring.BufferID
+			fill int
+			ok   bool
+		}
+		stamp := byte(0)
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			if len(held) > 0 && rapid.Bool().Draw(t, "release") {
+				i := rapid.IntRange(0, len(held)-1).Draw(t, "which")
+				held[i].Release()
+				held = append(held[:i], held[i+1:]...)
+				g.Publish()
+				continue
+			}
+			if !cur.ok {
+				if cur.mem, cur.id, cur.ok = p.Next(); !cur.ok {
+					require.Positive(t, len(held), "no buffer is left although none is held")
+					continue
+				}
+				cur.fill = 0
+			}
+			n := rapid.IntRange(1, size-cur.fill).Draw(t, "bytes")
+			stamp++
+			for i := range n {
+				cur.mem[cur.fill+i] = stamp
+			}
+			cur.fill += n
+			more := incremental && cur.fill < size
+			segs, err := g.Consume(nil, cur.id, n, more)
+			require.NoError(t, err)
+			require.Len(t, segs, 1)
+			require.Len(t, segs[0].Data, n)
+			require.Equal(t, stamp, segs[0].Data[0])
+			require.Equal(t, stamp, segs[0].Data[n-1])
+			held = append(held, segs...)
+			cur.ok = more
+		}
+		for i := range held {
+			held[i].Release()
+		}
+		bufringtest.NoneHeld(t, g)
+		require.Equal(t, 8, g.Available())
+		require.NoError(t, g.Close())
+	})
+}
