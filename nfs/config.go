@@ -1,0 +1,165 @@
+package nfs
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/uring"
+)
+
+// Export is a directory to serve.
+type Export struct {
+	// Dir is the directory. Clients mount it by its absolute path.
+	Dir string
+	// FS serves another back end under the name Dir instead of the directory.
+	// The Server takes it over.
+	FS       vfs.FS
+	ReadOnly bool
+	Squash   export.Squash
+	// AnonUID and AnonGID are who squashed callers become; 0 means 65534.
+	AnonUID, AnonGID uint32
+	// Allow lists the clients that may use the export; empty means this machine.
+	Allow []netip.Prefix
+}
+
+// PortmapMode says whether the server answers portmap calls on port 111.
+type PortmapMode uint8
+
+// The modes.
+const (
+	// PortmapAuto takes port 111 if that is allowed and free.
+	PortmapAuto PortmapMode = iota
+	// PortmapOn fails when port 111 cannot be had.
+	PortmapOn
+	PortmapOff
+)
+
+// PortmapPort is where portmap and rpcbind live (RFC 1833, section 3).
+const PortmapPort = 111
+
+// Config describes a Server. The zero value of each field is its default.
+type Config struct {
+	Exports []Export
+	// Listen are the addresses to listen on; by default 127.0.0.1 and, where
+	// there is one, ::1.
+	Listen []netip.Addr
+	// Port is where NFS and MOUNT answer; 0 takes any that is free.
+	Port int
+	// MountPort separates MOUNT from NFS; 0 leaves them together.
+	MountPort int
+	Portmap   PortmapMode
+	// Lanes is the number of threads with a ring; by default one per processor.
+	Lanes int
+	// Workers is the number of threads for calls that may sleep; by default 32.
+	Workers int
+	// Memory bounds what all lanes together use for receiving and sending, in
+	// bytes; by default MemoryDefault, or what Lanes need at least if that is
+	// more. Pages count only once they have been used.
+	Memory int64
+	// ReadMax and WriteMax are the largest READ and WRITE in bytes: 1 MiB by
+	// default, at most 4 MiB.
+	ReadMax, WriteMax uint32
+	// StateDir keeps the handle key, and whatever else must survive a restart.
+	StateDir string
+	Log      *slog.Logger
+	// Without names io_uring features to do without, in the kernel's spelling.
+	Without []string
+}
+
+const (
+	// MemoryDefault is Config.Memory's default in bytes.
+	MemoryDefault = 256 << 20
+	transferMax   = 4 << 20
+	// slack is what headers, names and handles add to the data of a call.
+	slack = 8 << 10
+)
+
+// settle checks c and fills the defaults in.
+func (c *Config) settle() error {
+	if len(c.Exports) == 0 {
+		return errors.New("nfs: nothing to export")
+	}
+	for i := range c.Exports {
+		x := &c.Exports[i]
+		dir, err := filepath.Abs(x.Dir)
+		if err != nil {
+			return fmt.Errorf("nfs: export %s: %w", x.Dir, err)
+		}
+		x.Dir = dir
+	}
+	if c.StateDir == "" {
+		return errors.New("nfs: no state directory: handles would not survive a restart")
+	}
+	for what, port := range map[string]int{"port": c.Port, "mount port": c.MountPort} {
+		if port < 0 || port > 65535 {
+			return fmt.Errorf("nfs: %s %d: ports are 0 to 65535", what, port)
+		}
+	}
+	if c.Lanes == 0 {
+		c.Lanes = runtime.NumCPU()
+	}
+	if c.Lanes < 1 || c.Lanes > 1024 || c.Workers < 0 || c.Workers > 4096 {
+		return fmt.Errorf("nfs: %d lanes and %d workers: at least one and at most 1024 lanes, at most 4096 workers", c.Lanes, c.Workers)
+	}
+	for what, n := range map[string]*uint32{"READ": &c.ReadMax, "WRITE": &c.WriteMax} {
+		if *n == 0 {
+			*n = 1 << 20
+		}
+		if *n > transferMax || *n < 4096 || *n%4096 != 0 {
+			return fmt.Errorf("nfs: a largest %s of %d bytes: it must be a multiple of 4096 up to %d", what, *n, transferMax)
+		}
+	}
+	least := int64(c.Lanes) * laneLeast(c.transfer())
+	if c.Memory == 0 {
+		c.Memory = max(MemoryDefault, least)
+	}
+	if c.Memory < least {
+		return fmt.Errorf("nfs: %d bytes of memory are too few for %d lanes: give at least %d, or fewer lanes", c.Memory, c.Lanes, least)
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	_, err := c.without()
+	return err
+}
+
+// transfer returns the largest READ or WRITE.
+func (c *Config) transfer() int { return int(max(c.ReadMax, c.WriteMax)) }
+
+// laneLeast is the least memory of one lane: four of the largest records to
+// receive, and a few of each size of slab to send.
+func laneLeast(transfer int) int64 {
+	return int64(max(4*transfer, 8<<20) + max(24<<20, 8*transfer))
+}
+
+// receiveShare returns how a lane's memory is divided.
+func (c *Config) receiveShare() (receive, send int) {
+	lane := c.Memory / int64(c.Lanes)
+	receive = max(int(lane/4), max(4*c.transfer(), 8<<20))
+	return receive, int(lane) - receive
+}
+
+// without turns the names of features into the set of them.
+func (c *Config) without() (uring.Feature, error) {
+	var set uring.Feature
+	for _, name := range c.Without {
+		known := false
+		for f := uring.Feature(1); f <= uring.AllFeatures; f <<= 1 {
+			if strings.EqualFold(f.String(), name) {
+				set |= f
+				known = true
+			}
+		}
+		if !known {
+			return 0, fmt.Errorf("nfs: no io_uring feature is called %q; there are %s", name, strings.ReplaceAll(uring.AllFeatures.String(), "+", ", "))
+		}
+	}
+	return set, nil
+}

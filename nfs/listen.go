@@ -1,0 +1,209 @@
+package nfs
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/transport"
+)
+
+// sockets are the server's bound sockets, by what answers on them.
+type sockets struct {
+	nfs, mount, portmap []transport.Listener
+	// why is why there is no portmap, empty when there is.
+	why string
+}
+
+// bindTries is how often a free port is looked for that is free on all addresses
+// and for both protocols.
+const bindTries = 32
+
+// bind opens all sockets and replaces the ports that were left open in cfg by
+// those it got.
+func bind(cfg *Config) (s *sockets, err error) {
+	s = &sockets{}
+	defer func() {
+		if err != nil {
+			s.close()
+			s = nil
+		}
+	}()
+	if len(cfg.Listen) == 0 {
+		cfg.Listen = defaultAddrs()
+	}
+	together := cfg.MountPort == 0
+	if s.nfs, cfg.Port, err = bindPort("NFS", cfg.Listen, cfg.Port, []int{unix.SOCK_STREAM}); err != nil {
+		return nil, err
+	}
+	if together {
+		cfg.MountPort = cfg.Port
+		// MOUNT by UDP is a courtesy to old clients: not worth failing for.
+		var busy error
+		s.mount, _, busy = bindPort("MOUNT", cfg.Listen, cfg.MountPort, []int{unix.SOCK_DGRAM})
+		if busy != nil {
+			cfg.Log.Warn("MOUNT answers by TCP only", "error", busy)
+		}
+	} else if s.mount, cfg.MountPort, err = bindPort("MOUNT", cfg.Listen, cfg.MountPort, []int{unix.SOCK_STREAM, unix.SOCK_DGRAM}); err != nil {
+		return nil, err
+	}
+	if cfg.Portmap == PortmapOff {
+		s.why = "switched off"
+		return s, nil
+	}
+	if s.portmap, _, err = bindPort("portmap", cfg.Listen, PortmapPort, []int{unix.SOCK_STREAM, unix.SOCK_DGRAM}); err != nil {
+		if cfg.Portmap == PortmapOn {
+			return nil, err
+		}
+		s.why, err = err.Error(), nil
+	}
+	return s, nil
+}
+
+// defaultAddrs are the loopback addresses that this machine has.
+func defaultAddrs() []netip.Addr {
+	addrs := []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}
+	six := netip.IPv6Loopback()
+	if fd, _, err := open(netip.AddrPortFrom(six, 0), unix.SOCK_DGRAM); err == nil {
+		_ = unix.Close(fd)
+		addrs = append(addrs, six)
+	}
+	return addrs
+}
+
+// bindPort binds port on all addresses and for all socket types, a free one when
+// port is 0.
+func bindPort(what string, addrs []netip.Addr, port int, types []int) (got []transport.Listener, bound int, err error) {
+	for range bindTries {
+		got, bound, err = bindOnce(addrs, port, types)
+		if err == nil {
+			return got, bound, nil
+		}
+		if port != 0 || !errors.Is(err, unix.EADDRINUSE) {
+			break
+		}
+	}
+	return nil, 0, fmt.Errorf("nfs: %s: %w%s", what, err, remedy(err))
+}
+
+func bindOnce(addrs []netip.Addr, port int, types []int) (got []transport.Listener, bound int, err error) {
+	for _, a := range addrs {
+		for _, typ := range types {
+			fd, at, err := open(netip.AddrPortFrom(a, uint16(port)), typ)
+			if err != nil {
+				(&sockets{nfs: got}).close()
+				return nil, 0, fmt.Errorf("%s %v: %w", protocol(typ), netip.AddrPortFrom(a, uint16(port)), err)
+			}
+			port = int(at.Port())
+			got = append(got, transport.Listener{FD: fd, Datagram: typ == unix.SOCK_DGRAM, Addr: at})
+		}
+	}
+	return got, port, nil
+}
+
+func protocol(typ int) string {
+	if typ == unix.SOCK_DGRAM {
+		return "udp"
+	}
+	return "tcp"
+}
+
+// remedy says what to do about a failed bind.
+func remedy(err error) string {
+	switch {
+	case errors.Is(err, unix.EADDRINUSE):
+		return ": another server has it; stop that or choose another port"
+	case errors.Is(err, unix.EACCES):
+		return ": ports below 1024 need root or CAP_NET_BIND_SERVICE"
+	case errors.Is(err, unix.EADDRNOTAVAIL):
+		return ": this machine does not have that address"
+	}
+	return ""
+}
+
+// backlog is how many connections may wait to be accepted; the kernel caps it by
+// net.core.somaxconn.
+const backlog = 4096
+
+// open binds one socket, listening when it is a stream, and returns where.
+func open(at netip.AddrPort, typ int) (fd int, bound netip.AddrPort, err error) {
+	domain, sa, err := sockaddr(at)
+	if err != nil {
+		return -1, at, err
+	}
+	if fd, err = unix.Socket(domain, typ|unix.SOCK_CLOEXEC, 0); err != nil {
+		return -1, at, err
+	}
+	defer func() {
+		if err != nil {
+			_ = unix.Close(fd)
+			fd = -1
+		}
+	}()
+	if domain == unix.AF_INET6 {
+		// Its IPv4 twin is a socket of its own.
+		if err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1); err != nil {
+			return fd, at, err
+		}
+	}
+	if typ == unix.SOCK_STREAM {
+		// A restart must not wait for old connections to be forgotten.
+		if err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+			return fd, at, err
+		}
+	}
+	if err = unix.Bind(fd, sa); err != nil {
+		return fd, at, err
+	}
+	if typ == unix.SOCK_STREAM {
+		if err = unix.Listen(fd, backlog); err != nil {
+			return fd, at, err
+		}
+	}
+	if sa, err = unix.Getsockname(fd); err != nil {
+		return fd, at, err
+	}
+	switch a := sa.(type) {
+	case *unix.SockaddrInet4:
+		bound = netip.AddrPortFrom(at.Addr(), uint16(a.Port))
+	case *unix.SockaddrInet6:
+		bound = netip.AddrPortFrom(at.Addr(), uint16(a.Port))
+	}
+	return fd, bound, nil
+}
+
+func sockaddr(at netip.AddrPort) (domain int, sa unix.Sockaddr, err error) {
+	if a := at.Addr().Unmap(); a.Is4() {
+		return unix.AF_INET, &unix.SockaddrInet4{Port: int(at.Port()), Addr: a.As4()}, nil
+	}
+	six := &unix.SockaddrInet6{Port: int(at.Port()), Addr: at.Addr().As16()}
+	if name := at.Addr().Zone(); name != "" {
+		link, err := net.InterfaceByName(name)
+		if err != nil {
+			return 0, nil, err
+		}
+		six.ZoneId = uint32(link.Index)
+	}
+	return unix.AF_INET6, six, nil
+}
+
+func (s *sockets) close() {
+	for _, list := range [][]transport.Listener{s.nfs, s.mount, s.portmap} {
+		for i := range list {
+			if list[i].FD >= 0 {
+				_ = unix.Close(list[i].FD)
+				list[i].FD = -1
+			}
+		}
+	}
+}
+
+func (s *sockets) all() []transport.Listener {
+	var all []transport.Listener
+	all = append(all, s.nfs...)
+	all = append(all, s.mount...)
+	return append(all, s.portmap...)
+}
