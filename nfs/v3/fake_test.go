@@ -72,6 +72,13 @@ type fakeView struct {
 	minor    uint32
 }
 
+// keep notes a name that came in, without allocating when it is the same again.
+func keep(dst *string, b []byte) {
+	if *dst != string(b) {
+		*dst = string(b)
+	}
+}
+
 func (v *fakeView) done(c *vfs.Cred, a *vfs.Attr) vfs.Status {
 	v.calls++
 	v.cred = c
@@ -90,7 +97,8 @@ func (v *fakeView) changed(c *vfs.Cred, w *vfs.WCC) vfs.Status {
 }
 
 func (v *fakeView) make(c *vfs.Cred, s *vfs.SetAttr, name []byte, e *vfs.Entry, w *vfs.WCC) vfs.Status {
-	v.name, v.set = string(name), *s
+	keep(&v.name, name)
+	v.set = *s
 	e.Handle, e.HasAttr, e.Attr = v.made, !v.bare, v.attr
 	return v.changed(c, w)
 }
@@ -150,9 +158,7 @@ func (v *fakeView) ReadLink(c *vfs.Cred, _ vfs.Handle, dst []byte, a *vfs.Attr) 
 }
 
 func (v *fakeView) Lookup(c *vfs.Cred, _ vfs.Handle, name []byte, e *vfs.Entry, d *vfs.Attr) vfs.Status {
-	if v.name != string(name) {
-		v.name = string(name)
-	}
+	keep(&v.name, name)
 	e.Handle, e.HasAttr, e.Attr = v.made, !v.bare, v.attr
 	return v.done(c, d)
 }
@@ -167,7 +173,7 @@ func (v *fakeView) Mkdir(c *vfs.Cred, _ vfs.Handle, name []byte, s *vfs.SetAttr,
 }
 
 func (v *fakeView) Symlink(c *vfs.Cred, _ vfs.Handle, name, target []byte, s *vfs.SetAttr, e *vfs.Entry, w *vfs.WCC) vfs.Status {
-	v.name2 = string(target)
+	keep(&v.name2, target)
 	return v.make(c, s, name, e, w)
 }
 
@@ -177,23 +183,24 @@ func (v *fakeView) Mknod(c *vfs.Cred, _ vfs.Handle, name []byte, t vfs.FileType,
 }
 
 func (v *fakeView) Remove(c *vfs.Cred, _ vfs.Handle, name []byte, w *vfs.WCC) vfs.Status {
-	v.name = string(name)
+	keep(&v.name, name)
 	return v.changed(c, w)
 }
 
 func (v *fakeView) Rmdir(c *vfs.Cred, _ vfs.Handle, name []byte, w *vfs.WCC) vfs.Status {
-	v.name = string(name)
+	keep(&v.name, name)
 	return v.changed(c, w)
 }
 
 func (v *fakeView) Rename(c *vfs.Cred, _ vfs.Handle, from []byte, _ vfs.Handle, to []byte, wf, wt *vfs.WCC) vfs.Status {
-	v.name, v.name2 = string(from), string(to)
+	keep(&v.name, from)
+	keep(&v.name2, to)
 	v.changed(c, wf)
 	return v.changed(c, wt)
 }
 
 func (v *fakeView) Link(c *vfs.Cred, _ vfs.Handle, _ vfs.Handle, name []byte, a *vfs.Attr, w *vfs.WCC) vfs.Status {
-	v.name = string(name)
+	keep(&v.name, name)
 	v.changed(c, w)
 	return v.done(c, a)
 }

@@ -62,8 +62,10 @@ type rig struct {
 	uid, gid uint32
 	groups   []uint32
 	segment  int // bytes in a received segment; 0: all in one
-	grows    int // how often a reply had to grow
 }
+
+// replyMemory is what replies are encoded to. Tests run one after the other.
+var replyMemory = make([]byte, 2<<20)
 
 func newRig(t testing.TB, cfg Config, exports ...export.Export) *rig {
 	t.Helper()
@@ -72,7 +74,7 @@ func newRig(t testing.TB, cfg Config, exports ...export.Export) *rig {
 		place: 1,
 		peer:  netip.MustParseAddrPort("127.0.0.1:700"),
 		uid:   1000, gid: 1000,
-		reply: make([]byte, 2<<20),
+		reply: replyMemory,
 	}
 	table, err := export.NewTable(export.Key{1, 2, 3}, len(r.places), exports)
 	require.NoError(t, err)
@@ -88,8 +90,8 @@ func newRig(t testing.TB, cfg Config, exports ...export.Export) *rig {
 		require.NoError(t, table.Close())
 	})
 	r.server = rpc.NewServer(New(table, cfg))
-	r.server.OnPanic = func(_ *rpc.Call, v any, stack []byte) { t.Errorf("panic: %v\n%s", v, stack) }
-	r.server.OnFault = func(_ *rpc.Call, err error) { t.Errorf("fault: %v", err) }
+	r.server.OnPanic = func(_ *rpc.Call, v any, stack []byte) { r.t.Errorf("panic: %v\n%s", v, stack) }
+	r.server.OnFault = func(_ *rpc.Call, err error) { r.t.Errorf("fault: %v", err) }
 	return r
 }
 

@@ -33,8 +33,7 @@ func (a *mknodArgs) decode(d *xdr.Decoder, set *vfs.SetAttr) {
 
 // check judges the type: what other procedures make is BADTYPE.
 func (a *mknodArgs) check() vfs.Status {
-	switch a.kind {
-	case vfs.TypeReg, vfs.TypeDir, vfs.TypeLnk:
+	if a.kind == vfs.TypeReg || a.kind == vfs.TypeDir || a.kind == vfs.TypeLnk {
 		return vfs.BadType
 	}
 	return vfs.OK

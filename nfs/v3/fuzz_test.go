@@ -1,0 +1,146 @@
+package nfs3
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
+)
+
+// fuzzLimits are small, so that inputs can reach them.
+var fuzzLimits = Config{ReadMax: 8192, WriteMax: 4096, ReadDirMax: 4096, Places: 2}
+
+// garden is a small tree with one object of each kind that matters, and their
+// handles on the wire.
+func garden(t *testing.T) (*rig, [][]byte) {
+	fs := memfs.New(memfs.Config{Mode: 0o777, BytesMax: 1 << 20, FilesMax: 100, LinkMax: 3})
+	r := newRig(t, fuzzLimits, export.Export{Path: "/x", FS: fs, Options: export.Options{Squash: export.SquashNone}})
+	v := r.table.View(1, r.table.Exports()[0])
+	c := &vfs.Cred{UID: r.uid, GID: r.gid}
+	root := fs.Root()
+	handles := [][]byte{r.wire(root)}
+	add := func(st vfs.Status, e *vfs.Entry) {
+		require.Equal(t, vfs.OK, st)
+		handles = append(handles, r.wire(e.Handle))
+	}
+	var e vfs.Entry
+	var w vfs.WCC
+	set := &vfs.SetAttr{HasMode: true, Mode: 0o755}
+	add(v.Mkdir(c, root, []byte("dir"), set, &e, &w), &e)
+	dir := e.Handle
+	add(v.Symlink(c, root, []byte("link"), []byte("dir/file"), set, &e, &w), &e)
+	add(v.Mknod(c, root, []byte("pipe"), vfs.TypeFifo, 0, 0, set, &e, &w), &e)
+	add(v.Create(c, dir, []byte("gone"), vfs.Guarded, set, 0, &e, &w), &e)
+	require.Equal(t, vfs.OK, v.Remove(c, dir, []byte("gone"), &w))
+	add(v.Create(c, dir, []byte("file"), vfs.Guarded, set, 0, &e, &w), &e)
+	_, _, _, st := v.Write(c, e.Handle, 0, [][]byte{pattern(10000)}, vfs.Unstable, &w)
+	require.Equal(t, vfs.OK, st)
+	return r, handles
+}
+
+// fuzzProcedure gives a procedure arguments that begin with the handle that pick
+// chooses, or with none. RENAME and LINK have another one in between.
+func fuzzProcedure(f *testing.F, proc int) {
+	const none = 200
+	for pick := range uint8(6) {
+		switch proc {
+		case procRename:
+			f.Add(pick, new(args).str("file").b, pick/2, new(args).str("name").b, uint8(0))
+			f.Add(uint8(1), new(args).str("file").b, uint8(0), new(args).str("dir").b, uint8(9))
+		case procLink:
+			f.Add(uint8(5), []byte{}, pick, new(args).str("name").b, uint8(0))
+		default:
+			a := examples(nil, nil)[proc].b
+			f.Add(pick, a[min(4, len(a)):], uint8(none), []byte{}, pick)
+		}
+		f.Add(uint8(none), examples(nil, nil)[proc].b, uint8(none), []byte{}, pick)
+	}
+	f.Fuzz(func(t *testing.T, pick uint8, head []byte, pick2 uint8, tail []byte, segment uint8) {
+		if len(head)+len(tail) > 1<<16 {
+			return
+		}
+		r, handles := garden(t)
+		var a args
+		for _, p := range []struct {
+			pick uint8
+			rest []byte
+		}{{pick, head}, {pick2, tail}} {
+			if int(p.pick) < len(handles) {
+				a.opaque(handles[p.pick])
+			}
+			a.b = append(a.b, p.rest...)
+		}
+		r.segment = int(segment)
+		s := newServer(r.table, fuzzLimits)
+		r.server = rpc.NewServer(s.program())
+		r.server.OnPanic = func(_ *rpc.Call, v any, stack []byte) { t.Errorf("panic: %v\n%s", v, stack) }
+		r.server.OnFault = func(_ *rpc.Call, err error) { t.Errorf("fault: %v", err) }
+
+		// The least memory that a reply may come with.
+		record := r.record(proc, a.b)
+		out, accepted, b := r.run(record, make([]byte, 2048))
+		if out == rpc.Grow {
+			require.LessOrEqual(t, r.call.Need, acceptedLen+readHeader+8192+3, "memory for a reply is bounded")
+			out, accepted, b = r.run(record, make([]byte, r.call.Need))
+		}
+		require.Equal(t, rpc.Done, out)
+		if w := s.works[1]; w != nil {
+			require.LessOrEqual(t, cap(w.segments), segmentsMax)
+		}
+		if accepted != 0 {
+			require.EqualValues(t, 4, accepted, "nothing but GARBAGE_ARGS")
+			require.Empty(t, b)
+			return
+		}
+		check(t, decode(t, proc, b))
+	})
+}
+
+// check holds results against what every client may rely on.
+func check(t *testing.T, res codec) {
+	switch res := res.(type) {
+	case *READ3res:
+		require.EqualValues(t, len(res.Resok.Data), res.Resok.Count)
+		require.LessOrEqual(t, len(res.Resok.Data), 8192)
+	case *WRITE3res:
+		require.LessOrEqual(t, uint32(res.Resok.Count), uint32(4096))
+	case *LOOKUP3res:
+		require.Equal(t, res.Status == NFS3_OK, len(res.Resok.Object.Data) > 0)
+	case *CREATE3res:
+		require.Equal(t, res.Status == NFS3_OK, res.Resok.Obj.HandleFollows)
+	case *READDIR3res:
+		if res.Status == NFS3_OK && !res.Resok.Reply.Eof {
+			require.NotEmpty(t, res.Resok.Reply.Entries)
+		}
+	case *READDIRPLUS3res:
+		if res.Status == NFS3_OK && !res.Resok.Reply.Eof {
+			require.NotEmpty(t, res.Resok.Reply.Entries)
+		}
+	}
+}
+
+func FuzzGetattr(f *testing.F)     { fuzzProcedure(f, procGetattr) }
+func FuzzSetattr(f *testing.F)     { fuzzProcedure(f, procSetattr) }
+func FuzzLookup(f *testing.F)      { fuzzProcedure(f, procLookup) }
+func FuzzAccess(f *testing.F)      { fuzzProcedure(f, procAccess) }
+func FuzzReadlink(f *testing.F)    { fuzzProcedure(f, procReadlink) }
+func FuzzRead(f *testing.F)        { fuzzProcedure(f, procRead) }
+func FuzzWrite(f *testing.F)       { fuzzProcedure(f, procWrite) }
+func FuzzCreate(f *testing.F)      { fuzzProcedure(f, procCreate) }
+func FuzzMkdir(f *testing.F)       { fuzzProcedure(f, procMkdir) }
+func FuzzSymlink(f *testing.F)     { fuzzProcedure(f, procSymlink) }
+func FuzzMknod(f *testing.F)       { fuzzProcedure(f, procMknod) }
+func FuzzRemove(f *testing.F)      { fuzzProcedure(f, procRemove) }
+func FuzzRmdir(f *testing.F)       { fuzzProcedure(f, procRmdir) }
+func FuzzRename(f *testing.F)      { fuzzProcedure(f, procRename) }
+func FuzzLink(f *testing.F)        { fuzzProcedure(f, procLink) }
+func FuzzReaddir(f *testing.F)     { fuzzProcedure(f, procReaddir) }
+func FuzzReaddirplus(f *testing.F) { fuzzProcedure(f, procReaddirplus) }
+func FuzzFsstat(f *testing.F)      { fuzzProcedure(f, procFsstat) }
+func FuzzFsinfo(f *testing.F)      { fuzzProcedure(f, procFsinfo) }
+func FuzzPathconf(f *testing.F)    { fuzzProcedure(f, procPathconf) }
+func FuzzCommit(f *testing.F)      { fuzzProcedure(f, procCommit) }

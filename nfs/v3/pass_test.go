@@ -1,0 +1,165 @@
+package nfs3
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
+)
+
+func TestACallThatHadToWaitIsRunFromItsBeginning(t *testing.T) {
+	r, f := fakeRig(t, export.Options{})
+	f.view.content = pattern(50)
+	f.view.fill(3)
+	for proc, a := range examples(r.root(0), r.root(0)) {
+		if proc == procNull {
+			continue
+		}
+		for _, segment := range []int{0, 9} {
+			r.segment, r.place = segment, 1
+			f.view.st, f.view.attrSt = vfs.OK, vfs.OK
+			want := append([]byte(nil), r.raw(proc, a.b)...)
+
+			r.place = 0
+			f.view.st, f.view.attrSt = vfs.Again, vfs.Again
+			require.Equal(t, rpc.Wait, r.outcome(proc, a.b), name(proc))
+			f.view.st, f.view.attrSt = vfs.OK, vfs.OK
+			r.call.Place = &r.places[1]
+			require.Equal(t, rpc.Done, r.server.Run(&r.call), name(proc))
+			require.Equal(t, want, r.call.Reply.Bytes()[acceptedLen:], name(proc))
+		}
+	}
+}
+
+func TestCreateHandsOnHowAndWhat(t *testing.T) {
+	r, f := fakeRig(t, export.Options{})
+	v := &f.view
+	dir := r.root(0)
+	for _, how := range []vfs.CreateHow{vfs.Unchecked, vfs.Guarded} {
+		res := do[CREATE3res](r, procCreate, in(dir, "n").u32(uint32(how)).size(9))
+		require.Equal(t, NFS3_OK, res.Status)
+		require.Equal(t, r.wire(v.made), res.Resok.Obj.Handle.Data)
+		require.Equal(t, genPostOp(&v.attr, true), res.Resok.ObjAttributes)
+		require.EqualValues(t, how, v.how)
+		require.Equal(t, vfs.SetAttr{HasSize: true, Size: 9}, v.set)
+	}
+	require.Equal(t, NFS3_OK, r.status(procCreate, in(dir, "n").u32(2).u64(0x0123456789abcdef)))
+	require.EqualValues(t, vfs.Exclusive, v.how)
+	require.EqualValues(t, 0x0123456789abcdef, v.verf)
+	require.Equal(t, vfs.SetAttr{}, v.set)
+	require.Equal(t, rpc.GarbageArgs, r.outcome(procCreate, in(dir, "n").u32(3).keep().b), "a mode that there is not")
+}
+
+func TestMknodHandsOnTypeAndNumber(t *testing.T) {
+	r, f := fakeRig(t, export.Options{})
+	v := &f.view
+	dir := r.root(0)
+	for _, kind := range []vfs.FileType{vfs.TypeBlk, vfs.TypeChr} {
+		require.Equal(t, NFS3_OK, r.status(procMknod, in(dir, "n").u32(uint32(kind)).mode(0o660).u32(1<<32-1, 7)))
+		require.EqualValues(t, kind, v.how)
+		require.EqualValues(t, 1<<32-1, v.major)
+		require.EqualValues(t, 7, v.minor)
+		require.Equal(t, vfs.SetAttr{HasMode: true, Mode: 0o660}, v.set)
+	}
+	for _, kind := range []vfs.FileType{vfs.TypeSock, vfs.TypeFifo} {
+		require.Equal(t, NFS3_OK, r.status(procMknod, in(dir, "n").u32(uint32(kind)).mode(0o600)))
+		require.EqualValues(t, kind, v.how)
+		require.Zero(t, v.major+v.minor)
+	}
+	v.calls = 0
+	for _, kind := range []vfs.FileType{vfs.TypeReg, vfs.TypeDir, vfs.TypeLnk} {
+		require.Equal(t, NFS3ERR_BADTYPE, r.status(procMknod, in(dir, "n").u32(uint32(kind))))
+	}
+	for _, kind := range []uint32{0, 8, 1<<32 - 1} {
+		require.Equal(t, rpc.GarbageArgs, r.outcome(procMknod, in(dir, "n").u32(kind).keep().b), "a type that there is not")
+	}
+	require.Zero(t, v.calls)
+}
+
+func TestAccessAsksOnlyForWhatIsWanted(t *testing.T) {
+	r, f := fakeRig(t, export.Options{})
+	v := &f.view
+	all := vfs.MayRead | vfs.MayWrite | vfs.MayExec
+	for _, c := range []struct {
+		name   string
+		kind   vfs.FileType
+		want   uint32
+		asked  vfs.Permission
+		has    vfs.Permission
+		rights uint32
+	}{
+		{"all of a file", vfs.TypeReg, 0x3f, all, all, ACCESS3_READ | ACCESS3_MODIFY | ACCESS3_EXTEND | ACCESS3_EXECUTE},
+		{"all of a directory", vfs.TypeDir, 0x3f, all, all, ACCESS3_READ | ACCESS3_LOOKUP | ACCESS3_MODIFY | ACCESS3_EXTEND | ACCESS3_DELETE},
+		{"to read a file", vfs.TypeReg, ACCESS3_READ, vfs.MayRead, all, ACCESS3_READ},
+		{"to run a file", vfs.TypeReg, ACCESS3_EXECUTE, vfs.MayExec, all, ACCESS3_EXECUTE},
+		{"to write a file that may not be run", vfs.TypeReg, 0x3f, all, vfs.MayWrite, ACCESS3_MODIFY | ACCESS3_EXTEND},
+		{"to write a directory that may not be searched", vfs.TypeDir, 0x3f, all, vfs.MayWrite | vfs.MayRead, ACCESS3_READ},
+		{"nothing", vfs.TypeReg, 0, 0, all, 0},
+		{"bits that there are not", vfs.TypeReg, 1<<32 - 1, all, all, ACCESS3_READ | ACCESS3_MODIFY | ACCESS3_EXTEND | ACCESS3_EXECUTE},
+		{"a FIFO", vfs.TypeFifo, 0x3f, all, vfs.MayRead | vfs.MayWrite, ACCESS3_READ | ACCESS3_MODIFY | ACCESS3_EXTEND},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			v.attr.Type, v.has = c.kind, c.has
+			res := do[ACCESS3res](r, procAccess, on(r.root(0)).u32(c.want))
+			require.Equal(t, NFS3_OK, res.Status)
+			require.Equal(t, c.asked, v.want)
+			require.Equal(t, c.rights, res.Resok.Access)
+		})
+	}
+}
+
+func TestTheFileSystemsLimitsAreTold(t *testing.T) {
+	f := newFake()
+	f.limits = vfs.Limits{NameMax: 143, LinkMax: 7, FileSizeMax: 1 << 44, TimeDelta: vfs.Time{Sec: 2}, CaseInsensitive: true}
+	r := newRig(t, Config{ReadMax: 4 << 20, WriteMax: 128 << 10, ReadDirMax: 1 << 20}, export.Export{Path: "/x", FS: f})
+	info := do[FSINFO3res](r, procFsinfo, on(r.root(0)))
+	require.Equal(t, FSINFO3resok{
+		ObjAttributes: genPostOp(&f.view.attr, true),
+		Rtmax:         4 << 20, Rtpref: 4 << 20, Rtmult: 4096, Wtmax: 128 << 10, Wtpref: 128 << 10, Wtmult: 4096, Dtpref: 1 << 20,
+		Maxfilesize: 1 << 44, TimeDelta: Nfstime3{Seconds: 2},
+	}, info.Resok)
+	path := do[PATHCONF3res](r, procPathconf, on(r.root(0)))
+	require.Equal(t, PATHCONF3resok{ObjAttributes: genPostOp(&f.view.attr, true), Linkmax: 7, NameMax: 143, CaseInsensitive: true}, path.Resok)
+	stat := do[FSSTAT3res](r, procFsstat, on(r.root(0)))
+	require.Equal(t, FSSTAT3resok{
+		ObjAttributes: genPostOp(&f.view.attr, true),
+		Tbytes:        1 << 50, Fbytes: 2, Abytes: 3, Tfiles: 4, Ffiles: 5, Afiles: 6,
+	}, stat.Resok)
+	for _, c := range []struct {
+		l    vfs.Limits
+		want uint32
+	}{
+		{vfs.Limits{HardLinks: true}, FSF3_LINK}, {vfs.Limits{SymbolicLinks: true}, FSF3_SYMLINK},
+		{vfs.Limits{Homogeneous: true}, FSF3_HOMOGENEOUS}, {vfs.Limits{CanSetTime: true}, FSF3_CANSETTIME},
+	} {
+		require.Equal(t, c.want, properties(&c.l))
+	}
+}
+
+func TestHandlesAndCookiesOutliveARestartAndTheWriteVerifierDoesNot(t *testing.T) {
+	fs := memfs.New(memfs.Config{Mode: 0o777})
+	r := newRig(t, Config{}, export.Export{Path: "/x", FS: fs})
+	made := do[CREATE3res](r, procCreate, in(r.root(0), "f").u32(2).u64(77))
+	fh := bytes.Clone(made.Resok.Obj.Handle.Data)
+	before := do[WRITE3res](r, procWrite, on(fh).u64(0).u32(5, 0).str("hello"))
+	list := do[READDIR3res](r, procReaddir, on(r.root(0)).u64(0, 0).u32(160))
+	last := list.Resok.Reply.Entries[len(list.Resok.Reply.Entries)-1].Cookie
+
+	r = newRig(t, Config{}, export.Export{Path: "/x", FS: fs.Reopen()})
+	commit := do[COMMIT3res](r, procCommit, on(fh).u64(0).u32(0))
+	require.Equal(t, NFS3_OK, commit.Status)
+	require.NotEqual(t, before.Resok.Verf, commit.Resok.Verf)
+	again := do[CREATE3res](r, procCreate, in(r.root(0), "f").u32(2).u64(77))
+	require.Equal(t, NFS3_OK, again.Status, "the same exclusive CREATE once more")
+	require.Equal(t, fh, again.Resok.Obj.Handle.Data)
+	a := on(r.root(0)).u64(uint64(last))
+	a.b = append(a.b, list.Resok.Cookieverf[:]...)
+	next := do[READDIR3res](r, procReaddir, a.u32(4096))
+	require.Equal(t, NFS3_OK, next.Status)
+	require.Equal(t, "f", string(next.Resok.Reply.Entries[0].Name))
+}
