@@ -1,0 +1,118 @@
+package vfstest
+
+import "github.com/ringnfs/ringnfs/nfs/vfs"
+
+// The operations that change something run once: on the lane, or, when that says
+// Again, on the worker. Had the lane done anything all the same, the worker's
+// result would be wrong, as for a second MKDIR.
+
+func (l *laneFirst) SetAttr(c *vfs.Cred, h vfs.Handle, set *vfs.SetAttr, guard *vfs.Time, w *vfs.WCC) (s vfs.Status) {
+	lw := poisonWCC
+	l.lane.run(c, func(c *vfs.Cred) { s = l.lane.v.SetAttr(c, h, set, guard, &lw) })
+	if s == vfs.Again {
+		l.untouched("SetAttr", poisonWCC, lw)
+		return l.worker.SetAttr(c, h, set, guard, w)
+	}
+	*w = lw
+	return s
+}
+
+func (l *laneFirst) Write(c *vfs.Cred, h vfs.Handle, off uint64, src [][]byte, how vfs.Stability, w *vfs.WCC) (n int, got vfs.Stability, verf uint64, s vfs.Status) {
+	lw := poisonWCC
+	l.lane.run(c, func(c *vfs.Cred) { n, got, verf, s = l.lane.v.Write(c, h, off, src, how, &lw) })
+	if s == vfs.Again {
+		l.untouched("Write", poisonWCC, lw)
+		return l.worker.Write(c, h, off, src, how, w)
+	}
+	*w = lw
+	return n, got, verf, s
+}
+
+func (l *laneFirst) Commit(c *vfs.Cred, h vfs.Handle, off uint64, count uint32, w *vfs.WCC) (verf uint64, s vfs.Status) {
+	lw := poisonWCC
+	l.lane.run(c, func(c *vfs.Cred) { verf, s = l.lane.v.Commit(c, h, off, count, &lw) })
+	if s == vfs.Again {
+		l.untouched("Commit", poisonWCC, lw)
+		return l.worker.Commit(c, h, off, count, w)
+	}
+	*w = lw
+	return verf, s
+}
+
+// made runs an operation that makes an entry.
+func (l *laneFirst) made(method string, c *vfs.Cred, e *vfs.Entry, w *vfs.WCC, do func(v vfs.View, c *vfs.Cred, e *vfs.Entry, w *vfs.WCC) vfs.Status) (s vfs.Status) {
+	le, lw := poisonEntry, poisonWCC
+	l.lane.run(c, func(c *vfs.Cred) { s = do(l.lane.v, c, &le, &lw) })
+	if s == vfs.Again {
+		l.untouched(method, poisonEntry, le, poisonWCC, lw)
+		return do(l.worker, c, e, w)
+	}
+	*e, *w = le, lw
+	return s
+}
+
+func (l *laneFirst) Create(c *vfs.Cred, dir vfs.Handle, name []byte, how vfs.CreateHow, set *vfs.SetAttr, verf uint64, e *vfs.Entry, w *vfs.WCC) vfs.Status {
+	return l.made("Create", c, e, w, func(v vfs.View, c *vfs.Cred, e *vfs.Entry, w *vfs.WCC) vfs.Status {
+		return v.Create(c, dir, name, how, set, verf, e, w)
+	})
+}
+
+func (l *laneFirst) Mkdir(c *vfs.Cred, dir vfs.Handle, name []byte, set *vfs.SetAttr, e *vfs.Entry, w *vfs.WCC) vfs.Status {
+	return l.made("Mkdir", c, e, w, func(v vfs.View, c *vfs.Cred, e *vfs.Entry, w *vfs.WCC) vfs.Status {
+		return v.Mkdir(c, dir, name, set, e, w)
+	})
+}
+
+func (l *laneFirst) Symlink(c *vfs.Cred, dir vfs.Handle, name, target []byte, set *vfs.SetAttr, e *vfs.Entry, w *vfs.WCC) vfs.Status {
+	return l.made("Symlink", c, e, w, func(v vfs.View, c *vfs.Cred, e *vfs.Entry, w *vfs.WCC) vfs.Status {
+		return v.Symlink(c, dir, name, target, set, e, w)
+	})
+}
+
+func (l *laneFirst) Mknod(c *vfs.Cred, dir vfs.Handle, name []byte, typ vfs.FileType, major, minor uint32, set *vfs.SetAttr, e *vfs.Entry, w *vfs.WCC) vfs.Status {
+	return l.made("Mknod", c, e, w, func(v vfs.View, c *vfs.Cred, e *vfs.Entry, w *vfs.WCC) vfs.Status {
+		return v.Mknod(c, dir, name, typ, major, minor, set, e, w)
+	})
+}
+
+// removed runs an operation that removes an entry.
+func (l *laneFirst) removed(method string, c *vfs.Cred, w *vfs.WCC, do func(v vfs.View, c *vfs.Cred, w *vfs.WCC) vfs.Status) (s vfs.Status) {
+	lw := poisonWCC
+	l.lane.run(c, func(c *vfs.Cred) { s = do(l.lane.v, c, &lw) })
+	if s == vfs.Again {
+		l.untouched(method, poisonWCC, lw)
+		return do(l.worker, c, w)
+	}
+	*w = lw
+	return s
+}
+
+func (l *laneFirst) Remove(c *vfs.Cred, dir vfs.Handle, name []byte, w *vfs.WCC) vfs.Status {
+	return l.removed("Remove", c, w, func(v vfs.View, c *vfs.Cred, w *vfs.WCC) vfs.Status { return v.Remove(c, dir, name, w) })
+}
+
+func (l *laneFirst) Rmdir(c *vfs.Cred, dir vfs.Handle, name []byte, w *vfs.WCC) vfs.Status {
+	return l.removed("Rmdir", c, w, func(v vfs.View, c *vfs.Cred, w *vfs.WCC) vfs.Status { return v.Rmdir(c, dir, name, w) })
+}
+
+func (l *laneFirst) Rename(c *vfs.Cred, from vfs.Handle, fromName []byte, to vfs.Handle, toName []byte, wf, wt *vfs.WCC) (s vfs.Status) {
+	lwf, lwt := poisonWCC, poisonWCC
+	l.lane.run(c, func(c *vfs.Cred) { s = l.lane.v.Rename(c, from, fromName, to, toName, &lwf, &lwt) })
+	if s == vfs.Again {
+		l.untouched("Rename", poisonWCC, lwf, poisonWCC, lwt)
+		return l.worker.Rename(c, from, fromName, to, toName, wf, wt)
+	}
+	*wf, *wt = lwf, lwt
+	return s
+}
+
+func (l *laneFirst) Link(c *vfs.Cred, h vfs.Handle, dir vfs.Handle, name []byte, a *vfs.Attr, w *vfs.WCC) (s vfs.Status) {
+	la, lw := poisonAttr, poisonWCC
+	l.lane.run(c, func(c *vfs.Cred) { s = l.lane.v.Link(c, h, dir, name, &la, &lw) })
+	if s == vfs.Again {
+		l.untouched("Link", poisonAttr, la, poisonWCC, lw)
+		return l.worker.Link(c, h, dir, name, a, w)
+	}
+	*a, *w = la, lw
+	return s
+}
