@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"net/netip"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ringnfs/ringnfs/nfs/export"
+)
+
+var (
+	loopback4 = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	loopback6 = netip.IPv6Loopback()
+)
+
+func bannerOf(f facts) string {
+	var b strings.Builder
+	writeBanner(&b, f)
+	return b.String()
+}
+
+func TestBannerTellsAllThatAUserNeeds(t *testing.T) {
+	f := facts{
+		version: "ringnfs 1.2.3", kernel: "6.1.0", lanes: 2, memory: 64 << 20, stateDir: "/var/lib/ringnfs",
+		features: []feature{{"multishot-recv", true, ""}, {"recv-bundle", false, "needs Linux 6.10"}, {"x", true, ""}, {"y", false, ""}},
+		exports: []exported{
+			{path: "/srv/data", anonUID: 65534, anonGID: 65534},
+			{path: "/srv/it's", readOnly: true, squash: export.SquashAll, anonUID: 1000, anonGID: 100, allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}},
+		},
+		listen: []netip.Addr{loopback4, loopback6}, port: 12049, mount: 12050, portmapWhy: "switched off",
+		notes: []string{"a surprise"}, host: loopback4,
+	}
+	assert.Equal(t, `ringnfs 1.2.3
+kernel 6.1.0, 2 lanes, 64 MiB of buffers, state in /var/lib/ringnfs
+  io_uring with multishot-recv, x
+  without recv-bundle: needs Linux 6.10
+  without y: this kernel does not have it
+export /srv/data: read-write, root is 65534:65534, for this machine
+export /srv/it's: read-only, everyone is 1000:100, for 10.0.0.0/8
+listening on 127.0.0.1, ::1: NFS on port 12049, MOUNT on port 12050, no portmap: switched off
+  note: a surprise
+mount on Linux, as root:
+  mount -t nfs -o vers=3,nolock,proto=tcp,port=12049,mountport=12050,mountproto=tcp 127.0.0.1:/srv/data /mnt
+  mount -t nfs -o vers=3,nolock,proto=tcp,port=12049,mountport=12050,mountproto=tcp '127.0.0.1:/srv/it'\''s' /mnt
+mount on macOS:
+  mkdir -p /tmp/ringnfs && sudo mount_nfs -o vers=3,tcp,locallocks,port=12049,mountport=12050 127.0.0.1:/srv/data /tmp/ringnfs
+  mkdir -p /tmp/ringnfs && sudo mount_nfs -o vers=3,tcp,locallocks,port=12049,mountport=12050 '127.0.0.1:/srv/it'\''s' /tmp/ringnfs
+only this machine reaches it; --allow CIDR opens it to others, and so does, on theirs,
+  ssh -N -L 12049:127.0.0.1:12049 -L 12050:127.0.0.1:12050 THIS-MACHINE
+`, bannerOf(f))
+}
+
+func TestBannerOfAnOpenServerOnTheRegisteredPorts(t *testing.T) {
+	host := netip.MustParseAddr("2001:db8::1")
+	text := bannerOf(facts{
+		exports: []exported{{path: "/", squash: export.SquashNone, allow: everyone}},
+		listen:  []netip.Addr{host}, port: 2049, mount: 2049, portmap: 111, lanes: 1, host: host,
+	})
+	assert.Contains(t, text, "listening on 2001:db8::1: NFS and MOUNT on port 2049, portmap on port 111\n")
+	assert.Contains(t, text, "root is root, for every client that reaches it")
+	assert.Contains(t, text, "proto=tcp6,port=2049,mountport=2049,mountproto=tcp6 '[2001:db8::1]:/' /mnt\n")
+	assert.NotContains(t, text, "ssh")
+}
+
+func TestMountLinesSurviveTheShell(t *testing.T) {
+	for _, path := range []string{"/plain", "/with space", "/it's", `/back\slash`, "/$HOME`id`", "/a;b&c|d", "/*?[x]", "/ü", "/new\nline", "/~"} {
+		f := facts{host: loopback6, port: 1, mount: 2}
+		line := mountLinux(f, path)
+		out, err := exec.Command("sh", "-c", "set -- "+line+"; shift 5; printf %s \"$1\"").Output()
+		require.NoError(t, err, line)
+		assert.Equal(t, "[::1]:"+path, string(out))
+	}
+}
+
+func TestClientsAreToldTheAddressTheyCanReach(t *testing.T) {
+	a := netip.MustParseAddr
+	local := func() []netip.Addr {
+		return []netip.Addr{loopback4, loopback6, a("fe80::1"), a("2001:db8::7"), a("10.1.1.1")}
+	}
+	for _, c := range []struct {
+		name   string
+		listen []netip.Addr
+		want   string
+	}{
+		{"loopback", []netip.Addr{loopback6, loopback4}, "127.0.0.1"},
+		{"loopback of IPv6 alone", []netip.Addr{loopback6}, "::1"},
+		{"one of the network before loopback", []netip.Addr{loopback4, a("192.168.0.2")}, "192.168.0.2"},
+		{"all of IPv4", []netip.Addr{a("0.0.0.0")}, "10.1.1.1"},
+		{"all of IPv6", []netip.Addr{a("::")}, "2001:db8::7"},
+		{"all", []netip.Addr{a("0.0.0.0"), a("::")}, "10.1.1.1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			assert.Equal(t, c.want, hostOf(c.listen, local).String())
+		})
+	}
+	assert.Equal(t, loopback4, hostOf([]netip.Addr{a("::")}, func() []netip.Addr { return nil }))
+}

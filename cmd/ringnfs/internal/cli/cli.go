@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+const (
+	exitOK      = 0
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+// failure is an error of the server rather than of the command line.
+type failure struct{ err error }
+
+func (f failure) Error() string { return f.err.Error() }
+func (f failure) Unwrap() error { return f.err }
+
+// killed is what ends the process when a second signal arrives.
+type killed struct{ code int }
+
+func (k killed) Error() string { return "ended by a second signal" }
+
+// Main runs the command line args (without the program's name) and returns the
+// exit code of the process. It blocks for as long as the command runs, and
+// takes SIGINT and SIGTERM over while a server does.
+func Main(args []string, stdout, stderr io.Writer) int {
+	root := newRoot(stdout, stderr)
+	root.SetArgs(args)
+	err := root.Execute()
+	var (
+		end  killed
+		fail failure
+	)
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &end):
+		return end.code
+	case errors.As(err, &fail):
+		complain(stderr, strings.TrimPrefix(err.Error(), "nfs: "))
+		return exitFailure
+	default: // all that cobra and our flag parsing say
+		complain(stderr, err.Error()+" (see ringnfs --help, ringnfs serve --help)")
+		return exitUsage
+	}
+}
+
+// complain writes one line, whatever message holds.
+func complain(w io.Writer, message string) {
+	fmt.Fprintf(w, "ringnfs: %s\n", strings.Join(strings.FieldsFunc(message, func(r rune) bool {
+		return r == '\n' || r == '\r'
+	}), "; "))
+}
+
+func newRoot(stdout, stderr io.Writer) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "ringnfs",
+		Short: "An NFS server for Linux on io_uring",
+		Long: "ringnfs serves directories over NFS. It needs no configuration, no rpcbind and no\n" +
+			"other daemon: ringnfs serve DIR",
+		Version:           versionText(),
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.AddCommand(newServe(stdout, stderr))
+	return root
+}

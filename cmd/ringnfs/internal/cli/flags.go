@@ -1,0 +1,157 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ringnfs/ringnfs/nfs"
+	"github.com/ringnfs/ringnfs/nfs/export"
+)
+
+// nobody is the user and group that squashed callers become unless --anonuid
+// and --anongid say otherwise, the id that Linux keeps for the purpose.
+const nobody = 65534
+
+// serveFlags are the flags of `ringnfs serve` as given. Their names and
+// meanings are kept stable: scripts and unit files hold them.
+type serveFlags struct {
+	listen    []string
+	allow     []string
+	port      int
+	mountPort int
+	portmap   string
+	squash    string
+	anonUID   uint32
+	anonGID   uint32
+	readOnly  bool
+	lanes     int
+	memory    size
+	stateDir  string
+	logLevel  string
+	without   []string
+}
+
+func (f *serveFlags) register(c *cobra.Command) {
+	fs := c.Flags()
+	fs.SortFlags = false
+	fs.StringSliceVar(&f.listen, "listen", nil, "listen on this `ADDR`, repeatable (default 127.0.0.1 and ::1; every address with --allow)")
+	fs.StringSliceVar(&f.allow, "allow", nil, "serve clients in `CIDR` only, repeatable (default: this machine; everyone who reaches a --listen address)")
+	fs.IntVar(&f.port, "port", 0, "`PORT` for NFS, and for MOUNT too (default 2049 as root, otherwise 12049; any free one where that is taken)")
+	fs.IntVar(&f.mountPort, "mount-port", 0, "`PORT` for MOUNT when it shall have its own (default: the same as NFS)")
+	fs.StringVar(&f.portmap, "portmap", "auto", "answer port mapper calls on port 111, `WHEN`: on, off, or auto (where that is allowed and the port is free)")
+	fs.StringVar(&f.squash, "squash", "root", "`WHO` becomes the anonymous user: root, none or all")
+	fs.Uint32Var(&f.anonUID, "anonuid", nobody, "`UID` of the anonymous user")
+	fs.Uint32Var(&f.anonGID, "anongid", nobody, "`GID` of the anonymous user")
+	fs.BoolVar(&f.readOnly, "ro", false, "export read-only")
+	fs.IntVar(&f.lanes, "lanes", 0, "`N` threads with a ring each (default: one per core)")
+	fs.Var(&f.memory, "memory", "buffer memory in all, such as 256M or 2GiB (default: by the number of lanes)")
+	fs.StringVar(&f.stateDir, "state-dir", "", "`DIR` for what must survive a restart (default /var/lib/ringnfs as root, otherwise ~/.local/state/ringnfs)")
+	fs.StringSliceVar(&f.without, "without", nil, "do without this io_uring `FEATURE`, repeatable; the banner names those there are")
+	fs.StringVar(&f.logLevel, "log-level", "info", "log this `LEVEL` and those above: debug, info, warn or error")
+	fs.Lookup("memory").DefValue = ""
+}
+
+// config is what the flags ask of the server. What has no default of its own
+// here (ports, listening addresses, state directory) is for settle.
+func (f *serveFlags) config(c *cobra.Command, dirs []string) (nfs.Config, slog.Level, error) {
+	var (
+		cfg   nfs.Config
+		level slog.Level
+		err   error
+	)
+	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil || !oneOf(f.logLevel, "debug", "info", "warn", "error") {
+		return cfg, level, fmt.Errorf("--log-level %q: say debug, info, warn or error", f.logLevel)
+	}
+	switch f.portmap {
+	case "auto":
+		cfg.Portmap = nfs.PortmapAuto
+	case "on":
+		cfg.Portmap = nfs.PortmapOn
+	case "off":
+		cfg.Portmap = nfs.PortmapOff
+	default:
+		return cfg, level, fmt.Errorf("--portmap %q: say auto, on or off", f.portmap)
+	}
+	if f.anonUID == 0 || f.anonGID == 0 {
+		return cfg, level, errors.New("--anonuid and --anongid may not be 0: the anonymous user would be root")
+	}
+	x := nfs.Export{ReadOnly: f.readOnly, AnonUID: f.anonUID, AnonGID: f.anonGID}
+	switch f.squash {
+	case "root":
+		x.Squash = export.SquashRoot
+	case "none":
+		x.Squash = export.SquashNone
+	case "all":
+		x.Squash = export.SquashAll
+	default:
+		return cfg, level, fmt.Errorf("--squash %q: say root, none or all", f.squash)
+	}
+	if cfg.Listen, err = parseListen(f.listen); err != nil {
+		return cfg, level, err
+	}
+	if x.Allow, err = parseAllow(f.allow); err != nil {
+		return cfg, level, err
+	}
+	for _, p := range []struct {
+		flag  string
+		value int
+	}{{"port", f.port}, {"mount-port", f.mountPort}} {
+		if p.value < 0 || p.value > 65535 || p.value == 0 && c.Flags().Changed(p.flag) && p.flag != "port" {
+			return cfg, level, fmt.Errorf("--%s %d is not a port number", p.flag, p.value)
+		}
+	}
+	if f.lanes < 0 {
+		return cfg, level, fmt.Errorf("--lanes %d: say how many, or leave it out for one per core", f.lanes)
+	}
+	cfg.Port, cfg.MountPort = f.port, f.mountPort
+	cfg.Lanes, cfg.Memory, cfg.StateDir, cfg.Without = f.lanes, int64(f.memory), f.stateDir, f.without
+	for _, dir := range dirs {
+		x.Dir = dir
+		cfg.Exports = append(cfg.Exports, x)
+	}
+	return cfg, level, nil
+}
+
+func parseListen(texts []string) ([]netip.Addr, error) {
+	var addrs []netip.Addr
+	for _, text := range texts {
+		bare := strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")
+		a, err := netip.ParseAddr(bare)
+		if err != nil {
+			return nil, fmt.Errorf("--listen %q is not an IP address (0.0.0.0 and :: are all of this machine's)", text)
+		}
+		addrs = append(addrs, a.Unmap())
+	}
+	return addrs, nil
+}
+
+func parseAllow(texts []string) ([]netip.Prefix, error) {
+	var allow []netip.Prefix
+	for _, text := range texts {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			a, errAddr := netip.ParseAddr(text)
+			if errAddr != nil || a.Zone() != "" {
+				return nil, fmt.Errorf("--allow %q is not a network such as 192.168.1.0/24 or an address", text)
+			}
+			a = a.Unmap()
+			p = netip.PrefixFrom(a, a.BitLen())
+		}
+		allow = append(allow, p.Masked())
+	}
+	return allow, nil
+}
+
+func oneOf(s string, words ...string) bool {
+	for _, w := range words {
+		if s == w {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,109 @@
+package cli
+
+import (
+	"bytes"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ringnfs/ringnfs/nfs"
+	"github.com/ringnfs/ringnfs/nfs/export"
+)
+
+// configOf parses a command line of serve.
+func configOf(t *testing.T, line string) (nfs.Config, slog.Level, error) {
+	t.Helper()
+	var flags serveFlags
+	c := &cobra.Command{Use: "serve"}
+	flags.register(c)
+	require.NoError(t, c.ParseFlags(strings.Fields(line)))
+	return flags.config(c, c.Flags().Args())
+}
+
+func TestFlagsBecomeTheServersConfiguration(t *testing.T) {
+	cfg, level, err := configOf(t, "--listen 10.0.0.1 --listen [fe80::1] --allow 10.1.2.3/8,192.168.1.1 --port 2050 --mount-port 20048 "+
+		"--portmap off --squash all --anonuid 1000 --anongid 100 --ro --lanes 3 --memory 256M --state-dir /s --without a,b --log-level debug /x /y")
+	require.NoError(t, err)
+	want := nfs.Export{
+		ReadOnly: true, Squash: export.SquashAll, AnonUID: 1000, AnonGID: 100,
+		Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.168.1.1/32")},
+	}
+	x, y := want, want
+	x.Dir, y.Dir = "/x", "/y"
+	assert.Equal(t, []nfs.Export{x, y}, cfg.Exports)
+	assert.Equal(t, []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("fe80::1")}, cfg.Listen)
+	assert.Equal(t, 2050, cfg.Port)
+	assert.Equal(t, 20048, cfg.MountPort)
+	assert.Equal(t, nfs.PortmapOff, cfg.Portmap)
+	assert.Equal(t, 3, cfg.Lanes)
+	assert.EqualValues(t, 256<<20, cfg.Memory)
+	assert.Equal(t, "/s", cfg.StateDir)
+	assert.Equal(t, []string{"a", "b"}, cfg.Without)
+	assert.Equal(t, slog.LevelDebug, level)
+}
+
+func TestWithoutFlagsRootIsSquashedToNobody(t *testing.T) {
+	cfg, level, err := configOf(t, "/x")
+	require.NoError(t, err)
+	assert.Equal(t, []nfs.Export{{Dir: "/x", Squash: export.SquashRoot, AnonUID: 65534, AnonGID: 65534}}, cfg.Exports)
+	assert.Equal(t, nfs.PortmapAuto, cfg.Portmap)
+	assert.Equal(t, slog.LevelInfo, level)
+	assert.Empty(t, cfg.Listen)
+}
+
+func TestAWrongCommandLineIsOneLineAndExitCode2(t *testing.T) {
+	for line, says := range map[string]string{
+		"serve":                        "which directory",
+		"serve --nonsense /x":          "unknown flag: --nonsense",
+		"nonsense":                     "unknown command",
+		"serve --listen here /x":       "--listen",
+		"serve --allow everybody /x":   "--allow",
+		"serve --allow fe80::1%lo /x":  "--allow",
+		"serve --port 65536 /x":        "--port",
+		"serve --port -1 /x":           "--port",
+		"serve --mount-port 0 /x":      "--mount-port",
+		"serve --portmap maybe /x":     "--portmap",
+		"serve --squash some /x":       "--squash",
+		"serve --anonuid -2 /x":        "--anonuid",
+		"serve --anonuid 0 /x":         "would be root",
+		"serve --lanes -1 /x":          "--lanes",
+		"serve --memory lots /x":       "--memory",
+		"serve --log-level loud /x":    "--log-level",
+		"serve --log-level info+3 /x":  "--log-level",
+		"serve --port 2049 --ro=x /x":  "--ro",
+		"serve --memory 16E --ro / /x": "--memory",
+	} {
+		t.Run(line, func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			assert.Equal(t, exitUsage, Main(strings.Fields(line), &stdout, &stderr))
+			assert.Empty(t, stdout.String())
+			assert.Contains(t, stderr.String(), says)
+			assert.True(t, strings.HasPrefix(stderr.String(), "ringnfs: "), stderr.String())
+			assert.Equal(t, 1, strings.Count(stderr.String(), "\n"), stderr.String())
+		})
+	}
+}
+
+func TestHelpNamesEveryFlagThatScriptsMayUse(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	require.Equal(t, exitOK, Main([]string{"serve", "--help"}, &stdout, &stderr))
+	for _, flag := range []string{"--listen ADDR", "--allow CIDR", "--port PORT", "--mount-port PORT", "--portmap", "--squash", "--anonuid", "--anongid",
+		"--ro", "--lanes N", "--memory SIZE", "--state-dir DIR", "--log-level", "--version"} {
+		assert.Contains(t, stdout.String(), flag)
+	}
+	assert.Empty(t, stderr.String())
+}
+
+func TestVersionIsToldByBothCommands(t *testing.T) {
+	for _, line := range []string{"--version", "serve --version"} {
+		var stdout, stderr bytes.Buffer
+		require.Equal(t, exitOK, Main(strings.Fields(line), &stdout, &stderr))
+		assert.Equal(t, versionText()+"\n", stdout.String())
+		assert.True(t, strings.HasPrefix(stdout.String(), "ringnfs "+version))
+	}
+}

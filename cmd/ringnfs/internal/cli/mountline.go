@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+)
+
+// mountLinux is a command that mounts path on a Linux client. It names both
+// ports, so that it works without a port mapper, and keeps locks local, as the
+// server has no lock manager.
+func mountLinux(f facts, path string) string {
+	proto := "tcp"
+	if f.host.Is6() {
+		proto = "tcp6"
+	}
+	return fmt.Sprintf("mount -t nfs -o vers=3,nolock,proto=%s,port=%d,mountport=%d,mountproto=%s %s /mnt",
+		proto, f.port, f.mount, proto, source(f.host, path))
+}
+
+// mountMacOS is the same for macOS, whose root directory cannot take a mount
+// point; locallocks is its word for Linux's nolock (mount_nfs(8)).
+func mountMacOS(f facts, path string) string {
+	return fmt.Sprintf("mkdir -p /tmp/ringnfs && sudo mount_nfs -o vers=3,tcp,locallocks,port=%d,mountport=%d %s /tmp/ringnfs",
+		f.port, f.mount, source(f.host, path))
+}
+
+// tunnels are the flags that make ssh bring the server's ports to another machine.
+func tunnels(f facts) string {
+	s := fmt.Sprintf("-L %d:%s:%d ", f.port, bracketed(f.host), f.port)
+	if f.mount != f.port {
+		s += fmt.Sprintf("-L %d:%s:%d ", f.mount, bracketed(f.host), f.mount)
+	}
+	return s
+}
+
+func source(host netip.Addr, path string) string {
+	return quoted(bracketed(host) + ":" + path)
+}
+
+func bracketed(a netip.Addr) string {
+	if a.Is6() {
+		return "[" + a.String() + "]"
+	}
+	return a.String()
+}
+
+// quoted makes s one word for a POSIX shell. A word with brackets alone is
+// left as it is unless a file name could match it, which an address never does
+// in practice, but zsh refuses patterns without a match, so it is quoted too.
+func quoted(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-:,@%+", r)
+	}
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// hostOf chooses the address that clients are told: one of the network when
+// there is one, IPv4 rather than IPv6, otherwise loopback. Where the server
+// listens on all addresses, local tells what they are.
+func hostOf(listen []netip.Addr, local func() []netip.Addr) netip.Addr {
+	var candidates []netip.Addr
+	for _, a := range listen {
+		if !a.IsUnspecified() {
+			candidates = append(candidates, a)
+			continue
+		}
+		for _, l := range local() {
+			if l.Is4() == a.Is4() && !l.IsLinkLocalUnicast() {
+				candidates = append(candidates, l)
+			}
+		}
+	}
+	rank := func(a netip.Addr) int {
+		switch {
+		case a.IsLoopback() && a.Is4():
+			return 2
+		case a.IsLoopback():
+			return 3
+		case a.Is4():
+			return 0
+		default:
+			return 1
+		}
+	}
+	best := netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	for i, a := range candidates {
+		if i == 0 || rank(a) < rank(best) {
+			best = a
+		}
+	}
+	return best
+}
+
+// localAddrs are the addresses of this machine's interfaces.
+func localAddrs() []netip.Addr {
+	ifaddrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	var addrs []netip.Addr
+	for _, i := range ifaddrs {
+		if n, ok := i.(*net.IPNet); ok {
+			if a, ok := netip.AddrFromSlice(n.IP); ok {
+				addrs = append(addrs, a.Unmap())
+			}
+		}
+	}
+	return addrs
+}

@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ringnfs/ringnfs/nfs"
+)
+
+func newServe(stdout, stderr io.Writer) *cobra.Command {
+	var flags serveFlags
+	c := &cobra.Command{
+		Use:   "serve [flags] DIR...",
+		Short: "Serve directories over NFS until a signal ends it",
+		Long: "serve exports each DIR over NFSv3 under its own path; a single one can be mounted as / too.\n" +
+			"It prints what it started and how to mount it, and serves until SIGINT or SIGTERM, which\n" +
+			"let calls in flight finish; a second signal ends it at once.",
+		Example: "  ringnfs serve /srv/data\n" +
+			"  ringnfs serve --allow 192.168.1.0/24 --ro /srv/media /srv/music",
+		Version: versionText(),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("which directory shall be served? ringnfs serve DIR")
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, dirs []string) error {
+			cfg, level, err := flags.config(c, dirs)
+			if err != nil {
+				return err
+			}
+			log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+			cfg.Log = log
+			env := environment{uid: os.Geteuid(), getenv: os.Getenv, hasAddr: canListen}
+			notes, portFixed, err := settle(&cfg, c.Flags().Changed("port"), env)
+			if err != nil {
+				return failure{err}
+			}
+			return serve(cfg, notes, portFixed, stdout, log)
+		},
+	}
+	c.SetVersionTemplate("{{.Version}}\n")
+	flags.register(c)
+	return c
+}
+
+// serve starts the server, says so on stdout, and blocks until it has ended.
+func serve(cfg nfs.Config, notes []string, portFixed bool, stdout io.Writer, log *slog.Logger) error {
+	// Before anything is started, so that a signal during the start drains too.
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	defer signal.Stop(signals)
+
+	srv, err := newServer(cfg)
+	if errors.Is(err, syscall.EADDRINUSE) && !portFixed {
+		notes = append(notes, fmt.Sprintf("port %d is taken, so on another; --port N fixes one", cfg.Port))
+		cfg.Port = 0
+		srv, err = newServer(cfg)
+	}
+	if err != nil {
+		return failure{err}
+	}
+	writeBanner(stdout, factsOf(srv.Info(), cfg, notes))
+	return runEngine(srv, signals, drainMax, hangMax, log)
+}
+
+// newServer leaves cfg as it is, for another try.
+func newServer(cfg nfs.Config) (*nfs.Server, error) {
+	cfg.Exports = slices.Clone(cfg.Exports)
+	return nfs.New(cfg)
+}
+
+// factsOf gathers what the banner says.
+func factsOf(info nfs.Info, cfg nfs.Config, notes []string) facts {
+	f := facts{
+		version: versionText(), kernel: info.Kernel, lanes: info.Lanes, memory: info.Memory, stateDir: cfg.StateDir,
+		listen: info.Addrs, port: info.Port, mount: info.MountPort, portmap: info.PortmapPort, portmapWhy: info.PortmapWhy,
+		notes: notes, host: hostOf(info.Addrs, localAddrs),
+	}
+	for _, x := range info.Features {
+		f.features = append(f.features, feature{name: x.Name, on: x.On, why: x.Why})
+	}
+	for _, x := range info.Exports {
+		f.exports = append(f.exports, exported{
+			path: x.Dir, readOnly: x.ReadOnly, squash: x.Squash, anonUID: x.AnonUID, anonGID: x.AnonGID, allow: x.Allow,
+		})
+	}
+	return f
+}
