@@ -41,6 +41,10 @@ const (
 	Ftruncate
 	// Pipe: the operation of that name (6.16).
 	Pipe
+	// NoIOWait: a thread that waits for completions counts as idle, not as
+	// waiting for a disk; a server waiting for clients would look like a busy
+	// one otherwise (6.15).
+	NoIOWait
 
 	featureEnd
 )
@@ -65,6 +69,7 @@ var featureText = [...]struct{ name, since string }{
 	{"FIXED_FD_INSTALL", "6.8"},
 	{"FTRUNCATE", "6.9"},
 	{"PIPE", "6.16"},
+	{"NO_IOWAIT", "6.15"},
 }
 
 // needs says which other feature each one is useless without.

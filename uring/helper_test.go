@@ -9,8 +9,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // newRing makes a ring for one test and holds its goroutine to the thread.
 func newRing(t testing.TB, cfg Config) *Ring {

@@ -71,6 +71,9 @@ func probeFresh() (*kernelProbe, error) {
 	if p.Features&abi.FeatRecvSendBundle == 0 {
 		f.miss(Bundle, missingReason(Bundle))
 	}
+	if p.Features&abi.FeatNoIOWait == 0 {
+		f.miss(NoIOWait, missingReason(NoIOWait))
+	}
 	for one, op := range featureOps {
 		if !ops.has(op) {
 			f.miss(one, missingReason(one))

@@ -57,7 +57,8 @@ type waitArg struct {
 	ts  abi.Timespec
 }
 
-// New makes a ring. On failure the error is a *SetupError whose text names the
+// New makes a ring. Unless SingleIssuer is switched off, the ring belongs to the
+// calling thread: call runtime.LockOSThread first. On failure the error is a *SetupError whose text names the
 // likely cause and the remedy.
 func New(cfg Config) (*Ring, error) {
 	cfg.defaults()
@@ -81,6 +82,9 @@ func New(cfg Config) (*Ring, error) {
 	}
 	r.fd = fd
 	r.enterFD = fd
+	if r.features.Has(NoIOWait) {
+		r.enterFlags = abi.EnterNoIOWait
+	}
 	if err := r.mapRings(&p); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}

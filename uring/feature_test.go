@@ -1,0 +1,60 @@
+package uring
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestEveryFeatureCanBeSwitchedOff(t *testing.T) {
+	for f := Feature(1); f < featureEnd; f <<= 1 {
+		t.Run(f.String(), func(t *testing.T) {
+			r := newRing(t, Config{Without: f})
+			require.False(t, r.Features().Has(f))
+			s := r.Features().State(f)
+			if s.Presence == Missing {
+				t.Skipf("kernel feature %v: %s", f, s.Reason)
+			}
+			require.Equal(t, Disabled, s.Presence)
+			require.Equal(t, "switched off", s.Reason)
+			ok(t, r, (*SQE).PrepNop)
+		})
+	}
+	r := newRing(t, Config{Without: SingleIssuer})
+	require.Equal(t, FeatureState{DeferTaskrun, Disabled, "useless without SINGLE_ISSUER"},
+		r.Features().State(DeferTaskrun))
+	if s := r.Features().State(NoSQArray); s.Presence != Missing {
+		require.Equal(t, Found, s.Presence)
+	}
+	n := 0
+	for s := range r.Features().All() {
+		require.NotEmpty(t, s.Feature.String())
+		require.NotEmpty(t, s.Feature.Since())
+		require.Equal(t, s.Presence == Found, s.Reason == "")
+		n++
+	}
+	require.Equal(t, len(featureText), n)
+}
+
+func TestRingsBeyondTheRegisteredOnesStillWork(t *testing.T) {
+	first := newRing(t, Config{})
+	need(t, first, RegisteredRing)
+	last := first
+	for range 17 {
+		last = newRing(t, Config{Entries: 1})
+	}
+	require.Equal(t, Missing, last.Features().State(RegisteredRing).Presence)
+	ok(t, last, (*SQE).PrepNop)
+}
+
+func TestWorkersAreLimitedAndShared(t *testing.T) {
+	a := newRing(t, Config{})
+	b := newRing(t, Config{WorkersOf: a})
+	_, _, err := a.SetWorkersMax(3, 5)
+	require.NoError(t, err)
+	bounded, unbounded, err := a.SetWorkersMax(0, 0)
+	require.NoError(t, err)
+	require.Equal(t, []int{3, 5}, []int{bounded, unbounded})
+	fd := int(file(t, "x").Fd())
+	ok(t, b, func(s *SQE) { s.PrepFsync(fd, true); s.AddFlags(Async) })
+}
