@@ -39,10 +39,7 @@ func (s *server) create(c *rpc.Call) rpc.Outcome {
 	var dir object
 	st := s.openChange(c, a.where.dir, &dir)
 	if st == vfs.OK {
-		st = checkEntry(a.where.name, vfs.Exist, vfs.Exist)
-	}
-	if st == vfs.OK {
-		st = checkSattr(&w.set)
+		st = checkNew(a.where.name, &w.set)
 	}
 	if st != vfs.OK {
 		return refuse(c, procCreate, st, &dir, &w.wcc)

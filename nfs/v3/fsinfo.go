@@ -14,12 +14,7 @@ func (s *server) fsinfo(c *rpc.Call) rpc.Outcome {
 	}
 	w := s.work(c)
 	var o object
-	st := s.open(c, fh, &o)
-	if st == vfs.OK {
-		st = o.v.GetAttr(o.h, &w.attr)
-	}
-	if st != vfs.OK {
-		w.attr.Type = 0
+	if st := s.describe(c, fh, &o, w); st != vfs.OK {
 		return failAttr(c, procFsinfo, st, &o, &w.attr)
 	}
 	l := o.x.FS.Limits()

@@ -13,10 +13,7 @@ func (s *server) getattr(c *rpc.Call) rpc.Outcome {
 	}
 	w := s.work(c)
 	var o object
-	st := s.open(c, fh, &o)
-	if st == vfs.OK {
-		st = o.v.GetAttr(o.h, &w.attr)
-	}
+	st := s.describe(c, fh, &o, w)
 	if waits(c, st) {
 		return rpc.Wait
 	}
@@ -25,4 +22,15 @@ func (s *server) getattr(c *rpc.Call) rpc.Outcome {
 		encodeFattr(&c.Reply, &w.attr)
 	}
 	return rpc.Done
+}
+
+// describe opens the object of a handle and gets its attributes.
+func (s *server) describe(c *rpc.Call, fh []byte, o *object, w *work) vfs.Status {
+	st := s.open(c, fh, o)
+	if st == vfs.OK {
+		if st = o.v.GetAttr(o.h, &w.attr); st != vfs.OK {
+			w.attr.Type = 0 // unspecified
+		}
+	}
+	return st
 }

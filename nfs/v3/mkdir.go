@@ -18,10 +18,7 @@ func (s *server) mkdir(c *rpc.Call) rpc.Outcome {
 	var dir object
 	st := s.openChange(c, a.dir, &dir)
 	if st == vfs.OK {
-		st = checkEntry(a.name, vfs.Exist, vfs.Exist)
-	}
-	if st == vfs.OK {
-		st = checkSattr(&w.set)
+		st = checkNew(a.name, &w.set)
 	}
 	if st != vfs.OK {
 		return refuse(c, procMkdir, st, &dir, &w.wcc)

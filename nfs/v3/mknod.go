@@ -54,10 +54,7 @@ func (s *server) mknod(c *rpc.Call) rpc.Outcome {
 		st = a.check()
 	}
 	if st == vfs.OK {
-		st = checkEntry(a.where.name, vfs.Exist, vfs.Exist)
-	}
-	if st == vfs.OK {
-		st = checkSattr(&w.set)
+		st = checkNew(a.where.name, &w.set)
 	}
 	if st != vfs.OK {
 		return refuse(c, procMknod, st, &dir, &w.wcc)

@@ -73,6 +73,15 @@ func checkEntry(name []byte, dot, dotdot vfs.Status) vfs.Status {
 	return checkName(name)
 }
 
+// checkNew judges the name and the attributes of an object to be made. "." and
+// ".." exist.
+func checkNew(name []byte, set *vfs.SetAttr) vfs.Status {
+	if st := checkEntry(name, vfs.Exist, vfs.Exist); st != vfs.OK {
+		return st
+	}
+	return checkSattr(set)
+}
+
 // checkTarget judges the target of a new symbolic link, which is any text that a
 // path can be.
 func checkTarget(target []byte) vfs.Status {

@@ -2,6 +2,7 @@ package nfs3
 
 import (
 	"bytes"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -162,4 +163,34 @@ func TestHandlesAndCookiesOutliveARestartAndTheWriteVerifierDoesNot(t *testing.T
 	next := do[READDIR3res](r, procReaddir, a.u32(4096))
 	require.Equal(t, NFS3_OK, next.Status)
 	require.Equal(t, "f", string(next.Resok.Reply.Entries[0].Name))
+}
+
+func TestPlacesRunSideBySide(t *testing.T) {
+	r := newRig(t, Config{}, export.Export{Path: "/x", FS: memfs.New(memfs.Config{Mode: 0o777})})
+	fh := bytes.Clone(do[CREATE3res](r, procCreate, in(r.root(0), "f").u32(0).mode(0o666)).Resok.Obj.Handle.Data)
+	write := r.record(procWrite, on(fh).u64(0).u32(4096, 0).opaque(pattern(4096)).b)
+	read := r.record(procRead, on(fh).u64(0).u32(4096).b)
+	list := r.record(procReaddirplus, on(r.root(0)).u64(0, 0).u32(4096, 4096).b)
+
+	var wg sync.WaitGroup
+	failed := make([]string, len(r.places))
+	for i := range r.places {
+		wg.Go(func() {
+			var c rpc.Call
+			reply := make([]byte, 8192)
+			for range 200 {
+				for _, record := range [][]byte{write, read, list} {
+					c.Reset()
+					c.Place, c.Peer = &r.places[i], r.peer
+					err := r.server.Parse(&c, record, nil)
+					c.Reply.Reset(reply)
+					if out := r.server.Run(&c); err != nil || out != rpc.Done || statusOf(c.Reply.Bytes()[acceptedLen:]) != NFS3_OK {
+						failed[i] = c.Procedure().Name
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	require.Equal(t, make([]string, len(r.places)), failed)
 }

@@ -7,6 +7,14 @@ import (
 
 // remove is REMOVE (RFC 1813, section 3.3.12).
 func (s *server) remove(c *rpc.Call) rpc.Outcome {
+	return s.unlink(c, procRemove, vfs.Inval, vfs.View.Remove)
+}
+
+// unlink does REMOVE and RMDIR, which differ in the method that does the work
+// and in the status for "..".
+func (s *server) unlink(c *rpc.Call, proc int, dotdot vfs.Status,
+	do func(vfs.View, *vfs.Cred, vfs.Handle, []byte, *vfs.WCC) vfs.Status,
+) rpc.Outcome {
 	var a dirop
 	a.decode(&c.Args)
 	if c.Args.Err() != nil {
@@ -16,11 +24,11 @@ func (s *server) remove(c *rpc.Call) rpc.Outcome {
 	var dir object
 	st := s.openChange(c, a.dir, &dir)
 	if st == vfs.OK {
-		st = checkEntry(a.name, vfs.Inval, vfs.Inval)
+		st = checkEntry(a.name, vfs.Inval, dotdot)
 	}
 	if st != vfs.OK {
-		return refuse(c, procRemove, st, &dir, &w.wcc)
+		return refuse(c, proc, st, &dir, &w.wcc)
 	}
-	st = dir.v.Remove(dir.cred(c), dir.h, a.name, &w.wcc)
-	return finish(c, procRemove, st, &w.wcc)
+	st = do(dir.v, dir.cred(c), dir.h, a.name, &w.wcc)
+	return finish(c, proc, st, &w.wcc)
 }

@@ -30,13 +30,10 @@ func (s *server) symlink(c *rpc.Call) rpc.Outcome {
 	var dir object
 	st := s.openChange(c, a.where.dir, &dir)
 	if st == vfs.OK {
-		st = checkEntry(a.where.name, vfs.Exist, vfs.Exist)
+		st = checkNew(a.where.name, &w.set)
 	}
 	if st == vfs.OK {
 		st = checkTarget(a.target)
-	}
-	if st == vfs.OK {
-		st = checkSattr(&w.set)
 	}
 	if st != vfs.OK {
 		return refuse(c, procSymlink, st, &dir, &w.wcc)
