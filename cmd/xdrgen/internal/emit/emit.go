@@ -87,14 +87,10 @@ func (w *writer) declare(h *lang.Head, name string) string {
 // in the source begins with the one in Go.
 func (w *writer) doc(h *lang.Head, name string) {
 	lines := h.Doc
-	if len(lines) == 0 && h.Tail != "" {
-		lines = []string{h.Tail}
-	}
-	if len(lines) == 0 {
-		w.f("\n// %s is %s of %s.\n", name, h.Name, w.file)
-		return
-	}
 	w.f("\n")
+	if len(lines) == 0 && name != h.Name {
+		w.f("// %s is %s of %s.\n", name, h.Name, w.file)
+	}
 	for i, l := range lines {
 		if rest, ok := strings.CutPrefix(l, h.Name); i == 0 && ok && !strings.HasPrefix(rest, "_") {
 			l = name + rest
@@ -121,7 +117,8 @@ func (w *writer) tail(h *lang.Head) {
 func (w *writer) constant(c *lang.Const) {
 	w.declare(&c.Head, c.Name)
 	w.doc(&c.Head, c.Name)
-	w.f("const %s = %s\n", c.Name, c.Value.Text)
+	w.f("const %s = %s", c.Name, c.Value.Text)
+	w.tail(&c.Head)
 }
 
 // program writes the numbers of a program, its versions and procedures, and a
@@ -129,12 +126,14 @@ func (w *writer) constant(c *lang.Const) {
 func (w *writer) program(p *lang.Program) {
 	w.declare(&p.Head, p.Name)
 	w.doc(&p.Head, p.Name)
-	w.f("const %s = %s\n", p.Name, p.Number.Text)
+	w.f("const %s = %s", p.Name, p.Number.Text)
+	w.tail(&p.Head)
 	numbers := map[string]string{}
 	for _, v := range p.Versions {
 		w.declare(&v.Head, v.Name)
 		w.doc(&v.Head, v.Name)
-		w.f("const %s = %s\n", v.Name, v.Number.Text)
+		w.f("const %s = %s", v.Name, v.Number.Text)
+		w.tail(&v.Head)
 		w.f("\n// The procedures of %s.\nconst (\n", v.Name)
 		for _, r := range v.Procedures {
 			// Versions may share procedures: then the name is there already.

@@ -211,7 +211,8 @@ func (w *writer) typedef(t *lang.Typedef) {
 		w.f("type %s = %s\n", name, typeName(&t.Decl.Type))
 		return
 	}
-	w.f("type %s %s\n", name, declType(base))
+	w.f("type %s %s", name, declType(base))
+	w.tail(&t.Head)
 	var enc, dec code
 	if s, ok := scalarOf(t.Decl); ok {
 		enc.scalar(s, "v", name)
