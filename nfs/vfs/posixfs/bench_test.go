@@ -70,7 +70,13 @@ func BenchmarkLane(b *testing.B) {
 	}
 	run("GetAttr", func() vfs.Status { return v.GetAttr(h, &a) })
 	run("Access", func() vfs.Status { _, s := v.Access(c2, h, 7, &a); return s })
-	run("Lookup", func() vfs.Status { return v.Lookup(c2, root, name, &e, &a) })
+	run("Lookup", func() vfs.Status {
+		s := v.Lookup(c2, root, name, &e, &a)
+		for s == vfs.Again { // somebody on this machine renames or mounts
+			s = v.Lookup(c2, root, name, &e, &a)
+		}
+		return s
+	})
 	run("Read4K", func() vfs.Status { _, _, s := v.Read(c2, h, 0, buf[:4096], &a); return s })
 	run("Read1M", func() vfs.Status { _, _, s := v.Read(c2, h, 0, buf, &a); return s })
 	run("Write4K", func() vfs.Status { _, _, _, s := v.Write(c, h, 0, src, vfs.Unstable, &wcc); return s })

@@ -28,44 +28,55 @@ func (v *View) Create(c *vfs.Cred, dir vfs.Handle, name []byte, how vfs.CreateHo
 		if errno != 0 {
 			return status(errno)
 		}
-		return v.created(de, fd, how, s, verf, e)
+		if st := v.finish(fd, how, s, verf); st != vfs.OK {
+			v.undo(de, fd, 0)
+			return st
+		}
+		return v.arrived(de, fd, true, e)
 	})
 }
 
-// created finishes a file that was just made and is open as fd, which it takes.
-func (v *View) created(de *entry, fd int, how vfs.CreateHow, s *vfs.SetAttr, verf uint64, e *vfs.Entry) (st vfs.Status) {
+// finish gives a file that was just made, open as fd, the rest of its attributes,
+// and syncs it as far as syncing its directory does not.
+func (v *View) finish(fd int, how vfs.CreateHow, s *vfs.SetAttr, verf uint64) vfs.Status {
 	touched := v.fs.selfSync
-	switch {
-	case how == vfs.Exclusive:
-		st, touched = v.stamp(fd, verf), true
-	default:
-		later := *s
-		later.HasMode = false
-		if s.HasSize {
-			if s.Size > math.MaxInt64 {
-				st = vfs.FBig
-			} else if _, errno := call(unix.SYS_FTRUNCATE, uintptr(fd), uintptr(s.Size), 0, 0, 0, 0); errno != 0 {
-				st = status(errno)
+	if how == vfs.Exclusive {
+		if st := v.stamp(fd, verf); st != vfs.OK {
+			return st
+		}
+		touched = true
+	} else {
+		if s.HasSize && s.Size != 0 {
+			if st := truncate(fd, s.Size); st != vfs.OK {
+				return st
 			}
 			touched = true
 		}
-		if st == vfs.OK {
-			var more bool
-			more, st = v.apply(fd, unix.S_IFREG, &later)
-			touched = touched || more
+		later := *s
+		later.HasMode = false
+		more, st := v.apply(fd, unix.S_IFREG, &later)
+		if st != vfs.OK {
+			return st
 		}
+		touched = touched || more
 	}
-	if touched && st == vfs.OK && !v.fs.memory {
+	if touched && !v.fs.memory {
 		if errno := fsync(fd); errno != 0 {
 			v.fs.lost()
-			st = status(errno)
+			return status(errno)
 		}
 	}
-	if st != vfs.OK {
-		closeFD(fd)
-		return st
+	return vfs.OK
+}
+
+// undo removes the object that was just made as v.name in de and is open as fd,
+// which it closes: a call that fails has made nothing. It leaves alone what
+// somebody else has put in its place.
+func (v *View) undo(de *entry, fd int, flags uintptr) {
+	if statxRaw(fd, &v.st2) == 0 && statxAt(de.fd, &v.name[0], &v.st3) == 0 && keyOf(&v.st2) == keyOf(&v.st3) {
+		_, _ = call(unix.SYS_UNLINKAT, uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), flags, 0, 0, 0)
 	}
-	return v.arrived(de, fd, true, e)
+	closeFD(fd)
 }
 
 // arrived fills e for the new object open as fd, which it takes. With io, fd is
@@ -117,8 +128,7 @@ func (v *View) exists(c *vfs.Cred, de *entry, how vfs.CreateHow, s *vfs.SetAttr,
 		return vfs.Exist
 	}
 	if how == vfs.Exclusive {
-		want := stampOf(verf)
-		if e.Attr.Atime != want[0] || e.Attr.Mtime != want[1] || e.Attr.Size != 0 {
+		if !stamped(&e.Attr, verf) {
 			return vfs.Exist
 		}
 		return vfs.OK
@@ -146,10 +156,26 @@ func (v *View) exists(c *vfs.Cred, de *entry, how vfs.CreateHow, s *vfs.SetAttr,
 }
 
 // stampOf is where an exclusive create keeps its verifier, so that it is still
-// known after a restart: in the times, 31 bits in each, which every file system
-// can hold. The client sets them right with the SETATTR that follows.
+// known after a restart: in the access and modification times. Seconds hold 31 bits
+// of each half, which is what every file system can store, nanoseconds the last bit
+// and a mark that files which were not made this way do not have. The client sets
+// the times right with the SETATTR that follows.
 func stampOf(verf uint64) [2]vfs.Time {
-	return [2]vfs.Time{{Sec: int64(verf >> 32 & math.MaxInt32)}, {Sec: int64(verf & math.MaxInt32)}}
+	const mark = 0x11f5e0
+	half := func(x uint64) vfs.Time {
+		return vfs.Time{Sec: int64(x & math.MaxInt32), Nsec: mark | uint32(x>>31&1)}
+	}
+	return [2]vfs.Time{half(verf >> 32), half(verf & math.MaxUint32)}
+}
+
+// stamped reports whether a is what a create with verf left behind. A file system
+// that keeps whole seconds only has lost the nanoseconds, those of ctime as well.
+func stamped(a *vfs.Attr, verf uint64) bool {
+	same := func(got, want vfs.Time) bool {
+		return got == want || got.Sec == want.Sec && got.Nsec == 0 && a.Ctime.Nsec == 0
+	}
+	t := stampOf(verf)
+	return a.Size == 0 && same(a.Atime, t[0]) && same(a.Mtime, t[1])
 }
 
 func (v *View) stamp(fd int, verf uint64) vfs.Status {
@@ -185,11 +211,10 @@ func (v *View) Symlink(c *vfs.Cred, dir vfs.Handle, name, target []byte, s *vfs.
 		return vfs.Again
 	}
 	defer v.done()
-	if !cstring(v.target, target) {
-		*w = vfs.WCC{}
-		return vfs.NameTooLong
-	}
 	return v.change(c, &dir, name, w, func(de *entry) vfs.Status {
+		if !cstring(v.target, target) {
+			return vfs.NameTooLong
+		}
 		if _, errno := call(unix.SYS_SYMLINKAT, uintptr(unsafe.Pointer(&v.target[0])), uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), 0, 0, 0); errno != 0 {
 			return status(errno)
 		}
@@ -203,36 +228,41 @@ func (v *View) Mknod(c *vfs.Cred, dir vfs.Handle, name []byte, t vfs.FileType, m
 		return vfs.Again
 	}
 	defer v.done()
-	mode, dev := uint32(0), uint64(0)
-	switch t {
-	case vfs.TypeBlk, vfs.TypeChr:
-		if mode = unix.S_IFBLK; t == vfs.TypeChr {
-			mode = unix.S_IFCHR
-		}
-		if major >= 1<<12 || minor >= 1<<20 { // the kernel's dev_t
-			*w = vfs.WCC{}
-			return vfs.Inval
-		}
-		dev = unix.Mkdev(major, minor)
-	case vfs.TypeSock:
-		mode = unix.S_IFSOCK
-	case vfs.TypeFifo:
-		mode = unix.S_IFIFO
-	default:
-		*w = vfs.WCC{}
-		return vfs.BadType
-	}
-	if s.HasMode {
-		mode |= s.Mode & 07777
-	}
 	later := *s
 	later.HasMode = false
 	return v.change(c, &dir, name, w, func(de *entry) vfs.Status {
+		mode, dev, st := nodeOf(t, major, minor)
+		if st != vfs.OK {
+			return st
+		}
+		if s.HasMode {
+			mode |= s.Mode & 07777
+		}
 		if _, errno := call(unix.SYS_MKNODAT, uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), uintptr(mode), uintptr(dev), 0, 0); errno != 0 {
 			return status(errno)
 		}
 		return v.made(de, &later, e)
 	})
+}
+
+// nodeOf returns what mknod wants to know of a type.
+func nodeOf(t vfs.FileType, major, minor uint32) (mode uint32, dev uint64, s vfs.Status) {
+	switch t {
+	case vfs.TypeFifo:
+		return unix.S_IFIFO, 0, vfs.OK
+	case vfs.TypeSock:
+		return unix.S_IFSOCK, 0, vfs.OK
+	case vfs.TypeBlk:
+		mode = unix.S_IFBLK
+	case vfs.TypeChr:
+		mode = unix.S_IFCHR
+	default:
+		return 0, 0, vfs.BadType
+	}
+	if major >= 1<<12 || minor >= 1<<20 { // the kernel's dev_t
+		return 0, 0, vfs.Inval
+	}
+	return mode, unix.Mkdev(major, minor), vfs.OK
 }
 
 // made finishes an object that was just made as v.name in de: it gets the rest of
@@ -255,7 +285,11 @@ func (v *View) made(de *entry, later *vfs.SetAttr, e *vfs.Entry) vfs.Status {
 	kind := v.st2.Mode & unix.S_IFMT
 	changed, st := v.apply(fd, kind, later)
 	if st != vfs.OK {
-		closeFD(fd)
+		flags := uintptr(0)
+		if kind == unix.S_IFDIR {
+			flags = unix.AT_REMOVEDIR
+		}
+		v.undo(de, fd, flags)
 		return st
 	}
 	if (changed || v.fs.selfSync) && !v.fs.memory {

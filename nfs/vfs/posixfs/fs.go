@@ -35,6 +35,7 @@ type FS struct {
 	// Immutable.
 	dir      string
 	root     int // read-only descriptor of the top directory
+	tree     int // what keeps the private mount in place, -1 without
 	rootH    vfs.Handle
 	rootKey  objectKey
 	fsid     uint64
@@ -87,7 +88,7 @@ type options struct {
 func newFS(cfg Config, o options) (fs *FS, err error) {
 	signal.Ignore(unix.SIGXFSZ)
 	fs = &FS{
-		dir: cfg.Dir, root: -1, inline: cfg.InlineWrites, period: janitorPeriod,
+		dir: cfg.Dir, root: -1, tree: -1, inline: cfg.InlineWrites, period: janitorPeriod,
 		stop: make(chan struct{}), done: make(chan struct{}), kick: make(chan struct{}, 1),
 	}
 	if o.period != 0 {
@@ -96,8 +97,8 @@ func newFS(cfg Config, o options) (fs *FS, err error) {
 	fs.noChmodEmpty.Store(o.noChmodEmpty)
 	fs.views.Store(new([]*View))
 	defer func() {
-		if err != nil && fs.root >= 0 {
-			_ = unix.Close(fs.root)
+		if err != nil {
+			_ = fs.closeRoot()
 		}
 	}()
 	if fs.own, err = processCred(); err != nil {
@@ -155,7 +156,10 @@ func (fs *FS) openRoot(o options) error {
 	if err != nil {
 		return nil // not allowed here: the checks on names and on ".." have to do
 	}
-	defer func() { _ = unix.Close(tree) }()
+	// Closing it dissolves the mount. It would still serve, but every close of a
+	// file on it would take the lock of the kernel's mount table, and every careful
+	// path walk on the machine would notice and start again.
+	fs.tree = tree
 	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, &unix.MountAttr{Propagation: unix.MS_PRIVATE}); err != nil {
 		return nil
 	}
@@ -239,10 +243,20 @@ func (fs *FS) Close() error {
 	}
 	fs.tab.mu.Unlock()
 	fs.reap(true)
-	if err := unix.Close(fs.root); err != nil {
+	if err := fs.closeRoot(); err != nil {
 		return fmt.Errorf("posixfs: closing %s: %w", fs.dir, err)
 	}
 	return nil
+}
+
+func (fs *FS) closeRoot() error {
+	var err error
+	for _, fd := range []int{fs.root, fs.tree} {
+		if fd >= 0 {
+			err = errors.Join(err, unix.Close(fd))
+		}
+	}
+	return err
 }
 
 // Features says how the tree is served, for the start-up message: one line for

@@ -25,7 +25,7 @@ var fileSystems = []struct {
 	dir  func(t *testing.T) string
 }{
 	{"tmpfs", tmpfsDir},
-	{"ext4", func(t *testing.T) string { return loopDir(t, 64, "mkfs.ext4", "-q") }},
+	{"ext4", func(t *testing.T) string { return loopDir(t, 256, "mkfs.ext4", "-q", "-b", "4096", "-N", "65536") }},
 	{"xfs", func(t *testing.T) string { return loopDir(t, 320, "mkfs.xfs", "-q") }},
 	{"btrfs", func(t *testing.T) string { return loopDir(t, 128, "mkfs.btrfs", "-q") }},
 }

@@ -151,7 +151,11 @@ func (v *View) child(de *entry, name *byte, e *vfs.Entry, keep bool) vfs.Status 
 	if v.lane {
 		v.how.Resolve |= resolveCached
 		if fd, errno = openat2Raw(de.fd, name, &v.how); errno == unix.EAGAIN {
-			return vfs.Again
+			// Either it would have to wait or something was renamed or mounted on
+			// this machine just now. Once more costs far less than a worker.
+			if fd, errno = openat2Raw(de.fd, name, &v.how); errno == unix.EAGAIN {
+				return vfs.Again
+			}
 		}
 	} else {
 		fd, errno = openat2(de.fd, name, &v.how)

@@ -133,16 +133,16 @@ func (v *View) Link(c *vfs.Cred, h vfs.Handle, dir vfs.Handle, name []byte, a *v
 	if s == vfs.OK {
 		s = v.stat(e, &v.st)
 	}
-	if s == vfs.OK {
-		copy(v.target, procPath(e.fd))
-		v.target[len(procPath(e.fd))] = 0
-		s = v.change(c, &dir, name, w, func(de *entry) vfs.Status {
-			_, errno := call(unix.SYS_LINKAT, 0, uintptr(unsafe.Pointer(&v.target[0])), uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), unix.AT_SYMLINK_FOLLOW, 0)
-			return status(errno)
-		})
-		if s == vfs.OK && v.fs.selfSync && e.kind == unix.S_IFREG {
-			s = v.flushEntry(e)
+	s = v.change(c, &dir, name, w, func(de *entry) vfs.Status {
+		if s != vfs.OK {
+			return s
 		}
+		cstring(v.target, []byte(procPath(e.fd)))
+		_, errno := call(unix.SYS_LINKAT, 0, uintptr(unsafe.Pointer(&v.target[0])), uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), unix.AT_SYMLINK_FOLLOW, 0)
+		return status(errno)
+	})
+	if s == vfs.OK && v.fs.selfSync && e.kind == unix.S_IFREG {
+		s = v.flushEntry(e)
 	}
 	if e != nil && statxRaw(e.fd, &v.st) == 0 && v.st.Nlink != 0 {
 		v.fs.fill(a, &v.st)

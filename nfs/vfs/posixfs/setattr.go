@@ -76,8 +76,6 @@ func (v *View) resize(c *vfs.Cred, e *entry, fd int, size uint64) vfs.Status {
 		return vfs.IsDir
 	case e.kind != unix.S_IFREG:
 		return vfs.Inval
-	case size > math.MaxInt64:
-		return vfs.FBig
 	}
 	granted, st := v.may(c, e, &v.st2, mayWriteData)
 	if st != vfs.OK || granted == 0 {
@@ -86,10 +84,14 @@ func (v *View) resize(c *vfs.Cred, e *entry, fd int, size uint64) vfs.Status {
 	if !v.as(c) {
 		return vfs.ServerFault
 	}
-	_, errno := call(unix.SYS_FTRUNCATE, uintptr(fd), uintptr(size), 0, 0, 0, 0)
-	if errno == unix.EINVAL { // XFS and others for more than they can hold
+	return truncate(fd, size)
+}
+
+func truncate(fd int, size uint64) vfs.Status {
+	if size > math.MaxInt64 {
 		return vfs.FBig
 	}
+	_, errno := call(unix.SYS_FTRUNCATE, uintptr(fd), uintptr(size), 0, 0, 0, 0)
 	return status(errno)
 }
 

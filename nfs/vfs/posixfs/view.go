@@ -1,6 +1,7 @@
 package posixfs
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strconv"
@@ -210,13 +211,15 @@ func (v *View) open(h *vfs.Handle, use int) (*entry, vfs.Status) {
 		}
 		return nil, status(errno)
 	}
-	if errno := statxRaw(fd, &v.st); errno != 0 {
-		closeFD(fd)
-		return nil, status(errno)
+	// The kernel overlooks what some handles have in excess. Only the form that
+	// it gives out itself is one.
+	got, errno := handle(fd, &v.kh, &v.mount)
+	if errno == 0 {
+		errno = statxRaw(fd, &v.st)
 	}
-	if v.st.Nlink == 0 {
+	if errno != 0 || got != *h || v.st.Nlink == 0 {
 		closeFD(fd)
-		return nil, vfs.Stale
+		return nil, cmp.Or(status(errno), vfs.Stale)
 	}
 	return v.adopt(*h, &v.st, fd, use), vfs.OK
 }
