@@ -87,7 +87,7 @@ func TestSystemCallFilterIsRecognised(t *testing.T) {
 				result <- err
 				return
 			}
-			_, err := probeFresh()
+			_, err := probeFresh(sysSetup)
 			result <- err
 		}()
 		err := <-result

@@ -4,6 +4,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/uring/internal/abi"
 )
 
 func TestEveryFeatureCanBeSwitchedOff(t *testing.T) {
@@ -57,4 +60,35 @@ func TestWorkersAreLimitedAndShared(t *testing.T) {
 	require.Equal(t, []int{3, 5}, []int{bounded, unbounded})
 	fd := int(file(t, "x").Fd())
 	ok(t, b, func(s *SQE) { s.PrepFsync(fd, true); s.AddFlags(Async) })
+}
+
+// refusing is a kernel that does not know these set-up flags.
+func refusing(flags uint32) setupFunc {
+	return func(entries uint32, p *abi.Params) (int, unix.Errno) {
+		if p.Flags&flags != 0 {
+			return -1, unix.EINVAL
+		}
+		return sysSetup(entries, p)
+	}
+}
+
+func TestUnknownSetupFlagIsDroppedAndRecorded(t *testing.T) {
+	k, err := probeFresh(refusing(abi.SetupNoSQArray))
+	require.NoError(t, err)
+	require.Equal(t, FeatureState{NoSQArray, Missing, "needs Linux 6.6"}, k.features.State(NoSQArray))
+	require.True(t, k.features.Has(SingleIssuer|DeferTaskrun))
+	require.Equal(t, "missing", Missing.String())
+}
+
+func TestKernelBelowTheFloorIsRefused(t *testing.T) {
+	_, err := probeFresh(refusing(abi.SetupNoSQArray | abi.SetupDeferTaskrun))
+	require.ErrorIs(t, err, ErrKernelOld)
+	require.ErrorContains(t, err, "run Linux 6.1 or later")
+	_, err = probeFresh(func(uint32, *abi.Params) (int, unix.Errno) { return -1, unix.ENOMEM })
+	require.ErrorIs(t, err, ErrMemory)
+}
+
+func TestSetsOfFeaturesHaveNames(t *testing.T) {
+	require.Equal(t, "SINGLE_ISSUER+SEND_ZC", (SingleIssuer | SendZC).String())
+	require.Empty(t, Feature(0).String())
 }

@@ -218,3 +218,44 @@ func TestReadMultishotOfAPipe(t *testing.T) {
 }
 
 func notifOf(c CQE) bool { return c.Notif() }
+
+func TestReceiveTakesOneBufferOfAGroup(t *testing.T) {
+	r := newRing(t, Config{})
+	a, b := tcpPair(t)
+	g := newGroup(t, r, 4, 2, 16, false)
+	require.Equal(t, GroupID(4), g.Group())
+	require.Equal(t, 2, g.Entries())
+	write(t, a, "0123456789")
+	c := do(t, r, func(s *SQE) { s.PrepRecvSelect(b, 4, 6, 0); s.AddRecvSendFlags(PollFirst) })
+	require.Equal(t, int32(6), c.Res)
+	require.False(t, c.More())
+	require.True(t, c.SockNonEmpty())
+	require.Equal(t, "012345", string(g.buf(0)[:6]))
+}
+
+func TestCancelAllOfOneUserDataOrFixedFile(t *testing.T) {
+	r := newRing(t, Config{})
+	a, _ := tcpPair(t)
+	require.NoError(t, r.RegisterFileTable(1))
+	require.NoError(t, r.UpdateFiles(0, int32(a)))
+	for _, cancel := range []func(s *SQE){
+		func(s *SQE) { s.PrepCancel(1, true) },
+		func(s *SQE) { s.PrepCancelFD(0, true) },
+	} {
+		for range 3 {
+			entry(t, r, 1, func(s *SQE) { s.PrepPollAdd(0, unix.POLLIN, false); s.AddFlags(FixedFile) })
+		}
+		entry(t, r, 2, cancel)
+		for range 4 {
+			c := next(t, r)
+			if c.UserData == 2 {
+				require.Equal(t, int32(3), c.Res)
+			} else {
+				require.Equal(t, unix.ECANCELED, c.Errno())
+			}
+		}
+	}
+	entry(t, r, 1, func(s *SQE) { s.PrepPollAdd(a, unix.POLLIN, false) })
+	entry(t, r, 2, func(s *SQE) { s.PrepPollRemove(1) })
+	require.Equal(t, uint64(3), next(t, r).UserData+next(t, r).UserData)
+}

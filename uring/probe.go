@@ -27,7 +27,7 @@ func probeKernel() (*kernelProbe, error) {
 	if probed.probe != nil {
 		return probed.probe, nil
 	}
-	p, err := probeFresh()
+	p, err := probeFresh(sysSetup)
 	if err != nil {
 		return nil, err
 	}
@@ -35,13 +35,16 @@ func probeKernel() (*kernelProbe, error) {
 	return p, nil
 }
 
-// probeFresh asks a scratch ring of one entry, so that nothing of the probing
-// is ever seen in a ring that is used.
-func probeFresh() (*kernelProbe, error) {
+// setupFunc is io_uring_setup; tests stand in for older kernels.
+type setupFunc func(entries uint32, p *abi.Params) (int, unix.Errno)
+
+// probeFresh asks a small scratch ring, so that nothing of the probing is ever
+// seen in a ring that is used.
+func probeFresh(setup setupFunc) (*kernelProbe, error) {
 	k := &kernelProbe{features: Features{found: AllFeatures, Kernel: kernelRelease()}}
 	f := &k.features
 	p := abi.Params{CQEntries: 16, Flags: setupFlags(f)}
-	fd, errno := sysSetup(4, &p)
+	fd, errno := setup(4, &p)
 	// What the kernel does not know is EINVAL; the youngest is given up first.
 	for _, one := range []Feature{NoSQArray, DeferTaskrun, SingleIssuer} {
 		if errno != unix.EINVAL {
@@ -49,7 +52,7 @@ func probeFresh() (*kernelProbe, error) {
 		}
 		f.miss(one, missingReason(one))
 		p = abi.Params{CQEntries: 16, Flags: setupFlags(f)}
-		fd, errno = sysSetup(4, &p)
+		fd, errno = setup(4, &p)
 	}
 	if errno != 0 {
 		return nil, diagnose("io_uring_setup", errno, readEnvironment())

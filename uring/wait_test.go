@@ -104,3 +104,38 @@ func TestTimeoutIsMultishot(t *testing.T) {
 	require.True(t, moreOf(next(t, r)))
 	require.False(t, moreOf(next(t, r)))
 }
+
+func TestTimeoutIsGivenANewTime(t *testing.T) {
+	r := newRing(t, Config{})
+	times, err := MapSlice[Timespec](2)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, UnmapSlice(times)) }()
+	times[0].Sec, times[1].Nsec = 3600, 1
+	entry(t, r, 1, func(s *SQE) { s.PrepTimeout(&times[0], 0, 0) })
+	entry(t, r, 2, func(s *SQE) { s.PrepTimeoutUpdate(1, &times[1], 0) })
+	got := map[uint64]int32{}
+	for range 2 {
+		c := next(t, r)
+		got[c.UserData] = c.Res
+	}
+	require.Equal(t, map[uint64]int32{1: -int32(unix.ETIME), 2: 0}, got)
+}
+
+func TestErrorsOfEnterHaveNames(t *testing.T) {
+	for errno, want := range map[unix.Errno]error{
+		unix.EAGAIN: ErrBusy, unix.EBUSY: ErrBusy, unix.EBADR: ErrLost,
+		unix.EEXIST: ErrThread, unix.EBADFD: ErrNotEnabled, unix.EFAULT: unix.EFAULT,
+	} {
+		require.ErrorIs(t, enterError(errno), want)
+	}
+}
+
+func TestWaitForMoreThanFitsIsWaitForAFullRing(t *testing.T) {
+	r := newRing(t, Config{Entries: 4, CQEntries: 4})
+	require.Equal(t, uint32(4), r.CQEntries())
+	for i := range 4 {
+		entry(t, r, uint64(i), (*SQE).PrepNop)
+	}
+	require.NoError(t, r.Wait(100, Forever))
+	require.Equal(t, 4, r.Ready())
+}
