@@ -1,0 +1,194 @@
+package faultfs
+
+import (
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// FS is a file system with faults. It implements vfs.FS.
+type FS struct {
+	in vfs.FS // immutable
+
+	// atomic
+	lost     atomic.Uint64 // mixed into the verifier: changes when data is lost
+	counts   [NumOp]atomic.Int64
+	failView atomic.Pointer[error]
+
+	mu     sync.Mutex // guards all below
+	rules  []*Fault
+	chance *rand.Rand
+	record bool
+	calls  []Call
+}
+
+// Call is the record of one call.
+type Call struct {
+	Op      Op
+	Name    string // of the entry, a Rename's source, Walk's path
+	Cred    *vfs.Cred
+	MayWait bool       // where it was made
+	Status  vfs.Status // what it returned
+}
+
+// Wrap returns a file system that behaves as in until rules are added. It takes
+// in over and closes it.
+func Wrap(in vfs.FS, seed uint64) *FS {
+	return &FS{in: in, chance: rand.New(rand.NewPCG(seed, 0))}
+}
+
+// Add puts a rule into force, behind those that are already.
+func (f *FS) Add(r Rule) *Fault {
+	x := &Fault{f: f, r: r}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.rules = append(f.rules, x)
+	return x
+}
+
+// Clear ends all rules.
+func (f *FS) Clear() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.rules = nil
+}
+
+// FailViews makes every attempt to make a View fail with err, until it is nil.
+func (f *FS) FailViews(err error) {
+	if err == nil {
+		f.failView.Store(nil)
+		return
+	}
+	f.failView.Store(&err)
+}
+
+// LoseData changes the write verifier, as a crash that lost unstable data does.
+func (f *FS) LoseData() { f.lost.Add(0x9e3779b97f4a7c15) }
+
+// Count returns how many calls of an operation have been made, also those that
+// were made to fail.
+func (f *FS) Count(op Op) int { return int(f.counts[op].Load()) }
+
+// Record starts to keep a record of every call, and forgets the former one.
+func (f *FS) Record() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.record, f.calls = true, nil
+}
+
+// Calls returns the record, in the order in which the calls returned.
+func (f *FS) Calls() []Call {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.calls)
+}
+
+// Root implements vfs.FS.
+func (f *FS) Root() vfs.Handle { return f.in.Root() }
+
+// Limits implements vfs.FS.
+func (f *FS) Limits() vfs.Limits { return f.in.Limits() }
+
+// Verifier implements vfs.FS.
+func (f *FS) Verifier() uint64 { return f.in.Verifier() ^ f.lost.Load() }
+
+// View implements vfs.FS.
+func (f *FS) View(th *vfs.Thread) (vfs.View, error) {
+	if err := f.failView.Load(); err != nil {
+		return nil, *err
+	}
+	in, err := f.in.View(th)
+	if err != nil {
+		return nil, err
+	}
+	return &view{f: f, in: in, mayWait: th.MayWait}, nil
+}
+
+// Close implements vfs.FS.
+func (f *FS) Close() error { return f.in.Close() }
+
+// view is an FS seen from one thread.
+type view struct {
+	f       *FS
+	in      vfs.View
+	mayWait bool
+}
+
+func (v *view) Close() { v.in.Close() }
+
+// call is one call on its way.
+type call struct {
+	op   Op
+	name string
+	c    *vfs.Cred
+	rule Rule // the one that applies to it; the zero value if none does
+}
+
+// begin counts the call, finds the rule for it and waits at its gate.
+func (v *view) begin(op Op, c *vfs.Cred, name string) call {
+	f := v.f
+	f.counts[op].Add(1)
+	x := call{op: op, name: name, c: c}
+	f.mu.Lock()
+	for _, r := range f.rules {
+		if r.applies(op, name, v.mayWait) {
+			x.rule = r.r
+			break
+		}
+	}
+	f.mu.Unlock()
+	if g := x.rule.Gate; g != nil && !g.IsOpen() {
+		if !v.mayWait && op != Walk {
+			x.rule = Rule{Status: vfs.Again}
+		} else {
+			g.pass()
+		}
+	}
+	return x
+}
+
+// run does the call: do is the wrapped operation, and fill fills the results as
+// far as the interface promises it for failures. fill can be nil.
+func (v *view) run(x *call, do func() vfs.Status, fill func()) vfs.Status {
+	s := x.rule.Status
+	switch {
+	case s == vfs.OK:
+		s = do()
+	case s == vfs.Again:
+		// No result may be touched.
+	case x.rule.AfterDone:
+		if got := do(); got == vfs.Again {
+			s = got // not done yet: the call comes again on a worker
+		}
+	case fill != nil && s != vfs.Stale && s != vfs.BadHandle:
+		fill()
+	}
+	if ops[x.op].flushes && x.rule.Status != vfs.OK && (s == vfs.IO || s == vfs.NoSpc || s == vfs.DQuot) {
+		v.f.LoseData()
+	}
+	v.f.mu.Lock()
+	if v.f.record {
+		v.f.calls = append(v.f.calls, Call{Op: x.op, Name: x.name, Cred: x.c, MayWait: v.mayWait, Status: s})
+	}
+	v.f.mu.Unlock()
+	return s
+}
+
+// attr fills a for a call that fails.
+func (v *view) attr(h vfs.Handle, a *vfs.Attr) {
+	if v.in.GetAttr(h, a) != vfs.OK {
+		a.Type = 0
+	}
+}
+
+// wcc fills w for a call that fails.
+func (v *view) wcc(h vfs.Handle, w *vfs.WCC) {
+	*w = vfs.WCC{}
+	if v.in.GetAttr(h, &w.After) == vfs.OK {
+		w.SetBefore(&w.After)
+		w.HasAfter = true
+	}
+}

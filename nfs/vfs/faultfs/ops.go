@@ -1,0 +1,80 @@
+package faultfs
+
+// Op is an operation: a method of vfs.View other than Close.
+type Op uint8
+
+// The operations.
+const (
+	GetAttr Op = iota
+	SetAttr
+	Access
+	Statfs
+	Read
+	Write
+	Commit
+	ReadLink
+	Lookup
+	Create
+	Mkdir
+	Symlink
+	Mknod
+	Remove
+	Rmdir
+	Rename
+	Link
+	Walk
+	ReadDir
+	NumOp // the number of operations
+)
+
+// ops says what there is to know of each operation. The names are the methods'.
+var ops = [NumOp]struct {
+	name string
+	// changes: it can change something, so it fails on a read-only file system.
+	changes bool
+	// flushes: failing it as a disc does means that unstable data may be lost.
+	flushes bool
+}{
+	GetAttr:  {name: "GetAttr"},
+	SetAttr:  {name: "SetAttr", changes: true},
+	Access:   {name: "Access"},
+	Statfs:   {name: "Statfs"},
+	Read:     {name: "Read"},
+	Write:    {name: "Write", changes: true, flushes: true},
+	Commit:   {name: "Commit", changes: true, flushes: true},
+	ReadLink: {name: "ReadLink"},
+	Lookup:   {name: "Lookup"},
+	Create:   {name: "Create", changes: true},
+	Mkdir:    {name: "Mkdir", changes: true},
+	Symlink:  {name: "Symlink", changes: true},
+	Mknod:    {name: "Mknod", changes: true},
+	Remove:   {name: "Remove", changes: true},
+	Rmdir:    {name: "Rmdir", changes: true},
+	Rename:   {name: "Rename", changes: true},
+	Link:     {name: "Link", changes: true},
+	Walk:     {name: "Walk"},
+	ReadDir:  {name: "ReadDir"},
+}
+
+// String returns the method's name.
+func (o Op) String() string {
+	if o < NumOp {
+		return ops[o].name
+	}
+	return "unknown operation"
+}
+
+// Changes reports whether the operation can change something.
+func (o Op) Changes() bool { return o < NumOp && ops[o].changes }
+
+// Changing returns all operations that can change something, for a [Rule] that
+// plays a full or read-only disc.
+func Changing() []Op {
+	var all []Op
+	for o := range NumOp {
+		if o.Changes() {
+			all = append(all, o)
+		}
+	}
+	return all
+}

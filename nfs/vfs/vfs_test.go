@@ -1,0 +1,95 @@
+package vfs_test
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+func TestEveryStatusHasAName(t *testing.T) {
+	seen := map[string]bool{}
+	for s := range vfs.NumStatus {
+		name := s.String()
+		require.NotEmpty(t, name, "status %d", s)
+		require.NotEqual(t, "unknown status", name, "status %d", s)
+		require.False(t, seen[name], "two statuses are called %q", name)
+		seen[name] = true
+	}
+	require.Equal(t, "unknown status", vfs.NumStatus.String())
+	require.Zero(t, vfs.OK)
+}
+
+func TestHandlesCarryUpToTheirMaximum(t *testing.T) {
+	for n := range vfs.HandleMax + 1 {
+		b := bytes.Repeat([]byte{7}, n)
+		h, ok := vfs.MakeHandle(b)
+		require.True(t, ok)
+		require.Equal(t, n, h.Len())
+		require.Equal(t, b, append([]byte{}, h.Bytes()...))
+	}
+	_, ok := vfs.MakeHandle(make([]byte, vfs.HandleMax+1))
+	require.False(t, ok)
+}
+
+func TestHandlesCompareByContentAndLength(t *testing.T) {
+	b := []byte{1, 2, 3}
+	h, _ := vfs.MakeHandle(b)
+	same, _ := vfs.MakeHandle([]byte{1, 2, 3})
+	require.Equal(t, h, same)
+	longer, _ := vfs.MakeHandle([]byte{1, 2, 3, 0})
+	require.NotEqual(t, h, longer, "a zero more is another handle")
+	b[0] = 9
+	require.Equal(t, byte(1), h.Bytes()[0], "the handle has its own copy")
+}
+
+func TestSetBeforeTakesThePreOperationHalf(t *testing.T) {
+	var w vfs.WCC
+	w.SetBefore(&vfs.Attr{Size: 1, Mtime: vfs.Time{Sec: 2}, Ctime: vfs.Time{Sec: 3}, Mode: 4})
+	require.Equal(t, vfs.WCC{HasBefore: true, Before: vfs.Before{Size: 1, Mtime: vfs.Time{Sec: 2}, Ctime: vfs.Time{Sec: 3}}}, w)
+}
+
+func TestEqualCredentialsAreOnePointer(t *testing.T) {
+	var creds vfs.Creds
+	a := creds.Intern(1, 2, []uint32{3, 4})
+	require.Same(t, a, creds.Intern(1, 2, []uint32{3, 4}))
+	for _, other := range []*vfs.Cred{
+		creds.Intern(2, 1, []uint32{3, 4}), creds.Intern(1, 2, []uint32{4, 3}), creds.Intern(1, 2, []uint32{3}),
+		creds.Intern(1, 2, nil), creds.Intern(1, 2, []uint32{3, 4, 0}), creds.Intern(1, 3, []uint32{3, 4}),
+	} {
+		require.NotSame(t, a, other)
+	}
+	require.Same(t, creds.Intern(1, 2, nil), creds.Intern(1, 2, []uint32{}))
+	require.Equal(t, vfs.Cred{UID: 1, GID: 2, Groups: []uint32{3, 4}}, *a)
+}
+
+func TestInterningBorrowsTheGroups(t *testing.T) {
+	var creds vfs.Creds
+	groups := []uint32{3, 4}
+	a := creds.Intern(1, 2, groups)
+	groups[0] = 9
+	require.Equal(t, []uint32{3, 4}, a.Groups)
+}
+
+func TestKnownCredentialsDoNotAllocate(t *testing.T) {
+	var creds vfs.Creds
+	groups := []uint32{3, 4, 5}
+	creds.Intern(1, 2, groups)
+	require.Zero(t, testing.AllocsPerRun(100, func() { creds.Intern(1, 2, groups) }))
+}
+
+// TestManyCredentialsDoNotGrowTheTable: whoever invents identities costs the
+// others a new look-up, not the server its memory; pointers held stay good.
+func TestManyCredentialsDoNotGrowTheTable(t *testing.T) {
+	var creds vfs.Creds
+	first := creds.Intern(7, 7, nil)
+	for uid := range uint32(20_000) {
+		c := creds.Intern(uid, 1<<31, []uint32{uid})
+		require.Equal(t, uid, c.UID)
+		require.Same(t, c, creds.Intern(uid, 1<<31, []uint32{uid}))
+	}
+	require.EqualValues(t, 7, first.UID)
+	require.NotSame(t, first, creds.Intern(7, 7, nil), "the table has started anew")
+}
