@@ -55,8 +55,10 @@ func newServer(t *export.Table, cfg Config) *server {
 }
 
 // program builds the table of procedures. Those that may sleep in any file
-// system are run on workers at once; those that may not be run twice for one
-// call, because the second run would give another answer, are marked Once.
+// system are run on workers at once, but for READDIR and READDIRPLUS: the lane
+// finds out first how much memory the reply needs. Those that may not be run
+// twice for one call, because the second run would give another answer, are
+// marked Once.
 func (s *server) program() *rpc.Program {
 	procedures := []rpc.Procedure{
 		procNull:        {Name: "NULL", Class: rpc.Inline, Handle: s.null},
@@ -75,8 +77,8 @@ func (s *server) program() *rpc.Program {
 		procRmdir:       {Name: "RMDIR", Class: rpc.Blocking, Once: true, Handle: s.rmdir},
 		procRename:      {Name: "RENAME", Class: rpc.Blocking, Once: true, Handle: s.rename},
 		procLink:        {Name: "LINK", Class: rpc.Blocking, Once: true, Handle: s.link},
-		procReaddir:     {Name: "READDIR", Class: rpc.Blocking, Handle: s.readdir},
-		procReaddirplus: {Name: "READDIRPLUS", Class: rpc.Blocking, Handle: s.readdirplus},
+		procReaddir:     {Name: "READDIR", Class: rpc.Inline, Handle: s.readdir},
+		procReaddirplus: {Name: "READDIRPLUS", Class: rpc.Inline, Handle: s.readdirplus},
 		procFsstat:      {Name: "FSSTAT", Class: rpc.Inline, Handle: s.fsstat},
 		procFsinfo:      {Name: "FSINFO", Class: rpc.Inline, Handle: s.fsinfo},
 		procPathconf:    {Name: "PATHCONF", Class: rpc.Inline, Handle: s.pathconf},

@@ -30,7 +30,7 @@ func TestTheTableHasAllProceduresOfTheProtocol(t *testing.T) {
 
 func TestWhatMayNotRunTwiceIsMarkedOnce(t *testing.T) {
 	once := []string{"SETATTR", "CREATE", "MKDIR", "SYMLINK", "MKNOD", "REMOVE", "RMDIR", "RENAME", "LINK"}
-	blocking := append([]string{"READDIR", "READDIRPLUS", "COMMIT"}, once...)
+	blocking := append([]string{"COMMIT"}, once...)
 	for _, q := range New(nil, Config{}).Versions[0].Procedures {
 		require.Equal(t, slices.Contains(once, q.Name), q.Once, q.Name)
 		require.Equal(t, slices.Contains(blocking, q.Name), q.Class == rpc.Blocking, q.Name)
