@@ -1,0 +1,240 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ringnfs/ringnfs/uring"
+)
+
+// TestMain makes this binary ringnfs itself when a test starts it as that.
+func TestMain(m *testing.M) {
+	if os.Getenv("RINGNFS_TEST_AS_PROGRAM") == "1" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func needRing(t *testing.T) {
+	t.Helper()
+	r, err := uring.New(uring.Config{})
+	if err != nil {
+		t.Skipf("needs io_uring: %v", err)
+	}
+	require.NoError(t, r.Close())
+}
+
+// process is a running ringnfs.
+type process struct {
+	cmd    *exec.Cmd
+	banner []string
+	stderr bytes.Buffer
+	ended  chan struct{}
+}
+
+// command is ringnfs with a state directory of its own and these arguments.
+func command(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	exe, err := os.Executable()
+	require.NoError(t, err)
+	c := exec.Command(exe, args...)
+	c.Env = append(os.Environ(), "RINGNFS_TEST_AS_PROGRAM=1", "XDG_STATE_HOME="+t.TempDir())
+	return c
+}
+
+// serve starts ringnfs and waits until it has said all that it says.
+func serve(t *testing.T, args ...string) *process {
+	t.Helper()
+	needRing(t)
+	p := &process{ended: make(chan struct{})}
+	p.cmd = command(t, append([]string{"serve", "--state-dir", t.TempDir()}, args...)...)
+	p.cmd.Stderr = &p.stderr
+	out, err := p.cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, p.cmd.Start())
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill() // an error says that it has ended
+		<-p.ended
+	})
+	complete := make(chan struct{})
+	go func() {
+		defer close(p.ended)
+		lines := bufio.NewScanner(out)
+		for macOS, seen := false, false; lines.Scan(); {
+			p.banner = append(p.banner, lines.Text())
+			macOS = macOS || strings.HasPrefix(lines.Text(), "mount on macOS")
+			if last := macOS && strings.Contains(lines.Text(), "mount_nfs"); last && !seen {
+				seen = true
+				close(complete)
+			}
+		}
+		_ = p.cmd.Wait() // the tests look at ProcessState
+	}()
+	select {
+	case <-complete:
+	case <-p.ended:
+		t.Fatalf("ringnfs ended: %s", p.stderr.String())
+	}
+	return p
+}
+
+func (p *process) end(t *testing.T, signals ...os.Signal) int {
+	t.Helper()
+	for _, s := range signals {
+		require.NoError(t, p.cmd.Process.Signal(s))
+	}
+	<-p.ended
+	return p.cmd.ProcessState.ExitCode()
+}
+
+var portInBanner = regexp.MustCompile(`port=(\d+),mountport=(\d+)`)
+
+func (p *process) port(t *testing.T) string {
+	t.Helper()
+	m := portInBanner.FindStringSubmatch(strings.Join(p.banner, "\n"))
+	require.NotNil(t, m, "no mount line")
+	return m[1]
+}
+
+func TestServeAnswersUntilASignalDrainsIt(t *testing.T) {
+	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		t.Run(fmt.Sprint(sig), func(t *testing.T) {
+			p := serve(t, "--port", "0", "--portmap", "off", t.TempDir())
+			c, err := net.Dial("tcp", "127.0.0.1:"+p.port(t))
+			require.NoError(t, err)
+			defer c.Close()
+			// NULL of NFS version 3, as one record (RFC 5531, sections 9 and 11).
+			call := []byte{0x80, 0, 0, 40, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1, 0x86, 0xa3, 0, 0, 0, 3, 0, 0, 0, 0,
+				0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+			_, err = c.Write(call)
+			require.NoError(t, err)
+			reply := make([]byte, 28)
+			_, err = c.Read(reply)
+			require.NoError(t, err)
+			assert.Equal(t, []byte{0x80, 0, 0, 24, 0, 0, 0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, reply)
+
+			assert.Zero(t, p.end(t, sig), p.stderr.String())
+			n, err := c.Read(reply)
+			assert.Zero(t, n)
+			assert.Error(t, err, "the connection is closed")
+			assert.Contains(t, p.stderr.String(), "drained")
+		})
+	}
+}
+
+func TestBannerNamesWhatIsServed(t *testing.T) {
+	dir := t.TempDir()
+	p := serve(t, "--port", "0", "--portmap", "off", "--ro", "--squash", "all", "--anonuid", "1000", "--anongid", "100", dir)
+	text := strings.Join(p.banner, "\n")
+	assert.Regexp(t, `^ringnfs \d+\.\d+\.\d+\S* \(go`, text)
+	var name syscall.Utsname
+	require.NoError(t, syscall.Uname(&name))
+	assert.Contains(t, text, "kernel ")
+	assert.Contains(t, text, "export "+dir+": read-only, everyone is 1000:100, for this machine")
+	assert.Contains(t, text, "NFS and MOUNT on port "+p.port(t))
+	assert.Contains(t, text, fmt.Sprintf("mount -t nfs -o vers=3,nolock,proto=tcp,port=%[1]s,mountport=%[1]s,mountproto=tcp 127.0.0.1:%[2]s /mnt", p.port(t), dir))
+}
+
+func TestAFeatureThatIsSwitchedOffIsNamed(t *testing.T) {
+	p := serve(t, "--port", "0", "--portmap", "off", "--without", "SEND_ZC", t.TempDir())
+	assert.Regexp(t, `(?m)^  without SEND_ZC: \S`, strings.Join(p.banner, "\n"))
+	assert.Zero(t, p.end(t, syscall.SIGTERM), p.stderr.String())
+}
+
+func TestAPortOfItsOwnForMount(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	_, mount, err := net.SplitHostPort(l.Addr().String())
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	p := serve(t, "--listen", "127.0.0.1", "--port", "0", "--mount-port", mount, "--portmap", "off", t.TempDir())
+	assert.NotEqual(t, mount, p.port(t))
+	assert.Contains(t, strings.Join(p.banner, "\n"), "mountport="+mount+",")
+}
+
+func TestWhatCannotBeServedIsOneLineAndExitCode1(t *testing.T) {
+	needRing(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	_, taken, err := net.SplitHostPort(l.Addr().String())
+	require.NoError(t, err)
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	for _, c := range []struct {
+		name string
+		args []string
+		says string
+	}{
+		{"no such directory", []string{filepath.Join(dir, "none")}, filepath.Join(dir, "none")},
+		{"not a directory", []string{file}, file},
+		{"twice the same", []string{dir, dir}, "twice"},
+		{"without handles", []string{"/proc"}, "/proc"},
+		{"port taken", []string{"--listen", "127.0.0.1", "--port", taken, dir}, taken},
+		{"address of another machine", []string{"--listen", "192.0.2.1", dir}, "192.0.2.1"},
+		{"unknown feature", []string{"--without", "NONSENSE", dir}, "NONSENSE"},
+		{"too little memory", []string{"--memory", "1K", dir}, "memory"},
+		{"state in a file", []string{"--state-dir", file, dir}, file},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cmd := command(t, append([]string{"serve", "--portmap", "off", "--state-dir", t.TempDir()}, c.args...)...)
+			var stdout, stderr bytes.Buffer
+			cmd.Stdout, cmd.Stderr = &stdout, &stderr
+			timer := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() }) // it serves, so the test fails
+			err := cmd.Run()
+			timer.Stop()
+			require.Error(t, err)
+			assert.Equal(t, 1, cmd.ProcessState.ExitCode())
+			assert.Empty(t, stdout.String(), "nothing was started")
+			assert.Contains(t, stderr.String(), c.says)
+			assert.True(t, strings.HasPrefix(stderr.String(), "ringnfs: "), stderr.String())
+			assert.Equal(t, 1, strings.Count(stderr.String(), "\n"), stderr.String())
+		})
+	}
+}
+
+func TestAPortThatIsOnlyPreferredIsReplaced(t *testing.T) {
+	preferred := "12049"
+	if os.Geteuid() == 0 {
+		preferred = "2049"
+	}
+	// Taken by this test, or by whoever runs an NFS server here.
+	if l, err := net.Listen("tcp", "127.0.0.1:"+preferred); err == nil {
+		defer l.Close()
+	}
+	p := serve(t, "--listen", "127.0.0.1", "--portmap", "off", t.TempDir())
+	assert.NotEqual(t, preferred, p.port(t))
+	assert.Contains(t, strings.Join(p.banner, "\n"), "port "+preferred+" is taken")
+}
+
+func TestHandlesAndPortsSurviveARestart(t *testing.T) {
+	state, dir := t.TempDir(), t.TempDir()
+	first := serve(t, "--port", "0", "--portmap", "off", "--state-dir", state, dir)
+	port := first.port(t)
+	before, err := os.ReadDir(state)
+	require.NoError(t, err)
+	require.NotEmpty(t, before)
+	require.NoError(t, first.cmd.Process.Kill())
+	<-first.ended
+	second := serve(t, "--port", port, "--portmap", "off", "--state-dir", state, dir)
+	assert.Equal(t, port, second.port(t))
+	assert.Zero(t, second.end(t, syscall.SIGTERM), second.stderr.String())
+	after, err := os.ReadDir(state)
+	require.NoError(t, err)
+	assert.Len(t, after, len(before))
+}

@@ -1,0 +1,104 @@
+//go:build interop
+
+package interop
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// sizes are those at which transfers begin to differ: nothing, less than a word
+// of padding, a page, more than one READ or WRITE, many.
+var sizes = []int64{0, 1, 4095, 4096, 1<<20 + 3, 24<<20 + 1}
+
+// TestLibnfs moves files with libnfs's programs, both ways.
+func TestLibnfs(t *testing.T) {
+	t.Parallel()
+	needRoot(t) // it says that it is root, and so the files' owner is
+	need(t, "nfs-cp", "nfs-ls", "nfs-cat")
+	s := serve(t, nil, anyPort...)
+	calls := capture(t, nil, "lo", s)
+	local := t.TempDir()
+	url := func(name string) string {
+		return fmt.Sprintf("nfs://127.0.0.1%s/%s?nfsport=%s&mountport=%s&version=3", s.dir, name, s.port, s.mount)
+	}
+	for _, n := range sizes {
+		t.Run(fmt.Sprintf("%d bytes", n), func(t *testing.T) {
+			name := fmt.Sprintf("f%d", n)
+			from, back := filepath.Join(local, name), filepath.Join(local, name+".back")
+			randomFile(t, from, n)
+			command(t, "nfs-cp", from, url(name))
+			assert.Equal(t, sum(t, from), sum(t, filepath.Join(s.dir, name)), "what the server has")
+			command(t, "nfs-cp", url(name), back)
+			assert.Equal(t, sum(t, from), sum(t, back), "what comes back")
+			out, err := exec.Command("nfs-cat", url(name)).Output()
+			require.NoError(t, err)
+			assert.Len(t, out, int(n))
+		})
+	}
+	t.Run("listing", func(t *testing.T) {
+		require.NoError(t, os.Mkdir(filepath.Join(s.dir, "d"), 0o755))
+		for i := range 300 {
+			require.NoError(t, os.WriteFile(filepath.Join(s.dir, "d", fmt.Sprintf("a-name-of-some-length-%03d", i)), nil, 0o644))
+		}
+		list := command(t, "nfs-ls", url("d"))
+		assert.Equal(t, 300, strings.Count(list, "a-name-of-some-length-"))
+		assert.Contains(t, command(t, "nfs-ls", "-R", url("")), "a-name-of-some-length-299")
+	})
+	t.Run("by the short path of the only export", func(t *testing.T) {
+		out := command(t, "nfs-ls", fmt.Sprintf("nfs://127.0.0.1/?nfsport=%s&mountport=%s&version=3", s.port, s.mount))
+		assert.Contains(t, out, "f4096")
+	})
+	t.Run("outside of the export", func(t *testing.T) {
+		out, err := try("nfs-ls", fmt.Sprintf("nfs://127.0.0.1%s?nfsport=%s&mountport=%s&version=3", filepath.Dir(s.dir), s.port, s.mount))
+		assert.Error(t, err, out)
+	})
+	calls.check(t, 200, "READ", "WRITE", "LOOKUP", "READDIRPLUS", "MNT")
+}
+
+// TestGoClient moves files with a client written in Go, both ways.
+func TestGoClient(t *testing.T) {
+	t.Parallel()
+	needRoot(t)
+	client := filepath.Join(t.TempDir(), "goclient")
+	build := exec.Command("go", "build", "-o", client, ".")
+	build.Dir = filepath.Join(here, "goclient")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, string(out))
+	s := serve(t, nil, anyPort...)
+	calls := capture(t, nil, "lo", s)
+	local := t.TempDir()
+	do := func(t *testing.T, args ...string) string {
+		t.Helper()
+		return command(t, client, append([]string{"127.0.0.1:" + s.port, s.dir}, args...)...)
+	}
+	for _, n := range sizes {
+		t.Run(fmt.Sprintf("%d bytes", n), func(t *testing.T) {
+			name := fmt.Sprintf("f%d", n)
+			from, back := filepath.Join(local, name), filepath.Join(local, name+".back")
+			randomFile(t, from, n)
+			do(t, "put", from, name)
+			assert.Equal(t, sum(t, from), sum(t, filepath.Join(s.dir, name)), "what the server has")
+			do(t, "get", name, back)
+			assert.Equal(t, sum(t, from), sum(t, back), "what comes back")
+		})
+	}
+	t.Run("names", func(t *testing.T) {
+		do(t, "mkdir", "d")
+		do(t, "mv", "f1", "d/moved")
+		list := do(t, "ls", "d")
+		assert.Contains(t, list, "moved 1 false")
+		assert.NoFileExists(t, filepath.Join(s.dir, "f1"))
+		do(t, "rm", "d/moved")
+		do(t, "rmdir", "d")
+		assert.NoDirExists(t, filepath.Join(s.dir, "d"))
+	})
+	calls.check(t, 100, "READ", "WRITE", "CREATE", "COMMIT", "READDIRPLUS", "RENAME", "MKDIR", "RMDIR", "REMOVE", "MNT", "UMNT")
+}
