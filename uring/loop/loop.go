@@ -3,6 +3,7 @@ package loop
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ringnfs/ringnfs/uring"
@@ -44,6 +45,10 @@ type Loop struct {
 	table slotTable
 	cqes  [batchMax]uring.CQE
 	n     int // completions listed in cqes
+	// late are completions that had to be taken from a busy ring while others
+	// were being handled; they come before those that are still in it.
+	late  []uring.CQE
+	again bool
 	stop  bool
 	err   error
 	now   time.Time
@@ -88,18 +93,53 @@ type quiet struct{}
 
 func (quiet) Complete(ID, Kind, int32, uint32, bool) {}
 
+const (
+	// submitsMax is how often a full submission queue is submitted before the
+	// ring is given up.
+	submitsMax = 256
+	// patience is how many of them follow each other at once.
+	patience = 16
+)
+
 func (l *Loop) entry() *uring.SQE {
-	for range 3 {
+	if sqe := l.ring.SQE(); sqe != nil {
+		return sqe
+	}
+	for try := 0; try < submitsMax && l.err == nil; try++ {
+		if _, err := l.ring.Submit(); errors.Is(err, uring.ErrBusy) {
+			// The kernel wants its completions to be taken, or has no memory.
+			if !l.keepLate() && try > patience {
+				time.Sleep(time.Millisecond)
+			}
+		} else if err != nil {
+			l.fail(fmt.Errorf("loop: submitting: %w", err))
+			break
+		}
 		if sqe := l.ring.SQE(); sqe != nil {
 			return sqe
-		}
-		if _, err := l.ring.Submit(); err != nil && !errors.Is(err, uring.ErrBusy) {
-			l.fail(err)
-			break
 		}
 	}
 	l.fail(errors.New("loop: the kernel takes no entries from a full submission queue"))
 	return new(uring.SQE)
+}
+
+// keepLate takes completions from the ring without running them, and reports
+// whether there were any.
+func (l *Loop) keepLate() bool {
+	var cqes [16]uring.CQE
+	n := l.ring.Harvest(cqes[:])
+	l.late = append(l.late, cqes[:n]...)
+	return n > 0
+}
+
+// harvest lists completions for the next turn.
+func (l *Loop) harvest() {
+	l.n = 0
+	if len(l.late) > 0 {
+		l.n = copy(l.cqes[:], l.late)
+		l.late = slices.Delete(l.late, 0, l.n)
+	}
+	l.n += l.ring.Harvest(l.cqes[l.n:])
 }
 
 // Fail ends the loop with err: something is wrong that makes the memory which is
@@ -129,6 +169,10 @@ func (l *Loop) Post(t Task) error {
 // the loop's thread; the owner cancels its operations before or after.
 func (l *Loop) Stop() { l.stop = true }
 
+// Again makes the next turn follow this one without waiting: the owner has left
+// something to do. It belongs to the loop's thread.
+func (l *Loop) Again() { l.again = true }
+
 // InFlight returns how many operations have not had their last completion,
 // without the loop's own.
 func (l *Loop) InFlight() int {
@@ -151,10 +195,14 @@ func (l *Loop) Run() error {
 	l.now = time.Now()
 	next := l.now.Add(l.tick)
 	for turn := 0; l.err == nil; turn++ {
+		l.again = false
 		for _, t := range l.box.take() {
 			t.Run()
 		}
 		l.dispatch()
+		if l.err != nil {
+			break
+		}
 		l.owner.Turn()
 		if l.stop && l.InFlight() == 0 && l.box.empty() {
 			break
@@ -164,8 +212,8 @@ func (l *Loop) Run() error {
 			l.fail(fmt.Errorf("loop: submitting: %w", err))
 			break
 		}
-		l.n = l.ring.Harvest(l.cqes[:])
-		if l.n == 0 {
+		l.harvest()
+		if l.n == 0 && !l.again {
 			l.sleep(next)
 		} else if turn&63 != 0 {
 			continue
@@ -182,7 +230,7 @@ func (l *Loop) Run() error {
 func (l *Loop) sleep(next time.Time) {
 	l.box.arm(l)
 	l.box.asleep.Store(true)
-	if !l.box.empty() {
+	if !l.box.empty() || len(l.late) > 0 {
 		l.box.asleep.Store(false)
 		return
 	}
@@ -191,7 +239,7 @@ func (l *Loop) sleep(next time.Time) {
 		l.fail(fmt.Errorf("loop: waiting: %w", err))
 	}
 	l.box.asleep.Store(false)
-	l.n = l.ring.Harvest(l.cqes[:])
+	l.harvest()
 }
 
 // dispatch runs the listed completions.
@@ -209,6 +257,9 @@ func (l *Loop) dispatch() {
 			l.table.put(id)
 		}
 		h.Complete(id, kind, c.Res, c.Flags, last)
+		if l.err != nil {
+			return // what the others say may be wrong
+		}
 	}
 	l.n = 0
 }
@@ -218,11 +269,12 @@ func (l *Loop) end() error {
 	if l.err == nil && l.box.armed {
 		l.Cancel(l.box.id)
 		for l.table.inUse > 0 && l.err == nil {
-			if err := l.ring.Wait(1, time.Second); err != nil {
-				l.fail(fmt.Errorf("loop: waiting for the last completions: %w", err))
-				break
+			if l.harvest(); l.n == 0 {
+				if err := l.ring.Wait(1, time.Second); err != nil && !errors.Is(err, uring.ErrBusy) {
+					l.fail(fmt.Errorf("loop: waiting for the last completions: %w", err))
+					break
+				}
 			}
-			l.n = l.ring.Harvest(l.cqes[:])
 			l.dispatch()
 		}
 	}

@@ -23,6 +23,9 @@ func (f TaskFunc) Run() { f() }
 // loop has said that it is about to sleep.
 type mailbox struct {
 	asleep atomic.Bool
+	// any is true when there are tasks, so that a turn without them need not
+	// take the lock. It is set and cleared with mu held.
+	any atomic.Bool
 
 	mu     sync.Mutex
 	tasks  []Task // guarded by mu
@@ -68,6 +71,7 @@ func (m *mailbox) post(t Task) bool {
 		return false
 	}
 	m.tasks = append(m.tasks, t)
+	m.any.Store(true)
 	if m.asleep.CompareAndSwap(true, false) {
 		one := [countBytes]byte{1}
 		// The counter is far from its limit, so the write cannot block or fail.
@@ -80,17 +84,20 @@ func (m *mailbox) post(t Task) bool {
 // the next call.
 func (m *mailbox) take() []Task {
 	clear(m.taken)
+	if !m.any.Load() {
+		m.taken = m.taken[:0]
+		return nil
+	}
 	m.mu.Lock()
 	m.tasks, m.taken = m.taken[:0], m.tasks
+	m.any.Store(false)
 	m.mu.Unlock()
 	return m.taken
 }
 
-func (m *mailbox) empty() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return len(m.tasks) == 0
-}
+// empty is exact for the sleeping side: a post makes any true before it looks at
+// asleep, and the loop makes asleep true before it looks here.
+func (m *mailbox) empty() bool { return !m.any.Load() }
 
 // arm prepares the read that wakes the loop.
 func (m *mailbox) arm(l *Loop) {

@@ -26,10 +26,9 @@ type slot struct {
 
 // slotTable gives out slots and finds them by ID.
 type slotTable struct {
-	slots  []slot
-	free   uint32 // first free index+1, 0: none
-	inUse  int
-	maxGen uint32
+	slots []slot
+	free  uint32 // first free index+1, 0: none
+	inUse int
 }
 
 func (t *slotTable) take(h Handler, k Kind) ID {
