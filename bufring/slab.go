@@ -1,6 +1,7 @@
 package bufring
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/ringnfs/ringnfs/uring"
@@ -77,6 +78,11 @@ func NewSlabs(arenaBytes, largeMax int, reg Registrar) (*Slabs, error) {
 	small := max(extentSize, len(m)/8)
 	medium := max(extentSize, len(m)/4)
 	shares := [numClasses]int{small, medium, len(m) - small - medium}
+	if shares[Large] < largeMax {
+		return nil, errors.Join(
+			fmt.Errorf("bufring: an arena of %d bytes has no room for one send slab of %d: make it larger by %d", arenaBytes, largeMax, largeMax-shares[Large]),
+			uring.Unmap(m))
+	}
 	for c := range s.pools {
 		s.pools[c] = slabPool{owner: s, class: Class(c), size: sizes[c], max: shares[c] / sizes[c]}
 	}
