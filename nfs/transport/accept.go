@@ -30,6 +30,15 @@ func (a *acceptor) arm() {
 	a.id = id
 }
 
+// retry is called once per tick: it arms an accept that ended with an error, and
+// repeats a cancellation that came at the wrong moment.
+func (a *acceptor) retry() {
+	if a.stopping && a.id != 0 {
+		a.lane.loop.Cancel(a.id)
+	}
+	a.arm()
+}
+
 // Complete implements loop.Handler.
 func (a *acceptor) Complete(_ loop.ID, _ loop.Kind, res int32, _ uint32, last bool) {
 	if last {
@@ -41,11 +50,15 @@ func (a *acceptor) Complete(_ loop.ID, _ loop.Kind, res int32, _ uint32, last bo
 	case errno == unix.EMFILE, errno == unix.ENFILE, errno == unix.ENOBUFS, errno == unix.ENOMEM:
 		a.lane.srv.cfg.Log.Warn("cannot accept a connection", "error", errno,
 			"remedy", "raise the limit on open files")
-	case errno == unix.ECANCELED:
-	default:
+	case errno == unix.ECONNABORTED, errno == unix.EPROTO, errno == unix.EPERM,
+		errno == unix.EINTR, errno == unix.EAGAIN:
 		// The peer gave up before it was accepted, or the like.
 		a.lane.srv.cfg.Log.Debug("accept failed", "error", errno)
 		a.arm()
+	case errno == unix.ECANCELED:
+	default:
+		// It may last: tried at once, it could keep the lane busy with nothing else.
+		a.lane.srv.cfg.Log.Warn("cannot accept a connection", "error", errno)
 	}
 	if a.stopping && a.id == 0 {
 		a.close()

@@ -3,7 +3,6 @@ package transport
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 	"unsafe"
 
@@ -31,8 +30,14 @@ type conn struct {
 	// receive memory ran short.
 	spill *bufring.Buffer
 	since time.Time // when the present record began
-	// backlog is what was received while the connection was blocked.
-	backlog []bufring.Segment
+	// in is the lane's list of those in the middle of a record that the
+	// connection is on.
+	in            *connList
+	before, after *conn
+	// backlog is what was received while the connection was blocked, from
+	// backlogAt on.
+	backlog   []bufring.Segment
+	backlogAt int
 	// pinned is the receive memory that held, backlog and parked calls keep from
 	// being reused, in bytes.
 	pinned    int
@@ -52,6 +57,7 @@ type conn struct {
 	inFlight  int // bytes of the send in flight
 	unsent    int // bytes in batch and out
 	vector    *vector
+	idled     bool      // the last send has moved nothing
 	progress  time.Time // when the peer last took something
 	acked     uint64    // what it had taken then
 	calls     int       // parked
@@ -106,7 +112,7 @@ func (cn *conn) steer() {
 	idle := cn.calls == 0 && cn.unsent == 0 && cn.sending == 0
 	switch {
 	case cn.dead:
-	case cn.eof && idle && (cn.draining || len(cn.backlog) == 0):
+	case cn.eof && idle && (cn.draining || !cn.behind()):
 		cn.kill("")
 	case cn.draining && idle:
 		// The replies are sent. Closing now could reset the connection and take
@@ -151,8 +157,12 @@ func (cn *conn) Complete(id loop.ID, kind loop.Kind, res int32, flags uint32, la
 // received handles a completion of the receive.
 func (cn *conn) received(res int32, flags uint32, last bool) {
 	l := cn.lane
-	if last {
+	switch {
+	case last:
 		cn.receive, cn.canceling = 0, false
+	case !cn.dead:
+		// A cancellation that came at the wrong moment (EALREADY) is repeated.
+		cn.canceling = false
 	}
 	if res > 0 {
 		segs, err := l.consume(res, flags)
@@ -184,7 +194,7 @@ func (cn *conn) input(s *bufring.Segment) {
 	switch {
 	case cn.dead || cn.draining:
 		s.Release()
-	case cn.blocked() || len(cn.backlog) > 0:
+	case cn.blocked() || cn.behind():
 		cn.pinned += cn.lane.pinnedBy(s)
 		cn.backlog = append(cn.backlog, *s)
 	default:
@@ -192,14 +202,36 @@ func (cn *conn) input(s *bufring.Segment) {
 	}
 }
 
+// behind reports whether received bytes wait to be parsed.
+func (cn *conn) behind() bool { return cn.backlogAt < len(cn.backlog) }
+
 // unblock parses what waited, as long as it may.
 func (cn *conn) unblock() {
-	for len(cn.backlog) > 0 && !cn.blocked() {
-		s := cn.backlog[0]
-		cn.backlog = slices.Delete(cn.backlog, 0, 1)
+	for cn.behind() && !cn.blocked() {
+		s := cn.backlog[cn.backlogAt]
+		cn.backlog[cn.backlogAt] = bufring.Segment{}
+		cn.backlogAt++
 		cn.pinned -= cn.lane.pinnedBy(&s)
 		cn.parse(s)
 	}
+	if !cn.behind() && cn.backlogAt > 0 {
+		cn.backlogAt = 0
+		if cn.backlog = cn.backlog[:0]; cap(cn.backlog) > heldMax {
+			cn.backlog = nil
+		}
+	}
+}
+
+// putBack makes s the first to be parsed when the connection is not blocked any
+// more.
+func (cn *conn) putBack(s bufring.Segment) {
+	cn.pinned += cn.lane.pinnedBy(&s)
+	if cn.backlogAt > 0 {
+		cn.backlogAt--
+		cn.backlog[cn.backlogAt] = s
+		return
+	}
+	cn.backlog = append(cn.backlog, s) // it is empty: nothing is parsed past it
 }
 
 // parse takes the records out of s and begins their calls. It takes s over.
@@ -208,8 +240,7 @@ func (cn *conn) parse(s bufring.Segment) {
 	for len(chunk) > 0 {
 		if cn.blocked() && !cn.dead {
 			s.Data = chunk
-			cn.pinned += cn.lane.pinnedBy(&s)
-			cn.backlog = slices.Insert(cn.backlog, 0, s)
+			cn.putBack(s)
 			return
 		}
 		if cn.dead {
@@ -245,6 +276,7 @@ func (cn *conn) record(last bufring.Segment) {
 	clear(cn.held)
 	cn.held = cn.held[:0]
 	cn.dropSpill()
+	cn.list(nil)
 	if err := cn.programs.Parse(&c.Call, c.views[0], c.views[1:]); err != nil {
 		l.retire(c)
 		cn.kill(err.Error())
@@ -294,6 +326,7 @@ func (cn *conn) hold(seg []byte, owner *bufring.Buffer) {
 	l := cn.lane
 	if len(cn.held) == 0 {
 		cn.since = l.loop.Now()
+		cn.list(&l.holding)
 	}
 	if cn.spill != nil {
 		cn.spillMore(seg)
@@ -344,14 +377,15 @@ func (cn *conn) kill(why string) {
 
 // dropInput gives back everything that was received and not parsed.
 func (cn *conn) dropInput() {
-	for _, list := range []*[]bufring.Segment{&cn.held, &cn.backlog} {
-		for i := range *list {
-			cn.pinned -= cn.lane.pinnedBy(&(*list)[i])
-			(*list)[i].Release()
+	for _, list := range [][]bufring.Segment{cn.held, cn.backlog[cn.backlogAt:]} {
+		for i := range list {
+			cn.pinned -= cn.lane.pinnedBy(&list[i])
+			list[i].Release()
 		}
-		*list = nil
 	}
+	cn.held, cn.backlog, cn.backlogAt = nil, nil, 0
 	cn.dropSpill()
+	cn.list(nil)
 }
 
 // bury closes the socket of a dead connection when no operation names it, and

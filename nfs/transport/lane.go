@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -53,6 +54,8 @@ type lane struct {
 	touched   []*conn
 	working   []*conn // touched, being served
 	starved   []*conn
+	holding   connList          // in the middle of a record, in receive buffers
+	spilled   connList          // in the middle of a record, in a send slab
 	waiting   [classes]callList // calls that wait for a reply buffer
 	returned  bool              // a slab has come back since the last look
 	calls     *call             // pool
@@ -142,6 +145,7 @@ func (l *lane) runLane(ready chan<- error) {
 	l.srv.cfg.Detach(&l.place)
 	l.err = errors.Join(err, l.close())
 	if err != nil {
+		l.abandon()
 		l.srv.cfg.Log.Error("a lane has failed; the server ends", "lane", l.place.Index, "error", err)
 		l.srv.abort()
 	}
@@ -173,17 +177,30 @@ func (l *lane) close() error {
 	return errors.Join(errs...)
 }
 
+// abandon closes the sockets of a failed lane, whose ring is closed, so that
+// their peers do not wait for ever.
+func (l *lane) abandon() {
+	for _, a := range slices.Clone(l.acceptors) {
+		a.close()
+	}
+	for l.conns != nil {
+		cn := l.conns
+		if !cn.closed {
+			cn.dead, cn.closed = true, true
+			_ = unix.Close(cn.fd)
+		}
+		l.remove(cn)
+	}
+}
+
 // Turn implements loop.Owner: it serves the connections that something happened
 // to, gives memory to calls that waited for it, and receives again where buffers
 // were missing.
 func (l *lane) Turn() {
-	for {
+	for l.returned || len(l.touched) > 0 {
 		if l.returned {
 			l.returned = false
 			l.serveWaiting()
-		}
-		if len(l.touched) == 0 {
-			break
 		}
 		l.touched, l.working = l.working[:0], l.touched
 		for _, cn := range l.working {
@@ -191,10 +208,13 @@ func (l *lane) Turn() {
 			cn.service()
 		}
 		clear(l.working)
+		l.relieve()
 	}
-	l.relieve()
 	l.group.Publish()
 	l.feed()
+	if l.returned || len(l.touched) > 0 {
+		l.loop.Again()
+	}
 	if l.draining && l.conns == nil && len(l.acceptors) == 0 {
 		l.loop.Stop()
 	}
@@ -226,52 +246,53 @@ func (l *lane) serveWaiting() {
 	}
 }
 
-// feed arms the receives that ended for want of buffers, as many as there are
-// buffers now, in the order in which they ended.
+// feed arms the receives that ended for want of buffers, in the order in which
+// they ended, and not more at once than there are buffers. A receive that is
+// armed need not take one (the kernel says ENOBUFS before it looks whether there
+// is data), so while buffers are left the others follow in the next turn.
 func (l *lane) feed() {
-	n := min(len(l.starved), l.group.Available())
-	for _, cn := range l.starved[:n] {
+	if len(l.starved) == 0 {
+		return
+	}
+	n, i := l.group.Available(), 0
+	for ; i < len(l.starved) && n > 0; i++ {
+		cn := l.starved[i]
 		cn.starved = false
-		if !cn.dead {
-			cn.steer()
+		if cn.steer(); cn.receive != 0 {
+			n--
 		}
 	}
-	l.starved = append(l.starved[:0], l.starved[n:]...)
+	if l.starved = slices.Delete(l.starved, 0, i); len(l.starved) > 0 && i > 0 {
+		l.loop.Again()
+	}
 }
 
 // relieve makes connections that are in the middle of a record give their
 // receive buffers back when few are left, those that have waited longest first.
 func (l *lane) relieve() {
 	low := l.group.Count() / 4
-	if l.group.Available() > low {
-		return
-	}
-	for l.group.Available() <= low {
-		var oldest *conn
-		for cn := l.conns; cn != nil; cn = cn.nxt {
-			if !cn.dead && len(cn.held) > 0 && cn.spill == nil && (oldest == nil || cn.since.Before(oldest.since)) {
-				oldest = cn
-			}
-		}
-		if oldest == nil {
-			return
-		}
-		oldest.spillHeld()
-		if oldest.dead {
-			oldest.service()
-		}
+	for l.group.Available() <= low && l.holding.head != nil {
+		l.holding.head.spillHeld() // takes it off the list
 	}
 }
 
-// Tick implements loop.Owner: it drops peers that do not take their replies.
+// Tick implements loop.Owner: it drops peers that do not take their replies, and
+// those that keep memory with records which they do not end, when others wait
+// for it.
 func (l *lane) Tick(now time.Time) {
 	limit := l.srv.cfg.SendTimeout
-	pressed := false
+	waiting := false
 	for i := range l.waiting {
-		pressed = pressed || l.waiting[i].head != nil
+		waiting = waiting || l.waiting[i].head != nil
 	}
+	// What a peer sent before it was no longer read from keeps receive memory as
+	// long as its replies do.
+	pressed := waiting || len(l.starved) > 0
 	if pressed && l.pressed {
 		limit = min(limit, pressedTimeout)
+		if cn := l.spilled.head; waiting && cn != nil && now.Sub(cn.since) > pressedTimeout {
+			cn.kill("others wait for the memory of a record that arrives slowly")
+		}
 	}
 	l.pressed = pressed
 	for cn := l.conns; cn != nil; cn = cn.nxt {
@@ -284,7 +305,7 @@ func (l *lane) Tick(now time.Time) {
 		}
 	}
 	for _, a := range l.acceptors {
-		a.arm()
+		a.retry()
 	}
 }
 

@@ -115,7 +115,9 @@ func (cn *conn) flush() {
 	for i := range cn.out[:cn.sending] {
 		cn.inFlight += len(cn.out[i].Data)
 	}
-	cn.progress = l.loop.Now()
+	if !cn.idled {
+		cn.progress = l.loop.Now()
+	}
 	const flags = unix.MSG_NOSIGNAL | unix.MSG_WAITALL
 	_, sqe := l.loop.Begin(cn, kindSend)
 	cn.ops++
@@ -143,6 +145,7 @@ func (cn *conn) sent(res int32) {
 	done := max(int(res), 0)
 	cn.unsent -= done
 	cn.inFlight = 0
+	cn.idled = done == 0
 	pieces := cn.sending
 	cn.sending = 0
 	if cn.dead {

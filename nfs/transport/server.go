@@ -17,11 +17,22 @@ import (
 
 // Server runs lanes, workers and datagram sockets.
 //
-//	New -> Start -> Drain (or Close) ; each once
+//	New -> Start -> Drain (or Close)
+//
+// Drain, Close and Wait may be called from any goroutine, together and again.
 type Server struct {
-	cfg      Config
-	newRing  func(uring.Feature) (ring, error)
-	lanes    []*lane
+	cfg     Config
+	newRing func(uring.Feature) (ring, error)
+
+	// life is held by Start, which the others wait for.
+	life  sync.Mutex
+	began bool // guarded by life: Start was called, or the end before it
+
+	mu      sync.Mutex
+	running []*lane // guarded by mu
+	aborted bool    // guarded by mu
+
+	lanes    []*lane // immutable once Start has returned
 	queue    workQueue
 	workers  sync.WaitGroup
 	datagram []*datagramSocket
@@ -48,27 +59,33 @@ func Places(lanes, workers, datagrams int) int { return lanes + workers + datagr
 
 // Start makes the rings and threads and begins to serve the listeners, which it
 // takes over even when it fails. When it returns nil, calls are being answered.
+// It works once, and fails after Drain or Close.
 func (s *Server) Start(listeners []Listener) (err error) {
+	s.life.Lock()
+	defer s.life.Unlock()
 	defer func() {
 		if err != nil {
 			closeListeners(listeners)
 		}
 	}()
-	places := 0
-	for range s.cfg.Lanes {
-		s.lanes = append(s.lanes, newLane(s, places))
-		places++
+	if s.began {
+		return ErrOver
 	}
+	s.began = true
+	places := 0
 	ready := make(chan error)
-	started := s.lanes[:0:0]
-	for _, l := range s.lanes {
+	for range s.cfg.Lanes {
+		l := newLane(s, places)
+		places++
 		go l.runLane(ready)
 		if err := <-ready; err != nil {
-			s.lanes = started
 			s.finish()
 			return err
 		}
-		started = append(started, l)
+		s.lanes = append(s.lanes, l)
+		s.mu.Lock()
+		s.running = append(s.running, l)
+		s.mu.Unlock()
 	}
 	for range s.cfg.Workers {
 		place := &rpc.Place{Index: places, Thread: &vfs.Thread{MayWait: true}}
@@ -99,8 +116,21 @@ func (s *Server) Start(listeners []Listener) (err error) {
 			return err
 		}
 	}
-	return s.listen(listeners)
+	if err := s.listen(listeners); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	failed := s.aborted
+	s.mu.Unlock()
+	if failed {
+		s.finish()
+		return s.err
+	}
+	return nil
 }
+
+// ErrOver is returned by a Start that comes too late.
+var ErrOver = errors.New("transport: the server was started or ended before")
 
 // listen starts to accept, on the first lane.
 func (s *Server) listen(listeners []Listener) error {
@@ -149,6 +179,7 @@ func (s *Server) Connections() int { return int(s.conns.Load()) }
 // Wait blocks until the server has ended, and returns why, nil after Drain or
 // Close.
 func (s *Server) Wait() error {
+	s.settle()
 	for _, l := range s.lanes {
 		<-l.stopped
 	}
@@ -162,6 +193,7 @@ func (s *Server) Wait() error {
 // ctx ends first, the remaining connections are dropped; calls that are with a
 // worker run to their end even then.
 func (s *Server) Drain(ctx context.Context) error {
+	s.settle()
 	for _, l := range s.lanes {
 		_ = l.loop.Post(loop.TaskFunc(l.drain))
 	}
@@ -176,9 +208,21 @@ func (s *Server) Drain(ctx context.Context) error {
 	return s.err
 }
 
+// settle waits for a Start that is under way, and keeps a later one from
+// beginning.
+func (s *Server) settle() {
+	s.life.Lock()
+	s.began = true
+	s.life.Unlock()
+}
+
 // abort drops all connections.
 func (s *Server) abort() {
-	for _, l := range s.lanes {
+	s.mu.Lock()
+	s.aborted = true
+	lanes := s.running
+	s.mu.Unlock()
+	for _, l := range lanes {
 		// A lane that has ended has no connections.
 		_ = l.loop.Post(loop.TaskFunc(l.abort))
 	}

@@ -30,6 +30,7 @@ func (cn *conn) spillHeld() {
 	clear(cn.held)
 	cn.held = append(cn.held[:0], bufring.Segment{Data: cn.spill.Bytes()[:n], Owner: cn.spill.Clone()})
 	cn.pinned += l.pinnedBy(&cn.held[0])
+	cn.list(&l.spilled)
 }
 
 // spillMore copies a further piece of the record behind the others.
