@@ -16,6 +16,7 @@ var permissionTests = []testCase{
 	{"users that take turns never borrow each other's rights", turns},
 	{"the superuser may read and write all", superuserMay},
 	{"only who may write a directory changes it", directoryWrite},
+	{"CREATE UNCHECKED truncates only what its caller may write", createTruncateRights},
 	{"only who may search a directory finds names in it", directorySearch},
 	{"new objects belong to who made them", newOwner},
 	{"a directory with the set-group-ID bit passes its group on", setGIDDirectory},
@@ -236,6 +237,24 @@ func directoryWrite(t *T) {
 	require.Equal(t, vfs.OK, t.V.Rename(p.alice, d, []byte("f"), d, n, &w, &w2))
 	require.Equal(t, vfs.OK, t.V.Rmdir(p.alice, d, []byte("sub"), &w))
 	t.hasNames(d, "new")
+}
+
+func createTruncateRights(t *T) {
+	p := t.people()
+	h := t.own(t.create(t.Root, "f", 0), aliceID, aliceID, 0o644)
+	t.write(h, 0, []byte("content"))
+	try := func(c *vfs.Cred) vfs.Status {
+		check := t.watch(t.Root)
+		var e vfs.Entry
+		var w vfs.WCC
+		s := t.V.Create(c, t.Root, []byte("f"), vfs.Unchecked, &vfs.SetAttr{HasMode: true, Mode: 0o666, HasSize: true}, 0, &e, &w)
+		check(&w)
+		return s
+	}
+	require.Equal(t, vfs.Access, try(p.bob))
+	require.Equal(t, []byte("content"), t.read(h, 0, 10))
+	require.Equal(t, vfs.OK, try(p.alice))
+	require.Empty(t, t.read(h, 0, 10))
 }
 
 func directorySearch(t *T) {

@@ -67,6 +67,7 @@ func (t *T) pages(dir vfs.Handle, plus bool, n int, between func(seen []listed))
 			return all
 		}
 		require.NotEmpty(t, es)
+		require.NotEqual(t, cookie, es[len(es)-1].cookie, "the listing does not get on")
 		verf, cookie = newVerf, es[len(es)-1].cookie
 		if between != nil {
 			between(all)
