@@ -25,7 +25,9 @@ func (s *server) mnt(c *rpc.Call) rpc.Outcome {
 	if res.FhsStatus = statusOf(st); st == vfs.OK {
 		res.Mountinfo.Fhandle = s.table.Seal(x, &e.Handle, fh[:0])
 		res.Mountinfo.AuthFlavors = []int32{rpc.AuthSys}
-		s.list.add(entry{peer: peer(c), path: full})
+		if len(full) <= MNTPATHLEN { // else DUMP could not show it
+			s.list.add(entry{peer: peer(c), path: full})
+		}
 	}
 	res.Encode(&c.Reply)
 	return rpc.Done

@@ -2,7 +2,7 @@ package portmap
 
 import (
 	"fmt"
-	"slices"
+	"os"
 	"time"
 )
 
@@ -28,10 +28,11 @@ type Mapping struct {
 // Registry is what the program knows. It is read by New and not changed later.
 type Registry struct {
 	// Mappings is what is served, this program itself included where wanted, in
-	// the order in which it is shown. There are 64 at most.
+	// the order in which it is shown. Of several ports for the same version and
+	// transport the first counts. Without those there are 64 at most.
 	Mappings []Mapping
-	// Owner is who registered it, as rpcinfo shows it: "superuser" for root. It
-	// has 16 bytes at most.
+	// Owner is who registered it, as rpcinfo shows it, 16 bytes at most. Empty
+	// means "superuser" for root and "unknown" for others, as rpcbind says it.
 	Owner string
 	// Now is the clock of GETTIME; nil is time.Now.
 	Now func() time.Time
@@ -57,15 +58,24 @@ const listMax = 8192
 // settle copies r. It panics when a mapping has an unknown transport or a bound
 // is passed.
 func (r *Registry) settle() registry {
-	if len(r.Mappings) > mappingsMax || len(r.Owner) > ownerMax {
-		panic(fmt.Sprintf("portmap: %d mappings, owner %q: too much", len(r.Mappings), r.Owner))
-	}
+	s := registry{owner: r.Owner, now: r.Now}
 	for _, m := range r.Mappings {
 		if _, ok := transports[m.Netid]; !ok {
 			panic(fmt.Sprintf("portmap: program %d has the unknown transport %q", m.Prog, m.Netid))
 		}
+		if _, ok := s.find(m.Prog, m.Vers, m.Netid, true); !ok {
+			s.mappings = append(s.mappings, m)
+		}
 	}
-	s := registry{mappings: slices.Clone(r.Mappings), owner: r.Owner, now: r.Now}
+	if len(s.mappings) > mappingsMax || len(s.owner) > ownerMax {
+		panic(fmt.Sprintf("portmap: %d mappings, owner %q: too much", len(s.mappings), s.owner))
+	}
+	if s.owner == "" {
+		s.owner = "unknown"
+		if os.Geteuid() == 0 {
+			s.owner = "superuser"
+		}
+	}
 	if s.now == nil {
 		s.now = time.Now
 	}

@@ -1,7 +1,6 @@
 package nfs3_test
 
 import (
-	"flag"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -10,8 +9,6 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 	"github.com/ringnfs/ringnfs/nfs/xdr/xdrtest"
 )
-
-var writeSeeds = flag.Bool("write-seeds", false, "write the seeds of the fuzz targets for the types of NFSv3")
 
 type message = func() xdrtest.Message
 
@@ -119,9 +116,6 @@ func TestMessagesOfEveryProcedure(t *testing.T) {
 		}
 		t.Run(name+"/arguments", func(t *testing.T) { xdrtest.Check(t, messages[i][0]) })
 		t.Run(name+"/results", func(t *testing.T) { xdrtest.Check(t, messages[i][1]) })
-		if *writeSeeds {
-			xdrtest.WriteSeeds(t, "Fuzz"+name, messages[i][:]...)
-		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package xdrtest
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -9,10 +10,16 @@ import (
 	"testing"
 )
 
+var writeSeeds = flag.Bool("write-seeds", false, "write the seeds of the fuzz targets for messages to testdata/fuzz")
+
 // Fuzz is a native fuzz target for the messages of one procedure: the first byte
 // of its input chooses one of them, the second where the record is cut in two.
 func Fuzz(f *testing.F, makes ...func() Message) {
-	for i, seed := range Seeds(f, makes...) {
+	seeds := seedsOf(f, makes...)
+	if *writeSeeds {
+		keep(f, seeds)
+	}
+	for i, seed := range seeds {
 		f.Add(byte(i), byte(i), seed)
 	}
 	f.Fuzz(func(t *testing.T, which, cut byte, b []byte) {
@@ -25,8 +32,8 @@ func Fuzz(f *testing.F, makes ...func() Message) {
 	})
 }
 
-// Seeds returns a long message of each type as bytes, always the same.
-func Seeds(t testing.TB, makes ...func() Message) [][]byte {
+// seedsOf returns a long message of each type as bytes, always the same.
+func seedsOf(t testing.TB, makes ...func() Message) [][]byte {
 	r := rand.New(rand.NewPCG(1, 2))
 	var seeds [][]byte
 	for _, make := range makes {
@@ -43,18 +50,17 @@ func Seeds(t testing.TB, makes ...func() Message) [][]byte {
 	return seeds
 }
 
-// WriteSeeds keeps the seeds of the target named target in testdata/fuzz of the
-// package under test.
-func WriteSeeds(t testing.TB, target string, makes ...func() Message) {
-	dir := filepath.Join("testdata", "fuzz", target)
+// keep writes seeds to the target's testdata/fuzz in the package under test.
+func keep(f *testing.F, seeds [][]byte) {
+	dir := filepath.Join("testdata", "fuzz", f.Name())
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
+		f.Fatal(err)
 	}
-	for i, seed := range Seeds(t, makes...) {
+	for i, seed := range seeds {
 		text := fmt.Sprintf("go test fuzz v1\nbyte(%q)\nbyte(%q)\n[]byte(%s)\n", rune(i), rune(i), strconv.Quote(string(seed)))
 		name := filepath.Join(dir, fmt.Sprintf("seed-%d", i))
 		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
+			f.Fatal(err)
 		}
 	}
 }

@@ -1,0 +1,64 @@
+package portmap_test
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/portmap"
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
+)
+
+// The command finds the MOUNT program through this one, so it is tested here.
+func TestShowmountUnderstandsTheAnswers(t *testing.T) {
+	if !inside(t, "showmount", "unshare") {
+		return
+	}
+	table, err := export.NewTable(export.Key{1}, 2, []export.Export{
+		{Path: "/srv/open", FS: memfs.New(memfs.Config{}), Options: export.Options{Allow: []netip.Prefix{
+			netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}}},
+		{Path: "/srv/some", FS: memfs.New(memfs.Config{}), Options: export.Options{Allow: []netip.Prefix{
+			netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}}},
+	})
+	require.NoError(t, err)
+	var places [2]rpc.Place
+	for i := range places {
+		places[i] = rpc.Place{Index: i, Thread: &vfs.Thread{MayWait: true}}
+		require.NoError(t, table.Attach(i, places[i].Thread))
+	}
+	t.Cleanup(func() {
+		table.Detach(0)
+		table.Detach(1)
+		require.NoError(t, table.Close())
+	})
+	r := sample()
+	for vers := uint32(1); vers <= 3; vers++ {
+		for _, id := range []portmap.Netid{portmap.TCP, portmap.UDP} {
+			r.Mappings = append(r.Mappings, portmap.Mapping{Prog: mount.MOUNT_PROGRAM, Vers: vers, Netid: id, Port: 20048})
+		}
+	}
+	s := rpc.NewServer(portmap.New(r), mount.New(table))
+	serve(t, s, "127.0.0.1:111", nil, nil)
+	serve(t, s, "127.0.0.1:20048", &places[0], &places[1])
+
+	lines := run(t, "showmount", "-e", "127.0.0.1")
+	require.Equal(t, [][]string{
+		{"Export", "list", "for", "127.0.0.1:"},
+		{"/srv/open", "(everyone)"},
+		{"/srv/some", "127.0.0.0/8,2001:db8::/32"},
+	}, lines)
+
+	require.Len(t, run(t, "showmount", "-a", "127.0.0.1"), 1)
+	c := &rpc.Call{Peer: netip.MustParseAddrPort("127.0.0.9:700")}
+	args := rpctest.Args(nil).String("/srv/some")
+	_, err = rpctest.Serve(s, &places[0], c, rpctest.NewCall(1, mount.MOUNT_PROGRAM, 3, mount.MOUNTPROC3_MNT, args).Bytes())
+	require.NoError(t, err)
+	require.Contains(t, run(t, "showmount", "-a", "127.0.0.1"), []string{"127.0.0.9:/srv/some"})
+	require.Contains(t, run(t, "showmount", "-d", "127.0.0.1"), []string{"/srv/some"})
+}
