@@ -1,0 +1,27 @@
+package nfs_test
+
+import (
+	"net"
+	"os"
+	"runtime"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestMain opens what the Go runtime keeps for itself, so that counting
+// descriptors finds only what the server leaves, and clears the umask, so that
+// the modes that tests give to files are those that they get.
+func TestMain(m *testing.M) {
+	unix.Umask(0)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	if err := l.Close(); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	runtime.KeepAlive(l)
+	os.Exit(code)
+}

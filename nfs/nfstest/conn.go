@@ -1,0 +1,173 @@
+package nfstest
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
+)
+
+// patience is how long a test waits for what must come.
+const patience = 30 * time.Second
+
+// ErrNoReply says that the connection ended before the reply came.
+var ErrNoReply = errors.New("the connection ended without a reply")
+
+// xids gives transaction ids that are not used twice in a process.
+var xids atomic.Uint32
+
+// Conn is one connection.
+type Conn struct {
+	t    testing.TB // immutable
+	nc   net.Conn   // immutable
+	done chan struct{}
+
+	writing sync.Mutex // held while a record is written
+
+	mu      sync.Mutex // guards all below
+	waiting map[uint32]chan []byte
+	ended   bool
+	closing bool // the test ends the connection itself
+}
+
+// Dial connects to addr, which is host:port, and makes calls as user and group 0.
+// The connection is closed when the test ends.
+func Dial(t testing.TB, addr string) *Client {
+	t.Helper()
+	c, err := TryDial(t, addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TryDial is Dial for a server that may not be there.
+func TryDial(t testing.TB, addr string) (*Client, error) {
+	nc, err := net.DialTimeout("tcp", addr, patience)
+	if err != nil {
+		return nil, err
+	}
+	cn := &Conn{t: t, nc: nc, done: make(chan struct{}), waiting: make(map[uint32]chan []byte)}
+	go cn.runReader()
+	t.Cleanup(cn.Close)
+	return &Client{Conn: cn, cred: rpctest.Sys(0, 0)}, nil
+}
+
+// Close ends the connection and waits for its reader. Calls under way have no
+// reply. It may be called again.
+func (cn *Conn) Close() {
+	cn.mu.Lock()
+	cn.closing = true
+	cn.mu.Unlock()
+	_ = cn.nc.Close() // a second time it is closed already
+	<-cn.done
+}
+
+// Reset is Close with a TCP reset, as from a machine that has crashed.
+func (cn *Conn) Reset() {
+	if err := cn.nc.(*net.TCPConn).SetLinger(0); err != nil {
+		cn.t.Error(err)
+	}
+	cn.Close()
+}
+
+// Done is closed when the connection has ended, from whichever side.
+func (cn *Conn) Done() <-chan struct{} { return cn.done }
+
+// Send writes bytes as they are.
+func (cn *Conn) Send(b []byte) error {
+	cn.writing.Lock()
+	defer cn.writing.Unlock()
+	if err := cn.nc.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
+	_, err := cn.nc.Write(b)
+	return err
+}
+
+// expect announces that a reply to xid will come.
+func (cn *Conn) expect(xid uint32) <-chan []byte {
+	cn.mu.Lock()
+	defer cn.mu.Unlock()
+	ch := make(chan []byte, 1)
+	if cn.ended {
+		close(ch)
+		return ch
+	}
+	if cn.waiting[xid] != nil {
+		cn.t.Errorf("XID %d is under way already", xid)
+	}
+	cn.waiting[xid] = ch
+	return ch
+}
+
+func (cn *Conn) runReader() {
+	defer close(cn.done)
+	err := cn.read()
+	cn.mu.Lock()
+	defer cn.mu.Unlock()
+	cn.ended = true
+	for _, ch := range cn.waiting {
+		close(ch)
+	}
+	clear(cn.waiting)
+	if err != nil && !cn.closing && !errors.Is(err, io.EOF) {
+		cn.t.Logf("connection %v: %v", cn.nc.LocalAddr(), err)
+	}
+}
+
+// read hands out replies until the connection ends.
+func (cn *Conn) read() error {
+	r := bufio.NewReaderSize(cn.nc, 64<<10)
+	for {
+		record, err := readRecord(r)
+		if err != nil {
+			return err
+		}
+		if len(record) < 4 {
+			cn.t.Errorf("a record of %d bytes", len(record))
+			continue
+		}
+		xid := binary.BigEndian.Uint32(record)
+		cn.mu.Lock()
+		ch := cn.waiting[xid]
+		delete(cn.waiting, xid)
+		cn.mu.Unlock()
+		if ch == nil {
+			cn.t.Errorf("a reply to XID %d, which is not under way", xid)
+			continue
+		}
+		ch <- record
+	}
+}
+
+func readRecord(r io.Reader) ([]byte, error) {
+	var record []byte
+	for {
+		var h [4]byte
+		if _, err := io.ReadFull(r, h[:]); err != nil {
+			return nil, err
+		}
+		mark := binary.BigEndian.Uint32(h[:])
+		n := int(mark &^ (1 << 31))
+		if n > 16<<20 {
+			return nil, fmt.Errorf("a fragment of %d bytes", n)
+		}
+		at := len(record)
+		record = append(record, make([]byte, n)...)
+		if _, err := io.ReadFull(r, record[at:]); err != nil {
+			return nil, err
+		}
+		if mark>>31 == 1 {
+			return record, nil
+		}
+	}
+}

@@ -1,0 +1,85 @@
+package nfstest
+
+import nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
+
+// DirEntry is an entry of a directory, by READDIR or READDIRPLUS.
+type DirEntry struct {
+	ID     uint64
+	Name   string
+	Cookie nfs3.Cookie3
+	Attr   nfs3.PostOpAttr // of READDIRPLUS
+	Handle nfs3.PostOpFh3  // of READDIRPLUS
+}
+
+// Page is one reply.
+type Page struct {
+	Status  nfs3.Nfsstat3
+	Dir     nfs3.PostOpAttr
+	Verf    nfs3.Cookieverf3
+	Entries []DirEntry
+	EOF     bool
+}
+
+// Page reads what follows cookie by READDIR or, with plus, by READDIRPLUS, in at
+// most count bytes.
+func (c *Client) Page(dir FH, plus bool, cookie nfs3.Cookie3, verf nfs3.Cookieverf3, count uint32) (p Page) {
+	c.t.Helper()
+	if plus {
+		res := c.Readdirplus(dir, cookie, verf, count, count)
+		if p.Status = res.Status; p.Status != nfs3.NFS3_OK {
+			p.Dir = res.Resfail.DirAttributes
+			return p
+		}
+		p.Dir, p.Verf, p.EOF = res.Resok.DirAttributes, res.Resok.Cookieverf, res.Resok.Reply.Eof
+		for _, e := range res.Resok.Reply.Entries {
+			p.Entries = append(p.Entries, DirEntry{uint64(e.Fileid), string(e.Name), e.Cookie, e.NameAttributes, e.NameHandle})
+		}
+		return p
+	}
+	res := c.Readdir(dir, cookie, verf, count)
+	if p.Status = res.Status; p.Status != nfs3.NFS3_OK {
+		p.Dir = res.Resfail.DirAttributes
+		return p
+	}
+	p.Dir, p.Verf, p.EOF = res.Resok.DirAttributes, res.Resok.Cookieverf, res.Resok.Reply.Eof
+	for _, e := range res.Resok.Reply.Entries {
+		p.Entries = append(p.Entries, DirEntry{ID: uint64(e.Fileid), Name: string(e.Name), Cookie: e.Cookie})
+	}
+	return p
+}
+
+// List reads a whole directory in pages of at most count bytes. between is called
+// before each further page, unless it is nil. Every page must succeed.
+func (c *Client) List(dir FH, plus bool, count uint32, between func()) (all []DirEntry) {
+	c.t.Helper()
+	var cookie nfs3.Cookie3
+	var verf nfs3.Cookieverf3
+	for {
+		p := c.Page(dir, plus, cookie, verf, count)
+		if p.Status != nfs3.NFS3_OK {
+			c.t.Fatalf("after %d entries: %v", len(all), p.Status)
+		}
+		all = append(all, p.Entries...)
+		if p.EOF {
+			return all
+		}
+		if len(p.Entries) == 0 {
+			c.t.Fatalf("after %d entries: neither an entry nor the end", len(all))
+		}
+		cookie, verf = p.Entries[len(p.Entries)-1].Cookie, p.Verf
+		if between != nil {
+			between()
+		}
+	}
+}
+
+// Names reads a whole directory and returns the names, "." and ".." apart.
+func (c *Client) Names(dir FH) (names []string) {
+	c.t.Helper()
+	for _, e := range c.List(dir, false, 32<<10, nil) {
+		if e.Name != "." && e.Name != ".." {
+			names = append(names, e.Name)
+		}
+	}
+	return names
+}
