@@ -32,6 +32,9 @@ func openDatagram(s *Server, ln *Listener, place int) (*datagramSocket, error) {
 	if err := unix.SetNonblock(ln.FD, true); err != nil {
 		return nil, fmt.Errorf("transport: datagram socket %v: %w", ln.Addr, err)
 	}
+	if err := askForAddress(ln.FD, ln.Addr.Addr().Is6() && !ln.Addr.Addr().Is4In6()); err != nil {
+		return nil, fmt.Errorf("transport: datagram socket %v: %w", ln.Addr, err)
+	}
 	f := os.NewFile(uintptr(ln.FD), "udp")
 	ln.FD = -1
 	defer f.Close() //nolint:errcheck // the connection has a descriptor of its own
@@ -61,28 +64,30 @@ func (d *datagramSocket) runDatagram(ready chan<- error) {
 	}
 	ready <- nil
 	defer d.srv.cfg.Detach(&d.place)
-	in, out := make([]byte, datagramMax+1), make([]byte, datagramMax)
+	in, out, control := make([]byte, datagramMax+1), make([]byte, datagramMax), make([]byte, controlMax)
 	var c rpc.Call
 	for {
-		n, peer, err := d.conn.ReadFromUDPAddrPort(in)
+		n, nc, _, peer, err := d.conn.ReadMsgUDPAddrPort(in, control)
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
 		case err != nil, n > datagramMax:
 			continue // an ICMP error of an earlier reply, or no call
 		}
+		to := peer
 		peer = netip.AddrPortFrom(peer.Addr().Unmap(), peer.Port())
-		if reply := d.answer(&c, in[:n], out, peer); len(reply) > 0 {
+		local, from := d.calledAt(control[:nc])
+		if reply := d.answer(&c, in[:n], out, peer, local); len(reply) > 0 {
 			// A reply that is lost is asked for again.
-			_, _ = d.conn.WriteToUDPAddrPort(reply, peer)
+			_, _, _ = d.conn.WriteMsgUDPAddrPort(reply, from, to)
 		}
 	}
 }
 
 // answer runs one call and returns its reply, none for what is not a call.
-func (d *datagramSocket) answer(c *rpc.Call, in, out []byte, peer netip.AddrPort) []byte {
+func (d *datagramSocket) answer(c *rpc.Call, in, out []byte, peer, local netip.AddrPort) []byte {
 	c.Reset()
-	c.Peer, c.Local, c.Datagram, c.Place = peer, d.local, true, &d.place
+	c.Peer, c.Local, c.Datagram, c.Place = peer, local, true, &d.place
 	if d.programs.Parse(c, in, nil) != nil {
 		return nil
 	}
@@ -91,6 +96,41 @@ func (d *datagramSocket) answer(c *rpc.Call, in, out []byte, peer netip.AddrPort
 		return nil // does not fit a datagram
 	}
 	return c.Reply.Bytes()
+}
+
+// controlMax is room for the control messages of a datagram.
+const controlMax = 128
+
+// askForAddress makes the kernel tell which of the machine's addresses each
+// datagram was sent to: a socket that is bound to all of them cannot know
+// otherwise, and a reply from another address is none.
+func askForAddress(fd int, six bool) error {
+	if six {
+		return unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
+	}
+	return unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
+}
+
+// calledAt returns the address that a datagram was sent to, and the control
+// message that makes the reply come from there.
+func (d *datagramSocket) calledAt(control []byte) (local netip.AddrPort, from []byte) {
+	messages, err := unix.ParseSocketControlMessage(control)
+	if err != nil {
+		return d.local, nil
+	}
+	for i := range messages {
+		m := &messages[i]
+		switch {
+		case m.Header.Level == unix.IPPROTO_IP && m.Header.Type == unix.IP_PKTINFO && len(m.Data) >= unix.SizeofInet4Pktinfo:
+			// The header's destination, behind the interface and the route's address.
+			a := [4]byte(m.Data[8:12])
+			return netip.AddrPortFrom(netip.AddrFrom4(a), d.local.Port()), unix.PktInfo4(&unix.Inet4Pktinfo{Spec_dst: a})
+		case m.Header.Level == unix.IPPROTO_IPV6 && m.Header.Type == unix.IPV6_PKTINFO && len(m.Data) >= unix.SizeofInet6Pktinfo:
+			a := [16]byte(m.Data[:16])
+			return netip.AddrPortFrom(netip.AddrFrom16(a), d.local.Port()), unix.PktInfo6(&unix.Inet6Pktinfo{Addr: a})
+		}
+	}
+	return d.local, nil
 }
 
 func closeListeners(listeners []Listener) {

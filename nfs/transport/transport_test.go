@@ -114,12 +114,7 @@ func startTest(t testing.TB, change func(*Config)) *testServer {
 func startHeld(t testing.TB, hold chan struct{}, change func(*Config)) *testServer {
 	t.Helper()
 	ts := &testServer{t: t, hold: hold}
-	cfg := Config{
-		Lanes: 1, Workers: 4,
-		Attach:     func(*rpc.Place) error { return nil },
-		Detach:     func(*rpc.Place) {},
-		Duplicates: drc.New(drc.Config{}),
-	}
+	cfg := testConfig()
 	if change != nil {
 		change(&cfg)
 	}
@@ -136,6 +131,15 @@ func startHeld(t testing.TB, hold chan struct{}, change func(*Config)) *testServ
 		require.Zero(t, srv.Connections())
 	})
 	return ts
+}
+
+func testConfig() Config {
+	return Config{
+		Lanes: 1, Workers: 4,
+		Attach:     func(*rpc.Place) error { return nil },
+		Detach:     func(*rpc.Place) {},
+		Duplicates: drc.New(drc.Config{}),
+	}
 }
 
 func listenTCP(t testing.TB) (fd int, addr string) {
