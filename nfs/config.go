@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/ringnfs/ringnfs/nfs/export"
@@ -86,6 +87,8 @@ func (c *Config) settle() error {
 	if len(c.Exports) == 0 {
 		return errors.New("nfs: nothing to export")
 	}
+	// The caller's list stays as it is: it may be what the next server is made of.
+	c.Exports = slices.Clone(c.Exports)
 	for i := range c.Exports {
 		x := &c.Exports[i]
 		dir, err := filepath.Abs(x.Dir)
