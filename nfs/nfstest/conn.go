@@ -42,16 +42,30 @@ type Conn struct {
 // The connection is closed when the test ends.
 func Dial(t testing.TB, addr string) *Client {
 	t.Helper()
-	c, err := TryDial(t, addr)
+	c, err := TryDial(t, "", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
-// TryDial is Dial for a server that may not be there.
-func TryDial(t testing.TB, addr string) (*Client, error) {
-	nc, err := net.DialTimeout("tcp", addr, patience)
+// DialFrom is Dial with an address of this machine to call from.
+func DialFrom(t testing.TB, local, addr string) *Client {
+	t.Helper()
+	c, err := TryDial(t, local, addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TryDial is DialFrom for a server that may not be there. local may be empty.
+func TryDial(t testing.TB, local, addr string) (*Client, error) {
+	d := net.Dialer{Timeout: patience}
+	if local != "" {
+		d.LocalAddr = &net.TCPAddr{IP: net.ParseIP(local)}
+	}
+	nc, err := d.Dial("tcp", addr)
 	if err != nil {
 		return nil, err
 	}
