@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -79,6 +80,8 @@ func probe(cfg *Config) (kernel string, features []Feature, err error) {
 	if err != nil {
 		return "", nil, err
 	}
+	runtime.LockOSThread() // the ring is this thread's
+	defer runtime.UnlockOSThread()
 	ring, err := uring.New(uring.Config{Without: without})
 	if err != nil {
 		return "", nil, fmt.Errorf("nfs: no io_uring: %w", err)

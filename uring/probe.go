@@ -1,6 +1,7 @@
 package uring
 
 import (
+	"runtime"
 	"sync"
 	"unsafe"
 
@@ -41,6 +42,9 @@ type setupFunc func(entries uint32, p *abi.Params) (int, unix.Errno)
 // probeFresh asks a small scratch ring, so that nothing of the probing is ever
 // seen in a ring that is used.
 func probeFresh(setup setupFunc) (*kernelProbe, error) {
+	// The scratch ring belongs to the thread that made it.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	k := &kernelProbe{features: Features{found: AllFeatures, Kernel: kernelRelease()}}
 	f := &k.features
 	p := abi.Params{CQEntries: 16, Flags: setupFlags(f)}
