@@ -53,7 +53,7 @@ func (v *View) finish(fd int, how vfs.CreateHow, s *vfs.SetAttr, verf uint64) vf
 			touched = true
 		}
 		later := *s
-		later.HasMode = false
+		later.HasMode = takesSetID(s)
 		more, st := v.apply(fd, unix.S_IFREG, &later)
 		if st != vfs.OK {
 			return st
@@ -67,6 +67,12 @@ func (v *View) finish(fd int, how vfs.CreateHow, s *vfs.SetAttr, verf uint64) vf
 		}
 	}
 	return vfs.OK
+}
+
+// takesSetID reports whether the other attributes of s, once set, take set-id bits
+// away that its mode asks for.
+func takesSetID(s *vfs.SetAttr) bool {
+	return s.HasMode && s.Mode&(unix.S_ISUID|unix.S_ISGID) != 0 && (s.HasSize || s.HasUID || s.HasGID)
 }
 
 // undo removes the object that was just made as v.name in de and is open as fd,
@@ -229,7 +235,7 @@ func (v *View) Mknod(c *vfs.Cred, dir vfs.Handle, name []byte, t vfs.FileType, m
 	}
 	defer v.done()
 	later := *s
-	later.HasMode = false
+	later.HasMode = takesSetID(s)
 	return v.change(c, &dir, name, w, func(de *entry) vfs.Status {
 		mode, dev, st := nodeOf(t, major, minor)
 		if st != vfs.OK {

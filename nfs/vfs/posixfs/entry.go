@@ -162,8 +162,9 @@ func (t *table) retireLocked(e *entry) {
 }
 
 // evict retires entries until extra more descriptors fit. An entry with unstable
-// data is taken only when nothing else is left, because it must be flushed first.
-func (t *table) evict(extra int) {
+// data is taken only when nothing else is left, because it must be flushed first;
+// one that an operation is using never is, because that would close nothing.
+func (t *table) evict(extra int, used func(*entry) bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for pass := range 3 { // the first pass only takes the marks away
@@ -175,7 +176,7 @@ func (t *table) evict(extra int) {
 				t.hand = 0
 			}
 			e := t.clock[t.hand]
-			if pass < 2 && (e.ref.Swap(false) || e.dirty.Load() != 0) {
+			if pass < 2 && (e.ref.Swap(false) || e.dirty.Load() != 0) || used(e) {
 				e.idle = 0
 				t.hand++
 				continue

@@ -85,51 +85,54 @@ type options struct {
 	period                                                   time.Duration
 }
 
-func newFS(cfg Config, o options) (fs *FS, err error) {
+func newFS(cfg Config, o options) (*FS, error) {
 	signal.Ignore(unix.SIGXFSZ)
-	fs = &FS{
-		dir: cfg.Dir, root: -1, tree: -1, inline: cfg.InlineWrites, period: janitorPeriod,
+	fs := &FS{
+		dir: cfg.Dir, root: -1, tree: -1, inline: cfg.InlineWrites, period: o.period,
 		stop: make(chan struct{}), done: make(chan struct{}), kick: make(chan struct{}, 1),
 	}
-	if o.period != 0 {
-		fs.period = o.period
+	if fs.period == 0 {
+		fs.period = janitorPeriod
 	}
 	fs.noChmodEmpty.Store(o.noChmodEmpty)
 	fs.views.Store(new([]*View))
-	defer func() {
-		if err != nil {
-			_ = fs.closeRoot()
-		}
-	}()
-	if fs.own, err = processCred(); err != nil {
+	if err := fs.start(cfg, o); err != nil {
+		_ = fs.closeRoot()
 		return nil, err
+	}
+	go fs.runJanitor()
+	return fs, nil
+}
+
+func (fs *FS) start(cfg Config, o options) (err error) {
+	if fs.own, err = processCred(); err != nil {
+		return err
 	}
 	if !o.noSwitch {
 		why := canSwitch(fs.own)
 		if why != nil && fs.own.UID == 0 {
-			return nil, fmt.Errorf("posixfs: running as root, but callers cannot be served with their own rights: %w; give the process CAP_SETUID and CAP_SETGID or run it as an ordinary user", why)
+			return fmt.Errorf("posixfs: running as root, but callers cannot be served with their own rights: %w; give the process CAP_SETUID and CAP_SETGID or run it as an ordinary user", why)
 		}
 		fs.switches = why == nil
 	}
 	if err = fs.openRoot(o); err != nil {
-		return nil, err
+		return err
 	}
 	if err = fs.identify(o); err != nil {
-		return nil, err
+		return err
 	}
 	fdMax := cfg.FDMax
 	if fdMax <= 0 {
 		fdMax = defaultFDMax()
 	}
 	fs.tab.init(fdMax)
-	fs.names.init(fs.rootH)
+	fs.names.init()
 	var seed [8]byte
 	if _, err = rand.Read(seed[:]); err != nil {
-		return nil, fmt.Errorf("posixfs: random write verifier: %w", err)
+		return fmt.Errorf("posixfs: random write verifier: %w", err)
 	}
 	fs.verifier.Store(binary.LittleEndian.Uint64(seed[:]))
-	go fs.runJanitor()
-	return fs, nil
+	return nil
 }
 
 func defaultFDMax() int {

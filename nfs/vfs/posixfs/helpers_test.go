@@ -102,15 +102,18 @@ type served struct {
 
 // runner is a thread with a View.
 type runner struct {
+	t    *testing.T
 	th   *vfs.Thread
 	v    *View
 	jobs chan func()
+	gone chan struct{} // closed when a failed assertion has ended the thread
 }
 
 func newRunner(t *testing.T, fs *FS, wait bool) *runner {
-	r := &runner{th: &vfs.Thread{MayWait: wait}, jobs: make(chan func())}
+	r := &runner{t: t, th: &vfs.Thread{MayWait: wait}, jobs: make(chan func()), gone: make(chan struct{})}
 	ready := make(chan error)
 	go func() {
+		defer close(r.gone)
 		runtime.LockOSThread()
 		x, err := fs.View(r.th)
 		if err == nil {
@@ -120,21 +123,28 @@ func newRunner(t *testing.T, fs *FS, wait bool) *runner {
 		for f := range r.jobs {
 			f()
 		}
+		r.v.Close()
 	}()
 	require.NoError(t, <-ready)
 	return r
 }
 
-// do runs f on the thread.
+// do runs f on the thread. An assertion that fails there ends the test here, too.
 func (r *runner) do(f func(v *View)) {
-	done := make(chan struct{})
-	r.jobs <- func() { defer close(done); f(r.v) }
-	<-done
+	done, whole := make(chan struct{}), false
+	select {
+	case r.jobs <- func() { defer close(done); f(r.v); whole = true }:
+		<-done
+	case <-r.gone:
+	}
+	if !whole {
+		r.t.FailNow()
+	}
 }
 
 func (r *runner) close() {
-	r.do(func(v *View) { v.Close() })
 	close(r.jobs)
+	<-r.gone
 }
 
 func (r *runner) cred(uid, gid uint32, groups ...uint32) *vfs.Cred {

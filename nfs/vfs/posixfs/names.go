@@ -36,7 +36,7 @@ const (
 	depthMax   = 512
 )
 
-func (n *names) init(vfs.Handle) {
+func (n *names) init() {
 	n.places = make(map[vfs.Handle]place)
 	n.missing = make(map[vfs.Handle]time.Time)
 }

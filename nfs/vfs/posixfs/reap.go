@@ -136,11 +136,15 @@ func (fs *FS) closeEntry(e *entry) {
 // gone.
 func (fs *FS) lost() { fs.verifier.Add(1) }
 
-// room makes space for n descriptors. It may block.
+// room makes space for n descriptors. It may block, and flushes by itself what the
+// janitor cannot flush fast enough.
 func (fs *FS) room(n int) {
-	if int(fs.tab.open.Load())+n > fs.tab.fdMax {
-		fs.tab.evict(n)
-		fs.reap(false)
+	over := func() bool { return int(fs.tab.open.Load())+n > fs.tab.fdMax }
+	if over() {
+		fs.tab.evict(n, fs.published)
+		if fs.reap(false); over() {
+			fs.reap(true)
+		}
 	}
 }
 

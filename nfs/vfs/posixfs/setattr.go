@@ -28,7 +28,12 @@ func (v *View) SetAttr(c *vfs.Cred, h vfs.Handle, s *vfs.SetAttr, guard *vfs.Tim
 			return st
 		}
 	} else if e.kind == unix.S_IFREG || e.kind == unix.S_IFDIR {
-		if fd, st = v.flusher(e); st != vfs.OK {
+		fd, st = v.flusher(e)
+		switch st {
+		case vfs.OK:
+		case vfs.Access, vfs.Perm, vfs.ROFS: // not root: the file system is flushed instead
+			fd = -1
+		default:
 			v.after(e, w)
 			return st
 		}

@@ -1,0 +1,186 @@
+package posixfs
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// read reads path's first bytes on a lane if that can do it, else on the worker.
+func (s *served) read(h vfs.Handle, uid, gid uint32, groups ...uint32) (string, vfs.Status) {
+	var n int
+	var st vfs.Status
+	b := make([]byte, 64)
+	var a vfs.Attr
+	op := func(r *runner) func(v *View) {
+		return func(v *View) { n, _, st = v.Read(r.cred(uid, gid, groups...), h, 0, b, &a) }
+	}
+	s.l.do(op(s.l))
+	if st == vfs.Again {
+		s.w.do(op(s.w))
+	}
+	return string(b[:n]), st
+}
+
+func TestUsersInTurnSeeOnlyWhatIsTheirs(t *testing.T) {
+	needRoot(t)
+	for name, o := range map[string]options{"fine ctime": {}, "coarse ctime": {coarseTime: true}} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, tmpfsDir(t), Config{}, o)
+			var files [2]vfs.Handle
+			for i, n := range []string{"a", "b"} {
+				s.write(n, n, 0o600)
+				chown(t, filepath.Join(s.dir, n), 1000+i, 1000+i)
+				files[i] = s.lookup(n)
+			}
+			for range 50 {
+				for i, h := range files {
+					for u := range uint32(2) {
+						_, st := s.read(h, 1000+u, 1000+u)
+						if int(u) == i {
+							require.Equal(t, vfs.OK, st)
+						} else {
+							require.Equal(t, vfs.Access, st)
+						}
+					}
+					_, st := s.read(h, 0, 0)
+					require.Equal(t, vfs.OK, st, "root")
+					_, st = s.read(h, 65534, 65534)
+					require.Equal(t, vfs.Access, st)
+				}
+			}
+		})
+	}
+}
+
+func TestPermissionsChangedBehindTheBackCountAtOnce(t *testing.T) {
+	needRoot(t)
+	for name, o := range map[string]options{"fine ctime": {}, "coarse ctime": {coarseTime: true}} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, tmpfsDir(t), Config{}, o)
+			s.write("f", "x", 0o644)
+			p, h := filepath.Join(s.dir, "f"), s.lookup("f")
+			for range 300 {
+				require.NoError(t, os.Chmod(p, 0o600))
+				_, st := s.read(h, 1000, 1000)
+				require.Equal(t, vfs.Access, st)
+				require.NoError(t, os.Chmod(p, 0o644))
+				_, st = s.read(h, 1000, 1000)
+				require.Equal(t, vfs.OK, st)
+			}
+		})
+	}
+}
+
+func TestSupplementaryGroupsAndAccessControlListsCount(t *testing.T) {
+	s := serve(t, loopDir(t, 16, "mkfs.ext4", "-q"), Config{}, options{})
+	t.Cleanup(s.close)
+	s.write("f", "x", 0o640)
+	p := filepath.Join(s.dir, "f")
+	chown(t, p, 1, 77)
+	h := s.lookup("f")
+	_, st := s.read(h, 1000, 1000, 76, 77, 78)
+	require.Equal(t, vfs.OK, st)
+	_, st = s.read(h, 1000, 1000, 76, 78)
+	require.Equal(t, vfs.Access, st)
+	if _, err := exec.LookPath("setfacl"); err != nil {
+		t.Skip("needs setfacl")
+	}
+	run(t, "setfacl", "-m", "u:1000:r", p)
+	_, st = s.read(h, 1000, 1000)
+	require.Equal(t, vfs.OK, st)
+	run(t, "setfacl", "-m", "u:1000:-", p)
+	_, st = s.read(h, 1000, 1000)
+	require.Equal(t, vfs.Access, st)
+}
+
+func TestASwitchThatFailsServesNobody(t *testing.T) {
+	needRoot(t)
+	s := serve(t, tmpfsDir(t), Config{}, options{})
+	s.write("f", "x", 0o600)
+	h := s.lookup("f")
+	_, st := s.read(h, 0xffffffff, 1) // not a user the kernel takes
+	require.Equal(t, vfs.ServerFault, st)
+	_, st = s.read(h, 1000, 1000)
+	require.Equal(t, vfs.Access, st)
+	_, st = s.read(h, 0, 0)
+	require.Equal(t, vfs.OK, st)
+	s.w.do(func(v *View) {
+		require.True(t, v.as(nil))
+		u, err := unix.SetfsuidRetUid(-1)
+		require.NoError(t, err)
+		require.Equal(t, os.Geteuid(), u)
+	})
+}
+
+func TestNewObjectsBelongToTheCaller(t *testing.T) {
+	needRoot(t)
+	s := serve(t, tmpfsDir(t), Config{}, options{})
+	require.NoError(t, os.Chmod(s.dir, 0o777))
+	require.NoError(t, os.Mkdir(filepath.Join(s.dir, "sgid"), 0))
+	chown(t, filepath.Join(s.dir, "sgid"), 0, 500)
+	require.NoError(t, unix.Chmod(filepath.Join(s.dir, "sgid"), 0o2777))
+	require.NoError(t, os.Mkdir(filepath.Join(s.dir, "sticky"), 0))
+	require.NoError(t, unix.Chmod(filepath.Join(s.dir, "sticky"), 0o1777))
+	sgid, sticky := s.lookup("sgid"), s.lookup("sticky")
+	s.w.do(func(v *View) {
+		c, other := s.w.cred(1000, 1001), s.w.cred(1002, 1002)
+		var e vfs.Entry
+		var w vfs.WCC
+		mode := &vfs.SetAttr{HasMode: true, Mode: 0o666}
+		require.Equal(t, vfs.OK, v.Create(c, s.fs.Root(), []byte("f"), vfs.Guarded, mode, 0, &e, &w))
+		require.Equal(t, []uint32{1000, 1001, 0o666}, []uint32{e.Attr.UID, e.Attr.GID, e.Attr.Mode})
+		require.Equal(t, vfs.OK, v.Mkdir(c, sgid, []byte("d"), &vfs.SetAttr{HasMode: true, Mode: 0o755}, &e, &w))
+		require.Equal(t, []uint32{1000, 500, 0o2755}, []uint32{e.Attr.UID, e.Attr.GID, e.Attr.Mode})
+		require.Equal(t, vfs.OK, v.Create(c, sticky, []byte("f"), vfs.Guarded, mode, 0, &e, &w))
+		require.Equal(t, vfs.Perm, v.Remove(other, sticky, []byte("f"), &w))
+		require.Equal(t, vfs.OK, v.Remove(c, sticky, []byte("f"), &w))
+		require.Equal(t, vfs.Perm, v.Mknod(c, s.fs.Root(), []byte("dev"), vfs.TypeChr, 1, 3, mode, &e, &w))
+		require.Equal(t, vfs.OK, v.Mknod(s.root(), s.fs.Root(), []byte("dev"), vfs.TypeChr, 1, 3, mode, &e, &w))
+		require.Equal(t, []uint32{1, 3}, []uint32{e.Attr.Major, e.Attr.Minor})
+	})
+}
+
+func TestAWriteByAnotherTakesSetIDBitsAway(t *testing.T) {
+	needRoot(t)
+	s := serve(t, tmpfsDir(t), Config{}, options{})
+	s.write("f", "x", 0o777)
+	require.NoError(t, unix.Chmod(filepath.Join(s.dir, "f"), 0o6777))
+	h := s.lookup("f")
+	s.w.do(func(v *View) {
+		var w vfs.WCC
+		_, _, _, st := v.Write(s.w.cred(1000, 1000), h, 0, [][]byte{[]byte("y")}, vfs.Unstable, &w)
+		require.Equal(t, vfs.OK, st)
+		require.EqualValues(t, 0o777, w.After.Mode)
+	})
+}
+
+func TestReservedBlocksAreNotForEverybody(t *testing.T) {
+	s := serve(t, loopDir(t, 16, "mkfs.ext4", "-q", "-m", "40"), Config{}, options{})
+	t.Cleanup(s.close)
+	s.write("f", "", 0o666)
+	h := s.lookup("f")
+	s.w.do(func(v *View) {
+		data := make([]byte, 128<<10)
+		fill := func(c *vfs.Cred, off uint64) uint64 {
+			var w vfs.WCC
+			for {
+				n, _, _, st := v.Write(c, h, off, [][]byte{data}, vfs.FileSync, &w)
+				if st != vfs.OK {
+					require.Equal(t, vfs.NoSpc, st)
+					return off
+				}
+				off += uint64(n)
+			}
+		}
+		user := fill(s.w.cred(1000, 1000), 0)
+		root := fill(s.root(), user)
+		require.Greater(t, root, user+(2<<20))
+	})
+}

@@ -1,0 +1,179 @@
+package posixfs
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+func TestDescriptorsStayWithinTheirBoundAndNoneLeaks(t *testing.T) {
+	dir := tmpfsDir(t)
+	before := openFDs(t)
+	s := serve(t, dir, Config{FDMax: 40}, options{})
+	base := openFDs(t)
+	var handles []vfs.Handle
+	for i := range 300 {
+		s.write(fmt.Sprintf("f%d", i), fmt.Sprint(i), 0o644)
+		handles = append(handles, s.lookup(fmt.Sprintf("f%d", i)))
+		require.LessOrEqual(t, openFDs(t), base+40+4)
+	}
+	c := s.root()
+	for i, h := range handles {
+		s.w.do(func(v *View) {
+			b := make([]byte, 8)
+			var a vfs.Attr
+			n, _, st := v.Read(c, h, 0, b, &a)
+			require.Equal(t, vfs.OK, st)
+			require.Equal(t, fmt.Sprint(i), string(b[:n]))
+			var w vfs.WCC
+			_, _, _, st = v.Write(c, h, 0, [][]byte{[]byte("x")}, vfs.Unstable, &w)
+			require.Equal(t, vfs.OK, st)
+		})
+		require.LessOrEqual(t, openFDs(t), base+40+4)
+	}
+	require.LessOrEqual(t, int(s.fs.tab.open.Load()), 40)
+	s.close()
+	require.Equal(t, before, openFDs(t))
+}
+
+func TestIdleEntriesAreClosedAlthoughThreadsRememberThem(t *testing.T) {
+	dir := tmpfsDir(t)
+	s := serve(t, dir, Config{}, options{period: time.Hour}) // the test drives it
+	s.write("f", "x", 0o644)
+	h := s.lookup("f")
+	var a vfs.Attr
+	s.l.do(func(v *View) { require.Equal(t, vfs.OK, v.GetAttr(h, &a)) })
+	base := openFDs(t)
+	for range idleRounds + 1 {
+		s.fs.sweep()
+	}
+	s.fs.reap(true)
+	require.Zero(t, s.fs.tab.open.Load())
+	require.Less(t, openFDs(t), base)
+	s.l.do(func(v *View) { require.Equal(t, vfs.Again, v.GetAttr(h, &a)) })
+	s.w.do(func(v *View) { require.Equal(t, vfs.OK, v.GetAttr(h, &a)) })
+	s.l.do(func(v *View) { require.Equal(t, vfs.OK, v.GetAttr(h, &a)) })
+	// What is used stays.
+	for range idleRounds + 1 {
+		s.l.do(func(v *View) { require.Equal(t, vfs.OK, v.GetAttr(h, &a)) })
+		s.fs.sweep()
+	}
+	s.l.do(func(v *View) { require.Equal(t, vfs.OK, v.GetAttr(h, &a)) })
+}
+
+func TestAnEntryInUseIsNotClosed(t *testing.T) {
+	dir := tmpfsDir(t)
+	s := serve(t, dir, Config{}, options{period: time.Hour})
+	s.write("f", "x", 0o644)
+	h := s.lookup("f")
+	s.w.do(func(v *View) {
+		e, st := v.acquire(&h, useMain)
+		require.Equal(t, vfs.OK, st)
+		s.fs.tab.retire(e)
+		s.fs.reap(true)
+		require.Zero(t, statxRaw(e.fd, &v.st), "closed under an operation")
+		v.done()
+		s.fs.reap(true)
+		require.Equal(t, unix.EBADF, statxRaw(e.fd, &v.st))
+	})
+}
+
+func TestRemovedFilesGiveTheirSpaceBackAtOnce(t *testing.T) {
+	dir := tmpfsDir(t)
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "m"), 0o755))
+	dir = filepath.Join(dir, "m")
+	needRoot(t)
+	require.NoError(t, unix.Mount("none", dir, "tmpfs", 0, "size=8m"))
+	t.Cleanup(func() { require.NoError(t, unix.Unmount(dir, 0)) })
+	s := serve(t, dir, Config{}, options{period: time.Hour})
+	t.Cleanup(s.close) // before the unmount
+	for _, how := range []string{"remove", "rename over"} {
+		s.write("big", string(make([]byte, 4<<20)), 0o644)
+		s.write("other", "", 0o644)
+		h := s.lookup("big")
+		var a vfs.Attr
+		s.w.do(func(v *View) {
+			b := make([]byte, 10)
+			_, _, st := v.Read(s.root(), h, 0, b, &a)
+			require.Equal(t, vfs.OK, st)
+			var w, w2 vfs.WCC
+			if how == "remove" {
+				st = v.Remove(s.root(), s.fs.Root(), []byte("big"), &w)
+			} else {
+				st = v.Rename(s.root(), s.fs.Root(), []byte("other"), s.fs.Root(), []byte("big"), &w, &w2)
+			}
+			require.Equal(t, vfs.OK, st)
+			require.Equal(t, vfs.Stale, v.GetAttr(h, &a))
+		})
+		var sf unix.Statfs_t
+		require.NoError(t, unix.Statfs(dir, &sf))
+		require.Greater(t, sf.Bfree*uint64(sf.Bsize), uint64(7<<20), how)
+	}
+}
+
+func TestThreadsOpenCloseAndUseTheSameFilesAtOnce(t *testing.T) {
+	dir := tmpfsDir(t)
+	s := serve(t, dir, Config{FDMax: 24}, options{period: time.Millisecond})
+	var handles []vfs.Handle
+	for i := range 60 {
+		s.write(fmt.Sprintf("f%d", i), fmt.Sprint(i), 0o644)
+		handles = append(handles, s.lookup(fmt.Sprintf("f%d", i)))
+	}
+	errs := make(chan error)
+	var runners []*runner
+	for r := range 4 {
+		x := newRunner(t, s.fs, r < 2)
+		runners = append(runners, x)
+		go x.do(func(v *View) {
+			errs <- func() error {
+				c := x.cred(0, 0)
+				b := make([]byte, 8)
+				var a vfs.Attr
+				for i := range 4000 {
+					k := (i*7 + r) % len(handles)
+					n, _, st := v.Read(c, handles[k], 0, b, &a)
+					if st == vfs.Again && v.lane {
+						continue
+					}
+					if st != vfs.OK || string(b[:n]) != fmt.Sprint(k) {
+						return fmt.Errorf("file %d: %v, %q", k, st, b[:n])
+					}
+				}
+				return nil
+			}()
+		})
+	}
+	for range runners {
+		require.NoError(t, <-errs)
+	}
+	for _, x := range runners {
+		x.close()
+	}
+}
+
+func TestEveryErrnoOfAFileSystemHasAStatus(t *testing.T) {
+	for e := unix.Errno(0); e < errnoMax; e++ {
+		if s := statuses[e]; s != unknown {
+			require.Less(t, s, vfs.NumStatus)
+			require.NotEqual(t, vfs.Again, s, e)
+			require.Equal(t, e == 0, s == vfs.OK, e)
+		}
+	}
+	for e, want := range map[unix.Errno]vfs.Status{
+		unix.EPERM: vfs.Perm, unix.ENOENT: vfs.NoEnt, unix.EIO: vfs.IO, unix.ENXIO: vfs.NXIO, unix.EACCES: vfs.Access, unix.EEXIST: vfs.Exist,
+		unix.EXDEV: vfs.XDev, unix.ENODEV: vfs.NXIO, unix.ENOTDIR: vfs.NotDir, unix.EISDIR: vfs.IsDir, unix.EINVAL: vfs.Inval, unix.EFBIG: vfs.FBig,
+		unix.ENOSPC: vfs.NoSpc, unix.EROFS: vfs.ROFS, unix.EMLINK: vfs.MLink, unix.ENAMETOOLONG: vfs.NameTooLong, unix.ENOTEMPTY: vfs.NotEmpty,
+		unix.EDQUOT: vfs.DQuot, unix.ESTALE: vfs.Stale, unix.EOPNOTSUPP: vfs.NotSupp, unix.ENOSYS: vfs.NotSupp, unix.ELOOP: vfs.Loop,
+		unix.EUCLEAN: vfs.IO, unix.ENOMEM: vfs.Delay, unix.EMFILE: vfs.Delay, unix.ENFILE: vfs.Delay,
+		unix.EBADF: vfs.ServerFault, unix.EFAULT: vfs.ServerFault, unix.Errno(4000): vfs.ServerFault,
+	} {
+		require.Equal(t, want, status(e), e.Error())
+	}
+}
