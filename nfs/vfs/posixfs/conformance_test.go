@@ -2,6 +2,7 @@ package posixfs
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -15,6 +16,15 @@ func TestConformance(t *testing.T) {
 	for _, k := range fileSystems {
 		t.Run(k.name, func(t *testing.T) {
 			base := k.dir(t)
+			if k.name == "xfs" && os.Getenv("POSIXFS_XFS") == "" {
+				// XFS has symbolic links of at most 1024 bytes and devices of at
+				// most 9 and 18 bits; the suite asks for more.
+				cmd := exec.Command(os.Args[0], "-test.run", "^TestConformance$/^xfs$", "-test.skip", "/xfs/.*/.*/(READLINK_gives_the_bytes|MKNOD_makes_every_type)", "-test.timeout", "5m")
+				cmd.Env = append(os.Environ(), "POSIXFS_XFS=1")
+				out, err := cmd.CombinedOutput()
+				require.NoError(t, err, "%s", out)
+				return
+			}
 			vfstest.Run(t, func(t *testing.T) *vfstest.Env { return newEnv(t, base, k.name, options{}) })
 		})
 	}
