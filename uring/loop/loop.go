@@ -267,7 +267,7 @@ func (l *Loop) dispatch() {
 // end stops the wake-up read and closes the mailbox.
 func (l *Loop) end() error {
 	if l.err == nil && l.box.armed {
-		l.Cancel(l.box.id)
+		l.box.wake() // ends the read for certain, as a cancellation would not
 		for l.table.inUse > 0 && l.err == nil {
 			if l.harvest(); l.n == 0 {
 				if err := l.ring.Wait(1, time.Second); err != nil && !errors.Is(err, uring.ErrBusy) {

@@ -35,7 +35,6 @@ type mailbox struct {
 	eventfd int
 	count   []byte // what the eventfd is read into; off-heap
 	armed   bool
-	id      ID
 }
 
 // countBytes is the size of an eventfd's counter.
@@ -73,11 +72,16 @@ func (m *mailbox) post(t Task) bool {
 	m.tasks = append(m.tasks, t)
 	m.any.Store(true)
 	if m.asleep.CompareAndSwap(true, false) {
-		one := [countBytes]byte{1}
-		// The counter is far from its limit, so the write cannot block or fail.
-		_, _ = unix.Write(m.eventfd, one[:])
+		m.wake()
 	}
 	return true
+}
+
+// wake ends the read of the eventfd.
+func (m *mailbox) wake() {
+	one := [countBytes]byte{1}
+	// The counter is far from its limit, so the write cannot block or fail.
+	_, _ = unix.Write(m.eventfd, one[:])
 }
 
 // take returns the tasks posted since the last call. The slice is valid until
@@ -104,9 +108,9 @@ func (m *mailbox) arm(l *Loop) {
 	if m.armed {
 		return
 	}
-	id, sqe := l.Begin(m, 0)
+	_, sqe := l.Begin(m, 0)
 	sqe.PrepRead(m.eventfd, m.count[:countBytes], 0, 0)
-	m.armed, m.id = true, id
+	m.armed = true
 }
 
 // Complete implements Handler: the loop is awake; the read is armed again before
