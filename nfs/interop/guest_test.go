@@ -125,7 +125,7 @@ func (o outcome) steps(t *testing.T, wanted ...string) {
 				for end < len(lines) && strings.HasPrefix(lines[end], "  ") {
 					end++
 				}
-				t.Errorf("%s\n%s\nserver:\n%s", remark, strings.Join(lines[i+1:end], "\n"), o.serverLog())
+				t.Errorf("%s\n%s", remark, strings.Join(lines[i+1:end], "\n"))
 			}
 		})
 	}
@@ -135,7 +135,10 @@ func (o outcome) steps(t *testing.T, wanted ...string) {
 		}
 	}
 	if len(seen) == 0 || o.status != 0 && failed == 0 {
-		t.Errorf("status %d; output:\n%s\nserver:\n%s", o.status, o.out, o.serverLog())
+		t.Errorf("status %d; output:\n%s", o.status, o.out)
+	}
+	if t.Failed() {
+		t.Logf("server:\n%s", o.serverLog())
 	}
 }
 

@@ -9,7 +9,7 @@ func TestRestart(t *testing.T) {
 	t.Parallel()
 	for _, fs := range []string{"ext4", "tmpfs"} {
 		t.Run(fs, func(t *testing.T) {
-			guest{fs: fs, script: "restart.py", restart: true}.run(t).
+			guest{fs: fs, script: "restart.py", restart: true, opts: "write=eager"}.run(t).
 				steps(t, "unstable-is-sent-again", "committed-is-kept", "handles-stay", "under-load", "names")
 		})
 	}

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	"github.com/ringnfs/ringnfs/nfs/nfstest"
+	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
+	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
+)
+
+// FH is a file handle.
+type FH = nfstest.FH
+
+// Answer is what the server said to one question.
+type Answer struct {
+	Name   string            // unique
+	Fields map[string]string // of the reply
+}
+
+// The callers. All are strangers to the server's own user database.
+const (
+	aliceID = 10001
+	bobID   = 10002
+	carolID = 10003
+	teamID  = 20001 // a group that alice and carol belong to, beside their own
+	clubID  = 20002 // a group of bob's
+)
+
+// asker keeps the answers.
+type asker struct {
+	nfs, mnt *nfstest.Client
+	path     string
+	export   FH
+	subject  string
+	answers  []*Answer
+	names    map[string]int
+	known    map[string]nfs3.Fattr3 // by handle, what the server said last
+	verf     *nfs3.Writeverf3
+
+	root, alice, bob, carol, nobody caller
+}
+
+// caller asks in the name of somebody.
+type caller struct {
+	*asker
+	c    *nfstest.Client
+	slow bool // see slowly
+}
+
+func newAsker(nfs, mnt *nfstest.Client, path string, export FH) *asker {
+	a := &asker{nfs: nfs, mnt: mnt, path: path, export: export, names: map[string]int{}, known: map[string]nfs3.Fattr3{}}
+	a.root = a.as(0, 0)
+	a.alice = a.as(aliceID, aliceID, teamID)
+	a.bob = a.as(bobID, bobID, clubID)
+	a.carol = a.as(carolID, carolID, 30001, 30002, 30003, 30004, 30005, 30006, 30007, 30008, 30009, 30010, 30011, 30012, 30013, 30014, 30015, teamID)
+	a.nobody = a.as(10009, 10009)
+	return a
+}
+
+func (a *asker) as(uid, gid uint32, groups ...uint32) caller {
+	return caller{asker: a, c: a.nfs.As(uid, gid, groups...)}
+}
+
+// tick is longer than the coarsest clock that time stamps are taken from.
+const tick = 25 * time.Millisecond
+
+// slowly returns a caller who waits before each call for as long as it takes the
+// server's clock to move on, so that the answer tells which times were changed.
+func (w caller) slowly() caller {
+	w.slow = true
+	return w
+}
+
+func (a *asker) begin(subject string) { a.subject = subject }
+
+// note begins an answer.
+func (a *asker) note(proc, what string) *Answer {
+	name := a.subject + ": " + proc
+	if what != "" {
+		name += " " + what
+	}
+	if n := a.names[name]; n > 0 {
+		a.names[name]++
+		name += fmt.Sprintf(" (%d)", n+1)
+	} else {
+		a.names[name] = 1
+	}
+	x := &Answer{Name: name, Fields: map[string]string{}}
+	a.answers = append(a.answers, x)
+	return x
+}
+
+func (x *Answer) set(field string, value any) { x.Fields[field] = fmt.Sprint(value) }
+
+// ask makes a call of NFS and reports whether res could be decoded.
+func (w caller) ask(proc uint32, what string, args nfstest.Encoder, res nfstest.Decoder) (*Answer, bool) {
+	x := w.note(nfstest.ProcedureNames[proc], what)
+	if w.slow {
+		time.Sleep(tick)
+	}
+	return x, x.reply(w.c.Start(proc, args), res)
+}
+
+// reply waits for the reply and decodes it. What RPC says is noted if it is not
+// success.
+func (x *Answer) reply(p *nfstest.Pending, res nfstest.Decoder) bool {
+	r, err := p.Wait()
+	switch {
+	case err != nil:
+		panic(failure{fmt.Errorf("%s: %w", x.Name, err)})
+	case r.Denied:
+		x.set("rpc", fmt.Sprintf("denied %d %d", r.Reject, r.Auth))
+	case r.Accept != rpctest.Success:
+		x.set("rpc", []string{"", "PROG_UNAVAIL", "PROG_MISMATCH", "PROC_UNAVAIL", "GARBAGE_ARGS", "SYSTEM_ERR"}[r.Accept])
+		if r.Accept == rpctest.ProgMismatch {
+			x.set("versions", fmt.Sprintf("%d-%d", r.Low, r.High))
+		}
+	case res == nil:
+		x.set("bytes", len(r.Results))
+	default:
+		if err := nfstest.Decode(r.Results, res); err != nil {
+			x.set("undecodable", err)
+			return false
+		}
+		return true
+	}
+	return false
+}
+
+// soon says how a time is written down: what is about now, as such.
+func when(t nfs3.Nfstime3) string {
+	at := time.Unix(int64(t.Seconds), int64(t.Nseconds))
+	if d := time.Since(at); d > -time.Hour && d < time.Hour {
+		return "now"
+	}
+	return fmt.Sprintf("%d.%09d", t.Seconds, t.Nseconds)
+}
+
+// attr notes attributes. fh may be empty when the object is not known.
+func (w caller) attr(x *Answer, field string, fh FH, at nfs3.Fattr3) {
+	x.set(field, "present")
+	x.set(field+".type", at.Type)
+	x.set(field+".mode", fmt.Sprintf("%04o", uint32(at.Mode)))
+	x.set(field+".nlink", at.Nlink)
+	x.set(field+".uid", at.Uid)
+	x.set(field+".gid", at.Gid)
+	if at.Type != nfs3.NF3DIR {
+		x.set(field+".size", uint64(at.Size))
+	}
+	if at.Type == nfs3.NF3BLK || at.Type == nfs3.NF3CHR {
+		x.set(field+".rdev", fmt.Sprintf("%d,%d", at.Rdev.Specdata1, at.Rdev.Specdata2))
+	}
+	x.set(field+".atime", when(at.Atime))
+	x.set(field+".mtime", when(at.Mtime))
+	x.set(field+".ctime", when(at.Ctime))
+	if root, ok := w.known[string(w.export.Data)]; ok {
+		x.set(field+".fsid", map[bool]string{true: "as the root's", false: "another"}[root.Fsid == at.Fsid])
+	}
+	if len(fh.Data) == 0 {
+		return
+	}
+	if old, ok := w.known[string(fh.Data)]; ok {
+		x.set(field+".fileid", map[bool]string{true: "as before", false: "another"}[old.Fileid == at.Fileid])
+		if w.slow {
+			x.set(field+".atime moved", at.Atime != old.Atime)
+			x.set(field+".mtime moved", at.Mtime != old.Mtime)
+			x.set(field+".ctime moved", at.Ctime != old.Ctime)
+		}
+	}
+	w.known[string(fh.Data)] = at
+}
+
+func (w caller) post(x *Answer, field string, fh FH, at nfs3.PostOpAttr) {
+	if !at.AttributesFollow {
+		x.set(field, "absent")
+		return
+	}
+	w.attr(x, field, fh, at.Attributes)
+}
+
+func (w caller) wcc(x *Answer, field string, fh FH, v nfs3.WccData) {
+	if b := v.Before; b.AttributesFollow {
+		x.set(field+" before", "present")
+		if old, ok := w.known[string(fh.Data)]; ok {
+			same := old.Size == b.Attributes.Size && old.Mtime == b.Attributes.Mtime && old.Ctime == b.Attributes.Ctime
+			x.set(field+" before.values", map[bool]string{true: "as known", false: "others"}[same])
+		}
+	} else {
+		x.set(field+" before", "absent")
+	}
+	w.post(x, field, fh, v.After)
+}
+
+// entry notes a handle and attributes of what was made, and returns the handle.
+func (w caller) entry(x *Answer, fh nfs3.PostOpFh3, at nfs3.PostOpAttr) FH {
+	x.set("handle", map[bool]string{true: "present", false: "absent"}[fh.HandleFollows])
+	h := FH{Data: bytes.Clone(fh.Handle.Data)}
+	w.post(x, "obj", h, at)
+	return h
+}
