@@ -126,6 +126,7 @@ func (cn *Conn) expect(xid uint32) <-chan []byte {
 func (cn *Conn) runReader() {
 	defer close(cn.done)
 	err := cn.read()
+	_ = cn.nc.Close() // a server that drains waits for its clients to close
 	cn.mu.Lock()
 	defer cn.mu.Unlock()
 	cn.ended = true
