@@ -26,15 +26,6 @@ func (v *View) directory(h *vfs.Handle, use int) (e *entry, fd int, s vfs.Status
 	return e, fd, s
 }
 
-// flusher returns a descriptor to flush e with: the one that has been written to,
-// since it knows of failures.
-func (v *View) flusher(e *entry) (int, vfs.Status) {
-	if w := e.write.Load(); w >= 0 {
-		return int(w), vfs.OK
-	}
-	return v.reader(e)
-}
-
 // before takes the attributes of a directory that is about to change.
 func (v *View) before(e *entry, w *vfs.WCC) vfs.Status {
 	if s := v.stat(e, &v.st); s != vfs.OK {

@@ -98,6 +98,7 @@ func (v *View) arrived(de *entry, fd int, io bool, e *vfs.Entry) vfs.Status {
 		return status(errno)
 	}
 	n := newEntry(h, &v.st2, fd)
+	n.name = nameKey(de, cut(v.name[:]))
 	if io {
 		n.read.Store(int32(fd))
 		n.write.Store(int32(fd))
@@ -125,7 +126,7 @@ func cut(b []byte) []byte {
 
 // exists decides what CREATE makes of an object that is already there.
 func (v *View) exists(c *vfs.Cred, de *entry, how vfs.CreateHow, s *vfs.SetAttr, verf uint64, e *vfs.Entry) vfs.Status {
-	if st := v.child(de, &v.name[0], e, true); st != vfs.OK {
+	if st := v.child(de, &v.name[0], e, nameKey(de, cut(v.name[:]))); st != vfs.OK {
 		return st
 	}
 	v.fs.note(&e.Handle, &de.h, cut(v.name[:]))
@@ -189,145 +190,3 @@ func (v *View) stamp(fd int, verf uint64) vfs.Status {
 	_, st := v.apply(fd, unix.S_IFREG, &vfs.SetAttr{AtimeHow: vfs.TimeClient, MtimeHow: vfs.TimeClient, Atime: t[0], Mtime: t[1]})
 	return st
 }
-
-// Mkdir implements vfs.View.
-func (v *View) Mkdir(c *vfs.Cred, dir vfs.Handle, name []byte, s *vfs.SetAttr, e *vfs.Entry, w *vfs.WCC) vfs.Status {
-	if v.lane {
-		return vfs.Again
-	}
-	defer v.done()
-	return v.change(c, &dir, name, w, func(de *entry) vfs.Status {
-		later, mode := *s, uint32(0)
-		if s.HasMode {
-			mode = s.Mode & 07777
-		}
-		// The kernel ignores set-id bits here, and sets the directory's own by
-		// inheritance: only a mode that asks for more is set once more.
-		later.HasMode = mode&(unix.S_ISUID|unix.S_ISGID) != 0
-		if _, errno := call(unix.SYS_MKDIRAT, uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), uintptr(mode), 0, 0, 0); errno != 0 {
-			return status(errno)
-		}
-		return v.made(de, &later, e)
-	})
-}
-
-// Symlink implements vfs.View.
-func (v *View) Symlink(c *vfs.Cred, dir vfs.Handle, name, target []byte, s *vfs.SetAttr, e *vfs.Entry, w *vfs.WCC) vfs.Status {
-	if v.lane {
-		return vfs.Again
-	}
-	defer v.done()
-	return v.change(c, &dir, name, w, func(de *entry) vfs.Status {
-		if !cstring(v.target, target) {
-			return vfs.NameTooLong
-		}
-		if _, errno := call(unix.SYS_SYMLINKAT, uintptr(unsafe.Pointer(&v.target[0])), uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), 0, 0, 0); errno != 0 {
-			return status(errno)
-		}
-		return v.made(de, s, e)
-	})
-}
-
-// Mknod implements vfs.View.
-func (v *View) Mknod(c *vfs.Cred, dir vfs.Handle, name []byte, t vfs.FileType, major, minor uint32, s *vfs.SetAttr, e *vfs.Entry, w *vfs.WCC) vfs.Status {
-	if v.lane {
-		return vfs.Again
-	}
-	defer v.done()
-	later := *s
-	later.HasMode = takesSetID(s)
-	return v.change(c, &dir, name, w, func(de *entry) vfs.Status {
-		mode, dev, st := nodeOf(t, major, minor)
-		if st != vfs.OK {
-			return st
-		}
-		if s.HasMode {
-			mode |= s.Mode & 07777
-		}
-		if _, errno := call(unix.SYS_MKNODAT, uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), uintptr(mode), uintptr(dev), 0, 0); errno != 0 {
-			return status(errno)
-		}
-		return v.made(de, &later, e)
-	})
-}
-
-// nodeOf returns what mknod wants to know of a type.
-func nodeOf(t vfs.FileType, major, minor uint32) (mode uint32, dev uint64, s vfs.Status) {
-	switch t {
-	case vfs.TypeFifo:
-		return unix.S_IFIFO, 0, vfs.OK
-	case vfs.TypeSock:
-		return unix.S_IFSOCK, 0, vfs.OK
-	case vfs.TypeBlk:
-		mode = unix.S_IFBLK
-	case vfs.TypeChr:
-		mode = unix.S_IFCHR
-	default:
-		return 0, 0, vfs.BadType
-	}
-	if major >= 1<<12 || minor >= 1<<20 { // the kernel's dev_t
-		return 0, 0, vfs.Inval
-	}
-	return mode, unix.Mkdev(major, minor), vfs.OK
-}
-
-// made finishes an object that was just made as v.name in de: it gets the rest of
-// its attributes and goes to stable storage as far as syncing de does not take it
-// there.
-func (v *View) made(de *entry, later *vfs.SetAttr, e *vfs.Entry) vfs.Status {
-	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: v.fs.noXDev}
-	v.how = how
-	fd, errno := openat2(de.fd, &v.name[0], &v.how)
-	if errno != 0 {
-		// Somebody took it away again at once. It was made all the same, and the
-		// client can look it up.
-		e.Handle, e.HasAttr = vfs.Handle{}, false
-		return status(errno)
-	}
-	if errno := statxRaw(fd, &v.st2); errno != 0 {
-		closeFD(fd)
-		return status(errno)
-	}
-	kind := v.st2.Mode & unix.S_IFMT
-	changed, st := v.apply(fd, kind, later)
-	if st != vfs.OK {
-		flags := uintptr(0)
-		if kind == unix.S_IFDIR {
-			flags = unix.AT_REMOVEDIR
-		}
-		v.undo(de, fd, flags)
-		return st
-	}
-	if (changed || v.fs.selfSync) && !v.fs.memory {
-		if st := v.syncNew(fd, kind, changed); st != vfs.OK {
-			closeFD(fd)
-			return st
-		}
-	}
-	return v.arrived(de, fd, false, e)
-}
-
-// syncNew flushes a new object that is not a regular file.
-func (v *View) syncNew(fd int, kind uint16, changed bool) vfs.Status {
-	if kind != unix.S_IFDIR {
-		if !changed {
-			return vfs.OK // goes with its directory
-		}
-		return v.fs.flushAll()
-	}
-	if !v.as(nil) {
-		return vfs.ServerFault
-	}
-	d, errno := openat(fd, &dot[0], unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if errno != 0 {
-		return status(errno)
-	}
-	defer closeFD(d)
-	if errno := fsync(d); errno != 0 {
-		v.fs.lost()
-		return status(errno)
-	}
-	return vfs.OK
-}
-
-var dot = [2]byte{'.', 0}

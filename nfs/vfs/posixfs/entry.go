@@ -17,6 +17,7 @@ type entry struct {
 	hash uint64
 	key  objectKey
 	kind uint16 // S_IFMT of the mode
+	name uint64 // nameKey of the name that fd was opened by, else 0
 	id   uint64 // never used twice in one FS
 	fd   int    // O_PATH, or the descriptor that made the file
 

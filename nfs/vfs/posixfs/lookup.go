@@ -58,8 +58,13 @@ func (v *View) lookup(c *vfs.Cred, de *entry, name []byte, e *vfs.Entry) vfs.Sta
 	}
 	n := copy(v.name[:], name)
 	v.name[n] = 0
-	s := v.child(de, &v.name[0], e, true)
+	key := nameKey(de, name)
+	if v.again(de, key, e) {
+		return vfs.OK
+	}
+	s := v.child(de, &v.name[0], e, key)
 	if s == vfs.OK {
+		v.hint(key)
 		v.fs.note(&e.Handle, &de.h, name)
 	}
 	return s
@@ -93,7 +98,7 @@ func (v *View) parent(c *vfs.Cred, de *entry, e *vfs.Entry) vfs.Status {
 		return vfs.Again
 	}
 	v.name[0], v.name[1], v.name[2] = '.', '.', 0
-	s := v.child(de, &v.name[0], e, true)
+	s := v.child(de, &v.name[0], e, unnamed)
 	if s == vfs.NoEnt {
 		return vfs.Stale
 	}
@@ -142,9 +147,9 @@ func (fs *FS) inside(fd int) bool {
 }
 
 // child opens name in de with the thread's present rights and fills e with what
-// it is. A lane takes only what the kernel has in its caches. With keep the object
-// becomes an entry, since it will probably be asked for next.
-func (v *View) child(de *entry, name *byte, e *vfs.Entry, keep bool) vfs.Status {
+// it is. A lane takes only what the kernel has in its caches. key is the name's
+// nameKey, unnamed or passing.
+func (v *View) child(de *entry, name *byte, e *vfs.Entry, key uint64) vfs.Status {
 	v.how = unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: v.fs.noXDev}
 	var fd int
 	var errno unix.Errno
@@ -163,8 +168,6 @@ func (v *View) child(de *entry, name *byte, e *vfs.Entry, keep bool) vfs.Status 
 	switch {
 	case errno == unix.EXDEV: // a mount point, on a mount that is not private
 		return vfs.Access
-	case errno == unix.ENOTDIR && de.kind == unix.S_IFDIR, errno == unix.ESTALE:
-		return vfs.Stale
 	case lowOnFDs(errno) && !v.lane:
 		v.fs.room(v.fs.tab.fdMax / 4)
 		return vfs.Delay
@@ -175,14 +178,20 @@ func (v *View) child(de *entry, name *byte, e *vfs.Entry, keep bool) vfs.Status 
 		v.drop(fd)
 		return status(errno)
 	}
-	return v.describe(fd, e, keep)
+	return v.describe(fd, e, key)
 }
 
 // describe fills e for the open descriptor fd, whose attributes are in v.st2. It
 // takes fd.
-func (v *View) describe(fd int, e *vfs.Entry, keep bool) vfs.Status {
+func (v *View) describe(fd int, e *vfs.Entry, key uint64) vfs.Status {
 	k := keyOf(&v.st2)
-	if x := v.object(&k, useChild); x != nil {
+	x := v.object(&k, useChild)
+	if x != nil && x.name == unnamed && key > passing && x.kind != unix.S_IFDIR && x.dirty.Load() == 0 && !v.fs.tab.full() {
+		// It was opened by its handle. Opened by its name it is found again faster.
+		e.Handle = x.h
+		v.fs.retire(x)
+		v.adopt(e.Handle, &v.st2, fd, useChild, key)
+	} else if x != nil {
 		// x is open, so its inode number is taken: this is the same object.
 		v.drop(fd)
 		e.Handle = x.h
@@ -194,13 +203,13 @@ func (v *View) describe(fd int, e *vfs.Entry, keep bool) vfs.Status {
 		}
 		e.Handle = h
 		switch {
-		case !keep, v.lane && v.fs.tab.full():
+		case key == passing, v.lane && v.fs.tab.full():
 			v.drop(fd)
 		default:
 			if !v.lane && v.fs.tab.full() {
 				v.fs.room(1)
 			}
-			v.adopt(h, &v.st2, fd, useChild)
+			v.adopt(h, &v.st2, fd, useChild, key)
 		}
 	}
 	e.HasAttr = true
@@ -245,5 +254,5 @@ func (v *View) Walk(c *vfs.Cred, path string, e *vfs.Entry) vfs.Status {
 		closeFD(fd)
 		return status(errno)
 	}
-	return v.describe(fd, e, true)
+	return v.describe(fd, e, unnamed)
 }

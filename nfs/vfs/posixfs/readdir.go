@@ -127,7 +127,7 @@ func (v *View) look(c *vfs.Cred, de *entry, name *byte, dotdot bool, x *vfs.DirE
 	if dotdot {
 		s = v.parent(c, de, &x.Entry)
 	} else {
-		s = v.child(de, name, &x.Entry, false)
+		s = v.child(de, name, &x.Entry, passing)
 	}
 	if v.use[useChild].Load() != nil {
 		v.use[useChild].Store(nil)

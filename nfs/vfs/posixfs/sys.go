@@ -36,6 +36,12 @@ func statxAt(fd int, name *byte, st *unix.Statx_t) unix.Errno {
 	return e
 }
 
+func statxAtRaw(fd int, name *byte, st *unix.Statx_t) unix.Errno {
+	_, _, e := unix.RawSyscall6(unix.SYS_STATX, uintptr(fd), uintptr(unsafe.Pointer(name)),
+		unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, statxMask, uintptr(unsafe.Pointer(st)), 0)
+	return e
+}
+
 func openat2(fd int, name *byte, how *unix.OpenHow) (int, unix.Errno) {
 	r, _, e := unix.Syscall6(unix.SYS_OPENAT2, uintptr(fd), uintptr(unsafe.Pointer(name)),
 		uintptr(unsafe.Pointer(how)), unsafe.Sizeof(*how), 0, 0)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"slices"
-	"strconv"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
@@ -25,6 +24,7 @@ const (
 	ways     = 4 // entries per set of a View's maps
 	iovMax   = 256
 	verdicts = 4096
+	hints    = 8192
 )
 
 // View is an FS seen from one thread. It implements vfs.View.
@@ -44,6 +44,7 @@ type View struct {
 	turn     uint32 // which way is replaced next
 
 	verdicts []verdict
+	hints    []hint
 
 	// What the kernel reads and writes. It is here and not on the stack, so that
 	// no operation allocates.
@@ -80,7 +81,7 @@ func (fs *FS) View(t *vfs.Thread) (vfs.View, error) {
 	v := &View{
 		fs: fs, th: t, lane: !t.MayWait,
 		byHandle: make([]*entry, sets*ways), byObject: make([]*entry, sets*ways),
-		verdicts: make([]verdict, verdicts),
+		verdicts: make([]verdict, verdicts), hints: make([]hint, hints),
 	}
 	if !v.lane {
 		v.target = make([]byte, unix.PathMax)
@@ -221,7 +222,7 @@ func (v *View) open(h *vfs.Handle, use int) (*entry, vfs.Status) {
 		closeFD(fd)
 		return nil, cmp.Or(status(errno), vfs.Stale)
 	}
-	return v.adopt(*h, &v.st, fd, use), vfs.OK
+	return v.adopt(*h, &v.st, fd, use, 0), vfs.OK
 }
 
 func (v *View) openHandle(h *vfs.Handle) (int, unix.Errno) {
@@ -232,9 +233,10 @@ func (v *View) openHandle(h *vfs.Handle) (int, unix.Errno) {
 }
 
 // adopt makes fd, whose object has the handle h and the attributes st, an entry
-// and publishes it. It takes fd.
-func (v *View) adopt(h vfs.Handle, st *unix.Statx_t, fd, use int) *entry {
+// and publishes it. It takes fd. name is the nameKey that fd was opened by, or 0.
+func (v *View) adopt(h vfs.Handle, st *unix.Statx_t, fd, use int, name uint64) *entry {
 	n := newEntry(h, st, fd)
+	n.name = name
 	e := v.fs.tab.add(n, &v.use[use])
 	if e != n {
 		closeFD(fd)
@@ -255,72 +257,6 @@ func (v *View) stat(e *entry, st *unix.Statx_t) vfs.Status {
 	}
 	return vfs.OK
 }
-
-// reader returns a descriptor of e to read or to flush with. A lane gets Again
-// when there is none yet.
-func (v *View) reader(e *entry) (int, vfs.Status) {
-	if r := e.read.Load(); r >= 0 {
-		return int(r), vfs.OK
-	}
-	if w := e.write.Load(); w >= 0 {
-		return int(w), vfs.OK
-	}
-	return v.openIO(e, &e.read, unix.O_RDONLY)
-}
-
-// writer is reader for writing.
-func (v *View) writer(e *entry) (int, vfs.Status) {
-	if w := e.write.Load(); w >= 0 {
-		return int(w), vfs.OK
-	}
-	return v.openIO(e, &e.write, unix.O_RDWR)
-}
-
-// openIO opens e with the process's own rights: what the caller may do has been
-// or will be decided apart from it. O_NONBLOCK is for files that somebody holds a
-// lease on: the client is told to come back (Delay).
-func (v *View) openIO(e *entry, to *atomic.Int32, flags int) (int, vfs.Status) {
-	if v.lane {
-		return -1, vfs.Again
-	}
-	if e.kind != unix.S_IFREG && e.kind != unix.S_IFDIR {
-		return -1, vfs.Inval
-	}
-	if !v.as(nil) {
-		return -1, vfs.ServerFault
-	}
-	v.fs.room(1)
-	e.io.Lock()
-	defer e.io.Unlock()
-	if fd := to.Load(); fd >= 0 {
-		return int(fd), vfs.OK
-	}
-	flags |= unix.O_CLOEXEC | unix.O_NOCTTY | unix.O_NONBLOCK
-	fd, errno := v.reopen(e, flags)
-	if lowOnFDs(errno) {
-		v.fs.room(v.fs.tab.fdMax / 4)
-		fd, errno = v.reopen(e, flags)
-	}
-	if errno != 0 {
-		return -1, status(errno)
-	}
-	v.fs.tab.open.Add(1)
-	to.Store(int32(fd))
-	return fd, vfs.OK
-}
-
-func (v *View) reopen(e *entry, flags int) (int, unix.Errno) {
-	if v.fs.handles && v.kh.set(&e.h) {
-		return openByHandle(v.fs.root, &v.kh, flags)
-	}
-	fd, err := unix.Open(procPath(e.fd), flags, 0)
-	var errno unix.Errno
-	errors.As(err, &errno)
-	return fd, errno
-}
-
-// procPath names an open descriptor, for calls that do not take one.
-func procPath(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
 
 // lock returns the lock that changes to e's directory are made under.
 func (fs *FS) lock(e *entry) *paddedMutex { return &fs.locks[fs.stripe(e)] }

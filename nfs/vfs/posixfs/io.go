@@ -1,0 +1,86 @@
+package posixfs
+
+import (
+	"errors"
+	"strconv"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// reader returns a descriptor of e to read or to flush with. A lane gets Again
+// when there is none yet.
+func (v *View) reader(e *entry) (int, vfs.Status) {
+	if r := e.read.Load(); r >= 0 {
+		return int(r), vfs.OK
+	}
+	if w := e.write.Load(); w >= 0 {
+		return int(w), vfs.OK
+	}
+	return v.openIO(e, &e.read, unix.O_RDONLY)
+}
+
+// writer is reader for writing.
+func (v *View) writer(e *entry) (int, vfs.Status) {
+	if w := e.write.Load(); w >= 0 {
+		return int(w), vfs.OK
+	}
+	return v.openIO(e, &e.write, unix.O_RDWR)
+}
+
+// flusher returns a descriptor to flush e with: the one that has been written to,
+// since it knows of failures.
+func (v *View) flusher(e *entry) (int, vfs.Status) {
+	if w := e.write.Load(); w >= 0 {
+		return int(w), vfs.OK
+	}
+	return v.reader(e)
+}
+
+// openIO opens e with the process's own rights: what the caller may do has been
+// or will be decided apart from it. O_NONBLOCK is for files that somebody holds a
+// lease on: the client is told to come back (Delay).
+func (v *View) openIO(e *entry, to *atomic.Int32, flags int) (int, vfs.Status) {
+	if v.lane {
+		return -1, vfs.Again
+	}
+	if e.kind != unix.S_IFREG && e.kind != unix.S_IFDIR {
+		return -1, vfs.Inval
+	}
+	if !v.as(nil) {
+		return -1, vfs.ServerFault
+	}
+	v.fs.room(1)
+	e.io.Lock()
+	defer e.io.Unlock()
+	if fd := to.Load(); fd >= 0 {
+		return int(fd), vfs.OK
+	}
+	flags |= unix.O_CLOEXEC | unix.O_NOCTTY | unix.O_NONBLOCK
+	fd, errno := v.reopen(e, flags)
+	if lowOnFDs(errno) {
+		v.fs.room(v.fs.tab.fdMax / 4)
+		fd, errno = v.reopen(e, flags)
+	}
+	if errno != 0 {
+		return -1, status(errno)
+	}
+	v.fs.tab.open.Add(1)
+	to.Store(int32(fd))
+	return fd, vfs.OK
+}
+
+func (v *View) reopen(e *entry, flags int) (int, unix.Errno) {
+	if v.fs.handles && v.kh.set(&e.h) {
+		return openByHandle(v.fs.root, &v.kh, flags)
+	}
+	fd, err := unix.Open(procPath(e.fd), flags, 0)
+	var errno unix.Errno
+	errors.As(err, &errno)
+	return fd, errno
+}
+
+// procPath names an open descriptor, for calls that do not take one.
+func procPath(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
