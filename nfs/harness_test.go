@@ -44,13 +44,19 @@ func noLeaks(t testing.TB) {
 	t.Cleanup(func() {
 		goleak.VerifyNone(t, goroutines)
 		// The kernel ends rings and connections on its own time.
-		for end := time.Now().Add(5 * time.Second); len(descriptors(t)) > len(before) && time.Now().Before(end); {
-			time.Sleep(10 * time.Millisecond)
-		}
-		if after := descriptors(t); len(after) > len(before) {
-			t.Errorf("descriptors are left open: before %v, after %v", before, after)
-		}
+		eventually(t, func() bool { return len(descriptors(t)) <= len(before) }, fmt.Sprintf("descriptors; before: %v", before))
 	})
+}
+
+// eventually waits until what the server does on its own is done, which what
+// names.
+func eventually(t testing.TB, done func() bool, what string) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not in time: %s; now open: %v", what, descriptors(t))
+		}
+	}
 }
 
 // descriptors lists what this process has open.
