@@ -51,7 +51,7 @@ t_read_only() {
   if dd if=/dev/zero of=ro bs=4k count=1 conv=notrunc,fsync 2> /tmp/err; then return 1; fi
   forget; [ "$(cat ro)" = before ]; ls > /dev/null; stat -f . > /dev/null
   on-server 'mount -o remount,rw .'
-  echo after > ro; forget; [ "$(cat ro)" = after ]
+  forget; echo after > ro; forget; [ "$(cat ro)" = after ]
 }
 for t in full full_of_names space_comes_back read_only; do step $t; done
 exit $FAILED
