@@ -1,0 +1,159 @@
+package load
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/ringnfs/ringnfs/nfs/xdr"
+)
+
+// The programs that the client calls, and their versions.
+const (
+	progNFS     = 100003
+	progMount   = 100005
+	progPortmap = 100000
+)
+
+const (
+	// patience is how long a call outside of the measurement may take. Servers
+	// that write a file through to a slow disc need some of it.
+	patience = 30 * time.Second
+	// replyMax is the largest reply that is read as a whole.
+	replyMax = 16 << 20
+)
+
+// control is a connection with one call at a time: it mounts, and makes and
+// removes files.
+type control struct {
+	nc   net.Conn
+	in   *bufio.Reader
+	cred []byte // flavor, length and body of the credential, and an empty verifier
+	xid  uint32
+	buf  []byte
+}
+
+func dialControl(addr string, cred []byte) (*control, error) {
+	nc, err := net.DialTimeout("tcp", addr, patience)
+	if err != nil {
+		return nil, err
+	}
+	return &control{nc: nc, in: bufio.NewReaderSize(nc, 64<<10), cred: cred, buf: make([]byte, 2<<20)}, nil
+}
+
+func (c *control) Close() error { return c.nc.Close() }
+
+// credential encodes AUTH_SYS (RFC 5531, section 8.1 and appendix A) and the
+// empty verifier behind it.
+func credential(uid, gid uint32) []byte {
+	const name = "bench"
+	var b []byte
+	u32 := func(v ...uint32) {
+		for _, x := range v {
+			b = binary.BigEndian.AppendUint32(b, x)
+		}
+	}
+	u32(1, uint32(4+4+(len(name)+3)&^3+12), 0, uint32(len(name)))
+	b = append(b, name...)
+	b = append(b, make([]byte, -len(name)&3)...)
+	u32(uid, gid, 0)
+	u32(0, 0)
+	return b
+}
+
+type encodable interface{ Encode(*xdr.Encoder) }
+type decodable interface{ Decode(*xdr.Decoder) }
+
+// call makes a call and decodes its results into res. args and res may be nil.
+// What res holds as a view is valid until the next call.
+func (c *control) call(prog, vers, proc uint32, args encodable, res decodable) error {
+	c.xid++
+	b := c.buf[:0]
+	for _, v := range []uint32{0, c.xid, 0, 2, prog, vers, proc} {
+		b = binary.BigEndian.AppendUint32(b, v)
+	}
+	b = append(b, c.cred...)
+	if args != nil {
+		var e xdr.Encoder
+		e.Reset(c.buf[len(b):])
+		args.Encode(&e)
+		if e.Err() != nil {
+			return fmt.Errorf("encode the arguments: %w", e.Err())
+		}
+		b = c.buf[:len(b)+e.Len()]
+	}
+	binary.BigEndian.PutUint32(b, 1<<31|uint32(len(b)-4))
+	if err := c.nc.SetDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
+	if _, err := c.nc.Write(b); err != nil {
+		return err
+	}
+	reply, err := c.record()
+	if err != nil {
+		return err
+	}
+	results, err := openReply(reply, c.xid)
+	if err != nil || res == nil {
+		return err
+	}
+	var d xdr.Decoder
+	d.Reset(results)
+	res.Decode(&d)
+	return d.Err()
+}
+
+// record reads a whole record.
+func (c *control) record() ([]byte, error) {
+	var record []byte
+	for {
+		var h [4]byte
+		if _, err := io.ReadFull(c.in, h[:]); err != nil {
+			return nil, fmt.Errorf("no reply: %w", err)
+		}
+		mark := binary.BigEndian.Uint32(h[:])
+		n := int(mark &^ (1 << 31))
+		if len(record)+n > replyMax {
+			return nil, fmt.Errorf("a reply of more than %d bytes", replyMax)
+		}
+		at := len(record)
+		record = append(record, make([]byte, n)...)
+		if _, err := io.ReadFull(c.in, record[at:]); err != nil {
+			return nil, err
+		}
+		if mark>>31 == 1 {
+			return record, nil
+		}
+	}
+}
+
+// openReply checks a reply message (RFC 5531, section 9) and returns its results.
+func openReply(b []byte, xid uint32) ([]byte, error) {
+	if len(b) < 24 {
+		return nil, errShortReply
+	}
+	word := func(i int) uint32 { return binary.BigEndian.Uint32(b[4*i:]) }
+	switch {
+	case word(0) != xid:
+		return nil, fmt.Errorf("a reply to another call (%#x for %#x)", word(0), xid)
+	case word(1) != 1:
+		return nil, errors.New("a message that is no reply")
+	case word(2) != 0:
+		return nil, fmt.Errorf("the server denied the call (reject_stat %d, auth_stat %d)", word(3), word(4))
+	}
+	verf := int(word(4)+3) &^ 3
+	if len(b) < 24+verf {
+		return nil, errShortReply
+	}
+	b = b[20+verf:]
+	if stat := word(0); stat != 0 {
+		return nil, fmt.Errorf("the server refused the call (accept_stat %d)", stat)
+	}
+	return b[4:], nil
+}
+
+var errShortReply = errors.New("a reply that is too short")

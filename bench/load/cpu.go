@@ -1,0 +1,162 @@
+package load
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// usage is the processor time that a process has used so far, in seconds.
+type usage struct{ total, user, system float64 }
+
+// tick is the unit of times in /proc/PID/stat: USER_HZ is 100 wherever Go runs.
+const tick = 0.01
+
+// processUsage reads the time of a whole process: all its threads, those of
+// io_uring's worker pool and those that have ended among them.
+func processUsage(pid int) (usage, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return usage{}, err
+	}
+	// The name may hold blanks and brackets, so behind the last one.
+	f := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
+	if len(f) < 13 {
+		return usage{}, fmt.Errorf("/proc/%d/stat is not as expected", pid)
+	}
+	user, err1 := strconv.ParseUint(string(f[11]), 10, 64)
+	system, err2 := strconv.ParseUint(string(f[12]), 10, 64)
+	if err := errors.Join(err1, err2); err != nil {
+		return usage{}, err
+	}
+	u := usage{user: float64(user) * tick, system: float64(system) * tick}
+	u.total = u.user + u.system
+	// The same sum with the scheduler's precision: the process's CPU clock, whose
+	// number is made of its id (clock_getcpuclockid(3); CPUCLOCK_SCHED is 2).
+	var ts unix.Timespec
+	if unix.ClockGettime(int32(^pid)<<3|2, &ts) == nil {
+		u.total = float64(ts.Nano()) / 1e9
+	}
+	return u, nil
+}
+
+func usageOf(pids []int) (sum usage, err error) {
+	for _, pid := range pids {
+		u, err := processUsage(pid)
+		if err != nil {
+			return sum, fmt.Errorf("processor time of the server: %w", err)
+		}
+		sum.total += u.total
+		sum.user += u.user
+		sum.system += u.system
+	}
+	return sum, nil
+}
+
+// cpuBetween is what was used from a to b.
+func cpuBetween(a, b usage) CPU {
+	return CPU{Seconds: b.total - a.total, User: b.user - a.user, System: b.system - a.system}
+}
+
+// threadUsage is the time of the calling thread.
+func threadUsage() usage {
+	var r unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_THREAD, &r) != nil {
+		return usage{}
+	}
+	u := usage{user: float64(r.Utime.Nano()) / 1e9, system: float64(r.Stime.Nano()) / 1e9}
+	u.total = u.user + u.system
+	return u
+}
+
+// FindServer returns the processes on this machine that listen on addr, which is
+// HOST:PORT. It finds none when the address belongs to another machine, or when
+// looking into the processes is not allowed.
+func FindServer(addr string) []int {
+	host, portText, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil
+	}
+	port, err := strconv.Atoi(portText)
+	if err != nil || !isLocal(host) {
+		return nil
+	}
+	inodes := make(map[string]bool)
+	for _, name := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		listeners(name, port, inodes)
+	}
+	if len(inodes) == 0 {
+		return nil
+	}
+	var pids []int
+	links, err := filepath.Glob("/proc/[0-9]*/fd/*")
+	if err != nil {
+		return nil
+	}
+	for _, link := range links {
+		to, err := os.Readlink(link)
+		if err != nil || !inodes[to] {
+			continue
+		}
+		if pid, err := strconv.Atoi(strings.Split(link, "/")[2]); err == nil && !slices.Contains(pids, pid) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// listeners adds the sockets of a /proc/net/tcp table that listen on port.
+func listeners(name string, port int, inodes map[string]bool) {
+	f, err := os.Open(name)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		fields := strings.Fields(lines.Text())
+		if len(fields) < 10 || fields[3] != "0A" { // TCP_LISTEN
+			continue
+		}
+		_, hexPort, _ := strings.Cut(fields[1], ":")
+		b, err := hex.DecodeString(hexPort)
+		if err != nil || len(b) != 2 || int(b[0])<<8|int(b[1]) != port {
+			continue
+		}
+		inodes["socket:["+fields[9]+"]"] = true
+	}
+}
+
+// isLocal reports whether host is an address of this machine.
+func isLocal(host string) bool {
+	ips, err := net.LookupIP(host)
+	if err != nil {
+		return false
+	}
+	own, err := net.InterfaceAddrs()
+	if err != nil {
+		return false
+	}
+	for _, ip := range ips {
+		a, _ := netip.AddrFromSlice(ip)
+		if a.Unmap().IsLoopback() {
+			return true
+		}
+		for _, x := range own {
+			if p, ok := x.(*net.IPNet); ok && p.IP.Equal(ip) {
+				return true
+			}
+		}
+	}
+	return false
+}

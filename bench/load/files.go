@@ -1,0 +1,239 @@
+package load
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
+)
+
+// controls is how many connections make and remove many small files: each call
+// may wait for a disc.
+const controls = 8
+
+func clone(h nfs3.NfsFh3) nfs3.NfsFh3 { return nfs3.NfsFh3{Data: append([]byte(nil), h.Data...)} }
+
+func mode(m nfs3.Mode3) nfs3.Sattr3 { return nfs3.Sattr3{Mode: nfs3.SetMode3{SetIt: true, Mode: m}} }
+
+func at(dir nfs3.NfsFh3, name string) nfs3.Diropargs3 {
+	return nfs3.Diropargs3{Dir: dir, Name: nfs3.Filename3(name)}
+}
+
+func (s *Session) mkdir(c *control, dir nfs3.NfsFh3, name string) (nfs3.NfsFh3, error) {
+	var res nfs3.MKDIR3res
+	if err := c.call(progNFS, 3, procMkdir, &nfs3.MKDIR3args{Where: at(dir, name), Attributes: mode(0o755)}, &res); err != nil {
+		return nfs3.NfsFh3{}, fmt.Errorf("MKDIR: %w", err)
+	}
+	if res.Status != nfs3.NFS3_OK {
+		return nfs3.NfsFh3{}, statusError(procMkdir, uint32(res.Status))
+	}
+	if !res.Resok.Obj.HandleFollows {
+		return s.lookup(c, dir, name)
+	}
+	return clone(res.Resok.Obj.Handle), nil
+}
+
+func (s *Session) create(c *control, dir nfs3.NfsFh3, name string) (nfs3.NfsFh3, error) {
+	var res nfs3.CREATE3res
+	args := &nfs3.CREATE3args{Where: at(dir, name), How: nfs3.Createhow3{Mode: nfs3.UNCHECKED, ObjAttributes: mode(0o644)}}
+	if err := c.call(progNFS, 3, procCreate, args, &res); err != nil {
+		return nfs3.NfsFh3{}, fmt.Errorf("CREATE: %w", err)
+	}
+	if res.Status != nfs3.NFS3_OK {
+		return nfs3.NfsFh3{}, statusError(procCreate, uint32(res.Status))
+	}
+	if !res.Resok.Obj.HandleFollows {
+		return s.lookup(c, dir, name)
+	}
+	return clone(res.Resok.Obj.Handle), nil
+}
+
+func (s *Session) lookup(c *control, dir nfs3.NfsFh3, name string) (nfs3.NfsFh3, error) {
+	var res nfs3.LOOKUP3res
+	if err := c.call(progNFS, 3, procLookup, &nfs3.LOOKUP3args{What: at(dir, name)}, &res); err != nil {
+		return nfs3.NfsFh3{}, fmt.Errorf("LOOKUP: %w", err)
+	}
+	if res.Status != nfs3.NFS3_OK {
+		return nfs3.NfsFh3{}, statusError(procLookup, uint32(res.Status))
+	}
+	return clone(res.Resok.Object), nil
+}
+
+// prepare makes the files that a job needs and that are not there yet.
+// step is told how far it is, from 0 to 1.
+func (s *Session) prepare(j Job, step func(float64)) error {
+	data, names, directory := j.Workload.needs()
+	if data {
+		if j.Verify && s.overwritten {
+			if err := s.dropData(); err != nil {
+				return err
+			}
+		}
+		if err := s.prepareData(min(j.Conns, filesMax), j.Workload.Size, step); err != nil {
+			return fmt.Errorf("write the files to work on: %w", err)
+		}
+		s.overwritten = s.overwritten || !j.Verify && j.Workload.Kind != "read"
+	}
+	if names && s.names == nil {
+		files, err := s.many(s.dir, "name", nameFiles)
+		if err != nil {
+			return fmt.Errorf("make the files to look up: %w", err)
+		}
+		s.names = files
+	}
+	if directory && s.list == nil {
+		dir, err := s.mkdir(s.c, s.dir, "list")
+		if err != nil {
+			return err
+		}
+		if _, err = s.many(dir, "entry-with-a-name", s.opts.Entries); err != nil {
+			return fmt.Errorf("fill the directory to list: %w", err)
+		}
+		if s.pages, err = s.walk(dir); err != nil {
+			return fmt.Errorf("list the directory: %w", err)
+		}
+		s.list = dir.Data
+	}
+	return nil
+}
+
+// prepareData has n data files of equal size that hold at least one block each.
+// Files that are there with the right number and size stay.
+func (s *Session) prepareData(n, block int, step func(float64)) error {
+	size := max(s.opts.FileSize/int64(n), int64(block))
+	size -= size % int64(block)
+	size = max(size, int64(block))
+	size = (size + 4095) &^ 4095
+	if len(s.data) == n && s.data[0].size == size {
+		return nil
+	}
+	if err := s.dropData(); err != nil {
+		return err
+	}
+	chunk := min(s.WriteMax, 1<<20) &^ 7
+	buf := make([]byte, chunk)
+	for i := range n {
+		s.runs++
+		f := &dataFile{name: fmt.Sprintf("data-%d", s.runs), size: size, seed: uint64(s.runs) * 2}
+		fh, err := s.create(s.c, s.dir, f.name)
+		if err != nil {
+			return err
+		}
+		f.fh = fh.Data
+		for off := int64(0); off < size; {
+			b := buf[:min(int64(chunk), size-off)]
+			fill(b, f.seed, off)
+			if err := s.write(f, off, b); err != nil {
+				return err
+			}
+			off += int64(len(b))
+			step((float64(i) + float64(off)/float64(size)) / float64(n))
+		}
+		if err := s.commit(f); err != nil {
+			return err
+		}
+		s.data = append(s.data, f)
+	}
+	return nil
+}
+
+// dropData removes the data files.
+func (s *Session) dropData() error {
+	for _, f := range s.data {
+		if err := s.remove(s.c, s.dir, f.name, false); err != nil {
+			return err
+		}
+	}
+	s.data, s.overwritten = nil, false
+	return nil
+}
+
+func (s *Session) write(f *dataFile, off int64, b []byte) error {
+	var res nfs3.WRITE3res
+	args := &nfs3.WRITE3args{File: nfs3.NfsFh3{Data: f.fh}, Offset: nfs3.Offset3(off), Count: nfs3.Count3(len(b)), Data: b}
+	if err := s.c.call(progNFS, 3, procWrite, args, &res); err != nil {
+		return fmt.Errorf("WRITE: %w", err)
+	}
+	if res.Status != nfs3.NFS3_OK {
+		return statusError(procWrite, uint32(res.Status))
+	}
+	if int(res.Resok.Count) != len(b) {
+		return fmt.Errorf("WRITE: %d bytes were written instead of %d", res.Resok.Count, len(b))
+	}
+	return nil
+}
+
+func (s *Session) commit(f *dataFile) error {
+	var res nfs3.COMMIT3res
+	if err := s.c.call(progNFS, 3, procCommit, &nfs3.COMMIT3args{File: nfs3.NfsFh3{Data: f.fh}}, &res); err != nil {
+		return fmt.Errorf("COMMIT: %w", err)
+	}
+	if res.Status != nfs3.NFS3_OK {
+		return statusError(procCommit, uint32(res.Status))
+	}
+	return nil
+}
+
+// read reads a block of a data file into dst.
+func (s *Session) read(f *dataFile, off int64, dst []byte) error {
+	for done := 0; done < len(dst); {
+		var res nfs3.READ3res
+		n := min(len(dst)-done, s.ReadMax, 1<<20)
+		args := &nfs3.READ3args{File: nfs3.NfsFh3{Data: f.fh}, Offset: nfs3.Offset3(off + int64(done)), Count: nfs3.Count3(n)}
+		if err := s.c.call(progNFS, 3, procRead, args, &res); err != nil {
+			return fmt.Errorf("READ: %w", err)
+		}
+		if res.Status != nfs3.NFS3_OK {
+			return statusError(procRead, uint32(res.Status))
+		}
+		if len(res.Resok.Data) == 0 || len(res.Resok.Data) > n {
+			return fmt.Errorf("READ: %d bytes instead of %d", len(res.Resok.Data), n)
+		}
+		done += copy(dst[done:], res.Resok.Data)
+	}
+	return nil
+}
+
+// each does f for 0 to n-1 on a few connections at a time.
+func (s *Session) each(n int, f func(c *control, i int) error) error {
+	var (
+		next   atomic.Int64
+		wg     sync.WaitGroup
+		mu     sync.Mutex
+		failed error
+	)
+	for range min(controls, n) {
+		c, err := dialControl(s.addr, s.cred)
+		if err != nil {
+			failed = errors.Join(failed, err)
+			break
+		}
+		wg.Go(func() {
+			defer c.Close()
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				if err := f(c, i); err != nil {
+					next.Store(int64(n))
+					mu.Lock()
+					defer mu.Unlock()
+					failed = errors.Join(failed, err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return failed
+}
+
+// many makes n empty files.
+func (s *Session) many(dir nfs3.NfsFh3, prefix string, n int) ([]nameFile, error) {
+	files := make([]nameFile, n)
+	return files, s.each(n, func(c *control, i int) error {
+		name := fmt.Sprintf("%s-%04d", prefix, i)
+		fh, err := s.create(c, dir, name)
+		files[i] = nameFile{name: name, fh: fh.Data}
+		return err
+	})
+}

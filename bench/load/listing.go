@@ -1,0 +1,143 @@
+package load
+
+import (
+	"errors"
+	"fmt"
+
+	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
+)
+
+type entry struct {
+	name      string
+	fh        nfs3.NfsFh3
+	directory bool
+}
+
+// readdir reads one page of a directory, and reports whether it was the last.
+func (s *Session) readdir(dir nfs3.NfsFh3, p page) (list []entry, next page, eof bool, err error) {
+	var res nfs3.READDIRPLUS3res
+	args := &nfs3.READDIRPLUS3args{Dir: dir, Cookie: nfs3.Cookie3(p.cookie), Dircount: listNames, Maxcount: listMax}
+	for i := range args.Cookieverf {
+		args.Cookieverf[i] = byte(p.verf >> (56 - 8*i))
+	}
+	if err := s.c.call(progNFS, 3, procReaddirplus, args, &res); err != nil {
+		return nil, p, false, fmt.Errorf("READDIRPLUS: %w", err)
+	}
+	if res.Status != nfs3.NFS3_OK {
+		return nil, p, false, statusError(procReaddirplus, uint32(res.Status))
+	}
+	next = page{cookie: p.cookie, verf: u64(res.Resok.Cookieverf[:])}
+	for _, e := range res.Resok.Reply.Entries {
+		next.cookie = uint64(e.Cookie)
+		x := entry{name: string(e.Name), directory: e.NameAttributes.AttributesFollow && e.NameAttributes.Attributes.Type == nfs3.NF3DIR}
+		if e.NameHandle.HandleFollows {
+			x.fh = clone(e.NameHandle.Handle)
+		}
+		list = append(list, x)
+	}
+	return list, next, res.Resok.Reply.Eof, nil
+}
+
+// walk returns the places at which the pages of a directory begin.
+func (s *Session) walk(dir nfs3.NfsFh3) ([]page, error) {
+	pages := []page{{}}
+	for {
+		list, next, eof, err := s.readdir(dir, pages[len(pages)-1])
+		if err != nil {
+			return nil, err
+		}
+		if eof {
+			return pages, nil
+		}
+		if len(list) == 0 {
+			return nil, errors.New("a page without an entry that is not the last")
+		}
+		pages = append(pages, next)
+	}
+}
+
+// removeAll removes the session's directory with all that is in it.
+func (s *Session) removeAll() error {
+	if err := s.empty(s.dir); err != nil {
+		return fmt.Errorf("remove %s: %w", s.dirName, err)
+	}
+	if err := s.remove(s.c, s.root, s.dirName, true); err != nil {
+		return fmt.Errorf("remove %s: %w", s.dirName, err)
+	}
+	return nil
+}
+
+// empty removes what is in a directory. It lists it from its beginning until
+// nothing is left, because cookies need not survive the removals.
+func (s *Session) empty(dir nfs3.NfsFh3) error {
+	for range 1000 {
+		var (
+			list []entry
+			p    page
+		)
+		for eof := false; !eof && len(list) < 4096; {
+			var (
+				some []entry
+				err  error
+			)
+			if some, p, eof, err = s.readdir(dir, p); err != nil {
+				return err
+			}
+			for _, e := range some {
+				if e.name != "." && e.name != ".." {
+					list = append(list, e)
+				}
+			}
+			if len(some) == 0 {
+				break
+			}
+		}
+		if len(list) == 0 {
+			return nil
+		}
+		for _, e := range list {
+			if !e.directory {
+				continue
+			}
+			if len(e.fh.Data) == 0 {
+				fh, err := s.lookup(s.c, dir, e.name)
+				if err != nil {
+					return err
+				}
+				e.fh = fh
+			}
+			if err := s.empty(e.fh); err != nil {
+				return err
+			}
+		}
+		err := s.each(len(list), func(c *control, i int) error {
+			return s.remove(c, dir, list[i].name, list[i].directory)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return errors.New("the directory does not become empty")
+}
+
+// remove removes a file or a directory; one that is not there is all right.
+func (s *Session) remove(c *control, dir nfs3.NfsFh3, name string, directory bool) error {
+	if directory {
+		var res nfs3.RMDIR3res
+		if err := c.call(progNFS, 3, procRmdir, &nfs3.RMDIR3args{Object: at(dir, name)}, &res); err != nil {
+			return fmt.Errorf("RMDIR: %w", err)
+		}
+		if res.Status != nfs3.NFS3_OK && res.Status != nfs3.NFS3ERR_NOENT {
+			return statusError(procRmdir, uint32(res.Status))
+		}
+		return nil
+	}
+	var res nfs3.REMOVE3res
+	if err := c.call(progNFS, 3, procRemove, &nfs3.REMOVE3args{Object: at(dir, name)}, &res); err != nil {
+		return fmt.Errorf("REMOVE: %w", err)
+	}
+	if res.Status != nfs3.NFS3_OK && res.Status != nfs3.NFS3ERR_NOENT {
+		return statusError(procRemove, uint32(res.Status))
+	}
+	return nil
+}

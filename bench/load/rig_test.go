@@ -1,0 +1,65 @@
+package load
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"runtime"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ringnfs/ringnfs/nfs"
+	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
+	"github.com/ringnfs/ringnfs/uring"
+)
+
+// startServer serves an empty file system in memory, until the test ends.
+func startServer(t testing.TB) (Target, *memfs.FS) {
+	t.Helper()
+	needRing(t)
+	fs := memfs.New(memfs.Config{})
+	srv, err := nfs.New(nfs.Config{
+		Exports:  []nfs.Export{{Dir: "/mem", FS: fs, Squash: export.SquashNone}},
+		Listen:   []netip.Addr{netip.MustParseAddr("127.0.0.1")},
+		Portmap:  nfs.PortmapOff,
+		Lanes:    1,
+		Workers:  4,
+		StateDir: t.TempDir(),
+	})
+	require.NoError(t, err)
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(context.Background()) }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		require.NoError(t, srv.Drain(ctx))
+		require.NoError(t, <-served)
+	})
+	target, err := ParseTarget(net.JoinHostPort("127.0.0.1", strconv.Itoa(srv.Info().Port)) + ":/mem")
+	require.NoError(t, err)
+	return target, fs
+}
+
+func open(t testing.TB, target Target) *Session {
+	t.Helper()
+	s, err := Open(target, Options{FileSize: 2 << 20, Entries: 300})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+// needRing skips where there is no io_uring.
+func needRing(t testing.TB) {
+	t.Helper()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	ring, err := uring.New(uring.Config{})
+	if err != nil {
+		t.Skipf("needs io_uring: %v", err)
+	}
+	require.NoError(t, ring.Close())
+}

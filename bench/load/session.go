@@ -1,0 +1,195 @@
+package load
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/ringnfs/ringnfs/nfs/mount"
+	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
+	"github.com/ringnfs/ringnfs/nfs/xdr"
+)
+
+// Options are what all jobs of a session have in common.
+type Options struct {
+	UID, GID uint32 // who the calls are from, by AUTH_SYS
+	// FileSize is the size in bytes of the data that is read and written, all
+	// files together; 0 means FileSizeDefault.
+	FileSize int64
+	// Entries is the number of entries of the directory that READDIRPLUS reads; 0
+	// means EntriesDefault.
+	Entries int
+}
+
+// The defaults of Options.
+const (
+	FileSizeDefault = 256 << 20
+	EntriesDefault  = 512
+	nameFiles       = 64
+	// filesMax bounds how many data files connections are spread over.
+	filesMax = 64
+)
+
+// Session is an export in use, and what was made in it.
+type Session struct {
+	target   Target
+	opts     Options
+	addr     string // of NFS
+	cred     []byte
+	c        *control
+	root     nfs3.NfsFh3
+	dir      nfs3.NfsFh3
+	dirName  string
+	ReadMax  int // largest READ and WRITE that the server takes, in bytes
+	WriteMax int
+
+	data []*dataFile
+	// overwritten says that the data files no longer hold their patterns.
+	overwritten bool
+	names       []nameFile
+	list        []byte
+	pages       []page
+	runs        int
+	removed     bool
+}
+
+// Open mounts the target and makes a directory in it, which [Session.Close]
+// removes. It blocks for network round trips.
+func Open(t Target, opts Options) (_ *Session, err error) {
+	if opts.FileSize == 0 {
+		opts.FileSize = FileSizeDefault
+	}
+	if opts.Entries == 0 {
+		opts.Entries = EntriesDefault
+	}
+	s := &Session{target: t, opts: opts, cred: credential(opts.UID, opts.GID)}
+	if err := s.findPorts(); err != nil {
+		return nil, err
+	}
+	if err := s.mount(); err != nil {
+		return nil, err
+	}
+	s.addr = s.target.addr(s.target.Port)
+	if s.c, err = dialControl(s.addr, s.cred); err != nil {
+		return nil, fmt.Errorf("connect to NFS: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			_ = s.c.Close() // the error that led here says more
+		}
+	}()
+	if err := s.limits(); err != nil {
+		return nil, err
+	}
+	s.dirName = fmt.Sprintf(".ringnfs-bench-%d-%x", os.Getpid(), time.Now().UnixNano()&0xffffffff)
+	dir, err := s.mkdir(s.c, s.root, s.dirName)
+	if err != nil {
+		return nil, fmt.Errorf("make a directory to work in: %w (calls are made as user %d)", err, opts.UID)
+	}
+	s.dir = dir
+	return s, nil
+}
+
+// Addr returns the address of the NFS service.
+func (s *Session) Addr() string { return s.addr }
+
+// findPorts asks the port mapper for the ports that are not given.
+func (s *Session) findPorts() error {
+	t := &s.target
+	if t.Port != 0 && t.MountPort == 0 {
+		t.MountPort = t.Port // as ringnfs does; --mount-port is for the others
+	}
+	if t.Port != 0 {
+		return nil
+	}
+	c, err := dialControl(t.addr(111), credential(0, 0))
+	if err != nil {
+		t.Port = 2049
+		if t.MountPort == 0 {
+			t.MountPort = 2049
+		}
+		return nil
+	}
+	defer c.Close()
+	for _, x := range []struct {
+		port *int
+		prog uint32
+		name string
+	}{{&t.Port, progNFS, "NFS"}, {&t.MountPort, progMount, "MOUNT"}} {
+		if *x.port != 0 {
+			continue
+		}
+		var port number
+		if err := c.call(progPortmap, 2, 3, numbers{x.prog, 3, 6, 0}, &port); err != nil {
+			return fmt.Errorf("ask the port mapper for %s: %w", x.name, err)
+		}
+		if port == 0 {
+			return fmt.Errorf("%s knows no %s version 3 over TCP; give its port", t.addr(111), x.name)
+		}
+		*x.port = int(port)
+	}
+	return nil
+}
+
+type numbers []uint32
+
+func (n numbers) Encode(e *xdr.Encoder) {
+	for _, v := range n {
+		e.Uint32(v)
+	}
+}
+
+type number uint32
+
+func (n *number) Decode(d *xdr.Decoder) { *n = number(d.Uint32()) }
+
+type text string
+
+func (s text) Encode(e *xdr.Encoder) { e.Opaque([]byte(s)) }
+
+func (s *Session) mount() error {
+	c, err := dialControl(s.target.addr(s.target.MountPort), s.cred)
+	if err != nil {
+		return fmt.Errorf("connect to MOUNT: %w", err)
+	}
+	defer c.Close()
+	var res mount.Mountres3
+	if err := c.call(progMount, 3, 1, text(s.target.Path), &res); err != nil {
+		return fmt.Errorf("mount %s: %w", s.target.Path, err)
+	}
+	if res.FhsStatus != mount.MNT3_OK {
+		return fmt.Errorf("mount %s: %s", s.target.Path, res.FhsStatus)
+	}
+	s.root = nfs3.NfsFh3{Data: append([]byte(nil), res.Mountinfo.Fhandle...)}
+	return nil
+}
+
+// limits asks for the largest READ and WRITE.
+func (s *Session) limits() error {
+	var res nfs3.FSINFO3res
+	if err := s.c.call(progNFS, 3, procFsinfo, &nfs3.FSINFO3args{Fsroot: s.root}, &res); err != nil {
+		return fmt.Errorf("FSINFO: %w", err)
+	}
+	if res.Status != nfs3.NFS3_OK {
+		return statusError(procFsinfo, uint32(res.Status))
+	}
+	s.ReadMax, s.WriteMax = int(min(res.Resok.Rtmax, sizeMax)), int(min(res.Resok.Wtmax, sizeMax))
+	if s.ReadMax == 0 || s.WriteMax < 8 {
+		return fmt.Errorf("the server says that it reads %d and writes %d bytes at most", s.ReadMax, s.WriteMax)
+	}
+	return nil
+}
+
+// Close removes what the session made and ends its connection.
+func (s *Session) Close() error {
+	if s.removed {
+		return nil
+	}
+	s.removed = true
+	err := s.removeAll()
+	return errors.Join(err, s.c.Close())
+}
+
+func u64(b []byte) uint64 { return binary.BigEndian.Uint64(b) }

@@ -1,0 +1,74 @@
+package load
+
+import "encoding/binary"
+
+// task decides what one slot calls. It is used by one thread only.
+type task interface {
+	// next writes the slot's next call with begin, the argument methods and end.
+	next(s *slot)
+	// done sees the results of that call, which has succeeded: from the status on,
+	// or nothing for NULL. res is a view, valid until done returns, and holds only
+	// the first headMax bytes unless keepsReplies says that all are needed. total
+	// is the number of bytes that there were.
+	done(s *slot, res []byte, total int) error
+}
+
+// slot is one call that may be under way. Its record is built once up to the
+// credential.
+type slot struct {
+	task task
+
+	rec     []byte // the call: record mark, header, credential, arguments
+	payload []byte // goes behind rec; borrowed until the reply is there
+	prefix  int    // bytes of rec that stay
+
+	xid   uint32 // its low half is the slot's index
+	proc  uint32
+	busy  bool
+	start int64 // when the call was sent or was due, in nanoseconds of the run's clock
+	bytes int   // data that the call moves, counted when it is done
+}
+
+// Where the fields of a call lie in a record (RFC 5531, section 9).
+const (
+	atXID  = 4
+	atProc = 24
+)
+
+func newSlot(index int, cred []byte) slot {
+	s := slot{xid: uint32(index)}
+	for _, v := range []uint32{0, 0, 0, 2, progNFS, 3, 0} {
+		s.rec = binary.BigEndian.AppendUint32(s.rec, v)
+	}
+	s.rec = append(s.rec, cred...)
+	s.prefix = len(s.rec)
+	s.rec = append(make([]byte, 0, s.prefix+512), s.rec...)
+	return s
+}
+
+// begin starts a call: a new transaction id, and no arguments.
+func (s *slot) begin(proc uint32) {
+	s.xid += 1 << 16
+	s.proc, s.bytes, s.payload = proc, 0, nil
+	s.rec = s.rec[:s.prefix]
+	binary.BigEndian.PutUint32(s.rec[atXID:], s.xid)
+	binary.BigEndian.PutUint32(s.rec[atProc:], proc)
+}
+
+func (s *slot) u32(v uint32) { s.rec = binary.BigEndian.AppendUint32(s.rec, v) }
+func (s *slot) u64(v uint64) { s.rec = binary.BigEndian.AppendUint64(s.rec, v) }
+
+func (s *slot) opaque(b []byte) {
+	s.u32(uint32(len(b)))
+	s.rec = append(s.rec, b...)
+	for n := -len(b) & 3; n > 0; n-- {
+		s.rec = append(s.rec, 0)
+	}
+}
+
+// end closes the record; payload, a multiple of four bytes, is sent behind it
+// and must stay as it is until the reply is there.
+func (s *slot) end(payload []byte) {
+	s.payload = payload
+	binary.BigEndian.PutUint32(s.rec, 1<<31|uint32(len(s.rec)-4+len(payload)))
+}

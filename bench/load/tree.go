@@ -1,0 +1,178 @@
+package load
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// createTask makes a file and removes it.
+type createTask struct {
+	g     *stage
+	name  string
+	there bool
+}
+
+func (t *createTask) next(s *slot) {
+	if t.there {
+		s.begin(procRemove)
+		where(s, t.g.dir, t.name)
+	} else {
+		s.begin(procCreate)
+		where(s, t.g.dir, t.name)
+		s.u32(0) // UNCHECKED
+		sattr(s, 0o644)
+	}
+	s.end(nil)
+}
+
+func (t *createTask) done(*slot, []byte, int) error {
+	t.there = !t.there
+	return nil
+}
+
+// where appends a diropargs3.
+func where(s *slot, dir []byte, name string) {
+	s.opaque(dir)
+	s.u32(uint32(len(name)))
+	s.rec = append(s.rec, name...)
+	for n := -len(name) & 3; n > 0; n-- {
+		s.rec = append(s.rec, 0)
+	}
+}
+
+// sattr appends a sattr3 with a mode and nothing else.
+func sattr(s *slot, mode uint32) {
+	s.u32(1)
+	s.u32(mode)
+	for range 5 { // uid, gid, size, atime, mtime
+		s.u32(0)
+	}
+}
+
+const treeFiles = 8
+
+// treeTask goes through the life of a small tree, step by step.
+type treeTask struct {
+	g     *stage
+	name  string
+	names [treeFiles]string
+	dir   []byte
+	files [treeFiles][]byte
+	step  int
+}
+
+// The steps of a tree, by number.
+const (
+	treeMkdir  = 0
+	treeMake   = 1                      // CREATE, WRITE, COMMIT of each file
+	treeList   = treeMake + 3*treeFiles // READDIRPLUS
+	treeUse    = treeList + 1           // LOOKUP, READ of each file
+	treeRemove = treeUse + 2*treeFiles  // REMOVE of each file
+	treeRmdir  = treeRemove + treeFiles // RMDIR
+	treeSteps  = treeRmdir + 1          //
+)
+
+func newTree(g *stage, name string) *treeTask {
+	t := &treeTask{g: g, name: name, dir: make([]byte, 0, 64)}
+	for i := range t.names {
+		t.names[i] = fmt.Sprintf("file-%d", i)
+		t.files[i] = make([]byte, 0, 64)
+	}
+	return t
+}
+
+func (t *treeTask) next(s *slot) {
+	size := t.g.workload.Size
+	switch step := t.step; {
+	case step == treeMkdir:
+		s.begin(procMkdir)
+		where(s, t.g.dir, t.name)
+		sattr(s, 0o755)
+	case step < treeList:
+		file := (step - treeMake) / 3
+		switch (step - treeMake) % 3 {
+		case 0:
+			s.begin(procCreate)
+			where(s, t.dir, t.names[file])
+			s.u32(0) // UNCHECKED
+			sattr(s, 0o644)
+		case 1:
+			s.begin(procWrite)
+			s.opaque(t.files[file])
+			s.u64(0)
+			s.u32(uint32(size))
+			s.u32(0) // UNSTABLE
+			s.u32(uint32(size))
+			s.bytes = size
+			s.end(t.g.payload[:size])
+			return
+		default:
+			s.begin(procCommit)
+			s.opaque(t.files[file])
+			s.u64(0)
+			s.u32(0)
+		}
+	case step == treeList:
+		s.begin(procReaddirplus)
+		s.opaque(t.dir)
+		s.u64(0)
+		s.u64(0)
+		s.u32(listNames)
+		s.u32(listMax)
+	case step < treeRemove:
+		file := (step - treeUse) / 2
+		if (step-treeUse)%2 == 0 {
+			s.begin(procLookup)
+			where(s, t.dir, t.names[file])
+		} else {
+			s.begin(procRead)
+			s.opaque(t.files[file])
+			s.u64(0)
+			s.u32(uint32(size))
+			s.bytes = size
+		}
+	case step < treeRmdir:
+		s.begin(procRemove)
+		where(s, t.dir, t.names[step-treeRemove])
+	default:
+		s.begin(procRmdir)
+		where(s, t.g.dir, t.name)
+	}
+	s.end(nil)
+}
+
+func (t *treeTask) done(s *slot, res []byte, total int) (err error) {
+	switch step := t.step; {
+	case step == treeMkdir:
+		t.dir, err = madeHandle(res, t.dir)
+	case s.proc == procCreate:
+		file := (step - treeMake) / 3
+		t.files[file], err = madeHandle(res, t.files[file])
+	case s.proc == procRead:
+		var data []byte
+		size := t.g.workload.Size
+		if data, err = readResult(res, total, size); err == nil && t.g.verify && string(data) != string(t.g.payload[:size]) {
+			err = errors.New("a small file does not hold what was written")
+		}
+	}
+	if t.step++; t.step == treeSteps {
+		t.step = 0
+	}
+	return err
+}
+
+// madeHandle takes the handle out of the results of CREATE or MKDIR, into fh.
+func madeHandle(res, fh []byte) ([]byte, error) {
+	if len(res) < 12 {
+		return fh, errShortReply
+	}
+	if binary.BigEndian.Uint32(res[4:]) == 0 {
+		return fh, errors.New("the server returned no handle")
+	}
+	n := int(binary.BigEndian.Uint32(res[8:]))
+	if n > 64 || len(res) < 12+n {
+		return fh, errShortReply
+	}
+	return append(fh[:0], res[12:12+n]...), nil
+}
