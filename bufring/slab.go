@@ -102,6 +102,16 @@ func (s *Slabs) Take(c Class) *Buffer {
 	return b
 }
 
+// TakeSpare is Take for what can be done without: it leaves a quarter of the
+// class, one slab at least, to those who use Take. Who holds such a slab may wait
+// for others without keeping them from going on.
+func (s *Slabs) TakeSpare(c Class) *Buffer {
+	if s.Free(c) <= max(1, s.pools[c].max/4) {
+		return nil
+	}
+	return s.Take(c)
+}
+
 // ClassFor returns the smallest class whose slabs hold n bytes, and false when
 // none does.
 func (s *Slabs) ClassFor(n int) (Class, bool) {
