@@ -22,7 +22,8 @@ const (
 	groupID uring.GroupID = 1
 	// classes is the number of slab classes.
 	classes = 3
-	// tick is how often a lane looks for peers that make no progress.
+	// tick is how often a lane looks for peers that make no progress, unless a
+	// test says otherwise.
 	tick = time.Second
 	// ringEntries is the length of the submission queue. A turn prepares at most
 	// two entries per connection that it touched; when they are more, it submits
@@ -120,7 +121,7 @@ func (l *lane) open() (err error) {
 	for i := range l.vectors {
 		l.releaseVector(&l.vectors[i])
 	}
-	if l.loop, err = loop.New(l.ring, l, tick); err != nil {
+	if l.loop, err = loop.New(l.ring, l, l.srv.tick); err != nil {
 		return err
 	}
 	return cfg.Attach(&l.place)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
@@ -23,6 +24,7 @@ import (
 type Server struct {
 	cfg     Config
 	newRing func(uring.Feature) (ring, error)
+	tick    time.Duration
 
 	// life is held by Start, which the others wait for.
 	life  sync.Mutex
@@ -48,7 +50,7 @@ func New(cfg Config) (*Server, error) {
 	if err := cfg.fill(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, newRing: newKernelRing, done: make(chan struct{})}
+	s := &Server{cfg: cfg, newRing: newKernelRing, tick: tick, done: make(chan struct{})}
 	s.queue.init()
 	return s, nil
 }

@@ -14,7 +14,9 @@ func (cn *conn) spillHeld() {
 	}
 	l := cn.lane
 	if class, ok := l.slabs.ClassFor(cn.records.Size() + cn.records.Pending()); ok {
-		cn.spill = l.slabs.Take(class)
+		// A spilled record waits for its peer, and for receive buffers that calls
+		// may keep which wait for slabs: the last slabs are not for it.
+		cn.spill = l.slabs.TakeSpare(class)
 	}
 	if cn.spill == nil {
 		cn.kill("no memory for a record that arrives slowly")
@@ -56,7 +58,7 @@ func (cn *conn) respill() bool {
 	if !ok {
 		return false
 	}
-	b := l.slabs.Take(class)
+	b := l.slabs.TakeSpare(class)
 	if b == nil {
 		return false
 	}

@@ -133,13 +133,13 @@ func bench(b *testing.B, r loop.Ring, batch int) {
 }
 
 func BenchmarkNop(b *testing.B) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	for _, batch := range []struct {
 		name string
 		n    int
 	}{{"alone", 1}, {"batch32", 32}} {
 		b.Run("kernel/"+batch.name, func(b *testing.B) {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
 			r, err := uring.New(uring.Config{Entries: 64})
 			if err != nil {
 				b.Skipf("io_uring: %v", err)

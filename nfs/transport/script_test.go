@@ -1,0 +1,446 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/nfs/rpc/drc"
+	"github.com/ringnfs/ringnfs/uring"
+	"github.com/ringnfs/ringnfs/uring/uringtest"
+)
+
+// world is everything outside of a server with one lane: its ring, and the peers
+// of its connections. It runs on the lane's thread, whenever the lane submits or
+// waits, so that its seed alone decides what happens when, but for the workers.
+//
+// Descriptors are real, so that the server can shut them down and close them: a
+// connection's is one end of a socket pair. The other end, which stays with the
+// world, shows both. What is sent and received goes by the ring alone.
+type world struct {
+	t     *testing.T
+	ts    *testServer
+	rng   *rand.Rand
+	ring  *uringtest.Ring
+	seed  uint64
+	peers []*peer
+	files map[uint64]uint64 // inode of each operation's descriptor, by user data
+	// cancelled are the operations that the server wants to end. A cancellation
+	// that finds its target running (EALREADY) has it end all the same.
+	cancelled map[uint64]bool
+	// act answers one operation, or leaves it in flight and returns false. It is
+	// also asked when an operation starts, then now is true.
+	act func(w *world, op *uringtest.Op, p *peer, now bool) bool
+	// quiet is called when nothing can happen any more but by the test's doing.
+	quiet   func()
+	checked atomic.Int64
+	// noMemory counts the connections that were closed for want of memory.
+	noMemory int
+}
+
+// closings is a log handler that looks for connections that the server closes.
+type closings struct {
+	slog.Handler
+	w *world
+}
+
+func (*closings) Enabled(context.Context, slog.Level) bool { return true }
+
+func (c *closings) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "why" && strings.HasPrefix(a.Value.String(), "no memory for a record") {
+			c.w.noMemory++
+		}
+		return true
+	})
+	return nil
+}
+
+// peer is the client of one connection.
+type peer struct {
+	fd, far int
+	inode   uint64
+	in      []byte            // what it will send
+	got     []byte            // what it has received and not understood yet
+	want    map[uint32][]byte // results by XID of the calls without a reply
+	sending map[uint64][]byte // what the sends in flight should send, by user data
+	replies int
+	dealt   bool // the server has it
+	done    bool // it sends no more once in is empty
+	reset   bool // it is gone
+	half    bool // the server has shut its output down
+	killed  bool // the server has shut both ways down, or closed
+}
+
+// fakeRing makes a scripted ring a lane's.
+type fakeRing struct {
+	*uringtest.Ring
+	w       *world
+	without uring.Feature
+}
+
+func (r *fakeRing) Has(f uring.Feature) bool { return r.without&f == 0 }
+
+func (r *fakeRing) Provide(id uring.GroupID, entries int, incremental bool) (provided, error) {
+	return r.NewGroup(id, entries, incremental), nil
+}
+
+func (r *fakeRing) RegisterBuffer(int, []byte) error { return errors.New("nothing can be registered") }
+
+func (r *fakeRing) Harvest(dst []uring.CQE) int {
+	r.w.verify()
+	return r.Ring.Harvest(dst)
+}
+
+// newWorld starts a server over a scripted ring. tick is never unless change says so.
+func newWorld(t *testing.T, seed uint64, opt uringtest.Options, change func(*Config, *Server)) *world {
+	t.Helper()
+	w := &world{
+		t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 7)),
+		files: make(map[uint64]uint64), cancelled: make(map[uint64]bool), act: (*world).kind, quiet: func() {},
+	}
+	cfg := Config{
+		Log:   slog.New(&closings{slog.DiscardHandler, w}),
+		Lanes: 1, Workers: 2, SendBytes: 14 << 20, ReceiveBytes: 1 << 20,
+		Attach:     func(*rpc.Place) error { return nil },
+		Detach:     func(*rpc.Place) {},
+		Duplicates: drc.New(drc.Config{}),
+	}
+	srv, err := New(cfg)
+	require.NoError(t, err)
+	srv.tick = time.Hour
+	if change != nil {
+		change(&srv.cfg, srv)
+	}
+	opt.Seed = seed
+	opt.Script = w.script
+	opt.Idle = func(*uringtest.Ring) bool { return w.idle() }
+	srv.newRing = func(without uring.Feature) (ring, error) {
+		w.ring = uringtest.New(t, opt)
+		return &fakeRing{Ring: w.ring, w: w, without: without}, nil
+	}
+	w.ts = &testServer{t: t, srv: srv}
+	t.Cleanup(func() {
+		for _, p := range w.peers {
+			_ = unix.Close(p.far)
+			if !p.dealt {
+				_ = unix.Close(p.fd)
+			}
+		}
+	})
+	return w
+}
+
+// start begins to serve. The peers must have been added.
+func (w *world) start() {
+	w.t.Helper()
+	fd, _ := listenTCP(w.t)
+	require.NoError(w.t, w.ts.srv.Start([]Listener{{FD: fd, Programs: rpc.NewServer(w.ts.program())}}))
+}
+
+// end drains the server and asserts that nothing is left.
+func (w *world) end(ctx context.Context) {
+	w.t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- w.ts.srv.Drain(ctx) }()
+	select {
+	case err := <-done:
+		require.NoError(w.t, err, "seed %d", w.seed)
+	case <-time.After(20 * time.Second):
+		w.t.Fatalf("the server does not end, seed %d", w.seed)
+	}
+	require.Zero(w.t, w.ts.srv.Connections())
+	l := w.ts.srv.lanes[0]
+	require.Zero(w.t, l.count.Load())
+	for _, p := range w.peers {
+		w.look(p)
+		if p.dealt {
+			require.True(w.t, p.killed, "a connection was not closed, seed %d", w.seed)
+			require.NotEqual(w.t, p.inode, inode(p.fd), "a descriptor was not closed, seed %d", w.seed)
+		}
+	}
+}
+
+func (w *world) peer() *peer {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	require.NoError(w.t, err)
+	p := &peer{fd: pair[0], far: pair[1], inode: inode(pair[0]), want: map[uint32][]byte{}, sending: map[uint64][]byte{}}
+	w.peers = append(w.peers, p)
+	return p
+}
+
+// call has the peer send one call in random fragments.
+func (p *peer) call(rng *rand.Rand, xid, proc uint32, args, results []byte) {
+	body := message(xid, proc, args)[markLen:]
+	for {
+		n := len(body)
+		if rng.IntN(4) == 0 {
+			n = 1 + rng.IntN(n)
+		}
+		p.in = append(append(p.in, mark(n == len(body), uint32(n))...), body[:n]...)
+		if body = body[n:]; len(body) == 0 {
+			break
+		}
+	}
+	p.want[xid] = results
+}
+
+func inode(fd int) uint64 {
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil {
+		return 0
+	}
+	return st.Ino
+}
+
+// of returns the connection's peer that an operation is about.
+func (w *world) of(op *uringtest.Op) *peer {
+	for _, p := range w.peers {
+		if p.dealt && p.fd == op.FD && p.inode == inode(op.FD) {
+			return p
+		}
+	}
+	return nil
+}
+
+// verify asserts that each descriptor with an operation in flight is what it was
+// when the operation began.
+func (w *world) verify() {
+	for _, op := range w.ring.Ops() {
+		if was, ok := w.files[op.UserData]; ok {
+			if inode(op.FD) != was {
+				w.t.Errorf("%v: the descriptor was closed with the operation in flight, seed %d", op, w.seed)
+			}
+			w.checked.Add(1)
+		}
+	}
+}
+
+func (w *world) script(op *uringtest.Op) bool {
+	switch op.Code {
+	case "READ":
+		return true
+	case "ACCEPT":
+		w.files[op.UserData] = inode(op.FD)
+		return true
+	case "RECV", "SEND", "SENDMSG":
+	case "ASYNC_CANCEL":
+		w.cancelled[op.Target()] = true
+		return false
+	default:
+		return false
+	}
+	w.files[op.UserData] = inode(op.FD)
+	p := w.of(op)
+	if p == nil {
+		w.t.Errorf("%v: no such connection, seed %d", op, w.seed)
+		return true
+	}
+	if op.Code != "RECV" {
+		p.sending[op.UserData] = payload(op)
+	}
+	w.act(w, op, p, true)
+	return true
+}
+
+func payload(op *uringtest.Op) []byte {
+	if op.Code == "SEND" {
+		return bytes.Clone(op.Memory())
+	}
+	return bytes.Join(op.Vectors(), nil)
+}
+
+// take completes a send with its first n bytes.
+func (w *world) take(op *uringtest.Op, p *peer, n int) {
+	now := payload(op)
+	if !bytes.Equal(now, p.sending[op.UserData]) {
+		w.t.Errorf("%v: its memory was used again while it was in flight, seed %d", op, w.seed)
+	}
+	delete(p.sending, op.UserData)
+	p.got = append(p.got, now[:n]...)
+	op.Complete(int32(n))
+	p.understand(w)
+}
+
+// understand checks the replies that are complete.
+func (p *peer) understand(w *world) {
+	for len(p.got) >= markLen {
+		n := int(binary.BigEndian.Uint32(p.got) &^ (1 << 31))
+		if n < 24 || n > 2<<20 {
+			w.t.Fatalf("a reply of %d bytes, seed %d", n, w.seed)
+		}
+		if len(p.got) < markLen+n {
+			return
+		}
+		r := p.got[markLen : markLen+n]
+		xid := binary.BigEndian.Uint32(r)
+		want, asked := p.want[xid]
+		switch {
+		case !asked:
+			w.t.Errorf("a reply with XID %d, which was not asked or answered before, seed %d", xid, w.seed)
+		case !bytes.Equal(r[4:24], append([]byte{0, 0, 0, 1}, make([]byte, 16)...)), !bytes.Equal(r[24:], want):
+			w.t.Errorf("a wrong reply to XID %d, seed %d", xid, w.seed)
+		}
+		delete(p.want, xid)
+		p.replies++
+		p.got = p.got[markLen+n:]
+	}
+}
+
+// deliver gives a receive up to n bytes of what the peer sends.
+func (p *peer) deliver(op *uringtest.Op, n int) {
+	k := op.Deliver(p.in[:min(n, len(p.in))])
+	p.in = p.in[k:]
+}
+
+// look sees what the server has done with the connection.
+func (w *world) look(p *peer) {
+	fds := []unix.PollFd{{Fd: int32(p.far), Events: unix.POLLRDHUP}}
+	if n, _ := unix.Poll(fds, 0); n > 0 {
+		p.half = p.half || fds[0].Revents&unix.POLLRDHUP != 0
+		p.killed = p.killed || fds[0].Revents&unix.POLLHUP != 0
+	}
+}
+
+// satisfied reports whether the peer waits for nothing.
+func (p *peer) satisfied() bool {
+	return p.dealt && (p.killed || p.reset || len(p.want) == 0 && len(p.in) == 0)
+}
+
+// idle is what happens while the lane waits. It returns false when there was
+// nothing.
+func (w *world) idle() bool {
+	for _, p := range w.peers {
+		w.look(p)
+	}
+	ops := w.ring.Ops()
+	w.rng.Shuffle(len(ops), func(i, j int) { ops[i], ops[j] = ops[j], ops[i] })
+	acted := false
+	for _, op := range ops {
+		if acted && w.rng.IntN(3) == 0 {
+			break
+		}
+		if w.answer(op) {
+			acted = true
+		}
+	}
+	if acted {
+		return true
+	}
+	satisfied := true
+	for _, p := range w.peers {
+		satisfied = satisfied && p.satisfied()
+	}
+	if !satisfied {
+		return w.wakeUp(1)
+	}
+	w.quiet()
+	return w.wakeUp(5)
+}
+
+func (w *world) answer(op *uringtest.Op) bool {
+	if w.cancelled[op.UserData] && w.rng.IntN(2) == 0 {
+		op.Fail([]unix.Errno{unix.ECANCELED, unix.EINTR}[w.rng.IntN(2)])
+		return true
+	}
+	switch op.Code {
+	case "READ":
+		return w.wakeUp(0)
+	case "ACCEPT":
+		return w.accept(op)
+	case "RECV", "SEND", "SENDMSG":
+		if p := w.of(op); p != nil {
+			return w.act(w, op, p, false)
+		}
+	}
+	return false
+}
+
+// wakeUp completes the read of the loop's eventfd if it can be read within
+// milliseconds.
+func (w *world) wakeUp(milliseconds int) bool {
+	op := w.ring.Find("READ")
+	if op == nil {
+		return false
+	}
+	fds := []unix.PollFd{{Fd: int32(op.FD), Events: unix.POLLIN}}
+	if n, _ := unix.Poll(fds, milliseconds); n < 1 {
+		return false
+	}
+	n, err := unix.Read(op.FD, op.Memory())
+	if err == nil {
+		op.Complete(int32(n))
+	}
+	return err == nil
+}
+
+// accept deals the next peer.
+func (w *world) accept(op *uringtest.Op) bool {
+	for _, p := range w.peers {
+		if !p.dealt {
+			p.dealt = true
+			op.More(int32(p.fd))
+			return true
+		}
+	}
+	return false
+}
+
+// kind is a world without faults.
+func (w *world) kind(op *uringtest.Op, p *peer, now bool) bool {
+	switch {
+	case now:
+		return false
+	case op.Code != "RECV":
+		w.take(op, p, len(p.sending[op.UserData]))
+	case len(p.in) > 0 && !p.killed:
+		p.deliver(op, len(p.in))
+	case p.half || p.killed || p.done:
+		op.Complete(0)
+	default:
+		return false
+	}
+	return true
+}
+
+// state describes the connections for a failure.
+func (w *world) state() string {
+	s := ""
+	for i, p := range w.peers {
+		s += fmt.Sprintf("peer %d: %d bytes to send, %d replies, %d missing, dealt %v killed %v reset %v\n",
+			i, len(p.in), p.replies, len(p.want), p.dealt, p.killed, p.reset)
+	}
+	done := make(chan string, 1)
+	l := w.ts.srv.lanes[0]
+	_ = l.loop.Post(taskFunc(func() {
+		s := fmt.Sprintf("%d buffers of %d, starved %d\n", l.group.Available(), l.group.Count(), len(l.starved))
+		for cn := l.conns; cn != nil; cn = cn.nxt {
+			s += fmt.Sprintf("fd %d: receive %x canceling %v starved %v eof %v calls %d waiting %d unsent %d sending %d pinned %d behind %v held %d listed %v ops %d dead %v draining %v\n",
+				cn.fd, uint64(cn.receive), cn.canceling, cn.starved, cn.eof, cn.calls, cn.waiting, cn.unsent, cn.sending,
+				cn.pinned, cn.behind(), len(cn.held), cn.listed, cn.ops, cn.dead, cn.draining)
+		}
+		done <- s
+	}))
+	select {
+	case t := <-done:
+		return s + t
+	case <-time.After(time.Second):
+		return s + "the lane does not answer"
+	}
+}
+
+type taskFunc func()
+
+func (f taskFunc) Run() { f() }
