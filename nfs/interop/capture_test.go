@@ -4,7 +4,11 @@ package interop
 
 import (
 	"bufio"
+	"encoding/binary"
 	"fmt"
+	"io"
+	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -61,10 +65,7 @@ func capture(t *testing.T, prefix []string, iface string, s *server) *recording 
 			said = append(said, line)
 		}
 		_ = cmd.Wait() // what it said is looked at
-		counts := captured.FindStringSubmatch(strings.Join(said, "\n"))
-		if counts == nil || counts[2] != "0" {
-			t.Errorf("the recording is not complete: %s", strings.Join(said, "\n"))
-		}
+		complete(t, strings.Join(said, "\n"))
 	}
 	t.Cleanup(func() { r.stop(t) })
 	for line := range lines {
@@ -75,6 +76,15 @@ func capture(t *testing.T, prefix []string, iface string, s *server) *recording 
 	}
 	t.Fatalf("dumpcap does not record: %s", strings.Join(said, "\n"))
 	return nil
+}
+
+// complete fails the test if dumpcap says that it has lost packets, which a
+// decoder could take for damaged ones.
+func complete(t *testing.T, says string) {
+	t.Helper()
+	if counts := captured.FindStringSubmatch(says); counts == nil || counts[2] != "0" {
+		t.Errorf("the recording is not complete: %s", says)
+	}
 }
 
 // procedures are the names of NFS version 3 by number (RFC 1813, section 3).
@@ -93,9 +103,32 @@ func (r *recording) check(t *testing.T, least int, wanted ...string) {
 		return // the capture may be incomplete, and says nothing new
 	}
 	r.stop(t)
+	faults, calls, replies, count := r.decode(t)
+	for _, f := range faults {
+		t.Error(f)
+	}
+	total, unanswered := 0, 0
+	for xid, n := range calls {
+		total += n
+		if replies[xid] == 0 {
+			unanswered++
+		}
+	}
+	t.Logf("%d calls: %v", total, count)
+	assert.GreaterOrEqual(t, total, least, "calls that were decoded")
+	assert.Zero(t, unanswered, "calls without an answer")
+	for _, name := range wanted {
+		assert.NotZero(t, count[name], "calls of %s", name)
+	}
+}
+
+// decode has tshark read the recording. It returns what tshark finds wrong, the
+// number of calls and of replies by transaction, and of calls by procedure.
+func (r *recording) decode(t *testing.T) (faults []string, calls, replies, count map[string]int) {
+	t.Helper()
 	args := []string{"-n", "-r", r.file}
 	for _, port := range r.ports {
-		args = append(args, "-d", "tcp.port=="+port+",rpc")
+		args = append(args, "-d", "tcp.port=="+port+",rpc", "-d", "udp.port=="+port+",rpc")
 	}
 	// Only what the dissectors of RPC and above say: a warning of TCP's is about
 	// the load of this machine.
@@ -106,15 +139,14 @@ func (r *recording) check(t *testing.T, least int, wanted ...string) {
 	require.NoError(t, err)
 
 	const severityError, groupMalformed = "8388608", "117440512"
-	calls, replies := map[string]int{}, map[string]int{} // by transaction
-	count := map[string]int{}                            // by procedure
+	calls, replies, count = map[string]int{}, map[string]int{}, map[string]int{}
 	for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
 		f := strings.Split(line, "|")
 		if len(f) < 9 {
 			t.Fatalf("tshark says: %s", line)
 		}
 		if f[5] != "" || strings.Contains(f[6], severityError) || strings.Contains(f[7], groupMalformed) {
-			t.Errorf("packet %s: %s %s", f[0], f[5], strings.Join(f[8:], "|"))
+			faults = append(faults, fmt.Sprintf("packet %s: %s %s", f[0], f[5], strings.Join(f[8:], "|")))
 		}
 		if f[1] == "" {
 			continue // a fragment of a record
@@ -135,22 +167,7 @@ func (r *recording) check(t *testing.T, least int, wanted ...string) {
 			tally(count, f[3], mountProcedures)
 		}
 	}
-	total := 0
-	for _, n := range calls {
-		total += n
-	}
-	unanswered := 0
-	for xid := range calls {
-		if replies[xid] == 0 {
-			unanswered++
-		}
-	}
-	t.Logf("%d calls: %v", total, count)
-	assert.GreaterOrEqual(t, total, least, "calls that were decoded")
-	assert.Zero(t, unanswered, "calls without an answer")
-	for _, name := range wanted {
-		assert.NotZero(t, count[name], "calls of %s", name)
-	}
+	return faults, calls, replies, count
 }
 
 func tally(count map[string]int, numbers string, names []string) {
@@ -161,4 +178,63 @@ func tally(count map[string]int, numbers string, names []string) {
 			count[fmt.Sprintf("procedure %s", text)]++
 		}
 	}
+}
+
+// TestTheKernelClientsConversationDecodes records a Linux client at work, and
+// has it decoded.
+func TestTheKernelClientsConversationDecodes(t *testing.T) {
+	t.Parallel()
+	need(t, "dumpcap", "tshark", "fio")
+	r := &recording{file: filepath.Join(logDir(t), "capture.pcapng"), ports: []string{"2049"}, stop: func(*testing.T) {}}
+	steps := []string{"basic", "linktimes", "excl", "dir", "oddio", "mmap", "cpinclude", "iouring", "perm"}
+	o := guest{fs: "ext4", script: "smoke.sh", args: steps, env: less, opts: "nconnect=2", pcap: r.file, filter: "port 2049"}.run(t)
+	o.steps(t, steps...)
+	says, err := os.ReadFile(filepath.Join(o.logs, "pcap.log"))
+	require.NoError(t, err)
+	complete(t, string(says))
+	r.check(t, 2000, "NULL", "GETATTR", "SETATTR", "LOOKUP", "ACCESS", "READLINK", "READ", "WRITE", "CREATE", "MKDIR", "SYMLINK", "MKNOD",
+		"REMOVE", "RMDIR", "RENAME", "LINK", "READDIRPLUS", "FSSTAT", "FSINFO", "PATHCONF", "COMMIT", "MNT")
+}
+
+// TestTheDecoderFindsFaults holds that the tests with recordings are worth
+// something: a server that cuts an answer short does not pass them.
+func TestTheDecoderFindsFaults(t *testing.T) {
+	t.Parallel()
+	needRoot(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	require.NoError(t, err)
+	r := capture(t, nil, "lo", &server{port: port, mount: port})
+	served := make(chan error, 1)
+	go func() {
+		c, err := l.Accept()
+		if err == nil {
+			_, err = io.ReadFull(c, make([]byte, 56))
+		}
+		if err == nil { // accepted, NFS3_OK, and only a part of the attributes
+			_, err = c.Write(append([]byte{0x80, 0, 0, 40, 0, 0, 0, 9, 0, 0, 0, 1}, make([]byte, 32)...))
+		}
+		if err == nil {
+			err = c.Close()
+		}
+		served <- err
+	}()
+	c, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	defer c.Close()
+	var call [56]byte // GETATTR of a handle of eight bytes
+	for i, word := range []uint32{0x80000000 | 52, 9, 0, 2, 100003, 3, 1, 0, 0, 0, 0, 8, 1, 1} {
+		binary.BigEndian.PutUint32(call[4*i:], word)
+	}
+	_, err = c.Write(call[:])
+	require.NoError(t, err)
+	_, err = io.Copy(io.Discard, c)
+	require.NoError(t, err)
+	require.NoError(t, <-served)
+	r.stop(t)
+	faults, calls, _, _ := r.decode(t)
+	assert.NotEmpty(t, faults)
+	assert.NotEmpty(t, calls)
 }

@@ -31,6 +31,7 @@ type guest struct {
 	size    string            // of the file system
 	restart bool              // the script may kill the server
 	pcap    string            // file for a capture
+	filter  string            // what is captured
 	timeout time.Duration     // of the script, 3 minutes unless set
 }
 
@@ -54,7 +55,7 @@ func (g guest) run(t *testing.T) outcome {
 	logs := logDir(t)
 	args := []string{"--server", "ringnfs:" + orElse(g.fs, "tmpfs"), "--timeout", fmt.Sprint(int(g.timeout.Seconds())), "--logs", logs, "-v"}
 	for flag, value := range map[string]string{
-		"--server-flags": g.flags, "--opts": g.opts, "--vers": g.vers, "--size": g.size, "--pcap": g.pcap,
+		"--server-flags": g.flags, "--opts": g.opts, "--vers": g.vers, "--size": g.size, "--pcap": g.pcap, "--pcap-filter": g.filter,
 	} {
 		if value != "" {
 			args = append(args, flag, value)

@@ -27,6 +27,10 @@ func runAll(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil { // a test runs it as another user
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	if here, err = os.Getwd(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

@@ -57,9 +57,14 @@ var mountLine = regexp.MustCompile(`mount -t nfs -o \S*port=(\d+),mountport=(\d+
 // for its banner. When the test ends it must drain and exit with 0.
 func serve(t *testing.T, prefix []string, flags ...string) *server {
 	t.Helper()
-	s := &server{dir: t.TempDir(), ended: make(chan struct{})}
-	require.NoError(t, os.Chmod(s.dir, 0o755))
-	args := append(append([]string{}, prefix...), program, "serve", "--state-dir", t.TempDir())
+	return serveDir(t, prefix, shared(t, 0), t.TempDir(), flags...)
+}
+
+// serveDir is serve with a directory and a state directory that the test made.
+func serveDir(t *testing.T, prefix []string, dir, state string, flags ...string) *server {
+	t.Helper()
+	s := &server{dir: dir, ended: make(chan struct{})}
+	args := append(append([]string{}, prefix...), program, "serve", "--state-dir", state)
 	args = append(append(args, flags...), s.dir)
 	s.cmd = exec.Command(args[0], args[1:]...)
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -118,6 +123,19 @@ func (s *server) stop(t *testing.T) {
 	if t.Failed() {
 		t.Logf("server:\n%s", s.log())
 	}
+}
+
+// shared makes a directory that every user can reach, which t.TempDir does not.
+func shared(t *testing.T, owner int) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ringnfs-shared-")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	require.NoError(t, os.Chmod(dir, 0o755))
+	if owner != 0 {
+		require.NoError(t, os.Chown(dir, owner, owner))
+	}
+	return dir
 }
 
 // anyPort are the flags for a server on loopback that disturbs nobody.
