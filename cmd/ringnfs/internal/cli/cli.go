@@ -72,6 +72,6 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetVersionTemplate("{{.Version}}\n")
-	root.AddCommand(newServe(stdout, stderr))
+	root.AddCommand(newServe(stdout, stderr), newBench(stdout, stderr))
 	return root
 }

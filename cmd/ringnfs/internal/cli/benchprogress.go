@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"github.com/ringnfs/ringnfs/bench/load"
+	"github.com/ringnfs/ringnfs/bench/report"
+)
+
+// progress is a bar with the rate and the time left, on a terminal only.
+type progress struct {
+	w   io.Writer // nil when it is no terminal
+	bar *progressbar.ProgressBar
+}
+
+func newProgress(w io.Writer) *progress {
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return &progress{w: w}
+	}
+	return &progress{}
+}
+
+// job returns what a job named name tells its progress to.
+func (p *progress) job(name string) func(load.Progress) {
+	if p.w == nil {
+		return nil
+	}
+	const steps = 1000
+	p.bar = progressbar.NewOptions(steps,
+		progressbar.OptionSetWriter(p.w),
+		progressbar.OptionSetWidth(24),
+		progressbar.OptionSetPredictTime(false),
+		progressbar.OptionSetElapsedTime(false),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionClearOnFinish(),
+	)
+	return func(x load.Progress) {
+		p.bar.Describe(name + " " + describe(x))
+		_ = p.bar.Set(min(int(x.Done*steps), steps-1)) // a bar that is not drawn is no harm
+	}
+}
+
+// describe says what is being done, how fast, and for how long yet.
+func describe(x load.Progress) string {
+	if x.Ops == 0 {
+		return x.Stage
+	}
+	s := fmt.Sprintf("%s: %s calls/s", x.Stage, report.Figure(x.Ops))
+	if x.Bytes > 0 {
+		s += fmt.Sprintf(", %s MiB/s", report.Figure(x.Bytes/(1<<20)))
+	}
+	return s + fmt.Sprintf(", %.0f s left", x.Left.Seconds())
+}
+
+// end takes the bar off the terminal.
+func (p *progress) end() {
+	if p.bar == nil {
+		return
+	}
+	_ = p.bar.Clear() // a bar that stays is no harm
+	p.bar = nil
+}
