@@ -178,8 +178,8 @@ func (l *lane) close() error {
 	return errors.Join(errs...)
 }
 
-// abandon closes the sockets of a failed lane, whose ring is closed, so that
-// their peers do not wait for ever.
+// abandon closes the sockets of a failed lane, whose ring is closed, and gives up
+// its calls, so that nobody waits for them for ever.
 func (l *lane) abandon() {
 	for _, a := range slices.Clone(l.acceptors) {
 		a.close()
@@ -191,6 +191,12 @@ func (l *lane) abandon() {
 			_ = unix.Close(cn.fd)
 		}
 		l.remove(cn)
+	}
+	// Other lanes may have duplicates that wait for these.
+	for i := range l.waiting {
+		for c := l.waiting[i].head; c != nil; c = c.next {
+			l.forget(c)
+		}
 	}
 }
 

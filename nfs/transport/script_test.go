@@ -40,12 +40,17 @@ type world struct {
 	// cancelled are the operations that the server wants to end. A cancellation
 	// that finds its target running (EALREADY) has it end all the same.
 	cancelled map[uint64]bool
+	lasting   bool // unless this is true
+	cancels   int
+	// acceptErrors is what the next accepts end with.
+	acceptErrors []unix.Errno
 	// act answers one operation, or leaves it in flight and returns false. It is
 	// also asked when an operation starts, then now is true.
 	act func(w *world, op *uringtest.Op, p *peer, now bool) bool
 	// quiet is called when nothing can happen any more but by the test's doing.
 	quiet   func()
 	checked atomic.Int64
+	failed  bool // the test breaks the lane
 	// noMemory counts the connections that were closed for want of memory.
 	noMemory int
 }
@@ -98,6 +103,17 @@ func (r *fakeRing) Provide(id uring.GroupID, entries int, incremental bool) (pro
 }
 
 func (r *fakeRing) RegisterBuffer(int, []byte) error { return errors.New("nothing can be registered") }
+
+// Close ends the ring. That of a failed lane has operations in flight, which the
+// kernel ends by itself.
+func (r *fakeRing) Close() error {
+	if r.w.failed {
+		r.CancelAll()
+		for r.Ring.Harvest(make([]uring.CQE, 64)) > 0 {
+		}
+	}
+	return r.Ring.Close()
+}
 
 func (r *fakeRing) Harvest(dst []uring.CQE) int {
 	r.w.verify()
@@ -238,6 +254,7 @@ func (w *world) script(op *uringtest.Op) bool {
 	case "RECV", "SEND", "SENDMSG":
 	case "ASYNC_CANCEL":
 		w.cancelled[op.Target()] = true
+		w.cancels++
 		return false
 	default:
 		return false
@@ -351,7 +368,7 @@ func (w *world) idle() bool {
 }
 
 func (w *world) answer(op *uringtest.Op) bool {
-	if w.cancelled[op.UserData] && w.rng.IntN(2) == 0 {
+	if w.cancelled[op.UserData] && !w.lasting && w.rng.IntN(2) == 0 {
 		op.Fail([]unix.Errno{unix.ECANCELED, unix.EINTR}[w.rng.IntN(2)])
 		return true
 	}
@@ -388,6 +405,11 @@ func (w *world) wakeUp(milliseconds int) bool {
 
 // accept deals the next peer.
 func (w *world) accept(op *uringtest.Op) bool {
+	if len(w.acceptErrors) > 0 {
+		op.Fail(w.acceptErrors[0])
+		w.acceptErrors = w.acceptErrors[1:]
+		return true
+	}
 	for _, p := range w.peers {
 		if !p.dealt {
 			p.dealt = true

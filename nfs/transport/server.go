@@ -169,8 +169,10 @@ func (s *Server) runWorker(place *rpc.Place, ready chan<- error) {
 		c.Place = place
 		cn := c.conn
 		c.outcome = cn.programs.Run(&c.Call)
-		// The lane runs as long as it has calls, so the post cannot fail.
-		_ = cn.lane.loop.Post(c)
+		// The lane runs as long as it has calls, unless it has failed.
+		if cn.lane.loop.Post(c) != nil {
+			cn.lane.forget(c)
+		}
 	}
 	s.cfg.Detach(place)
 }

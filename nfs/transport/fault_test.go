@@ -1,0 +1,316 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/uring"
+	"github.com/ringnfs/ringnfs/uring/uringtest"
+)
+
+// until starts w and waits until its peers are satisfied.
+func (w *world) until() {
+	w.t.Helper()
+	over := make(chan struct{})
+	var once sync.Once
+	w.quiet = func() { once.Do(func() { close(over) }) }
+	w.start()
+	select {
+	case <-over:
+	case <-time.After(15 * time.Second):
+		state := w.state()
+		_ = w.ts.srv.Close()
+		w.t.Fatalf("nothing goes on\n%s", state)
+	}
+}
+
+// answered asserts that the peers have all their replies, and ends w.
+func (w *world) answered() {
+	w.t.Helper()
+	w.end(context.Background())
+	for i, p := range w.peers {
+		require.Empty(w.t, p.want, "peer %d", i)
+	}
+}
+
+func ask(n int) []byte { return binary.BigEndian.AppendUint32(nil, uint32(n)) }
+
+// The kernel says ENOBUFS before it looks whether there is data: a receive that is
+// armed again need not take the buffer that came back. There is no tick.
+func TestStarvedReceiveDoesNotWaitBehindIdleOnes(t *testing.T) {
+	for name, without := range map[string]uring.Feature{"plain": uring.IncBufRing | uring.Bundle, "incremental": 0} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 1, uringtest.Options{}, func(c *Config, _ *Server) {
+				c.ReceiveBytes, c.Without = 64<<10, without
+			})
+			for range 40 {
+				w.peer()
+			}
+			w.peers[39].calls(w.rng, 10, procEcho, procSleep)
+			starved := map[*peer]int{}
+			w.act = func(w *world, op *uringtest.Op, p *peer, now bool) bool {
+				if op.Code == "RECV" && starved[p] < 2 && !p.half {
+					starved[p]++
+					op.Fail(unix.ENOBUFS)
+					return true
+				}
+				return w.kind(op, p, now)
+			}
+			w.until()
+			w.answered()
+		})
+	}
+}
+
+func TestShortAndFailedSendsLoseAndDoubleNothing(t *testing.T) {
+	for name, take := range map[string]func(w *world, op *uringtest.Op, p *peer, all int){
+		"one byte at a time": func(w *world, op *uringtest.Op, p *peer, all int) { w.take(op, p, 1) },
+		"all but one byte":   func(w *world, op *uringtest.Op, p *peer, all int) { w.take(op, p, max(1, all-1)) },
+		"nothing at first":   func(w *world, op *uringtest.Op, p *peer, all int) { w.take(op, p, w.rng.IntN(all+1)) },
+		"errors that pass": func(w *world, op *uringtest.Op, p *peer, all int) {
+			if w.rng.IntN(3) == 0 {
+				w.take(op, p, all)
+				return
+			}
+			op.Fail([]unix.Errno{unix.EINTR, unix.EAGAIN, unix.ENOBUFS, unix.ENOMEM}[w.rng.IntN(4)])
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, rand.Uint64(), uringtest.Options{}, nil)
+			t.Logf("seed %d", w.seed)
+			p := w.peer()
+			for i := range 12 {
+				// More than copyMax go out from where they are: vectors of several pieces.
+				p.call(w.rng, uint32(i), []uint32{procFill, procSleep}[i%2], [][]byte{ask(1500), opaque(make([]byte, 1500))}[i%2],
+					opaque(bytes.Repeat([]byte{byte(i) * byte((i+1)%2)}, 1500)))
+			}
+			vectors := 0
+			w.act = func(w *world, op *uringtest.Op, p *peer, now bool) bool {
+				if now || op.Code == "RECV" {
+					return w.kind(op, p, now)
+				}
+				if op.Code == "SENDMSG" {
+					vectors++
+				}
+				take(w, op, p, len(p.sending[op.UserData]))
+				return true
+			}
+			w.until()
+			w.answered()
+			require.NotZero(t, vectors)
+		})
+	}
+}
+
+func TestPeerWhoseSendsNeverMoveIsDroppedAtTheDeadline(t *testing.T) {
+	w := newWorld(t, 1, uringtest.Options{}, func(c *Config, s *Server) {
+		c.SendTimeout, s.tick = 20*time.Millisecond, 2*time.Millisecond
+	})
+	w.peer().call(w.rng, 1, procNull, nil, nil)
+	w.act = func(w *world, op *uringtest.Op, p *peer, now bool) bool {
+		if op.Code == "SEND" && !now && !p.killed {
+			op.Fail(unix.ENOBUFS)
+			return true
+		}
+		if op.Code == "SEND" && !now {
+			op.Fail(unix.EPIPE)
+			return true
+		}
+		return w.kind(op, p, now)
+	}
+	w.until()
+	w.end(context.Background())
+	require.True(t, w.peers[0].killed)
+	require.Len(t, w.peers[0].want, 1)
+}
+
+// The receive fails while a send is in flight; the send ends long after.
+func TestSocketOfADeadConnectionIsClosedAfterItsLastOperation(t *testing.T) {
+	w := newWorld(t, 1, uringtest.Options{}, nil)
+	p := w.peer()
+	p.call(w.rng, 1, procFill, ask(300_000), opaque(bytes.Repeat([]byte{1}, 300_000)))
+	other := w.peer()
+	other.calls(w.rng, 20, procFill, procEcho, procSleep)
+	looks := 0
+	w.act = func(w *world, op *uringtest.Op, q *peer, now bool) bool {
+		if q != p || now {
+			return w.kind(op, q, now)
+		}
+		switch {
+		case op.Code == "RECV" && len(p.sending) > 0:
+			op.Fail(unix.ECONNRESET)
+		case op.Code == "RECV":
+			return w.kind(op, q, now)
+		case p.killed:
+			if looks++; looks < 50 || !other.satisfied() {
+				require.Equal(t, p.inode, inode(p.fd), "closed while a send was in flight")
+				return looks < 50 && w.wakeUp(0)
+			}
+			w.take(op, p, 1000) // its memory is what it was
+		default:
+			return false
+		}
+		return true
+	}
+	w.until()
+	w.answered2(other)
+}
+
+// answered2 is answered for one of the peers.
+func (w *world) answered2(p *peer) {
+	w.t.Helper()
+	w.end(context.Background())
+	require.Empty(w.t, p.want)
+}
+
+func TestAcceptErrorsDoNotEndAccepting(t *testing.T) {
+	for _, errno := range []unix.Errno{
+		unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ENOBUFS, unix.ECONNABORTED, unix.EPERM, unix.EPROTO,
+		unix.EINTR, unix.EAGAIN, unix.ENETDOWN, unix.EINVAL,
+	} {
+		t.Run(errno.Error(), func(t *testing.T) {
+			w := newWorld(t, 1, uringtest.Options{}, func(_ *Config, s *Server) {
+				switch errno {
+				case unix.ECONNABORTED, unix.EPERM, unix.EPROTO, unix.EINTR, unix.EAGAIN:
+					// The next one may be fine, and is waited for at once.
+				default:
+					s.tick = 2 * time.Millisecond
+				}
+			})
+			w.peer().calls(w.rng, 3, procEcho)
+			w.acceptErrors = []unix.Errno{errno, errno, errno}
+			w.until()
+			w.answered()
+			require.Empty(t, w.acceptErrors)
+		})
+	}
+}
+
+// A lasting error must not keep the lane busy: there is no tick here, so there is
+// one attempt.
+func TestLastingAcceptErrorIsNotRetriedInALoop(t *testing.T) {
+	w := newWorld(t, 1, uringtest.Options{}, nil)
+	for range 1000 {
+		w.acceptErrors = append(w.acceptErrors, unix.EINVAL)
+	}
+	w.until()
+	time.Sleep(20 * time.Millisecond) // time for further attempts, if there were any
+	w.end(context.Background())
+	require.GreaterOrEqual(t, len(w.acceptErrors), 998)
+}
+
+func TestCancellationThatComesAtTheWrongMomentIsRepeated(t *testing.T) {
+	w := newWorld(t, 1, uringtest.Options{Faults: &uringtest.Faults{Already: 1}}, func(c *Config, _ *Server) {
+		c.OutputMax = 1
+	})
+	p := w.peer()
+	for i := range 30 {
+		p.call(w.rng, uint32(i), procNull, nil, nil)
+	}
+	blocked := 0
+	w.lasting = true // what is to be cancelled goes on
+	w.act = func(w *world, op *uringtest.Op, p *peer, now bool) bool {
+		if op.Code != "RECV" && blocked < 10 {
+			return false // the connection stays blocked
+		}
+		if op.Code == "RECV" && !now && len(p.in) > 0 {
+			if len(p.sending) > 0 {
+				blocked++
+			}
+			w.lasting = blocked < 10
+			p.deliver(op, 44)
+			return true
+		}
+		return w.kind(op, p, now)
+	}
+	w.until()
+	w.answered()
+	require.Greater(t, w.cancels, 3)
+}
+
+// The kernel names a buffer that it does not have: the memory cannot be trusted.
+func TestLaneThatFailsEndsTheServerAndItsConnections(t *testing.T) {
+	w := newWorld(t, 1, uringtest.Options{}, nil)
+	w.failed = true
+	for range 3 {
+		w.peer()
+	}
+	w.peers[2].calls(w.rng, 3, procEcho)
+	w.act = func(w *world, op *uringtest.Op, p *peer, now bool) bool {
+		if op.Code != "RECV" || now || p != w.peers[2] {
+			return false
+		}
+		op.MoreFlags(100, 1|9999<<16) // IORING_CQE_F_BUFFER
+		return true
+	}
+	w.start()
+	require.ErrorContains(t, w.ts.srv.Wait(), "buffer 9999")
+	for _, p := range w.peers {
+		w.look(p)
+		require.True(t, p.killed)
+	}
+	require.Zero(t, w.ts.srv.Connections())
+	require.Error(t, w.ts.srv.Close(), "the reason is told again")
+}
+
+func TestEndMayBeAskedForTogetherAndAgain(t *testing.T) {
+	for range 10 {
+		ts := startTest(t, func(c *Config) { c.Lanes = 2 })
+		c := ts.dial()
+		_, err := c.Write(message(1, procNull, nil))
+		require.NoError(t, err)
+		reply(t, c)
+		var wg sync.WaitGroup
+		for i := range 6 {
+			wg.Go(func() {
+				end := []func() error{ts.srv.Close, ts.srv.Wait, func() error { return ts.srv.Drain(context.Background()) }}[i%3]
+				if err := end(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+	}
+}
+
+func TestStartAfterTheEndIsRefused(t *testing.T) {
+	srv := startTest(t, nil).srv
+	fresh, err := New(srv.cfg)
+	require.NoError(t, err)
+	require.NoError(t, fresh.Close())
+	for _, s := range []*Server{srv, fresh} {
+		fd, _ := listenTCP(t)
+		was := inode(fd)
+		require.ErrorIs(t, s.Start([]Listener{{FD: fd, Programs: rpc.NewServer()}}), ErrOver)
+		require.NotEqual(t, was, inode(fd), "the listener was not closed")
+	}
+}
+
+func TestEndDuringStartWaitsForIt(t *testing.T) {
+	for range 10 {
+		cfg := startTest(t, nil).srv.cfg
+		s, err := New(cfg)
+		require.NoError(t, err)
+		fd, _ := listenTCP(t)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		if err := s.Start([]Listener{{FD: fd, Programs: rpc.NewServer()}}); err != nil {
+			require.ErrorIs(t, err, ErrOver)
+		}
+		wg.Wait()
+		require.NoError(t, s.Wait())
+	}
+}
