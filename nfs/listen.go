@@ -24,20 +24,22 @@ const bindTries = 32
 
 // bind opens all sockets and replaces the ports that were left open in cfg by
 // those it got.
-func bind(cfg *Config) (s *sockets, err error) {
-	s = &sockets{}
-	defer func() {
-		if err != nil {
-			s.close()
-			s = nil
-		}
-	}()
+func bind(cfg *Config) (*sockets, error) {
+	s := &sockets{}
+	if err := s.bind(cfg); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *sockets) bind(cfg *Config) (err error) {
 	if len(cfg.Listen) == 0 {
 		cfg.Listen = defaultAddrs()
 	}
 	together := cfg.MountPort == 0
 	if s.nfs, cfg.Port, err = bindPort("NFS", cfg.Listen, cfg.Port, []int{unix.SOCK_STREAM}); err != nil {
-		return nil, err
+		return err
 	}
 	if together {
 		cfg.MountPort = cfg.Port
@@ -48,19 +50,19 @@ func bind(cfg *Config) (s *sockets, err error) {
 			cfg.Log.Warn("MOUNT answers by TCP only", "error", busy)
 		}
 	} else if s.mount, cfg.MountPort, err = bindPort("MOUNT", cfg.Listen, cfg.MountPort, []int{unix.SOCK_STREAM, unix.SOCK_DGRAM}); err != nil {
-		return nil, err
+		return err
 	}
 	if cfg.Portmap == PortmapOff {
 		s.why = "switched off"
-		return s, nil
+		return nil
 	}
 	if s.portmap, _, err = bindPort("portmap", cfg.Listen, PortmapPort, []int{unix.SOCK_STREAM, unix.SOCK_DGRAM}); err != nil {
 		if cfg.Portmap == PortmapOn {
-			return nil, err
+			return err
 		}
 		s.why, err = err.Error(), nil
 	}
-	return s, nil
+	return nil
 }
 
 // defaultAddrs are the loopback addresses that this machine has.
