@@ -116,13 +116,20 @@ func (l *lane) forget(c *call) {
 }
 
 // sumMax is how many bytes of the arguments tell a duplicate from another call
-// that happens to have the same XID.
-const sumMax = 256
+// that happens to have the same XID: all of them, for two calls may differ only
+// in the second name of a RENAME or at the end of a symbolic link's target.
+const sumMax = 8 << 10
 
 func duplicateKey(c *rpc.Call) drc.Key {
 	head, size := c.ArgsHead(sumMax)
 	return drc.Key{
 		Peer: c.Peer.Addr(), XID: c.XID, Prog: c.Prog, Vers: c.Vers, Proc: c.Proc,
-		Sum: drc.Sum(head), Len: uint32(size),
+		Sum: drc.Sum(head) ^ caller(&c.Auth), Len: uint32(size),
 	}
+}
+
+// caller tells users of one machine apart: nobody is answered with what another
+// one was.
+func caller(a *rpc.Auth) uint64 {
+	return (uint64(a.UID)<<32 | uint64(a.GID)) * 0x9e3779b97f4a7c15
 }

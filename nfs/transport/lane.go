@@ -14,6 +14,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/uring"
+	"github.com/ringnfs/ringnfs/uring/checks"
 	"github.com/ringnfs/ringnfs/uring/loop"
 )
 
@@ -372,6 +373,9 @@ func (l *lane) call(cn *conn) *call {
 }
 
 func (l *lane) remove(cn *conn) {
+	if checks.Enabled && l.loop.Err() == nil {
+		checks.Assert(cn.pinned == 0 && cn.unsent == 0 && cn.waiting == 0 && cn.in == nil, "transport: a connection ends with something left")
+	}
 	if cn.prev != nil {
 		cn.prev.nxt = cn.nxt
 	} else if l.conns == cn {
