@@ -13,8 +13,9 @@
 //
 // [Thread.MayWait] says it. On a worker a View may sleep in the kernel. On a
 // lane it must not: an operation that cannot be answered from memory returns
-// [Again] before it has changed anything or written to any of its results, and
-// the caller runs it once more, from its beginning, on a worker. So an
+// [Again] before it has changed anything or written to any of its results (but
+// the buffer of [Files.Read]), and the caller runs it once more, from its
+// beginning, on a worker. So an
 // operation is one synchronous function, whichever thread it ends up on.
 //
 // # Ownership

@@ -115,6 +115,8 @@ type Files interface {
 	// come only together with eof. Beyond the end it is (0, true, OK), however
 	// far. a receives the attributes after the read, also when the read fails
 	// for anything but Again and a dead handle (a.Type is 0 when not filled).
+	// With Again the content of dst is unspecified: a read that does not wait
+	// may have filled a part of it before it met what is not in memory.
 	// The owner may always read; so may whoever may execute the file.
 	Read(c *Cred, h Handle, off uint64, dst []byte, a *Attr) (n int, eof bool, s Status)
 	// Write writes the segments of src one after the other at off and returns

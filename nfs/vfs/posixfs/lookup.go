@@ -254,5 +254,9 @@ func (v *View) Walk(c *vfs.Cred, path string, e *vfs.Entry) vfs.Status {
 		closeFD(fd)
 		return status(errno)
 	}
+	if v.st2.Nlink == 0 { // the root itself, or what went while it was looked at
+		closeFD(fd)
+		return vfs.Stale
+	}
 	return v.describe(fd, e, unnamed)
 }

@@ -107,6 +107,11 @@ func (v *View) made(de *entry, later *vfs.SetAttr, e *vfs.Entry) vfs.Status {
 		return status(errno)
 	}
 	kind := v.st2.Mode & unix.S_IFMT
+	if kind == unix.S_IFDIR && later.Mode&^uint32(v.st2.Mode) == 0 {
+		// It has inherited the set-group-id bit that it is to have. Asking for it
+		// once more would take it away if the caller is not of that group.
+		later.HasMode = false
+	}
 	changed, st := v.apply(fd, kind, later)
 	if st != vfs.OK {
 		flags := uintptr(0)

@@ -12,7 +12,7 @@
 // Each test runs twice. As "worker" its View may wait. As "lane" every operation
 // is first tried on a View of another thread that may not: either it does all
 // that it should, or it returns Again and has had no effect and has written to
-// no result, and then it is run on the worker, as in the server. Operations
+// no result (but READ's buffer), and then it is run on the worker, as in the server. Operations
 // that only look are then run on the worker as well, and must say the same.
 //
 // # What is not asked
@@ -22,6 +22,7 @@
 //
 // # Settings
 //
-// VFSTEST_ENTRIES is the size of the large directory, 50,000 by default.
+// VFSTEST_ENTRIES is the size of the large directory, 50,000 by default and less on
+// real discs.
 // Randomised tests print their seed when they fail; -rapid.seed repeats one.
 package vfstest

@@ -161,7 +161,7 @@ func (l *laneFirst) Read(c *vfs.Cred, h vfs.Handle, off uint64, dst []byte, a *v
 	l.lane.run(c, func(c *vfs.Cred) { ln, leof, ls = l.lane.v.Read(c, h, off, ldst, &la) })
 	n, eof, s := l.worker.Read(c, h, off, dst, a)
 	if ls == vfs.Again {
-		l.untouched("Read", poisonAttr, la, bytes.Repeat([]byte{poisonByte}, len(dst)), ldst)
+		l.untouched("Read", poisonAttr, la) // what dst holds is open
 		return n, eof, s
 	}
 	l.same("Read", ls, s)

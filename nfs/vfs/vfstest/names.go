@@ -1,6 +1,7 @@
 package vfstest
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -159,12 +160,13 @@ func makeOverExisting(t *T) {
 }
 
 func mknodTypes(t *T) {
+	majorMax, minorMax := cmp.Or(t.Env.DeviceMajorMax, 1<<12-1), cmp.Or(t.Env.DeviceMinorMax, 1<<20-1)
 	for i, c := range []struct {
 		typ          vfs.FileType
 		major, minor uint32
 	}{
 		{vfs.TypeFifo, 0, 0}, {vfs.TypeSock, 0, 0}, {vfs.TypeFifo, 1, 3}, {vfs.TypeSock, 7, 7},
-		{vfs.TypeChr, 1, 3}, {vfs.TypeBlk, 7, 0}, {vfs.TypeChr, 259, 1}, {vfs.TypeBlk, 8, 300}, {vfs.TypeChr, 4095, 1<<20 - 1}, {vfs.TypeChr, 0, 0},
+		{vfs.TypeChr, 1, 3}, {vfs.TypeBlk, 7, 0}, {vfs.TypeChr, 259, 1}, {vfs.TypeBlk, 8, 300}, {vfs.TypeChr, majorMax, minorMax}, {vfs.TypeChr, 0, 0},
 	} {
 		device := c.typ == vfs.TypeChr || c.typ == vfs.TypeBlk
 		if device && !t.Env.HasDevices {
@@ -179,6 +181,13 @@ func mknodTypes(t *T) {
 		}
 		require.Equal(t, []uint32{c.major, c.minor}, []uint32{a.Major, a.Minor}, "device number of %s", name)
 		t.remove(t.Root, name)
+	}
+	if t.Env.HasDevices && t.Env.DeviceMajorMax != 0 {
+		var e vfs.Entry
+		var w vfs.WCC
+		s := t.V.Mknod(t.C, t.Root, []byte("n"), vfs.TypeChr, majorMax+1, 0, mode(0o640), &e, &w)
+		t.refused(s, "a larger device number than there can be", vfs.Inval, vfs.FBig)
+		t.absent(t.Root, "n")
 	}
 	if !t.Env.HasDevices {
 		t.Skip("devices: the back end's user cannot make them")

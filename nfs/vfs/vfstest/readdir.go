@@ -313,6 +313,8 @@ func (t *T) entriesMax() int {
 	switch {
 	case testing.Short(), t.Env.RealDisk && t.Env.Fill == nil:
 		return 2000
+	case t.Env.RealDisk:
+		return 10_000
 	}
 	return 50_000
 }

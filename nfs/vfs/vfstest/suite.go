@@ -22,6 +22,15 @@ type Env struct {
 	HasPermissions bool
 	// HasDevices: the suite's user can make devices.
 	HasDevices bool
+	// Unprivileged: the FS has an ordinary user's rights. Writing and truncating
+	// take set-id bits away, and a mode that forbids it stops the owner, too.
+	Unprivileged bool
+	// SymlinkMax is the longest target of a symbolic link in bytes, 0 when it is
+	// what the interface allows or one or two bytes less.
+	SymlinkMax int
+	// DeviceMajorMax and DeviceMinorMax are the largest device numbers, 0 for
+	// Linux's own: 12 and 20 bits.
+	DeviceMajorMax, DeviceMinorMax uint32
 	// RealDisk: changes cost disc writes, so random tests do fewer.
 	RealDisk bool
 	// Reopen closes the FS and opens it again, as a restart of the server does.
