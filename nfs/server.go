@@ -88,6 +88,9 @@ func probe(cfg *Config) (kernel string, features []Feature, err error) {
 	}
 	f := ring.Features()
 	for st := range f.All() {
+		if st.Feature == uring.RecvMultishot && st.Presence != uring.Found {
+			return "", nil, errors.Join(fmt.Errorf("nfs: io_uring cannot do without %v (Linux 6.1 has it): %s", st.Feature, st.Reason), ring.Close())
+		}
 		features = append(features, Feature{Name: st.Feature.String(), On: st.Presence == uring.Found, Why: st.Reason})
 	}
 	kernel = f.Kernel
@@ -229,15 +232,26 @@ func (s *Server) enter(to state) bool {
 	return true
 }
 
+// serves reports whether Serve has been called in time.
+func (s *Server) serves() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state == stateServing
+}
+
 // Drain stops accepting connections and calls, finishes the calls that have been
 // received, sends their replies, and ends Serve. When ctx ends first, the
 // remaining connections are dropped. It blocks until Serve is about to return,
 // and may be called from any goroutine.
 func (s *Server) Drain(ctx context.Context) error {
 	if s.enter(stateEnded) {
+		defer close(s.drained)
 		s.sockets.close()
-		close(s.drained)
 		return s.table.Close()
+	}
+	if !s.serves() {
+		<-s.drained
+		return nil
 	}
 	<-s.started
 	err := s.transport.Drain(ctx)
