@@ -3,6 +3,7 @@ package nfs_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -175,4 +176,38 @@ func TestARetransmissionWaitsForItsTwin(t *testing.T) {
 		require.Contains(t, c.Names(root), name)
 		rule.Remove()
 	}
+}
+
+// Calls that differ late in long arguments, or only in who makes them, are
+// different calls.
+func TestDifferentCallsWithTheSameXIDAreToldApart(t *testing.T) {
+	needRoot(t)
+	s, _ := serveDir(t)
+	c, root := s.mount()
+	long := strings.Repeat("n", 250)
+	put(t, c, root, long+"1", []byte("content"))
+	xid := nfstest.NewXID()
+	rename := func(from, to string) nfs3.Nfsstat3 {
+		return s.dial().XID(xid).Rename(root, long+from, root, long+to).Status
+	}
+	ok(t, rename("1", "2"))
+	require.Equal(t, nfs3.NFS3ERR_NOENT, rename("1", "3"), "another target")
+	require.Equal(t, []string{long + "2"}, c.Names(root))
+	ok(t, rename("1", "2"), "the first one again")
+	ok(t, c.Remove(root, long+"2").Status)
+
+	target := strings.Repeat("t", 4000)
+	link := func(to string) nfs3.Nfsstat3 { return s.dial().XID(xid).Symlink(root, "link", target+to).Status }
+	ok(t, link("1"))
+	require.Equal(t, nfs3.NFS3ERR_EXIST, link("2"), "another target")
+	ok(t, link("1"), "the first one again")
+	ok(t, c.Remove(root, "link").Status)
+
+	d := mkdir(t, c, root, "dir", 0o755)
+	ok(t, c.Setattr(d, nfstest.Owner(alice, alice), nil).Status)
+	ok(t, s.dial().As(alice, alice).XID(xid).Mkdir(d, "sub", nfs3.Sattr3{}).Status)
+	require.Equal(t, nfs3.NFS3ERR_EXIST, s.dial().XID(xid).Mkdir(d, "sub", nfs3.Sattr3{}).Status, "root")
+	require.Contains(t, []nfs3.Nfsstat3{nfs3.NFS3ERR_EXIST, nfs3.NFS3ERR_ACCES},
+		s.dial().As(bob, bob).XID(xid).Mkdir(d, "sub", nfs3.Sattr3{}).Status, "another user")
+	ok(t, s.dial().As(alice, alice).XID(xid).Mkdir(d, "sub", nfs3.Sattr3{}).Status, "the first one again")
 }
