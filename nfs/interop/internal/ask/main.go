@@ -11,6 +11,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"regexp"
 	"testing"
 
 	"github.com/ringnfs/ringnfs/nfs/mount"
@@ -21,12 +22,13 @@ func main() {
 	addr := flag.String("addr", "", "`host:port` of NFS")
 	mountAddr := flag.String("mount", "", "`host:port` of MOUNT, if another")
 	path := flag.String("path", "/", "`path` of the export")
+	leave := flag.String("leave", "", "questions to leave out, by name: those that stop the server (`regexp`)")
 	out := flag.String("o", "", "`file` for the answers")
 	flag.Parse()
 	if *mountAddr == "" {
 		*mountAddr = *addr
 	}
-	answers, err := interview(*addr, *mountAddr, *path)
+	answers, err := interview(*addr, *mountAddr, *path, *leave)
 	if err == nil {
 		var data []byte
 		if data, err = json.MarshalIndent(answers, "", " "); err == nil {
@@ -53,7 +55,7 @@ func (trouble) Error(v ...any)               { fmt.Fprintln(os.Stderr, v...) }
 func (trouble) Errorf(f string, args ...any) { fmt.Fprintf(os.Stderr, f+"\n", args...) }
 
 // interview asks everything.
-func interview(addr, mountAddr, path string) (answers []*Answer, err error) {
+func interview(addr, mountAddr, path, leave string) (answers []*Answer, err error) {
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
@@ -75,6 +77,11 @@ func interview(addr, mountAddr, path string) (answers []*Answer, err error) {
 		return nil, fmt.Errorf("MNT %s: %v", path, st)
 	}
 	a := newAsker(nfs, mnt, path, fh)
+	if leave != "" {
+		if a.leave, err = regexp.Compile(leave); err != nil {
+			return nil, err
+		}
+	}
 	for _, subject := range []struct {
 		name string
 		ask  func(*asker, FH)
