@@ -5,10 +5,13 @@ export PATH := $(PATH):/usr/local/go/bin
 GO ?= go
 FUZZTIME ?= 10s
 COUNT ?= 20
+BENCH_SECONDS ?= 3
+BENCH_ROUNDS ?= 5
+BENCH_ONLY ?=
 LINT := bin/golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help build test deps race checks fuzz lint generate bench check soak
+.PHONY: help build test deps race checks fuzz lint generate bench microbench check soak
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -41,7 +44,10 @@ $(LINT): .ci/tools/go.mod .ci/tools/go.sum
 generate: ## regenerate what is generated; the tree must be clean afterwards
 	$(GO) generate ./...
 
-bench: ## run the Go benchmarks
+bench: ## compare NFS servers, and write the result to bench/results
+	$(GO) run ./bench -seconds $(BENCH_SECONDS) -rounds $(BENCH_ROUNDS) -only '$(BENCH_ONLY)'
+
+microbench: ## run the Go benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 check: ## before a commit: build, vet, lint, and the tests that need no other program

@@ -42,7 +42,7 @@ func dialControl(addr string, cred []byte) (*control, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &control{nc: nc, in: bufio.NewReaderSize(nc, 64<<10), cred: cred, buf: make([]byte, 2<<20)}, nil
+	return &control{nc: nc, in: bufio.NewReaderSize(nc, 4<<10), cred: cred, buf: make([]byte, 4<<10)}, nil
 }
 
 func (c *control) Close() error { return c.nc.Close() }
@@ -77,14 +77,20 @@ func (c *control) call(prog, vers, proc uint32, args encodable, res decodable) e
 		b = binary.BigEndian.AppendUint32(b, v)
 	}
 	b = append(b, c.cred...)
-	if args != nil {
+	for args != nil {
 		var e xdr.Encoder
 		e.Reset(c.buf[len(b):])
 		args.Encode(&e)
+		if errors.Is(e.Err(), xdr.ErrShort) && len(c.buf) < sizeMax {
+			c.buf = append(make([]byte, 0, 4*len(c.buf)), b...)
+			c.buf = c.buf[:cap(c.buf)]
+			continue
+		}
 		if e.Err() != nil {
 			return fmt.Errorf("encode the arguments: %w", e.Err())
 		}
 		b = c.buf[:len(b)+e.Len()]
+		break
 	}
 	binary.BigEndian.PutUint32(b, 1<<31|uint32(len(b)-4))
 	if err := c.nc.SetDeadline(time.Now().Add(patience)); err != nil {

@@ -87,7 +87,7 @@ func (a *axis) at(v float64) float64 {
 // lines draws lines over two axes.
 func lines(title, unit, below string, xa, ya axis, list []series) template.HTML {
 	const (
-		left, right, top, bottom = 52, 12, 26, 34
+		left, right, top, bottom = 52, 26, 26, 34
 		height                   = 190
 		w, h                     = chartWidth - left - right, height - top - bottom
 	)

@@ -1,0 +1,116 @@
+package suite
+
+import (
+	"github.com/ringnfs/ringnfs/bench/peers"
+	"github.com/ringnfs/ringnfs/bench/report"
+)
+
+// The file systems that the servers' directories are on.
+const (
+	onDisk   = "disk"
+	onMemory = "tmpfs"
+)
+
+// Variant is a server as it takes part: a kind with flags.
+type Variant struct {
+	Name  string
+	Kind  *peers.Kind
+	Flags []string
+	// needs is a flag of `ringnfs serve` without which it does not take part.
+	needs string
+}
+
+// variants are all that take part in some case. The first is the one that the
+// targets are about.
+var variants = []Variant{
+	{Name: "ringnfs", Kind: peers.Ringnfs},
+	{Name: "floor", Kind: peers.Floor},
+	{Name: "ganesha", Kind: peers.Ganesha},
+	{Name: "go-nfs", Kind: peers.GoNFS},
+	{Name: "ringnfs-1", Kind: peers.Ringnfs, Flags: []string{"--lanes", "1"}},
+	{Name: "ringnfs-2", Kind: peers.Ringnfs, Flags: []string{"--lanes", "2"}},
+	{Name: "ringnfs-spin", Kind: peers.Ringnfs, Flags: []string{"--spin", "50us"}, needs: "--spin"},
+}
+
+var everybody = []string{"ringnfs", "floor", "ganesha", "go-nfs"}
+
+// Case is one load.
+type Case struct {
+	Workload     string
+	Conns, Depth int
+	FS           string
+	Servers      []string
+	Goals        []Goal
+}
+
+// Goal is a bound on the ratio of two servers' medians.
+type Goal struct {
+	Metric  report.Metric
+	Of      string // the server that must reach it
+	Against string
+	Least   bool // the ratio is a lower bound
+	Ratio   float64
+}
+
+func atMost(m report.Metric, against string, ratio float64) Goal {
+	return Goal{Metric: m, Of: "ringnfs", Against: against, Ratio: ratio}
+}
+
+func atLeast(m report.Metric, against string, ratio float64) Goal {
+	return Goal{Metric: m, Of: "ringnfs", Against: against, Ratio: ratio, Least: true}
+}
+
+// Cases returns all cases.
+func Cases() []Case {
+	var list []Case
+	add := func(workload string, conns, depth int, fs string, servers []string, goals ...Goal) {
+		list = append(list, Case{Workload: workload, Conns: conns, Depth: depth, FS: fs, Servers: servers, Goals: goals})
+	}
+	for _, w := range []string{"null", "getattr", "lookup", "access"} {
+		add(w, 4, 16, onDisk, everybody,
+			atMost(report.CPUPerOp, "floor", 1.4), atLeast(report.OpsPerSecond, "floor", 0.9),
+			atMost(report.CPUPerOp, "ganesha", 1.0/15), atLeast(report.OpsPerSecond, "ganesha", 10))
+	}
+	small := []Goal{atMost(report.CPUPerOp, "floor", 1.3), atMost(report.CPUPerOp, "ganesha", 1.0/7)}
+	add("read-4k-rand", 1, 16, onDisk, everybody, small...)
+	add("read-4k-rand", 8, 8, onDisk, everybody, append(small[:2:2], atLeast(report.OpsPerSecond, "ganesha", 5))...)
+	for _, x := range [][2]int{{1, 8}, {4, 4}} {
+		add("read-1m-seq", x[0], x[1], onDisk, everybody,
+			atMost(report.CPUPerGiB, "floor", 1.1), atLeast(report.GiBPerSecond, "floor", 1),
+			atMost(report.CPUPerGiB, "ganesha", 0.6), atLeast(report.GiBPerSecond, "ganesha", 1))
+	}
+	add("read-64k-rand", 4, 4, onDisk, everybody)
+	for _, fs := range []string{onDisk, onMemory} {
+		add("write-1m-seq", 4, 4, fs, everybody,
+			atMost(report.CPUPerGiB, "floor", 1.15), atMost(report.CPUPerGiB, "ganesha", 0.6), atLeast(report.GiBPerSecond, "ganesha", 1))
+	}
+	add("write-4k-rand", 4, 16, onDisk, everybody, atMost(report.CPUPerOp, "floor", 1.3), atMost(report.CPUPerOp, "ganesha", 0.3))
+	add("mixed", 4, 8, onDisk, everybody)
+	real := []string{"ringnfs", "ganesha", "go-nfs"} // the floor only pretends
+	add("readdirplus", 4, 4, onDisk, real)
+	add("create", 4, 4, onDisk, real)
+	add("tree", 4, 4, onDisk, real)
+
+	// Latency of single calls.
+	for _, w := range []string{"null", "getattr", "read-4k-rand"} {
+		add(w, 1, 1, onDisk, []string{"ringnfs", "floor", "ganesha", "go-nfs", "ringnfs-spin"})
+	}
+	// Two lanes against one, on loads that are light for the client.
+	for _, w := range []string{"getattr", "lookup", "read-4k-rand"} {
+		add(w, 8, 8, onDisk, []string{"ringnfs-1", "ringnfs-2"},
+			Goal{Metric: report.OpsPerSecond, Of: "ringnfs-2", Against: "ringnfs-1", Least: true, Ratio: 1.7})
+	}
+	// nconnect: the same number of calls on 1, 8 and 16 connections.
+	for _, w := range []string{"read-4k-rand", "read-1m-seq"} {
+		for _, x := range nconnect {
+			add(w, x[0], x[1], onDisk, []string{"ringnfs"})
+		}
+	}
+	return list
+}
+
+// nconnect are connections and depths of equal product.
+var nconnect = [][2]int{{1, 16}, {8, 2}, {16, 1}}
+
+// nconnectLeast is how far below the best of them the others may be.
+const nconnectLeast = 0.95
