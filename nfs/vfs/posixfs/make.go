@@ -29,6 +29,14 @@ func (v *View) Mkdir(c *vfs.Cred, dir vfs.Handle, name []byte, s *vfs.SetAttr, e
 	})
 }
 
+// path is room for a path with its NUL.
+func (v *View) path() []byte {
+	if v.target == nil {
+		v.target = make([]byte, unix.PathMax)
+	}
+	return v.target
+}
+
 // Symlink implements vfs.View.
 func (v *View) Symlink(c *vfs.Cred, dir vfs.Handle, name, target []byte, s *vfs.SetAttr, e *vfs.Entry, w *vfs.WCC) vfs.Status {
 	if v.lane {
@@ -36,7 +44,7 @@ func (v *View) Symlink(c *vfs.Cred, dir vfs.Handle, name, target []byte, s *vfs.
 	}
 	defer v.done()
 	return v.change(c, &dir, name, w, func(de *entry) vfs.Status {
-		if !cstring(v.target, target) {
+		if !cstring(v.path(), target) {
 			return vfs.NameTooLong
 		}
 		if _, errno := call(unix.SYS_SYMLINKAT, uintptr(unsafe.Pointer(&v.target[0])), uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), 0, 0, 0); errno != 0 {

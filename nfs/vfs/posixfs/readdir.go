@@ -84,8 +84,14 @@ const (
 	direntName   = 19
 )
 
+// dentsBytes is how much of a directory is read at a time.
+const dentsBytes = 32 << 10
+
 // list yields the entries from fd's position on.
 func (v *View) list(c *vfs.Cred, de *entry, fd int, plus bool, yield func(*vfs.DirEntry) bool) (eof bool, s vfs.Status) {
+	if v.dents == nil {
+		v.dents = make([]byte, dentsBytes)
+	}
 	volume, top := v.fs.volume(&v.st), de.h == v.fs.rootH
 	for {
 		n, errno := call(unix.SYS_GETDENTS64, uintptr(fd), uintptr(unsafe.Pointer(&v.dents[0])), uintptr(len(v.dents)), 0, 0, 0)

@@ -137,7 +137,7 @@ func (v *View) Link(c *vfs.Cred, h vfs.Handle, dir vfs.Handle, name []byte, a *v
 		if s != vfs.OK {
 			return s
 		}
-		cstring(v.target, []byte(procPath(e.fd)))
+		cstring(v.path(), []byte(procPath(e.fd)))
 		_, errno := call(unix.SYS_LINKAT, 0, uintptr(unsafe.Pointer(&v.target[0])), uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), unix.AT_SYMLINK_FOLLOW, 0)
 		return status(errno)
 	})

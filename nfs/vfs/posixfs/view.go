@@ -21,11 +21,27 @@ const (
 )
 
 const (
-	ways     = 4 // entries per set of a View's maps
-	iovMax   = 256
-	verdicts = 4096
-	hints    = 8192
+	ways   = 4 // entries per set of a View's maps
+	iovMax = 256
 )
+
+// sizes says how much a View remembers, each a power of two. Lanes run the calls
+// that are answered from memory. Workers are many, and what they do costs more than
+// looking into the table under its lock.
+type sizes struct {
+	sets, verdicts, hints int
+}
+
+func (fs *FS) sizes(lane bool) sizes {
+	if !lane {
+		return sizes{sets: 64, verdicts: 256, hints: 256}
+	}
+	s := sizes{sets: 64, verdicts: 4096, hints: 8192}
+	for s.sets*ways < 2*fs.tab.fdMax && s.sets < 1<<15 {
+		s.sets *= 2
+	}
+	return s
+}
 
 // View is an FS seen from one thread. It implements vfs.View.
 type View struct {
@@ -56,8 +72,8 @@ type View struct {
 	times        [2]unix.Timespec
 	iov          [iovMax]unix.Iovec
 	name, name2  [256]byte
-	target       []byte // workers: a path with its NUL
-	dents        []byte // workers: entries of a directory
+	target       []byte // a path with its NUL, once one was needed
+	dents        []byte // entries of a directory, once one was read
 	dent         vfs.DirEntry
 }
 
@@ -74,18 +90,11 @@ func (fs *FS) View(t *vfs.Thread) (vfs.View, error) {
 	if t.Current == unsettled {
 		return nil, errors.New("posixfs: the thread's credential is not known")
 	}
-	sets := 64
-	for sets*ways < 2*fs.tab.fdMax && sets < 1<<15 {
-		sets *= 2
-	}
+	n := fs.sizes(!t.MayWait)
 	v := &View{
 		fs: fs, th: t, lane: !t.MayWait,
-		byHandle: make([]*entry, sets*ways), byObject: make([]*entry, sets*ways),
-		verdicts: make([]verdict, verdicts), hints: make([]hint, hints),
-	}
-	if !v.lane {
-		v.target = make([]byte, unix.PathMax)
-		v.dents = make([]byte, 32<<10)
+		byHandle: make([]*entry, n.sets*ways), byObject: make([]*entry, n.sets*ways),
+		verdicts: make([]verdict, n.verdicts), hints: make([]hint, n.hints),
 	}
 	fs.viewsMu.Lock()
 	defer fs.viewsMu.Unlock()
