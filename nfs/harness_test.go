@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -225,6 +226,8 @@ func getattr(t testing.TB, c *nfstest.Client, f fh) nfs3.Fattr3 {
 // needRing skips where there is no io_uring.
 func needRing(t testing.TB) {
 	t.Helper()
+	runtime.LockOSThread() // a ring belongs to a thread
+	defer runtime.UnlockOSThread()
 	r, err := uring.New(uring.Config{})
 	if err != nil {
 		t.Skipf("needs io_uring: %v", err)

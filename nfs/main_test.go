@@ -3,7 +3,6 @@ package nfs_test
 import (
 	"net"
 	"os"
-	"runtime"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -21,7 +20,5 @@ func TestMain(m *testing.M) {
 	if err := l.Close(); err != nil {
 		panic(err)
 	}
-	code := m.Run()
-	runtime.KeepAlive(l)
-	os.Exit(code)
+	os.Exit(m.Run())
 }
