@@ -14,8 +14,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/stretchr/testify/require"
 )
 
 // guest is one run of uml-nfs: a server, a Linux client with a mount, and a
@@ -153,14 +151,6 @@ func (o outcome) serverLog() string {
 	if len(data) > most {
 		data = data[len(data)-most:]
 	}
-	return string(data)
-}
-
-// mountstats is the client's own account of the mount at the end.
-func (o outcome) mountstats(t *testing.T) string {
-	t.Helper()
-	data, err := os.ReadFile(filepath.Join(o.logs, "c1", "mountstats"))
-	require.NoError(t, err)
 	return string(data)
 }
 

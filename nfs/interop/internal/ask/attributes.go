@@ -146,13 +146,17 @@ func askTimes(a *asker, dir FH) {
 	only = nfs3.Sattr3{Mtime: nfs3.SetMtime{SetIt: nfs3.SET_TO_SERVER_TIME}}
 	r.setattr("mtime alone, the server's", file, only)
 	only.Atime = past.Atime
+	bob.setattr("mtime the server's, atime the client's, by another who may write", file, only)
 	r.setattr("mtime the server's, atime the client's", file, only)
 	alice.slowly().setattr("the server's by the owner", file, nfstest.TimesNow())
 	alice.slowly().setattr("past by the owner", file, past)
 	bob.slowly().setattr("the server's by another who may write", file, nfstest.TimesNow())
 	bob.setattr("past by another who may write", file, past)
 	bob.setattr("mtime alone, the server's, by another who may write", file, nfs3.Sattr3{Mtime: nfs3.SetMtime{SetIt: nfs3.SET_TO_SERVER_TIME}})
+	touch := nfs3.Sattr3{Mtime: nfs3.SetMtime{SetIt: nfs3.SET_TO_SERVER_TIME}}
+	bob.setattr("mtime alone, the server's, with a size, by another who may write", file, sattr(touch, nfstest.Size(0)))
 	r.setattr("", file, nfstest.Mode(0o600))
+	bob.setattr("mtime alone, the server's, by another who may not write", file, touch)
 	bob.setattr("the server's by another who may not write", file, nfstest.TimesNow())
 	bob.setattr("past by another who may not write", file, past)
 	r.setattr("", file, nfstest.Mode(0))
@@ -186,11 +190,12 @@ func askGuard(a *asker, dir FH) {
 	now := r.getattr("before", file)
 	guard := func(t nfs3.Nfstime3) nfs3.Sattrguard3 { return nfs3.Sattrguard3{Check: true, ObjCtime: t} }
 	r.slowly().setattrIf("right", file, nfstest.Mode(0o600), guard(now.Ctime))
-	r.setattrIf("late", file, nfstest.Mode(0o644), guard(now.Ctime))
+	r.setattrIf("late", file, nfstest.Mode(0o600), guard(now.Ctime))
 	now = r.getattr("after", file)
 	other := now.Ctime
 	other.Nseconds ^= 1
-	r.setattrIf("a nanosecond off", file, nfstest.Mode(0o644), guard(other))
+	r.setattrIf("a nanosecond off", file, nfstest.Mode(0o600), guard(other))
+	now = r.getattr("after that", file)
 	other = now.Ctime
 	other.Seconds++
 	r.setattrIf("a second off", file, nfstest.Mode(0o644), guard(other))

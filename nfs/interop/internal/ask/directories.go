@@ -23,7 +23,7 @@ func askReaddir(a *asker, dir FH) {
 		r.page("a file", file, plus, 0, none, 4096, 4096)
 		r.page("the export", a.export, plus, 0, none, 32<<10, 32<<10)
 		first := r.page("many", many, plus, 0, none, 32<<10, 32<<10)
-		for _, most := range []uint32{0, 1, 64, 100, 127, 128, 160, 200, 256, 300, 512, 1024, 1<<32 - 1} {
+		for _, most := range []uint32{0, 1, 64, 100, 127, 128, 160, 512, 1024, 1<<32 - 1} {
 			x := r.page(fmt.Sprintf("an empty directory in %d bytes", most), empty, plus, 0, none, most, most)
 			a.fits(fmt.Sprintf("%v %d", plus, most), x, plus, most)
 		}
