@@ -90,7 +90,9 @@ func (g *Group) Fill(p Provider) {
 }
 
 // Consume takes over what one receive completion says: n bytes that begin in
-// buffer id. more is the completion's IORING_CQE_F_BUF_MORE. It appends the
+// buffer id. Completions are consumed in the order in which the kernel posted
+// them, over all receives of the group: where the bytes of an incremental buffer
+// begin, and which buffers follow in a bundle, is known from that alone. more is the completion's IORING_CQE_F_BUF_MORE. It appends the
 // pieces, each with one holder, to dst; there is more than one piece only after
 // a bundled receive. A completion that contradicts the ring is an error: the
 // memory can no longer be trusted and the ring must be shut down.

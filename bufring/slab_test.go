@@ -108,3 +108,33 @@ func TestSlabsWorkWhenTheyCannotBeRegistered(t *testing.T) {
 	b.Release()
 	require.NoError(t, s.Close())
 }
+
+func TestSpareSlabsLeaveAQuarterAndAtLeastOne(t *testing.T) {
+	s, err := bufring.NewSlabs(32<<20, 1<<20, nil)
+	require.NoError(t, err)
+	var held []*bufring.Buffer
+	for _, c := range []bufring.Class{bufring.Small, bufring.Medium, bufring.Large} {
+		total := s.Free(c)
+		for b := s.TakeSpare(c); b != nil; b = s.TakeSpare(c) {
+			held = append(held, b)
+		}
+		require.Equal(t, max(1, total/4), s.Free(c))
+		b := s.Take(c)
+		require.NotNil(t, b)
+		held = append(held, b)
+	}
+	for _, b := range held {
+		b.Release()
+	}
+	require.NoError(t, s.Close())
+}
+
+func TestArenaWithoutRoomForOneLargeSlabIsRefused(t *testing.T) {
+	const large = 100 << 20
+	_, err := bufring.NewSlabs(8<<20+large, large, nil)
+	require.ErrorContains(t, err, "make it larger")
+	s, err := bufring.NewSlabs(2*large, large, nil)
+	require.NoError(t, err)
+	require.NotZero(t, s.Free(bufring.Large))
+	require.NoError(t, s.Close())
+}
