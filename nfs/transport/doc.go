@@ -31,8 +31,9 @@
 // too much unprocessed input is not read from until it has less. When the
 // receive memory of a lane runs short, connections in the middle of a record
 // copy what they have into send slabs and give their receive buffers back; when
-// there are none, the connection that has waited longest in the middle of a
-// record is closed. A call whose reply finds no memory waits its turn. A peer
+// there are none to spare, the connection that has waited longest in the middle
+// of a record is closed. A part of the slabs is never used for that, so that calls
+// which keep receive buffers and wait for a slab go on. A call whose reply finds no memory waits its turn. A peer
 // that does not take its replies is dropped at a deadline, early when others wait
 // for the memory that it pins.
 //

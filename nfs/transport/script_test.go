@@ -34,6 +34,7 @@ type world struct {
 	ts    *testServer
 	rng   *rand.Rand
 	ring  *uringtest.Ring
+	group *uringtest.Group
 	seed  uint64
 	peers []*peer
 	files map[uint64]uint64 // inode of each operation's descriptor, by user data
@@ -82,11 +83,12 @@ type peer struct {
 	want    map[uint32][]byte // results by XID of the calls without a reply
 	sending map[uint64][]byte // what the sends in flight should send, by user data
 	replies int
-	dealt   bool // the server has it
-	done    bool // it sends no more once in is empty
-	reset   bool // it is gone
-	half    bool // the server has shut its output down
-	killed  bool // the server has shut both ways down, or closed
+	when    func() bool // it connects when this is nil or true
+	dealt   bool        // the server has it
+	done    bool        // it sends no more once in is empty
+	reset   bool        // it is gone
+	half    bool        // the server has shut its output down
+	killed  bool        // the server has shut both ways down, or closed
 }
 
 // fakeRing makes a scripted ring a lane's.
@@ -99,7 +101,8 @@ type fakeRing struct {
 func (r *fakeRing) Has(f uring.Feature) bool { return r.without&f == 0 }
 
 func (r *fakeRing) Provide(id uring.GroupID, entries int, incremental bool) (provided, error) {
-	return r.NewGroup(id, entries, incremental), nil
+	r.w.group = r.NewGroup(id, entries, incremental)
+	return r.w.group, nil
 }
 
 func (r *fakeRing) RegisterBuffer(int, []byte) error { return errors.New("nothing can be registered") }
@@ -431,7 +434,7 @@ func (w *world) accept(op *uringtest.Op) bool {
 		return true
 	}
 	for _, p := range w.peers {
-		if !p.dealt {
+		if !p.dealt && (p.when == nil || p.when()) {
 			p.dealt = true
 			op.More(int32(p.fd))
 			return true
