@@ -38,3 +38,78 @@ func TestEveryWorkloadRunsAgainstAServer(t *testing.T) {
 		}
 	}
 }
+
+func TestASessionLeavesNothingBehind(t *testing.T) {
+	target, _ := startServer(t)
+	s, err := Open(target, Options{FileSize: 1 << 20, Entries: 40})
+	require.NoError(t, err)
+	for _, kind := range []string{"mixed", "tree", "create"} {
+		w, err := ParseWorkload(kind, 0, false)
+		require.NoError(t, err)
+		_, err = s.Run(context.Background(), Job{Workload: w, Conns: 2, Depth: 3, Time: 50 * time.Millisecond, Warmup: time.Millisecond})
+		require.NoError(t, err)
+	}
+	require.NoError(t, s.Close())
+	require.NoError(t, s.Close(), "a second time")
+
+	other, err := Open(target, Options{})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, other.Close()) }()
+	var names []string
+	list, _, _, err := other.readdir(other.root, page{})
+	require.NoError(t, err)
+	for _, e := range list {
+		if e.name != "." && e.name != ".." && e.name != other.dirName {
+			names = append(names, e.name)
+		}
+	}
+	require.Empty(t, names)
+}
+
+func TestVerifyFindsWhatSomebodyElseHasChanged(t *testing.T) {
+	target, _ := startServer(t)
+	s := open(t, target)
+	for _, text := range []string{"read-4k", "read-64k", "write-4k"} {
+		w, err := ParseWorkload(text, 0, false)
+		require.NoError(t, err)
+		j := Job{Workload: w, Conns: 1, Depth: 2, Time: 100 * time.Millisecond, Warmup: time.Millisecond, Verify: true}
+		require.NoError(t, s.Prepare(j))
+		// Behind what a short run of small WRITEs reaches is the file's end.
+		f := s.data[0]
+		bad := make([]byte, 8)
+		off := f.size - 8
+		if w.Kind == "read" {
+			off = 40 // in the first block
+		}
+		require.NoError(t, s.write(f, off, bad))
+		if w.Kind == "write" {
+			j.Rate = 100 // ten blocks of five hundred
+		}
+		_, err = s.Run(context.Background(), j)
+		require.ErrorContains(t, err, "wrong data", text)
+		require.NoError(t, s.dropData())
+	}
+}
+
+func TestTheServerIsFoundByItsListener(t *testing.T) {
+	target, _ := startServer(t)
+	require.Equal(t, []int{os.Getpid()}, FindServer(target.addr(target.Port)))
+	require.Empty(t, FindServer("192.0.2.1:2049"), "another machine")
+	before, err := processUsage(os.Getpid())
+	require.NoError(t, err)
+	for n := 0; n < 1<<24; n++ {
+		_ = word(1, uint64(n))
+	}
+	after, err := processUsage(os.Getpid())
+	require.NoError(t, err)
+	require.Greater(t, after.total, before.total)
+	_, err = processUsage(1 << 30)
+	require.Error(t, err)
+}
+
+func TestIdleConnectionsAreHeldAndReleased(t *testing.T) {
+	target, _ := startServer(t)
+	release, err := open(t, target).Hold(20)
+	require.NoError(t, err)
+	release()
+}

@@ -1,0 +1,218 @@
+package load
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"io"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
+)
+
+// fakeServer answers calls with what answer returns: whole records as they shall
+// stand on the wire. nil hangs up.
+func fakeServer(t *testing.T, answer func(xid, prog, proc uint32) []byte) Target {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = ln.Close() })
+	go func() {
+		for {
+			nc, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer nc.Close()
+				for in := bufio.NewReader(nc); ; {
+					var mark [4]byte
+					if _, err := io.ReadFull(in, mark[:]); err != nil {
+						return
+					}
+					call := make([]byte, binary.BigEndian.Uint32(mark[:])&^(1<<31))
+					if _, err := io.ReadFull(in, call); err != nil {
+						return
+					}
+					word := func(i int) uint32 { return binary.BigEndian.Uint32(call[4*i:]) }
+					b := answer(word(0), word(3), word(5))
+					if b == nil {
+						return
+					}
+					if _, err := nc.Write(b); err != nil {
+						return
+					}
+				}
+			}()
+		}
+	}()
+	return Target{Host: "127.0.0.1", Port: ln.Addr().(*net.TCPAddr).Port, Path: "/x"}
+}
+
+func (t Target) hostPort() string { return net.JoinHostPort(t.Host, strconv.Itoa(t.Port)) }
+
+func header(xid uint32) rpctest.Args { return rpctest.Args(nil).U32(xid, 1, 0, 0, 0, 0) }
+
+// bare is a session without mount and files, for workloads that need none.
+func bare(target Target) *Session {
+	return &Session{target: target, addr: target.hostPort(), cred: credential(0, 0), ReadMax: 1 << 20, WriteMax: 1 << 20}
+}
+
+// inPieces returns msg as a record of random fragments.
+func inPieces(r *rand.Rand, msg []byte) []byte {
+	var sizes []int
+	for left := len(msg); left > 0; {
+		n := min(left, r.IntN(1+r.IntN(1+len(msg)))) // often small, sometimes none
+		sizes = append(sizes, n)
+		left -= n
+	}
+	return rpctest.Fragments(msg, sizes...)
+}
+
+func TestRepliesAreFoundInAnyFragmentsAndAnyPieces(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	for range 300 {
+		for _, keep := range []bool{false, true} {
+			c := newConn(-1, 0, 4, time.Now(), credential(0, 0), keep, false)
+			var (
+				stream []byte
+				want   []int
+				got    []int
+			)
+			size := 1 + r.IntN(3000)
+			for i := range c.slots {
+				s := &c.slots[i]
+				s.task = nullTask{}
+				s.begin(procNull)
+				s.busy = true
+				want = append(want, size)
+				msg := append(header(s.xid), make([]byte, size)...)
+				stream = append(stream, inPieces(r, msg)...)
+			}
+			c.free = c.free[:0]
+			done := func(_ *conn, _ *slot, res []byte, total int) error {
+				got = append(got, total)
+				if keep && len(res) != total {
+					t.Errorf("%d of %d bytes are there", len(res), total)
+				}
+				return nil
+			}
+			for len(stream) > 0 {
+				n := min(len(stream), 1+r.IntN(1500))
+				copy(c.buf[c.have:], stream[:n])
+				require.NoError(t, c.consume(c.buf[:c.have+n], done))
+				stream = stream[n:]
+			}
+			require.Equal(t, want, got)
+			require.Len(t, c.free, 4)
+		}
+	}
+}
+
+func TestLargeDataIsDiscardedAndStillCounted(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0)) // of one connection, that is of one goroutine
+	const size = 64 << 10
+	data := make([]byte, size)
+	whole := false
+	target := fakeServer(t, func(xid, _, _ uint32) []byte {
+		msg := header(xid).U32(0, 0, size, 0).Opaque(data)
+		if whole = !whole; whole {
+			return rpctest.Record(msg)
+		}
+		return inPieces(r, msg)
+	})
+	s := bare(target)
+	s.data = []*dataFile{{name: "x", fh: []byte("handle"), size: 1 << 20}}
+	s.opts.FileSize = 1 << 20
+	res, err := s.Run(context.Background(), Job{
+		Workload: Workload{Kind: "read", Size: size}, Conns: 1, Depth: 4, Time: 100 * time.Millisecond, Warmup: time.Millisecond,
+	})
+	require.NoError(t, err)
+	require.Equal(t, res.Ops*size, res.Bytes)
+	require.Positive(t, res.Ops)
+}
+
+func TestShortDataIsAnError(t *testing.T) {
+	const size = 64 << 10
+	for name, tail := range map[string]rpctest.Args{
+		"count":     rpctest.Args(nil).U32(0, 0, size/2, 0).Opaque(make([]byte, size/2)),
+		"length":    rpctest.Args(nil).U32(0, 0, size, 0).Opaque(make([]byte, size/2)),
+		"truncated": rpctest.Args(nil).U32(0, 0, size, 0, size).Raw(make([]byte, size/2)),
+		"header":    rpctest.Args(nil).U32(0),
+	} {
+		t.Run(name, func(t *testing.T) {
+			target := fakeServer(t, func(xid, _, _ uint32) []byte { return rpctest.Record(header(xid).Raw(tail)) })
+			s := bare(target)
+			s.data = []*dataFile{{name: "x", fh: []byte("handle"), size: 1 << 20}}
+			s.opts.FileSize = 1 << 20
+			_, err := s.Run(context.Background(), Job{Workload: Workload{Kind: "read", Size: size}, Conns: 1, Depth: 2, Time: time.Second})
+			require.ErrorContains(t, err, "READ: ")
+		})
+	}
+}
+
+func TestWhatGoesWrongIsSaid(t *testing.T) {
+	run := func(t *testing.T, answer func(xid, prog, proc uint32) []byte) error {
+		s := bare(fakeServer(t, answer))
+		s.names = []nameFile{{name: "x", fh: []byte("handle")}}
+		_, err := s.Run(context.Background(), Job{Workload: Workload{Kind: "getattr"}, Conns: 2, Depth: 3, Threads: 2, Time: time.Minute})
+		return err
+	}
+	t.Run("a status", func(t *testing.T) {
+		err := run(t, func(xid, _, _ uint32) []byte { return rpctest.Record(header(xid).U32(70)) })
+		var status *StatusError
+		require.ErrorAs(t, err, &status)
+		require.Equal(t, "GETATTR: NFS3ERR_STALE", status.Error())
+	})
+	t.Run("the connection's end", func(t *testing.T) {
+		require.ErrorContains(t, run(t, func(uint32, uint32, uint32) []byte { return nil }), "closed the connection")
+	})
+	t.Run("a stranger's reply", func(t *testing.T) {
+		require.ErrorContains(t, run(t, func(xid, _, _ uint32) []byte { return rpctest.Record(header(xid + 7).U32(0)) }), "not under way")
+	})
+	t.Run("a denial", func(t *testing.T) {
+		err := run(t, func(xid, _, _ uint32) []byte { return rpctest.Record(rpctest.Args(nil).U32(xid, 1, 1, 1, 5, 0)) })
+		require.ErrorContains(t, err, "auth_stat 5")
+	})
+	t.Run("a refusal", func(t *testing.T) {
+		err := run(t, func(xid, _, _ uint32) []byte { return rpctest.Record(rpctest.Args(nil).U32(xid, 1, 0, 0, 0, 3)) })
+		require.ErrorContains(t, err, "accept_stat 3")
+	})
+}
+
+func TestWithARateAStopOfTheServerIsPaidByAllCallsThatWereDue(t *testing.T) {
+	const pause = 200 * time.Millisecond
+	n := 0 // of one connection, that is of one goroutine
+	target := fakeServer(t, func(xid, _, _ uint32) []byte {
+		if n++; n == 20 {
+			time.Sleep(pause)
+		}
+		return rpctest.Record(header(xid))
+	})
+	res, err := bare(target).Run(context.Background(), Job{
+		Workload: Workload{Kind: "null"}, Conns: 1, Depth: 1, Rate: 1000, Time: 300 * time.Millisecond, Warmup: time.Millisecond,
+	})
+	require.NoError(t, err)
+	// Two hundred calls were due meanwhile, and half of them waited half of it.
+	require.GreaterOrEqual(t, res.Latency.Max, 0.9*float64(pause.Microseconds()))
+	require.GreaterOrEqual(t, res.Latency.P90, 0.3*float64(pause.Microseconds()))
+}
+
+func TestARunEndsWithItsContext(t *testing.T) {
+	target := fakeServer(t, func(xid, _, _ uint32) []byte { return rpctest.Record(header(xid)) })
+	ctx, cancel := context.WithCancel(context.Background())
+	_, err := bare(target).Run(ctx, Job{
+		Workload: Workload{Kind: "null"}, Conns: 2, Depth: 2, Time: time.Hour, Progress: func(Progress) { cancel() },
+	})
+	require.ErrorIs(t, err, context.Canceled)
+}
