@@ -59,9 +59,11 @@ func (l *dirWriter) add(d *vfs.DirEntry) bool {
 			}
 		}
 	}
-	// dircount counts the directory's own information: ids, names and cookies.
+	// dircount counts the directory's own information: ids, names and cookies. It
+	// is not made an obstacle: however small, one entry goes with it, as other
+	// servers do. A client that sends 0 would otherwise see no directory at all.
 	info := entryLen - 4 + name
-	if size > l.room || info > l.names {
+	if size > l.room || info > l.names && l.n > 0 {
 		l.full = true
 		return false
 	}

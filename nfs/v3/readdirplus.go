@@ -14,7 +14,8 @@ func (a *dirArgs) decodeReaddirplus(d *xdr.Decoder) {
 }
 
 // readdirplus is READDIRPLUS (RFC 1813, section 3.3.17). Its maxcount bounds all
-// of the results but the status, its dircount the ids, names and cookies.
+// of the results but the status, its dircount the ids, names and cookies as far as
+// there is more than one entry.
 func (s *server) readdirplus(c *rpc.Call) rpc.Outcome {
 	var a dirArgs
 	a.decodeReaddirplus(&c.Args)
