@@ -76,7 +76,7 @@ func (v *View) syncDir(fd int) vfs.Status {
 	if v.fs.memory {
 		return vfs.OK
 	}
-	if errno := fsync(fd); errno != 0 {
+	if errno := v.fs.fsync(fd); errno != 0 {
 		v.fs.lost()
 		return status(errno)
 	}
@@ -108,6 +108,7 @@ func (v *View) release() {
 	e := v.use[useChild].Load()
 	if e != nil && statxRaw(e.fd, &v.st3) == 0 && (v.st3.Nlink == 0 || e.kind == unix.S_IFDIR) {
 		v.use[useChild].Store(nil)
+		e.due.Store(false) // who would look
 		v.fs.tab.retire(e)
 		v.fs.reap(false)
 	}

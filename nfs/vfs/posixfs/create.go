@@ -61,7 +61,7 @@ func (v *View) finish(fd int, how vfs.CreateHow, s *vfs.SetAttr, verf uint64) vf
 		touched = touched || more
 	}
 	if touched && !v.fs.memory {
-		if errno := fsync(fd); errno != 0 {
+		if errno := v.fs.fsync(fd); errno != 0 {
 			v.fs.lost()
 			return status(errno)
 		}
@@ -102,10 +102,15 @@ func (v *View) arrived(de *entry, fd int, io bool, e *vfs.Entry) vfs.Status {
 	if io {
 		n.read.Store(int32(fd))
 		n.write.Store(int32(fd))
+		if q := v.fs.quiet(n); q != 0 { // the thread acts for the owner
+			_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETFL, q)
+		}
 	}
 	if x := v.fs.tab.add(n, &v.use[useChild]); x != n {
 		closeFD(fd)
 		n = x
+	} else if io {
+		v.fs.tab.writable(n)
 	}
 	v.learn(n)
 	e.Handle, e.HasAttr = h, true

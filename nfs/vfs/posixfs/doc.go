@@ -32,14 +32,14 @@
 //
 // # Goroutines
 //
-// One per FS (runJanitor): closes what has been idle, flushes what must be flushed
-// before it is closed.
+// One per FS (runJanitor): closes what has been idle and what has been written and
+// is stable, flushes what must be flushed before it is closed, and brings access
+// times up to date.
 //
 // # Lock order
 //
 //	FS.locks (directories, by stripe number; workers only)
-//	  entry.sync (flushes of one file)
-//	    entry.io (opening descriptors)
-//	      table.mu
-//	        FS.viewsMu, names.mu
+//	  entry.io (opening descriptors)
+//	    table.mu
+//	      FS.viewsMu, names.mu, entry.flushes.mu (not held over an fsync)
 package posixfs

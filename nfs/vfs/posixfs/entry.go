@@ -28,9 +28,13 @@ type entry struct {
 	ref         atomic.Bool   // used since the clock's hand or the janitor last came by
 	warm        atomic.Bool   // what the kernel needs for a permission check is in memory
 	dirty       atomic.Uint32 // counts unstable writes; 0 when all are committed
+	wrote       atomic.Bool   // opened for writing, and used since the janitor last came by
+	due         atomic.Bool   // the access time is behind, and the janitor's business
+	atimeTick   atomic.Int64  // FS.tick when the access time was last brought up to date, or tried
+	vain        atomic.Int32  // how often that had no effect, in a row
 
-	io   sync.Mutex // opening read and write
-	sync sync.Mutex // flushes: what one reports no other may miss
+	io      sync.Mutex // opening read and write
+	flushes flushes
 
 	// Guarded by table.mu.
 	at   int   // index in table.clock
@@ -43,6 +47,7 @@ func newEntry(h vfs.Handle, st *unix.Statx_t, fd int) *entry {
 	e.read.Store(-1)
 	e.write.Store(-1)
 	e.ref.Store(true)
+	e.flushes.ended.L = &e.flushes.mu
 	return e
 }
 
@@ -76,6 +81,7 @@ type table struct {
 	byHandle map[vfs.Handle]*entry
 	byObject map[objectKey]*entry
 	clock    []*entry // all living entries in no order, for the second-chance hand
+	writers  []*entry // those that are open for writing, and dead ones among them
 	hand     int
 	retired  []*entry
 	pending  int // descriptors of retired
@@ -133,6 +139,14 @@ func (t *table) add(e *entry, use *atomic.Pointer[entry]) *entry {
 	t.open.Add(int64(e.fds()))
 	use.Store(e)
 	return e
+}
+
+// writable notes that e is open for writing.
+func (t *table) writable(e *entry) {
+	e.wrote.Store(true)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.writers = append(t.writers, e)
 }
 
 // retire takes e out of the table for good. Its descriptors are closed by the

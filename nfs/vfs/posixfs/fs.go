@@ -49,7 +49,9 @@ type FS struct {
 	selfSync bool      // a new file must be synced by itself, not only its directory
 	memory   bool      // lives in memory: plain reads and writes do not wait for a disc
 	inline   bool      // Config.InlineWrites
-	noXDev   uint64    // RESOLVE_NO_XDEV where the kernel must be told not to cross mounts
+	ownAtime bool      // see atime.go
+	fsync    func(fd int) unix.Errno
+	noXDev   uint64 // RESOLVE_NO_XDEV where the kernel must be told not to cross mounts
 	period   time.Duration
 
 	// Atomic.
@@ -58,6 +60,8 @@ type FS struct {
 	noWriteNow   atomic.Bool
 	noChmodEmpty atomic.Bool // no fchmodat2 (before Linux 6.6)
 	closing      atomic.Int32
+	tick         atomic.Int64 // the janitor's rounds
+	now          atomic.Int64 // seconds since 1970, as of the last
 	views        atomic.Pointer[[]*View]
 
 	viewsMu   sync.Mutex // changing views
@@ -83,6 +87,7 @@ func New(cfg Config) (*FS, error) { return newFS(cfg, options{}) }
 type options struct {
 	noPrivate, noHandles, noSwitch, coarseTime, noChmodEmpty bool
 	period                                                   time.Duration
+	fsync                                                    func(fd int) unix.Errno
 }
 
 func newFS(cfg Config, o options) (*FS, error) {
@@ -94,6 +99,11 @@ func newFS(cfg Config, o options) (*FS, error) {
 	if fs.period == 0 {
 		fs.period = janitorPeriod
 	}
+	if fs.fsync = fsync; o.fsync != nil {
+		fs.fsync = o.fsync
+	}
+	fs.tick.Store(1)
+	fs.now.Store(time.Now().Unix())
 	fs.noChmodEmpty.Store(o.noChmodEmpty)
 	fs.views.Store(new([]*View))
 	if err := fs.start(cfg, o); err != nil {
@@ -223,6 +233,7 @@ func (fs *FS) identify(o options) error {
 	fs.memory = fs.magic == unix.TMPFS_MAGIC || fs.magic == unix.RAMFS_MAGIC
 	fs.selfSync = !fs.memory && fs.magic != unix.EXT4_SUPER_MAGIC && fs.magic != unix.XFS_SUPER_MAGIC
 	fs.fineTime = !o.coarseTime && kernelAtLeast(6, 13) && fineTimeFS(fs.magic)
+	fs.ownAtime = fs.ownsAtime(&sf)
 	fs.limits = limitsOf(fs.magic, &sf)
 	return nil
 }

@@ -25,6 +25,9 @@ func (v *View) reader(e *entry) (int, vfs.Status) {
 // writer is reader for writing.
 func (v *View) writer(e *entry) (int, vfs.Status) {
 	if w := e.write.Load(); w >= 0 {
+		if !e.wrote.Load() {
+			e.wrote.Store(true)
+		}
 		return int(w), vfs.OK
 	}
 	return v.openIO(e, &e.write, unix.O_RDWR)
@@ -58,7 +61,7 @@ func (v *View) openIO(e *entry, to *atomic.Int32, flags int) (int, vfs.Status) {
 	if fd := to.Load(); fd >= 0 {
 		return int(fd), vfs.OK
 	}
-	flags |= unix.O_CLOEXEC | unix.O_NOCTTY | unix.O_NONBLOCK
+	flags |= unix.O_CLOEXEC | unix.O_NOCTTY | unix.O_NONBLOCK | v.fs.quiet(e)
 	fd, errno := v.reopen(e, flags)
 	if lowOnFDs(errno) {
 		v.fs.room(v.fs.tab.fdMax / 4)
@@ -69,6 +72,9 @@ func (v *View) openIO(e *entry, to *atomic.Int32, flags int) (int, vfs.Status) {
 	}
 	v.fs.tab.open.Add(1)
 	to.Store(int32(fd))
+	if to == &e.write {
+		v.fs.tab.writable(e)
+	}
 	return fd, vfs.OK
 }
 

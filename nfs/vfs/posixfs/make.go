@@ -154,7 +154,7 @@ func (v *View) syncNew(fd int, kind uint16, changed bool) vfs.Status {
 		return status(errno)
 	}
 	defer closeFD(d)
-	if errno := fsync(d); errno != 0 {
+	if errno := v.fs.fsync(d); errno != 0 {
 		v.fs.lost()
 		return status(errno)
 	}

@@ -66,6 +66,9 @@ func (v *View) Read(c *vfs.Cred, h vfs.Handle, off uint64, dst []byte, a *vfs.At
 	if n < len(dst) && !end && v.lane {
 		return 0, false, vfs.Again // only part of it is in memory
 	}
+	if s = v.accessed(e); s != vfs.OK {
+		return 0, false, s
+	}
 	v.fs.fill(a, &v.st)
 	return n, end || n < len(dst), vfs.OK
 }

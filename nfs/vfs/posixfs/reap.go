@@ -7,8 +7,9 @@ import (
 )
 
 const (
-	janitorPeriod = 2500 * time.Millisecond
-	idleRounds    = 4 // an entry is closed 10 to 12.5 s after its last use
+	janitorPeriod = 1250 * time.Millisecond // a file is closed one to two of it after it was last written
+	sweepEvery    = 2                       // of which
+	idleRounds    = 4                       // an entry is closed 10 to 12.5 s after its last use
 	sweepBatch    = 512
 )
 
@@ -22,10 +23,43 @@ func (fs *FS) runJanitor() {
 		case <-fs.stop:
 			return
 		case <-fs.kick:
-		case <-tick.C:
-			fs.sweep()
+		case at := <-tick.C:
+			fs.now.Store(at.Unix())
+			fs.restWriters()
+			if fs.tick.Add(1)%sweepEvery == 0 {
+				fs.sweep()
+			}
 		}
 		fs.reap(true)
+	}
+}
+
+// restWriters retires the files that were written to, but not since it last came
+// by, and have nothing unstable: while they are open for writing nobody can
+// execute them or make the file system read-only.
+func (fs *FS) restWriters() {
+	t := &fs.tab
+	for i := 0; ; {
+		t.mu.Lock()
+		for end := i + sweepBatch; i < min(end, len(t.writers)); {
+			e := t.writers[i]
+			if !e.dead.Load() {
+				if e.wrote.Swap(false) || e.dirty.Load() != 0 {
+					i++
+					continue
+				}
+				t.retireLocked(e)
+			}
+			last := len(t.writers) - 1
+			t.writers[i], t.writers[last] = t.writers[last], nil
+			t.writers = t.writers[:last]
+			end--
+		}
+		done := i >= len(t.writers)
+		t.mu.Unlock()
+		if done {
+			return
+		}
 	}
 }
 
@@ -33,11 +67,15 @@ func (fs *FS) runJanitor() {
 // table's lock for a batch at a time, since lanes may be waiting for it.
 func (fs *FS) sweep() {
 	t := &fs.tab
+	var due []*entry
 	for i := 0; ; {
 		t.mu.Lock()
 		end := min(i+sweepBatch, len(t.clock))
 		for i < end {
 			e := t.clock[i]
+			if e.due.Load() {
+				due = append(due, e)
+			}
 			if e.ref.Swap(false) {
 				e.idle = 0
 			} else if e.idle++; e.idle >= idleRounds {
@@ -49,14 +87,17 @@ func (fs *FS) sweep() {
 		}
 		done := i >= len(t.clock)
 		t.mu.Unlock()
-		if done {
+		for _, e := range due { // only its handle is needed, so it may be closed meanwhile
+			fs.settleAtime(e)
+		}
+		if due = due[:0]; done {
 			return
 		}
 	}
 }
 
 // reap closes the retired entries that no View has published. Those with unstable
-// data are left to the janitor, which may flush.
+// data, or an access time to note, are left to the janitor unless flush is set.
 func (fs *FS) reap(flush bool) {
 	t := &fs.tab
 	t.mu.Lock()
@@ -70,7 +111,7 @@ func (fs *FS) reap(flush bool) {
 		switch {
 		case fs.published(e):
 			keep = append(keep, e)
-		case e.dirty.Load() != 0 && !flush:
+		case (e.dirty.Load() != 0 || e.due.Load()) && !flush:
 			keep, later = append(keep, e), true
 		default:
 			free = append(free, e)
@@ -115,12 +156,13 @@ func (fs *FS) closeEntry(e *entry) {
 	if w := e.write.Load(); w >= 0 && e.dirty.Load() != 0 {
 		fs.closingMu.Lock()
 		fs.closing.Add(1)
-		if fsync(int(w)) != 0 {
+		if fs.fsync(int(w)) != 0 {
 			fs.lost()
 		}
 		fs.closing.Add(-1)
 		fs.closingMu.Unlock()
 	}
+	fs.settleAtime(e)
 	n := e.fds()
 	if r := int(e.read.Load()); r >= 0 && r != e.fd {
 		closeFD(r)

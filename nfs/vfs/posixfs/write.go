@@ -30,9 +30,13 @@ func (v *View) Write(c *vfs.Cred, h vfs.Handle, off uint64, src [][]byte, how vf
 		return 0, 0, 0, s
 	}
 	if s == vfs.OK {
-		n, s = v.writeAll(e, fd, src, off, how)
+		n, s = v.writeAll(e, fd, src, off)
 		if s == vfs.Again {
 			return 0, 0, 0, s
+		}
+		if s == vfs.OK && n > 0 && how != vfs.Unstable {
+			// Not RWF_SYNC: writers of one file who wait together share an fsync.
+			_, s = v.fs.flush(e, fd)
 		}
 	}
 	*w = vfs.WCC{}
@@ -95,7 +99,7 @@ func (v *View) after(e *entry, w *vfs.WCC) {
 }
 
 // writeAll writes src at off. What was written before an error counts.
-func (v *View) writeAll(e *entry, fd int, src [][]byte, off uint64, how vfs.Stability) (n int, s vfs.Status) {
+func (v *View) writeAll(e *entry, fd int, src [][]byte, off uint64) (n int, s vfs.Status) {
 	total := 0
 	for _, b := range src {
 		total += len(b)
@@ -107,20 +111,10 @@ func (v *View) writeAll(e *entry, fd int, src [][]byte, off uint64, how vfs.Stab
 		return 0, vfs.FBig
 	}
 	flags := uintptr(0)
-	switch {
-	case how == vfs.DataSync:
-		flags = unix.RWF_DSYNC
-	case how == vfs.FileSync:
-		flags = unix.RWF_SYNC
-	case v.lane && !v.fs.memory && !v.fs.inline:
+	if v.lane && !v.fs.memory && !v.fs.inline {
 		flags = unix.RWF_NOWAIT
 	}
-	if how == vfs.Unstable {
-		e.dirty.Add(1)
-	} else {
-		e.sync.Lock() // it may report what unstable writes before it have lost
-		defer e.sync.Unlock()
-	}
+	e.dirty.Add(1)
 	i, skip := 0, 0 // the first segment that is not yet written, and how much of it is
 	for n < total {
 		k := v.vector(src[i:], skip)
@@ -130,7 +124,7 @@ func (v *View) writeAll(e *entry, fd int, src [][]byte, off uint64, how vfs.Stab
 		case unix.EINTR:
 			continue
 		default:
-			return n, v.writeError(errno, n, how)
+			return n, v.writeError(errno, n)
 		}
 		n += int(r)
 		if n < total && v.lane || r == 0 {
@@ -173,16 +167,7 @@ func (v *View) pwritev(fd, k int, off uint64, flags uintptr) (r uintptr, errno u
 }
 
 // writeError says what a write that failed after n bytes comes to.
-func (v *View) writeError(errno unix.Errno, n int, how vfs.Stability) vfs.Status {
-	if how != vfs.Unstable {
-		// Some of it may be on disc, and what was acknowledged before it may not.
-		if errno == unix.EIO || errno == unix.ENOSPC || errno == unix.EDQUOT {
-			v.fs.lost()
-		}
-		if errno == unix.EIO {
-			return vfs.IO
-		}
-	}
+func (v *View) writeError(errno unix.Errno, n int) vfs.Status {
 	if n > 0 {
 		return vfs.OK
 	}
@@ -219,28 +204,4 @@ func (v *View) Commit(c *vfs.Cred, h vfs.Handle, _ uint64, _ uint32, w *vfs.WCC)
 	}
 	v.after(e, w)
 	return verf, s
-}
-
-// flush puts e's data and attributes on stable storage. The lock keeps two
-// flushes from sharing one report of a failure, of which only the first would
-// hear; the verifier is read under it.
-func (fs *FS) flush(e *entry, fd int) (verf uint64, s vfs.Status) {
-	e.sync.Lock()
-	defer e.sync.Unlock()
-	verf = fs.verifier.Load()
-	dirty := e.dirty.Load()
-	if errno := fsync(fd); errno != 0 {
-		fs.lost()
-		return verf, status(errno)
-	}
-	e.dirty.CompareAndSwap(dirty, 0)
-	if fs.closing.Load() != 0 {
-		// The janitor may be flushing this very file through an older descriptor
-		// and hear of the failure in our place.
-		fs.closingMu.Lock()
-		fs.closingMu.Unlock() //nolint:staticcheck // only waits
-	}
-	// A verifier that changed meanwhile makes the client write again. That is
-	// never wrong.
-	return fs.verifier.Load(), vfs.OK
 }

@@ -1,0 +1,97 @@
+package posixfs
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// Reading updates the access time, for which most file systems open a transaction
+// and may wait for their journal: a lane must not do that. Where the mount has
+// relatime, files are therefore opened with O_NOATIME, and the FS follows
+// relatime's rule by itself: a READ that finds the access time behind is done by a
+// worker, which reads a byte in the ordinary way. A file that is read and written
+// all the time is done so once per tick only; the janitor does the rest.
+
+// vainMax is after how many attempts without effect an object is taken for one
+// whose access time stays (chattr +A, a file system that was made read-only).
+const vainMax = 3
+
+const relatimeAge = 24 * 60 * 60 // seconds, as in the kernel
+
+// ownsAtime reports whether access times are the FS's own business.
+func (fs *FS) ownsAtime(sf *unix.Statfs_t) bool {
+	return fs.handles && !fs.memory && sf.Flags&unix.ST_RELATIME != 0 && sf.Flags&(unix.ST_NOATIME|unix.ST_RDONLY) == 0
+}
+
+// quiet is the flag to open e with for reading or writing.
+func (fs *FS) quiet(e *entry) int {
+	if fs.ownAtime && e.kind == unix.S_IFREG {
+		return unix.O_NOATIME
+	}
+	return 0
+}
+
+// behind is relatime's rule.
+func (fs *FS) behind(st *unix.Statx_t) bool {
+	return !later(&st.Atime, &st.Mtime) || !later(&st.Atime, &st.Ctime) || fs.now.Load()-st.Atime.Sec >= relatimeAge
+}
+
+func later(a, b *unix.StatxTimestamp) bool {
+	return a.Sec > b.Sec || a.Sec == b.Sec && a.Nsec > b.Nsec
+}
+
+// accessed is called after e was read, when v.st shows its attributes. A worker
+// brings the access time and v.st up to date. Again: this is for a worker.
+func (v *View) accessed(e *entry) vfs.Status {
+	if !v.fs.ownAtime || !v.fs.behind(&v.st) {
+		return vfs.OK
+	}
+	tick := v.fs.tick.Load()
+	switch {
+	case e.vain.Load() >= vainMax:
+		return vfs.OK
+	case e.atimeTick.Load() == tick:
+		if !e.due.Load() {
+			e.due.Store(true)
+		}
+		return vfs.OK
+	case v.lane:
+		return vfs.Again
+	}
+	e.atimeTick.Store(tick)
+	if !v.as(nil) {
+		return vfs.ServerFault
+	}
+	before := v.st.Atime
+	v.fs.access(&e.h)
+	s := v.stat(e, &v.st)
+	if v.st.Atime != before {
+		e.vain.Store(0)
+	} else {
+		e.vain.Add(1)
+	}
+	return s
+}
+
+// access reads from the object of h, so that the kernel notes the time. It blocks.
+func (fs *FS) access(h *vfs.Handle) {
+	var k kernelHandle
+	if !k.set(h) {
+		return
+	}
+	fd, errno := openByHandle(fs.root, &k, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOCTTY|unix.O_NONBLOCK)
+	if errno != 0 {
+		return
+	}
+	defer closeFD(fd)
+	var b [1]byte
+	_, _ = unix.Pread(fd, b[:], 0)
+}
+
+// settleAtime does what accessed has put off.
+func (fs *FS) settleAtime(e *entry) {
+	if e.due.Swap(false) {
+		fs.access(&e.h)
+	}
+}

@@ -1,0 +1,204 @@
+package posixfs
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+func newFlushes() *flushes {
+	f := &flushes{}
+	f.ended.L = &f.mu
+	return f
+}
+
+func TestFlushesThatWaitTogetherAreOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFlushes()
+		steps := make(chan unix.Errno) // ends the running fsync with this result
+		begun := 0                     // read only while all are blocked
+		results := make(chan string, 16)
+		ask := func(who string) {
+			go func() {
+				errno := f.do(func() unix.Errno { begun++; return <-steps })
+				results <- fmt.Sprint(who, " ", int(errno))
+			}()
+			synctest.Wait()
+		}
+		heard := func(want ...string) {
+			t.Helper()
+			var got []string
+			for range want {
+				got = append(got, <-results)
+			}
+			require.ElementsMatch(t, want, got)
+			require.Empty(t, results)
+		}
+		ask("first")
+		require.Equal(t, 1, begun)
+		for _, who := range []string{"a", "b", "c"} {
+			ask(who)
+		}
+		require.Equal(t, 1, begun, "who comes later waits for the next")
+		steps <- 0
+		synctest.Wait()
+		heard("first 0")
+		require.Equal(t, 2, begun, "one for all who waited")
+		ask("d")
+		ask("e")
+		steps <- unix.EIO
+		synctest.Wait()
+		heard("a 5", "b 5", "c 5")
+		require.Equal(t, 3, begun)
+		steps <- 0
+		synctest.Wait()
+		heard("d 0", "e 0")
+		require.Equal(t, 3, begun, "nobody is left")
+		ask("alone")
+		require.Equal(t, 4, begun, "what has ended is not shared")
+		steps <- unix.ENOSPC
+		synctest.Wait()
+		heard("alone 28")
+	})
+}
+
+// span is one fsync or one flush as the test's own clock saw it.
+type span struct {
+	from, to int
+	errno    unix.Errno
+}
+
+// TestEachFlushIsCoveredByAnFsyncThatBeganAfterIt lets threads commit and write
+// FILE_SYNC to one file over fsyncs that fail by chance.
+func TestEachFlushIsCoveredByAnFsyncThatBeganAfterIt(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	var mu sync.Mutex
+	random := rand.New(rand.NewPCG(seed, 0))
+	clock, failed := 0, 0
+	var syncs []span
+	now := func() int { mu.Lock(); defer mu.Unlock(); clock++; return clock }
+	o := options{fsync: func(int) unix.Errno {
+		from := now()
+		mu.Lock()
+		var errno unix.Errno
+		if random.IntN(4) == 0 {
+			errno = unix.EIO
+			failed++
+		}
+		mu.Unlock()
+		time.Sleep(200 * time.Microsecond) // a disc, so that some wait
+		to := now()
+		mu.Lock()
+		defer mu.Unlock()
+		syncs = append(syncs, span{from, to, errno})
+		return errno
+	}}
+	s := serve(t, tmpfsDir(t), Config{}, o)
+	s.write("f", "", 0o666)
+	h, verf := s.lookup("f"), s.fs.Verifier()
+	const threads, rounds = 6, 60
+	all := make(chan error, threads)
+	var flushed [threads][]span
+	var runners []*runner
+	for i := range threads {
+		r := newRunner(t, s.fs, true)
+		runners = append(runners, r)
+		go r.do(func(v *View) {
+			all <- func() error {
+				var w vfs.WCC
+				for k := range rounds {
+					how := vfs.Unstable
+					if k%3 == 0 {
+						how = vfs.FileSync
+					}
+					from := now()
+					n, got, _, st := v.Write(r.cred(0, 0), h, uint64(i*rounds+k), [][]byte{{1}}, how, &w)
+					if how == vfs.Unstable {
+						if st != vfs.OK || n != 1 {
+							return fmt.Errorf("write: %d, status %d", n, st)
+						}
+						from = now()
+						_, st = v.Commit(r.cred(0, 0), h, 0, 0, &w)
+					} else if st == vfs.OK && got != how {
+						return errors.New("not as stable as was asked for")
+					}
+					x := span{from: from, to: now()}
+					switch st {
+					case vfs.OK:
+					case vfs.IO:
+						x.errno = unix.EIO
+					default:
+						return fmt.Errorf("status %d", st)
+					}
+					flushed[i] = append(flushed[i], x)
+				}
+				return nil
+			}()
+		})
+	}
+	for range threads {
+		require.NoError(t, <-all)
+	}
+	for _, r := range runners {
+		r.close()
+	}
+	count := 0
+	for _, list := range flushed {
+		for _, x := range list {
+			count++
+			good, bad := 0, 0
+			for _, y := range syncs {
+				if y.from > x.from && y.to < x.to {
+					if y.errno == 0 {
+						good++
+					} else {
+						bad++
+					}
+				}
+			}
+			if x.errno == 0 {
+				require.Positive(t, good, "a success without an fsync of its own time: %v", x)
+			} else {
+				require.Positive(t, bad, "a failure that nobody had: %v", x)
+			}
+		}
+	}
+	t.Logf("%d flushes by %d fsyncs, %d failed", count, len(syncs), failed)
+	require.Less(t, len(syncs), count, "none was shared")
+	require.Equal(t, verf+uint64(failed), s.fs.Verifier(), "each failure changes the verifier once")
+}
+
+func TestAStableWriteWhoseFlushFailsIsAnErrorAndChangesTheVerifier(t *testing.T) {
+	var errno unix.Errno
+	s := serve(t, tmpfsDir(t), Config{}, options{fsync: func(int) unix.Errno { return errno }})
+	s.write("f", "", 0o666)
+	h := s.lookup("f")
+	s.w.do(func(v *View) {
+		for _, how := range []vfs.Stability{vfs.DataSync, vfs.FileSync} {
+			for e, want := range map[unix.Errno]vfs.Status{unix.EIO: vfs.IO, unix.ENOSPC: vfs.NoSpc, unix.EDQUOT: vfs.DQuot} {
+				errno = e
+				var w vfs.WCC
+				verf := s.fs.Verifier()
+				_, _, _, st := v.Write(s.root(), h, 0, [][]byte{[]byte("x")}, how, &w)
+				require.Equal(t, want, st)
+				require.True(t, w.HasBefore && w.HasAfter)
+				require.Equal(t, verf+1, s.fs.Verifier())
+				errno = 0
+				_, got, now, st := v.Write(s.root(), h, 0, [][]byte{[]byte("x")}, how, &w)
+				require.Equal(t, vfs.OK, st)
+				require.GreaterOrEqual(t, got, how)
+				require.Equal(t, verf+1, now, "in force when the write began")
+			}
+		}
+	})
+}
