@@ -173,7 +173,7 @@ func (w caller) attr(x *Answer, field string, fh FH, at nfs3.Fattr3) {
 	if old, ok := w.known[string(fh.Data)]; ok {
 		x.set(field+".fileid", map[bool]string{true: "as before", false: "another"}[old.Fileid == at.Fileid])
 		if w.slow {
-			if at.Type == nfs3.NF3REG { // others are read in between, which may count or not
+			if at.Type == nfs3.NF3REG && w.subject == "times" { // elsewhere a READ may have come in between
 				x.set(field+".atime moved", at.Atime != old.Atime)
 			}
 			x.set(field+".mtime moved", at.Mtime != old.Mtime)
