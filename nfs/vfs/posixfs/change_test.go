@@ -14,8 +14,10 @@ import (
 )
 
 func TestChangesBehindTheServersBackAreSeenAtOnce(t *testing.T) {
+	t.Parallel()
 	for _, k := range fileSystems[:2] {
 		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
 			s := serve(t, k.dir(t), Config{}, options{})
 			t.Cleanup(s.close)
 			s.write("f", "one", 0o644)
@@ -76,8 +78,10 @@ func TestChangesBehindTheServersBackAreSeenAtOnce(t *testing.T) {
 }
 
 func TestTimesOfASymbolicLinkTakeEffect(t *testing.T) {
+	t.Parallel()
 	for _, k := range fileSystems {
 		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
 			s := serve(t, k.dir(t), Config{}, options{})
 			t.Cleanup(s.close)
 			require.NoError(t, os.Symlink("nowhere", filepath.Join(s.dir, "l")))
@@ -123,12 +127,14 @@ func (s *served) readAll(h vfs.Handle, plus bool, n int, between func()) (names 
 // TestALargeDirectoryIsListedOnceEachWhileItChanges has 20,000 entries, or
 // POSIXFS_ENTRIES.
 func TestALargeDirectoryIsListedOnceEachWhileItChanges(t *testing.T) {
+	t.Parallel()
 	count := 20000
 	if n, err := strconv.Atoi(os.Getenv("POSIXFS_ENTRIES")); err == nil {
 		count = n
 	}
 	for _, k := range fileSystems {
 		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
 			s := serve(t, k.dir(t), Config{}, options{})
 			t.Cleanup(s.close)
 			dir := filepath.Join(s.dir, "d")
@@ -168,8 +174,10 @@ func (s *served) seed(i int) string {
 }
 
 func TestForeignCookiesAreRefused(t *testing.T) {
+	t.Parallel()
 	for _, k := range fileSystems {
 		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
 			s := serve(t, k.dir(t), Config{}, options{})
 			t.Cleanup(s.close)
 			s.w.do(func(v *View) {

@@ -12,8 +12,10 @@ import (
 )
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	for _, k := range fileSystems {
 		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
 			base := k.dir(t)
 			vfstest.Run(t, func(t *testing.T) *vfstest.Env { return newEnv(t, base, k.name, options{}) })
 		})
@@ -23,6 +25,7 @@ func TestConformance(t *testing.T) {
 // TestConformanceWithoutPrivileges runs the suite over the paths that are taken
 // when the kernel refuses what only root may have.
 func TestConformanceWithoutPrivileges(t *testing.T) {
+	t.Parallel()
 	needRoot(t)
 	for name, o := range map[string]options{
 		"no private mount, no handles, older kernel": {noPrivate: true, noHandles: true, coarseTime: true, noChmodEmpty: true},

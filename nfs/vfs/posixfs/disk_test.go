@@ -20,6 +20,7 @@ func (s *served) create(v *View, name string) (vfs.Handle, vfs.Status) {
 }
 
 func TestAFullDiskIsNeverSuccess(t *testing.T) {
+	t.Parallel()
 	mnt := loopDir(t, 16, "mkfs.ext4", "-q", "-m", "0")
 	s := serve(t, mnt, Config{}, options{})
 	t.Cleanup(s.close)

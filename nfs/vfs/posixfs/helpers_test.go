@@ -1,6 +1,7 @@
 package posixfs
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -16,7 +17,16 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	set := false
+	flag.Visit(func(f *flag.Flag) { set = set || f.Name == "test.parallel" })
+	if !set {
+		// They wait for discs most of the time, each for its own.
+		_ = flag.Set("test.parallel", "8")
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // fileSystems are what the tests run on. dir makes an empty directory on one, or
 // skips the test and says why.
@@ -55,7 +65,11 @@ func loopDir(t *testing.T, size int64, mkfs string, args ...string) string {
 	if _, err := exec.LookPath(mkfs); err != nil {
 		t.Skipf("needs %s: %v", mkfs, err)
 	}
-	dir := t.TempDir()
+	dir, err := os.MkdirTemp("/dev/shm", "posixfs") // in memory: what the discs are like is not the matter
+	if err != nil {
+		dir = t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	img, mnt := filepath.Join(dir, "img"), filepath.Join(dir, "mnt")
 	require.NoError(t, os.Mkdir(mnt, 0o755))
 	f, err := os.Create(img)

@@ -18,6 +18,7 @@ const nobody = 65534
 
 // TestAnOrdinaryUserCanServe runs the tests below in a process without rights.
 func TestAnOrdinaryUserCanServe(t *testing.T) {
+	t.Parallel()
 	needRoot(t)
 	dir := tmpfsDir(t)
 	bin := filepath.Join(dir, "posixfs.test")

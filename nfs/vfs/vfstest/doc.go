@@ -22,7 +22,7 @@
 //
 // # Settings
 //
-// VFSTEST_ENTRIES is the size of the large directory, 50,000 by default and less on
+// VFSTEST_ENTRIES is the size of the large directory, 20,000 by default and less on
 // real discs.
 // Randomised tests print their seed when they fail; -rapid.seed repeats one.
 package vfstest

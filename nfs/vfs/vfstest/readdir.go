@@ -314,9 +314,9 @@ func (t *T) entriesMax() int {
 	case testing.Short(), t.Env.RealDisk && t.Env.Fill == nil:
 		return 2000
 	case t.Env.RealDisk:
-		return 10_000
+		return 5000
 	}
-	return 50_000
+	return 20_000
 }
 
 func listLarge(t *T) {
