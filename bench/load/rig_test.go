@@ -63,3 +63,17 @@ func needRing(t testing.TB) {
 	}
 	require.NoError(t, ring.Close())
 }
+
+// runSome runs a job, for longer and longer until it has measured something.
+func runSome(t testing.TB, s *Session, j Job) *Result {
+	t.Helper()
+	for j.Time = 20 * time.Millisecond; ; j.Time *= 4 {
+		j.Warmup = time.Millisecond
+		res, err := s.Run(context.Background(), j)
+		require.NoError(t, err)
+		if res.Ops > 0 && res.Latency.Count > 0 {
+			return res
+		}
+		require.Less(t, j.Time, time.Minute, "nothing is measured")
+	}
+}

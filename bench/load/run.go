@@ -172,8 +172,10 @@ type sample struct {
 func (r *run) sample() (sample, error) {
 	var x sample
 	for _, t := range r.threads {
-		x.ops += t.ops.Load()
-		x.bytes += t.bytes.Load()
+		t.mu.Lock()
+		x.ops += t.ops
+		x.bytes += t.bytes
+		t.mu.Unlock()
 	}
 	x.at = time.Now()
 	var err error
@@ -202,8 +204,7 @@ func (r *run) measure(ctx context.Context) (*Result, error) {
 			for _, fd := range r.fds {
 				_ = unix.Shutdown(fd, unix.SHUT_RDWR) // it may have ended by itself
 			}
-			<-r.ended
-			err = errors.Join(err, fmt.Errorf("the last replies did not come within %v", drainMax))
+			err = errors.Join(err, fmt.Errorf("the last replies did not come within %v", drainMax), <-r.ended)
 			late.Reset(0)
 		}
 	}

@@ -20,14 +20,8 @@ func TestEveryWorkloadRunsAgainstAServer(t *testing.T) {
 			t.Run(text+map[bool]string{true: " verified"}[verify], func(t *testing.T) {
 				w, err := ParseWorkload(text, 0, false)
 				require.NoError(t, err)
-				res, err := s.Run(context.Background(), Job{
-					Workload: w, Conns: 3, Depth: 4, Threads: 2, Time: 100 * time.Millisecond, Warmup: 20 * time.Millisecond,
-					Verify: verify, ServerPIDs: []int{os.Getpid()},
-				})
-				require.NoError(t, err)
+				res := runSome(t, s, Job{Workload: w, Conns: 2, Depth: 3, Threads: 2, Verify: verify, ServerPIDs: []int{os.Getpid()}})
 				require.Equal(t, verify, res.Verified)
-				require.Positive(t, res.Ops)
-				require.NotZero(t, res.Latency.Count)
 				require.LessOrEqual(t, res.Latency.P50, res.Latency.P99)
 				require.LessOrEqual(t, res.Latency.P99, res.Latency.Max)
 				require.NotNil(t, res.Server)

@@ -3,6 +3,7 @@ package load
 import (
 	"fmt"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -19,7 +20,7 @@ const (
 )
 
 // thread makes the calls of its connections. Its goroutine owns all of it but
-// the atomic fields.
+// the phase and what mu guards.
 type thread struct {
 	epfd   int
 	conns  []*conn
@@ -42,7 +43,8 @@ type thread struct {
 	cpu0    usage
 	cpu     usage
 
-	ops, bytes atomic.Uint64 // opsDone and moved, for others to see
+	mu         sync.Mutex // guards all below
+	ops, bytes uint64     // opsDone and moved, for others to see together
 }
 
 func newThread(conns []*conn, phase *atomic.Int32, begin time.Time, rate float64) (*thread, error) {
@@ -112,8 +114,9 @@ func (t *thread) run() error {
 				return err
 			}
 		}
-		t.ops.Store(t.opsDone)
-		t.bytes.Store(t.moved)
+		t.mu.Lock()
+		t.ops, t.bytes = t.opsDone, t.moved
+		t.mu.Unlock()
 		if now := t.clock(); n == 0 && t.under > 0 && now-t.heard > int64(patience) {
 			return fmt.Errorf("no reply within %v, with %d calls under way", patience, t.under)
 		}
@@ -174,7 +177,7 @@ func (t *thread) done(c *conn, s *slot, _ []byte, _ int) error {
 	t.opsDone++
 	t.moved += uint64(s.bytes)
 	t.heard = c.now
-	if t.seen == measuring {
+	if t.seen != warming { // a call that is late at the end is not forgotten
 		// Values beyond the histogram's range count as its end.
 		_ = t.latency[s.proc].RecordValue(min(max(t.heard-s.start, 1), int64(latencyMax)))
 	}

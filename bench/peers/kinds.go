@@ -26,7 +26,7 @@ var (
 	}
 	Ganesha = &Kind{
 		Name:          "ganesha",
-		Durability:    "UNSTABLE: pwrite into the page cache. COMMIT: fsync; FILE_SYNC: fsync or O_SYNC before the reply",
+		Durability:    "UNSTABLE: pwrite into the page cache. COMMIT and FILE_SYNC: fsync before the reply",
 		command:       ganesha,
 		version:       func(place) string { return "nfs-ganesha, VFS back end, " + firstLine("ganesha.nfsd", "-v") },
 		path:          func(string) string { return "/export" },
