@@ -49,7 +49,7 @@ var references = []reference{
 		name: "ganesha", server: "ganesha:ext4", programs: []string{"ganesha.nfsd", "rpcbind"},
 		leave: "^mknod: COMMIT a fifo$", // it opens it, and waits for a writer for ever
 	},
-	{name: "knfsd", server: "uml-nfsd:ext4", programs: []string{"rpc.nfsd", "rpc.mountd", "exportfs", "rpcbind", "rpc.statd"}},
+	{name: "knfsd", server: "uml-nfsd:ext4", programs: []string{"rpc.nfsd", "rpc.mountd", "rpcbind", "rpc.statd"}},
 }
 
 // TestAnswersLikeOtherServers asks ringnfs, nfs-ganesha and Linux's own nfsd the

@@ -1,7 +1,9 @@
 // Package interop holds tests of ringnfs against programs that others wrote:
 // the Linux kernel's client, libnfs, a client in Go, tshark, and what
-// administrators type. They run with the build tag interop, as part of
-// `make test`, which installs those programs:
+// administrators type. Our answers are also compared with those of nfs-ganesha and
+// the kernel's own server to the same questions, which the command internal/ask
+// puts. The tests run with the build tag interop, as part of `make test`, which
+// installs those programs:
 //
 //	go test -tags interop ./nfs/interop -run 'TestWorkload/ext4.*/full' -v
 //
