@@ -263,7 +263,7 @@ func (r *run) phases(ctx context.Context) ([]sample, error) {
 				t.Stop()
 				return ctx.Err()
 			}
-			if left > 100*time.Millisecond {
+			if time.Since(last.at) > 150*time.Millisecond {
 				if err := report(stage); err != nil {
 					return err
 				}

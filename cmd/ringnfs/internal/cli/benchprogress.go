@@ -40,9 +40,15 @@ func (p *progress) job(name string) func(load.Progress) {
 		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionClearOnFinish(),
 	)
+	last := 0
 	return func(x load.Progress) {
+		at := min(int(x.Done*steps), steps-1)
+		if at < last { // another stage: a bar does not go back by itself
+			p.bar.Reset()
+		}
+		last = at
 		p.bar.Describe(name + " " + describe(x))
-		_ = p.bar.Set(min(int(x.Done*steps), steps-1)) // a bar that is not drawn is no harm
+		_ = p.bar.Set(at) // a bar that is not drawn is no harm
 	}
 }
 
