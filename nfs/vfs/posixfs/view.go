@@ -238,8 +238,23 @@ func (v *View) openHandle(h *vfs.Handle) (int, unix.Errno) {
 	if !v.fs.handles {
 		return v.fs.find(h)
 	}
-	return openByHandle(v.fs.root, &v.kh, unix.O_PATH|unix.O_CLOEXEC)
+	for tries := 0; ; tries++ {
+		fd, errno := openByHandle(v.fs.root, &v.kh, unix.O_PATH|unix.O_CLOEXEC)
+		if errno != unix.ENOMEM || tries == creatingTries {
+			return fd, errno
+		}
+		// The handle's inode number is just being given to a new file: that is
+		// what the kernel says then (iget_locked finds an inode in the making),
+		// far more often than that there is no memory.
+		_ = unix.Nanosleep(&creatingWait, nil) // woken early it tries again
+	}
 }
+
+// creatingTries and creatingWait are how often and after which pause a handle is
+// tried whose inode number is being given away: 50 ms in all.
+const creatingTries = 500
+
+var creatingWait = unix.Timespec{Nsec: 100_000}
 
 // adopt makes fd, whose object has the handle h and the attributes st, an entry
 // and publishes it. It takes fd. name is the nameKey that fd was opened by, or 0.
