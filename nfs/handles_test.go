@@ -157,3 +157,44 @@ func TestAHandleFollowsItsFileWhenItIsRenamed(t *testing.T) {
 	ok(t, up.Status)
 	require.Equal(t, root, up.Resok.Object)
 }
+
+// While the kernel makes a new file of an inode number, it answers the handle of
+// the old one with an error that sounds like a shortage.
+func TestAStaleHandleIsStaleWhileItsNumberIsGivenAway(t *testing.T) {
+	s, dir := serveDir(t)
+	c, root := s.mount()
+	f := put(t, c, root, "file", nil)
+	path := filepath.Join(dir, "file")
+	stop, stopped := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				stopped <- nil
+				return
+			default:
+			}
+			err := os.Remove(path)
+			if err == nil {
+				err = os.WriteFile(path, nil, 0o644)
+			}
+			if err != nil {
+				stopped <- err
+				return
+			}
+		}
+	}()
+	var window []*nfstest.Pending
+	for range 20_000 {
+		window = append(window, c.Start(nfstest.Getattr, &nfs3.GETATTR3args{Object: f}))
+		if len(window) == depth {
+			require.Contains(t, []nfs3.Nfsstat3{nfs3.NFS3_OK, nfs3.NFS3ERR_STALE}, waitStatus(t, nfstest.Getattr, window[0]))
+			window = window[1:]
+		}
+	}
+	close(stop)
+	require.NoError(t, <-stopped)
+	for _, p := range window {
+		p.Reply()
+	}
+}
