@@ -134,12 +134,12 @@ func (cn *Conn) runReader() {
 		close(ch)
 	}
 	clear(cn.waiting)
-	if err != nil && !cn.closing && !errors.Is(err, io.EOF) {
+	if !cn.closing && !errors.Is(err, io.EOF) {
 		cn.t.Logf("connection %v: %v", cn.nc.LocalAddr(), err)
 	}
 }
 
-// read hands out replies until the connection ends.
+// read hands out replies until the connection ends, and returns why.
 func (cn *Conn) read() error {
 	r := bufio.NewReaderSize(cn.nc, 64<<10)
 	for {
