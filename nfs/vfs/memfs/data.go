@@ -76,8 +76,9 @@ func (n *inode) fileError() vfs.Status {
 		return vfs.OK
 	case vfs.TypeDir:
 		return vfs.IsDir
+	default:
+		return vfs.Inval
 	}
-	return vfs.Inval
 }
 
 // mayWriteData says whether c may change n's content. The owner always may.

@@ -84,6 +84,7 @@ func (t *tree) attr(n *inode, a *vfs.Attr) {
 		a.Used = a.Size
 	case vfs.TypeLnk:
 		a.Size = uint64(len(n.target))
+	default:
 	}
 }
 

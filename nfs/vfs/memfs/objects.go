@@ -168,6 +168,7 @@ func (t *tree) apply(c *vfs.Cred, n *inode, set *vfs.SetAttr) {
 			changed, *s.to = true, now
 		case vfs.TimeClient:
 			changed, *s.to = true, s.at
+		case vfs.TimeKeep:
 		}
 	}
 	if changed {

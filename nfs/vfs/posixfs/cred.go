@@ -67,13 +67,13 @@ func switchCred(from, to *vfs.Cred) bool {
 		}
 	}
 	if all || from.GID != to.GID {
-		unix.RawSyscall(unix.SYS_SETFSGID, uintptr(to.GID), 0, 0)
+		_, _, _ = unix.RawSyscall(unix.SYS_SETFSGID, uintptr(to.GID), 0, 0)
 		if g, _, _ := unix.RawSyscall(unix.SYS_SETFSGID, ^uintptr(0), 0, 0); uint32(g) != to.GID {
 			return false
 		}
 	}
 	if all || from.UID != to.UID {
-		unix.RawSyscall(unix.SYS_SETFSUID, uintptr(to.UID), 0, 0)
+		_, _, _ = unix.RawSyscall(unix.SYS_SETFSUID, uintptr(to.UID), 0, 0)
 		if u, _, _ := unix.RawSyscall(unix.SYS_SETFSUID, ^uintptr(0), 0, 0); uint32(u) != to.UID {
 			return false
 		}
@@ -98,7 +98,7 @@ func (fs *FS) prepare(th *vfs.Thread) error {
 	if _, _, e := unix.RawSyscall(unix.SYS_UNSHARE, unix.CLONE_FS, 0, 0); e != 0 {
 		return fmt.Errorf("posixfs: a thread cannot have its own umask: unshare: %w", e)
 	}
-	unix.RawSyscall(unix.SYS_UMASK, 0, 0, 0)
+	_, _, _ = unix.RawSyscall(unix.SYS_UMASK, 0, 0, 0)
 	drop := uint32(capResource)
 	if !fs.switches {
 		// Every caller acts as the process, so the process must not be able to

@@ -113,7 +113,8 @@ func TestEachFlushIsCoveredByAnFsyncThatBeganAfterIt(t *testing.T) {
 	for i := range threads {
 		r := newRunner(t, s.fs, true)
 		runners = append(runners, r)
-		go r.do(func(v *View) {
+		r.jobs <- func() {
+			v := r.v
 			all <- func() error {
 				var w vfs.WCC
 				for k := range rounds {
@@ -144,7 +145,7 @@ func TestEachFlushIsCoveredByAnFsyncThatBeganAfterIt(t *testing.T) {
 				}
 				return nil
 			}()
-		})
+		}
 	}
 	for range threads {
 		require.NoError(t, <-all)

@@ -131,7 +131,8 @@ func TestThreadsOpenCloseAndUseTheSameFilesAtOnce(t *testing.T) {
 	for r := range 4 {
 		x := newRunner(t, s.fs, r < 2)
 		runners = append(runners, x)
-		go x.do(func(v *View) {
+		x.jobs <- func() {
+			v := x.v
 			errs <- func() error {
 				c := x.cred(0, 0)
 				b := make([]byte, 8)
@@ -148,7 +149,7 @@ func TestThreadsOpenCloseAndUseTheSameFilesAtOnce(t *testing.T) {
 				}
 				return nil
 			}()
-		})
+		}
 	}
 	for range runners {
 		require.NoError(t, <-errs)

@@ -419,5 +419,6 @@ func (m *model) compare(n *node) {
 		for _, name := range sortedNames(n) {
 			m.compare(n.sub[name])
 		}
+	default:
 	}
 }

@@ -101,7 +101,7 @@ func lookupDots(t *T) {
 
 func lookupAbsent(t *T) {
 	t.create(t.Root, "there", 0o644)
-	for _, name := range []string{"absent", "ther", "there ", "theree", "..."} {
+	for _, name := range []string{"absent", "the", "there ", "theree", "..."} {
 		t.absent(t.Root, name)
 	}
 	if !t.Env.FS.Limits().CaseInsensitive {
