@@ -132,7 +132,8 @@ func (r *recording) decode(t *testing.T) (faults []string, calls, replies, count
 	}
 	// Only what the dissectors of RPC and above say: a warning of TCP's is about
 	// the load of this machine.
-	args = append(args, "-o", "rpc.dissect_unknown_programs:TRUE", "-T", "fields", "-E", "separator=|", "-E", "occurrence=a", "-E", "aggregator=,",
+	args = append(args, "-o", "tcp.reassemble_out_of_order:TRUE", // several processors record loopback as it comes
+		"-o", "rpc.dissect_unknown_programs:TRUE", "-T", "fields", "-E", "separator=|", "-E", "occurrence=a", "-E", "aggregator=,",
 		"-e", "frame.number", "-e", "rpc.msgtyp", "-e", "nfs.procedure_v3", "-e", "mount.procedure_v3", "-e", "rpc.xid",
 		"-e", "_ws.malformed", "-e", "_ws.expert.severity", "-e", "_ws.expert.group", "-e", "_ws.expert.message", "-Y", "rpc || _ws.malformed")
 	out, err := exec.Command("tshark", args...).Output()

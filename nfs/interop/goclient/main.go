@@ -10,10 +10,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/willscott/go-nfs-client/nfs"
 	"github.com/willscott/go-nfs-client/nfs/rpc"
@@ -31,6 +33,12 @@ func run(args []string) error {
 		return fmt.Errorf("usage: goclient ADDR:PORT EXPORT VERB ARG...")
 	}
 	client, err := rpc.DialTCP("tcp", args[0], false)
+	for range 20 { // it chooses a port of its own by chance
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			break
+		}
+		client, err = rpc.DialTCP("tcp", args[0], false)
+	}
 	if err != nil {
 		return err
 	}
