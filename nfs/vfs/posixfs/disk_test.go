@@ -1,6 +1,7 @@
 package posixfs
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,7 +22,7 @@ func (s *served) create(v *View, name string) (vfs.Handle, vfs.Status) {
 
 func TestAFullDiskIsNeverSuccess(t *testing.T) {
 	t.Parallel()
-	mnt := loopDir(t, 16, "mkfs.ext4", "-q", "-m", "0")
+	mnt := loopDir(t, 16, "mkfs.ext4", "-q", "-m", "0", "-N", "512")
 	s := serve(t, mnt, Config{}, options{})
 	t.Cleanup(s.close)
 	data := make([]byte, 256<<10)
@@ -68,7 +69,7 @@ func TestAFullDiskIsNeverSuccess(t *testing.T) {
 			require.Less(t, i, 100000)
 			var e vfs.Entry
 			var w vfs.WCC
-			st = v.Mkdir(s.root(), s.fs.Root(), []byte("d"+string(rune('a'+i%26))+filepath.Base(t.TempDir())+string(rune(0x4e00+i))), &vfs.SetAttr{HasMode: true, Mode: 0o755}, &e, &w)
+			st = v.Mkdir(s.root(), s.fs.Root(), fmt.Appendf(nil, "directory %d", i), &vfs.SetAttr{HasMode: true, Mode: 0o755}, &e, &w)
 		}
 		require.Equal(t, vfs.NoSpc, st)
 	})
