@@ -35,11 +35,11 @@ func TestWorkload(t *testing.T) {
 			t.Parallel()
 			need(t, "git", "sqlite3", "fio")
 			g := guest{
-				fs: c.fs, script: "smoke.sh", args: short, env: less, timeout: 5 * time.Minute,
+				fs: c.fs, script: "smoke.sh", args: short, env: less, timeout: 8 * time.Minute,
 				opts: fmt.Sprintf("nconnect=%d,rsize=%d,wsize=%d", c.nconnect, c.size<<10, c.size<<10),
 			}
 			if full[c] {
-				g.args, g.env, g.timeout = all, nil, 12*time.Minute
+				g.args, g.env, g.timeout = all, nil, 20*time.Minute
 			}
 			g.run(t).steps(t, g.args...)
 		})
