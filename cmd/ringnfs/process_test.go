@@ -9,7 +9,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -31,6 +33,8 @@ func TestMain(m *testing.M) {
 
 func needRing(t *testing.T) {
 	t.Helper()
+	runtime.LockOSThread() // the ring is this thread's
+	defer runtime.UnlockOSThread()
 	r, err := uring.New(uring.Config{})
 	if err != nil {
 		t.Skipf("needs io_uring: %v", err)
@@ -41,9 +45,11 @@ func needRing(t *testing.T) {
 // process is a running ringnfs.
 type process struct {
 	cmd    *exec.Cmd
-	banner []string
 	stderr bytes.Buffer
 	ended  chan struct{}
+
+	mu     sync.Mutex
+	banner []string // guarded by mu
 }
 
 // command is ringnfs with a state directory of its own and these arguments.
@@ -75,7 +81,7 @@ func serve(t *testing.T, args ...string) *process {
 		defer close(p.ended)
 		lines := bufio.NewScanner(out)
 		for macOS, seen := false, false; lines.Scan(); {
-			p.banner = append(p.banner, lines.Text())
+			p.say(lines.Text())
 			macOS = macOS || strings.HasPrefix(lines.Text(), "mount on macOS")
 			if last := macOS && strings.Contains(lines.Text(), "mount_nfs"); last && !seen {
 				seen = true
@@ -92,6 +98,19 @@ func serve(t *testing.T, args ...string) *process {
 	return p
 }
 
+func (p *process) say(line string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.banner = append(p.banner, line)
+}
+
+// said returns what the process has printed so far.
+func (p *process) said() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return strings.Join(p.banner, "\n")
+}
+
 func (p *process) end(t *testing.T, signals ...os.Signal) int {
 	t.Helper()
 	for _, s := range signals {
@@ -105,7 +124,7 @@ var portInBanner = regexp.MustCompile(`port=(\d+),mountport=(\d+)`)
 
 func (p *process) port(t *testing.T) string {
 	t.Helper()
-	m := portInBanner.FindStringSubmatch(strings.Join(p.banner, "\n"))
+	m := portInBanner.FindStringSubmatch(p.said())
 	require.NotNil(t, m, "no mount line")
 	return m[1]
 }
@@ -139,7 +158,7 @@ func TestServeAnswersUntilASignalDrainsIt(t *testing.T) {
 func TestBannerNamesWhatIsServed(t *testing.T) {
 	dir := t.TempDir()
 	p := serve(t, "--port", "0", "--portmap", "off", "--ro", "--squash", "all", "--anonuid", "1000", "--anongid", "100", dir)
-	text := strings.Join(p.banner, "\n")
+	text := p.said()
 	assert.Regexp(t, `^ringnfs \d+\.\d+\.\d+\S* \(go`, text)
 	var name syscall.Utsname
 	require.NoError(t, syscall.Uname(&name))
@@ -151,7 +170,7 @@ func TestBannerNamesWhatIsServed(t *testing.T) {
 
 func TestAFeatureThatIsSwitchedOffIsNamed(t *testing.T) {
 	p := serve(t, "--port", "0", "--portmap", "off", "--without", "SEND_ZC", t.TempDir())
-	assert.Regexp(t, `(?m)^  without SEND_ZC: \S`, strings.Join(p.banner, "\n"))
+	assert.Regexp(t, `(?m)^  without SEND_ZC: \S`, p.said())
 	assert.Zero(t, p.end(t, syscall.SIGTERM), p.stderr.String())
 }
 
@@ -163,7 +182,7 @@ func TestAPortOfItsOwnForMount(t *testing.T) {
 	require.NoError(t, l.Close())
 	p := serve(t, "--listen", "127.0.0.1", "--port", "0", "--mount-port", mount, "--portmap", "off", t.TempDir())
 	assert.NotEqual(t, mount, p.port(t))
-	assert.Contains(t, strings.Join(p.banner, "\n"), "mountport="+mount+",")
+	assert.Contains(t, p.said(), "mountport="+mount+",")
 }
 
 func TestWhatCannotBeServedIsOneLineAndExitCode1(t *testing.T) {
@@ -219,7 +238,7 @@ func TestAPortThatIsOnlyPreferredIsReplaced(t *testing.T) {
 	}
 	p := serve(t, "--listen", "127.0.0.1", "--portmap", "off", t.TempDir())
 	assert.NotEqual(t, preferred, p.port(t))
-	assert.Contains(t, strings.Join(p.banner, "\n"), "port "+preferred+" is taken")
+	assert.Contains(t, p.said(), "port "+preferred+" is taken")
 }
 
 func TestHandlesAndPortsSurviveARestart(t *testing.T) {
