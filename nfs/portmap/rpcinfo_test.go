@@ -52,7 +52,7 @@ func loopbackUp() error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	req, err := unix.NewIfreq("lo")
 	if err != nil {
 		return err
@@ -110,12 +110,12 @@ func serve(t *testing.T, s *rpc.Server, addr string, tcpAt, udpAt *rpc.Place) {
 				}
 				_, _ = c.Write(rpctest.Record(answer(c.RemoteAddr(), c.LocalAddr(), false, msg)))
 			}
-			c.Close()
+			_ = c.Close()
 		}
 	}()
 	t.Cleanup(func() {
-		tcp.Close()
-		udp.Close()
+		_ = tcp.Close()
+		_ = udp.Close()
 		<-done
 		<-done
 	})

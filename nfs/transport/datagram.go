@@ -37,7 +37,7 @@ func openDatagram(s *Server, ln *Listener, place int) (*datagramSocket, error) {
 	}
 	f := os.NewFile(uintptr(ln.FD), "udp")
 	ln.FD = -1
-	defer f.Close() //nolint:errcheck // the connection has a descriptor of its own
+	defer f.Close() // the connection has a descriptor of its own
 	pc, err := net.FilePacketConn(f)
 	if err != nil {
 		return nil, fmt.Errorf("transport: datagram socket %v: %w", ln.Addr, err)

@@ -47,7 +47,7 @@ func TestDatagramIsAnsweredFromTheAddressThatWasAsked(t *testing.T) {
 			startWith(t, ln)
 			c, err := net.Dial("udp", netip.AddrPortFrom(addr, port).String())
 			require.NoError(t, err)
-			defer c.Close() //nolint:errcheck // a test's socket
+			defer c.Close()
 			require.NoError(t, c.SetDeadline(time.Now().Add(10*time.Second)))
 			for _, in := range [][]byte{{1, 2, 3}, {}, message(3, procNull, nil)[4:]} {
 				_, err = c.Write(in)

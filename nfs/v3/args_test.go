@@ -118,6 +118,7 @@ var handCodecs = [procCount]struct {
 			a.sattr(&set).u32(x.major, x.minor)
 		case vfs.TypeSock, vfs.TypeFifo:
 			a.sattr(&set)
+		default:
 		}
 		return len(x.where.name) <= nameMax
 	}, func() codec { return new(MKNOD3args) }},

@@ -102,7 +102,7 @@ func (m *model) begin(k drc.Key, w *waiter) (drc.Verdict, string) {
 		}
 	}
 	n, _ := m.count(k.Peer)
-	out := -1
+	var out int
 	switch {
 	case n >= m.cfg.PerPeerMax:
 		out = m.oldest(k.Peer)

@@ -17,7 +17,7 @@ const (
 func Fill(r *rand.Rand, v any) { fill(r, reflect.ValueOf(v).Elem()) }
 
 func fill(r *rand.Rand, v reflect.Value) {
-	if e, ok := v.Interface().(interface{ Valid() bool }); ok {
+	if _, ok := v.Interface().(interface{ Valid() bool }); ok {
 		for {
 			// Small numbers mostly: that is where enumerators are.
 			// Zero half of the time, for most unions have most to say there.
@@ -30,7 +30,7 @@ func fill(r *rand.Rand, v reflect.Value) {
 			} else {
 				v.SetUint(n)
 			}
-			if e = v.Interface().(interface{ Valid() bool }); e.Valid() {
+			if v.Interface().(interface{ Valid() bool }).Valid() {
 				return
 			}
 		}

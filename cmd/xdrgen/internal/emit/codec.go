@@ -64,6 +64,7 @@ func element(d *lang.Decl) *lang.Decl { return &lang.Decl{Type: d.Type} }
 func (c *code) encode(d *lang.Decl, expr string) {
 	bytes := d.Type.Kind == lang.Opaque || d.Type.Kind == lang.String
 	switch d.Form {
+	case lang.Void:
 	case lang.Plain:
 		if s, ok := scalarOf(d); ok {
 			c.scalar(s, expr, declType(d))
@@ -104,6 +105,7 @@ func (c *code) encode(d *lang.Decl, expr string) {
 func (c *code) decode(d *lang.Decl, expr string) {
 	bytes := d.Type.Kind == lang.Opaque || d.Type.Kind == lang.String
 	switch d.Form {
+	case lang.Void:
 	case lang.Plain:
 		if s, ok := scalarOf(d); ok {
 			c.f("%s = %s\n", expr, c.read(s, declType(d)))

@@ -284,6 +284,7 @@ func (c *checker) union(u *Union) {
 				lo, hi = math.MinInt32, math.MaxInt32
 			case Bool:
 				hi = 1
+			default: // unsigned
 			}
 			if n, exact := constant.Int64Val(v.Num); !exact || n < lo || n > hi {
 				c.failf(v.Pos, "%s cannot be a case", v.Text)
