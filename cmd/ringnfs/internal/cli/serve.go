@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"slices"
 	"syscall"
 
@@ -68,6 +69,7 @@ func serve(cfg nfs.Config, notes []string, portFixed bool, stdout io.Writer, log
 	if err != nil {
 		return failure{err}
 	}
+	leaveProcessors(srv.Info().Lanes)
 	writeBanner(stdout, factsOf(srv.Info(), cfg, notes))
 	return runEngine(srv, signals, drainMax, hangMax, log)
 }
@@ -76,6 +78,19 @@ func serve(cfg nfs.Config, notes []string, portFixed bool, stdout io.Writer, log
 func newServer(cfg nfs.Config) (*nfs.Server, error) {
 	cfg.Exports = slices.Clone(cfg.Exports)
 	return nfs.New(cfg)
+}
+
+// spareProcessors is how many workers can run Go code while all lanes do.
+const spareProcessors = 6
+
+// leaveProcessors lets the runtime run more threads at once than there are
+// processors. A busy lane never gives its processor up by itself; without spare
+// ones, a worker that comes back from the kernel waits up to 10 ms for the runtime
+// to interrupt a lane. The kernel shares the real processors out better.
+func leaveProcessors(lanes int) {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), lanes+spareProcessors))
+	}
 }
 
 // factsOf gathers what the banner says.
