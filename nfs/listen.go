@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -22,6 +23,15 @@ type sockets struct {
 // and for both protocols.
 const bindTries = 32
 
+const (
+	// bindPatience is how long a port that is taken is waited for. A server that
+	// was killed leaves its sockets behind for as long as the kernel needs to take
+	// its rings apart, and its successor must not give up its port, nor take
+	// another, because of that.
+	bindPatience = 1500 * time.Millisecond
+	bindPause    = 25 * time.Millisecond
+)
+
 // bind opens all sockets and replaces the ports that were left open in cfg by
 // those it got.
 func bind(cfg *Config) (*sockets, error) {
@@ -38,25 +48,25 @@ func (s *sockets) bind(cfg *Config) (err error) {
 		cfg.Listen = defaultAddrs()
 	}
 	together := cfg.MountPort == 0
-	if s.nfs, cfg.Port, err = bindPort("NFS", cfg.Listen, cfg.Port, []int{unix.SOCK_STREAM}); err != nil {
+	if s.nfs, cfg.Port, err = bindPort("NFS", cfg.Listen, cfg.Port, []int{unix.SOCK_STREAM}, bindPatience); err != nil {
 		return err
 	}
 	if together {
 		cfg.MountPort = cfg.Port
 		// MOUNT by UDP is a courtesy to old clients: not worth failing for.
 		var busy error
-		s.mount, _, busy = bindPort("MOUNT", cfg.Listen, cfg.MountPort, []int{unix.SOCK_DGRAM})
+		s.mount, _, busy = bindPort("MOUNT", cfg.Listen, cfg.MountPort, []int{unix.SOCK_DGRAM}, 0)
 		if busy != nil {
 			cfg.Log.Warn("MOUNT answers by TCP only", "error", busy)
 		}
-	} else if s.mount, cfg.MountPort, err = bindPort("MOUNT", cfg.Listen, cfg.MountPort, []int{unix.SOCK_STREAM, unix.SOCK_DGRAM}); err != nil {
+	} else if s.mount, cfg.MountPort, err = bindPort("MOUNT", cfg.Listen, cfg.MountPort, []int{unix.SOCK_STREAM, unix.SOCK_DGRAM}, bindPatience); err != nil {
 		return err
 	}
 	if cfg.Portmap == PortmapOff {
 		s.why = "switched off"
 		return nil
 	}
-	if s.portmap, _, err = bindPort("portmap", cfg.Listen, PortmapPort, []int{unix.SOCK_STREAM, unix.SOCK_DGRAM}); err != nil {
+	if s.portmap, _, err = bindPort("portmap", cfg.Listen, PortmapPort, []int{unix.SOCK_STREAM, unix.SOCK_DGRAM}, 4*bindPause); err != nil {
 		if cfg.Portmap == PortmapOn {
 			return err
 		}
@@ -77,10 +87,15 @@ func defaultAddrs() []netip.Addr {
 }
 
 // bindPort binds port on all addresses and for all socket types, a free one when
-// port is 0.
-func bindPort(what string, addrs []netip.Addr, port int, types []int) (got []transport.Listener, bound int, err error) {
+// port is 0. It waits for patience for a port that is taken.
+func bindPort(what string, addrs []netip.Addr, port int, types []int, patience time.Duration) (got []transport.Listener, bound int, err error) {
+	started := time.Now()
 	for range bindTries {
 		got, bound, err = bindOnce(addrs, port, types)
+		for port != 0 && errors.Is(err, unix.EADDRINUSE) && time.Since(started) < patience {
+			time.Sleep(bindPause)
+			got, bound, err = bindOnce(addrs, port, types)
+		}
 		if err == nil {
 			return got, bound, nil
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
+	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
 	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
 )
 
@@ -198,9 +199,7 @@ func startProcess(t *testing.T, exe, addr, state, dir string) *process {
 		<-p.ended
 	})
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		nc, err := net.Dial("tcp", addr)
-		if err == nil {
-			require.NoError(t, nc.Close())
+		if answers(addr) {
 			return p
 		}
 		select {
@@ -211,6 +210,23 @@ func startProcess(t *testing.T, exe, addr, state, dir string) *process {
 	}
 	t.Fatal("ringnfs does not answer")
 	return nil
+}
+
+// answers reports whether a server answers at addr. A connection is no answer: the
+// socket of a server that was killed lives on until the kernel has taken its ring
+// apart, and accepts until then.
+func answers(addr string) bool {
+	nc, err := net.Dial("tcp", addr)
+	if err != nil {
+		return false
+	}
+	defer nc.Close()
+	_ = nc.SetDeadline(time.Now().Add(time.Second)) // no answer then
+	if _, err := nc.Write(rpctest.NewCall(1, nfs3.Number, 3, 0, nil).Record()); err != nil {
+		return false
+	}
+	_, err = nc.Read(make([]byte, 4))
+	return err == nil
 }
 
 // freeAddr is an address that nobody listens on.

@@ -45,7 +45,7 @@ const (
 	stateEnded
 )
 
-// ErrUsed is returned by Serve when the Server has served or was closed.
+// ErrUsed is returned by Serve when the Server serves or has served already.
 var ErrUsed = errors.New("nfs: the server has been used already")
 
 // New opens the exports, the state directory and the sockets, and checks that
@@ -208,7 +208,11 @@ func (s *Server) serverOf(programs ...*rpc.Program) *rpc.Server {
 // closes everything before it returns.
 func (s *Server) Serve(ctx context.Context) error {
 	if !s.enter(stateServing) {
-		return ErrUsed
+		if s.serves() {
+			return ErrUsed
+		}
+		<-s.drained // Drain or Close came first, which is no failure
+		return nil
 	}
 	defer close(s.drained)
 	err := s.transport.Start(s.listeners)
