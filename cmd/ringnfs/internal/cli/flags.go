@@ -31,6 +31,7 @@ type serveFlags struct {
 	readOnly  bool
 	lanes     int
 	memory    size
+	transfer  size
 	stateDir  string
 	logLevel  string
 	without   []string
@@ -50,10 +51,12 @@ func (f *serveFlags) register(c *cobra.Command) {
 	fs.BoolVar(&f.readOnly, "ro", false, "export read-only")
 	fs.IntVar(&f.lanes, "lanes", 0, "`N` threads with a ring each (default: one per core)")
 	fs.Var(&f.memory, "memory", "buffer memory in all, such as 256M or 2GiB (default: by the number of lanes)")
+	fs.Var(&f.transfer, "transfer-max", "largest READ and WRITE, at most 4M (default 1M)")
 	fs.StringVar(&f.stateDir, "state-dir", "", "`DIR` for what must survive a restart (default /var/lib/ringnfs as root, otherwise ~/.local/state/ringnfs)")
 	fs.StringSliceVar(&f.without, "without", nil, "do without this io_uring `FEATURE`, repeatable; the banner names those there are")
 	fs.StringVar(&f.logLevel, "log-level", "info", "log this `LEVEL` and those above: debug, info, warn or error")
 	fs.Lookup("memory").DefValue = ""
+	fs.Lookup("transfer-max").DefValue = ""
 }
 
 // config is what the flags ask of the server. What has no default of its own
@@ -108,6 +111,10 @@ func (f *serveFlags) config(c *cobra.Command, dirs []string) (nfs.Config, slog.L
 	if f.lanes < 0 {
 		return cfg, level, fmt.Errorf("--lanes %d: say how many, or leave it out for one per core", f.lanes)
 	}
+	if t := f.transfer; t != 0 && (t < 4<<10 || t > 4<<20 || t%(4<<10) != 0) {
+		return cfg, level, fmt.Errorf("--transfer-max %s: a multiple of 4K, 4M at most", &t)
+	}
+	cfg.ReadMax, cfg.WriteMax = uint32(f.transfer), uint32(f.transfer)
 	cfg.Port, cfg.MountPort = f.port, f.mountPort
 	cfg.Lanes, cfg.Memory, cfg.StateDir, cfg.Without = f.lanes, int64(f.memory), f.stateDir, f.without
 	for _, dir := range dirs {

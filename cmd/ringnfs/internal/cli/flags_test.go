@@ -27,7 +27,7 @@ func configOf(t *testing.T, line string) (nfs.Config, slog.Level, error) {
 
 func TestFlagsBecomeTheServersConfiguration(t *testing.T) {
 	cfg, level, err := configOf(t, "--listen 10.0.0.1 --listen [fe80::1] --allow 10.1.2.3/8,192.168.1.1 --port 2050 --mount-port 20048 "+
-		"--portmap off --squash all --anonuid 1000 --anongid 100 --ro --lanes 3 --memory 256M --state-dir /s --without a,b --log-level debug /x /y")
+		"--portmap off --squash all --anonuid 1000 --anongid 100 --ro --lanes 3 --memory 256M --transfer-max 4M --state-dir /s --without a,b --log-level debug /x /y")
 	require.NoError(t, err)
 	want := nfs.Export{
 		ReadOnly: true, Squash: export.SquashAll, AnonUID: 1000, AnonGID: 100,
@@ -42,6 +42,8 @@ func TestFlagsBecomeTheServersConfiguration(t *testing.T) {
 	assert.Equal(t, nfs.PortmapOff, cfg.Portmap)
 	assert.Equal(t, 3, cfg.Lanes)
 	assert.EqualValues(t, 256<<20, cfg.Memory)
+	assert.EqualValues(t, 4<<20, cfg.ReadMax)
+	assert.EqualValues(t, 4<<20, cfg.WriteMax)
 	assert.Equal(t, "/s", cfg.StateDir)
 	assert.Equal(t, []string{"a", "b"}, cfg.Without)
 	assert.Equal(t, slog.LevelDebug, level)
@@ -73,6 +75,8 @@ func TestAWrongCommandLineIsOneLineAndExitCode2(t *testing.T) {
 		"serve --anonuid 0 /x":         "would be root",
 		"serve --lanes -1 /x":          "--lanes",
 		"serve --memory lots /x":       "--memory",
+		"serve --transfer-max 8M /x":   "--transfer-max",
+		"serve --transfer-max 5000 /x": "--transfer-max",
 		"serve --log-level loud /x":    "--log-level",
 		"serve --log-level info+3 /x":  "--log-level",
 		"serve --port 2049 --ro=x /x":  "--ro",
