@@ -1,6 +1,9 @@
 package nfs
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // Feature is an io_uring feature and what became of it.
 type Feature struct {
@@ -11,8 +14,8 @@ type Feature struct {
 
 // Info is what a Server has become of its Config.
 type Info struct {
-	Kernel    string // release
-	Features  []Feature
+	Kernel    string    // release
+	Features  []Feature // those that a Server makes use of
 	Addrs     []netip.Addr
 	Port      int
 	MountPort int
@@ -24,6 +27,8 @@ type Info struct {
 	Memory      int64
 	ReadMax     uint32
 	WriteMax    uint32
+	// Notes say what the exports have to do without, and why.
+	Notes []string
 }
 
 // Info returns what New has settled. It may be called at any time.
@@ -36,6 +41,20 @@ func (s *Server) Info() Info {
 	}
 	if len(s.sockets.portmap) > 0 {
 		i.PortmapPort = PortmapPort
+	}
+	for _, x := range s.cfg.Exports {
+		fs, ok := x.FS.(interface {
+			Features() (kind string, without []string)
+		})
+		if !ok {
+			continue
+		}
+		_, without := fs.Features()
+		for _, w := range without {
+			if !slices.Contains(i.Notes, w) { // it is the process that lacks something, so all exports do
+				i.Notes = append(i.Notes, w)
+			}
+		}
 	}
 	return i
 }

@@ -74,6 +74,11 @@ func New(cfg Config) (s *Server, err error) {
 	return s, nil
 }
 
+// used are the features that a server makes use of. The others are there for
+// those who use package uring by itself.
+const used = uring.SingleIssuer | uring.DeferTaskrun | uring.NoSQArray | uring.RegisteredRing | uring.NoIOWait |
+	uring.RecvMultishot | uring.Bundle | uring.IncBufRing | uring.SendZC | uring.SendMsgZC | uring.ZCReportUsage
+
 // probe makes a ring like those of the lanes, to see what the kernel allows.
 func probe(cfg *Config) (kernel string, features []Feature, err error) {
 	without, err := cfg.without()
@@ -90,6 +95,9 @@ func probe(cfg *Config) (kernel string, features []Feature, err error) {
 	for st := range f.All() {
 		if st.Feature == uring.RecvMultishot && st.Presence != uring.Found {
 			return "", nil, errors.Join(fmt.Errorf("nfs: io_uring cannot do without %v (Linux 6.1 has it): %s", st.Feature, st.Reason), ring.Close())
+		}
+		if st.Feature&used == 0 {
+			continue
 		}
 		features = append(features, Feature{Name: st.Feature.String(), On: st.Presence == uring.Found, Why: st.Reason})
 	}

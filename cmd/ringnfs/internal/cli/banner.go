@@ -26,6 +26,7 @@ type facts struct {
 	portmapWhy string
 	notes      []string
 	host       netip.Addr // what clients are told to mount from
+	uid        int        // who the server runs as
 }
 
 // feature is one optional ability of io_uring.
@@ -67,7 +68,7 @@ func writeBanner(w io.Writer, f facts) {
 		}
 	}
 	for _, x := range f.exports {
-		fmt.Fprintf(&b, "export %s: %s, %s, for %s\n", x.path, access(x.readOnly), squashing(x), clients(x.allow))
+		fmt.Fprintf(&b, "export %s: %s, %s, for %s\n", shown(x.path), access(x.readOnly), squashing(x, f.uid), clients(x.allow))
 	}
 	fmt.Fprintf(&b, "listening on %s: %s\n", joinAddrs(f.listen), ports(f))
 	for _, n := range f.notes {
@@ -105,7 +106,10 @@ func access(readOnly bool) string {
 	return "read-write"
 }
 
-func squashing(x exported) string {
+func squashing(x exported, uid int) string {
+	if uid != 0 { // only root can act for others
+		return fmt.Sprintf("everyone acts as user %d", uid)
+	}
 	switch x.squash {
 	case export.SquashNone:
 		return "root is root"

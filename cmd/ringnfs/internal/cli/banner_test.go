@@ -54,6 +54,11 @@ only this machine reaches it; --allow CIDR opens it to others, and so does, on t
 `, bannerOf(f))
 }
 
+func TestBannerOfAnOrdinaryUsersServerSaysWhoItActsAs(t *testing.T) {
+	text := bannerOf(facts{exports: []exported{{path: "/new\nline", anonUID: 65534, anonGID: 65534}}, host: loopback4, uid: 1234})
+	assert.Contains(t, text, "export $'/new\\012line': read-write, everyone acts as user 1234, for this machine\n")
+}
+
 func TestBannerOfAnOpenServerOnTheRegisteredPorts(t *testing.T) {
 	host := netip.MustParseAddr("2001:db8::1")
 	text := bannerOf(facts{
@@ -67,10 +72,15 @@ func TestBannerOfAnOpenServerOnTheRegisteredPorts(t *testing.T) {
 }
 
 func TestMountLinesSurviveTheShell(t *testing.T) {
-	for _, path := range []string{"/plain", "/with space", "/it's", `/back\slash`, "/$HOME`id`", "/a;b&c|d", "/*?[x]", "/ü", "/new\nline", "/~"} {
+	for _, path := range []string{"/plain", "/with space", "/it's", `/back\slash`, "/$HOME`id`", "/a;b&c|d", "/*?[x]", "/ü", "/new\nline", "/~", "/\xff'q\"$x\\\x1b[2J9"} {
 		f := facts{host: loopback6, port: 1, mount: 2}
 		line := mountLinux(f, path)
-		out, err := exec.Command("sh", "-c", "set -- "+line+"; shift 5; printf %s \"$1\"").Output()
+		assert.NotContains(t, line, "\n")
+		shell := "sh"
+		if strings.Contains(line, "$'") {
+			shell = "bash"
+		}
+		out, err := exec.Command(shell, "-c", "set -- "+line+"; shift 5; printf %s \"$1\"").Output()
 		require.NoError(t, err, line)
 		assert.Equal(t, "[::1]:"+path, string(out))
 	}

@@ -32,7 +32,7 @@ func (k killed) Error() string { return "ended by a second signal" }
 func Main(args []string, stdout, stderr io.Writer) int {
 	root := newRoot(stdout, stderr)
 	root.SetArgs(args)
-	err := root.Execute()
+	command, err := root.ExecuteC()
 	var (
 		end  killed
 		fail failure
@@ -46,7 +46,8 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		complain(stderr, strings.TrimPrefix(err.Error(), "nfs: "))
 		return exitFailure
 	default: // all that cobra and our flag parsing say
-		complain(stderr, err.Error()+" (see ringnfs --help, ringnfs serve --help)")
+		what, _, _ := strings.Cut(err.Error(), ": strconv.") // Go's names help nobody here
+		complain(stderr, fmt.Sprintf("%s (see %s --help)", what, command.CommandPath()))
 		return exitUsage
 	}
 }

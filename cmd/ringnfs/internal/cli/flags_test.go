@@ -61,7 +61,9 @@ func TestWithoutFlagsRootIsSquashedToNobody(t *testing.T) {
 func TestAWrongCommandLineIsOneLineAndExitCode2(t *testing.T) {
 	for line, says := range map[string]string{
 		"serve":                        "which directory",
-		"serve --nonsense /x":          "unknown flag: --nonsense",
+		"serve --nonsense /x":          "unknown flag: --nonsense (see ringnfs serve --help)",
+		"serve --port http /x":         `"http" for "--port" flag (see ringnfs serve --help)`,
+		"bench --depth many x:/y":      `"many" for "--depth" flag (see ringnfs bench --help)`,
 		"nonsense":                     "unknown command",
 		"serve --listen here /x":       "--listen",
 		"serve --allow everybody /x":   "--allow",
@@ -91,6 +93,12 @@ func TestAWrongCommandLineIsOneLineAndExitCode2(t *testing.T) {
 			assert.Equal(t, 1, strings.Count(stderr.String(), "\n"), stderr.String())
 		})
 	}
+}
+
+func TestAVariableThatIsNotSetServesNothing(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	assert.Equal(t, exitUsage, Main([]string{"serve", "/x", ""}, &stdout, &stderr))
+	assert.Equal(t, "ringnfs: an empty word is no directory (see ringnfs serve --help)\n", stderr.String())
 }
 
 func TestHelpNamesEveryFlagThatScriptsMayUse(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // mountLinux is a command that mounts path on a Linux client. It names both
@@ -49,7 +51,12 @@ func bracketed(a netip.Addr) string {
 // quoted makes s one word for a POSIX shell. A word with brackets alone is
 // left as it is unless a file name could match it, which an address never does
 // in practice, but zsh refuses patterns without a match, so it is quoted too.
+// What a terminal does not show as it is, and what cannot be copied from it,
+// becomes octal behind a dollar sign, which bash and zsh know (POSIX.1-2024).
 func quoted(s string) string {
+	if !copyable(s) {
+		return octal(s)
+	}
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-:,@%+", r)
 	}
@@ -57,6 +64,37 @@ func quoted(s string) string {
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// shown is a path for people to read, on one line in any case.
+func shown(path string) string {
+	if copyable(path) {
+		return path
+	}
+	return octal(path)
+}
+
+// copyable reports whether s can be copied from a terminal.
+func copyable(s string) bool {
+	return utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
+}
+
+func octal(s string) string {
+	var b strings.Builder
+	b.WriteString("$'")
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '\'' || c == '\\':
+			b.WriteByte('\\')
+			b.WriteByte(c)
+		case c < ' ' || c > '~':
+			fmt.Fprintf(&b, "\\%03o", c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	b.WriteByte('\'')
+	return b.String()
 }
 
 // hostOf chooses the address that clients are told: one of the network when

@@ -31,6 +31,9 @@ func newServe(stdout, stderr io.Writer) *cobra.Command {
 			if len(args) == 0 {
 				return errors.New("which directory shall be served? ringnfs serve DIR")
 			}
+			if slices.Contains(args, "") { // a script's variable that was not set; the working directory is "."
+				return errors.New("an empty word is no directory")
+			}
 			return nil
 		},
 		RunE: func(c *cobra.Command, dirs []string) error {
@@ -98,7 +101,7 @@ func factsOf(info nfs.Info, cfg nfs.Config, notes []string) facts {
 	f := facts{
 		version: versionText(), kernel: info.Kernel, lanes: info.Lanes, memory: info.Memory, stateDir: cfg.StateDir,
 		listen: info.Addrs, port: info.Port, mount: info.MountPort, portmap: info.PortmapPort, portmapWhy: info.PortmapWhy,
-		notes: notes, host: hostOf(info.Addrs, localAddrs),
+		notes: slices.Concat(notes, info.Notes), host: hostOf(info.Addrs, localAddrs), uid: os.Geteuid(),
 	}
 	for _, x := range info.Features {
 		f.features = append(f.features, feature{name: x.Name, on: x.On, why: x.Why})
