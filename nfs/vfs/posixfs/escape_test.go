@@ -189,3 +189,22 @@ func TestHandlesOutliveAnUnmount(t *testing.T) {
 		})
 	}
 }
+
+// Without handles an object is found where it was seen. A directory is not seen in
+// itself.
+func TestListingADirectoryDoesNotForgetWhereItIs(t *testing.T) {
+	needRoot(t)
+	s := serve(t, tmpfsDir(t), Config{}, options{noPrivate: true, noHandles: true})
+	require.NoError(t, os.MkdirAll(filepath.Join(s.dir, "a/b"), 0o755))
+	a, b := s.lookup("a"), s.lookup("a/b")
+	s.w.do(func(v *View) {
+		for _, h := range []vfs.Handle{s.fs.Root(), a, b} {
+			var d vfs.Attr
+			_, _, st := v.ReadDir(s.root(), h, 0, 0, true, &d, func(*vfs.DirEntry) bool { return true })
+			require.Equal(t, vfs.OK, st)
+		}
+	})
+	fd, ok := s.fs.atPlace(&b, 0)
+	require.True(t, ok, "the whole tree would be searched for it")
+	closeFD(fd)
+}

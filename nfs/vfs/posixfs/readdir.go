@@ -143,7 +143,7 @@ func (v *View) look(c *vfs.Cred, de *entry, name *byte, dotdot bool, x *vfs.DirE
 	}
 	x.HasEntry = true
 	x.FileID = x.Entry.Attr.FileID
-	if !dotdot {
+	if !dotdot && string(x.Name) != "." { // which is no place of the directory's in another
 		v.fs.note(&x.Entry.Handle, &de.h, x.Name)
 	}
 }
