@@ -148,15 +148,16 @@ func (v *View) exists(c *vfs.Cred, de *entry, how vfs.CreateHow, s *vfs.SetAttr,
 	if !s.HasSize {
 		return vfs.OK
 	}
-	fd, st := v.writer(x)
+	fd, st := v.writerFor(c, x)
 	if st != vfs.OK {
 		return st
 	}
+	mark := x.flushes.failures()
 	if st = v.resize(c, x, fd, s.Size); st != vfs.OK {
 		return st
 	}
 	if !v.fs.memory {
-		if _, st = v.fs.flush(x, fd); st != vfs.OK {
+		if st = v.fs.flushSince(x, fd, mark); st != vfs.OK {
 			return st
 		}
 	}

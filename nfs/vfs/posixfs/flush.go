@@ -49,6 +49,37 @@ func (f *flushes) do(fsync func() unix.Errno) unix.Errno {
 	return 0
 }
 
+// failures returns a mark for failedSince.
+func (f *flushes) failures() (mark uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.failed
+}
+
+// failedSince returns the error of the last fsync that has failed since mark was
+// taken, 0 if none has.
+func (f *flushes) failedSince(mark uint64) unix.Errno {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.failed > mark {
+		return f.errno
+	}
+	return 0
+}
+
+// flushSince is flush for a change that is to be on stable storage when the caller
+// answers. mark is failures from before the change: an fsync that began before it
+// may have met its data, too, and have been told of the failure in our place. Who
+// commits sees that by the verifier; who was promised stable storage does not look
+// at it.
+func (fs *FS) flushSince(e *entry, fd int, mark uint64) vfs.Status {
+	_, s := fs.flush(e, fd)
+	if s == vfs.OK {
+		s = status(e.flushes.failedSince(mark))
+	}
+	return s
+}
+
 // flush puts e's data and attributes on stable storage. Only one fsync of an entry
 // runs at a time and all that wait for it hear how it ended, since the kernel
 // reports a failure once per descriptor.

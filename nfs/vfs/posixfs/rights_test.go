@@ -184,3 +184,34 @@ func TestReservedBlocksAreNotForEverybody(t *testing.T) {
 		require.Greater(t, root, user+(2<<20))
 	})
 }
+
+// A file that is open for writing cannot be executed by anybody, and opening it
+// breaks leases: not for those who may not write to it anyway.
+func TestWhoMayNotWriteDoesNotHaveAFileOpenedForWriting(t *testing.T) {
+	needRoot(t)
+	s := serve(t, tmpfsDir(t), Config{}, options{})
+	s.write("f", "#!/bin/sh\nexit 0\n", 0o755)
+	h := s.lookup("f")
+	for name, f := range map[string]func(v *View, c *vfs.Cred) vfs.Status{
+		"WRITE": func(v *View, c *vfs.Cred) vfs.Status {
+			_, _, _, st := v.Write(c, h, 0, [][]byte{[]byte("x")}, vfs.Unstable, new(vfs.WCC))
+			return st
+		},
+		"COMMIT": func(v *View, c *vfs.Cred) vfs.Status {
+			_, st := v.Commit(c, h, 0, 0, new(vfs.WCC))
+			return st
+		},
+		"SETATTR": func(v *View, c *vfs.Cred) vfs.Status {
+			return v.SetAttr(c, h, &vfs.SetAttr{HasSize: true}, nil, new(vfs.WCC))
+		},
+		"CREATE": func(v *View, c *vfs.Cred) vfs.Status {
+			return v.Create(c, s.fs.Root(), []byte("f"), vfs.Unchecked, &vfs.SetAttr{HasSize: true}, 0, new(vfs.Entry), new(vfs.WCC))
+		},
+	} {
+		s.w.do(func(v *View) { require.Equal(t, vfs.Access, f(v, s.w.cred(1000, 1000)), name) })
+		require.NoError(t, exec.Command(filepath.Join(s.dir, "f")).Run(), "%s keeps others from executing the file", name)
+	}
+	text, st := s.read(h, 0, 0)
+	require.Equal(t, vfs.OK, st)
+	require.Equal(t, "#!/bin/sh\nexit 0\n", text)
+}

@@ -23,7 +23,7 @@ func (v *View) SetAttr(c *vfs.Cred, h vfs.Handle, s *vfs.SetAttr, guard *vfs.Tim
 	defer v.done()
 	fd := -1
 	if s.HasSize && e.kind == unix.S_IFREG {
-		if fd, st = v.writer(e); st != vfs.OK {
+		if fd, st = v.writerFor(c, e); st != vfs.OK {
 			v.after(e, w)
 			return st
 		}
@@ -38,9 +38,10 @@ func (v *View) SetAttr(c *vfs.Cred, h vfs.Handle, s *vfs.SetAttr, guard *vfs.Tim
 			return st
 		}
 	}
+	mark := e.flushes.failures()
 	changed, st := v.setAttr(c, e, fd, s, guard, w)
 	if changed {
-		if t := v.settle(e, fd); st == vfs.OK {
+		if t := v.settle(e, fd, mark); st == vfs.OK {
 			st = t
 		}
 	}
@@ -206,15 +207,15 @@ func errnoOf(err error) unix.Errno {
 // settle puts a change of e's attributes on stable storage. fd is -1 for objects
 // that cannot be opened (links, devices, sockets): only flushing the file system
 // reaches those.
-func (v *View) settle(e *entry, fd int) vfs.Status {
+// mark is e.flushes.failures from before the change.
+func (v *View) settle(e *entry, fd int, mark uint64) vfs.Status {
 	if v.fs.memory {
 		return vfs.OK
 	}
 	if fd < 0 {
 		return v.fs.flushAll()
 	}
-	_, s := v.fs.flush(e, fd)
-	return s
+	return v.fs.flushSince(e, fd, mark)
 }
 
 // flushAll puts everything on the file system on stable storage.

@@ -29,6 +29,10 @@ func (v *View) Write(c *vfs.Cred, h vfs.Handle, off uint64, src [][]byte, how vf
 	if s == vfs.Again {
 		return 0, 0, 0, s
 	}
+	mark := uint64(0)
+	if how != vfs.Unstable {
+		mark = e.flushes.failures()
+	}
 	if s == vfs.OK {
 		n, s = v.writeAll(e, fd, src, off)
 		if s == vfs.Again {
@@ -36,7 +40,7 @@ func (v *View) Write(c *vfs.Cred, h vfs.Handle, off uint64, src [][]byte, how vf
 		}
 		if s == vfs.OK && n > 0 && how != vfs.Unstable {
 			// Not RWF_SYNC: writers of one file who wait together share an fsync.
-			_, s = v.fs.flush(e, fd)
+			s = v.fs.flushSince(e, fd, mark)
 		}
 	}
 	*w = vfs.WCC{}
@@ -58,7 +62,7 @@ func (v *View) beginWrite(c *vfs.Cred, e *entry) (fd int, s vfs.Status) {
 	v.st2.Nlink = 0
 	fd = -1
 	if e.kind == unix.S_IFREG {
-		fd, s = v.writer(e)
+		fd, s = v.writerFor(c, e)
 	} else if s = vfs.Inval; e.kind == unix.S_IFDIR {
 		s = vfs.IsDir
 	}
@@ -114,7 +118,10 @@ func (v *View) writeAll(e *entry, fd int, src [][]byte, off uint64) (n int, s vf
 	if v.lane && !v.fs.memory && !v.fs.inline {
 		flags = unix.RWF_NOWAIT
 	}
-	e.dirty.Add(1)
+	// Counted when it is written, and not before: an fsync that runs meanwhile has
+	// not seen all of it, and must not take the file for clean. Until then the
+	// entry is in use, so that nobody closes it.
+	defer e.dirty.Add(1)
 	i, skip := 0, 0 // the first segment that is not yet written, and how much of it is
 	for n < total {
 		k := v.vector(src[i:], skip)

@@ -1,0 +1,128 @@
+package posixfs
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// The kernel tells each descriptor of a failure once. An fsync that began before a
+// stable write may be the one that is told of the write's own pages.
+func TestAnFsyncThatFailsDuringAStableWriteIsItsFailure(t *testing.T) {
+	fsyncs := make(chan chan unix.Errno, 4)
+	s := serve(t, tmpfsDir(t), Config{}, options{fsync: func(int) unix.Errno {
+		c := make(chan unix.Errno)
+		fsyncs <- c
+		return <-c
+	}})
+	s.write("f", "", 0o666)
+	h, size := s.lookup("f"), uint64(3)
+	change := map[string]func(r *runner) vfs.Status{
+		"write": func(r *runner) vfs.Status {
+			_, _, _, st := r.v.Write(r.cred(0, 0), h, 1, [][]byte{{1}}, vfs.FileSync, new(vfs.WCC))
+			return st
+		},
+		"setattr": func(r *runner) vfs.Status {
+			return r.v.SetAttr(r.cred(0, 0), h, &vfs.SetAttr{HasSize: true, Size: 2}, nil, new(vfs.WCC))
+		},
+		"create": func(r *runner) vfs.Status {
+			return r.v.Create(r.cred(0, 0), s.fs.Root(), []byte("f"), vfs.Unchecked, &vfs.SetAttr{HasSize: true, Size: 2}, 0, new(vfs.Entry), new(vfs.WCC))
+		},
+	}
+	s.fs.memory = false // so that all of them flush
+	for name, f := range change {
+		t.Run(name, func(t *testing.T) {
+			require.NoError(t, os.Truncate(filepath.Join(s.dir, "f"), int64(size)))
+			if name == "write" {
+				require.NoError(t, os.Truncate(filepath.Join(s.dir, "f"), 0))
+			}
+			r := newRunner(t, s.fs, true)
+			first, second := make(chan vfs.Status, 1), make(chan vfs.Status, 1)
+			go s.w.do(func(v *View) {
+				_, st := v.Commit(s.root(), h, 0, 0, new(vfs.WCC))
+				first <- st
+			})
+			running := <-fsyncs
+			go r.do(func(*View) { second <- f(r) })
+			require.Eventually(t, func() bool { // it has changed the file
+				st, err := os.Stat(filepath.Join(s.dir, "f"))
+				return err == nil && st.Size() == 2
+			}, time.Minute, time.Millisecond)
+			running <- unix.EIO
+			require.Equal(t, vfs.IO, <-first)
+			for done := false; !done; {
+				select {
+				case c := <-fsyncs:
+					c <- 0
+				case st := <-second:
+					require.Equal(t, vfs.IO, st, "the failure may be that of its data")
+					done = true
+				}
+			}
+			for len(fsyncs) > 0 {
+				c := <-fsyncs
+				c <- 0
+			}
+			r.close()
+		})
+	}
+}
+
+// A file is not clean because of an fsync that a write has overtaken.
+func TestAnFsyncDuringAWriteDoesNotMakeTheFileClean(t *testing.T) {
+	mnt := loopDir(t, 16, "mkfs.ext4", "-q")
+	s := serve(t, mnt, Config{}, options{fsync: func(int) unix.Errno { return 0 }, period: time.Hour})
+	t.Cleanup(s.close)
+	s.write("f", "", 0o666)
+	h := s.lookup("f")
+	tid := 0
+	var e *entry
+	s.w.do(func(v *View) {
+		tid = unix.Gettid()
+		_, _, _, st := v.Write(s.root(), h, 0, [][]byte{{1}}, vfs.Unstable, new(vfs.WCC))
+		require.Equal(t, vfs.OK, st)
+		e, st = v.acquire(&h, useMain)
+		require.Equal(t, vfs.OK, st)
+		v.done()
+	})
+	r := newRunner(t, s.fs, true)
+	defer r.close()
+	fd, err := unix.Open(mnt, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	require.NoError(t, err)
+	defer func() { _ = unix.Close(fd) }()
+	const freeze, thaw = 0xc0045877, 0xc0045878 // FIFREEZE, FITHAW
+	require.NoError(t, unix.IoctlSetInt(fd, freeze, 0))
+	frozen := true
+	melt := func() {
+		if frozen {
+			frozen = false
+			require.NoError(t, unix.IoctlSetInt(fd, thaw, 0))
+		}
+	}
+	defer melt()
+	written := make(chan vfs.Status, 1)
+	go s.w.do(func(v *View) {
+		_, _, _, st := v.Write(s.root(), h, 0, [][]byte{{2}}, vfs.Unstable, new(vfs.WCC))
+		written <- st
+	})
+	require.Eventually(t, func() bool {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/syscall", tid))
+		var nr int
+		_, _ = fmt.Sscan(string(b), &nr)
+		return err == nil && nr == unix.SYS_PWRITEV2
+	}, time.Minute, time.Millisecond, "the write waits for the file system")
+	r.do(func(v *View) {
+		_, st := v.Commit(r.cred(0, 0), h, 0, 0, new(vfs.WCC))
+		require.Equal(t, vfs.OK, st)
+	})
+	melt()
+	require.Equal(t, vfs.OK, <-written)
+	require.NotZero(t, e.dirty.Load(), "closed like this, a failure to write it back would be lost")
+}
