@@ -16,6 +16,7 @@
 //
 // Its threads have credentials, capabilities and a umask of their own; those of
 // the process stay as they are. SIGXFSZ is ignored. Each lane occupies a thread
-// that is rarely idle under load: programs that embed a Server raise GOMAXPROCS
-// by the number of lanes if they have other work to do.
+// that is rarely idle under load, and GOMAXPROCS stays as it is: a program that
+// embeds a Server raises it to the number of lanes and some more for the workers
+// and its own work, which otherwise wait for the runtime to interrupt a lane.
 package nfs
