@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/uring"
@@ -108,8 +110,11 @@ func (c *Config) settle() error {
 	if c.Lanes == 0 {
 		c.Lanes = runtime.NumCPU()
 	}
-	if c.Lanes < 1 || c.Lanes > 1024 || c.Workers < 0 || c.Workers > 4096 {
-		return fmt.Errorf("nfs: %d lanes and %d workers: at least one and at most 1024 lanes, at most 4096 workers", c.Lanes, c.Workers)
+	if c.Lanes < 1 || c.Lanes > 1024 {
+		return fmt.Errorf("nfs: %d lanes: there can be 1 to 1024", c.Lanes)
+	}
+	if c.Workers < 0 || c.Workers > 4096 {
+		return fmt.Errorf("nfs: %d workers: there can be 4096 at most", c.Workers)
 	}
 	for what, n := range map[string]*uint32{"READ": &c.ReadMax, "WRITE": &c.WriteMax} {
 		if *n == 0 {
@@ -124,7 +129,14 @@ func (c *Config) settle() error {
 		c.Memory = max(MemoryDefault, least)
 	}
 	if c.Memory < least {
-		return fmt.Errorf("nfs: %d bytes of memory are too few for %d lanes: give at least %d, or fewer lanes", c.Memory, c.Lanes, least)
+		return fmt.Errorf("nfs: %d bytes of memory are too few for %d lanes: give at least %d MiB, or fewer lanes", c.Memory, c.Lanes, (least+1<<20-1)>>20)
+	}
+	// It would be mapped, lane by lane, after the server has begun to answer.
+	var machine unix.Sysinfo_t
+	if err := unix.Sysinfo(&machine); err == nil {
+		if has := int64(machine.Totalram) * int64(machine.Unit); c.Memory > max(has, MemoryDefault, least) {
+			return fmt.Errorf("nfs: %d MiB of memory for buffers: this machine has %d MiB in all", c.Memory>>20, has>>20)
+		}
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

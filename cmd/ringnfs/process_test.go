@@ -212,6 +212,7 @@ func TestWhatCannotBeServedIsOneLineAndExitCode1(t *testing.T) {
 		{"address of another machine", []string{"--listen", "192.0.2.1", dir}, "192.0.2.1"},
 		{"unknown feature", []string{"--without", "NONSENSE", dir}, "NONSENSE"},
 		{"too little memory", []string{"--memory", "1K", dir}, "memory"},
+		{"more memory than there is", []string{"--memory", "1024T", dir}, "memory"},
 		{"state in a file", []string{"--state-dir", file, dir}, file},
 	} {
 		t.Run(c.name, func(t *testing.T) {
