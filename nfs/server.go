@@ -120,10 +120,11 @@ func (s *Server) open() (err error) {
 	if err != nil {
 		return err
 	}
+	caches, connections := descriptors(openFilesLimit(), len(s.cfg.Exports))
 	for i := range s.cfg.Exports {
 		x := &s.cfg.Exports[i]
 		if x.FS == nil {
-			fs, err := posixfs.New(posixfs.Config{Dir: x.Dir, FDMax: descriptors(len(s.cfg.Exports))})
+			fs, err := posixfs.New(posixfs.Config{Dir: x.Dir, FDMax: caches})
 			if err != nil {
 				return fmt.Errorf("nfs: export %s: %w", x.Dir, err)
 			}
@@ -164,6 +165,7 @@ func (s *Server) open() (err error) {
 		Lanes: s.cfg.Lanes, Workers: workers,
 		ReceiveBytes: receive, SendBytes: send,
 		RecordMax: s.cfg.transfer() + slack, ReplyMax: s.cfg.transfer() + slack,
+		ConnsMax:   connections,
 		Without:    without,
 		Attach:     func(p *rpc.Place) error { return s.table.Attach(p.Index, p.Thread) },
 		Detach:     func(p *rpc.Place) { s.table.Detach(p.Index) },
@@ -279,14 +281,22 @@ func (s *Server) Close() error {
 	return s.Drain(ctx)
 }
 
-// descriptors returns how many descriptors each of n exports may cache: half of
-// what the process may open, the rest is for connections.
-func descriptors(n int) int {
+// descriptors shares out the limit on open files: caches are what each of n exports
+// may keep open, connections how many of them there may be. The rest is for
+// operations in progress. Without a bound on connections one client that opens them
+// and says nothing would keep all others from opening a file.
+func descriptors(limit uint64, n int) (caches, connections int) {
+	all := min(limit/4, 1<<17)
+	rest := min(limit/8, 512)
+	return int(all) / n, int(min(limit-all-rest, transport.ConnsDefault))
+}
+
+func openFilesLimit() uint64 {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return 0
+		return 1024
 	}
-	return int(min(limit.Cur/2, 1<<17)) / n
+	return limit.Cur
 }
 
 // closeExports closes the file systems that the caller handed over.
