@@ -45,12 +45,12 @@ func TestAnFsyncThatFailsDuringAStableWriteIsItsFailure(t *testing.T) {
 			}
 			r := newRunner(t, s.fs, true)
 			first, second := make(chan vfs.Status, 1), make(chan vfs.Status, 1)
-			go s.w.do(func(v *View) {
-				_, st := v.Commit(s.root(), h, 0, 0, new(vfs.WCC))
+			s.w.jobs <- func() {
+				_, st := s.w.v.Commit(s.root(), h, 0, 0, new(vfs.WCC))
 				first <- st
-			})
+			}
 			running := <-fsyncs
-			go r.do(func(*View) { second <- f(r) })
+			r.jobs <- func() { second <- f(r) }
 			require.Eventually(t, func() bool { // it has changed the file
 				st, err := os.Stat(filepath.Join(s.dir, "f"))
 				return err == nil && st.Size() == 2
@@ -108,10 +108,10 @@ func TestAnFsyncDuringAWriteDoesNotMakeTheFileClean(t *testing.T) {
 	}
 	defer melt()
 	written := make(chan vfs.Status, 1)
-	go s.w.do(func(v *View) {
-		_, _, _, st := v.Write(s.root(), h, 0, [][]byte{{2}}, vfs.Unstable, new(vfs.WCC))
+	s.w.jobs <- func() {
+		_, _, _, st := s.w.v.Write(s.root(), h, 0, [][]byte{{2}}, vfs.Unstable, new(vfs.WCC))
 		written <- st
-	})
+	}
 	require.Eventually(t, func() bool {
 		b, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/syscall", tid))
 		var nr int
