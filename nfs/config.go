@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/transport"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/uring"
 )
@@ -31,6 +32,12 @@ type Export struct {
 	// Allow lists the clients that may use the export; empty means this machine.
 	Allow []netip.Prefix
 }
+
+// ReadPath is how the data of large READs leaves.
+type ReadPath = transport.ReadPath
+
+// ParseReadPath reads copy, splice, zc or auto.
+func ParseReadPath(word string) (ReadPath, error) { return transport.ParseReadPath(word) }
 
 // PortmapMode says whether the server answers portmap calls on port 111.
 type PortmapMode uint8
@@ -69,6 +76,8 @@ type Config struct {
 	// ReadMax and WriteMax are the largest READ and WRITE in bytes: 1 MiB by
 	// default, at most 4 MiB.
 	ReadMax, WriteMax uint32
+	// ReadPath is how the data of large READs leaves; copied by default.
+	ReadPath ReadPath
 	// StateDir keeps the handle key, and whatever else must survive a restart.
 	StateDir string
 	Log      *slog.Logger

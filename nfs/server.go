@@ -165,6 +165,7 @@ func (s *Server) open() (err error) {
 		Lanes: s.cfg.Lanes, Workers: workers,
 		ReceiveBytes: receive, SendBytes: send,
 		RecordMax: s.cfg.transfer() + slack, ReplyMax: s.cfg.transfer() + slack,
+		ReadPath:   s.cfg.ReadPath,
 		ConnsMax:   connections,
 		Without:    without,
 		Attach:     func(p *rpc.Place) error { return s.table.Attach(p.Index, p.Thread) },

@@ -58,6 +58,15 @@ type Call struct {
 	// Reply encodes the results, behind the reply header. Its capacity is at
 	// least ReplyMin when a procedure starts.
 	Reply xdr.Encoder
+	// Pipes lends pipes for results that need not pass through memory; nil when
+	// the transport wants them in Reply.
+	Pipes Pipes
+	// Tail is a pipe with TailLen bytes that follow what is in Reply, and are part
+	// of the results; TailPad zero bytes come behind them. A procedure that sets it
+	// gives the pipe away.
+	Tail    *vfs.Pipe
+	TailLen int
+	TailPad int
 	// Need is set with Grow, and with Wait when the procedure has asked for Room. A
 	// procedure sets it to the bytes that its results need in all, best by Room; when
 	// Server.Run returns, it is how many bytes of memory Reply must be reset with,
@@ -85,6 +94,7 @@ func (c *Call) Reset() {
 	c.Auth.Flavor, c.Auth.UID, c.Auth.GID, c.Auth.n = AuthNone, nobody, nobody, 0
 	c.Peer, c.Local, c.Datagram = netip.AddrPort{}, netip.AddrPort{}, false
 	c.Place = nil
+	c.Pipes, c.Tail, c.TailLen, c.TailPad = nil, nil, 0, 0
 	c.Args.Reset(nil)
 	c.args.Reset(nil)
 	c.Reply.Reset(nil)
@@ -121,6 +131,15 @@ func (c *Call) ArgsHead(n int) (head []byte, size int) {
 	size = c.args.Left()
 	d := c.args
 	return d.Fixed(min(n, size) &^ 3), size
+}
+
+// Pipes lends pipes to procedures.
+type Pipes interface {
+	// Pipe returns an empty pipe with room for n bytes, or nil: then the results
+	// go to Reply.
+	Pipe(n int) *vfs.Pipe
+	// Return takes back a pipe that is still empty.
+	Return(*vfs.Pipe)
 }
 
 // ReplyMin is the room in bytes that Call.Reply has at least, behind its header,

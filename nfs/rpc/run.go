@@ -20,6 +20,7 @@ import (
 func (s *Server) Run(c *Call) Outcome {
 	c.succeeded = false
 	c.Need = 0
+	c.Tail, c.TailLen, c.TailPad = nil, 0, 0
 	c.Reply.Truncate(0)
 	if c.status.kind != kindRun {
 		return c.refuse()
@@ -59,6 +60,7 @@ func (s *Server) Run(c *Call) Outcome {
 		c.fail(acceptSystemErr)
 		return Done
 	case TooWeak:
+		c.Tail, c.TailLen, c.TailPad = nil, 0, 0
 		c.status.auth = AuthTooWeak
 		c.authError()
 		return Done
@@ -106,6 +108,7 @@ func (c *Call) begin(n int) bool {
 	c.capacity = c.Reply.Free()
 	c.before, c.behind = 0, 0
 	if c.protection != nil {
+		c.Pipes = nil // what is wrapped must be in memory
 		c.before, c.behind = c.protection.Overhead(c)
 		n += authBodyMax + c.before + c.behind
 	}
@@ -162,6 +165,7 @@ func (c *Call) complete() {
 // fail turns the successful reply that was begun into one with another status:
 // the verifier stays, the results go.
 func (c *Call) fail(stat acceptStat) {
+	c.Tail, c.TailLen, c.TailPad = nil, 0, 0
 	at := c.header - c.before
 	c.Reply.Truncate(at)
 	c.Reply.SetUint32(at-4, uint32(stat))
@@ -214,6 +218,7 @@ func (c *Call) authError() {
 
 // rewind makes the call as it was before its procedure ran.
 func (c *Call) rewind() {
+	c.Tail, c.TailLen, c.TailPad = nil, 0, 0
 	c.Reply.Truncate(0)
 	c.Args = c.args
 }

@@ -26,7 +26,12 @@ func (a *acceptor) arm() {
 		return
 	}
 	id, sqe := a.lane.loop.Begin(a, 0)
-	sqe.PrepAcceptMultishot(a.fd, unix.SOCK_CLOEXEC)
+	flags := uint32(unix.SOCK_CLOEXEC)
+	if a.lane.srv.cfg.ReadPath.splices() {
+		// For splice(2). Operations of the ring wait all the same.
+		flags |= unix.SOCK_NONBLOCK
+	}
+	sqe.PrepAcceptMultishot(a.fd, flags)
 	a.id = id
 }
 
@@ -146,6 +151,7 @@ func (l *lane) adopt(cn *conn) {
 	}
 	cn.peer = sockAddr(unix.Getpeername(cn.fd))
 	cn.local = sockAddr(unix.Getsockname(cn.fd))
+	cn.zc.local = cn.peer.Addr().IsLoopback() || cn.peer.Addr() == cn.local.Addr()
 	cn.touch()
 }
 

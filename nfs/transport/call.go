@@ -21,6 +21,8 @@ type call struct {
 	// reply is the call's own reply buffer; nil while it encodes into the
 	// connection's batch.
 	reply *bufring.Buffer
+	// pipes lends the call a pipe, and keeps it while the call is parked.
+	pipes callPipes
 	// outcome is what the worker made of it.
 	outcome rpc.Outcome
 	// toWorker says where the call goes when it has got its memory.
@@ -48,6 +50,9 @@ const (
 // borrowed: park clones what it keeps.
 func (l *lane) begin(c *call) {
 	p := c.Procedure()
+	if p != nil && p.Once {
+		c.Pipes = nil // its results are kept for duplicates
+	}
 	switch {
 	case p != nil && p.Once && !l.first(c):
 	case p != nil && p.Class == rpc.Blocking:
@@ -71,9 +76,13 @@ func (l *lane) runInBatch(c *call) {
 		c.Reply.Reset(room[markLen:])
 		switch l.run(c) {
 		case rpc.Done:
+			if !l.whole(c) {
+				return
+			}
 			if n := c.Reply.Len(); n > 0 {
-				putMark(room, n)
+				putMark(room, n+c.TailLen+c.TailPad)
 				c.conn.batched(markLen + n)
+				c.conn.queueTail(c)
 			}
 			l.remember(c)
 			l.retire(c)
@@ -116,14 +125,28 @@ func (l *lane) ran(c *call, o rpc.Outcome) {
 
 // finish queues the reply of a call that has a buffer of its own.
 func (l *lane) finish(c *call) {
+	if !l.whole(c) {
+		return
+	}
 	l.remember(c)
 	if n := c.Reply.Len(); n > 0 {
 		b := c.reply.Bytes()
-		putMark(b, n)
+		putMark(b, n+c.TailLen+c.TailPad)
 		c.conn.queueReply(b[:markLen+n], c.reply)
 		c.reply = nil
+		c.conn.queueTail(c)
 	}
 	l.retire(c)
+}
+
+// whole reports whether the reply's tail is what the reply says. It ends the call
+// when it is not.
+func (l *lane) whole(c *call) bool {
+	if c.Tail == nil || c.pipes.holds(c.Tail, c.TailLen) && uint(c.TailPad) < 4 {
+		return true
+	}
+	l.broken(c, "the pipe does not hold what the reply says")
+	return false
 }
 
 func putMark(b []byte, n int) { binary.BigEndian.PutUint32(b, rpc.Mark(n)) }
@@ -155,6 +178,7 @@ func (l *lane) proceed(c *call) {
 		return
 	}
 	c.Reply.Reset(c.reply.Bytes()[markLen:])
+	c.pipes.lane = nil
 	l.srv.queue.put(c)
 }
 
@@ -183,6 +207,7 @@ func (l *lane) retire(c *call) {
 	if c.reply != nil {
 		c.reply.Release()
 	}
+	c.pipes.end(l)
 	c.Reset()
 	clear(c.views)
 	clear(c.segs)
@@ -208,6 +233,7 @@ func (l *lane) broken(c *call, why string) {
 // Run is the return of a call from a worker, on the lane's thread.
 func (c *call) Run() {
 	l := c.conn.lane
+	c.pipes.lane = l
 	if c.replayed {
 		l.twinAnswered(c)
 		return

@@ -32,6 +32,17 @@ type Config struct {
 	// OutputMax is how many unsent bytes one connection may have before it is no
 	// longer read from.
 	OutputMax int
+	// ReadPath is how the data of large READs leaves.
+	ReadPath ReadPath
+	// SpliceFrom is the least READ in bytes whose data is spliced from the page
+	// cache to the socket.
+	SpliceFrom int
+	// ZeroCopyFrom is the least send in bytes that is made without a copy.
+	ZeroCopyFrom int
+	// PinnedMax is how many bytes of slabs zero-copy sends of one connection may
+	// keep waiting for the peer's acknowledgement; what is beyond is copied. All
+	// connections of a lane together may pin half of SendBytes.
+	PinnedMax int
 	// SendTimeout is how long a peer may take no reply bytes at all.
 	SendTimeout time.Duration
 	// Without switches ring features off.
@@ -52,6 +63,8 @@ const (
 	SendDefault        = 96 << 20
 	ConnsDefault       = 65536
 	CallsDefault       = 256
+	SpliceDefault      = 32 << 10
+	ZeroCopyDefault    = 32 << 10
 	SendTimeoutDefault = 60 * time.Second
 	fragmentsMax       = 1024
 )
@@ -70,7 +83,10 @@ func (c *Config) fill() error {
 	set(&c.ReplyMax, 1<<20+recordSlack)
 	set(&c.ConnsMax, ConnsDefault)
 	set(&c.CallsMax, CallsDefault)
+	set(&c.SpliceFrom, SpliceDefault)
+	set(&c.ZeroCopyFrom, ZeroCopyDefault)
 	set(&c.OutputMax, max(4<<20, 4*c.ReplyMax))
+	set(&c.PinnedMax, 2*c.OutputMax)
 	if c.SendTimeout == 0 {
 		c.SendTimeout = SendTimeoutDefault
 	}

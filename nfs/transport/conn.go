@@ -52,12 +52,14 @@ type conn struct {
 	batch    *bufring.Buffer
 	from, to int
 	// out is queued output, the first sending pieces of it in flight.
-	out       []bufring.Segment
+	out       []piece
 	sending   int
 	inFlight  int // bytes of the send in flight
 	unsent    int // bytes in batch and out
 	vector    *vector
-	idled     bool      // the last send has moved nothing
+	idled     bool // the last send has moved nothing
+	zc        zcPolicy
+	writable  bool      // room in the socket is awaited
 	progress  time.Time // when the peer last took something
 	acked     uint64    // what it had taken then
 	calls     int       // parked
@@ -76,6 +78,7 @@ type conn struct {
 const (
 	kindReceive loop.Kind = iota
 	kindSend
+	kindWritable
 )
 
 // touch makes the lane look after the connection at the end of the turn.
@@ -109,7 +112,8 @@ func (cn *conn) service() {
 // steer arms or cancels the receive, and ends a connection that has nothing more
 // to do.
 func (cn *conn) steer() {
-	idle := cn.calls == 0 && cn.unsent == 0 && cn.sending == 0
+	// Ending a connection resets it while zero-copy sends are not acknowledged.
+	idle := cn.calls == 0 && cn.unsent == 0 && cn.sending == 0 && !cn.writable && cn.zc.sends == 0
 	switch {
 	case cn.dead:
 	case cn.eof && idle && (cn.draining || !cn.behind()):
@@ -146,10 +150,14 @@ func (cn *conn) Complete(id loop.ID, kind loop.Kind, res int32, flags uint32, la
 	if last {
 		cn.ops--
 	}
-	if kind == kindReceive {
+	switch kind {
+	case kindReceive:
 		cn.received(res, flags, last)
-	} else {
+	case kindSend:
 		cn.sent(res)
+	case kindWritable:
+		// Whatever it says, the next splice finds out.
+		cn.writable = false
 	}
 	cn.touch()
 }
@@ -366,10 +374,7 @@ func (cn *conn) kill(why string) {
 	}
 	_ = unix.Shutdown(cn.fd, unix.SHUT_RDWR)
 	cn.dropInput()
-	for i := cn.sending; i < len(cn.out); i++ {
-		cn.out[i].Release()
-	}
-	cn.out = cn.out[:cn.sending]
+	cn.dropOutput(cn.sending)
 	cn.dropBatch()
 	cn.unsent = cn.inFlight
 	cn.touch()
@@ -396,9 +401,14 @@ func (cn *conn) bury() {
 	}
 	if !cn.closed {
 		cn.closed = true
+		if cn.zc.sends > 0 {
+			// What was sent without a copy and is not acknowledged would stay
+			// pinned until the kernel gives the peer up: a reset lets go of it.
+			_ = unix.SetsockoptLinger(cn.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+		}
 		_ = unix.Close(cn.fd)
 	}
-	if cn.calls == 0 {
+	if cn.calls == 0 && cn.zc.sends == 0 {
 		cn.lane.remove(cn)
 	}
 }

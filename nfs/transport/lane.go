@@ -38,17 +38,19 @@ const (
 // lane is one thread with its ring and everything on it. All fields but the
 // atomic one belong to that thread, once it runs.
 type lane struct {
-	srv     *Server
-	place   rpc.Place
-	thread  vfs.Thread
-	ring    ring
-	bufs    provided
-	loop    *loop.Loop
-	group   *bufring.Group
-	slabs   *bufring.Slabs
-	bundle  bool
-	stopped chan struct{}
-	err     error
+	srv    *Server
+	place  rpc.Place
+	thread vfs.Thread
+	ring   ring
+	bufs   provided
+	loop   *loop.Loop
+	group  *bufring.Group
+	slabs  *bufring.Slabs
+	bundle bool
+	// reportUsage says that notifications tell of copies.
+	reportUsage bool
+	stopped     chan struct{}
+	err         error
 
 	count atomic.Int32 // connections, counted from when they are dealt out
 
@@ -63,6 +65,10 @@ type lane struct {
 	calls     *call             // pool
 	parsing   parsing
 	segs      []bufring.Segment
+	pipes     pipePool
+	zcFree    *zcSend // pool
+	pinnedOut int     // bytes of zero-copy sends without their notification
+	stats     laneStats
 	vectors   []vector // off-heap
 	vectorsIn *vector  // pool
 	// pinnedMax is how much receive memory one connection may keep.
@@ -103,6 +109,7 @@ func (l *lane) open() (err error) {
 		return fmt.Errorf("transport: multishot receive is needed: %w", uring.ErrFeature)
 	}
 	l.bundle = l.ring.Has(uring.Bundle)
+	l.reportUsage = l.ring.Has(uring.ZCReportUsage)
 	gc := groupConfig(cfg.ReceiveBytes, l.ring.Has(uring.IncBufRing))
 	if l.group, err = bufring.NewGroup(gc); err != nil {
 		return err
@@ -121,6 +128,9 @@ func (l *lane) open() (err error) {
 	}
 	for i := range l.vectors {
 		l.releaseVector(&l.vectors[i])
+	}
+	if cfg.ReadPath.splices() {
+		l.pipes.open(cfg.ReplyMax)
 	}
 	if l.loop, err = loop.New(l.ring, l, l.srv.tick); err != nil {
 		return err
@@ -158,6 +168,7 @@ func (l *lane) runLane(ready chan<- error) {
 func (l *lane) close() error {
 	var errs []error
 	failed := l.loop != nil && l.loop.Err() != nil
+	pipes := l.pipes.close() // nothing on the ring names one
 	if l.bufs != nil {
 		errs = append(errs, l.bufs.Close())
 	}
@@ -173,6 +184,7 @@ func (l *lane) close() error {
 	if l.slabs != nil {
 		errs = append(errs, l.slabs.Close())
 	}
+	errs = append(errs, pipes)
 	if l.vectors != nil {
 		errs = append(errs, uring.UnmapSlice(l.vectors))
 	}
@@ -306,7 +318,7 @@ func (l *lane) Tick(now time.Time) {
 	for cn := l.conns; cn != nil; cn = cn.nxt {
 		switch {
 		case cn.dead:
-		case cn.sending > 0 && cn.stuck(now, limit):
+		case (cn.sending > 0 || cn.writable || cn.zc.sends > 0) && cn.stuck(now, limit):
 			cn.kill("the peer does not take its replies")
 		case cn.finishing && now.Sub(cn.ended) > finishTimeout:
 			cn.kill("")
@@ -369,12 +381,16 @@ func (l *lane) call(cn *conn) *call {
 	c.next = nil
 	c.conn = cn
 	c.Peer, c.Local = cn.peer, cn.local
+	if l.pipes.made > 0 && cn.splices() {
+		c.pipes = callPipes{lane: l, from: l.srv.cfg.SpliceFrom}
+		c.Pipes = &c.pipes
+	}
 	return c
 }
 
 func (l *lane) remove(cn *conn) {
 	if checks.Enabled && l.loop.Err() == nil {
-		checks.Assert(cn.pinned == 0 && cn.unsent == 0 && cn.waiting == 0 && cn.in == nil, "transport: a connection ends with something left")
+		checks.Assert(cn.pinned == 0 && cn.unsent == 0 && cn.waiting == 0 && cn.in == nil && len(cn.out) == 0 && cn.zc.sends == 0, "transport: a connection ends with something left")
 	}
 	if cn.prev != nil {
 		cn.prev.nxt = cn.nxt

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/bufring"
+	"github.com/ringnfs/ringnfs/uring"
 )
 
 // vectorMax is how many pieces go out in one send.
@@ -54,10 +55,31 @@ func (cn *conn) batched(n int) {
 	cn.touch()
 }
 
+// piece is a part of the output: bytes in memory, or what is in a pipe.
+type piece struct {
+	data  []byte
+	owner *bufring.Buffer
+	pipe  *pipe
+	left  int // bytes in the pipe
+}
+
+// release gives back what the piece holds, sent or not.
+func (p *piece) release(l *lane) {
+	switch {
+	case p.owner != nil:
+		p.owner.Release()
+	case p.left > 0:
+		l.pipes.drain(p.pipe)
+	case p.pipe != nil:
+		l.pipes.put(p.pipe)
+	}
+	*p = piece{}
+}
+
 // queueBatch moves what waits in the batch to the output queue.
 func (cn *conn) queueBatch() {
 	if cn.to > cn.from {
-		cn.out = append(cn.out, bufring.Segment{Data: cn.batch.Bytes()[cn.from:cn.to:cn.to], Owner: cn.batch.Clone()})
+		cn.out = append(cn.out, piece{data: cn.batch.Bytes()[cn.from:cn.to:cn.to], owner: cn.batch.Clone()})
 		cn.from = cn.to
 	}
 }
@@ -86,8 +108,29 @@ func (cn *conn) queueReply(record []byte, b *bufring.Buffer) {
 		}
 	}
 	cn.queueBatch()
-	cn.out = append(cn.out, bufring.Segment{Data: record, Owner: b})
+	cn.out = append(cn.out, piece{data: record, owner: b})
 	cn.unsent += len(record)
+	cn.touch()
+}
+
+// queueTail queues the pipe that follows a call's reply, and its padding.
+func (cn *conn) queueTail(c *call) {
+	if c.Tail == nil {
+		return
+	}
+	p := c.pipes.pipe
+	c.pipes.pipe = nil
+	t := piece{pipe: p, left: c.TailLen}
+	if cn.dead {
+		t.release(cn.lane)
+		return
+	}
+	cn.queueBatch()
+	cn.out = append(cn.out, t)
+	if c.TailPad > 0 {
+		cn.out = append(cn.out, piece{data: padding[:c.TailPad]})
+	}
+	cn.unsent += c.TailLen + c.TailPad
 	cn.touch()
 }
 
@@ -95,45 +138,164 @@ func (cn *conn) queueReply(record []byte, b *bufring.Buffer) {
 // must stay in order, so there is one at a time, and what becomes ready
 // meanwhile leaves together.
 func (cn *conn) flush() {
-	if cn.sending > 0 || cn.dead {
-		return
+	for cn.sending == 0 && !cn.dead && !cn.writable {
+		cn.queueBatch()
+		if len(cn.out) == 0 {
+			// An idle connection keeps no send memory.
+			cn.dropBatch()
+			return
+		}
+		if !cn.idled {
+			cn.progress = cn.lane.loop.Now()
+		}
+		n := cn.inMemory()
+		switch {
+		case n == 0:
+			cn.splice()
+		case n < len(cn.out) && cn.sendNow(n):
+			// The pipe behind it follows at once.
+		default:
+			// What sendNow has moved is not there any more.
+			cn.send(cn.inMemory())
+		}
 	}
-	cn.queueBatch()
-	if len(cn.out) == 0 {
-		// An idle connection keeps no send memory.
-		cn.dropBatch()
-		return
+}
+
+// inMemory returns how many of the next pieces, up to what one send takes, are
+// in memory.
+func (cn *conn) inMemory() int {
+	n := min(len(cn.out), vectorMax)
+	for i := range cn.out[:n] {
+		if cn.out[i].pipe != nil {
+			return i
+		}
 	}
+	return n
+}
+
+// send begins a send of the first n pieces on the ring.
+func (cn *conn) send(n int) {
 	l := cn.lane
-	cn.sending = min(len(cn.out), vectorMax)
-	if cn.sending > 1 {
+	cn.sending = n
+	if n > 1 {
 		if cn.vector = l.vector(); cn.vector == nil {
 			cn.sending = 1
 		}
 	}
 	cn.inFlight = 0
 	for i := range cn.out[:cn.sending] {
-		cn.inFlight += len(cn.out[i].Data)
+		cn.inFlight += len(cn.out[i].data)
 	}
-	if !cn.idled {
-		cn.progress = l.loop.Now()
+	flags := uint32(unix.MSG_NOSIGNAL | unix.MSG_WAITALL)
+	if cn.sending < len(cn.out) {
+		flags |= unix.MSG_MORE
 	}
-	const flags = unix.MSG_NOSIGNAL | unix.MSG_WAITALL
+	if cn.mayZC(cn.sending, cn.inFlight) {
+		cn.sendZC(cn.sending, flags)
+		return
+	}
+	l.stats.plain.Add(1)
 	_, sqe := l.loop.Begin(cn, kindSend)
 	cn.ops++
 	if cn.sending == 1 {
-		sqe.PrepSend(cn.fd, cn.out[0].Data, flags)
+		sqe.PrepSend(cn.fd, cn.out[0].data, flags)
 		return
 	}
-	v := cn.vector
-	for i := range cn.out[:cn.sending] {
-		d := cn.out[i].Data
+	sqe.PrepSendMsg(cn.fd, cn.vector.fill(cn.out[:cn.sending]), flags)
+}
+
+// fill makes v name the pieces.
+func (v *vector) fill(pieces []piece) *unix.Msghdr {
+	for i := range pieces {
+		d := pieces[i].data
 		v.iov[i].Base = unsafe.SliceData(d)
 		v.iov[i].SetLen(len(d))
 	}
 	v.msg = unix.Msghdr{Iov: &v.iov[0]}
-	v.msg.SetIovlen(cn.sending)
-	sqe.PrepSendMsg(cn.fd, &v.msg, flags)
+	v.msg.SetIovlen(len(pieces))
+	return &v.msg
+}
+
+// sendNow sends the first n pieces, which a pipe follows, with a system call that
+// does not wait, so that the pipe can follow in this turn. It reports false when
+// they have to go by the ring.
+func (cn *conn) sendNow(n int) bool {
+	v := cn.lane.vector()
+	if v == nil {
+		return false
+	}
+	defer cn.lane.releaseVector(v)
+	const flags = unix.MSG_NOSIGNAL | unix.MSG_DONTWAIT | unix.MSG_MORE
+	r, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(cn.fd), uintptr(unsafe.Pointer(v.fill(cn.out[:n]))), flags)
+	if errno != 0 {
+		return false // the ring meets the same and says what it is
+	}
+	cn.lane.stats.plain.Add(1)
+	cn.idled = false
+	cn.unsent -= int(r)
+	return cn.advance(n, int(r))
+}
+
+// splice moves the pipe at the head of the output to the socket as far as it
+// takes it without waiting, and waits for room on the ring. The kernel asks the
+// socket's O_NONBLOCK whether it may wait, not SPLICE_F_NONBLOCK.
+func (cn *conn) splice() {
+	p := &cn.out[0]
+	before := p.left
+	flags := uintptr(unix.SPLICE_F_MOVE | unix.SPLICE_F_NONBLOCK)
+	if len(cn.out) > 1 {
+		flags |= unix.SPLICE_F_MORE
+	}
+	for p.left > 0 {
+		r, _, errno := unix.RawSyscall6(unix.SYS_SPLICE, uintptr(p.pipe.ReadFD), 0, uintptr(cn.fd), 0, uintptr(p.left), flags)
+		switch {
+		case errno == unix.EINTR:
+		case errno == unix.EAGAIN:
+			cn.idled = p.left == before
+			cn.awaitRoom()
+			return
+		case errno != 0:
+			cn.kill("splice: " + errno.Error())
+			return
+		case r == 0:
+			// The pipe has fewer bytes than were put in, which cannot be; the
+			// record cannot be completed.
+			cn.kill("splice: the pipe is empty")
+			return
+		default:
+			p.left -= int(r)
+			cn.unsent -= int(r)
+		}
+	}
+	cn.idled = false
+	cn.zc.spliced()
+	cn.lane.stats.spliced.Add(1)
+	p.release(cn.lane)
+	cn.out = slices.Delete(cn.out, 0, 1)
+}
+
+// awaitRoom waits on the ring until the socket takes more.
+func (cn *conn) awaitRoom() {
+	_, sqe := cn.lane.loop.Begin(cn, kindWritable)
+	sqe.PrepPollAdd(cn.fd, unix.POLLOUT, false)
+	cn.ops++
+	cn.writable = true
+}
+
+// advance takes done bytes off the first n pieces of the output and reports
+// whether that is all of them.
+func (cn *conn) advance(n, done int) bool {
+	gone := 0
+	for gone < n && done >= len(cn.out[gone].data) {
+		done -= len(cn.out[gone].data)
+		cn.out[gone].release(cn.lane)
+		gone++
+	}
+	cn.out = slices.Delete(cn.out, 0, gone)
+	if gone < n {
+		cn.out[0].data = cn.out[0].data[done:]
+	}
+	return gone == n
 }
 
 // sent handles the completion of the send.
@@ -149,10 +311,7 @@ func (cn *conn) sent(res int32) {
 	pieces := cn.sending
 	cn.sending = 0
 	if cn.dead {
-		for i := range cn.out[:pieces] {
-			cn.out[i].Release()
-		}
-		cn.out = nil
+		cn.dropOutput(0)
 		cn.unsent = 0
 		return
 	}
@@ -163,14 +322,25 @@ func (cn *conn) sent(res int32) {
 		cn.kill("send: " + errno.Error())
 		return
 	}
-	gone := 0
-	for gone < pieces && done >= len(cn.out[gone].Data) {
-		done -= len(cn.out[gone].Data)
-		cn.out[gone].Release()
-		gone++
+	cn.advance(pieces, done)
+}
+
+// dropOutput gives up the output behind the first n pieces.
+func (cn *conn) dropOutput(n int) {
+	for i := n; i < len(cn.out); i++ {
+		cn.out[i].release(cn.lane)
 	}
-	cn.out = slices.Delete(cn.out, 0, gone)
-	if done > 0 {
-		cn.out[0].Data = cn.out[0].Data[done:]
+	cn.out = cn.out[:n]
+}
+
+// padding is what follows data whose length is no multiple of four. It is
+// outside the Go heap, as everything that the kernel is given.
+var padding = mapPadding()
+
+func mapPadding() []byte {
+	b, err := uring.Map(4)
+	if err != nil {
+		panic("transport: no memory for four bytes: " + err.Error())
 	}
+	return b
 }

@@ -48,6 +48,10 @@ type world struct {
 	// act answers one operation, or leaves it in flight and returns false. It is
 	// also asked when an operation starts, then now is true.
 	act func(w *world, op *uringtest.Op, p *peer, now bool) bool
+	// zero is act for zero-copy sends.
+	zero func(op *uringtest.Op, p *peer, now bool) bool
+	// still is asked when nothing has happened, and may make something happen.
+	still func() bool
 	// quiet is called when nothing can happen any more but by the test's doing.
 	quiet   func()
 	checked atomic.Int64
@@ -264,7 +268,7 @@ func (w *world) script(op *uringtest.Op) bool {
 	case "ACCEPT":
 		w.files[op.UserData] = inode(op.FD)
 		return true
-	case "RECV", "SEND", "SENDMSG":
+	case "RECV", "SEND", "SENDMSG", "SEND_ZC", "SENDMSG_ZC":
 	case "ASYNC_CANCEL":
 		w.cancelled[op.Target()] = true
 		w.cancels++
@@ -281,12 +285,19 @@ func (w *world) script(op *uringtest.Op) bool {
 	if op.Code != "RECV" {
 		p.sending[op.UserData] = payload(op)
 	}
-	w.act(w, op, p, true)
+	w.ask(op, p, true)
 	return true
 }
 
+func (w *world) ask(op *uringtest.Op, p *peer, now bool) bool {
+	if op.ZeroCopy() && w.zero != nil {
+		return w.zero(op, p, now)
+	}
+	return w.act(w, op, p, now)
+}
+
 func payload(op *uringtest.Op) []byte {
-	if op.Code == "SEND" {
+	if op.Code == "SEND" || op.Code == "SEND_ZC" {
 		return bytes.Clone(op.Memory())
 	}
 	return bytes.Join(op.Vectors(), nil)
@@ -379,6 +390,9 @@ func (w *world) step() bool {
 	if acted {
 		return true
 	}
+	if w.still != nil && w.still() {
+		return true
+	}
 	satisfied := true
 	for _, p := range w.peers {
 		satisfied = satisfied && p.satisfied()
@@ -400,9 +414,9 @@ func (w *world) answer(op *uringtest.Op) bool {
 		return w.wakeUp(0)
 	case "ACCEPT":
 		return w.accept(op)
-	case "RECV", "SEND", "SENDMSG":
+	case "RECV", "SEND", "SENDMSG", "SEND_ZC", "SENDMSG_ZC":
 		if p := w.of(op); p != nil {
-			return w.act(w, op, p, false)
+			return w.ask(op, p, false)
 		}
 	}
 	return false

@@ -100,6 +100,7 @@ func (ts *testServer) program() *rpc.Program {
 			c.Reply.Uint32(ts.count.Add(1))
 			return rpc.Done
 		}},
+		procTail: {Name: "TAIL", Handle: tail},
 	}}}}
 }
 

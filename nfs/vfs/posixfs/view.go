@@ -75,6 +75,10 @@ type View struct {
 	target       []byte // a path with its NUL, once one was needed
 	dents        []byte // entries of a directory, once one was read
 	dent         vfs.DirEntry
+
+	csRange   cachestatRange
+	cs        cachestatResult
+	spliceOff int64
 }
 
 var _ vfs.View = (*View)(nil)

@@ -31,6 +31,7 @@ type serveFlags struct {
 	readOnly  bool
 	lanes     int
 	memory    size
+	readPath  string
 	transfer  size
 	stateDir  string
 	logLevel  string
@@ -51,6 +52,7 @@ func (f *serveFlags) register(c *cobra.Command) {
 	fs.BoolVar(&f.readOnly, "ro", false, "export read-only")
 	fs.IntVar(&f.lanes, "lanes", 0, "`N` threads with a ring each (default: one per core)")
 	fs.Var(&f.memory, "memory", "buffer memory in all, such as 256M or 2GiB (default: by the number of lanes)")
+	fs.StringVar(&f.readPath, "read-path", "copy", "`HOW` the data of large READs leaves: copy, splice, zc (zero-copy), or auto (chosen per connection)")
 	fs.Var(&f.transfer, "transfer-max", "largest READ and WRITE, at most 4M (default 1M)")
 	fs.StringVar(&f.stateDir, "state-dir", "", "`DIR` for what must survive a restart (default /var/lib/ringnfs as root, otherwise ~/.local/state/ringnfs)")
 	fs.StringSliceVar(&f.without, "without", nil, "do without this io_uring `FEATURE`, repeatable; the banner names those there are")
@@ -110,6 +112,9 @@ func (f *serveFlags) config(c *cobra.Command, dirs []string) (nfs.Config, slog.L
 	}
 	if f.lanes < 0 {
 		return cfg, level, fmt.Errorf("--lanes %d: say how many, or leave it out for one per core", f.lanes)
+	}
+	if cfg.ReadPath, err = nfs.ParseReadPath(f.readPath); err != nil {
+		return cfg, level, fmt.Errorf("--read-path %q: say copy, splice, zc or auto", f.readPath)
 	}
 	if t := f.transfer; t != 0 && (t < 4<<10 || t > 4<<20 || t%(4<<10) != 0) {
 		return cfg, level, fmt.Errorf("--transfer-max %s: a multiple of 4K, 4M at most", &t)

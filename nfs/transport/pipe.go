@@ -1,0 +1,186 @@
+package transport
+
+import (
+	"fmt"
+	"math/bits"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// pipePool is a lane's pipes. They are made before the lane's thread gives up
+// CAP_SYS_RESOURCE, without which a pipe cannot be larger than fs.pipe-max-size:
+// 1 MiB, unless somebody has changed it.
+type pipePool struct {
+	free []*pipe
+	made int // pipes that there are
+	// null is where unwanted bytes go. It is open when there are pipes.
+	null int
+}
+
+// pipe is a pipe that is empty while it is in the pool.
+type pipe struct {
+	vfs.Pipe
+	inside int32 // what the kernel says that bytes returns
+}
+
+const (
+	// pipesMax is how many spliced replies a lane can have on their way.
+	pipesMax = 48
+	// pipeLeast is the least size that is worth it.
+	pipeLeast = 64 << 10
+)
+
+// open makes pipes that hold n bytes. When the kernel refuses, they are smaller,
+// fewer or none, and replies that find none are copied instead.
+func (pp *pipePool) open(n int) {
+	null, err := unix.Open("/dev/null", unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return
+	}
+	// A range that does not begin with a page needs a slot more.
+	size := n + unix.Getpagesize()
+	for len(pp.free) < pipesMax {
+		p, err := newPipe(size)
+		if err == nil {
+			pp.free = append(pp.free, p)
+			continue
+		}
+		// Without CAP_SYS_RESOURCE fs.pipe-max-size is the limit, and there may be
+		// one for the user.
+		if size = 1 << (bits.Len(uint(size-1)) - 1); len(pp.free) > 0 || size < pipeLeast {
+			break
+		}
+	}
+	if pp.made = len(pp.free); pp.made == 0 {
+		_ = unix.Close(null)
+		return
+	}
+	pp.null = null
+}
+
+func newPipe(n int) (*pipe, error) {
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return nil, fmt.Errorf("transport: pipe: %w", err)
+	}
+	got, err := unix.FcntlInt(uintptr(fds[1]), unix.F_SETPIPE_SZ, n)
+	if err != nil {
+		_ = unix.Close(fds[0])
+		_ = unix.Close(fds[1])
+		return nil, fmt.Errorf("transport: a pipe of %d bytes: %w", n, err)
+	}
+	return &pipe{Pipe: vfs.Pipe{ReadFD: fds[0], WriteFD: fds[1], Room: got}}, nil
+}
+
+func (pp *pipePool) take() *pipe {
+	if len(pp.free) == 0 {
+		return nil
+	}
+	p := pp.free[len(pp.free)-1]
+	pp.free = pp.free[:len(pp.free)-1]
+	return p
+}
+
+// put takes back an empty pipe.
+func (pp *pipePool) put(p *pipe) { pp.free = append(pp.free, p) }
+
+// drain takes back a pipe with bytes in it that nobody wants any more. One that
+// cannot be emptied is given up: a page that was truncated and lost meanwhile stays
+// in it for ever.
+func (pp *pipePool) drain(p *pipe) {
+	for {
+		n, err := unix.Splice(p.ReadFD, nil, pp.null, nil, 1<<30, unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
+		switch {
+		case err == unix.EAGAIN:
+			pp.put(p)
+			return
+		case err != nil && err != unix.EINTR, err == nil && n == 0:
+			p.close()
+			pp.made--
+			return
+		}
+	}
+}
+
+func (p *pipe) close() {
+	_ = unix.Close(p.ReadFD)
+	_ = unix.Close(p.WriteFD)
+}
+
+// bytes returns how many bytes are in the pipe.
+func (p *pipe) bytes() int {
+	p.inside = -1
+	_, _, _ = unix.RawSyscall(unix.SYS_IOCTL, uintptr(p.ReadFD), unix.TIOCINQ, uintptr(unsafe.Pointer(&p.inside)))
+	return int(p.inside)
+}
+
+// outstanding returns how many pipes are in use.
+func (pp *pipePool) outstanding() int { return pp.made - len(pp.free) }
+
+// close closes the pipes that are not in use.
+func (pp *pipePool) close() error {
+	if pp.made == 0 {
+		return nil
+	}
+	n := pp.outstanding()
+	for _, p := range pp.free {
+		p.close()
+	}
+	pp.free, pp.made = nil, 0
+	_ = unix.Close(pp.null)
+	if n != 0 {
+		return fmt.Errorf("transport: %d pipes are still in use", n)
+	}
+	return nil
+}
+
+// callPipes implements rpc.Pipes for one call: the pipe stays with the call, also
+// when it goes to a worker, until it becomes part of the reply or the call ends.
+type callPipes struct {
+	lane *lane // nil while the call is with a worker, which has no business with its pool
+	pipe *pipe
+	lent bool // the procedure has had the pipe
+	// from is the least number of bytes that a pipe is lent for.
+	from int
+}
+
+func (cp *callPipes) Pipe(n int) *vfs.Pipe {
+	if n < cp.from {
+		return nil
+	}
+	if cp.pipe == nil && cp.lane != nil {
+		cp.pipe = cp.lane.pipes.take()
+	}
+	if cp.pipe == nil || n > cp.pipe.Room {
+		return nil
+	}
+	cp.lent = true
+	return &cp.pipe.Pipe
+}
+
+// holds reports whether the pipe that the procedure has made the reply's tail is
+// the one that was lent to it, and has exactly the n bytes that it says: with fewer
+// the reply would be cut short, and what is left over would follow somebody else's.
+func (cp *callPipes) holds(tail *vfs.Pipe, n int) bool {
+	return cp.pipe != nil && tail == &cp.pipe.Pipe && n > 0 && cp.pipe.bytes() == n
+}
+
+// end gives back a pipe that has not become part of the reply. One that was lent
+// may have bytes in it, whatever the procedure says: they must not become part of
+// somebody else's reply.
+func (cp *callPipes) end(l *lane) {
+	switch {
+	case cp.pipe == nil:
+	case cp.lent:
+		l.pipes.drain(cp.pipe)
+	default:
+		l.pipes.put(cp.pipe)
+	}
+	*cp = callPipes{}
+}
+
+// Return implements rpc.Pipes. The pipe stays with the call.
+func (cp *callPipes) Return(*vfs.Pipe) {}

@@ -1,0 +1,140 @@
+package posixfs
+
+import (
+	"math"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+var _ vfs.Splicer = (*View)(nil)
+
+// Splice implements vfs.Splicer.
+//
+// On a lane the whole range has to be in the page cache, which cachestat(2)
+// (Linux 6.5) tells for a microsecond: splice(2) would wait for a page that is
+// not. Readahead that is under way counts as cached; the wait for it is short and
+// rare, since the worker that started it has read the same range.
+func (v *View) Splice(c *vfs.Cred, h vfs.Handle, off uint64, n int, p *vfs.Pipe, a *vfs.Attr) (moved int, eof bool, s vfs.Status) {
+	e, s := v.acquire(&h, useMain)
+	if s != vfs.OK {
+		if s != vfs.Again {
+			a.Type = 0
+		}
+		return 0, false, s
+	}
+	defer v.done()
+	if e.kind != unix.S_IFREG {
+		return 0, false, v.notAFile(e, a)
+	}
+	fd, s := v.reader(e)
+	if s != vfs.OK {
+		return 0, false, v.failed(e, a, s)
+	}
+	// checkRead fills v.st and asks for the verdict, or recalls it.
+	if s = v.checkRead(c, e, a); s != vfs.OK {
+		return 0, false, s
+	}
+	// Here, while the pipe is empty, in case that it has to be on a worker.
+	if s = v.accessed(e); s != vfs.OK {
+		return 0, false, s
+	}
+	size := v.st.Size
+	if off >= size || off >= math.MaxInt64 {
+		v.fs.fill(a, &v.st)
+		return 0, true, vfs.OK
+	}
+	if left := size - off; uint64(n) > left {
+		n = int(left)
+	}
+	if n = min(n, p.Room); n == 0 {
+		v.fs.fill(a, &v.st)
+		return 0, false, vfs.OK
+	}
+	if v.lane {
+		if s = v.cached(fd, off, n); s != vfs.OK {
+			return 0, false, s
+		}
+	}
+	for moved < n {
+		m, errno := v.spliceOnce(fd, off+uint64(moved), p.WriteFD, n-moved)
+		switch {
+		case errno == unix.EINTR:
+			continue
+		case errno != 0 && moved == 0:
+			if errno == unix.EINVAL {
+				return 0, false, vfs.NotSupp // this file system cannot
+			}
+			return 0, false, v.failed(e, a, status(errno))
+		}
+		if errno != 0 || m == 0 {
+			// Truncated meanwhile, the pipe is full, or an error that the next READ
+			// will meet.
+			return v.spliceEnd(e, off, moved, a)
+		}
+		moved += m
+	}
+	v.fs.fill(a, &v.st)
+	return moved, off+uint64(moved) >= size, vfs.OK
+}
+
+// spliceEnd says whether fewer bytes than the file seemed to have are all of them.
+func (v *View) spliceEnd(e *entry, off uint64, moved int, a *vfs.Attr) (int, bool, vfs.Status) {
+	if errno := statxRaw(e.fd, &v.st); errno != 0 && moved == 0 {
+		a.Type = 0
+		return 0, false, status(errno)
+	}
+	eof := off+uint64(moved) >= v.st.Size
+	if moved == 0 && !eof {
+		// It has grown again. A client takes no bytes without eof for an error.
+		return 0, false, vfs.NotSupp
+	}
+	v.fs.fill(a, &v.st)
+	return moved, eof, vfs.OK
+}
+
+// cachestat's number is the same on all architectures that this is built for.
+const sysCachestat = 451
+
+type cachestatRange struct{ off, len uint64 }
+
+type cachestatResult struct{ cache, dirty, writeback, evicted, recentlyEvicted uint64 }
+
+// cached returns OK when all pages of the range are in the page cache, Again when
+// they are not, and NotSupp when the kernel does not tell: before Linux 6.5, and of
+// files of others where the process has no rights over them.
+func (v *View) cached(fd int, off uint64, n int) vfs.Status {
+	page := uint64(unix.Getpagesize())
+	first := off &^ (page - 1)
+	v.csRange = cachestatRange{off: first, len: off + uint64(n) - first}
+	_, _, errno := unix.RawSyscall6(sysCachestat, uintptr(fd), uintptr(unsafe.Pointer(&v.csRange)), uintptr(unsafe.Pointer(&v.cs)), 0, 0, 0)
+	if errno != 0 {
+		if v.fs.memory {
+			return vfs.OK
+		}
+		return vfs.NotSupp
+	}
+	if pages := (v.csRange.len + page - 1) / page; v.cs.cache < pages {
+		return vfs.Again
+	}
+	return vfs.OK
+}
+
+// spliceOnce is one splice(2) that does not wait for room in the pipe.
+func (v *View) spliceOnce(fd int, off uint64, to, n int) (int, unix.Errno) {
+	v.spliceOff = int64(off)
+	const flags = unix.SPLICE_F_MOVE | unix.SPLICE_F_NONBLOCK
+	var r uintptr
+	var errno unix.Errno
+	if v.lane {
+		r, _, errno = unix.RawSyscall6(unix.SYS_SPLICE, uintptr(fd), uintptr(unsafe.Pointer(&v.spliceOff)), uintptr(to), 0, uintptr(n), flags)
+	} else {
+		r, _, errno = unix.Syscall6(unix.SYS_SPLICE, uintptr(fd), uintptr(unsafe.Pointer(&v.spliceOff)), uintptr(to), 0, uintptr(n), flags)
+	}
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(r), 0
+}

@@ -1,0 +1,196 @@
+package posixfs
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// spliceRoom is the size of the tests' pipe.
+const spliceRoom = 1 << 20
+
+func testPipe(t *testing.T) *vfs.Pipe {
+	t.Helper()
+	var fds [2]int
+	require.NoError(t, unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK))
+	t.Cleanup(func() {
+		_ = unix.Close(fds[0])
+		_ = unix.Close(fds[1])
+	})
+	room, err := unix.FcntlInt(uintptr(fds[1]), unix.F_SETPIPE_SZ, spliceRoom)
+	if err != nil {
+		t.Skipf("needs a pipe of 1 MiB: %v", err)
+	}
+	return &vfs.Pipe{ReadFD: fds[0], WriteFD: fds[1], Room: room}
+}
+
+// empty takes everything out of the pipe.
+func empty(t *testing.T, p *vfs.Pipe) []byte {
+	t.Helper()
+	b := make([]byte, spliceRoom+1)
+	for n := 0; ; {
+		m, err := unix.Read(p.ReadFD, b[n:])
+		if err == unix.EAGAIN {
+			return b[:n]
+		}
+		require.NoError(t, err)
+		n += m
+	}
+}
+
+// splice is Splice on a lane if that can do it, else on the worker.
+func (s *served) splice(p *vfs.Pipe, h vfs.Handle, uid uint32, off uint64, n int, a *vfs.Attr) (moved int, eof bool, st vfs.Status) {
+	for _, r := range []*runner{s.l, s.w} {
+		r.do(func(v *View) { moved, eof, st = v.Splice(r.cred(uid, uid), h, off, n, p, a) })
+		if st != vfs.Again {
+			break
+		}
+		require.Empty(s.t, empty(s.t, p), "the pipe is not as it was")
+	}
+	return moved, eof, st
+}
+
+func TestSpliceGivesWhatReadGives(t *testing.T) {
+	for _, place := range fileSystems {
+		t.Run(place.name, func(t *testing.T) {
+			s := serve(t, place.dir(t), Config{}, options{})
+			p := testPipe(t)
+			seed := rand.Uint64()
+			t.Logf("seed %d", seed)
+			rng := rand.New(rand.NewPCG(seed, 1))
+			f, err := os.Create(filepath.Join(s.dir, "f"))
+			require.NoError(t, err)
+			defer func() { _ = f.Close() }()
+			const size = 3<<20 + 1234
+			b := make([]byte, 300_000)
+			for _, at := range []int64{0, 500_000, size - 300_000} { // holes between
+				for i := range b {
+					b[i] = byte(rng.Uint32())
+				}
+				_, err = f.WriteAt(b, at)
+				require.NoError(t, err)
+			}
+			h := s.lookup("f")
+			dst := make([]byte, spliceRoom)
+			for range 150 {
+				off := uint64(rng.IntN(size + 100_000))
+				n := 1 + rng.IntN([]int{100, 10_000, spliceRoom}[rng.IntN(3)])
+				if rng.IntN(3) == 0 {
+					off &^= 4095
+				}
+				var a, want vfs.Attr
+				moved, eof, st := s.splice(p, h, 0, off, n, &a)
+				require.Equal(t, vfs.OK, st)
+				got := empty(t, p)
+				require.Len(t, got, moved, "the count says what is in the pipe")
+				var m int
+				var end bool
+				s.w.do(func(v *View) { m, end, st = v.Read(s.root(), h, off, dst[:n], &want) })
+				require.Equal(t, vfs.OK, st)
+				if moved < m {
+					require.Greater(t, n+4096, spliceRoom, "short without need: %d at %d", n, off)
+					require.False(t, eof)
+				} else {
+					require.Equal(t, m, moved, "%d at %d", n, off)
+					require.Equal(t, end, eof, "%d at %d", n, off)
+				}
+				require.True(t, bytes.Equal(dst[:moved], got), "%d at %d", n, off)
+				require.Equal(t, want.Size, a.Size)
+				require.Equal(t, want.FileID, a.FileID)
+				require.Equal(t, want.Mtime, a.Mtime)
+			}
+		})
+	}
+}
+
+// A client takes a READ of nothing that is not at the end for an error.
+func TestSpliceOfAFileThatShrinksSaysWhatIsInThePipe(t *testing.T) {
+	s := serve(t, tmpfsDir(t), Config{}, options{})
+	p := testPipe(t)
+	s.write("f", string(make([]byte, 1<<20)), 0o644)
+	h := s.lookup("f")
+	path := filepath.Join(s.dir, "f")
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+				_ = os.Truncate(path, []int64{0, 1 << 20, 70_001, 1 << 20}[i%4])
+			}
+		}
+	})
+	for range 1500 {
+		var a vfs.Attr
+		moved, eof, st := s.splice(p, h, 0, 60_000, 900_000, &a)
+		got := empty(t, p)
+		if st == vfs.NotSupp || st == vfs.Again {
+			require.Empty(t, got)
+			continue
+		}
+		if !(st == vfs.OK && len(got) == moved && (moved > 0 || eof)) {
+			close(stop)
+			wg.Wait()
+			t.Fatalf("status %v, %d bytes in the pipe, said %d, eof %v", st, len(got), moved, eof)
+		}
+	}
+	close(stop)
+	wg.Wait()
+}
+
+func TestSpliceOfAColdRangeIsNotForALane(t *testing.T) {
+	s := serve(t, loopDir(t, 64, "mkfs.ext4", "-q"), Config{}, options{})
+	p := testPipe(t)
+	s.write("f", string(bytes.Repeat([]byte("abcdefgh"), 1<<16)), 0o644)
+	h := s.lookup("f")
+	var a vfs.Attr
+	_, _, st := s.splice(p, h, 0, 0, 100_000, &a) // opened, and its access time noted
+	require.Equal(t, vfs.OK, st)
+	empty(t, p)
+	f, err := os.Open(filepath.Join(s.dir, "f"))
+	require.NoError(t, err)
+	defer func() { _ = f.Close() }()
+	require.NoError(t, f.Sync())
+	var moved int
+	lane := func() { s.l.do(func(v *View) { moved, _, st = v.Splice(s.l.cred(0, 0), h, 0, 100_000, p, &a) }) }
+	lane()
+	if st == vfs.NotSupp {
+		t.Skip("needs cachestat: Linux 6.5")
+	}
+	require.Equal(t, vfs.OK, st, "it is in the page cache")
+	require.Len(t, empty(t, p), moved)
+	require.NoError(t, unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED))
+	lane()
+	require.Equal(t, vfs.Again, st)
+	require.Empty(t, empty(t, p))
+}
+
+func TestSpliceAsksForTheSameRightsAsRead(t *testing.T) {
+	needRoot(t)
+	s := serve(t, tmpfsDir(t), Config{}, options{})
+	p := testPipe(t)
+	s.write("mine", "0123456789", 0o600)
+	chown(t, filepath.Join(s.dir, "mine"), 1000, 1000)
+	require.NoError(t, os.Mkdir(filepath.Join(s.dir, "d"), 0o755))
+	for _, name := range []string{"mine", "d"} {
+		h := s.lookup(name)
+		for _, uid := range []uint32{0, 1000, 1001} {
+			var a vfs.Attr
+			var want vfs.Status
+			s.w.do(func(v *View) { _, _, want = v.Read(s.w.cred(uid, uid), h, 0, make([]byte, 10), &a) })
+			_, _, st := s.splice(p, h, uid, 0, 10, &a)
+			require.Equal(t, want, st, "%s by %d", name, uid)
+			require.Equal(t, st == vfs.OK, len(empty(t, p)) == 10)
+		}
+	}
+}

@@ -1,0 +1,21 @@
+package vfs
+
+// Pipe is where a Splicer puts file pages. It is empty when it is handed over,
+// and its descriptors stay the caller's.
+type Pipe struct {
+	ReadFD, WriteFD int
+	// Room is how many bytes the pipe can hold when they begin with a page, else up
+	// to a page fewer.
+	Room int
+}
+
+// Splicer is a View that can move a file's pages to a pipe instead of copying
+// their bytes.
+type Splicer interface {
+	// Splice is Read with a pipe in the place of memory: n is at most p.Room, and
+	// moved bytes are in the pipe when it returns, with OK; with any other status
+	// the pipe is as it was. Fewer than n bytes without eof are possible. What
+	// the pages hold may change until they have been sent, as others write to
+	// the file; the number of bytes does not.
+	Splice(c *Cred, h Handle, off uint64, n int, p *Pipe, a *Attr) (moved int, eof bool, s Status)
+}
