@@ -5,10 +5,11 @@
 // # Rights
 //
 // A path is mounted if it lies in an export that serves the caller's address.
-// The way from the export to it is walked with the server's own rights and never
-// leaves the export: a handle only names an object, each call that uses it is
-// decided with that call's credential. The handle of a directory below an export
-// carries the export's identity, so it gives the rights that the export gives.
+// The way from the export to it is walked with the caller's rights, squashed as the
+// export says, and never leaves the export: MNT leads nobody past a directory that
+// LOOKUP would not lead him through. The export's own directory needs no right, nor
+// does the last one of the path. The handle of a directory below an export carries
+// the export's identity, so it gives the rights that the export gives.
 //
 // # Who has mounted what
 //

@@ -74,8 +74,8 @@ func (s *server) find(c *rpc.Call, path string) (x *export.Export, full string, 
 		return nil, "", e, vfs.Access
 	}
 	view := s.table.View(c.Place.Index, x)
-	own := c.Place.Thread.Creds.Intern(0, 0, nil)
-	if st = view.Walk(own, rest, &e); st != vfs.OK {
+	caller := x.Cred(c.Place.Thread, c.Auth.UID, c.Auth.GID, c.Auth.Groups())
+	if st = view.Walk(caller, rest, &e); st != vfs.OK {
 		return nil, "", e, st
 	}
 	if !e.HasAttr {

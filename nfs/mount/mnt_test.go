@@ -103,11 +103,15 @@ func TestMountOfASubdirectoryGivesNoMoreThanTheExport(t *testing.T) {
 	require.False(t, x.Allowed(netip.MustParseAddr("127.0.0.1")))
 }
 
-func TestMountNeedsNoRightsOfTheCallerOnTheWay(t *testing.T) {
+// A mount must not be a way around a directory that the caller may not search:
+// LOOKUP would not lead him through it either.
+func TestMountGoesNoWayThatTheCallerCouldNot(t *testing.T) {
 	r := newRig(t)
 	for _, cred := range []rpctest.Opaque{{}, rpctest.Sys(0, 0), rpctest.Sys(1000, 1000)} {
 		r.cred = cred
-		require.Equal(t, MNT3_OK, r.mnt("/srv/a/private/in").FhsStatus)
+		require.Equal(t, MNT3_OK, r.mnt("/srv/a/private").FhsStatus, "what it is itself does not matter")
+		require.Equal(t, MNT3ERR_ACCES, r.mnt("/srv/a/private/in").FhsStatus)
+		require.Equal(t, MNT3ERR_ACCES, r.mnt("/srv/a/private/missing").FhsStatus, "tells whether a name exists")
 	}
 }
 

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"net/netip"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -17,7 +18,11 @@ type acceptor struct {
 	programs *rpc.Server
 	id       loop.ID // the accept in flight, 0 for none
 	stopping bool
+	warned   time.Time // when it was last said that there are too many
 }
+
+// warnEvery is how often a peer can make the log say the same.
+const warnEvery = 10 * time.Second
 
 // arm starts the multishot accept, if it is not in flight. The lane's tick calls
 // it too: an accept that ended for want of descriptors is tried again then.
@@ -102,7 +107,10 @@ func (a *acceptor) deal(fd int) {
 	if a.stopping || int(s.conns.Add(1)) > s.cfg.ConnsMax {
 		if !a.stopping {
 			s.conns.Add(-1)
-			s.cfg.Log.Warn("too many connections", "max", s.cfg.ConnsMax)
+			if now := a.lane.loop.Now(); now.Sub(a.warned) >= warnEvery {
+				a.warned = now
+				s.cfg.Log.Warn("too many connections: new ones are closed", "max", s.cfg.ConnsMax)
+			}
 		}
 		_ = unix.Close(fd)
 		return

@@ -230,7 +230,9 @@ func (v *View) Walk(c *vfs.Cred, path string, e *vfs.Entry) vfs.Status {
 	defer v.done()
 	path = strings.Trim(path, "/")
 	if path == "" {
-		path = "."
+		// The kernel wants the right to search the directory for ".", too; whoever
+		// may mount the tree needs none for its top.
+		path, c = ".", nil
 	}
 	if !v.as(c) {
 		return vfs.ServerFault
