@@ -115,13 +115,8 @@ func (l *lane) forget(c *call) {
 	}
 }
 
-// sumMax is how many bytes of the arguments tell a duplicate from another call
-// that happens to have the same XID: all of them, for two calls may differ only
-// in the second name of a RENAME or at the end of a symbolic link's target.
-const sumMax = 8 << 10
-
 func duplicateKey(c *rpc.Call) drc.Key {
-	head, size := c.ArgsHead(sumMax)
+	head, size := c.ArgsHead(drc.SumMax)
 	return drc.Key{
 		Peer: c.Peer.Addr(), XID: c.XID, Prog: c.Prog, Vers: c.Vers, Proc: c.Proc,
 		Sum: drc.Sum(head) ^ caller(&c.Auth), Len: uint32(size),

@@ -16,9 +16,10 @@ type Key struct {
 	Len                   uint32 // bytes in the arguments
 }
 
-// SumMax is how many bytes of the arguments are worth giving to Sum. What tells
-// two calls apart stands at the beginning: a handle and a name.
-const SumMax = 256
+// SumMax is how many bytes of the arguments to give to Sum: more than any call has
+// that must not run twice, for two of them may differ only in the second name of a
+// RENAME or at the end of a symbolic link's target.
+const SumMax = 8 << 10
 
 var seed = maphash.MakeSeed()
 
