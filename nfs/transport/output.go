@@ -190,8 +190,8 @@ func (cn *conn) send(n int) {
 	if cn.sending < len(cn.out) {
 		flags |= unix.MSG_MORE
 	}
-	if cn.mayZC(cn.sending, cn.inFlight) {
-		cn.sendZC(cn.sending, flags)
+	if slabs, ok := cn.mayZC(cn.sending, cn.inFlight); ok {
+		cn.sendZC(cn.sending, slabs, flags)
 		return
 	}
 	l.stats.plain.Add(1)

@@ -106,22 +106,22 @@ func (z *zcSend) Complete(_ loop.ID, _ loop.Kind, res int32, flags uint32, last 
 }
 
 // sendZC begins a zero-copy send of the first n pieces, all of which are slabs.
-func (cn *conn) sendZC(n int, flags uint32) {
+// They lie in slabs of the given bytes together.
+func (cn *conn) sendZC(n, slabs int, flags uint32) {
 	l := cn.lane
-	bytes := cn.slabBytes(n)
 	z := l.zcFree
 	if z == nil {
 		z = new(zcSend)
 	} else {
 		l.zcFree = z.next
 	}
-	z.conn, z.bytes, z.begun, z.next = cn, bytes, time.Now(), nil
+	z.conn, z.bytes, z.begun, z.next = cn, slabs, time.Now(), nil
 	for i := range cn.out[:n] {
 		z.owners = append(z.owners, cn.out[i].owner.Clone())
 	}
-	cn.zc.pinned += bytes
+	cn.zc.pinned += slabs
 	cn.zc.sends++
-	l.pinnedOut += bytes
+	l.pinnedOut += slabs
 	l.stats.pinned.Store(int64(l.pinnedOut))
 	l.stats.zeroCopy.Add(1)
 	_, sqe := l.loop.Begin(z, 0)
@@ -155,33 +155,34 @@ func (cn *conn) slabBytes(n int) int {
 	return sum
 }
 
-// mayZC reports whether a send of the first n pieces goes without a copy.
-func (cn *conn) mayZC(n, bytes int) bool {
+// mayZC reports whether a send of the first n pieces goes without a copy, and how
+// much memory it keeps then.
+func (cn *conn) mayZC(n, bytes int) (slabs int, ok bool) {
 	l := cn.lane
 	cfg := &l.srv.cfg
 	if bytes < cfg.ZeroCopyFrom || !l.ring.Has(uring.SendZC) || n > 1 && !l.ring.Has(uring.SendMsgZC) {
-		return false
+		return 0, false
 	}
 	if cfg.ReadPath != PathZeroCopy && (cfg.ReadPath != PathAuto || !cn.zc.on()) {
-		return false
+		return 0, false
 	}
 	if cn.zc.unable {
-		return false
+		return 0, false
 	}
 	if cn.zc.pause > 0 {
 		cn.zc.pause--
-		return false
+		return 0, false
 	}
-	slabs := cn.slabBytes(n)
+	slabs = cn.slabBytes(n)
 	if cn.zc.pinned+slabs > cfg.PinnedMax || l.pinnedOut+slabs > cfg.SendBytes/2 {
-		return false
+		return 0, false
 	}
 	for i := range cn.out[:n] {
 		if cn.out[i].owner == nil {
-			return false // padding
+			return 0, false // padding
 		}
 	}
-	return true
+	return slabs, true
 }
 
 // zcPolicy decides for one connection whether large sends go without a copy. The
