@@ -16,20 +16,10 @@ import (
 // from before the read and still holds after it, so it held all the while. Without
 // one the permission is asked for first.
 func (v *View) Read(c *vfs.Cred, h vfs.Handle, off uint64, dst []byte, a *vfs.Attr) (n int, eof bool, s vfs.Status) {
-	e, s := v.acquire(&h, useMain)
-	if s != vfs.OK {
-		if s != vfs.Again {
-			a.Type = 0
-		}
-		return 0, false, s
-	}
 	defer v.done()
-	if e.kind != unix.S_IFREG {
-		return 0, false, v.notAFile(e, a)
-	}
-	fd, s := v.reader(e)
+	e, fd, s := v.beginRead(&h, a)
 	if s != vfs.OK {
-		return 0, false, v.failed(e, a, s)
+		return 0, false, s
 	}
 	checked := false
 	if !v.judged(c, e, mayReadData) {
@@ -71,6 +61,25 @@ func (v *View) Read(c *vfs.Cred, h vfs.Handle, off uint64, dst []byte, a *vfs.At
 	}
 	v.fs.fill(a, &v.st)
 	return n, end || n < len(dst), vfs.OK
+}
+
+// beginRead finds the regular file that h names and a descriptor to read it with.
+// When it fails, a is filled as Read has it.
+func (v *View) beginRead(h *vfs.Handle, a *vfs.Attr) (e *entry, fd int, s vfs.Status) {
+	e, s = v.acquire(h, useMain)
+	if s != vfs.OK {
+		if s != vfs.Again {
+			a.Type = 0
+		}
+		return nil, -1, s
+	}
+	if e.kind != unix.S_IFREG {
+		return nil, -1, v.notAFile(e, a)
+	}
+	if fd, s = v.reader(e); s != vfs.OK {
+		return nil, -1, v.failed(e, a, s)
+	}
+	return e, fd, vfs.OK
 }
 
 // checkRead asks whether c may read e. a is filled when the answer is no.

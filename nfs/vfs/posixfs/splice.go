@@ -18,20 +18,10 @@ var _ vfs.Splicer = (*View)(nil)
 // not. Readahead that is under way counts as cached; the wait for it is short and
 // rare, since the worker that started it has read the same range.
 func (v *View) Splice(c *vfs.Cred, h vfs.Handle, off uint64, n int, p *vfs.Pipe, a *vfs.Attr) (moved int, eof bool, s vfs.Status) {
-	e, s := v.acquire(&h, useMain)
-	if s != vfs.OK {
-		if s != vfs.Again {
-			a.Type = 0
-		}
-		return 0, false, s
-	}
 	defer v.done()
-	if e.kind != unix.S_IFREG {
-		return 0, false, v.notAFile(e, a)
-	}
-	fd, s := v.reader(e)
+	e, fd, s := v.beginRead(&h, a)
 	if s != vfs.OK {
-		return 0, false, v.failed(e, a, s)
+		return 0, false, s
 	}
 	// checkRead fills v.st and asks for the verdict, or recalls it.
 	if s = v.checkRead(c, e, a); s != vfs.OK {
