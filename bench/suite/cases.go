@@ -29,6 +29,9 @@ var variants = []Variant{
 	{Name: "go-nfs", Kind: peers.GoNFS},
 	{Name: "ringnfs-1", Kind: peers.Ringnfs, Flags: []string{"--lanes", "1"}},
 	{Name: "ringnfs-2", Kind: peers.Ringnfs, Flags: []string{"--lanes", "2"}},
+	{Name: "ringnfs-copy", Kind: peers.Ringnfs, Flags: []string{"--read-path", "copy"}},
+	{Name: "ringnfs-splice", Kind: peers.Ringnfs, Flags: []string{"--read-path", "splice"}},
+	{Name: "ringnfs-zc", Kind: peers.Ringnfs, Flags: []string{"--read-path", "zc"}},
 	{Name: "ringnfs-spin", Kind: peers.Ringnfs, Flags: []string{"--spin", "50us"}, needs: "--spin"},
 }
 
@@ -105,6 +108,10 @@ func Cases() []Case {
 		for _, x := range nconnect {
 			add(w, x[0], x[1], onDisk, []string{"ringnfs"})
 		}
+	}
+	// The ways in which the data of a READ can leave, each forced.
+	for _, w := range []string{"read-64k-rand", "read-1m-seq"} {
+		add(w, 4, 4, onDisk, []string{"ringnfs-copy", "ringnfs-splice", "ringnfs-zc", "floor"})
 	}
 	return list
 }
