@@ -59,7 +59,7 @@ type conn struct {
 	vector    *vector
 	idled     bool // the last send has moved nothing
 	zc        zcPolicy
-	writable  bool      // room in the socket is awaited
+	writable  bool      // room in the socket is awaited, or the end of a rest
 	progress  time.Time // when the peer last took something
 	acked     uint64    // what it had taken then
 	calls     int       // parked
@@ -156,7 +156,7 @@ func (cn *conn) Complete(id loop.ID, kind loop.Kind, res int32, flags uint32, la
 	case kindSend:
 		cn.sent(res)
 	case kindWritable:
-		// Whatever it says, the next splice finds out.
+		// Whatever it says, the next splice or send finds out.
 		cn.writable = false
 	}
 	cn.touch()

@@ -137,6 +137,35 @@ func TestPeerWhoseSendsNeverMoveIsDroppedAtTheDeadline(t *testing.T) {
 	require.Len(t, w.peers[0].want, 1)
 }
 
+func TestSendWithoutMemoryIsPutOffBeforeItIsTriedAgain(t *testing.T) {
+	for _, errno := range []unix.Errno{unix.ENOBUFS, unix.ENOMEM, unix.EAGAIN} {
+		t.Run(errno.Error(), func(t *testing.T) {
+			w := newWorld(t, 1, uringtest.Options{}, nil)
+			p := w.peer()
+			p.call(w.rng, 1, procNull, nil, nil)
+			failures := 0
+			w.act = func(w *world, op *uringtest.Op, p *peer, now bool) bool {
+				if now && op.Code == "SEND" {
+					if w.rests != failures {
+						t.Errorf("%d sends have failed, with %d rests", failures, w.rests)
+					}
+				}
+				if now || op.Code != "SEND" || failures == 50 {
+					return w.kind(op, p, now)
+				}
+				failures++
+				delete(p.sending, op.UserData)
+				op.Fail(errno)
+				return true
+			}
+			w.until()
+			w.answered()
+			require.Equal(t, 50, failures)
+			require.Equal(t, 50, w.rests)
+		})
+	}
+}
+
 // The receive fails while a send is in flight; the send ends long after.
 func TestSocketOfADeadConnectionIsClosedAfterItsLastOperation(t *testing.T) {
 	w := newWorld(t, 1, uringtest.Options{}, nil)

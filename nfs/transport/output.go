@@ -282,6 +282,27 @@ func (cn *conn) awaitRoom() {
 	cn.writable = true
 }
 
+// rest puts the next send off for a while.
+func (cn *conn) rest() {
+	_, sqe := cn.lane.loop.Begin(cn, kindWritable)
+	sqe.PrepTimeout(restTime, 0, 0)
+	cn.ops++
+	cn.writable = true
+}
+
+// restTime is how long a send is put off that the kernel had no memory for. It is
+// outside the Go heap, as everything that the kernel is given.
+var restTime = mapRestTime()
+
+func mapRestTime() *uring.Timespec {
+	t, err := uring.MapSlice[uring.Timespec](1)
+	if err != nil {
+		panic("transport: no memory for a time: " + err.Error())
+	}
+	t[0].Nsec = 20e6
+	return &t[0]
+}
+
 // advance takes done bytes off the first n pieces of the output and reports
 // whether that is all of them.
 func (cn *conn) advance(n, done int) bool {
@@ -316,8 +337,12 @@ func (cn *conn) sent(res int32) {
 		return
 	}
 	switch errno := unix.Errno(-res); {
-	case res >= 0, errno == unix.EINTR, errno == unix.EAGAIN, errno == unix.ENOBUFS, errno == unix.ENOMEM:
+	case res >= 0, errno == unix.EINTR:
 		// What is left goes out with the next send.
+	case errno == unix.EAGAIN, errno == unix.ENOBUFS, errno == unix.ENOMEM:
+		// The socket may have room all the while, so that waiting for it would be
+		// no pause: the lane would do nothing but try.
+		cn.rest()
 	default:
 		cn.kill("send: " + errno.Error())
 		return

@@ -53,7 +53,9 @@ type world struct {
 	// still is asked when nothing has happened, and may make something happen.
 	still func() bool
 	// quiet is called when nothing can happen any more but by the test's doing.
-	quiet   func()
+	quiet func()
+	// rests counts the timeouts that have been answered.
+	rests   int
 	checked atomic.Int64
 	failed  bool // the test breaks the lane
 	// noMemory counts the connections that were closed for want of memory.
@@ -414,6 +416,10 @@ func (w *world) answer(op *uringtest.Op) bool {
 		return w.wakeUp(0)
 	case "ACCEPT":
 		return w.accept(op)
+	case "TIMEOUT":
+		w.rests++
+		op.Fail(unix.ETIME)
+		return true
 	case "RECV", "SEND", "SENDMSG", "SEND_ZC", "SENDMSG_ZC":
 		if p := w.of(op); p != nil {
 			return w.ask(op, p, false)

@@ -75,7 +75,9 @@ func (z *zcSend) Complete(_ loop.ID, _ loop.Kind, res int32, flags uint32, last 
 		}
 		switch unix.Errno(-res) {
 		case unix.ENOMEM, unix.ENOBUFS:
+			// A plain send takes less, and is tried at once.
 			cn.zc.pause = pauseSends
+			res = 0
 		case unix.EOPNOTSUPP:
 			// Not on this kind of socket: what was to be sent goes plainly.
 			cn.zc.unable = true
