@@ -10,7 +10,11 @@
  * are spliced from the file to the socket, smaller ones read behind their header;
  * WRITEs go from the receive buffer to pwrite; COMMIT is an fdatasync.
  *
- * usage: floor PORT DIR         (listens on 127.0.0.1)
+ * usage: floor PORT DIR [CONGESTION]         (listens on 127.0.0.1)
+ *
+ * CONGESTION is a congestion control to use instead of the system's, such as reno:
+ * one that paces, as bbr does, costs a timer for each send, on loopback too.
+ *
  * build: cc -O2 -pthread -o floor floor.c
  */
 #define _GNU_SOURCE
@@ -372,8 +376,8 @@ int main(int argc, char **argv)
 	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	int one = 1, ls;
 
-	if (argc != 3) {
-		fprintf(stderr, "usage: floor PORT DIR\n");
+	if (argc != 3 && argc != 4) {
+		fprintf(stderr, "usage: floor PORT DIR [CONGESTION]\n");
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
@@ -384,6 +388,10 @@ int main(int argc, char **argv)
 	}
 	ls = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	setsockopt(ls, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	if (argc == 4 && setsockopt(ls, IPPROTO_TCP, TCP_CONGESTION, argv[3], strlen(argv[3]))) {
+		perror(argv[3]);
+		return 1;
+	}
 	addr.sin_port = htons(atoi(argv[1]));
 	if (bind(ls, (void *)&addr, sizeof addr) || listen(ls, 1024)) {
 		perror("floor: listen");

@@ -47,7 +47,7 @@ var (
 		Name:       "floor",
 		Durability: "WRITE: pwrite into the page cache, UNSTABLE whatever was asked for. COMMIT: fdatasync. Checks nothing",
 		command: func(p place) ([]string, error) {
-			return []string{filepath.Join(p.programs, "floor"), strconv.Itoa(p.port), p.dir}, nil
+			return append([]string{filepath.Join(p.programs, "floor"), strconv.Itoa(p.port), p.dir}, p.flags...), nil
 		},
 		version: func(place) string { return "canned replies at the least cost, bench/floor/floor.c" },
 		path:    func(string) string { return "/" },

@@ -25,6 +25,8 @@ type Variant struct {
 var variants = []Variant{
 	{Name: "ringnfs", Kind: peers.Ringnfs},
 	{Name: "floor", Kind: peers.Floor},
+	// The floor without the pacing that the system's congestion control may do.
+	{Name: "floor-reno", Kind: peers.Floor, Flags: []string{"reno"}},
 	{Name: "ganesha", Kind: peers.Ganesha},
 	{Name: "go-nfs", Kind: peers.GoNFS},
 	{Name: "ringnfs-1", Kind: peers.Ringnfs, Flags: []string{"--lanes", "1"}},
@@ -111,7 +113,7 @@ func Cases() []Case {
 	}
 	// The ways in which the data of a READ can leave, each forced.
 	for _, w := range []string{"read-64k-rand", "read-1m-seq"} {
-		add(w, 4, 4, onDisk, []string{"ringnfs-copy", "ringnfs-splice", "ringnfs-zc", "floor"})
+		add(w, 4, 4, onDisk, []string{"ringnfs-copy", "ringnfs-splice", "ringnfs-zc", "floor", "floor-reno"})
 	}
 	return list
 }

@@ -17,8 +17,10 @@ type acceptor struct {
 	fd       int
 	programs *rpc.Server
 	id       loop.ID // the accept in flight, 0 for none
-	stopping bool
-	warned   time.Time // when it was last said that there are too many
+	// congestion is what connections from elsewhere use; see unpace.
+	congestion string
+	stopping   bool
+	warned     time.Time // when it was last said that there are too many
 }
 
 // warnEvery is how often a peer can make the log say the same.
@@ -124,18 +126,19 @@ func (a *acceptor) deal(fd int) {
 	to.count.Add(1)
 	cn := &conn{lane: to, programs: a.programs, fd: fd}
 	if to == a.lane {
-		to.adopt(cn)
+		to.adopt(cn, a.congestion)
 		return
 	}
-	if err := to.loop.Post(loop.TaskFunc(func() { to.adopt(cn) })); err != nil {
+	if err := to.loop.Post(loop.TaskFunc(func() { to.adopt(cn, a.congestion) })); err != nil {
 		_ = unix.Close(fd)
 		to.count.Add(-1)
 		s.conns.Add(-1)
 	}
 }
 
-// adopt begins to serve a connection, on its lane.
-func (l *lane) adopt(cn *conn) {
+// adopt begins to serve a connection, on its lane. congestion is the congestion
+// control for peers that are not on this machine; empty for what the connection has.
+func (l *lane) adopt(cn *conn, congestion string) {
 	cn.records.Init(l.srv.cfg.RecordMax, fragmentsMax)
 	cn.nxt = l.conns
 	if l.conns != nil {
@@ -160,6 +163,9 @@ func (l *lane) adopt(cn *conn) {
 	cn.peer = sockAddr(unix.Getpeername(cn.fd))
 	cn.local = sockAddr(unix.Getsockname(cn.fd))
 	cn.zc.local = cn.peer.Addr().IsLoopback() || cn.peer.Addr() == cn.local.Addr()
+	if !cn.zc.local && congestion != "" {
+		_ = unix.SetsockoptString(cn.fd, unix.IPPROTO_TCP, unix.TCP_CONGESTION, congestion)
+	}
 	cn.touch()
 }
 

@@ -63,7 +63,7 @@ const (
 	SendDefault        = 96 << 20
 	ConnsDefault       = 65536
 	CallsDefault       = 256
-	SpliceDefault      = 32 << 10
+	SpliceDefault      = 64 << 10
 	ZeroCopyDefault    = 32 << 10
 	SendTimeoutDefault = 60 * time.Second
 	fragmentsMax       = 1024

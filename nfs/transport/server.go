@@ -142,7 +142,7 @@ func (s *Server) listen(listeners []Listener) error {
 		if ln.Datagram {
 			continue
 		}
-		a := &acceptor{lane: first, fd: ln.FD, programs: ln.Programs}
+		a := &acceptor{lane: first, fd: ln.FD, programs: ln.Programs, congestion: unpace(ln.FD)}
 		if err := first.loop.Post(loop.TaskFunc(func() {
 			first.acceptors = append(first.acceptors, a)
 			a.arm()

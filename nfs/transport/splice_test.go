@@ -101,6 +101,7 @@ func startTails(t *testing.T, sndbuf int, change func(*Config, *Server)) *testSe
 	ts := &testServer{t: t}
 	cfg := testConfig()
 	cfg.ReadPath = PathSplice
+	cfg.SpliceFrom = 32 << 10
 	srv, err := New(cfg)
 	require.NoError(t, err)
 	if change != nil {

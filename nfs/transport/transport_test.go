@@ -125,13 +125,17 @@ func startHeld(t testing.TB, hold chan struct{}, change func(*Config)) *testServ
 	fd, addr := listenTCP(t)
 	ts.addr = addr
 	require.NoError(t, srv.Start([]Listener{{FD: fd, Programs: rpc.NewServer(ts.program())}}))
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		require.NoError(t, srv.Drain(ctx), "memory, operations or connections are outstanding at the end")
-		require.Zero(t, srv.Connections())
-	})
+	t.Cleanup(func() { drain(t, srv) })
 	return ts
+}
+
+// drain ends a server and asserts that nothing is left.
+func drain(t testing.TB, srv *Server) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	require.NoError(t, srv.Drain(ctx), "memory, operations or connections are outstanding at the end")
+	require.Zero(t, srv.Connections())
 }
 
 func testConfig() Config {

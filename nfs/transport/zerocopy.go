@@ -16,16 +16,16 @@ type ReadPath uint8
 
 // The paths.
 const (
-	// PathCopy reads into a slab and sends it plainly. It is the default.
-	PathCopy ReadPath = iota
+	// PathAuto is zero-copy where notifications say that nothing is copied, and
+	// splice elsewhere. It is the default.
+	PathAuto ReadPath = iota
+	// PathCopy reads into a slab and sends it plainly.
+	PathCopy
 	// PathSplice moves the pages of the file to the socket.
 	PathSplice
 	// PathZeroCopy reads into a slab that is sent without a copy, and used again
 	// when the notification says that the peer has acknowledged it.
 	PathZeroCopy
-	// PathAuto is zero-copy where notifications say that nothing is copied, and
-	// splice elsewhere.
-	PathAuto
 )
 
 // splices reports whether the path may need pipes.

@@ -52,7 +52,7 @@ func (f *serveFlags) register(c *cobra.Command) {
 	fs.BoolVar(&f.readOnly, "ro", false, "export read-only")
 	fs.IntVar(&f.lanes, "lanes", 0, "`N` threads with a ring each (default: one per core)")
 	fs.Var(&f.memory, "memory", "buffer memory in all, such as 256M or 2GiB (default: by the number of lanes)")
-	fs.StringVar(&f.readPath, "read-path", "copy", "`HOW` the data of large READs leaves: copy, splice, zc (zero-copy), or auto (chosen per connection)")
+	fs.StringVar(&f.readPath, "read-path", "auto", "`HOW` the data of large READs leaves: copy, splice, zc (zero-copy), or auto (chosen per connection)")
 	fs.Var(&f.transfer, "transfer-max", "largest READ and WRITE, at most 4M (default 1M)")
 	fs.StringVar(&f.stateDir, "state-dir", "", "`DIR` for what must survive a restart (default /var/lib/ringnfs as root, otherwise ~/.local/state/ringnfs)")
 	fs.StringSliceVar(&f.without, "without", nil, "do without this io_uring `FEATURE`, repeatable; the banner names those there are")
