@@ -21,6 +21,7 @@ type acceptor struct {
 	congestion string
 	stopping   bool
 	warned     time.Time // when it was last said that there are too many
+	warnedOf   time.Time // when it was last said that one peer has too many
 }
 
 // warnEvery is how often a peer can make the log say the same.
@@ -117,6 +118,16 @@ func (a *acceptor) deal(fd int) {
 		_ = unix.Close(fd)
 		return
 	}
+	peer := sockAddr(unix.Getpeername(fd))
+	if !s.peers.enter(peer.Addr(), s.cfg.PeerConnsMax) {
+		s.conns.Add(-1)
+		if now := a.lane.loop.Now(); now.Sub(a.warnedOf) >= warnEvery {
+			a.warnedOf = now
+			s.cfg.Log.Warn("too many connections from one peer: further ones are closed", "peer", peer.Addr(), "max", s.cfg.PeerConnsMax)
+		}
+		_ = unix.Close(fd)
+		return
+	}
 	to := s.lanes[0]
 	for _, l := range s.lanes[1:] {
 		if l.count.Load() < to.count.Load() {
@@ -124,7 +135,7 @@ func (a *acceptor) deal(fd int) {
 		}
 	}
 	to.count.Add(1)
-	cn := &conn{lane: to, programs: a.programs, fd: fd}
+	cn := &conn{lane: to, programs: a.programs, fd: fd, peer: peer}
 	if to == a.lane {
 		to.adopt(cn, a.congestion)
 		return
@@ -133,6 +144,7 @@ func (a *acceptor) deal(fd int) {
 		_ = unix.Close(fd)
 		to.count.Add(-1)
 		s.conns.Add(-1)
+		s.peers.leave(peer.Addr())
 	}
 }
 
@@ -160,7 +172,6 @@ func (l *lane) adopt(cn *conn, congestion string) {
 		// A connection that died meanwhile refuses; its receive will say so.
 		_ = unix.SetsockoptInt(cn.fd, o.level, o.name, o.value)
 	}
-	cn.peer = sockAddr(unix.Getpeername(cn.fd))
 	cn.local = sockAddr(unix.Getsockname(cn.fd))
 	cn.zc.local = cn.peer.Addr().IsLoopback() || cn.peer.Addr() == cn.local.Addr()
 	if !cn.zc.local && congestion != "" {

@@ -27,6 +27,9 @@ type Config struct {
 	ReplyMax int
 	// ConnsMax is how many connections there may be in all.
 	ConnsMax int
+	// PeerConnsMax is how many of them one address may have, or one network of 64
+	// bits where the addresses are of IPv6.
+	PeerConnsMax int
 	// CallsMax is how many calls of one connection may be in progress.
 	CallsMax int
 	// OutputMax is how many unsent bytes one connection may have before it is no
@@ -82,6 +85,7 @@ func (c *Config) fill() error {
 	set(&c.RecordMax, 1<<20+recordSlack)
 	set(&c.ReplyMax, 1<<20+recordSlack)
 	set(&c.ConnsMax, ConnsDefault)
+	set(&c.PeerConnsMax, min(c.ConnsMax, max(c.ConnsMax/4, peerConnsLeast)))
 	set(&c.CallsMax, CallsDefault)
 	set(&c.SpliceFrom, SpliceDefault)
 	set(&c.ZeroCopyFrom, ZeroCopyDefault)
@@ -101,6 +105,11 @@ func (c *Config) fill() error {
 	}
 	return nil
 }
+
+// peerConnsLeast is what the default leaves to one address where there are few
+// connections in all: four clients behind it with as many as Linux opens for one
+// server (nconnect=16).
+const peerConnsLeast = 64
 
 // recordSlack is what headers, credentials, handles and names can add to the
 // data of a READ or WRITE.

@@ -405,6 +405,7 @@ func (l *lane) remove(cn *conn) {
 	cn.prev, cn.nxt = nil, nil
 	l.count.Add(-1)
 	l.srv.conns.Add(-1)
+	l.srv.peers.leave(cn.peer.Addr())
 }
 
 // vectorsMax is how many sends with several pieces can be in flight on a lane;

@@ -40,6 +40,7 @@ type Server struct {
 	datagram []*datagramSocket
 	udp      sync.WaitGroup
 	conns    atomic.Int32
+	peers    census
 	closing  sync.Once
 	done     chan struct{}
 	err      error
