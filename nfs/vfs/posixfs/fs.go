@@ -50,6 +50,7 @@ type FS struct {
 	memory   bool      // lives in memory: plain reads and writes do not wait for a disc
 	inline   bool      // Config.InlineWrites
 	ownAtime bool      // see atime.go
+	foreign  bool      // somebody else has to be asked, who may not answer: nothing for lanes
 	fsync    func(fd int) unix.Errno
 	noXDev   uint64 // RESOLVE_NO_XDEV where the kernel must be told not to cross mounts
 	period   time.Duration
@@ -85,9 +86,10 @@ func New(cfg Config) (*FS, error) { return newFS(cfg, options{}) }
 
 // options are what tests turn off, so that they see the older paths.
 type options struct {
-	noPrivate, noHandles, noSwitch, coarseTime, noChmodEmpty bool
-	period                                                   time.Duration
-	fsync                                                    func(fd int) unix.Errno
+	noPrivate, noHandles, noSwitch, coarseTime, noChmodEmpty, foreign bool
+
+	period time.Duration
+	fsync  func(fd int) unix.Errno
 }
 
 func newFS(cfg Config, o options) (*FS, error) {
@@ -231,6 +233,7 @@ func (fs *FS) identify(o options) error {
 	fs.rootKey = keyOf(&st)
 	fs.fsid = mix(uint64(uint32(sf.Fsid.Val[0]))<<32|uint64(uint32(sf.Fsid.Val[1]))) ^ hashHandle(&h)
 	fs.memory = fs.magic == unix.TMPFS_MAGIC || fs.magic == unix.RAMFS_MAGIC
+	fs.foreign = o.foreign || foreignFS[fs.magic]
 	fs.selfSync = !fs.memory && fs.magic != unix.EXT4_SUPER_MAGIC && fs.magic != unix.XFS_SUPER_MAGIC
 	fs.fineTime = !o.coarseTime && kernelAtLeast(6, 13) && fineTimeFS(fs.magic)
 	fs.ownAtime = fs.ownsAtime(&sf)

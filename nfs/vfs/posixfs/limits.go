@@ -38,6 +38,26 @@ func fsName(magic int64) string {
 	return fmt.Sprintf("a file system of type %#x", magic)
 }
 
+// foreignFS are the file systems whose attributes and content are another
+// process's or machine's to give: even a stat may have to wait for an answer, and
+// for ever when that one hangs.
+var foreignFS = map[int64]bool{
+	unix.FUSE_SUPER_MAGIC:  true,
+	unix.NFS_SUPER_MAGIC:   true,
+	unix.SMB_SUPER_MAGIC:   true,
+	unix.SMB2_SUPER_MAGIC:  true,
+	unix.CIFS_SUPER_MAGIC:  true,
+	unix.V9FS_MAGIC:        true,
+	unix.AFS_SUPER_MAGIC:   true,
+	unix.AFS_FS_MAGIC:      true,
+	unix.CODA_SUPER_MAGIC:  true,
+	unix.CEPH_SUPER_MAGIC:  true,
+	unix.OCFS2_SUPER_MAGIC: true,
+	0x01161970:             true, // GFS2
+	0x0bd00bd0:             true, // Lustre
+	0x20030528:             true, // OrangeFS
+}
+
 // fineTimeFS reports whether the file system stamps changes finer than the timer
 // tick once somebody has looked at the last stamp (FS_MGTIME, Linux 6.13).
 func fineTimeFS(magic int64) bool {

@@ -53,6 +53,7 @@ type View struct {
 	fs   *FS
 	th   *vfs.Thread
 	lane bool
+	away bool // a lane's, which must not touch this file system at all
 
 	// The thread's own way to entries, without a lock: sets of ways entries.
 	byHandle []*entry
@@ -96,7 +97,7 @@ func (fs *FS) View(t *vfs.Thread) (vfs.View, error) {
 	}
 	n := fs.sizes(!t.MayWait)
 	v := &View{
-		fs: fs, th: t, lane: !t.MayWait,
+		fs: fs, th: t, lane: !t.MayWait, away: !t.MayWait && fs.foreign,
 		byHandle: make([]*entry, n.sets*ways), byObject: make([]*entry, n.sets*ways),
 		verdicts: make([]verdict, n.verdicts), hints: make([]hint, n.hints),
 	}
@@ -159,6 +160,9 @@ func (v *View) hold(e *entry, use int) bool {
 // acquire finds or opens the object of h and publishes its entry until done. A
 // lane gets Again for what is not open.
 func (v *View) acquire(h *vfs.Handle, use int) (*entry, vfs.Status) {
+	if v.away {
+		return nil, vfs.Again
+	}
 	hash := hashHandle(h)
 	s := set(v.byHandle, hash)
 	for i, e := range s {

@@ -1,0 +1,48 @@
+package posixfs
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// A FUSE process that hangs would hang each lane with the first stat.
+func TestLanesLeaveForeignFileSystemsToWorkers(t *testing.T) {
+	for _, foreign := range []bool{false, true} {
+		s := serve(t, tmpfsDir(t), Config{}, options{foreign: foreign})
+		s.write("file", "content", 0o644)
+		h := s.lookup("file")
+		want := vfs.OK
+		if foreign {
+			want = vfs.Again
+		}
+		var a vfs.Attr
+		var e vfs.Entry
+		buf := make([]byte, 7)
+		s.w.do(func(v *View) { // opens what lanes need
+			_, _, st := v.Read(s.root(), h, 0, buf, &a)
+			require.Equal(t, vfs.OK, st)
+			require.Equal(t, "content", string(buf))
+		})
+		s.l.do(func(v *View) {
+			c := s.l.cred(0, 0)
+			require.Equal(t, want, v.GetAttr(h, &a))
+			if !foreign {
+				return
+			}
+			require.Equal(t, vfs.Again, v.Lookup(c, s.fs.Root(), []byte("file"), &e, &a))
+			_, st := v.Access(c, h, vfs.MayRead, &a)
+			require.Equal(t, vfs.Again, st)
+			_, _, st = v.Read(c, h, 0, buf, &a)
+			require.Equal(t, vfs.Again, st)
+			_, _, _, st = v.Write(c, h, 0, [][]byte{buf}, vfs.Unstable, &vfs.WCC{})
+			require.Equal(t, vfs.Again, st)
+		})
+		s.close()
+	}
+	require.True(t, foreignFS[unix.FUSE_SUPER_MAGIC])
+	require.False(t, foreignFS[unix.EXT4_SUPER_MAGIC])
+}
