@@ -120,18 +120,22 @@ func (s *Server) open() (err error) {
 	if err != nil {
 		return err
 	}
+	volumes := make(volumes)
 	caches, connections := descriptors(openFilesLimit(), len(s.cfg.Exports))
 	for i := range s.cfg.Exports {
-		x := &s.cfg.Exports[i]
+		x, volume := &s.cfg.Exports[i], 0
 		if x.FS == nil {
 			fs, err := posixfs.New(posixfs.Config{Dir: x.Dir, FDMax: caches})
 			if err != nil {
 				return fmt.Errorf("nfs: export %s: %w", x.Dir, err)
 			}
 			x.FS = fs
+			volume = volumes.of(x.Dir)
+		} else {
+			volume = volumes.add(x)
 		}
 		exports = append(exports, export.Export{
-			Path: x.Dir, FS: x.FS,
+			Path: x.Dir, FS: x.FS, Volume: volume,
 			Options: export.Options{ReadOnly: x.ReadOnly, Squash: x.Squash, AnonUID: x.AnonUID, AnonGID: x.AnonGID, Allow: x.Allow},
 		})
 	}
@@ -162,7 +166,7 @@ func (s *Server) open() (err error) {
 		return err
 	}
 	s.transport, err = transport.New(transport.Config{
-		Lanes: s.cfg.Lanes, Workers: workers,
+		Lanes: s.cfg.Lanes, Workers: workers, Volumes: len(volumes),
 		ReceiveBytes: receive, SendBytes: send,
 		RecordMax: s.cfg.transfer() + slack, ReplyMax: s.cfg.transfer() + slack,
 		ReadPath:   s.cfg.ReadPath,
@@ -174,6 +178,27 @@ func (s *Server) open() (err error) {
 		Log:        s.cfg.Log,
 	})
 	return err
+}
+
+// volumes numbers file systems, by device, and what callers gave us.
+type volumes map[any]int
+
+func (v volumes) add(key any) int {
+	n, ok := v[key]
+	if !ok {
+		n = len(v) + 1
+		v[key] = n
+	}
+	return n
+}
+
+// of returns the number of the file system that dir is on.
+func (v volumes) of(dir string) int {
+	var st unix.Stat_t
+	if err := unix.Stat(dir, &st); err != nil {
+		return v.add(dir) // gone meanwhile
+	}
+	return v.add(st.Dev)
 }
 
 // programs gives each listener the programs that answer there.

@@ -74,6 +74,9 @@ type Export struct {
 	Path string
 	// FS is the tree.
 	FS vfs.FS
+	// Volume is the same for exports that fail or hang together, as they are on one
+	// file system, and 1 or more. 0 is for those of which nothing is known.
+	Volume int
 	Options
 
 	index int // in Table.exports and in each place's views

@@ -190,3 +190,21 @@ func BenchmarkSeal(b *testing.B) {
 		})
 	}
 }
+
+func TestVolumeOfAHandleIsItsExports(t *testing.T) {
+	exports := exportsOf("/a", "/b")
+	exports[0].Volume = 7
+	tab, err := NewTable(testKey(), 1, exports)
+	require.NoError(t, err)
+	for i, want := range []int{7, 0} {
+		x := tab.Exports()[i]
+		h := handleOf(t, 16)
+		fh := tab.Seal(x, &h, nil)
+		require.Equal(t, want, tab.Volume(fh))
+		require.Zero(t, tab.Volume(fh[:wireMin-1]))
+		require.Zero(t, tab.Volume(append(bytes.Clone(fh), make([]byte, WireMax)...)))
+		fh[1] ^= 0xff
+		require.Zero(t, tab.Volume(fh), "of no export")
+	}
+	require.Zero(t, tab.Volume(nil))
+}

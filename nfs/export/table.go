@@ -164,6 +164,19 @@ func (t *Table) ByPath(path string) (x *Export, rest string, ok bool) {
 	return x, rest, x != nil
 }
 
+// Volume returns the Volume of the export that a handle of this table belongs to,
+// and 0 for what cannot be one. Whether it is one is not checked: whoever forges a
+// handle learns nothing, and [Table.Open] refuses it. It does not allocate.
+func (t *Table) Volume(fh []byte) int {
+	if len(fh) < wireMin || len(fh) > wireFull {
+		return 0
+	}
+	if x := t.byID[binary.BigEndian.Uint32(fh[1:])]; x != nil {
+		return x.Volume
+	}
+	return 0
+}
+
 // within reports whether the clean path lies in the clean path dir, and the rest
 // of it below dir.
 func within(dir, path string) (rest string, ok bool) {

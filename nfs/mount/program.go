@@ -27,6 +27,7 @@ func New(t *export.Table) *rpc.Program {
 	}
 	return &rpc.Program{
 		Name:   "mount",
+		Volume: s.volume,
 		Number: MOUNT_PROGRAM,
 		Versions: []rpc.Version{
 			{Number: MOUNT_V1, Procedures: old[:MOUNTPROC2_PATHCONF]},
@@ -41,6 +42,17 @@ func New(t *export.Table) *rpc.Program {
 			}},
 		},
 	}
+}
+
+// volume returns the volume of the export that the path lies in with which the
+// arguments of MNT and PATHCONF, the procedures that may wait, begin.
+func (s *server) volume(c *rpc.Call) int {
+	d := c.Args
+	path := d.Opaque(MNTPATHLEN)
+	if x, _, ok := s.table.ByPath(string(path)); ok {
+		return x.Volume
+	}
+	return 0
 }
 
 // null does nothing: the caller wants to know whether the program is there.

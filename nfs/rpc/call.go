@@ -73,6 +73,7 @@ type Call struct {
 	// the header included.
 	Need int
 
+	program    *Program // nil with procedure, and for what a flavor answers
 	procedure  *Procedure
 	status     callStatus
 	protection Protection  // of the flavor, nil for those that protect nothing
@@ -99,7 +100,7 @@ func (c *Call) Reset() {
 	c.args.Reset(nil)
 	c.Reply.Reset(nil)
 	c.Need = 0
-	c.procedure, c.protection = nil, nil
+	c.program, c.procedure, c.protection = nil, nil, nil
 	c.status = callStatus{}
 	c.header, c.before, c.behind, c.capacity = 0, 0, 0, 0
 	c.succeeded = false
@@ -109,6 +110,15 @@ func (c *Call) Reset() {
 // Procedure returns what the call runs, nil when it will be refused: then
 // Server.Run encodes the refusal and needs no particular place.
 func (c *Call) Procedure() *Procedure { return c.procedure }
+
+// Volume returns what the call depends on, by its program's account: see Program.
+// It is called before Run, or when Run has returned Wait or Grow.
+func (c *Call) Volume() int {
+	if c.program == nil || c.program.Volume == nil {
+		return 0
+	}
+	return c.program.Volume(c)
+}
 
 // Results returns the bare results of a call that Run has answered with SUCCESS,
 // without the header and without a flavor's wrapping. It reports false for every
@@ -216,4 +226,9 @@ type Program struct {
 	Name     string
 	Number   uint32
 	Versions []Version // ascending, without gaps between lowest and highest
+	// Volume, unless nil, returns a number for what the call may wait for that fails
+	// or hangs as a whole, such as a file system; 0 when there is none. It is called
+	// on a lane, before the procedure runs on a worker: it does not block, and leaves
+	// c as it is. It may believe what c says.
+	Volume func(c *Call) int
 }

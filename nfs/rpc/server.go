@@ -77,7 +77,7 @@ func (s *Server) find(c *Call) {
 			c.accept(acceptProcUnavail)
 			return
 		}
-		c.procedure = &procedures[c.Proc]
+		c.program, c.procedure = p, &procedures[c.Proc]
 		return
 	}
 	c.accept(acceptProgUnavail)

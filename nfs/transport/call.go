@@ -27,6 +27,7 @@ type call struct {
 	outcome rpc.Outcome
 	// toWorker says where the call goes when it has got its memory.
 	toWorker bool
+	share    int // of the workers, set when the call goes to one
 	parked   bool
 	key      drc.Key
 	keyed    bool

@@ -17,6 +17,9 @@ type Config struct {
 	Lanes int
 	// Workers is the number of threads for calls that may sleep.
 	Workers int
+	// Volumes is the highest number that the programs give a volume: see
+	// rpc.Program. None of them can have all workers.
+	Volumes int
 	// ReceiveBytes and SendBytes are each lane's arenas.
 	ReceiveBytes int
 	SendBytes    int

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/ringnfs/ringnfs/nfs/rpc"
 )
 
 func queued(q *workQueue, peer byte, xid uint32) {
@@ -13,9 +15,117 @@ func queued(q *workQueue, peer byte, xid uint32) {
 	q.put(c)
 }
 
+// volumeOf is a program whose calls are to the volume that their first argument names.
+var volumeOf = rpc.NewServer(&rpc.Program{
+	Name: "VOLUMES", Number: testProgram,
+	Versions: []rpc.Version{{Number: 1, Procedures: []rpc.Procedure{{Name: "NULL", Handle: func(*rpc.Call) rpc.Outcome { return rpc.Done }}}}},
+	Volume: func(c *rpc.Call) int {
+		d := c.Args
+		return int(d.Uint32())
+	},
+})
+
+// queuedFor queues a call to a volume.
+func queuedFor(t testing.TB, q *workQueue, peer byte, volume int) {
+	t.Helper()
+	c := &call{}
+	require.NoError(t, volumeOf.Parse(&c.Call, message(1, procNull, ask(volume))[markLen:], nil))
+	c.Peer = netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, peer}), 1000)
+	q.put(c)
+}
+
+// ready reports whether a worker would get a call now.
+func (q *workQueue) ready() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	_, ok := q.next()
+	return ok
+}
+
+func TestAVolumeThatHangsLeavesWorkersToTheOthers(t *testing.T) {
+	for _, c := range []struct{ workers, volumes, hung, others int }{
+		{32, 2, 24, 8}, {32, 4, 20, 4}, {32, 16, 17, 1}, {32, 40, 17, 1}, {8, 2, 6, 2}, {4, 2, 3, 1}, {2, 2, 2, 0}, {1, 2, 1, 0}, {32, 1, 32, 0},
+	} {
+		var q workQueue
+		q.init(c.workers, c.volumes)
+		for range 100 {
+			queuedFor(t, &q, 1, 1)
+		}
+		n := 0
+		for ; n < c.workers && q.ready(); n++ {
+			require.NotNil(t, q.take(idle))
+		}
+		require.Equal(t, c.hung, n, "%+v", c)
+		if c.others == 0 {
+			continue
+		}
+		for v := 2; v <= min(c.volumes, c.workers/2); v++ {
+			for range 50 {
+				queuedFor(t, &q, 2, v)
+			}
+		}
+		for v := 2; v <= min(c.volumes, c.workers/2); v++ {
+			for range c.others { // all of them hang, too
+				require.True(t, q.ready(), "%+v", c)
+				require.NotNil(t, q.take(idle))
+			}
+		}
+		require.Equal(t, c.workers, q.busy, "%+v", c)
+	}
+}
+
+func TestWorkersThatComeBackGoToWhoHasAPartLeft(t *testing.T) {
+	var q workQueue
+	q.init(8, 2)
+	for range 20 {
+		queuedFor(t, &q, 1, 1)
+	}
+	for range 6 {
+		require.Equal(t, 1, q.take(idle).share)
+	}
+	require.False(t, q.ready())
+	queuedFor(t, &q, 1, 0)
+	require.Equal(t, 0, q.take(idle).share, "what depends on no volume is not held up")
+	queuedFor(t, &q, 1, 2)
+	require.Equal(t, 2, q.take(0).share)
+	require.False(t, q.ready())
+	queuedFor(t, &q, 1, 2)
+	require.Equal(t, 1, q.take(1).share, "the turn is the first's, who has given one back")
+	require.Equal(t, 2, q.take(1).share, "the other has a part left")
+	require.Equal(t, 1, q.take(2).share)
+	require.False(t, q.ready())
+	q.close()
+	for range 12 {
+		require.Equal(t, 1, q.take(1).share, "at the end all is taken")
+	}
+	require.Nil(t, q.take(1))
+}
+
+func TestVolumesTakeTurnsAndPeersWithinThem(t *testing.T) {
+	var q workQueue
+	q.init(4, 2)
+	for range 3 {
+		queuedFor(t, &q, 1, 1)
+	}
+	queuedFor(t, &q, 2, 1)
+	queuedFor(t, &q, 3, 2)
+	queuedFor(t, &q, 3, 2)
+	q.close()
+	var got [][2]int
+	for done := idle; ; {
+		c := q.take(done)
+		if c == nil {
+			break
+		}
+		done = c.share
+		got = append(got, [2]int{c.share, int(c.Peer.Addr().As4()[3])})
+	}
+	require.Equal(t, [][2]int{{1, 1}, {2, 3}, {1, 2}, {2, 3}, {1, 1}, {1, 1}}, got)
+}
+
 func TestPeersTakeTurnsAtTheWorkers(t *testing.T) {
 	var q workQueue
-	q.init()
+	q.init(4, 1)
 	for xid := range uint32(1000) { // over as many connections
 		queued(&q, 1, xid)
 	}
@@ -25,7 +135,7 @@ func TestPeersTakeTurnsAtTheWorkers(t *testing.T) {
 	q.close()
 	var peers []byte
 	xids := map[byte]uint32{}
-	for c := q.take(); c != nil; c = q.take() {
+	for c := q.take(idle); c != nil; c = q.take(0) {
 		a := c.Peer.Addr().As4()
 		require.Equal(t, xids[a[3]], c.XID, "in the order in which they came")
 		xids[a[3]]++
@@ -33,16 +143,18 @@ func TestPeersTakeTurnsAtTheWorkers(t *testing.T) {
 	}
 	require.Equal(t, []byte{1, 2, 3, 1, 3, 1, 1}, peers[:7])
 	require.Len(t, peers, 1003)
-	require.Empty(t, q.byPeer)
+	require.Empty(t, q.shares[0].byPeer)
 }
 
 func TestAQueueThatIsFilledAndEmptiedAllocatesNothing(t *testing.T) {
 	var q workQueue
-	q.init()
+	q.init(4, 1)
 	c := &call{}
 	c.Peer = netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, 1}), 1000)
+	done := idle
 	require.Zero(t, testing.AllocsPerRun(100, func() {
 		q.put(c)
-		require.Same(t, c, q.take())
+		require.Same(t, c, q.take(done))
+		done = 0
 	}))
 }

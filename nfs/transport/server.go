@@ -52,7 +52,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: cfg, newRing: newKernelRing, tick: tick, done: make(chan struct{})}
-	s.queue.init()
+	s.queue.init(cfg.Workers, cfg.Volumes)
 	return s, nil
 }
 
@@ -166,14 +166,15 @@ func (s *Server) runWorker(place *rpc.Place, ready chan<- error) {
 		return
 	}
 	ready <- nil
-	for c := s.queue.take(); c != nil; c = s.queue.take() {
+	for c := s.queue.take(idle); c != nil; {
 		c.Place = place
-		cn := c.conn
+		cn, share := c.conn, c.share
 		c.outcome = cn.programs.Run(&c.Call)
 		// The lane runs as long as it has calls, unless it has failed.
 		if cn.lane.loop.Post(c) != nil {
 			cn.lane.forget(c)
 		}
+		c = s.queue.take(share)
 	}
 	s.cfg.Detach(place)
 }

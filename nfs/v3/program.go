@@ -88,5 +88,13 @@ func (s *server) program() *rpc.Program {
 		Name:     "nfs",
 		Number:   Number,
 		Versions: []rpc.Version{{Number: 3, Procedures: procedures}},
+		Volume:   s.volume,
 	}
+}
+
+// volume returns the volume of the call's first handle, with which all arguments
+// begin. RENAME and LINK have two, but of one export only.
+func (s *server) volume(c *rpc.Call) int {
+	d := c.Args
+	return s.table.Volume(decodeHandle(&d))
 }

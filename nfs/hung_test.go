@@ -1,0 +1,58 @@
+package nfs_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ringnfs/ringnfs/nfs"
+	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/nfstest"
+	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
+	"github.com/ringnfs/ringnfs/nfs/vfs/faultfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
+)
+
+func TestAFileSystemThatHangsLeavesTheOthersServed(t *testing.T) {
+	noLeaks(t)
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	f := faultfs.Wrap(memfs.New(memfs.Config{Mode: 0o777}), seed)
+	dir := exportDir(t)
+	cfg := config(t, dir)
+	cfg.Exports = append(cfg.Exports, nfs.Export{Dir: "/hangs", FS: f, Squash: export.SquashNone})
+	s := start(t, cfg)
+	c := s.dial()
+	root, hangs := mnt(t, c, dir), mnt(t, c, "/hangs")
+
+	gate := faultfs.NewGate()
+	t.Cleanup(gate.Open)
+	f.Add(faultfs.Rule{Gate: gate})
+	var waiting []*nfstest.Pending
+	for i := range 100 {
+		waiting = append(waiting, c.Start(nfstest.Getattr, &nfs3.GETATTR3args{Object: hangs}),
+			c.Start(nfstest.Mkdir, &nfs3.MKDIR3args{Where: nfstest.At(hangs, fmt.Sprint(i))}))
+	}
+	for range 6 { // of 8 workers, 2 are the other's
+		<-gate.Entered()
+	}
+	for i, client := range []*nfstest.Client{c, s.dial()} { // of the same peer
+		name := fmt.Sprint("directory ", i)
+		mkdir(t, client, root, name, 0o755)
+		require.Contains(t, client.Names(root), name)
+		mnt(t, client, dir)
+	}
+	select {
+	case <-gate.Entered():
+		t.Fatal("a worker that is kept for others was taken")
+	default:
+	}
+	gate.Open()
+	for _, p := range waiting {
+		_, err := p.Wait()
+		require.NoError(t, err)
+	}
+	require.Len(t, c.Names(hangs), 100)
+}
