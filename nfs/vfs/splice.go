@@ -14,8 +14,10 @@ type Pipe struct {
 type Splicer interface {
 	// Splice is Read with a pipe in the place of memory: n is at most p.Room, and
 	// moved bytes are in the pipe when it returns, with OK; with any other status
-	// the pipe is as it was. Fewer than n bytes without eof are possible. What
-	// the pages hold may change until they have been sent, as others write to
-	// the file; the number of bytes does not.
+	// the pipe is as it was. NotSupp says that the data has to go through memory:
+	// the file system cannot, or its pages do not all fit. Fewer than n bytes
+	// without eof are possible, of a file that shrinks meanwhile. What the pages
+	// hold may change until they have been sent, as others write to the file; the
+	// number of bytes does not.
 	Splice(c *Cred, h Handle, off uint64, n int, p *Pipe, a *Attr) (moved int, eof bool, s Status)
 }

@@ -39,9 +39,15 @@ func (v *View) Splice(c *vfs.Cred, h vfs.Handle, off uint64, n int, p *vfs.Pipe,
 	if left := size - off; uint64(n) > left {
 		n = int(left)
 	}
-	if n = min(n, p.Room); n == 0 {
+	if n == 0 {
 		v.fs.fill(a, &v.st)
 		return 0, false, vfs.OK
+	}
+	if int(off%pageSize)+n > p.Room {
+		// Each page takes a place in the pipe, also one of which it has a part. A
+		// reply that is short without need costs another call, and there are clients
+		// that take it for the end of the file.
+		return 0, false, vfs.NotSupp
 	}
 	if v.lane {
 		if s = v.cached(fd, off, n); s != vfs.OK {
@@ -85,6 +91,8 @@ func (v *View) spliceEnd(e *entry, off uint64, moved int, a *vfs.Attr) (int, boo
 	return moved, eof, vfs.OK
 }
 
+var pageSize = uint64(unix.Getpagesize())
+
 // cachestat's number is the same on all architectures that this is built for.
 const sysCachestat = 451
 
@@ -96,8 +104,7 @@ type cachestatResult struct{ cache, dirty, writeback, evicted, recentlyEvicted u
 // they are not, and NotSupp when the kernel does not tell: before Linux 6.5, and of
 // files of others where the process has no rights over them.
 func (v *View) cached(fd int, off uint64, n int) vfs.Status {
-	page := uint64(unix.Getpagesize())
-	first := off &^ (page - 1)
+	first := off &^ (pageSize - 1)
 	v.csRange = cachestatRange{off: first, len: off + uint64(n) - first}
 	_, _, errno := unix.RawSyscall6(sysCachestat, uintptr(fd), uintptr(unsafe.Pointer(&v.csRange)), uintptr(unsafe.Pointer(&v.cs)), 0, 0, 0)
 	if errno != 0 {
@@ -106,7 +113,7 @@ func (v *View) cached(fd int, off uint64, n int) vfs.Status {
 		}
 		return vfs.NotSupp
 	}
-	if pages := (v.csRange.len + page - 1) / page; v.cs.cache < pages {
+	if pages := (v.csRange.len + pageSize - 1) / pageSize; v.cs.cache < pages {
 		return vfs.Again
 	}
 	return vfs.OK
