@@ -1,0 +1,116 @@
+package nfs_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/transport"
+)
+
+// fileSystems are those that paths are tried on, and what makes them.
+var fileSystems = []struct {
+	name string
+	mkfs []string // nothing for one in memory
+}{
+	{"ext4", []string{"mkfs.ext4", "-q", "-F", "-m", "0"}},
+	{"xfs", []string{"mkfs.xfs", "-q", "-f"}},
+	{"btrfs", []string{"mkfs.btrfs", "-q", "-f"}},
+	{"tmpfs", nil},
+}
+
+// mounted returns the root of a fresh file system, which is gone when the test has
+// ended.
+func mounted(t *testing.T, mkfs []string) string {
+	t.Helper()
+	needRoot(t)
+	if len(mkfs) > 0 {
+		if _, err := exec.LookPath(mkfs[0]); err != nil {
+			t.Skipf("needs %s: %v", mkfs[0], err)
+		}
+	}
+	base, err := os.MkdirTemp("/dev/shm", "ringnfs-fs-") // in memory: what the discs are like is not the matter
+	if err != nil {
+		base = t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(base) })
+	at := filepath.Join(base, "mnt")
+	require.NoError(t, os.Mkdir(at, 0o755))
+	if len(mkfs) == 0 {
+		if err := unix.Mount("none", at, "tmpfs", 0, "size=200m"); err != nil {
+			t.Skipf("needs mounts of tmpfs: %v", err)
+		}
+	} else {
+		image := filepath.Join(base, "img")
+		require.NoError(t, os.WriteFile(image, nil, 0o600))
+		require.NoError(t, os.Truncate(image, 400<<20)) // xfs wants 300 MiB
+		out, err := exec.Command(mkfs[0], append(mkfs[1:len(mkfs):len(mkfs)], image)...).CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		if out, err := exec.Command("mount", "-o", "loop", image, at).CombinedOutput(); err != nil {
+			t.Skipf("needs loop mounts of %s: %s", mkfs[0], strings.TrimSpace(string(out)))
+		}
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command("umount", at).CombinedOutput(); err != nil {
+			t.Errorf("umount: %s", out)
+			_ = exec.Command("umount", "-l", at).Run()
+		}
+	})
+	require.NoError(t, os.Chmod(at, 0o755))
+	return at
+}
+
+// onEveryPath runs f with a server for each way in which the data of READs leaves,
+// on each file system, and holds at the end that it has left in that way and that
+// nothing is kept.
+func onEveryPath(t *testing.T, f func(t *testing.T, s *testServer, dir string)) {
+	for _, fs := range fileSystems {
+		t.Run(fs.name, func(t *testing.T) {
+			dir := mounted(t, fs.mkfs)
+			for _, path := range []transport.ReadPath{transport.PathCopy, transport.PathSplice, transport.PathZeroCopy, transport.PathAuto} {
+				t.Run(path.String(), func(t *testing.T) {
+					noLeaks(t)
+					cfg := config(t, dir)
+					cfg.ReadPath = path
+					s := start(t, cfg)
+					s.mount() // it serves
+					f(t, s, dir)
+					s.left(path)
+					s.stop()
+				})
+			}
+		})
+	}
+}
+
+// left holds that data has left by this path. On loopback, auto is splice.
+func (s *testServer) left(path transport.ReadPath) {
+	s.t.Helper()
+	var all transport.Stats
+	eventually(s.t, func() bool {
+		all = transport.Stats{}
+		for _, l := range s.Sent() {
+			all.Plain += l.Plain
+			all.Spliced += l.Spliced
+			all.ZeroCopy += l.ZeroCopy
+			all.Pinned += l.Pinned
+		}
+		return all.Pinned == 0
+	}, "sends without a copy are notified")
+	s.t.Logf("plain %d, spliced %d, zero-copy %d", all.Plain, all.Spliced, all.ZeroCopy)
+	switch path {
+	case transport.PathCopy:
+		require.Zero(s.t, all.Spliced+all.ZeroCopy)
+	case transport.PathZeroCopy:
+		require.NotZero(s.t, all.ZeroCopy)
+		require.Zero(s.t, all.Spliced)
+	default:
+		require.NotZero(s.t, all.Spliced)
+		require.Zero(s.t, all.ZeroCopy)
+	}
+}
