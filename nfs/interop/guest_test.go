@@ -20,6 +20,8 @@ import (
 // script on it.
 type guest struct {
 	fs      string            // what the server exports: tmpfs, ext4, ...
+	server  []string          // a server command instead, and its arguments
+	port    int               // where that one listens when it is ready
 	script  string            // file in testdata
 	args    []string          // of the script
 	env     map[string]string // of the script
@@ -51,7 +53,16 @@ func (g guest) run(t *testing.T) outcome {
 		g.timeout = 3 * time.Minute
 	}
 	logs := logDir(t)
-	args := []string{"--server", "ringnfs:" + orElse(g.fs, "tmpfs"), "--timeout", fmt.Sprint(int(g.timeout.Seconds())), "--logs", logs, "-v"}
+	args := []string{"--timeout", fmt.Sprint(int(g.timeout.Seconds())), "--logs", logs, "-v"}
+	if len(g.server) > 0 {
+		words := make([]string, len(g.server))
+		for i, w := range g.server {
+			words[i] = quote(w)
+		}
+		args = append(args, "--server-cmd", "exec "+strings.Join(words, " "), "--port", fmt.Sprint(g.port))
+	} else {
+		args = append(args, "--server", "ringnfs:"+orElse(g.fs, "tmpfs"))
+	}
 	for flag, value := range map[string]string{
 		"--server-flags": g.flags, "--opts": g.opts, "--vers": g.vers, "--size": g.size, "--pcap": g.pcap, "--pcap-filter": g.filter,
 	} {

@@ -8,10 +8,11 @@
 # REPO   the tree that git commits and clones (default /usr/include/linux)
 # FILES  how many files the step dir creates (default 5000)
 # BIGMB  size in MiB of the file of the step big (default 256)
+# FIOMB  size in MiB of the smaller one of the two files of the step fio (default 32)
 set -u
 export LC_ALL=C GIT_CONFIG_GLOBAL=/tmp/gitconfig
 umask 022
-: "${TREE:=/usr/include}" "${REPO:=/usr/include/linux}" "${FILES:=5000}" "${BIGMB:=256}"
+: "${TREE:=/usr/include}" "${REPO:=/usr/include/linux}" "${FILES:=5000}" "${BIGMB:=256}" "${FIOMB:=32}"
 export FILES
 FAILED=0
 [ -d "${MNT:-}" ] && cd "$MNT" || exit 99
@@ -227,8 +228,8 @@ t_sqlite() {
 
 # fio with verification: through the page cache, and deep with O_DIRECT.
 t_fio() {
-  fio --name=v --filename=fiof --size=32m --rw=randrw --bsrange=512-128k --ioengine=psync --verify=crc32c --verify_fatal=1 --do_verify=1 --randrepeat=0 --runtime=40 --output=/tmp/fio
-  fio --name=d --filename=fiod --size=64m --rw=randwrite --bs=64k --ioengine=libaio --iodepth=16 --direct=1 --verify=crc32c --verify_fatal=1 --do_verify=1 --randrepeat=0 --output=/tmp/fio2
+  fio --name=v --filename=fiof --size="$FIOMB"m --rw=randrw --bsrange=512-128k --ioengine=psync --verify=crc32c --verify_fatal=1 --do_verify=1 --randrepeat=0 --runtime=40 --output=/tmp/fio
+  fio --name=d --filename=fiod --size=$((2 * FIOMB))m --rw=randwrite --bs=64k --ioengine=libaio --iodepth=16 --direct=1 --verify=crc32c --verify_fatal=1 --do_verify=1 --randrepeat=0 --output=/tmp/fio2
   rm fiof fiod
   grep -h 'err=' /tmp/fio /tmp/fio2 | tr '\n' ' '
 }

@@ -1,0 +1,121 @@
+//go:build interop
+
+package interop
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ringnfs/ringnfs/uring"
+)
+
+// setting is a server with a file system, and the steps of smoke.sh on it.
+type setting struct {
+	name  string
+	fs    string
+	flags string // of ringnfs serve
+	opts  string // of the mount
+	steps []string
+}
+
+// fileSystems are those that READs are tried on, each with a way to mount it, so
+// that READs of all sizes come in.
+var fileSystems = []struct{ fs, opts string }{
+	{"ext4", "nconnect=4,rsize=1048576,wsize=1048576"},
+	{"xfs", "nconnect=1,rsize=1048576,wsize=1048576"},
+	{"btrfs", "nconnect=2,rsize=262144,wsize=1048576"},
+	{"tmpfs", "nconnect=4,rsize=65536,wsize=65536"},
+}
+
+// readers are the steps that read much of what they have written, and look at each
+// byte.
+var readers = []string{"big", "oddio", "mmap", "fio"}
+
+// least makes the steps do still less than less does.
+var least = map[string]string{
+	"TREE": "/usr/include/asm-generic", "REPO": "/usr/include/asm-generic", "FILES": "200", "BIGMB": "16", "FIOMB": "8",
+}
+
+// TestWorkloadWithEveryReadPath forces each way in which READ data leaves, on each
+// file system. One of each way does what TestWorkload does, the others what reads.
+func TestWorkloadWithEveryReadPath(t *testing.T) {
+	for i, path := range []string{"copy", "splice", "zc", "auto"} {
+		var list []setting
+		for k, f := range fileSystems {
+			s := setting{f.fs, f.fs, "--read-path " + path, f.opts, readers}
+			if i == k {
+				s.steps = short
+			}
+			list = append(list, s)
+		}
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			workload(t, list)
+		})
+	}
+}
+
+// TestWorkloadWithoutKernelFeatures switches off each io_uring feature that the
+// server makes use of, and then everything, where data leaves by itself.
+func TestWorkloadWithoutKernelFeatures(t *testing.T) {
+	// What the server has no use for makes no difference: it goes with the rest.
+	const unused = uring.ReadMultishot | uring.SendVectorized | uring.FixedInstall | uring.Ftruncate | uring.Pipe
+	const optional = uring.AllFeatures &^ uring.RecvMultishot
+	const ofZeroCopy = uring.SendZC | uring.SendMsgZC | uring.ZCReportUsage
+	names := func(f uring.Feature) []string { return strings.Split(f.String(), "+") }
+	lists := map[string][]setting{}
+	i := 0
+	add := func(path, name string, without []string) {
+		f := fileSystems[i%len(fileSystems)]
+		i++
+		flags := "--read-path " + path + " --without " + strings.Join(without, ",")
+		lists[path] = append(lists[path], setting{name, f.fs, flags, f.opts, readers})
+	}
+	for _, name := range names(ofZeroCopy) {
+		add("zc", name, []string{name})
+	}
+	for k, name := range names(optional &^ unused &^ ofZeroCopy) {
+		add([]string{"splice", "zc"}[k%2], name, []string{name})
+	}
+	for _, path := range []string{"zc", "splice", "zc", "splice"} { // each file system
+		add(path, "EVERYTHING-"+fileSystems[i%len(fileSystems)].fs, names(optional))
+	}
+	for path, list := range lists {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			workload(t, list)
+		})
+	}
+}
+
+// workload runs the steps of each setting, with a server for each, on one guest.
+func workload(t *testing.T, list []setting) {
+	t.Helper()
+	need(t, "git", "sqlite3", "fio", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs")
+	const port = 2049
+	g := guest{
+		vers: "none", script: "paths.sh", env: least, timeout: 8 * time.Minute, port: port + len(list) - 1,
+		server: []string{filepath.Join(here, "testdata", "paths-server.sh"), program},
+	}
+	var wanted []string
+	for i, s := range list {
+		g.server = append(g.server, fmt.Sprint(s.fs, " ", port+i, " ", s.flags))
+		g.args = append(g.args, fmt.Sprint(s.name, " ", port+i, " ", s.opts, " ", strings.Join(s.steps, " ")))
+		for _, step := range s.steps {
+			wanted = append(wanted, s.name+"/"+step)
+		}
+	}
+	o := g.run(t)
+	o.steps(t, wanted...)
+	// A server that keeps something to the end says so with its status.
+	status, err := os.ReadFile(filepath.Join(o.logs, "server.rc"))
+	require.NoError(t, err)
+	assert.Equal(t, "0\n", string(status), "the servers' status\n%s", o.serverLog())
+}
