@@ -167,7 +167,7 @@ func TestEveryByteOfEveryReadIsTheFiles(t *testing.T) {
 				forget(t, f)
 			}
 			clients := []*nfstest.Client{c, s.dial(), s.dial()}
-			together(t, len(clients), func(i int, rng *rand.Rand) error { return readAll(clients[i], h, data, rng, 25) })
+			together(t, len(clients), func(i int, rng *rand.Rand) error { return readAll(clients[i], h, data, rng, 15) })
 		}
 		require.NoError(t, os.Remove(f.Name()))
 	})
@@ -269,7 +269,7 @@ func TestResetInTheMiddleOfReadsHarmsNobody(t *testing.T) {
 		h := lookup(t, c, root, name)
 		together(t, 3, func(i int, rng *rand.Rand) error {
 			if i == 0 {
-				return readAll(c, h, data, rng, 50)
+				return readAll(c, h, data, rng, 30)
 			}
 			for round := range uint32(8) {
 				dying, err := net.Dial("tcp", s.addr())
