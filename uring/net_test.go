@@ -101,6 +101,27 @@ func TestFailedZeroCopySendSaysWhetherANotificationFollows(t *testing.T) {
 	nothing(t, r)
 }
 
+// Who takes an error for the last completion uses the memory again too early, and
+// meets a completion that is nobody's.
+func TestZeroCopySendThatHadBegunOwesANotificationAlsoWhenItFails(t *testing.T) {
+	inEveryMode(t, Config{}, func(t *testing.T, r *Ring) {
+		need(t, r, SendZC|ZCReportUsage)
+		a, _ := tcpPair(t)
+		m := memory(t, 4096)
+		require.NoError(t, unix.Shutdown(a, unix.SHUT_WR))
+		entry(t, r, 5, func(s *SQE) { s.PrepSendZC(a, m, unix.MSG_NOSIGNAL); s.AddRecvSendFlags(ReportUsage) })
+		c := next(t, r)
+		require.Equal(t, unix.EPIPE, c.Errno())
+		require.True(t, c.More())
+		c = next(t, r)
+		require.Equal(t, uint64(5), c.UserData)
+		require.True(t, c.Notif())
+		require.False(t, c.More())
+		require.True(t, c.Copied(), "nothing was sent without a copy")
+		nothing(t, r)
+	})
+}
+
 func TestAcceptMultishotIntoFixedFiles(t *testing.T) {
 	inEveryMode(t, Config{}, func(t *testing.T, r *Ring) {
 		l := listener(t)

@@ -50,6 +50,14 @@ func (o *Op) CompleteFlags(res int32, flags uint32) { o.answer(res, flags, true)
 // Fail completes the operation with an error.
 func (o *Op) Fail(errno unix.Errno) { o.answer(-int32(errno), 0, true) }
 
+// FailBegun fails a zero-copy send that the kernel had begun: the notification,
+// which Notify sends, is still to come. Linux does so with all errors but those of
+// the entry itself.
+func (o *Op) FailBegun(errno unix.Errno) {
+	o.begun = o.ZeroCopy()
+	o.answer(-int32(errno), 0, true)
+}
+
 // More gives a multishot operation one completion of several. It returns
 // false when a fault made it the final one.
 func (o *Op) More(res int32) bool { return o.answer(res, 0, false) }
@@ -140,7 +148,7 @@ func (o *Op) answer(res int32, flags uint32, final bool) bool {
 	switch {
 	case !final:
 		flags |= abi.CQEMore
-	case o.ZeroCopy() && res >= 0:
+	case o.ZeroCopy() && (res >= 0 || o.begun):
 		flags |= abi.CQEMore
 		o.owedZC = true
 		next = r.unlink(o)

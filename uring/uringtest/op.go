@@ -33,6 +33,7 @@ type Op struct {
 	chain   *Op // the first of the chain, which orders completions
 	state   opState
 	owedZC  bool // the notification is still to come
+	begun   bool // a zero-copy send that owes one whatever its result is
 	held    int  // completions that are not in the queue yet
 	unread  int  // completions that were not harvested yet
 	dropped bool // was ended by a cancel

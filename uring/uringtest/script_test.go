@@ -179,3 +179,25 @@ func TestMisuseOfAGroupFailsTheTest(t *testing.T) {
 	r.SQE()
 	require.Len(t, f.errors, 4)
 }
+
+func TestZeroCopySendThatHadBegunOwesANotificationAlsoWhenItFails(t *testing.T) {
+	r := New(t, Options{})
+	m := offHeap(t, 8)
+	prepare(t, r, 1, func(s *uring.SQE) { s.PrepSendZC(5, m, 0) })
+	prepare(t, r, 2, func(s *uring.SQE) { s.PrepSendZC(5, m, 0) })
+	submit(t, r)
+	ops := r.Ops()
+	ops[0].FailBegun(unix.ENOMEM)
+	ops[1].Fail(unix.EBADF)
+	c := harvest(r)
+	require.Len(t, c, 2)
+	require.Equal(t, unix.ENOMEM, c[0].Errno())
+	require.True(t, c[0].More())
+	require.Equal(t, unix.EBADF, c[1].Errno())
+	require.False(t, c[1].More())
+	ops[0].Notify(true)
+	c = harvest(r)
+	require.Len(t, c, 1)
+	require.True(t, c[0].Notif())
+	require.False(t, c[0].More())
+}
