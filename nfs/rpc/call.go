@@ -72,6 +72,9 @@ type Call struct {
 	// Server.Run returns, it is how many bytes of memory Reply must be reset with,
 	// the header included.
 	Need int
+	// Brief is set with Wait by a procedure that will hardly sleep on a worker
+	// either: the transport may hand such calls over in batches.
+	Brief bool
 
 	program    *Program // nil with procedure, and for what a flavor answers
 	procedure  *Procedure
@@ -99,7 +102,7 @@ func (c *Call) Reset() {
 	c.Args.Reset(nil)
 	c.args.Reset(nil)
 	c.Reply.Reset(nil)
-	c.Need = 0
+	c.Need, c.Brief = 0, false
 	c.program, c.procedure, c.protection = nil, nil, nil
 	c.status = callStatus{}
 	c.header, c.before, c.behind, c.capacity = 0, 0, 0, 0

@@ -19,7 +19,7 @@ import (
 // GARBAGE_ARGS, SYSTEM_ERR or AUTH_ERROR. Run blocks only as long as the procedure does.
 func (s *Server) Run(c *Call) Outcome {
 	c.succeeded = false
-	c.Need = 0
+	c.Need, c.Brief = 0, false
 	c.Tail, c.TailLen, c.TailPad = nil, 0, 0
 	c.Reply.Truncate(0)
 	if c.status.kind != kindRun {

@@ -29,8 +29,13 @@ type call struct {
 	toWorker bool
 	share    int // of the workers, set when the call goes to one
 	parked   bool
-	key      drc.Key
-	keyed    bool
+	// brief and the next are for the workers' queue: see brief.go.
+	brief bool
+	size  int
+	since uint32
+	epoch uint32
+	key   drc.Key
+	keyed bool
 	// replay is another call's reply, for a call that was sent twice.
 	replay   []byte
 	replayed bool
@@ -180,7 +185,7 @@ func (l *lane) proceed(c *call) {
 	}
 	c.Reply.Reset(c.reply.Bytes()[markLen:])
 	c.pipes.lane = nil
-	l.srv.queue.put(c)
+	l.kick = l.srv.queue.put(c) || l.kick
 }
 
 // park makes c independent of the buffer that is being parsed: it holds the
@@ -231,8 +236,17 @@ func (l *lane) broken(c *call, why string) {
 	cn.kill("server fault")
 }
 
-// Run is the return of a call from a worker, on the lane's thread.
+// Run is the return of a chain of calls from workers, on the lane's thread.
 func (c *call) Run() {
+	for c != nil {
+		next := c.next
+		c.next = nil
+		c.back()
+		c = next
+	}
+}
+
+func (c *call) back() {
 	l := c.conn.lane
 	c.pipes.lane = l
 	if c.replayed {

@@ -62,6 +62,7 @@ type lane struct {
 	spilled   connList          // in the middle of a record, in a send slab
 	waiting   [classes]callList // calls that wait for a reply buffer
 	returned  bool              // a slab has come back since the last look
+	kick      bool              // brief calls have been put for workers in this turn
 	calls     *call             // pool
 	parsing   parsing
 	segs      []bufring.Segment
@@ -229,6 +230,10 @@ func (l *lane) Turn() {
 		}
 		clear(l.working)
 		l.relieve()
+	}
+	if l.kick {
+		l.kick = false
+		l.srv.queue.kick(l.place.Index)
 	}
 	l.group.Publish()
 	l.feed()

@@ -19,7 +19,6 @@ type workQueue struct {
 	least   int // workers that each volume can have at any time
 
 	mu     sync.Mutex
-	cond   sync.Cond
 	shares []share    // guarded by mu: of volumes; the first is of calls that depend on none
 	turn   int        // guarded by mu: the share that is asked first
 	busy   int        // guarded by mu: workers that run a call
@@ -27,6 +26,19 @@ type workQueue struct {
 	calls  int        // guarded by mu: in the queue
 	spare  *peerCalls // guarded by mu
 	closed bool       // guarded by mu
+
+	resting *sleeper // guarded by mu: workers that wait and have not been sent for, the last to come first
+	coming  int      // guarded by mu: workers that have been, and are not here yet
+
+	// For brief calls (brief.go), guarded by mu.
+	lanes    []briefs
+	brief    int    // workers at brief calls
+	epoch    uint32 // counts how often those have been written off
+	watched  bool   // the patrol is up
+	round    uint32 // of the patrol
+	rescuers int    // workers that it has sent last
+
+	guard sleeper // the patrol's
 }
 
 // share is what the queue knows of one volume, or of several where there are more
@@ -46,8 +58,8 @@ type peerCalls struct {
 }
 
 // init makes the queue ready for calls to volumes 0 to volumes.
-func (q *workQueue) init(workers, volumes int) {
-	q.cond.L = &q.mu
+func (q *workQueue) init(lanes, workers, volumes int) {
+	q.lanes = make([]briefs, lanes)
 	q.workers = workers
 	n := max(1, min(volumes, workers/2))
 	if n > 1 {
@@ -68,10 +80,16 @@ func (q *workQueue) share(volume int) int {
 	return 1 + (volume-1)%(len(q.shares)-1)
 }
 
-func (q *workQueue) put(c *call) {
+// put leaves c to the workers. With kick the lane has to call kick at the end of its
+// turn, so that somebody comes for it.
+func (q *workQueue) put(c *call) (kick bool) {
 	a := c.Peer.Addr()
+	if c.brief = c.Brief; c.brief {
+		_, c.size = c.ArgsHead(0)
+	}
 	c.share = q.share(c.Volume())
 	q.mu.Lock()
+	c.since = q.round
 	s := &q.shares[c.share]
 	p := s.byPeer[a]
 	if p == nil {
@@ -86,8 +104,13 @@ func (q *workQueue) put(c *call) {
 	}
 	p.calls.push(c)
 	q.calls++
+	var w *sleeper
+	if !c.brief {
+		w = q.send(nil)
+	}
 	q.mu.Unlock()
-	q.cond.Signal()
+	w.wake()
+	return c.brief
 }
 
 // line makes p the last whose turn it is.
@@ -104,24 +127,51 @@ func (s *share) line(p *peerCalls) {
 // idle is what a worker gives take when it has run no call yet.
 const idle = -1
 
-// take waits for a call. It returns nil when the queue is closed and empty. done is
-// the share of the call that the worker has run before.
-func (q *workQueue) take(done int) *call {
+// take waits for a call, at at. It returns nil when the queue is closed and empty.
+// done is the share of the call that the worker has run before.
+func (q *workQueue) take(done int, at *sleeper) *call {
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	if done >= 0 {
 		q.leave(done)
 	}
 	i, ok := q.next()
 	for !ok {
 		if q.closed {
+			q.mu.Unlock()
 			return nil
 		}
 		// Nobody else needs to be woken for the worker that has just been free: it
 		// has found nothing that it may take.
-		q.cond.Wait()
+		at.next, q.resting = q.resting, at
+		q.mu.Unlock()
+		at.sleep(0)
+		q.mu.Lock()
+		q.coming--
 		i, ok = q.next()
 	}
+	c, w := q.pop(i)
+	q.mu.Unlock()
+	w.wake()
+	return c
+}
+
+// send takes a resting worker, if there is one, off the list and puts it before
+// the others, who are to be woken when mu is released. mu is held.
+func (q *workQueue) send(others *sleeper) *sleeper {
+	s := q.resting
+	if s == nil {
+		return others // all are at work, and look here before they rest
+	}
+	q.resting = s.next
+	q.coming++
+	s.next = others
+	return s
+}
+
+// pop takes the next call of a share, for which the worker enters it. Whoever takes
+// a call that sleeps leaves no other behind that nobody comes for: it wakes w when
+// mu is released. mu is held.
+func (q *workQueue) pop(i int) (c *call, w *sleeper) {
 	q.enter(i)
 	q.turn = i + 1
 	q.calls--
@@ -130,14 +180,23 @@ func (q *workQueue) take(done int) *call {
 	if s.first = p.next; s.first == nil {
 		s.last = nil
 	}
-	c := p.calls.pop()
+	c = p.calls.pop()
 	if p.calls.head != nil {
 		s.line(p)
 	} else {
 		delete(s.byPeer, p.peer)
 		p.next, q.spare = q.spare, p
 	}
-	return c
+	if c.brief {
+		c.epoch = q.epoch
+		q.brief++
+		q.lanes[c.conn.lane.place.Index].busy++
+	} else if q.brief == 0 && q.coming == 0 {
+		if _, ok := q.next(); ok {
+			w = q.send(nil)
+		}
+	}
+	return c, w
 }
 
 // next returns a share that has calls and may have one more worker. mu is held, as
@@ -174,6 +233,11 @@ func (q *workQueue) leave(i int) {
 func (q *workQueue) close() {
 	q.mu.Lock()
 	q.closed = true
+	var all *sleeper
+	for q.resting != nil {
+		all = q.send(all)
+	}
 	q.mu.Unlock()
-	q.cond.Broadcast()
+	all.wake()
+	q.guard.wake()
 }

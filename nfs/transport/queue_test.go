@@ -47,13 +47,13 @@ func TestAVolumeThatHangsLeavesWorkersToTheOthers(t *testing.T) {
 		{32, 2, 24, 8}, {32, 4, 20, 4}, {32, 16, 17, 1}, {32, 40, 17, 1}, {8, 2, 6, 2}, {4, 2, 3, 1}, {2, 2, 2, 0}, {1, 2, 1, 0}, {32, 1, 32, 0},
 	} {
 		var q workQueue
-		q.init(c.workers, c.volumes)
+		q.init(1, c.workers, c.volumes)
 		for range 100 {
 			queuedFor(t, &q, 1, 1)
 		}
 		n := 0
 		for ; n < c.workers && q.ready(); n++ {
-			require.NotNil(t, q.take(idle))
+			require.NotNil(t, q.take(idle, nil))
 		}
 		require.Equal(t, c.hung, n, "%+v", c)
 		if c.others == 0 {
@@ -67,7 +67,7 @@ func TestAVolumeThatHangsLeavesWorkersToTheOthers(t *testing.T) {
 		for v := 2; v <= min(c.volumes, c.workers/2); v++ {
 			for range c.others { // all of them hang, too
 				require.True(t, q.ready(), "%+v", c)
-				require.NotNil(t, q.take(idle))
+				require.NotNil(t, q.take(idle, nil))
 			}
 		}
 		require.Equal(t, c.workers, q.busy, "%+v", c)
@@ -76,34 +76,34 @@ func TestAVolumeThatHangsLeavesWorkersToTheOthers(t *testing.T) {
 
 func TestWorkersThatComeBackGoToWhoHasAPartLeft(t *testing.T) {
 	var q workQueue
-	q.init(8, 2)
+	q.init(1, 8, 2)
 	for range 20 {
 		queuedFor(t, &q, 1, 1)
 	}
 	for range 6 {
-		require.Equal(t, 1, q.take(idle).share)
+		require.Equal(t, 1, q.take(idle, nil).share)
 	}
 	require.False(t, q.ready())
 	queuedFor(t, &q, 1, 0)
-	require.Equal(t, 0, q.take(idle).share, "what depends on no volume is not held up")
+	require.Equal(t, 0, q.take(idle, nil).share, "what depends on no volume is not held up")
 	queuedFor(t, &q, 1, 2)
-	require.Equal(t, 2, q.take(0).share)
+	require.Equal(t, 2, q.take(0, nil).share)
 	require.False(t, q.ready())
 	queuedFor(t, &q, 1, 2)
-	require.Equal(t, 1, q.take(1).share, "the turn is the first's, who has given one back")
-	require.Equal(t, 2, q.take(1).share, "the other has a part left")
-	require.Equal(t, 1, q.take(2).share)
+	require.Equal(t, 1, q.take(1, nil).share, "the turn is the first's, who has given one back")
+	require.Equal(t, 2, q.take(1, nil).share, "the other has a part left")
+	require.Equal(t, 1, q.take(2, nil).share)
 	require.False(t, q.ready())
 	q.close()
 	for range 12 {
-		require.Equal(t, 1, q.take(1).share, "at the end all is taken")
+		require.Equal(t, 1, q.take(1, nil).share, "at the end all is taken")
 	}
-	require.Nil(t, q.take(1))
+	require.Nil(t, q.take(1, nil))
 }
 
 func TestVolumesTakeTurnsAndPeersWithinThem(t *testing.T) {
 	var q workQueue
-	q.init(4, 2)
+	q.init(1, 4, 2)
 	for range 3 {
 		queuedFor(t, &q, 1, 1)
 	}
@@ -113,7 +113,7 @@ func TestVolumesTakeTurnsAndPeersWithinThem(t *testing.T) {
 	q.close()
 	var got [][2]int
 	for done := idle; ; {
-		c := q.take(done)
+		c := q.take(done, nil)
 		if c == nil {
 			break
 		}
@@ -125,7 +125,7 @@ func TestVolumesTakeTurnsAndPeersWithinThem(t *testing.T) {
 
 func TestPeersTakeTurnsAtTheWorkers(t *testing.T) {
 	var q workQueue
-	q.init(4, 1)
+	q.init(1, 4, 1)
 	for xid := range uint32(1000) { // over as many connections
 		queued(&q, 1, xid)
 	}
@@ -135,7 +135,7 @@ func TestPeersTakeTurnsAtTheWorkers(t *testing.T) {
 	q.close()
 	var peers []byte
 	xids := map[byte]uint32{}
-	for c := q.take(idle); c != nil; c = q.take(0) {
+	for c := q.take(idle, nil); c != nil; c = q.take(0, nil) {
 		a := c.Peer.Addr().As4()
 		require.Equal(t, xids[a[3]], c.XID, "in the order in which they came")
 		xids[a[3]]++
@@ -148,13 +148,13 @@ func TestPeersTakeTurnsAtTheWorkers(t *testing.T) {
 
 func TestAQueueThatIsFilledAndEmptiedAllocatesNothing(t *testing.T) {
 	var q workQueue
-	q.init(4, 1)
+	q.init(1, 4, 1)
 	c := &call{}
 	c.Peer = netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, 1}), 1000)
 	done := idle
 	require.Zero(t, testing.AllocsPerRun(100, func() {
 		q.put(c)
-		require.Same(t, c, q.take(done))
+		require.Same(t, c, q.take(done, nil))
 		done = 0
 	}))
 }

@@ -52,7 +52,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: cfg, newRing: newKernelRing, tick: tick, done: make(chan struct{})}
-	s.queue.init(cfg.Workers, cfg.Volumes)
+	s.queue.init(cfg.Lanes, cfg.Workers, cfg.Volumes)
 	return s, nil
 }
 
@@ -90,6 +90,7 @@ func (s *Server) Start(listeners []Listener) (err error) {
 		s.running = append(s.running, l)
 		s.mu.Unlock()
 	}
+	s.workers.Go(s.queue.runPatrol)
 	for range s.cfg.Workers {
 		place := &rpc.Place{Index: places, Thread: &vfs.Thread{MayWait: true}}
 		places++
@@ -166,15 +167,21 @@ func (s *Server) runWorker(place *rpc.Place, ready chan<- error) {
 		return
 	}
 	ready <- nil
-	for c := s.queue.take(idle); c != nil; {
+	at := new(sleeper)
+	for c := s.queue.take(idle, at); c != nil; {
 		c.Place = place
-		cn, share := c.conn, c.share
-		c.outcome = cn.programs.Run(&c.Call)
-		// The lane runs as long as it has calls, unless it has failed.
-		if cn.lane.loop.Post(c) != nil {
-			cn.lane.forget(c)
+		c.outcome = c.conn.programs.Run(&c.Call)
+		back, done := c, c.share
+		if c.brief {
+			c, back = s.queue.swap(c)
+			done = idle
+		} else {
+			c = nil
 		}
-		c = s.queue.take(share)
+		giveBack(back)
+		if c == nil {
+			c = s.queue.take(done, at)
+		}
 	}
 	s.cfg.Detach(place)
 }

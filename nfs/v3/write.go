@@ -69,6 +69,7 @@ func (s *server) write(c *rpc.Call) rpc.Outcome {
 	}
 	n, got, verf, st := o.v.Write(o.cred(c), o.h, a.offset, a.data, a.stable, &w.wcc)
 	if st != vfs.OK {
+		c.Brief = a.stable == vfs.Unstable // a copy to the page cache
 		return finish(c, procWrite, st, &w.wcc)
 	}
 	c.Reply.Uint32(uint32(NFS3_OK))

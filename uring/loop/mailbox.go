@@ -2,6 +2,7 @@ package loop
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -26,6 +27,8 @@ type mailbox struct {
 	// any is true when there are tasks, so that a turn without them need not
 	// take the lock. It is set and cleared with mu held.
 	any atomic.Bool
+	// waking is how many threads are about to write the eventfd.
+	waking atomic.Int32
 
 	mu     sync.Mutex
 	tasks  []Task // guarded by mu
@@ -59,20 +62,30 @@ func (m *mailbox) close() {
 	m.mu.Lock()
 	m.closed = true
 	m.mu.Unlock()
+	for m.waking.Load() != 0 { // for the time of a write(2)
+		runtime.Gosched()
+	}
 	_ = unix.Close(m.eventfd)
 	_ = unix.Munmap(m.count)
 }
 
 func (m *mailbox) post(t Task) bool {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	if m.closed {
+		m.mu.Unlock()
 		return false
 	}
 	m.tasks = append(m.tasks, t)
 	m.any.Store(true)
-	if m.asleep.CompareAndSwap(true, false) {
+	wake := m.asleep.CompareAndSwap(true, false)
+	if wake {
+		m.waking.Add(1)
+	}
+	m.mu.Unlock()
+	if wake {
+		// Without the lock, which the loop takes as soon as it wakes up.
 		m.wake()
+		m.waking.Add(-1)
 	}
 	return true
 }
