@@ -170,6 +170,7 @@ func (s *Server) open() (err error) {
 		ReceiveBytes: receive, SendBytes: send,
 		RecordMax: s.cfg.transfer() + slack, ReplyMax: s.cfg.transfer() + slack,
 		ReadPath:   s.cfg.ReadPath,
+		Spin:       s.cfg.Spin,
 		ConnsMax:   connections,
 		Without:    without,
 		Attach:     func(p *rpc.Place) error { return s.table.Attach(p.Index, p.Thread) },

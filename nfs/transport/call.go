@@ -216,8 +216,15 @@ func (l *lane) retire(c *call) {
 	c.pipes.end(l)
 	c.Reset()
 	clear(c.views)
-	clear(c.segs)
-	*c = call{Call: c.Call, views: c.views[:0], segs: c.segs[:0], next: l.calls}
+	c.views = c.views[:0]
+	// Field by field: a call is large, and most of it is in order already.
+	c.conn, c.reply, c.next = nil, nil, l.calls
+	c.outcome, c.toWorker, c.keyed = rpc.Done, false, false
+	c.replay, c.replayed = nil, false
+	if c.parked {
+		clear(c.segs)
+		c.segs, c.parked = c.segs[:0], false
+	}
 	l.calls = c
 }
 

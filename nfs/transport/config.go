@@ -49,6 +49,9 @@ type Config struct {
 	// keep waiting for the peer's acknowledgement; what is beyond is copied. All
 	// connections of a lane together may pin half of SendBytes.
 	PinnedMax int
+	// Spin is how long a lane with nothing to do looks for more before it sleeps;
+	// see loop.Loop. 0 is not at all.
+	Spin time.Duration
 	// SendTimeout is how long a peer may take no reply bytes at all.
 	SendTimeout time.Duration
 	// Without switches ring features off.

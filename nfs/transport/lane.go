@@ -136,6 +136,7 @@ func (l *lane) open() (err error) {
 	if l.loop, err = loop.New(l.ring, l, l.srv.tick); err != nil {
 		return err
 	}
+	l.loop.Spin = cfg.Spin
 	return cfg.Attach(&l.place)
 }
 

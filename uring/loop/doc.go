@@ -17,7 +17,7 @@
 //  4. everything prepared is submitted with a system call that does not wait,
 //     and new completions are listed,
 //  5. only when there are none, and the owner has not asked for a turn by
-//     [Loop.Again], does the loop wait, in a system call that lets
+//     [Loop.Again], does the loop look on for [Loop.Spin] and then wait, in a system call that lets
 //     the Go scheduler move on; a post to the mailbox wakes it.
 //
 // # Operations

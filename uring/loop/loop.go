@@ -38,6 +38,12 @@ const batchMax = 256
 
 // Loop is a ring with its operations. See the package comment.
 type Loop struct {
+	// Spin is how long the loop looks for completions and posts before it sleeps;
+	// 0 for not at all. It costs a core for that long whenever there is nothing to
+	// do, and saves the time that waking a sleeping thread takes. It is set before
+	// Run.
+	Spin time.Duration
+
 	ring  Ring
 	owner Owner
 	tick  time.Duration
@@ -213,7 +219,7 @@ func (l *Loop) Run() error {
 			break
 		}
 		l.harvest()
-		if l.n == 0 && !l.again {
+		if l.n == 0 && !l.again && !l.spin(next) {
 			l.sleep(next)
 		} else if turn&63 != 0 {
 			continue
@@ -224,6 +230,35 @@ func (l *Loop) Run() error {
 		}
 	}
 	return l.end()
+}
+
+// spinLooks is how often spin looks between two looks at the clock.
+const spinLooks = 32
+
+// spin looks for something to do, for Spin or until the next tick, and reports
+// whether the loop need not sleep.
+func (l *Loop) spin(next time.Time) bool {
+	if l.Spin <= 0 {
+		return false
+	}
+	end := time.Now().Add(l.Spin)
+	if next.Before(end) {
+		end = next
+	}
+	for looks := 1; l.err == nil; looks++ {
+		// Without a system call, unless the kernel says that it has something.
+		if _, err := l.ring.Submit(); err != nil && !errors.Is(err, uring.ErrBusy) {
+			l.fail(fmt.Errorf("loop: submitting: %w", err))
+			break
+		}
+		if l.harvest(); l.n > 0 || !l.box.empty() {
+			return true
+		}
+		if looks%spinLooks == 0 && !time.Now().Before(end) {
+			return false
+		}
+	}
+	return true
 }
 
 // sleep waits for a completion, a post or the next tick.

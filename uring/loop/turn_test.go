@@ -72,6 +72,47 @@ func TestAgainBringsAnotherTurnWithoutWaiting(t *testing.T) {
 	require.Equal(t, 10, turns)
 }
 
+func TestASpinningLoopSeesPostsWithoutHavingSlept(t *testing.T) {
+	leakCheck(t)
+	slept := make(chan struct{}, 1)
+	l, _ := scripted(t, &owner{}, uringtest.Options{Idle: func(*uringtest.Ring) bool {
+		select {
+		case slept <- struct{}{}:
+		default:
+		}
+		return false
+	}})
+	l.Spin = time.Minute // the tick ends it before
+	stopped := make(chan struct{})
+	require.NoError(t, l.Post(loop.TaskFunc(func() {
+		go func() {
+			time.Sleep(5 * time.Millisecond)
+			_ = l.Post(loop.TaskFunc(l.Stop))
+			close(stopped)
+		}()
+	})))
+	require.NoError(t, l.Run())
+	<-stopped
+	require.Empty(t, slept, "it slept")
+}
+
+func TestASpinningLoopSleepsInTheEnd(t *testing.T) {
+	leakCheck(t)
+	var l *loop.Loop
+	var r *uringtest.Ring
+	slept := false
+	l, r = scripted(t, &owner{}, uringtest.Options{Idle: func(*uringtest.Ring) bool {
+		if !slept {
+			slept = true
+			require.NoError(t, l.Post(loop.TaskFunc(l.Stop)))
+		}
+		return answerWakeUp(r)
+	}})
+	l.Spin = 100 * time.Microsecond
+	require.NoError(t, l.Run())
+	require.True(t, slept)
+}
+
 func TestHandlerSeesTheLastCompletionOnceAndTheSlotIsKeptUntilThen(t *testing.T) {
 	leakCheck(t)
 	type seen struct {

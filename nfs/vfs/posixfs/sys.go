@@ -11,7 +11,20 @@ import (
 // Raw do not tell the scheduler, so they are for calls that do not sleep; the
 // others may be used where waiting is allowed.
 
-var emptyPath [1]byte // "" for AT_EMPTY_PATH
+// emptyPath is "" for AT_EMPTY_PATH.
+var emptyPath [1]byte
+
+// noPath is the path of a statx(2) that is for the descriptor itself: NULL, which
+// spares the kernel the look at a string, or "" before Linux 6.11.
+var noPath = func() *byte {
+	var st unix.Statx_t
+	cwd := unix.AT_FDCWD // a variable: the constant is negative
+	_, _, e := unix.RawSyscall6(unix.SYS_STATX, uintptr(cwd), 0, unix.AT_EMPTY_PATH, statxMask, uintptr(unsafe.Pointer(&st)), 0)
+	if e != 0 {
+		return &emptyPath[0]
+	}
+	return nil
+}()
 
 // statxMask asks for what vfs.Attr needs, and for what tells one object from
 // another that had the same number before (birth time, btrfs subvolume).
@@ -24,7 +37,7 @@ const statxSubvol = 0x8000 // STATX_SUBVOL, Linux 6.10; older kernels ignore it
 const resolveCached = 0x20
 
 func statxRaw(fd int, st *unix.Statx_t) unix.Errno {
-	_, _, e := unix.RawSyscall6(unix.SYS_STATX, uintptr(fd), uintptr(unsafe.Pointer(&emptyPath[0])),
+	_, _, e := unix.RawSyscall6(unix.SYS_STATX, uintptr(fd), uintptr(unsafe.Pointer(noPath)),
 		unix.AT_EMPTY_PATH, statxMask, uintptr(unsafe.Pointer(st)), 0)
 	return e
 }

@@ -76,6 +76,8 @@ func TestAWrongCommandLineIsOneLineAndExitCode2(t *testing.T) {
 		"serve --anonuid -2 /x":        "--anonuid",
 		"serve --anonuid 0 /x":         "would be root",
 		"serve --lanes -1 /x":          "--lanes",
+		"serve --spin 2ms /x":          "--spin",
+		"serve --spin -1us /x":         "--spin",
 		"serve --memory lots /x":       "--memory",
 		"serve --transfer-max 8M /x":   "--transfer-max",
 		"serve --transfer-max 5000 /x": "--transfer-max",
