@@ -181,6 +181,10 @@ func TestThePortmapperKnowsWhereEverythingIs(t *testing.T) {
 				require.Equal(t, universal(port), nfstest.GetAddr(c, vers, mount.MOUNT_PROGRAM, 3, netid))
 				require.Equal(t, universal(port), nfstest.GetAddr(c, vers, nfs3.Number, 3, "tcp"))
 				require.Empty(t, nfstest.GetAddr(c, vers, 100021, 4, netid))
+				if netid == "udp" { // it is much longer than the call
+					require.EqualValues(t, rpctest.SystemErr, c.Raw(portmap.RPCBPROG, vers, 4, nil).Accept)
+					continue
+				}
 				var nfsAt []string
 				for _, e := range nfstest.DumpAddrs(c, vers) {
 					if e.RpcbMap.RProg == nfs3.Number {
@@ -189,14 +193,16 @@ func TestThePortmapperKnowsWhereEverythingIs(t *testing.T) {
 				}
 				require.Equal(t, []string{"tcp " + universal(port)}, nfsAt)
 			}
-			mounts := 0
-			for _, m := range nfstest.DumpPorts(c) {
-				if m.Map.Prog == mount.MOUNT_PROGRAM {
-					mounts++
-					require.Equal(t, port, m.Map.Port)
+			if netid == "tcp" {
+				mounts := 0
+				for _, m := range nfstest.DumpPorts(c) {
+					if m.Map.Prog == mount.MOUNT_PROGRAM {
+						mounts++
+						require.Equal(t, port, m.Map.Port)
+					}
 				}
+				require.Equal(t, 6, mounts, "three versions by TCP and UDP")
 			}
-			require.Equal(t, 6, mounts, "three versions by TCP and UDP")
 			r := c.Raw(portmap.RPCBPROG, 2, 1, rpctest.Args(nil).U32(100003, 3, 6, 4000)) // SET
 			require.EqualValues(t, rpctest.Success, r.Accept)
 			require.Equal(t, []byte{0, 0, 0, 0}, r.Results, "nothing is registered from outside")

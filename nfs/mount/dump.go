@@ -9,13 +9,13 @@ func (s *server) dump(c *rpc.Call) rpc.Outcome {
 	for i := range entries {
 		hosts[i] = entries[i].peer.String()
 	}
-	n, size := cut(c, len(entries), func(i int) int {
+	size := sum(len(entries), func(i int) int {
 		return 4 + padded(len(hosts[i])) + padded(len(entries[i].path))
 	})
 	if !c.Room(size) {
 		return rpc.Grow
 	}
-	for i := range n {
+	for i := range entries {
 		c.Reply.Bool(true)
 		c.Reply.String(hosts[i])
 		c.Reply.String(entries[i].path)

@@ -13,7 +13,7 @@ func (s *server) export(c *rpc.Call) rpc.Outcome {
 	for i, x := range exports {
 		groups[i] = groupsOf(x)
 	}
-	n, size := cut(c, len(exports), func(i int) int {
+	size := sum(len(exports), func(i int) int {
 		size := 4 + padded(len(exports[i].Path)) + 4
 		for _, g := range groups[i] {
 			size += 4 + padded(len(g))
@@ -23,7 +23,7 @@ func (s *server) export(c *rpc.Call) rpc.Outcome {
 	if !c.Room(size) {
 		return rpc.Grow
 	}
-	for i, x := range exports[:n] {
+	for i, x := range exports {
 		c.Reply.Bool(true)
 		c.Reply.String(x.Path)
 		for _, g := range groups[i] {

@@ -58,22 +58,13 @@ func (s *server) volume(c *rpc.Call) int {
 // null does nothing: the caller wants to know whether the program is there.
 func (s *server) null(*rpc.Call) rpc.Outcome { return rpc.Done }
 
-// datagramMax is the most bytes of a list in a datagram: what is left of the
-// 8800 that clients reserve for a reply. The list ends early there.
-const datagramMax = 8192
-
-// cut returns how many of n items, item i taking size(i) bytes, go into the
-// reply to c, and the bytes of those.
-func cut(c *rpc.Call, n int, size func(i int) int) (items, bytes int) {
-	bytes = 4 // the end of the list
-	for items < n {
-		b := bytes + size(items)
-		if c.Datagram && b > datagramMax {
-			break
-		}
-		items, bytes = items+1, b
+// sum returns the bytes of a list of n items, item i taking size(i) of them.
+func sum(n int, size func(i int) int) int {
+	bytes := 4 // the end of the list
+	for i := range n {
+		bytes += size(i)
 	}
-	return items, bytes
+	return bytes
 }
 
 // padded is the length of an encoded string of n bytes.

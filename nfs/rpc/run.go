@@ -72,6 +72,15 @@ func (s *Server) Run(c *Call) Outcome {
 	return out
 }
 
+// Fail encodes SYSTEM_ERR as the reply to c in place of what Run has encoded or had
+// no room for. c.Reply has room for HeaderMax bytes.
+func (s *Server) Fail(c *Call) {
+	c.succeeded = false
+	c.Tail, c.TailLen, c.TailPad = nil, 0, 0
+	c.Reply.Truncate(0)
+	c.accepted(acceptSystemErr)
+}
+
 // Replay encodes a reply to c, which was parsed and has not been run, with the
 // results of an earlier run of the same call ([Call.Results]). It returns Done,
 // or Grow as Run does.

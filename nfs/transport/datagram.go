@@ -92,11 +92,18 @@ func (d *datagramSocket) answer(c *rpc.Call, in, out []byte, peer, local netip.A
 		return nil
 	}
 	c.Reply.Reset(out)
-	if d.programs.Run(c) != rpc.Done {
-		return nil // does not fit a datagram
+	if d.programs.Run(c) != rpc.Done || c.Reply.Len() > datagramGain*len(in) {
+		d.programs.Fail(c)
 	}
 	return c.Reply.Bytes()
 }
+
+// datagramGain is how many times as long as its call a reply by UDP may be. The
+// caller's address may be a lie, and what is sent there somebody else's trouble: a
+// list of mounts would be thousands of times as long as the question. QUIC draws
+// the line at the same place (RFC 9000, section 8.1). Clients that are refused a
+// list ask again by TCP, where addresses are true.
+const datagramGain = 3
 
 // controlMax is room for the control messages of a datagram.
 const controlMax = 128

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"encoding/binary"
 	"net"
 	"net/netip"
 	"sync/atomic"
@@ -59,6 +60,37 @@ func TestDatagramIsAnsweredFromTheAddressThatWasAsked(t *testing.T) {
 			require.Equal(t, 24, n)
 			require.Equal(t, netip.AddrPortFrom(addr, port), local.Load())
 		})
+	}
+}
+
+// Whoever gives another's address as his own must not have it flooded.
+func TestDatagramRepliesAreNotMuchLongerThanTheirCalls(t *testing.T) {
+	ln := listenUDP(t, false)
+	port := ln.Addr.Port()
+	ln.Programs = rpc.NewServer((&testServer{t: t}).program())
+	startWith(t, ln)
+	c, err := net.Dial("udp", netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port).String())
+	require.NoError(t, err)
+	defer c.Close()
+	require.NoError(t, c.SetDeadline(time.Now().Add(10*time.Second)))
+	b := make([]byte, datagramMax)
+	for n, refused := range map[int]bool{0: false, 3*44 - 28: false, 3*44 - 27: true, 8000: true, 65000: true, 1 << 20: true} {
+		call := message(uint32(n), procFill, ask(n))[markLen:]
+		require.Len(t, call, 44)
+		_, err = c.Write(call)
+		require.NoError(t, err)
+		got, err := c.Read(b)
+		require.NoError(t, err)
+		require.LessOrEqual(t, got, 3*len(call))
+		require.Equal(t, uint32(n), binary.BigEndian.Uint32(b))
+		stat := binary.BigEndian.Uint32(b[20:])
+		if refused {
+			require.Equal(t, 24, got)
+			require.EqualValues(t, 5, stat, "SYSTEM_ERR")
+		} else {
+			require.Equal(t, (24+4+n+3)&^3, got)
+			require.Zero(t, stat)
+		}
 	}
 }
 
