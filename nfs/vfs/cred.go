@@ -1,6 +1,9 @@
 package vfs
 
-import "slices"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // Cred is who is asking, after squashing: what the kernel shall use as fsuid,
 // fsgid and supplementary groups. A Cred is immutable. Equal credentials of one
@@ -11,39 +14,43 @@ type Cred struct {
 	Groups []uint32 // at most 16 from AUTH_SYS (RFC 5531, appendix A)
 }
 
-// credsMax bounds a table; a peer that invents identities only makes the table
-// start anew.
+// credsMax bounds a table. A peer that invents identities makes it forget those
+// that nobody has used since, and only them.
 const credsMax = 4096
 
 // Creds interns credentials. It belongs to one thread and takes no lock. The
 // zero value is ready for use.
 type Creds struct {
-	m map[credKey][]*Cred
-	n int
-}
-
-type credKey struct {
-	uid, gid uint32
-	sum      uint32
+	last *Cred // most calls come from who called before
+	// A credential is in young, or in old if it has not been used since young was
+	// begun. Go's maps hash strings with a key of their own, so nobody can choose
+	// credentials that collide.
+	young, old map[string]*Cred
+	key        []byte
 }
 
 // Intern returns the table's Cred with these values and makes it when it is new.
-// groups is borrowed. Only a new credential allocates.
+// groups is borrowed. Only a credential that is new, or has long not been used,
+// allocates.
 func (t *Creds) Intern(uid, gid uint32, groups []uint32) *Cred {
-	k := credKey{uid: uid, gid: gid, sum: uint32(len(groups))}
+	if c := t.last; c != nil && c.UID == uid && c.GID == gid && slices.Equal(c.Groups, groups) {
+		return c
+	}
+	t.key = binary.LittleEndian.AppendUint32(t.key[:0], uid)
+	t.key = binary.LittleEndian.AppendUint32(t.key, gid)
 	for _, g := range groups {
-		k.sum = k.sum*0x9e3779b1 + g
+		t.key = binary.LittleEndian.AppendUint32(t.key, g)
 	}
-	for _, c := range t.m[k] {
-		if slices.Equal(c.Groups, groups) {
-			return c
+	c := t.young[string(t.key)]
+	if c == nil {
+		if c = t.old[string(t.key)]; c == nil {
+			c = &Cred{UID: uid, GID: gid, Groups: slices.Clone(groups)}
 		}
+		if t.young == nil || len(t.young) >= credsMax/2 {
+			t.young, t.old = make(map[string]*Cred), t.young
+		}
+		t.young[string(t.key)] = c
 	}
-	if t.m == nil || t.n >= credsMax {
-		t.m, t.n = make(map[credKey][]*Cred), 0
-	}
-	c := &Cred{UID: uid, GID: gid, Groups: slices.Clone(groups)}
-	t.m[k] = append(t.m[k], c)
-	t.n++
+	t.last = c
 	return c
 }
