@@ -41,17 +41,38 @@ func (v *View) writerFor(c *vfs.Cred, e *entry) (int, vfs.Status) {
 	if v.lane || e.write.Load() >= 0 {
 		return v.writer(e)
 	}
-	if s := v.stat(e, &v.st2); s != vfs.OK {
+	if s := v.mayWrite(c, e); s != vfs.OK {
 		return -1, s
+	}
+	return v.writer(e)
+}
+
+// mayWrite says whether c may write to e, and why not. v.st2 is overwritten.
+func (v *View) mayWrite(c *vfs.Cred, e *entry) vfs.Status {
+	if s := v.stat(e, &v.st2); s != vfs.OK {
+		return s
 	}
 	granted, s := v.may(c, e, &v.st2, mayWriteData)
 	if s == vfs.OK && granted == 0 {
 		s = v.denied(e)
 	}
-	if s != vfs.OK {
+	return s
+}
+
+// committer returns a descriptor to flush e with for a caller whose right to write
+// has not been checked. What was never written to here is not opened for it.
+func (v *View) committer(c *vfs.Cred, e *entry) (int, vfs.Status) {
+	if e.write.Load() >= 0 {
+		return v.writer(e)
+	}
+	if s := v.mayWrite(c, e); s != vfs.OK {
 		return -1, s
 	}
-	return v.writer(e)
+	fd, s := v.reader(e)
+	if s == vfs.Access || s == vfs.Perm { // not root, and not readable
+		return v.writer(e)
+	}
+	return fd, s
 }
 
 // denied says why e may not be written to: the kernel's check does not tell a file

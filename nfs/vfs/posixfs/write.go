@@ -25,7 +25,7 @@ func (v *View) Write(c *vfs.Cred, h vfs.Handle, off uint64, src [][]byte, how vf
 		return 0, 0, 0, s
 	}
 	defer v.done()
-	fd, s := v.beginWrite(c, e)
+	fd, s := v.beginWrite(c, e, false)
 	if s == vfs.Again {
 		return 0, 0, 0, s
 	}
@@ -57,14 +57,20 @@ func (v *View) writeWaits() bool {
 }
 
 // beginWrite makes everything ready for writing to e: v.st2 holds the attributes
-// from before (Nlink 0 when there are none), and the thread acts for c.
-func (v *View) beginWrite(c *vfs.Cred, e *entry) (fd int, s vfs.Status) {
+// from before (Nlink 0 when there are none), and the thread acts for c. To
+// commit, the descriptor need not be open for writing.
+func (v *View) beginWrite(c *vfs.Cred, e *entry, commit bool) (fd int, s vfs.Status) {
 	v.st2.Nlink = 0
 	fd = -1
-	if e.kind == unix.S_IFREG {
-		fd, s = v.writerFor(c, e)
-	} else if s = vfs.Inval; e.kind == unix.S_IFDIR {
+	switch {
+	case e.kind == unix.S_IFDIR:
 		s = vfs.IsDir
+	case e.kind != unix.S_IFREG:
+		s = vfs.Inval
+	case commit:
+		fd, s = v.committer(c, e)
+	default:
+		fd, s = v.writerFor(c, e)
 	}
 	if s == vfs.Again {
 		return -1, s
@@ -202,7 +208,7 @@ func (v *View) Commit(c *vfs.Cred, h vfs.Handle, _ uint64, _ uint32, w *vfs.WCC)
 		return 0, s
 	}
 	defer v.done()
-	fd, s := v.beginWrite(c, e)
+	fd, s := v.beginWrite(c, e, true)
 	if v.st2.Nlink != 0 {
 		setBefore(w, &v.st2)
 	}
