@@ -15,10 +15,22 @@ import (
 // still there, and walks the whole tree when they are not: handles live as long
 // as with the privilege, but an object that was moved, or met the first time after
 // a restart, costs a walk.
+//
+// Peers with dead handles must not keep the disc and the workers busy. There is one
+// walk at a time, few calls wait for it, and in the long run walks take a fourth
+// of the time at most. Who comes too early is told to come back, and the next walk
+// looks for what he wants, too.
 type names struct {
+	now func() time.Time
+
 	mu      sync.Mutex
 	places  map[vfs.Handle]place
 	missing map[vfs.Handle]time.Time // not in the tree when it was last walked
+	wanted  map[vfs.Handle]bool      // what the next walk is to find
+	waiting int                      // calls that walk or wait for it
+	debt    time.Duration            // what walks have taken, less what has been paid off
+	paid    time.Time                // when that was last reckoned
+	walks   int
 
 	walk sync.Mutex // one walk at a time
 }
@@ -32,13 +44,24 @@ type place struct {
 const (
 	placesMax  = 1 << 16
 	missingMax = 1 << 12
-	missingFor = 10 * time.Second // a peer with dead handles shall not keep the disc busy
+	missingFor = 10 * time.Second
+	wantedMax  = 1 << 12
 	depthMax   = 512
+	// waitingMax is how many calls may wait for a walk, a fourth of the workers.
+	waitingMax = 8
+	// debtMax is how long walks may take in a row, and debtRate which part of the
+	// time they may take for ever.
+	debtMax  = time.Second
+	debtRate = 4
 )
 
 func (n *names) init() {
 	n.places = make(map[vfs.Handle]place)
 	n.missing = make(map[vfs.Handle]time.Time)
+	n.wanted = make(map[vfs.Handle]bool)
+	if n.now == nil {
+		n.now = time.Now
+	}
 }
 
 // note remembers that h was found as name in parent.
@@ -67,34 +90,101 @@ func (n *names) put(h vfs.Handle, p place) {
 }
 
 // find returns an O_PATH descriptor of the object of h. It blocks, perhaps for
-// long.
+// long. EAGAIN: it shall be asked for later.
 func (fs *FS) find(h *vfs.Handle) (int, unix.Errno) {
 	n := &fs.names
 	if fd, ok := fs.atPlace(h, 0); ok {
 		return fd, 0
 	}
+	if errno := n.enter(h); errno != 0 {
+		return -1, errno
+	}
+	defer n.leave()
 	n.walk.Lock()
 	defer n.walk.Unlock()
-	n.mu.Lock()
-	at, gone := n.missing[*h]
-	n.mu.Unlock()
-	if gone && time.Since(at) < missingFor {
-		return -1, unix.ESTALE
-	}
 	if fd, ok := fs.atPlace(h, 0); ok { // the walk before this one may have met it
 		return fd, 0
 	}
-	if fd := fs.search(fs.root, fs.rootH, h, 0); fd >= 0 {
-		return fd, 0
+	targets, errno := n.begin(h)
+	if errno != 0 {
+		return -1, errno
 	}
+	began := n.now()
+	s := search{fs: fs, targets: targets, h: h, fd: -1}
+	s.walk(fs.root, fs.rootH, 0)
+	n.end(targets, n.now().Sub(began))
+	if s.fd >= 0 {
+		return s.fd, 0
+	}
+	return -1, unix.ESTALE
+}
+
+// enter admits a call that would walk, or wait for the walk of another one.
+func (n *names) enter(h *vfs.Handle) unix.Errno {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if len(n.missing) >= missingMax {
+	switch {
+	case n.gone(h):
+		return unix.ESTALE
+	case n.waiting >= waitingMax:
+		n.want(h)
+		return unix.EAGAIN
+	}
+	n.waiting++
+	return 0
+}
+
+func (n *names) leave() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.waiting--
+}
+
+// begin returns what a walk that may begin now is to find, h among others.
+func (n *names) begin(h *vfs.Handle) (targets map[vfs.Handle]bool, errno unix.Errno) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.gone(h) { // the walk before this one was for it, too
+		return nil, unix.ESTALE
+	}
+	now := n.now()
+	n.debt = max(0, n.debt-now.Sub(n.paid)/debtRate)
+	n.paid = now
+	if n.debt >= debtMax {
+		n.want(h)
+		return nil, unix.EAGAIN
+	}
+	n.walks++
+	n.wanted[*h] = true
+	targets, n.wanted = n.wanted, make(map[vfs.Handle]bool)
+	return targets, 0
+}
+
+// end keeps in mind what a walk has not found.
+func (n *names) end(missing map[vfs.Handle]bool, took time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.debt += took
+	if len(n.missing)+len(missing) > missingMax {
 		clear(n.missing)
 	}
-	n.missing[*h] = time.Now()
-	delete(n.places, *h)
-	return -1, unix.ESTALE
+	for h := range missing {
+		n.missing[h] = n.now()
+		delete(n.places, h)
+	}
+}
+
+// gone reports whether h was missing not long ago. mu is held.
+func (n *names) gone(h *vfs.Handle) bool {
+	at, ok := n.missing[*h]
+	return ok && n.now().Sub(at) < missingFor
+}
+
+// want has the next walk look for h. mu is held.
+func (n *names) want(h *vfs.Handle) {
+	if len(n.wanted) < wantedMax {
+		n.wanted[*h] = true
+	}
 }
 
 // atPlace opens h by way of the remembered places up to the root.
@@ -132,49 +222,64 @@ func (fs *FS) openIf(dir int, name string, h *vfs.Handle) (int, bool) {
 	return fd, true
 }
 
-// search walks the tree below dir for h and remembers all directories on the way.
-func (fs *FS) search(dir int, dirH vfs.Handle, h *vfs.Handle, depth int) int {
+// search is a walk over the tree. It remembers all directories on the way.
+type search struct {
+	fs      *FS
+	targets map[vfs.Handle]bool // what is still to be found
+	h       *vfs.Handle         // what to return a descriptor of,
+	fd      int                 // and that, or -1
+}
+
+// walk looks for the targets below dir.
+func (s *search) walk(dir int, dirH vfs.Handle, depth int) {
 	if depth > depthMax {
-		return -1
+		return
 	}
 	fd, err := unix.Openat(dir, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return -1
+		return
 	}
 	f := os.NewFile(uintptr(fd), "")
 	defer func() { _ = f.Close() }()
 	for {
 		list, err := f.ReadDir(512)
 		for _, d := range list {
-			if found := fs.visit(fd, dirH, d, h, depth); found >= 0 {
-				return found
+			if s.visit(fd, dirH, d, depth); len(s.targets) == 0 {
+				return
 			}
 		}
 		if err != nil || len(list) == 0 {
-			return -1
+			return
 		}
 	}
 }
 
-func (fs *FS) visit(dir int, dirH vfs.Handle, d os.DirEntry, h *vfs.Handle, depth int) int {
+func (s *search) visit(dir int, dirH vfs.Handle, d os.DirEntry, depth int) {
 	fd, err := unix.Openat2(dir, d.Name(), &unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_XDEV})
 	if err != nil {
-		return -1
+		return
 	}
+	defer func() {
+		if fd != s.fd {
+			closeFD(fd)
+		}
+	}()
 	var k kernelHandle
 	var mount int32
 	got, errno := handle(fd, &k, &mount)
-	if errno == 0 && (got == *h || d.IsDir()) {
-		fs.names.mu.Lock()
-		fs.names.put(got, place{parent: dirH, name: d.Name()})
-		fs.names.mu.Unlock()
-		if got == *h {
-			return fd
-		}
-		found := fs.search(fd, got, h, depth+1)
-		closeFD(fd)
-		return found
+	if errno != 0 || !s.targets[got] && !d.IsDir() {
+		return
 	}
-	closeFD(fd)
-	return -1
+	n := &s.fs.names
+	n.mu.Lock()
+	n.put(got, place{parent: dirH, name: d.Name()})
+	n.mu.Unlock()
+	if s.targets[got] {
+		if delete(s.targets, got); got == *s.h {
+			s.fd = fd
+		}
+	}
+	if d.IsDir() && len(s.targets) > 0 {
+		s.walk(fd, got, depth+1)
+	}
 }
