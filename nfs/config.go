@@ -19,7 +19,8 @@ import (
 	"github.com/ringnfs/ringnfs/uring"
 )
 
-// Export is a directory to serve.
+// Export is a directory to serve. It may lie in another one, but where that is on the
+// same file system it cannot refuse what the outer one grants: New fails then.
 type Export struct {
 	// Dir is the directory. Clients mount it by its absolute path.
 	Dir string

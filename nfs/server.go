@@ -139,6 +139,9 @@ func (s *Server) open() (err error) {
 			Options: export.Options{ReadOnly: x.ReadOnly, Squash: x.Squash, AnonUID: x.AnonUID, AnonGID: x.AnonGID, Allow: x.Allow},
 		})
 	}
+	if err := refuseNested(exports); err != nil {
+		return err
+	}
 	workers := s.cfg.Workers
 	if workers == 0 {
 		workers = transport.WorkersDefault

@@ -3,6 +3,7 @@ package export
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
@@ -98,6 +99,28 @@ func (x *Export) Allowed(a netip.Addr) bool {
 		}
 	}
 	return false
+}
+
+// Stricter names the first thing that o refuses and outer grants, "" when there is
+// none: what lies in both exports can then be had through the other one with every
+// right that either gives.
+func (o Options) Stricter(outer Options) (what string) {
+	if o.settle() != nil || outer.settle() != nil {
+		return "" // NewTable says what is wrong
+	}
+	for _, p := range outer.Allow {
+		if !slices.ContainsFunc(o.Allow, func(q netip.Prefix) bool { return q.Bits() <= p.Bits() && q.Contains(p.Addr()) }) {
+			return fmt.Sprintf("it does not serve %v", p)
+		}
+	}
+	switch {
+	case o.ReadOnly && !outer.ReadOnly:
+		return "it is read-only"
+	case o.Squash == outer.Squash && o.AnonUID == outer.AnonUID && o.AnonGID == outer.AnonGID:
+	case o.Squash != SquashNone:
+		return "it squashes callers in another way"
+	}
+	return ""
 }
 
 // settle fills in the defaults of o and checks it. It replaces Allow, it does
