@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ringnfs/ringnfs/uring"
 )
 
@@ -254,8 +256,12 @@ func (l *Loop) spin(next time.Time) bool {
 		if l.harvest(); l.n > 0 || !l.box.empty() {
 			return true
 		}
-		if looks%spinLooks == 0 && !time.Now().Before(end) {
-			return false
+		if looks%spinLooks == 0 {
+			if !time.Now().Before(end) {
+				return false
+			}
+			// Whoever else wants this processor may be the one that is waited for.
+			_, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
 		}
 	}
 	return true
