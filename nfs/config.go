@@ -16,6 +16,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/transport"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs"
 	"github.com/ringnfs/ringnfs/uring"
 )
 
@@ -40,6 +41,12 @@ type ReadPath = transport.ReadPath
 
 // ParseReadPath reads copy, splice, zc or auto.
 func ParseReadPath(word string) (ReadPath, error) { return transport.ParseReadPath(word) }
+
+// WritePath is which threads make unstable writes.
+type WritePath = posixfs.WritePath
+
+// ParseWritePath reads auto, worker or inline.
+func ParseWritePath(word string) (WritePath, error) { return posixfs.ParseWritePath(word) }
 
 // PortmapMode says whether the server answers portmap calls on port 111.
 type PortmapMode uint8
@@ -86,6 +93,9 @@ type Config struct {
 	// call, and saves the time that it takes to wake a thread, which on virtual
 	// machines is most of a call's round trip.
 	Spin time.Duration
+	// WritePath is which threads make unstable writes: by default lanes in memory
+	// and workers on discs.
+	WritePath WritePath
 	// StateDir keeps the handle key, and whatever else must survive a restart.
 	StateDir string
 	Log      *slog.Logger

@@ -26,7 +26,7 @@ func BenchmarkLane(b *testing.B) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		b.Fatal(err)
 	}
-	fs, err := New(Config{Dir: dir, InlineWrites: true})
+	fs, err := New(Config{Dir: dir, Writes: WriteInline})
 	if err != nil {
 		b.Fatal(err)
 	}

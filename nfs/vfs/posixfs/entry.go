@@ -29,6 +29,7 @@ type entry struct {
 	warm        atomic.Bool   // what the kernel needs for a permission check is in memory
 	dirty       atomic.Uint32 // counts unstable writes; 0 when all are committed
 	wrote       atomic.Bool   // opened for writing, and used since the janitor last came by
+	locking     atomic.Int32  // workers that may have the inode locked, so that lanes would wait
 	due         atomic.Bool   // the access time is behind, and the janitor's business
 	atimeTick   atomic.Int64  // FS.tick when the access time was last brought up to date, or tried
 	vain        atomic.Int32  // how often that had no effect, in a row

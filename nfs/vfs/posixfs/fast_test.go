@@ -31,7 +31,7 @@ func hot(t testing.TB, s *served) map[string]func(v *View) {
 			require2(t, st)
 		},
 	}
-	if s.fs.memory || s.fs.inline {
+	if s.fs.writes.on {
 		ops["Write4K"] = func(v *View) {
 			_, _, _, st := v.Write(c, file, 0, src, vfs.Unstable, &w)
 			require2(t, st)
@@ -56,7 +56,7 @@ func require2(t testing.TB, s vfs.Status) {
 }
 
 func hotPlace(t *testing.T, dir string) *served {
-	s := serve(t, dir, Config{InlineWrites: true}, options{})
+	s := serve(t, dir, Config{Writes: WriteInline}, options{})
 	s.write("f", string(make([]byte, 8192)), 0o666)
 	if os.Geteuid() == 0 {
 		chown(t, dir+"/f", 1000, 1000)

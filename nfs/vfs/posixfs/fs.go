@@ -23,11 +23,8 @@ type Config struct {
 	// most four for every operation in progress. 0 means a quarter of the
 	// process's limit (RLIMIT_NOFILE), at most 65536.
 	FDMax int
-	// InlineWrites lets lanes write to the page cache themselves also where the
-	// file system cannot promise not to wait (ext4): cheaper by far for small
-	// writes, while a lane may be held up by a file system that is short of
-	// memory or busy with its journal.
-	InlineWrites bool
+	// Writes says which threads make unstable writes.
+	Writes WritePath
 }
 
 // FS is a directory of a local file system. It implements vfs.FS.
@@ -48,17 +45,17 @@ type FS struct {
 	fineTime bool      // two changes never leave the same ctime behind
 	selfSync bool      // a new file must be synced by itself, not only its directory
 	memory   bool      // lives in memory: plain reads and writes do not wait for a disc
-	inline   bool      // Config.InlineWrites
 	ownAtime bool      // see atime.go
 	foreign  bool      // somebody else has to be asked, who may not answer: nothing for lanes
 	fsync    func(fd int) unix.Errno
 	noXDev   uint64 // RESOLVE_NO_XDEV where the kernel must be told not to cross mounts
 	period   time.Duration
 
+	writes laneWrites
+
 	// Atomic.
 	verifier     atomic.Uint64
 	noReadNow    atomic.Bool // reads with RWF_NOWAIT are not supported
-	noWriteNow   atomic.Bool
 	noChmodEmpty atomic.Bool // no fchmodat2 (before Linux 6.6)
 	closing      atomic.Int32
 	tick         atomic.Int64 // the janitor's rounds
@@ -95,7 +92,7 @@ type options struct {
 func newFS(cfg Config, o options) (*FS, error) {
 	signal.Ignore(unix.SIGXFSZ)
 	fs := &FS{
-		dir: cfg.Dir, root: -1, tree: -1, inline: cfg.InlineWrites, period: o.period,
+		dir: cfg.Dir, root: -1, tree: -1, period: o.period,
 		stop: make(chan struct{}), done: make(chan struct{}), kick: make(chan struct{}, 1),
 	}
 	if fs.period == 0 {
@@ -130,7 +127,7 @@ func (fs *FS) start(cfg Config, o options) (err error) {
 	if err = fs.openRoot(o); err != nil {
 		return err
 	}
-	if err = fs.identify(o); err != nil {
+	if err = fs.identify(cfg, o); err != nil {
 		return err
 	}
 	fdMax := cfg.FDMax
@@ -189,7 +186,7 @@ func (fs *FS) openRoot(o options) error {
 }
 
 // identify finds out what kind of file system it is and whether it will do.
-func (fs *FS) identify(o options) error {
+func (fs *FS) identify(cfg Config, o options) error {
 	var sf unix.Statfs_t
 	if err := unix.Fstatfs(fs.root, &sf); err != nil {
 		return fmt.Errorf("posixfs: statfs of %s: %w", fs.dir, err)
@@ -238,6 +235,7 @@ func (fs *FS) identify(o options) error {
 	fs.fineTime = !o.coarseTime && kernelAtLeast(6, 13) && fineTimeFS(fs.magic)
 	fs.ownAtime = fs.ownsAtime(&sf)
 	fs.limits = limitsOf(fs.magic, &sf)
+	fs.openWrites(cfg.Writes, &sf)
 	return nil
 }
 
@@ -287,6 +285,9 @@ func (fs *FS) Features() (kind string, without []string) {
 	}
 	if !fs.handles {
 		without = append(without, "no CAP_DAC_READ_SEARCH: handles are found again by walking the tree")
+	}
+	if fs.writes.why != "" {
+		without = append(without, "lanes do not write: "+fs.writes.why)
 	}
 	return fsName(fs.magic), without
 }

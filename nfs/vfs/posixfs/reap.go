@@ -25,6 +25,7 @@ func (fs *FS) runJanitor() {
 		case <-fs.kick:
 		case at := <-tick.C:
 			fs.now.Store(at.Unix())
+			fs.watchWrites(fs.writes.clock())
 			fs.restWriters()
 			if fs.tick.Add(1)%sweepEvery == 0 {
 				fs.sweep()

@@ -21,6 +21,8 @@ func (v *View) SetAttr(c *vfs.Cred, h vfs.Handle, s *vfs.SetAttr, guard *vfs.Tim
 		return st
 	}
 	defer v.done()
+	e.locking.Add(1)
+	defer e.locking.Add(-1)
 	fd := -1
 	if s.HasSize && e.kind == unix.S_IFREG {
 		if fd, st = v.writerFor(c, e); st != vfs.OK {

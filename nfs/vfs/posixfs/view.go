@@ -50,6 +50,9 @@ type View struct {
 	use [useCount]atomic.Pointer[entry]
 	_   [64]byte
 
+	writing atomic.Int64 // when the lane's present write began, or 0; for the janitor
+	told    atomic.Int64 // the write that the janitor has spoken of
+
 	fs   *FS
 	th   *vfs.Thread
 	lane bool

@@ -14,8 +14,13 @@ import (
 // those who have no right to them.
 func (v *View) Write(c *vfs.Cred, h vfs.Handle, off uint64, src [][]byte, how vfs.Stability, w *vfs.WCC) (n int, got vfs.Stability, verf uint64, s vfs.Status) {
 	verf = v.fs.verifier.Load()
-	if v.lane && (how != vfs.Unstable || v.writeWaits()) {
-		return 0, 0, 0, vfs.Again
+	if v.lane {
+		now := v.fs.writes.clock()
+		if how != vfs.Unstable || !v.fs.writes.may(now) {
+			return 0, 0, 0, vfs.Again
+		}
+		v.writing.Store(now)
+		defer v.wrote(now)
 	}
 	e, s := v.acquire(&h, useMain)
 	if s != vfs.OK {
@@ -25,6 +30,10 @@ func (v *View) Write(c *vfs.Cred, h vfs.Handle, off uint64, src [][]byte, how vf
 		return 0, 0, 0, s
 	}
 	defer v.done()
+	if !v.lane {
+		e.locking.Add(1)
+		defer e.locking.Add(-1)
+	}
 	fd, s := v.beginWrite(c, e, false)
 	if s == vfs.Again {
 		return 0, 0, 0, s
@@ -49,11 +58,6 @@ func (v *View) Write(c *vfs.Cred, h vfs.Handle, off uint64, src [][]byte, how vf
 	}
 	v.after(e, w)
 	return n, how, verf, s
-}
-
-// writeWaits reports whether lanes leave writing to the workers.
-func (v *View) writeWaits() bool {
-	return v.fs.noWriteNow.Load() && !v.fs.memory && !v.fs.inline
 }
 
 // beginWrite makes everything ready for writing to e: v.st2 holds the attributes
@@ -120,9 +124,8 @@ func (v *View) writeAll(e *entry, fd int, src [][]byte, off uint64) (n int, s vf
 	case off > math.MaxInt64 || uint64(total) > math.MaxInt64-off:
 		return 0, vfs.FBig
 	}
-	flags := uintptr(0)
-	if v.lane && !v.fs.memory && !v.fs.inline {
-		flags = unix.RWF_NOWAIT
+	if v.lane && v.wouldWait(e, fd, off, uint64(total)) {
+		return 0, vfs.Again
 	}
 	// Counted when it is written, and not before: an fsync that runs meanwhile has
 	// not seen all of it, and must not take the file for clean. Until then the
@@ -131,7 +134,7 @@ func (v *View) writeAll(e *entry, fd int, src [][]byte, off uint64) (n int, s vf
 	i, skip := 0, 0 // the first segment that is not yet written, and how much of it is
 	for n < total {
 		k := v.vector(src[i:], skip)
-		r, errno := v.pwritev(fd, k, off+uint64(n), flags)
+		r, errno := v.pwritev(fd, k, off+uint64(n), 0)
 		switch errno {
 		case 0:
 		case unix.EINTR:
@@ -169,6 +172,7 @@ func (v *View) vector(src [][]byte, skip int) int {
 	return k
 }
 
+// pwritev writes v.iov[:k]. Lanes do not use RWF_NOWAIT: docs/design/0008.
 func (v *View) pwritev(fd, k int, off uint64, flags uintptr) (r uintptr, errno unix.Errno) {
 	if v.lane {
 		r, _, errno = unix.RawSyscall6(unix.SYS_PWRITEV2, uintptr(fd), uintptr(unsafe.Pointer(&v.iov[0])), uintptr(k), uintptr(off), 0, flags)
@@ -183,15 +187,6 @@ func (v *View) pwritev(fd, k int, off uint64, flags uintptr) (r uintptr, errno u
 func (v *View) writeError(errno unix.Errno, n int) vfs.Status {
 	if n > 0 {
 		return vfs.OK
-	}
-	if v.lane {
-		switch errno {
-		case unix.EOPNOTSUPP:
-			v.fs.noWriteNow.Store(true)
-			return vfs.Again
-		case unix.EAGAIN:
-			return vfs.Again
-		}
 	}
 	return status(errno)
 }
@@ -208,6 +203,8 @@ func (v *View) Commit(c *vfs.Cred, h vfs.Handle, _ uint64, _ uint32, w *vfs.WCC)
 		return 0, s
 	}
 	defer v.done()
+	e.locking.Add(1)
+	defer e.locking.Add(-1)
 	fd, s := v.beginWrite(c, e, true)
 	if v.st2.Nlink != 0 {
 		setBefore(w, &v.st2)

@@ -34,6 +34,7 @@ type serveFlags struct {
 	memory    size
 	readPath  string
 	spin      time.Duration
+	writePath string
 	transfer  size
 	stateDir  string
 	logLevel  string
@@ -56,6 +57,7 @@ func (f *serveFlags) register(c *cobra.Command) {
 	fs.Var(&f.memory, "memory", "buffer memory in all, such as 256M or 2GiB (default: by the number of lanes)")
 	fs.StringVar(&f.readPath, "read-path", "auto", "`HOW` the data of large READs leaves: copy, splice, zc (zero-copy), or auto (chosen per connection)")
 	fs.DurationVar(&f.spin, "spin", 0, "a lane with nothing to do looks for calls for `TIME`, such as 50us and at most 1ms, before it sleeps: quicker answers, for a core that is never idle")
+	fs.StringVar(&f.writePath, "write-path", "auto", "`HOW` unstable WRITEs are made: worker, inline (by lanes: cheaper, but a frozen file system holds them up), or auto (inline in memory)")
 	fs.Var(&f.transfer, "transfer-max", "largest READ and WRITE, at most 4M (default 1M)")
 	fs.StringVar(&f.stateDir, "state-dir", "", "`DIR` for what must survive a restart (default /var/lib/ringnfs as root, otherwise ~/.local/state/ringnfs)")
 	fs.StringSliceVar(&f.without, "without", nil, "do without this io_uring `FEATURE`, repeatable; the banner names those there are")
@@ -124,6 +126,9 @@ func (f *serveFlags) config(c *cobra.Command, dirs []string) (nfs.Config, slog.L
 		return cfg, level, fmt.Errorf("--spin %v: 0 to %v", f.spin, nfs.SpinMax)
 	}
 	cfg.Spin = f.spin
+	if cfg.WritePath, err = nfs.ParseWritePath(f.writePath); err != nil {
+		return cfg, level, fmt.Errorf("--write-path %q: say worker, inline or auto", f.writePath)
+	}
 	if t := f.transfer; t != 0 && (t < 4<<10 || t > 4<<20 || t%(4<<10) != 0) {
 		return cfg, level, fmt.Errorf("--transfer-max %s: a multiple of 4K, 4M at most", &t)
 	}

@@ -1,0 +1,224 @@
+package posixfs
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// WritePath says which threads make unstable writes. Stable ones are always the
+// workers' affair.
+type WritePath uint8
+
+// The ways to write.
+const (
+	// WriteAuto lets lanes write where nothing can hold them up for long: in memory
+	// (tmpfs, ramfs). Everywhere else the workers write.
+	WriteAuto WritePath = iota
+	// WriteWorker leaves all writing to the workers.
+	WriteWorker
+	// WriteInline lets lanes write to the page cache of discs too, as long as that
+	// is quick. It is cheaper by a third, and holds a lane up when the file system
+	// makes its writers wait: for as long as it is frozen (fsfreeze(8), snapshots),
+	// or its journal is full.
+	WriteInline
+)
+
+// ErrWritePath is returned for a word that is no way to write.
+var ErrWritePath = errors.New("posixfs: no such way to write")
+
+// ParseWritePath reads auto, worker or inline.
+func ParseWritePath(word string) (WritePath, error) {
+	i := slices.Index([]string{WriteAuto: "auto", WriteWorker: "worker", WriteInline: "inline"}, word)
+	if i < 0 {
+		return 0, fmt.Errorf("%w: %q", ErrWritePath, word)
+	}
+	return WritePath(i), nil
+}
+
+const (
+	// longWrite is how long a write of a lane may take now and then: the kernel may
+	// have given the processor to somebody else meanwhile. 1 MiB takes a tenth of it.
+	// slowWrite may none take, and a second long one within often is slow, too.
+	longWrite = int64(time.Millisecond)
+	slowWrite = int64(10 * time.Millisecond)
+	often     = int64(20 * time.Millisecond)
+	// stuckWrite is when the janitor says that a lane is held up.
+	stuckWrite = int64(time.Second)
+	// Lanes leave writing to the workers for at least pauseMin when a write was slow,
+	// for twice as long as last time when it is slow again soon, and at least for
+	// pauseTimes as long as it took.
+	pauseMin   = int64(200 * time.Millisecond)
+	pauseMax   = int64(10 * time.Second)
+	pauseTimes = 10
+	pauseLimit = int64(time.Hour)
+	// probeMax is the longest that a small write may take at the start, in the
+	// median of probes, for lanes to write at all.
+	probeMax = int64(50 * time.Microsecond)
+	probes   = 15
+)
+
+// laneWrites is what decides whether lanes write by themselves. Times are in
+// nanoseconds of clock.
+type laneWrites struct {
+	// Immutable.
+	on    bool
+	why   string // why not, when it was asked for
+	whole bool   // writes wait for pages that are being written back
+	block uint64 // what is written in part is read before
+	clock func() int64
+
+	// Atomic.
+	until atomic.Int64 // the workers write until then
+	pause atomic.Int64 // how long it was last
+	long  atomic.Int64 // when the last long write ended
+}
+
+// may reports whether a lane may write now.
+func (l *laneWrites) may(now int64) bool { return l.on && now >= l.until.Load() }
+
+// took notes how long a write that began at start took. Only slow ones cost more
+// than a comparison.
+func (l *laneWrites) took(start, end int64) {
+	if end-start <= longWrite {
+		return
+	}
+	if last := l.long.Swap(end); end-start > slowWrite || last > start-often && last > 0 && last <= start {
+		l.slow(start, end)
+	}
+}
+
+func (l *laneWrites) slow(start, end int64) {
+	until := l.until.Load()
+	if until > start && until >= end+pauseTimes*(end-start) {
+		return // another lane has met the same
+	}
+	p := l.pause.Load()
+	if until <= start {
+		well := start - until // for how long it went well
+		switch {
+		case p == 0:
+			p = pauseMin
+		case well < p:
+			p = min(2*p, pauseMax)
+		default:
+			for ; p > pauseMin && well >= p; p /= 2 {
+				well -= p
+			}
+		}
+		p = max(p, pauseMin)
+		l.pause.Store(p)
+	}
+	l.until.Store(end + max(p, min(pauseTimes*(end-start), pauseLimit)))
+}
+
+// openWrites decides whether lanes write.
+func (fs *FS) openWrites(path WritePath, sf *unix.Statfs_t) {
+	l := &fs.writes
+	born := time.Now()
+	l.clock = func() int64 { return int64(time.Since(born)) }
+	l.block = uint64(max(int64(unix.Getpagesize()), sf.Bsize))
+	switch {
+	case path == WriteWorker || fs.foreign:
+	case fs.memory:
+		l.on = true
+	case path == WriteInline:
+		l.whole = stablePages(fs.root)
+		l.why = fs.probeWrites()
+		l.on = l.why == ""
+	}
+}
+
+// stablePages reports whether the device wants pages to stay as they are while it
+// writes them (checksums): then writers wait for it.
+func stablePages(root int) bool {
+	var st unix.Statx_t
+	if statxRaw(root, &st) != 0 {
+		return true
+	}
+	b, err := os.ReadFile(fmt.Sprintf("/sys/class/bdi/%d:%d/stable_pages_required", st.Dev_major, st.Dev_minor))
+	return err == nil && len(b) > 0 && b[0] != '0'
+}
+
+// probeWrites writes a little to a file without a name, as WRITE does, and says why
+// lanes had better not, or nothing.
+func (fs *FS) probeWrites() string {
+	fd, err := unix.Openat(fs.root, ".", unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		if errors.Is(err, unix.EROFS) {
+			return "" // so are its writes
+		}
+		return fmt.Sprintf("writing to it could not be tried: %v", err)
+	}
+	defer func() { _ = unix.Close(fd) }() // the file is gone with it
+	b := make([]byte, 4096)
+	took := make([]int64, 0, probes)
+	var st unix.Statx_t
+	for range probes {
+		start := fs.writes.clock()
+		if n, err := unix.Pwrite(fd, b, 0); err != nil || n != len(b) || statxRaw(fd, &st) != 0 {
+			return fmt.Sprintf("writing to it could not be tried: %v", err)
+		}
+		took = append(took, fs.writes.clock()-start)
+	}
+	slices.Sort(took)
+	if m := took[probes/2]; m > probeMax {
+		return fmt.Sprintf("a small write takes %v", time.Duration(m))
+	}
+	return ""
+}
+
+// wouldWait reports whether writing total bytes to e at off would wait for
+// something that can be known before: a worker that has the file, a page that must
+// be read because only a part of it is written, a page on its way to a disc that
+// does not want it changed. v.st2 holds e's attributes.
+func (v *View) wouldWait(e *entry, fd int, off, total uint64) bool {
+	if v.fs.memory {
+		return false
+	}
+	if e.locking.Load() != 0 {
+		return true
+	}
+	l := &v.fs.writes
+	size, inner := v.st2.Size, l.block-1
+	if total == 0 || off >= size && size&inner == 0 {
+		return false // nothing is there
+	}
+	end := min(off+total, size)
+	switch {
+	case off >= size: // the end of what is there becomes its middle
+		off, end = size-1, size
+	case off&inner == 0 && (end&inner == 0 || end == size) && !l.whole:
+		return false
+	}
+	return v.cached(fd, off, int(end-off)) != vfs.OK || l.whole && v.cs.writeback > 0
+}
+
+// wrote ends a write of a lane that has begun at start.
+func (v *View) wrote(start int64) {
+	v.writing.Store(0)
+	v.fs.writes.took(start, v.fs.writes.clock())
+}
+
+// watchWrites leaves writing to the workers when a lane is held up by a write, and
+// says so, once for each.
+func (fs *FS) watchWrites(now int64) {
+	for _, v := range *fs.views.Load() {
+		since := v.writing.Load()
+		if since == 0 || now-since < stuckWrite {
+			continue
+		}
+		fs.writes.slow(since, now)
+		if v.told.Swap(since) != since {
+			slog.Warn("posixfs: a lane is held up by a write; is the file system frozen, or the disc stuck?", "dir", fs.dir)
+		}
+	}
+}
