@@ -110,7 +110,8 @@ func (fs *FS) find(h *vfs.Handle) (int, unix.Errno) {
 		return -1, errno
 	}
 	began := n.now()
-	s := search{fs: fs, targets: targets, h: h, fd: -1}
+	own := *h // so that the caller's does not escape: that would be an allocation in each operation
+	s := search{fs: fs, targets: targets, h: &own, fd: -1}
 	s.walk(fs.root, fs.rootH, 0)
 	n.end(targets, n.now().Sub(began))
 	if s.fd >= 0 {
