@@ -9,7 +9,7 @@ import (
 )
 
 // all are the steps of smoke.sh.
-var all = []string{"basic", "linktimes", "excl", "dir", "big", "oddio", "mmap", "locks", "cpinclude", "git", "sqlite", "fallocate", "fio", "iouring", "perm"}
+var all = []string{"basic", "linktimes", "excl", "dir", "big", "oddio", "mmap", "locks", "cpinclude", "git", "sqlite", "fallocate", "fio", "fiojobs", "iouring", "perm"}
 
 // short leaves out what says little more on a second combination.
 var short = []string{"basic", "linktimes", "excl", "dir", "big", "oddio", "mmap", "cpinclude", "git", "sqlite", "fio", "perm"}

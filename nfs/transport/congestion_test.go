@@ -63,10 +63,7 @@ func TestPeersElsewhereKeepTheMachinesCongestionControl(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("a network namespace of its own needs root")
 	}
-	type sockets struct {
-		listener, client int
-		addr             string
-	}
+	type sockets struct{ listener, client int }
 	made := make(chan sockets, 1)
 	failed := make(chan error, 1)
 	go func() {

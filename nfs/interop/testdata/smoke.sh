@@ -13,6 +13,7 @@ set -u
 export LC_ALL=C GIT_CONFIG_GLOBAL=/tmp/gitconfig
 umask 022
 : "${TREE:=/usr/include}" "${REPO:=/usr/include/linux}" "${FILES:=5000}" "${BIGMB:=256}" "${FIOMB:=32}"
+JOBFILES=$(realpath "$(dirname "$0")/../../../testdata/fio")
 export FILES
 FAILED=0
 [ -d "${MNT:-}" ] && cd "$MNT" || exit 99
@@ -233,6 +234,18 @@ t_fio() {
   rm fiof fiod
   grep -h 'err=' /tmp/fio /tmp/fio2 | tr '\n' ' '
 }
+# The job files that users have, with little to do; verify.fio compares what it reads.
+t_fiojobs() {
+  local job
+  mkdir fiojobs
+  for job in "$JOBFILES"/*.fio; do
+    env SIZE=8m RUNTIME=1 JOBS=2 fio --aux-path=/tmp --output=/tmp/fiojob --directory="$PWD/fiojobs" "$job" || { cat /tmp/fiojob; return 1; }
+    grep -h 'err=' /tmp/fiojob | grep -v 'err= 0' && return 1
+    [ -z "$(ls -A fiojobs)" ]
+  done
+  rmdir fiojobs
+  echo "$(ls "$JOBFILES"/*.fio | wc -l) job files"
+}
 t_iouring() {
   fio --name=u --filename=fiou --size=32m --rw=randwrite --bs=64k --ioengine=io_uring --iodepth=16 --direct=1 --verify=crc32c --verify_fatal=1 --do_verify=1 --randrepeat=0 --output=/tmp/fio
   rm fiou; grep 'err=' /tmp/fio
@@ -269,6 +282,6 @@ t_perm() {
   as 1234 --groups 4321 cat p/f
 }
 
-for t in basic linktimes excl dir big oddio mmap locks cpinclude git sqlite fallocate fio iouring perm; do step $t; done
+for t in basic linktimes excl dir big oddio mmap locks cpinclude git sqlite fallocate fio fiojobs iouring perm; do step $t; done
 cd .. && rm -rf "$WORK" || { echo "FAIL cleanup 0 status $?"; FAILED=$((FAILED + 1)); }
 exit $FAILED
