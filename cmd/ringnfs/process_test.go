@@ -129,30 +129,44 @@ func (p *process) port(t *testing.T) string {
 	return m[1]
 }
 
+// answers makes a call on a connection that it returns.
+func (p *process) answers(t *testing.T) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", "127.0.0.1:"+p.port(t))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	// NULL of NFS version 3, as one record (RFC 5531, sections 9 and 11).
+	call := []byte{0x80, 0, 0, 40, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1, 0x86, 0xa3, 0, 0, 0, 3, 0, 0, 0, 0,
+		0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+	_, err = c.Write(call)
+	require.NoError(t, err)
+	reply := make([]byte, 28)
+	_, err = c.Read(reply)
+	require.NoError(t, err)
+	assert.Equal(t, []byte{0x80, 0, 0, 24, 0, 0, 0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, reply)
+	return c
+}
+
 func TestServeAnswersUntilASignalDrainsIt(t *testing.T) {
 	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		t.Run(fmt.Sprint(sig), func(t *testing.T) {
 			p := serve(t, "--port", "0", "--portmap", "off", t.TempDir())
-			c, err := net.Dial("tcp", "127.0.0.1:"+p.port(t))
-			require.NoError(t, err)
-			defer c.Close()
-			// NULL of NFS version 3, as one record (RFC 5531, sections 9 and 11).
-			call := []byte{0x80, 0, 0, 40, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1, 0x86, 0xa3, 0, 0, 0, 3, 0, 0, 0, 0,
-				0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
-			_, err = c.Write(call)
-			require.NoError(t, err)
-			reply := make([]byte, 28)
-			_, err = c.Read(reply)
-			require.NoError(t, err)
-			assert.Equal(t, []byte{0x80, 0, 0, 24, 0, 0, 0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, reply)
-
+			c := p.answers(t)
 			assert.Zero(t, p.end(t, sig), p.stderr.String())
-			n, err := c.Read(reply)
+			n, err := c.Read(make([]byte, 1))
 			assert.Zero(t, n)
 			assert.Error(t, err, "the connection is closed")
 			assert.Contains(t, p.stderr.String(), "drained")
 		})
 	}
+}
+
+func TestSIGUSR1TellsWhatTheLanesHaveDone(t *testing.T) {
+	p := serve(t, "--port", "0", "--portmap", "off", "--lanes", "2", t.TempDir())
+	require.NoError(t, p.answers(t).Close())
+	assert.Zero(t, p.end(t, syscall.SIGUSR1, syscall.SIGTERM), p.stderr.String())
+	assert.Regexp(t, `(?s)level=INFO msg=lane lane=0 connections=[01] plain=1 .*level=INFO msg=lane lane=1 `, p.stderr.String())
+	assert.Contains(t, p.stderr.String(), "drained", "it goes on serving")
 }
 
 func TestBannerNamesWhatIsServed(t *testing.T) {

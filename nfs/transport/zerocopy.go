@@ -69,6 +69,9 @@ func (z *zcSend) Complete(_ loop.ID, _ loop.Kind, res int32, flags uint32, last 
 	c := uring.CQE{Res: res, Flags: flags}
 	if !c.Notif() {
 		cn.ops--
+		if res >= 0 {
+			l.stats.sent.add(time.Since(z.begun))
+		}
 		if z.vector != nil {
 			l.releaseVector(z.vector)
 			z.vector = nil
@@ -85,7 +88,7 @@ func (z *zcSend) Complete(_ loop.ID, _ loop.Kind, res int32, flags uint32, last 
 		}
 		cn.sent(res)
 	} else {
-		l.stats.notified(time.Since(z.begun))
+		l.stats.ack.add(time.Since(z.begun))
 		copied := l.reportUsage && c.Copied()
 		if copied {
 			l.stats.copied.Add(1)
@@ -100,7 +103,7 @@ func (z *zcSend) Complete(_ loop.ID, _ loop.Kind, res int32, flags uint32, last 
 		cn.zc.pinned -= z.bytes
 		cn.zc.sends--
 		l.pinnedOut -= z.bytes
-		l.stats.pinned.Store(int64(l.pinnedOut))
+		l.stats.pin(l.pinnedOut)
 		*z = zcSend{owners: z.owners[:0], next: l.zcFree}
 		l.zcFree = z
 	}
@@ -124,7 +127,7 @@ func (cn *conn) sendZC(n, slabs int, flags uint32) {
 	cn.zc.pinned += slabs
 	cn.zc.sends++
 	l.pinnedOut += slabs
-	l.stats.pinned.Store(int64(l.pinnedOut))
+	l.stats.pin(l.pinnedOut)
 	l.stats.zeroCopy.Add(1)
 	_, sqe := l.loop.Begin(z, 0)
 	cn.ops++

@@ -23,7 +23,8 @@ func newServe(stdout, stderr io.Writer) *cobra.Command {
 		Short: "Serve directories over NFS until a signal ends it",
 		Long: "serve exports each DIR over NFSv3 under its own path; a single one can be mounted as / too.\n" +
 			"It prints what it started and how to mount it, and serves until SIGINT or SIGTERM, which\n" +
-			"let calls in flight finish; a second signal ends it at once.",
+			"let calls in flight finish; a second signal ends it at once. SIGUSR1 has it log what each\n" +
+			"lane has done.",
 		Example: "  ringnfs serve /srv/data\n" +
 			"  ringnfs serve --allow 192.168.1.0/24 --ro /srv/media /srv/music",
 		Version: versionText(),
@@ -62,6 +63,9 @@ func serve(cfg nfs.Config, notes []string, portFixed bool, stdout io.Writer, log
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	defer signal.Stop(signals)
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGUSR1)
+	defer signal.Stop(asked)
 
 	srv, err := newServer(cfg)
 	if errors.Is(err, syscall.EADDRINUSE) && !portFixed {
@@ -74,6 +78,7 @@ func serve(cfg nfs.Config, notes []string, portFixed bool, stdout io.Writer, log
 	}
 	leaveProcessors(srv.Info().Lanes)
 	writeBanner(stdout, factsOf(srv.Info(), cfg, notes))
+	defer tellWhenAsked(asked, srv.Stats, log)()
 	return runEngine(srv, signals, drainMax, hangMax, log)
 }
 
