@@ -28,6 +28,8 @@ type guest struct {
 	flags   string            // of ringnfs serve, instead of --squash none
 	opts    string            // of the mount
 	vers    string            // none: the script mounts by itself
+	share   string            // directory that the guest may write to, as $SHARE
+	beside  string            // shell command in the guest's network, outside of it, instead of a server there
 	size    string            // of the file system
 	restart bool              // the script may kill the server
 	pcap    string            // file for a capture
@@ -54,7 +56,9 @@ func (g guest) run(t *testing.T) outcome {
 	}
 	logs := logDir(t)
 	args := []string{"--timeout", fmt.Sprint(int(g.timeout.Seconds())), "--logs", logs, "-v"}
-	if len(g.server) > 0 {
+	if g.beside != "" {
+		args = append(args, "--server", "none")
+	} else if len(g.server) > 0 {
 		words := make([]string, len(g.server))
 		for i, w := range g.server {
 			words[i] = quote(w)
@@ -65,6 +69,7 @@ func (g guest) run(t *testing.T) outcome {
 	}
 	for flag, value := range map[string]string{
 		"--server-flags": g.flags, "--opts": g.opts, "--vers": g.vers, "--size": g.size, "--pcap": g.pcap, "--pcap-filter": g.filter,
+		"--share": g.share, "--ns-cmd": g.beside,
 	} {
 		if value != "" {
 			args = append(args, flag, value)

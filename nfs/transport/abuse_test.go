@@ -234,8 +234,16 @@ func TestRepliesOfADeadConnectionReachNoOther(t *testing.T) {
 const idleConnections = 10_000
 
 // TestMain lets the test binary be the process that holds idle connections: in
-// one process with the server they would need twice the descriptors.
+// one process with the server they would need twice the descriptors. It also is the
+// server of a test in nfs/interop.
 func TestMain(m *testing.M) {
+	if dir := os.Getenv("RINGNFS_TEST_SERVE"); dir != "" {
+		if err := serveForInterop(dir); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if addr := os.Getenv("RINGNFS_TEST_HOLD"); addr != "" {
 		if err := holdConnections(addr, idleConnections); err != nil {
 			fmt.Println(err)
