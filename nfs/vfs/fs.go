@@ -191,7 +191,8 @@ type Directories interface {
 	// verifier goes with the cookies.
 	//
 	// The entry and its name are borrowed by yield until it returns. With plus,
-	// Entry is filled as far as c may see it: HasEntry.
+	// Entry is filled as far as c may see it: HasEntry. With Again, what was yielded
+	// is void.
 	ReadDir(c *Cred, dir Handle, cookie, verf uint64, plus bool, d *Attr, yield func(*DirEntry) bool) (newVerf uint64, eof bool, s Status)
 }
 

@@ -48,6 +48,8 @@ type FS struct {
 	ownAtime bool      // see atime.go
 	foreign  bool      // somebody else has to be asked, who may not answer: nothing for lanes
 	fsync    func(fd int) unix.Errno
+	births   bool   // see known.go
+	mount    uint64 // STATX_MNT_ID of root
 	noXDev   uint64 // RESOLVE_NO_XDEV where the kernel must be told not to cross mounts
 	period   time.Duration
 
@@ -66,6 +68,8 @@ type FS struct {
 	closingMu sync.Mutex // held while the janitor flushes an entry it closes
 	tab       table
 	names     names
+	known     handles
+	pages     pages
 	locks     [64]paddedMutex // WCC of one directory, by inode number
 	stop      chan struct{}
 	done      chan struct{}
@@ -83,7 +87,7 @@ func New(cfg Config) (*FS, error) { return newFS(cfg, options{}) }
 
 // options are what tests turn off, so that they see the older paths.
 type options struct {
-	noPrivate, noHandles, noSwitch, coarseTime, noChmodEmpty, foreign bool
+	noPrivate, noHandles, noSwitch, coarseTime, noChmodEmpty, foreign, noBirths bool
 
 	period time.Duration
 	fsync  func(fd int) unix.Errno
@@ -136,6 +140,7 @@ func (fs *FS) start(cfg Config, o options) (err error) {
 	}
 	fs.tab.init(fdMax)
 	fs.names.init()
+	fs.known.began = time.Now()
 	var seed [8]byte
 	if _, err = rand.Read(seed[:]); err != nil {
 		return fmt.Errorf("posixfs: random write verifier: %w", err)
@@ -227,7 +232,8 @@ func (fs *FS) identify(cfg Config, o options) error {
 	if unix.Access(procPath(fs.root), unix.F_OK) != nil {
 		return errors.New("posixfs: /proc is not mounted; it is needed to open files and to make hard links")
 	}
-	fs.rootKey = keyOf(&st)
+	fs.rootKey, fs.mount = keyOf(&st), st.Mnt_id
+	fs.births = keepsBirth(fs.magic) && st.Mask&unix.STATX_MNT_ID != 0 && !o.noBirths
 	fs.fsid = mix(uint64(uint32(sf.Fsid.Val[0]))<<32|uint64(uint32(sf.Fsid.Val[1]))) ^ hashHandle(&h)
 	fs.memory = fs.magic == unix.TMPFS_MAGIC || fs.magic == unix.RAMFS_MAGIC
 	fs.foreign = o.foreign || foreignFS[fs.magic]

@@ -17,6 +17,19 @@ func handle(fd int, k *kernelHandle, mount *int32) (vfs.Handle, unix.Errno) {
 	if e := nameToHandleRaw(fd, k, mount); e != 0 {
 		return vfs.Handle{}, e
 	}
+	return k.handle()
+}
+
+// handleAt is handle for an entry of the directory fd by its name, which ends in
+// NUL.
+func handleAt(fd int, name *byte, k *kernelHandle, mount *int32) (vfs.Handle, unix.Errno) {
+	if e := nameToHandleAt(fd, name, k, mount); e != 0 {
+		return vfs.Handle{}, e
+	}
+	return k.handle()
+}
+
+func (k *kernelHandle) handle() (vfs.Handle, unix.Errno) {
 	var b [vfs.HandleMax]byte
 	n := int(k.bytes)
 	if n > len(b)-kindBytes {

@@ -3,6 +3,7 @@ package posixfs
 import (
 	"encoding/binary"
 	"math"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -15,44 +16,29 @@ import (
 // the directory changes and over restarts; finding the place again costs one
 // block read from the cache, however large the directory is.
 func (v *View) ReadDir(c *vfs.Cred, dir vfs.Handle, cookie, verf uint64, plus bool, d *vfs.Attr, yield func(*vfs.DirEntry) bool) (newVerf uint64, eof bool, s vfs.Status) {
-	if v.lane {
-		return 0, false, vfs.Again
-	}
-	d.Type = 0
 	e, s := v.acquire(&dir, useMain)
+	if s == vfs.OK {
+		defer v.done()
+		s = v.stat(e, &v.st)
+	}
 	if s != vfs.OK {
+		if s != vfs.Again {
+			d.Type = 0
+		}
 		return 0, false, s
-	}
-	defer v.done()
-	if s = v.stat(e, &v.st); s != vfs.OK {
-		return 0, false, s
-	}
-	v.fs.fill(d, &v.st)
-	if e.kind != unix.S_IFDIR {
-		return 0, false, vfs.NotDir
 	}
 	newVerf = v.fs.dirVerf(&dir)
-	if cookie != 0 && verf != newVerf || cookie > math.MaxInt64 {
-		return newVerf, false, vfs.BadCookie
+	switch {
+	case e.kind != unix.S_IFDIR:
+		s = vfs.NotDir
+	case cookie != 0 && verf != newVerf || cookie > math.MaxInt64:
+		s = vfs.BadCookie
+	default:
+		eof, s = v.list(c, e, cookie, plus, yield)
 	}
-	granted, s := v.may(c, e, &v.st, vfs.MayRead)
-	if s != vfs.OK || granted == 0 {
-		return newVerf, false, refused(s)
+	if s != vfs.Again {
+		v.fs.fill(d, &v.st)
 	}
-	fd, s := v.openDir(e)
-	if s != vfs.OK {
-		return newVerf, false, s
-	}
-	defer closeFD(fd)
-	if cookie != 0 {
-		if at, errno := call(unix.SYS_LSEEK, uintptr(fd), uintptr(cookie), unix.SEEK_SET, 0, 0, 0); errno != 0 || uint64(at) != cookie {
-			return newVerf, false, vfs.BadCookie
-		}
-	}
-	if plus && !v.as(c) {
-		return newVerf, false, vfs.ServerFault
-	}
-	eof, s = v.list(c, e, fd, plus, yield)
 	return newVerf, eof, s
 }
 
@@ -60,9 +46,10 @@ func (v *View) ReadDir(c *vfs.Cred, dir vfs.Handle, cookie, verf uint64, plus bo
 // every other directory.
 func (fs *FS) dirVerf(h *vfs.Handle) uint64 { return mix(hashHandle(h) ^ fs.fsid) }
 
-// openDir opens a directory for reading from a position of its own.
-func (v *View) openDir(e *entry) (int, vfs.Status) {
-	if !v.as(nil) {
+// openDir opens a directory for reading from a position of its own, with the
+// rights of c, who may search and read it, or the process's own.
+func (v *View) openDir(c *vfs.Cred, e *entry) (int, vfs.Status) {
+	if !v.as(c) {
 		return -1, vfs.ServerFault
 	}
 	const flags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC
@@ -84,66 +71,246 @@ const (
 	direntName   = 19
 )
 
-// dentsBytes is how much of a directory is read at a time.
-const dentsBytes = 32 << 10
+// dentsBytes is how much of a directory is read at a time. With handles and
+// attributes an entry takes five times as much room in the reply, so that most of a
+// large piece would be read for nothing.
+const (
+	dentsBytes     = 8 << 10
+	dentsPlusBytes = 4 << 10
+)
 
-// list yields the entries from fd's position on.
-func (v *View) list(c *vfs.Cred, de *entry, fd int, plus bool, yield func(*vfs.DirEntry) bool) (eof bool, s vfs.Status) {
+// list yields the entries of e, whose attributes are in v.st, from cookie on.
+func (v *View) list(c *vfs.Cred, e *entry, cookie uint64, plus bool, yield func(*vfs.DirEntry) bool) (eof bool, s vfs.Status) {
+	granted, s := v.may(c, e, &v.st, vfs.MayRead|vfs.MayExec)
+	if s != vfs.OK || granted&vfs.MayRead == 0 {
+		return false, refused(s)
+	}
+	l := &v.listing
+	*l = listing{de: e, fd: -1, cookie: cookie, plus: plus, search: granted&vfs.MayExec != 0, keep: v.fs.keepsPages(&v.st)}
+	if l.search { // the thread needs to become somebody else once at most
+		l.as = c
+	}
+	if plus && v.fs.births && !v.lane {
+		v.fs.known.ready(&v.knows)
+	}
+	for more := true; more && s == vfs.OK && !eof; {
+		var p *page
+		if p, s = v.next(l); s == vfs.OK {
+			eof = len(p.dents) == 0
+			more, s = v.turnPage(c, l, p, yield)
+		}
+	}
+	if l.fd >= 0 {
+		closeFD(l.fd)
+	}
+	*l, v.knows.slots, v.page.dents = listing{}, nil, nil
+	return eof, s
+}
+
+// fetch reads a piece of the directory into v.dents.
+func (v *View) fetch(l *listing) (n int, s vfs.Status) {
 	if v.dents == nil {
 		v.dents = make([]byte, dentsBytes)
 	}
-	volume, top := v.fs.volume(&v.st), de.h == v.fs.rootH
-	for {
-		n, errno := call(unix.SYS_GETDENTS64, uintptr(fd), uintptr(unsafe.Pointer(&v.dents[0])), uintptr(len(v.dents)), 0, 0, 0)
-		if errno != 0 {
-			return false, status(errno)
+	if l.fd < 0 {
+		if l.fd, s = v.openDir(l.as, l.de); s != vfs.OK {
+			return 0, s
 		}
-		if n == 0 {
-			return true, vfs.OK
-		}
-		for b := v.dents[:n]; len(b) > 0; {
-			size := binary.NativeEndian.Uint16(b[direntReclen:])
-			name := b[direntName:size]
-			x := &v.dent
-			x.FileID = binary.NativeEndian.Uint64(b) ^ volume
-			x.Cookie = binary.NativeEndian.Uint64(b[direntOff:])
-			x.Name = cut(name)
-			x.HasEntry = false
-			b = b[size:]
-			if x.Cookie == 0 { // would start all over again
-				return false, vfs.IO
-			}
-			dotdot := string(x.Name) == ".."
-			if dotdot && top {
-				x.FileID = v.fs.rootKey.ino
-			}
-			if plus {
-				v.look(c, de, &name[0], dotdot, x)
-			}
-			if !yield(x) {
-				return false, vfs.OK
-			}
-		}
+		l.at = 0
 	}
+	if l.at != l.cookie {
+		at, errno := call(unix.SYS_LSEEK, uintptr(l.fd), uintptr(l.cookie), unix.SEEK_SET, 0, 0, 0)
+		if errno != 0 || uint64(at) != l.cookie {
+			return 0, vfs.BadCookie
+		}
+		l.at = l.cookie
+	}
+	size := dentsBytes
+	if l.plus {
+		size = dentsPlusBytes
+	}
+	r, errno := call(unix.SYS_GETDENTS64, uintptr(l.fd), uintptr(unsafe.Pointer(&v.dents[0])), uintptr(size), 0, 0, 0)
+	if errno != 0 {
+		return 0, status(errno)
+	}
+	for b := v.dents[:r]; len(b) > 0; {
+		l.at = binary.NativeEndian.Uint64(b[direntOff:])
+		b = b[binary.NativeEndian.Uint16(b[direntReclen:]):]
+	}
+	return int(r), vfs.OK
 }
 
-// look fills x.Entry as far as the caller may see the object.
-func (v *View) look(c *vfs.Cred, de *entry, name *byte, dotdot bool, x *vfs.DirEntry) {
+// turnPage yields the entries of p and moves l on. It reports whether more are
+// wanted.
+func (v *View) turnPage(c *vfs.Cred, l *listing, p *page, yield func(*vfs.DirEntry) bool) (more bool, s vfs.Status) {
+	var kids []atomic.Pointer[entry]
+	pin := false
+	if l.plus && l.search {
+		if l.keep {
+			kids = p.children()
+			tick := v.fs.tick.Load()
+			last := p.listed.Load()
+			pin = !v.lane && last != 0 && tick-last <= pinTicks
+			if last != tick {
+				p.listed.Store(tick)
+			}
+		}
+	}
+	volume, top := v.fs.volume(&v.st), l.de.h == v.fs.rootH
+	x := &v.dent
+	for i, b := 0, p.dents; len(b) > 0; i++ {
+		size := binary.NativeEndian.Uint16(b[direntReclen:])
+		name := b[direntName:size]
+		x.FileID = binary.NativeEndian.Uint64(b) ^ volume
+		x.Cookie = binary.NativeEndian.Uint64(b[direntOff:])
+		x.Name = cut(name)
+		x.HasEntry = false
+		b = b[size:]
+		if x.Cookie == 0 { // would start all over again
+			return false, vfs.IO
+		}
+		dotdot := string(x.Name) == ".."
+		if dotdot && top {
+			x.FileID = v.fs.rootKey.ino
+		}
+		if l.plus && l.search {
+			var kid *atomic.Pointer[entry]
+			if kids != nil && !dotdot {
+				kid = &kids[i]
+			}
+			if kid == nil || !v.pinned(kid, x) {
+				if s = v.look(c, l.de, &name[0], dotdot, pin, kid, x); s != vfs.OK {
+					return false, s
+				}
+			}
+		}
+		if !yield(x) {
+			return false, vfs.OK
+		}
+		l.cookie = x.Cookie
+	}
+	return true, vfs.OK
+}
+
+// pinned fills x from the entry that a good page has for it.
+func (v *View) pinned(kid *atomic.Pointer[entry], x *vfs.DirEntry) bool {
+	e := kid.Load()
+	if e == nil {
+		return false
+	}
+	if !v.hold(e, useChild) || statxRaw(e.fd, &v.st2) != 0 || v.st2.Nlink == 0 {
+		v.use[useChild].Store(nil)
+		return false
+	}
+	x.Entry.Handle, x.Entry.HasAttr, x.HasEntry = e.h, true, true
+	v.fs.fill(&x.Entry.Attr, &v.st2)
+	x.FileID = x.Entry.Attr.FileID
+	v.use[useChild].Store(nil)
+	return true
+}
+
+// look fills x.Entry as far as the caller may see the object, and keeps its entry
+// in kid if that is wanted and there is one. It fails for what the calling thread
+// has not the means to do.
+func (v *View) look(c *vfs.Cred, de *entry, name *byte, dotdot, pin bool, kid *atomic.Pointer[entry], x *vfs.DirEntry) vfs.Status {
 	var s vfs.Status
-	if dotdot {
+	switch {
+	case v.lane && !dotdot:
+		return vfs.Again
+	case !v.as(c):
+		return vfs.ServerFault
+	case dotdot:
 		s = v.parent(c, de, &x.Entry)
-	} else {
+	case pin && int(v.fs.tab.open.Load()) < v.fs.tab.fdMax/2:
+		s = v.child(de, name, &x.Entry, nameKey(de, x.Name))
+	case v.fs.births:
+		s = v.glance(de, name, &x.Entry)
+	default:
 		s = v.child(de, name, &x.Entry, passing)
 	}
-	if v.use[useChild].Load() != nil {
+	if e := v.use[useChild].Load(); e != nil {
+		if kid != nil && s == vfs.OK {
+			kid.Store(e)
+		}
 		v.use[useChild].Store(nil)
 	}
-	if s != vfs.OK || !v.as(c) {
-		return
+	if s != vfs.OK {
+		if v.lane && s == vfs.Again {
+			return s
+		}
+		return vfs.OK
 	}
 	x.HasEntry = true
 	x.FileID = x.Entry.Attr.FileID
 	if !dotdot && string(x.Name) != "." { // which is no place of the directory's in another
 		v.fs.note(&x.Entry.Handle, &de.h, x.Name)
 	}
+	return vfs.OK
+}
+
+// glance is child for a listing, which opens nothing: one statx where the object is
+// known or open.
+func (v *View) glance(de *entry, name *byte, e *vfs.Entry) vfs.Status {
+	if errno := statxAt(de.fd, name, &v.st2); errno != 0 {
+		return status(errno)
+	}
+	if v.st2.Mnt_id != v.fs.mount && !v.fs.private {
+		return vfs.Access // something is mounted there
+	}
+	k := keyOf(&v.st2)
+	own := v.knows.own(&v.st2)
+	if own {
+		if h := v.knows.find(&k, &v.st2); h != nil {
+			e.Handle = *h
+			return v.seen(e)
+		}
+	}
+	if x := v.object(&k, useChild); x != nil {
+		// x is open now. Without a key of its own it may be a successor of the object
+		// whose attributes these are, by a tick of the clock.
+		if !own {
+			if s := v.stat(x, &v.st2); s != vfs.OK {
+				return s
+			}
+		}
+		e.Handle = x.h
+		return v.seen(e)
+	}
+	if own && v.pair(de, name, &k, e) {
+		v.fs.known.add(&v.knows, &k, &v.st2, &e.Handle)
+		return v.seen(e)
+	}
+	s := v.child(de, name, e, passing)
+	if s == vfs.OK && v.knows.own(&v.st2) {
+		k = keyOf(&v.st2)
+		v.fs.known.add(&v.knows, &k, &v.st2, &e.Handle)
+	}
+	return s
+}
+
+// pair gets the handle of what v.st2 shows under a name, without opening it. When
+// before and after that the name leads to an object with the same key, and the key
+// is its own, then its number was the object's all the time; and that is the number
+// in the handle. The same ctime says that the handle has not changed in between.
+func (v *View) pair(de *entry, name *byte, k *objectKey, e *vfs.Entry) bool {
+	ctime := v.st2.Ctime
+	h, errno := handleAt(de.fd, name, &v.kh, &v.mount)
+	if errno != 0 {
+		return false
+	}
+	if ino, ok := v.fs.numberIn(&h); !ok || ino != k.ino {
+		return false
+	}
+	if statxAt(de.fd, name, &v.st2) != 0 || keyOf(&v.st2) != *k || v.st2.Ctime != ctime {
+		return false
+	}
+	e.Handle = h
+	return true
+}
+
+// seen fills in the attributes in v.st2.
+func (v *View) seen(e *vfs.Entry) vfs.Status {
+	e.HasAttr = true
+	v.fs.fill(&e.Attr, &v.st2)
+	return vfs.OK
 }

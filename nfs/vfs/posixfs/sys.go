@@ -27,8 +27,9 @@ var noPath = func() *byte {
 }()
 
 // statxMask asks for what vfs.Attr needs, and for what tells one object from
-// another that had the same number before (birth time, btrfs subvolume).
-const statxMask = unix.STATX_BASIC_STATS | unix.STATX_BTIME | statxSubvol
+// another that had the same number before (birth time, btrfs subvolume) and one
+// mount from another (Linux 5.8).
+const statxMask = unix.STATX_BASIC_STATS | unix.STATX_BTIME | unix.STATX_MNT_ID | statxSubvol
 
 const statxSubvol = 0x8000 // STATX_SUBVOL, Linux 6.10; older kernels ignore it
 
@@ -103,6 +104,14 @@ func nameToHandleRaw(fd int, k *kernelHandle, mount *int32) unix.Errno {
 	k.bytes = uint32(len(k.data))
 	_, _, e := unix.RawSyscall6(unix.SYS_NAME_TO_HANDLE_AT, uintptr(fd), uintptr(unsafe.Pointer(&emptyPath[0])),
 		uintptr(unsafe.Pointer(k)), uintptr(unsafe.Pointer(mount)), unix.AT_EMPTY_PATH, 0)
+	return e
+}
+
+// nameToHandleAt is nameToHandleRaw for an entry by name, which ends in NUL.
+func nameToHandleAt(fd int, name *byte, k *kernelHandle, mount *int32) unix.Errno {
+	k.bytes = uint32(len(k.data))
+	_, _, e := unix.Syscall6(unix.SYS_NAME_TO_HANDLE_AT, uintptr(fd), uintptr(unsafe.Pointer(name)),
+		uintptr(unsafe.Pointer(k)), uintptr(unsafe.Pointer(mount)), 0, 0)
 	return e
 }
 

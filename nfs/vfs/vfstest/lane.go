@@ -230,7 +230,7 @@ func (l *laneFirst) ReadDir(c *vfs.Cred, dir vfs.Handle, cookie, verf uint64, pl
 		})
 	})
 	if ls == vfs.Again {
-		l.untouched("ReadDir", poisonAttr, ld, []listed(nil), lgot)
+		l.untouched("ReadDir", poisonAttr, ld)
 		return v, eof, s
 	}
 	l.same("ReadDir", ls, s)
