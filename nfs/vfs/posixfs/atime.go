@@ -32,6 +32,15 @@ func (fs *FS) quiet(e *entry) int {
 	return 0
 }
 
+// quietNew is quiet for a file that is about to be made. Where it could belong to
+// somebody else than who makes it, the flag would be refused when it is there.
+func (fs *FS) quietNew() int {
+	if fs.ownAtime && fs.births {
+		return unix.O_NOATIME
+	}
+	return 0
+}
+
 // behind is relatime's rule.
 func (fs *FS) behind(st *unix.Statx_t) bool {
 	return !later(&st.Atime, &st.Mtime) || !later(&st.Atime, &st.Ctime) || fs.now.Load()-st.Atime.Sec >= relatimeAge

@@ -92,21 +92,26 @@ func cstring(dst, name []byte) bool {
 	return true
 }
 
-// existed looks what name is in e, so that it can be let go once it is removed.
-// It reports false when there is nothing, or nothing that is open here.
-func (v *View) existed(e *entry, name *byte) bool {
+// existed looks what name is in e, so that it can be let go once it is removed: its
+// entry is published, and v.last says whether this is its last name.
+func (v *View) existed(e *entry, name *byte) {
+	v.last = false
 	if statxAt(e.fd, name, &v.st3) != 0 {
-		return false
+		return
 	}
 	k := keyOf(&v.st3)
-	return v.object(&k, useChild) != nil
+	v.last = v.object(&k, useChild) != nil && (v.st3.Nlink <= 1 || v.st3.Mode&unix.S_IFMT == unix.S_IFDIR)
 }
 
 // release closes the entry of an object that has just lost a name, if it was the
-// last: its space shall be free when the client is told so.
+// last: its space shall be free when the client is told so. (Should it have got
+// another name meanwhile, it is opened again when it is needed.)
 func (v *View) release() {
 	e := v.use[useChild].Load()
-	if e != nil && statxRaw(e.fd, &v.st3) == 0 && (v.st3.Nlink == 0 || e.kind == unix.S_IFDIR) {
+	if e == nil {
+		return
+	}
+	if v.last || statxRaw(e.fd, &v.st3) == 0 && v.st3.Nlink == 0 {
 		v.use[useChild].Store(nil)
 		e.due.Store(false) // who would look
 		v.fs.tab.retire(e)

@@ -21,7 +21,7 @@ func (v *View) Create(c *vfs.Cred, dir vfs.Handle, name []byte, how vfs.CreateHo
 		if s.HasMode && how != vfs.Exclusive {
 			mode = s.Mode & 07777
 		}
-		fd, errno := openat(de.fd, &v.name[0], unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NOCTTY, mode)
+		fd, errno := openat(de.fd, &v.name[0], v.fs.quietNew()|unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NOCTTY, mode)
 		if errno == unix.EEXIST && how != vfs.Guarded {
 			return v.exists(c, de, how, s, verf, e)
 		}
@@ -102,7 +102,7 @@ func (v *View) arrived(de *entry, fd int, io bool, e *vfs.Entry) vfs.Status {
 	if io {
 		n.read.Store(int32(fd))
 		n.write.Store(int32(fd))
-		if q := v.fs.quiet(n); q != 0 { // the thread acts for the owner
+		if q := v.fs.quiet(n); q != v.fs.quietNew() { // the thread acts for the owner
 			_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETFL, q)
 		}
 	}

@@ -148,7 +148,7 @@ func keepsBirth(magic int64) bool {
 	return false
 }
 
-// The kinds of handles that begin with the inode's number (linux/exportfs.h).
+// The kinds of handles that begin with the inode's number (enum fid_type of the kernel).
 const (
 	fidIno32       = 0x1
 	fidIno32Parent = 0x2

@@ -82,9 +82,9 @@ func (p *pages) add(x *page) {
 
 // keepsPages reports whether pages of a directory with the attributes st may be
 // kept. Without a fraction the stamp may be one of whole seconds (ext4 with small
-// inodes).
+// inodes). The names in an encrypted directory change with the key being there.
 func (fs *FS) keepsPages(st *unix.Statx_t) bool {
-	return fs.private && fs.births && st.Ctime.Nsec != 0 &&
+	return fs.private && fs.births && st.Ctime.Nsec != 0 && st.Attributes&unix.STATX_ATTR_ENCRYPTED == 0 &&
 		time.Since(time.Unix(st.Ctime.Sec, int64(st.Ctime.Nsec))) >= ctimeGrain
 }
 

@@ -26,6 +26,9 @@ func (v *View) unlink(c *vfs.Cred, dir vfs.Handle, name []byte, flags uintptr, w
 	s := v.change(c, &dir, name, w, func(de *entry) vfs.Status {
 		v.existed(de, &v.name[0])
 		_, errno := call(unix.SYS_UNLINKAT, uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), flags, 0, 0, 0)
+		if errno != 0 {
+			v.use[useChild].Store(nil)
+		}
 		return status(errno)
 	})
 	v.release()

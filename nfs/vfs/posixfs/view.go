@@ -79,6 +79,7 @@ type View struct {
 	target       []byte // a path with its NUL, once one was needed
 	dents        []byte // entries of a directory, once one was read
 	dent         vfs.DirEntry
+	last         bool      // see existed
 	page         page      // a page that is not kept
 	listing      listing   // the listing that is on its way
 	knows        knowledge // of a listing with handles
