@@ -124,6 +124,10 @@ func TestAListingShowsWhatWasChangedBehindTheServer(t *testing.T) {
 				}
 				change()
 				s.agrees("d", s.listed(dir))
+				if wait {
+					settle() // a page would be used again
+					s.agrees("d", s.listed(dir))
+				}
 			}
 			s.write("d/f05", "x", 0o644)
 			s.write("d/f06", "x", 0o644)
