@@ -20,7 +20,10 @@
 // line of the thread's own, and descriptors of idle entries can be closed although
 // an idle thread still remembers them.
 //
-// Attributes are never kept: every operation asks the kernel.
+// Attributes are never kept: every operation asks the kernel. Of directories that
+// were listed the names are kept for as long as the ctime says that they are the
+// same, and handles for objects that cannot be mistaken for others (page.go,
+// known.go).
 //
 // # Rights
 //

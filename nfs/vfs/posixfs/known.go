@@ -156,13 +156,15 @@ const (
 	fidIno64Parent = 0x82
 )
 
-// numberIn returns the inode's number that a handle holds where that number stands
-// for one object of the file system at a time: not on btrfs, where each subvolume
-// counts for itself, nor tmpfs, whose numbers may come round again.
-func (fs *FS) numberIn(h *vfs.Handle) (ino uint64, ok bool) {
-	if fs.magic != unix.EXT4_SUPER_MAGIC && fs.magic != unix.XFS_SUPER_MAGIC {
-		return 0, false
-	}
+// numbers reports whether an inode's number stands for one object of the file system
+// at a time and is found in handles: not on btrfs, where each subvolume counts for
+// itself, nor tmpfs, whose numbers may come round again.
+func (fs *FS) numbers() bool {
+	return fs.magic == unix.EXT4_SUPER_MAGIC || fs.magic == unix.XFS_SUPER_MAGIC
+}
+
+// numberIn returns the inode's number that a handle holds where numbers is true.
+func numberIn(h *vfs.Handle) (ino uint64, ok bool) {
 	b := h.Bytes()
 	if len(b) < kindBytes+8 {
 		return 0, false

@@ -276,7 +276,7 @@ func (v *View) glance(de *entry, name *byte, e *vfs.Entry) vfs.Status {
 		e.Handle = x.h
 		return v.seen(e)
 	}
-	if own && v.pair(de, name, &k, e) {
+	if own && v.fs.numbers() && v.pair(de, name, &k, e) {
 		v.fs.known.add(&v.knows, &k, &v.st2, &e.Handle)
 		return v.seen(e)
 	}
@@ -298,7 +298,7 @@ func (v *View) pair(de *entry, name *byte, k *objectKey, e *vfs.Entry) bool {
 	if errno != 0 {
 		return false
 	}
-	if ino, ok := v.fs.numberIn(&h); !ok || ino != k.ino {
+	if ino, ok := numberIn(&h); !ok || ino != k.ino {
 		return false
 	}
 	if statxAt(de.fd, name, &v.st2) != 0 || keyOf(&v.st2) != *k || v.st2.Ctime != ctime {
