@@ -103,6 +103,11 @@ func (cn *conn) service() {
 		cn.unblock()
 		cn.flush()
 		cn.steer()
+		if cn.behind() && !cn.blocked() {
+			// What was spliced has left without a completion to come, and with it what
+			// kept the calls behind it waiting.
+			cn.touch()
+		}
 	}
 	if cn.dead {
 		cn.bury()

@@ -50,6 +50,9 @@ type world struct {
 	act func(w *world, op *uringtest.Op, p *peer, now bool) bool
 	// zero is act for zero-copy sends.
 	zero func(op *uringtest.Op, p *peer, now bool) bool
+	// spliced is what arrives by system calls: the world receives it, and answers
+	// who waits for room.
+	spliced bool
 	// still is asked when nothing has happened, and may make something happen.
 	still func() bool
 	// quiet is called when nothing can happen any more but by the test's doing.
@@ -209,7 +212,7 @@ func (w *world) end(ctx context.Context) {
 }
 
 func (w *world) peer() *peer {
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	require.NoError(w.t, err)
 	p := &peer{fd: pair[0], far: pair[1], inode: inode(pair[0]), want: map[uint32][]byte{}, sending: map[uint64][]byte{}}
 	w.peers = append(w.peers, p)
@@ -271,6 +274,9 @@ func (w *world) script(op *uringtest.Op) bool {
 		w.files[op.UserData] = inode(op.FD)
 		return true
 	case "RECV", "SEND", "SENDMSG", "SEND_ZC", "SENDMSG_ZC":
+	case "POLL_ADD":
+		w.files[op.UserData] = inode(op.FD)
+		return true
 	case "ASYNC_CANCEL":
 		w.cancelled[op.Target()] = true
 		w.cancels++
@@ -285,6 +291,9 @@ func (w *world) script(op *uringtest.Op) bool {
 		return true
 	}
 	if op.Code != "RECV" {
+		// What has left by system calls is before it.
+		for w.spliced && w.receive(p, 1<<20) {
+		}
 		p.sending[op.UserData] = payload(op)
 	}
 	w.ask(op, p, true)
@@ -380,7 +389,7 @@ func (w *world) step() bool {
 	}
 	ops := w.ring.Ops()
 	w.rng.Shuffle(len(ops), func(i, j int) { ops[i], ops[j] = ops[j], ops[i] })
-	acted := false
+	acted := w.spliced && w.receiveSome()
 	for _, op := range ops {
 		if acted && w.rng.IntN(3) == 0 {
 			break
@@ -423,6 +432,10 @@ func (w *world) answer(op *uringtest.Op) bool {
 	case "RECV", "SEND", "SENDMSG", "SEND_ZC", "SENDMSG_ZC":
 		if p := w.of(op); p != nil {
 			return w.ask(op, p, false)
+		}
+	case "POLL_ADD":
+		if p := w.of(op); p != nil && w.spliced {
+			return w.room(op, p)
 		}
 	}
 	return false

@@ -305,6 +305,22 @@ func TestResetWithSplicedRepliesInFlightLeaksNothing(t *testing.T) {
 	ts.pipesReturn()
 }
 
+// A spliced reply may leave at once, and with it what kept the next call waiting: no
+// completion tells of that.
+func TestCallsBehindASplicedReplyDoNotWaitForAnEvent(t *testing.T) {
+	ts := startTails(t, 0, func(c *Config, _ *Server) { c.OutputMax = 1 })
+	c, want := ts.dial(), asked{}
+	var out []byte
+	for xid := range uint32(20) {
+		out = want.tail(out, xid, 40_000+int(xid), []uint32{tailLane, tailWorker}[xid%5/4])
+	}
+	_, err := c.Write(out)
+	require.NoError(t, err)
+	want.read(t, c)
+	require.Equal(t, 20, ts.spliced())
+	ts.pipesReturn()
+}
+
 // refused reads a reply that is accepted or denied, and returns its bytes from
 // the reply_stat on.
 func refused(t *testing.T, r io.Reader) []byte {

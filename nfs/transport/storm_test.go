@@ -78,6 +78,9 @@ func (p *peer) calls(rng *rand.Rand, n int, procs ...uint32) {
 		switch proc := procs[rng.IntN(len(procs))]; proc {
 		case procNull:
 			p.call(rng, xid, proc, nil, nil)
+		case procTail:
+			how := []uint32{tailLane, tailWorker, tailMemory}[rng.IntN(3)]
+			p.call(rng, xid, proc, tailArgs(size, how), opaque(tailBytes(xid, size)))
 		case procFill:
 			args := binary.BigEndian.AppendUint32(nil, uint32(size))
 			p.call(rng, xid, proc, args, opaque(bytes.Repeat([]byte{byte(xid)}, size)))
@@ -90,7 +93,7 @@ func (p *peer) calls(rng *rand.Rand, n int, procs ...uint32) {
 // stormRun is one seed: a server of random measures, some peers, and everything
 // that may go wrong. The calls must all be answered, once and rightly, unless the
 // connection has ended.
-func stormRun(t *testing.T, seed uint64, resets, drains bool) {
+func stormRun(t *testing.T, seed uint64, path ReadPath, resets, drains bool) {
 	rng := rand.New(rand.NewPCG(seed, 3))
 	opt := uringtest.Options{Entries: 2 << rng.IntN(6), CQEntries: 4 << rng.IntN(6)}
 	if rng.IntN(4) > 0 {
@@ -110,11 +113,23 @@ func stormRun(t *testing.T, seed uint64, resets, drains bool) {
 		c.ReceiveBytes = 64 << 10 << rng.IntN(5)
 		c.CallsMax = 1 << rng.IntN(8)
 		c.OutputMax = 1000 << rng.IntN(12)
+		c.ReadPath = path
+		c.SpliceFrom, c.ZeroCopyFrom = 1+rng.IntN(100_000), 1+rng.IntN(100_000)
+		c.PinnedMax = 64 << 10 << rng.IntN(8)
 	})
 	w.act = (*world).stormy
+	owed := newOwed(w)
+	procs := []uint32{procNull, procNull, procEcho, procEcho, procSleep, procFill}
+	if path != PathCopy {
+		procs = append(procs, procTail, procTail, procTail)
+	}
+	w.spliced = path.splices()
 	for range 1 + rng.IntN(8) {
 		p := w.peer()
-		p.calls(rng, rng.IntN(30), procNull, procNull, procEcho, procEcho, procSleep, procFill)
+		if w.spliced {
+			require.NoError(t, unix.SetsockoptInt(p.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 4096<<rng.IntN(7)))
+		}
+		p.calls(rng, rng.IntN(30), procs...)
 		p.done = rng.IntN(3) == 0
 	}
 	// One in so many answers ends a connection, or begins the drain.
@@ -124,8 +139,12 @@ func stormRun(t *testing.T, seed uint64, resets, drains bool) {
 	w.quiet = stop
 	stormy := w.act
 	w.act = func(w *world, op *uringtest.Op, p *peer, now bool) bool {
+		owed.some()
 		if resets && w.rng.IntN(60) == 0 {
-			p.reset = true
+			w.reset(p)
+		}
+		if path == PathAuto {
+			w.remote()
 		}
 		if drains && w.rng.IntN(80) == 0 {
 			stop()
@@ -157,7 +176,7 @@ func stormRun(t *testing.T, seed uint64, resets, drains bool) {
 	}
 }
 
-func storms(t *testing.T, n int, resets, drains bool) {
+func storms(t *testing.T, n int, path ReadPath, resets, drains bool) {
 	if testing.Short() {
 		n /= 4
 	}
@@ -171,16 +190,16 @@ func storms(t *testing.T, n int, resets, drains bool) {
 			return
 		}
 		seed := base + i
-		if !t.Run(fmt.Sprint(seed), func(t *testing.T) { stormRun(t, seed, resets, drains) }) {
+		if !t.Run(fmt.Sprint(seed), func(t *testing.T) { stormRun(t, seed, path, resets, drains) }) {
 			return
 		}
 	}
 }
 
-func TestStormEveryCallIsAnsweredOnce(t *testing.T)               { storms(t, 120, false, false) }
-func TestStormWithPeersThatVanish(t *testing.T)                   { storms(t, 80, true, false) }
-func TestStormEndedByDrainOrAbortAtAnyPoint(t *testing.T)         { storms(t, 80, false, true) }
-func TestStormEndedByDrainOrAbortWithVanishingPeers(t *testing.T) { storms(t, 60, true, true) }
+func TestStormEveryCallIsAnsweredOnce(t *testing.T)               { storms(t, 120, PathCopy, false, false) }
+func TestStormWithPeersThatVanish(t *testing.T)                   { storms(t, 80, PathCopy, true, false) }
+func TestStormEndedByDrainOrAbortAtAnyPoint(t *testing.T)         { storms(t, 80, PathCopy, false, true) }
+func TestStormEndedByDrainOrAbortWithVanishingPeers(t *testing.T) { storms(t, 60, PathCopy, true, true) }
 
 func TestWorldWithoutFaultsAnswersEverything(t *testing.T) {
 	w := newWorld(t, 1, uringtest.Options{Entries: 512, CQEntries: 1024}, nil)
