@@ -1,0 +1,193 @@
+package transport
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/uring"
+)
+
+// link is two network namespaces with a veth pair between them, the server's and
+// the client's. They are gone when the test has ended.
+type link struct {
+	t            *testing.T
+	server, peer string
+}
+
+const linkServer, linkPeer = "10.111.77.1", "10.111.77.2"
+
+func newLink(t *testing.T) *link {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: network namespaces")
+	}
+	if _, err := exec.LookPath("ip"); err != nil {
+		t.Skipf("needs ip of iproute2: %v", err)
+	}
+	l := &link{t: t, server: fmt.Sprintf("ringnfs-%d-s", os.Getpid()), peer: fmt.Sprintf("ringnfs-%d-p", os.Getpid())}
+	for _, name := range []string{l.server, l.peer} {
+		if out, err := exec.Command("ip", "netns", "add", name).CombinedOutput(); err != nil {
+			t.Skipf("needs network namespaces: %s", strings.TrimSpace(string(out)))
+		}
+		t.Cleanup(func() { l.ip("netns", "del", name) })
+	}
+	if out, err := exec.Command("ip", "-n", l.server, "link", "add", "v0", "type", "veth", "peer", "name", "v0", "netns", l.peer).CombinedOutput(); err != nil {
+		t.Skipf("needs veth: %s", strings.TrimSpace(string(out)))
+	}
+	for name, addr := range map[string]string{l.server: linkServer, l.peer: linkPeer} {
+		l.ip("-n", name, "addr", "add", addr+"/24", "dev", "v0")
+		l.ip("-n", name, "link", "set", "v0", "up")
+	}
+	return l
+}
+
+func (l *link) ip(args ...string) {
+	l.t.Helper()
+	out, err := exec.Command("ip", args...).CombinedOutput()
+	require.NoError(l.t, err, "ip %v: %s", args, out)
+}
+
+// in makes a socket in a namespace, on a thread that ends with it.
+func (l *link) in(namespace string, socket func() error) {
+	l.t.Helper()
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread is of no use any more
+		f, err := os.Open(filepath.Join("/run/netns", namespace))
+		if err == nil {
+			err = unix.Setns(int(f.Fd()), unix.CLONE_NEWNET)
+			_ = f.Close()
+		}
+		if err == nil {
+			err = socket()
+		}
+		done <- err
+	}()
+	require.NoError(l.t, <-done)
+}
+
+// serve is startTails with a server at one end of the link.
+func (l *link) serve(path ReadPath, hold chan struct{}, change func(*Config, *Server)) *testServer {
+	l.t.Helper()
+	ts := &testServer{t: l.t, hold: hold}
+	cfg := testConfig()
+	cfg.ReadPath, cfg.SpliceFrom = path, 32<<10
+	srv, err := New(cfg)
+	require.NoError(l.t, err)
+	if change != nil {
+		change(&srv.cfg, srv)
+	}
+	ts.srv = srv
+	var fd int
+	l.in(l.server, func() (err error) {
+		if fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0); err != nil {
+			return err
+		}
+		at := netip.MustParseAddr(linkServer).As4()
+		if err = unix.Bind(fd, &unix.SockaddrInet4{Addr: at}); err != nil {
+			return err
+		}
+		return unix.Listen(fd, 16)
+	})
+	sa, err := unix.Getsockname(fd)
+	require.NoError(l.t, err)
+	ts.addr = sockAddr(sa, nil).String()
+	require.NoError(l.t, srv.Start([]Listener{{FD: fd, Programs: rpc.NewServer(ts.program())}}))
+	l.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		require.NoError(l.t, srv.Drain(ctx), "memory, pipes, operations or connections are outstanding at the end")
+	})
+	if r := srv.lanes[0].ring; !r.Has(uring.SendZC|uring.SendMsgZC) || !srv.lanes[0].reportUsage {
+		l.t.Skip("needs IORING_OP_SENDMSG_ZC with IORING_SEND_ZC_REPORT_USAGE: Linux 6.2")
+	}
+	return ts
+}
+
+func (l *link) dial(ts *testServer) net.Conn {
+	l.t.Helper()
+	var c net.Conn
+	l.in(l.peer, func() (err error) {
+		// An address as numbers: the dialer makes its socket on this thread.
+		to := net.TCPAddrFromAddrPort(netip.MustParseAddrPort(ts.addr))
+		c, err = net.DialTCP("tcp4", nil, to)
+		return err
+	})
+	require.NoError(l.t, c.SetDeadline(time.Now().Add(60*time.Second)))
+	l.t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// Between namespaces the kernel copies, and says so: auto tries it a few times,
+// splices then, and tries once more after more and more replies.
+func TestAutoLeavesZeroCopyWhereItIsCopiedAndComesBackNowAndThen(t *testing.T) {
+	l := newLink(t)
+	ts := l.serve(PathAuto, nil, nil)
+	c := l.dial(ts)
+	xid := uint32(0)
+	replies := func(n int) (now Stats) {
+		for range n {
+			xid++
+			want := asked{}
+			_, err := c.Write(want.tail(nil, xid, 40_000, tailLane))
+			require.NoError(t, err)
+			want.read(t, c)
+		}
+		require.Eventually(t, func() bool { now = ts.srv.Stats()[0]; return now.Pinned == 0 }, 10*time.Second, time.Millisecond)
+		return now
+	}
+	// A notification may come after the next reply has gone.
+	const late = 4
+	first := replies(200)
+	require.GreaterOrEqual(t, int(first.ZeroCopy), strikesMax)
+	require.LessOrEqual(t, int(first.ZeroCopy), strikesMax+late)
+	require.Equal(t, first.ZeroCopy, first.Copied, "a veth pair copies")
+	require.EqualValues(t, 200-first.ZeroCopy, first.Spliced)
+
+	same := replies(trialAfter - 200 - 2*strikesMax)
+	require.Equal(t, first.ZeroCopy, same.ZeroCopy, "it comes back too early")
+	once := replies(4 * strikesMax)
+	require.Greater(t, once.ZeroCopy, first.ZeroCopy, "it does not come back")
+	require.LessOrEqual(t, once.ZeroCopy, first.ZeroCopy+late)
+	twice := replies(2*trialAfter - 8*strikesMax)
+	require.Equal(t, once.ZeroCopy, twice.ZeroCopy, "the second time takes longer")
+	require.Equal(t, twice.ZeroCopy, twice.Copied)
+	ts.pipesReturn()
+}
+
+// The link goes down under a reply: it is on its way, and nobody has copied it or
+// acknowledges it. The peer is dropped at the deadline, and its slabs come back.
+func TestPeerBehindADeadLinkKeepsItsSlabsUntilTheDeadline(t *testing.T) {
+	l := newLink(t)
+	hold := make(chan struct{})
+	ts := l.serve(PathZeroCopy, hold, func(c *Config, s *Server) {
+		c.SendTimeout, s.tick = time.Second, 20*time.Millisecond
+	})
+	c := l.dial(ts)
+	_, err := c.Write(message(1, procSleep, opaque(make([]byte, 200_000))))
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return ts.running.Load() == 1 }, 10*time.Second, time.Millisecond)
+	l.ip("-n", l.peer, "link", "set", "v0", "down")
+	close(hold)
+	require.Eventually(t, func() bool { return ts.srv.Stats()[0].Pinned > 0 }, 10*time.Second, time.Millisecond)
+	require.Zero(t, ts.srv.Stats()[0].Copied)
+	require.Eventually(t, func() bool {
+		return ts.srv.Connections() == 0 && ts.srv.Stats()[0].Pinned == 0
+	}, 20*time.Second, 5*time.Millisecond, "the peer is not dropped, or its slabs are kept")
+	s := ts.srv.Stats()[0]
+	require.EqualValues(t, 1, s.ZeroCopy)
+	require.Zero(t, s.Copied, "a dead link copies nothing")
+}
