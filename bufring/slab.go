@@ -126,6 +126,9 @@ func (s *Slabs) ClassFor(n int) (Class, bool) {
 // Size returns the bytes of a slab of class c.
 func (s *Slabs) Size(c Class) int { return s.pools[c].size }
 
+// Share returns how many bytes slabs of class c can make at most.
+func (s *Slabs) Share(c Class) int { return s.pools[c].max * s.pools[c].size }
+
 // Outstanding returns how many slabs are held, in all classes.
 func (s *Slabs) Outstanding() int {
 	n := 0

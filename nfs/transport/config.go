@@ -47,7 +47,7 @@ type Config struct {
 	ZeroCopyFrom int
 	// PinnedMax is how many bytes of slabs zero-copy sends of one connection may
 	// keep waiting for the peer's acknowledgement; what is beyond is copied. All
-	// connections of a lane together may pin half of SendBytes.
+	// connections of a lane together may pin half of the slabs of each size.
 	PinnedMax int
 	// Spin is how long a lane with nothing to do looks for more before it sleeps;
 	// see loop.Loop. 0 is not at all.

@@ -68,7 +68,7 @@ type lane struct {
 	segs      []bufring.Segment
 	pipes     pipePool
 	zcFree    *zcSend // pool
-	pinnedOut int     // bytes of zero-copy sends without their notification
+	pinned    pinned  // what zero-copy sends without their notification keep
 	stats     laneStats
 	vectors   []vector // off-heap
 	vectorsIn *vector  // pool

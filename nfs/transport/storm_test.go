@@ -196,10 +196,12 @@ func storms(t *testing.T, n int, path ReadPath, resets, drains bool) {
 	}
 }
 
-func TestStormEveryCallIsAnsweredOnce(t *testing.T)               { storms(t, 120, PathCopy, false, false) }
-func TestStormWithPeersThatVanish(t *testing.T)                   { storms(t, 80, PathCopy, true, false) }
-func TestStormEndedByDrainOrAbortAtAnyPoint(t *testing.T)         { storms(t, 80, PathCopy, false, true) }
-func TestStormEndedByDrainOrAbortWithVanishingPeers(t *testing.T) { storms(t, 60, PathCopy, true, true) }
+func TestStormEveryCallIsAnsweredOnce(t *testing.T)       { storms(t, 120, PathCopy, false, false) }
+func TestStormWithPeersThatVanish(t *testing.T)           { storms(t, 80, PathCopy, true, false) }
+func TestStormEndedByDrainOrAbortAtAnyPoint(t *testing.T) { storms(t, 80, PathCopy, false, true) }
+func TestStormEndedByDrainOrAbortWithVanishingPeers(t *testing.T) {
+	storms(t, 60, PathCopy, true, true)
+}
 
 func TestWorldWithoutFaultsAnswersEverything(t *testing.T) {
 	w := newWorld(t, 1, uringtest.Options{Entries: 512, CQEntries: 1024}, nil)

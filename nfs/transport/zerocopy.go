@@ -56,8 +56,9 @@ type zcSend struct {
 	conn   *conn
 	owners []*bufring.Buffer
 	vector *vector
-	bytes  int
+	pinned pinned
 	begun  time.Time
+	moved  bool // the send has sent something
 	next   *zcSend
 }
 
@@ -68,6 +69,7 @@ func (z *zcSend) Complete(_ loop.ID, _ loop.Kind, res int32, flags uint32, last 
 	l := cn.lane
 	c := uring.CQE{Res: res, Flags: flags}
 	if !c.Notif() {
+		z.moved = res > 0
 		cn.ops--
 		if res >= 0 {
 			l.stats.sent.add(time.Since(z.begun))
@@ -87,7 +89,8 @@ func (z *zcSend) Complete(_ loop.ID, _ loop.Kind, res int32, flags uint32, last 
 			res = 0
 		}
 		cn.sent(res)
-	} else {
+	} else if z.moved {
+		// Of a send that has failed it tells nothing about the peer.
 		l.stats.ack.add(time.Since(z.begun))
 		copied := l.reportUsage && c.Copied()
 		if copied {
@@ -100,10 +103,10 @@ func (z *zcSend) Complete(_ loop.ID, _ loop.Kind, res int32, flags uint32, last 
 			b.Release()
 			z.owners[i] = nil
 		}
-		cn.zc.pinned -= z.bytes
+		cn.zc.pinned -= z.pinned.sum()
 		cn.zc.sends--
-		l.pinnedOut -= z.bytes
-		l.stats.pin(l.pinnedOut)
+		l.pinned.add(&z.pinned, -1)
+		l.stats.pin(l.pinned.sum())
 		*z = zcSend{owners: z.owners[:0], next: l.zcFree}
 		l.zcFree = z
 	}
@@ -111,8 +114,8 @@ func (z *zcSend) Complete(_ loop.ID, _ loop.Kind, res int32, flags uint32, last 
 }
 
 // sendZC begins a zero-copy send of the first n pieces, all of which are slabs.
-// They lie in slabs of the given bytes together.
-func (cn *conn) sendZC(n, slabs int, flags uint32) {
+// slabs is what they lie in.
+func (cn *conn) sendZC(n int, slabs pinned, flags uint32) {
 	l := cn.lane
 	z := l.zcFree
 	if z == nil {
@@ -120,14 +123,14 @@ func (cn *conn) sendZC(n, slabs int, flags uint32) {
 	} else {
 		l.zcFree = z.next
 	}
-	z.conn, z.bytes, z.begun, z.next = cn, slabs, time.Now(), nil
+	z.conn, z.pinned, z.begun, z.next = cn, slabs, time.Now(), nil
 	for i := range cn.out[:n] {
 		z.owners = append(z.owners, cn.out[i].owner.Clone())
 	}
-	cn.zc.pinned += slabs
+	cn.zc.pinned += slabs.sum()
 	cn.zc.sends++
-	l.pinnedOut += slabs
-	l.stats.pin(l.pinnedOut)
+	l.pinned.add(&slabs, 1)
+	l.stats.pin(l.pinned.sum())
 	l.stats.zeroCopy.Add(1)
 	_, sqe := l.loop.Begin(z, 0)
 	cn.ops++
@@ -148,43 +151,67 @@ func (cn *conn) sendZC(n, slabs int, flags uint32) {
 	}
 }
 
+// pinned is bytes of slabs, by class.
+type pinned [classes]int
+
+func (p *pinned) sum() (n int) {
+	for _, bytes := range p {
+		n += bytes
+	}
+	return n
+}
+
+// add adds q to p, times its sign.
+func (p *pinned) add(q *pinned, sign int) {
+	for c := range p {
+		p[c] += sign * q[c]
+	}
+}
+
 // slabBytes returns how much memory a send of the first n pieces keeps: whole
 // slabs, however little of them is sent.
-func (cn *conn) slabBytes(n int) int {
-	sum := 0
+func (cn *conn) slabBytes(n int) (p pinned) {
 	for i := range cn.out[:n] {
 		if b := cn.out[i].owner; b != nil && (i == 0 || cn.out[i-1].owner != b) {
-			sum += len(b.Bytes())
+			class, _ := cn.lane.slabs.ClassFor(len(b.Bytes()))
+			p[class] += len(b.Bytes())
 		}
 	}
-	return sum
+	return p
 }
 
 // mayZC reports whether a send of the first n pieces goes without a copy, and how
 // much memory it keeps then.
-func (cn *conn) mayZC(n, bytes int) (slabs int, ok bool) {
+func (cn *conn) mayZC(n, bytes int) (slabs pinned, ok bool) {
 	l := cn.lane
 	cfg := &l.srv.cfg
 	if bytes < cfg.ZeroCopyFrom || !l.ring.Has(uring.SendZC) || n > 1 && !l.ring.Has(uring.SendMsgZC) {
-		return 0, false
+		return slabs, false
 	}
 	if cfg.ReadPath != PathZeroCopy && (cfg.ReadPath != PathAuto || !cn.zc.on()) {
-		return 0, false
+		return slabs, false
 	}
 	if cn.zc.unable {
-		return 0, false
+		return slabs, false
 	}
 	if cn.zc.pause > 0 {
 		cn.zc.pause--
-		return 0, false
+		return slabs, false
 	}
 	slabs = cn.slabBytes(n)
-	if cn.zc.pinned+slabs > cfg.PinnedMax || l.pinnedOut+slabs > cfg.SendBytes/2 {
-		return 0, false
+	if cn.zc.pinned+slabs.sum() > cfg.PinnedMax {
+		return slabs, false
+	}
+	for c, bytes := range slabs {
+		// The other half of each class is for copies: without a slab there is no
+		// reply of either kind.
+		if bytes > 0 && l.pinned[c]+bytes > l.slabs.Share(bufring.Class(c))/2 {
+			return slabs, false
+		}
 	}
 	for i := range cn.out[:n] {
 		if cn.out[i].owner == nil {
-			return 0, false // padding
+			return slabs, false // padding
 		}
 	}
 	return slabs, true

@@ -1,0 +1,89 @@
+package transport
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/bufring"
+	"github.com/ringnfs/ringnfs/uring/uringtest"
+)
+
+// Peers that take everything and acknowledge nothing pin half of the lane's slabs
+// of each size
+// together, each less than it may; then replies are copied, to everybody.
+func TestBudgetOfALaneMakesFurtherSendsPlain(t *testing.T) {
+	const size, peers, each = 300_000, 8, 12
+	z := newZCWorld(t, nil)
+	z.hold = true
+	most, budget := 0, 0
+	act := z.act
+	z.act = func(w *world, op *uringtest.Op, p *peer, now bool) bool {
+		if len(w.ts.srv.lanes) > 0 {
+			l := w.ts.srv.lanes[0]
+			sum := 0
+			for cn := l.conns; cn != nil; cn = cn.nxt {
+				sum += cn.zc.pinned
+				if cn.zc.pinned > l.srv.cfg.PinnedMax {
+					t.Errorf("one connection pins %d bytes", cn.zc.pinned)
+				}
+			}
+			if budget = l.slabs.Share(bufring.Large) / 2; sum != l.pinned.sum() || sum > budget {
+				t.Errorf("connections pin %d bytes, the lane says %d of %d", sum, l.pinned.sum(), budget)
+			}
+			most = max(most, sum)
+		}
+		return act(w, op, p, now)
+	}
+	for range peers {
+		z.one(z.peer(), each, size)
+	}
+	z.until()
+	// Everybody has all replies, and nothing was acknowledged.
+	for _, p := range z.peers {
+		require.Equal(t, each, p.replies)
+	}
+	require.Len(t, z.ops, z.begun)
+	require.EqualValues(t, z.gauges().Pinned, most)
+	require.Greater(t, most, budget-(2<<20), "the budget was not used")
+	require.NotZero(t, z.plain)
+	z.still = func() bool { n := len(z.ops); z.notify(); return n > 0 }
+	z.answered()
+	require.Zero(t, z.gauges().Pinned)
+}
+
+// A peer that takes all that it is sent, into its window, and acknowledges nothing
+// keeps slabs: at the deadline it is dropped, and what it has pinned comes back.
+func TestPeerThatAcknowledgesNothingIsDroppedAtTheDeadline(t *testing.T) {
+	z := newZCWorld(t, func(c *Config, s *Server) {
+		c.SendTimeout, s.tick = 150*time.Millisecond, 2*time.Millisecond
+	})
+	z.hold = true
+	silent := z.peer()
+	z.one(silent, 3, 300_000)
+	act := z.act
+	z.act = func(w *world, op *uringtest.Op, p *peer, now bool) bool {
+		if p == silent && p.killed && op.Code == "RECV" && !now {
+			op.Fail(unix.ECONNRESET)
+			return true
+		}
+		return act(w, op, p, now)
+	}
+	z.still = func() bool {
+		z.look(silent)
+		if !silent.killed || len(z.ops) == 0 {
+			return false
+		}
+		z.notify() // the reset lets go of the memory
+		return true
+	}
+	z.start()
+	require.Eventually(t, func() bool { return z.ts.srv.Connections() == 0 && z.begun > 0 }, 10*time.Second, 5*time.Millisecond, "it is not dropped")
+	require.Eventually(t, func() bool { return z.gauges().Pinned == 0 }, 10*time.Second, 5*time.Millisecond)
+	z.end(context.Background())
+	require.Equal(t, 3, silent.replies, "it had its replies")
+	require.True(t, silent.killed)
+}
