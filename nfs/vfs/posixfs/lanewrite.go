@@ -46,11 +46,13 @@ func ParseWritePath(word string) (WritePath, error) {
 
 const (
 	// longWrite is how long a write of a lane may take now and then: the kernel may
-	// have given the processor to somebody else meanwhile. 1 MiB takes a tenth of it.
-	// slowWrite may none take, and a second long one within often is slow, too.
+	// have given the processor to somebody else meanwhile. slowWrite may none take,
+	// and a second long one within often is slow, too. Each byte adds perByte, some
+	// ten times what it costs.
 	longWrite = int64(time.Millisecond)
 	slowWrite = int64(10 * time.Millisecond)
 	often     = int64(20 * time.Millisecond)
+	perByte   = 3
 	// stuckWrite is when the janitor says that a lane is held up.
 	stuckWrite = int64(time.Second)
 	// Lanes leave writing to the workers for at least pauseMin when a write was slow,
@@ -71,6 +73,7 @@ const (
 type laneWrites struct {
 	// Immutable.
 	on    bool
+	still bool   // also when it was slow: there is no disc, so a worker would fare no better
 	why   string // why not, when it was asked for
 	whole bool   // writes wait for pages that are being written back
 	block uint64 // what is written in part is read before
@@ -83,15 +86,16 @@ type laneWrites struct {
 }
 
 // may reports whether a lane may write now.
-func (l *laneWrites) may(now int64) bool { return l.on && now >= l.until.Load() }
+func (l *laneWrites) may(now int64) bool { return l.on && (l.still || now >= l.until.Load()) }
 
-// took notes how long a write that began at start took. Only slow ones cost more
+// took notes how long a write of n bytes that began at start took. Only slow ones cost more
 // than a comparison.
-func (l *laneWrites) took(start, end int64) {
-	if end-start <= longWrite {
+func (l *laneWrites) took(start, end int64, n int) {
+	extra := end - start - perByte*int64(n)
+	if extra <= longWrite {
 		return
 	}
-	if last := l.long.Swap(end); end-start > slowWrite || last > start-often && last > 0 && last <= start {
+	if last := l.long.Swap(end); extra > slowWrite || last > start-often && last > 0 && last <= start {
 		l.slow(start, end)
 	}
 }
@@ -129,7 +133,7 @@ func (fs *FS) openWrites(path WritePath, sf *unix.Statfs_t) {
 	switch {
 	case path == WriteWorker || fs.foreign:
 	case fs.memory:
-		l.on = true
+		l.on, l.still = true, true
 	case path == WriteInline:
 		l.whole = stablePages(fs.root)
 		l.why = fs.probeWrites()
@@ -202,10 +206,10 @@ func (v *View) wouldWait(e *entry, fd int, off, total uint64) bool {
 	return v.cached(fd, off, int(end-off)) != vfs.OK || l.whole && v.cs.writeback > 0
 }
 
-// wrote ends a write of a lane that has begun at start.
-func (v *View) wrote(start int64) {
+// wrote ends a write of n bytes of a lane that has begun at start.
+func (v *View) wrote(start int64, n int) {
 	v.writing.Store(0)
-	v.fs.writes.took(start, v.fs.writes.clock())
+	v.fs.writes.took(start, v.fs.writes.clock(), n)
 }
 
 // watchWrites leaves writing to the workers when a lane is held up by a write, and

@@ -34,7 +34,7 @@ func TestASlowWriteSendsLanesAwayForLongerAndLonger(t *testing.T) {
 	away := func(took int64) (pause int64) {
 		start := now
 		now += took
-		l.took(start, now)
+		l.took(start, now, 0)
 		require.False(t, l.may(now))
 		pause = l.until.Load() - now
 		require.True(t, l.may(now+pause))
@@ -63,7 +63,7 @@ func TestASlowWriteSendsLanesAwayForLongerAndLonger(t *testing.T) {
 func TestALongWriteIsSlowOnlyWhenItIsNotTheOnlyOne(t *testing.T) {
 	l := laneWrites{on: true}
 	write := func(start, took int64) bool {
-		l.took(start, start+took)
+		l.took(start, start+took, 0)
 		return !l.may(start + took)
 	}
 	require.False(t, write(1000*ms, 1*ms))
@@ -72,13 +72,26 @@ func TestALongWriteIsSlowOnlyWhenItIsNotTheOnlyOne(t *testing.T) {
 	require.False(t, write(1200*ms, 3*ms))
 	require.True(t, write(1210*ms, 3*ms))
 	require.True(t, write(3000*ms, 11*ms))
+	l.took(9000*ms, 9011*ms, 1<<20)
+	require.True(t, l.may(9011*ms), "a large one may take longer")
+}
+
+func TestWhatLivesInMemoryIsWrittenByLanesAlsoWhenItIsSlow(t *testing.T) {
+	s := serve(t, tmpfsDir(t), Config{}, options{})
+	s.write("f", "content", 0o644)
+	h := s.lookup("f")
+	s.warm(h)
+	now := s.fs.writes.clock()
+	s.fs.writes.took(now-1000*ms, now, 0)
+	require.Positive(t, s.fs.writes.until.Load())
+	require.Equal(t, vfs.OK, s.laneWrite(h, 0, 4096, vfs.Unstable))
 }
 
 func TestLanesThatAreSlowTogetherCountOnce(t *testing.T) {
 	l := laneWrites{on: true}
-	l.took(0, 15*ms)
-	l.took(1*ms, 16*ms)
-	l.took(2*ms, 17*ms)
+	l.took(0, 15*ms, 0)
+	l.took(1*ms, 16*ms, 0)
+	l.took(2*ms, 17*ms, 0)
 	require.Equal(t, pauseMin, l.pause.Load())
 	require.True(t, l.may(17*ms+pauseMin))
 }

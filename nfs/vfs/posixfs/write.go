@@ -20,7 +20,7 @@ func (v *View) Write(c *vfs.Cred, h vfs.Handle, off uint64, src [][]byte, how vf
 			return 0, 0, 0, vfs.Again
 		}
 		v.writing.Store(now)
-		defer v.wrote(now)
+		defer func() { v.wrote(now, n) }()
 	}
 	e, s := v.acquire(&h, useMain)
 	if s != vfs.OK {
