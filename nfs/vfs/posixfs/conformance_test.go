@@ -38,12 +38,17 @@ func TestConformanceWithoutPrivileges(t *testing.T) {
 }
 
 func newEnv(t *testing.T, base, kind string, o options) *vfstest.Env {
+	return newEnvWith(t, Config{}, base, kind, o)
+}
+
+func newEnvWith(t *testing.T, cfg Config, base, kind string, o options) *vfstest.Env {
 	dir, err := os.MkdirTemp(base, "t")
 	require.NoError(t, err)
 	require.NoError(t, os.Chmod(dir, 0o777))
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	cfg.Dir, cfg.FDMax = dir, 512
 	open := func() *FS {
-		fs, err := newFS(Config{Dir: dir, FDMax: 512}, o)
+		fs, err := newFS(cfg, o)
 		require.NoError(t, err)
 		return fs
 	}

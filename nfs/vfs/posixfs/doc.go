@@ -33,6 +33,11 @@
 // and the caller only. A process that is not root serves every caller with its own
 // rights.
 //
+// # Page cache
+//
+// What large READs and WRITEs leave in it is the FS's [IOMode]. Only workers read and
+// write past it; a lane takes part as far as it finds data in it.
+//
 // # Goroutines
 //
 // One per FS (runJanitor): closes what has been idle and what has been written and

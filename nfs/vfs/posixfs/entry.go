@@ -24,6 +24,10 @@ type entry struct {
 	// Atomic. read and write are -1 or open for I/O; once set they stay until the
 	// entry is closed.
 	read, write atomic.Int32
+	direct      [directions]atomic.Int32 // past the page cache
+	align       atomic.Uint32            // see directAlign; 0 as long as nobody has asked
+	streams     atomic.Pointer[streams]
+	undropped   atomic.Uint64 // see View.trail: where the last write of its kind ended, 0 after a flush
 	dead        atomic.Bool   // retired: start no more operations on it
 	ref         atomic.Bool   // used since the clock's hand or the janitor last came by
 	warm        atomic.Bool   // what the kernel needs for a permission check is in memory
@@ -47,6 +51,9 @@ func newEntry(h vfs.Handle, st *unix.Statx_t, fd int) *entry {
 	e := &entry{h: h, hash: hashHandle(&h), key: keyOf(st), kind: st.Mode & unix.S_IFMT, fd: fd}
 	e.read.Store(-1)
 	e.write.Store(-1)
+	for d := range e.direct {
+		e.direct[d].Store(-1)
+	}
 	e.ref.Store(true)
 	e.flushes.ended.L = &e.flushes.mu
 	return e
@@ -68,6 +75,11 @@ func (e *entry) fds() int {
 	}
 	if w := e.write.Load(); w >= 0 && int(w) != e.fd {
 		n++
+	}
+	for d := range e.direct {
+		if e.direct[d].Load() >= 0 {
+			n++
+		}
 	}
 	return n
 }

@@ -25,6 +25,9 @@ type Config struct {
 	FDMax int
 	// Writes says which threads make unstable writes.
 	Writes WritePath
+	// IO is what large READs and WRITEs leave behind in the page cache. New fails
+	// when the file system cannot do IODontCache or IODirect.
+	IO IOMode
 }
 
 // FS is a directory of a local file system. It implements vfs.FS.
@@ -47,6 +50,10 @@ type FS struct {
 	memory   bool      // lives in memory: plain reads and writes do not wait for a disc
 	ownAtime bool      // see atime.go
 	foreign  bool      // somebody else has to be asked, who may not answer: nothing for lanes
+	io       IOMode    // as settled
+	ioLeast  int       // bigRequest
+	ioWhy    string    // why it is not what was asked for
+	large    streaming // for IOAuto
 	fsync    func(fd int) unix.Errno
 	births   bool   // see known.go
 	mount    uint64 // STATX_MNT_ID of root
@@ -91,6 +98,10 @@ type options struct {
 
 	period time.Duration
 	fsync  func(fd int) unix.Errno
+
+	noDontCache bool
+	ioLeast     int    // bytes, in the place of bigRequest
+	memory      uint64 // what the machine has
 }
 
 func newFS(cfg Config, o options) (*FS, error) {
@@ -132,6 +143,9 @@ func (fs *FS) start(cfg Config, o options) (err error) {
 		return err
 	}
 	if err = fs.identify(cfg, o); err != nil {
+		return err
+	}
+	if err = fs.settleIO(cfg.IO, o); err != nil {
 		return err
 	}
 	fdMax := cfg.FDMax
@@ -294,6 +308,9 @@ func (fs *FS) Features() (kind string, without []string) {
 	}
 	if fs.writes.why != "" {
 		without = append(without, "lanes do not write: "+fs.writes.why)
+	}
+	if fs.ioWhy != "" {
+		without = append(without, fs.ioWhy)
 	}
 	return fsName(fs.magic), without
 }

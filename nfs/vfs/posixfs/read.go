@@ -29,7 +29,7 @@ func (v *View) Read(c *vfs.Cred, h vfs.Handle, off uint64, dst []byte, a *vfs.At
 		checked = true
 	}
 	for {
-		n, s = v.pread(fd, dst, off)
+		n, s = v.readBy(e, fd, dst, off)
 		if s != vfs.OK {
 			return 0, false, v.failed(e, a, s)
 		}
@@ -59,6 +59,7 @@ func (v *View) Read(c *vfs.Cred, h vfs.Handle, off uint64, dst []byte, a *vfs.At
 	if s = v.accessed(e); s != vfs.OK {
 		return 0, false, s
 	}
+	_ = v.passed(e, toRead, off, n, v.st.Size) // what lanes find in memory needs no other way
 	v.fs.fill(a, &v.st)
 	return n, end || n < len(dst), vfs.OK
 }
@@ -130,7 +131,7 @@ func (v *View) pread(fd int, dst []byte, off uint64) (int, vfs.Status) {
 		dst = dst[:left]
 	}
 	if v.lane {
-		return v.preadNow(fd, dst, off)
+		return v.preadNow(fd, dst, off, 0)
 	}
 	for n := 0; ; {
 		r, _, errno := unix.Syscall6(unix.SYS_PREAD64, uintptr(fd), uintptr(unsafe.Pointer(&dst[n])), uintptr(len(dst)-n), uintptr(off)+uintptr(n), 0, 0)
@@ -146,8 +147,8 @@ func (v *View) pread(fd int, dst []byte, off uint64) (int, vfs.Status) {
 	}
 }
 
-func (v *View) preadNow(fd int, dst []byte, off uint64) (int, vfs.Status) {
-	flags := uintptr(unix.RWF_NOWAIT)
+func (v *View) preadNow(fd int, dst []byte, off uint64, more uintptr) (int, vfs.Status) {
+	flags := unix.RWF_NOWAIT | more
 	switch {
 	case v.fs.memory: // has no RWF_NOWAIT and hardly needs it
 		flags = 0

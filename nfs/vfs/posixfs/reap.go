@@ -171,6 +171,11 @@ func (fs *FS) closeEntry(e *entry) {
 	if w := int(e.write.Load()); w >= 0 && w != e.fd {
 		closeFD(w)
 	}
+	for d := range e.direct {
+		if fd := int(e.direct[d].Load()); fd >= 0 {
+			closeFD(fd)
+		}
+	}
 	closeFD(e.fd)
 	fs.tab.open.Add(int64(-n))
 }

@@ -23,6 +23,9 @@ func (v *View) Splice(c *vfs.Cred, h vfs.Handle, off uint64, n int, p *vfs.Pipe,
 	if s != vfs.OK {
 		return 0, false, s
 	}
+	if v.fs.wayOf(e, toRead, off, n) != keeping {
+		return 0, false, vfs.NotSupp // spliced pages stay in the cache
+	}
 	// checkRead fills v.st and asks for the verdict, or recalls it.
 	if s = v.checkRead(c, e, a); s != vfs.OK {
 		return 0, false, s
@@ -72,6 +75,7 @@ func (v *View) Splice(c *vfs.Cred, h vfs.Handle, off uint64, n int, p *vfs.Pipe,
 		}
 		moved += m
 	}
+	_ = v.passed(e, toRead, off, moved, size)
 	v.fs.fill(a, &v.st)
 	return moved, off+uint64(moved) >= size, vfs.OK
 }

@@ -76,8 +76,9 @@ type View struct {
 	times        [2]unix.Timespec
 	iov          [iovMax]unix.Iovec
 	name, name2  [256]byte
-	target       []byte // a path with its NUL, once one was needed
-	dents        []byte // entries of a directory, once one was read
+	parts        [][]byte // of a WRITE, while writeDirect works on it
+	target       []byte   // a path with its NUL, once one was needed
+	dents        []byte   // entries of a directory, once one was read
 	dent         vfs.DirEntry
 	last         bool      // see existed
 	page         page      // a page that is not kept

@@ -43,13 +43,14 @@ func (v *View) Write(c *vfs.Cred, h vfs.Handle, off uint64, src [][]byte, how vf
 		mark = e.flushes.failures()
 	}
 	if s == vfs.OK {
-		n, s = v.writeAll(e, fd, src, off)
+		n, s = v.writeBy(c, e, fd, src, off)
 		if s == vfs.Again {
 			return 0, 0, 0, s
 		}
 		if s == vfs.OK && n > 0 && how != vfs.Unstable {
 			// Not RWF_SYNC: writers of one file who wait together share an fsync.
 			s = v.fs.flushSince(e, fd, mark)
+			v.trailed(e, fd)
 		}
 	}
 	*w = vfs.WCC{}
@@ -112,8 +113,9 @@ func (v *View) after(e *entry, w *vfs.WCC) {
 	}
 }
 
-// writeAll writes src at off. What was written before an error counts.
-func (v *View) writeAll(e *entry, fd int, src [][]byte, off uint64) (n int, s vfs.Status) {
+// writeAll writes src at off, with flags of pwritev2. What was written before an
+// error counts.
+func (v *View) writeAll(e *entry, fd int, src [][]byte, off uint64, flags uintptr) (n int, s vfs.Status) {
 	total := 0
 	for _, b := range src {
 		total += len(b)
@@ -134,7 +136,7 @@ func (v *View) writeAll(e *entry, fd int, src [][]byte, off uint64) (n int, s vf
 	i, skip := 0, 0 // the first segment that is not yet written, and how much of it is
 	for n < total {
 		k := v.vector(src[i:], skip)
-		r, errno := v.pwritev(fd, k, off+uint64(n), 0)
+		r, errno := v.pwritev(fd, k, off+uint64(n), flags)
 		switch errno {
 		case 0:
 		case unix.EINTR:
@@ -211,6 +213,7 @@ func (v *View) Commit(c *vfs.Cred, h vfs.Handle, _ uint64, _ uint32, w *vfs.WCC)
 	}
 	if s == vfs.OK {
 		verf, s = v.fs.flush(e, fd)
+		v.trailed(e, fd)
 	}
 	v.after(e, w)
 	return verf, s

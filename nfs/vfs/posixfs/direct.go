@@ -1,0 +1,279 @@
+package posixfs
+
+import (
+	"math"
+	"sync"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// Direct I/O is done in whole pages, at memory of the alignment that the file asks
+// for. READs take the pages around what was asked for. A WRITE's first and last page
+// go through the page cache when they are not whole, so that no page is ever written
+// both ways at once; the kernel writes back and drops what the cache holds of a range
+// before and after a direct write to it, and writes back before a direct read.
+//
+// A payload hardly ever lies at aligned memory, since it follows a header. It is then
+// copied by way of a bounce buffer: the copy that the page cache would have cost.
+
+// directPage is what the file ranges of direct I/O are multiples of, at least.
+var directPage = uint64(unix.Getpagesize())
+
+// noDirect is entry.align of a file that cannot be read and written directly.
+const noDirect = ^uint32(0)
+
+// bounceSize is how much passes a bounce buffer at once.
+const bounceSize = 1 << 20
+
+// bounces are the bounce buffers of the process that nobody uses: workers take one
+// for a request. They lie outside the heap.
+var bounces struct {
+	sync.Mutex
+	free [][]byte
+}
+
+// bouncesKept is how many are kept for the next request.
+const bouncesKept = 16
+
+// takeBounce returns a buffer of bounceSize, nil when there is no memory. giveBounce
+// takes it back.
+func takeBounce() []byte {
+	bounces.Lock()
+	defer bounces.Unlock()
+	if n := len(bounces.free); n > 0 {
+		b := bounces.free[n-1]
+		bounces.free = bounces.free[:n-1]
+		return b
+	}
+	b, err := unix.Mmap(-1, 0, bounceSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+func giveBounce(b []byte) {
+	bounces.Lock()
+	defer bounces.Unlock()
+	if len(bounces.free) < bouncesKept {
+		bounces.free = append(bounces.free, b)
+		return
+	}
+	_ = unix.Munmap(b)
+}
+
+// directFD returns a descriptor of e for direct I/O and the alignments that it asks
+// for, of the file's range and of memory. It may leave the thread acting for the
+// process itself. ok is false when e cannot be read or written directly.
+func (v *View) directFD(e *entry, d direction) (fd int, page uint64, mem uintptr, ok bool) {
+	if e.align.Load() == noDirect {
+		return -1, 0, 0, false
+	}
+	fd, flags := int(e.direct[d].Load()), unix.O_RDONLY
+	if fd < 0 {
+		if d == toWrite {
+			flags = unix.O_RDWR
+		}
+		var s vfs.Status
+		if fd, s = v.openIO(e, &e.direct[d], flags|unix.O_DIRECT); s != vfs.OK {
+			if s == vfs.Inval { // what open says of file systems without it
+				e.align.Store(noDirect)
+			}
+			return -1, 0, 0, false
+		}
+	}
+	if e.align.Load() == 0 {
+		e.align.Store(directAlign(fd))
+	}
+	a := e.align.Load()
+	if a == noDirect {
+		return -1, 0, 0, false
+	}
+	return fd, max(directPage, uint64(a&0xffff)<<8), uintptr(a >> 16), true
+}
+
+// directAlign asks for a file's alignments: the low half is that of ranges, in units
+// of 256 bytes, the high half that of memory. noDirect when it has none.
+func directAlign(fd int) uint32 {
+	var st unix.Statx_t
+	_, errno := call(unix.SYS_STATX, uintptr(fd), uintptr(unsafe.Pointer(&emptyPath[0])), unix.AT_EMPTY_PATH,
+		unix.STATX_DIOALIGN, uintptr(unsafe.Pointer(&st)), 0)
+	if errno != 0 || st.Mask&unix.STATX_DIOALIGN == 0 {
+		return noDirect
+	}
+	off, mem := st.Dio_offset_align, st.Dio_mem_align
+	if off == 0 || mem == 0 || off > bounceSize || mem > uint32(directPage) {
+		return noDirect
+	}
+	return (off+255)>>8 | mem<<16
+}
+
+// readDirect is pread past the page cache. ok is false when e has to be read through
+// it, by fd.
+func (v *View) readDirect(e *entry, fd int, dst []byte, off uint64) (n int, s vfs.Status, ok bool) {
+	dfd, page, mem, ok := v.directFD(e, toRead)
+	if !ok {
+		return 0, vfs.OK, false
+	}
+	if off%page == 0 && uint64(len(dst))%page == 0 && aligned(dst, mem) {
+		for n < len(dst) {
+			r, errno := call(unix.SYS_PREAD64, uintptr(dfd), uintptr(unsafe.Pointer(&dst[n])), uintptr(len(dst)-n), uintptr(off)+uintptr(n), 0, 0)
+			if errno != 0 {
+				return e.notDirect(errno)
+			}
+			n += int(r)
+			if r == 0 || uint64(r)%page != 0 {
+				return v.readEnd(fd, dst, n, off)
+			}
+		}
+		return n, vfs.OK, true
+	}
+	b := takeBounce()
+	if b == nil {
+		return 0, vfs.OK, false
+	}
+	defer giveBounce(b)
+	end := roundUp(off+uint64(len(dst)), page)
+	for n < len(dst) {
+		at := (off + uint64(n)) &^ (page - 1)
+		ask := min(end-at, bounceSize)
+		r, errno := call(unix.SYS_PREAD64, uintptr(dfd), uintptr(unsafe.Pointer(&b[0])), uintptr(ask), uintptr(at), 0, 0)
+		if errno != 0 {
+			return e.notDirect(errno)
+		}
+		skip := off + uint64(n) - at
+		n += copy(dst[n:], b[min(skip, uint64(r)):r])
+		if uint64(r) <= skip || uint64(r)%page != 0 {
+			return v.readEnd(fd, dst, n, off)
+		}
+	}
+	return n, vfs.OK, true
+}
+
+// readEnd reads what is behind a direct read that has ended within a page. Nothing,
+// as a rule: there the file ends. But fewer bytes mean just that to the client.
+func (v *View) readEnd(fd int, dst []byte, n int, off uint64) (int, vfs.Status, bool) {
+	m, s := v.pread(fd, dst[n:], off+uint64(n))
+	return n + m, s, true
+}
+
+// notDirect is readDirect's result for errno. A file system may refuse what statx has
+// promised; the page cache does not.
+func (e *entry) notDirect(errno unix.Errno) (int, vfs.Status, bool) {
+	if errno == unix.EINVAL || errno == unix.EOPNOTSUPP {
+		e.align.Store(noDirect)
+		return 0, vfs.OK, false
+	}
+	return 0, status(errno), true
+}
+
+// writeDirect is writeAll past the page cache, but for the pages that are not
+// written whole.
+func (v *View) writeDirect(c *vfs.Cred, e *entry, fd int, src [][]byte, off uint64, total int) (n int, s vfs.Status) {
+	if uint64(total) > math.MaxInt64-off {
+		return 0, vfs.FBig
+	}
+	dfd, page, mem, ok := v.directFD(e, toWrite)
+	if !v.as(c) { // opening it has needed the process's rights
+		return 0, vfs.ServerFault
+	}
+	first, last := int(roundUp(off, page)-off), total-int((off+uint64(total))&(page-1))
+	if !ok || last <= first {
+		return v.writeAll(e, fd, src, off, 0)
+	}
+	defer func() {
+		clear(v.parts) // the data is the caller's
+		v.parts = v.parts[:0]
+	}()
+	for _, p := range [...]struct {
+		from, to int
+		direct   bool
+	}{{0, first, false}, {first, last, true}, {last, total, false}} {
+		if p.from == p.to {
+			continue
+		}
+		v.parts = pieces(v.parts[:0], src, p.from, p.to)
+		var m int
+		if p.direct {
+			m, s = v.writePages(e, dfd, fd, v.parts, off+uint64(p.from), p.to-p.from, mem)
+		} else {
+			m, s = v.writeAll(e, fd, v.parts, off+uint64(p.from), 0)
+		}
+		if s != vfs.OK && n > 0 {
+			return n, vfs.OK // what was written counts
+		}
+		if n += m; s != vfs.OK || m < p.to-p.from {
+			return n, s
+		}
+	}
+	return n, vfs.OK
+}
+
+// writePages writes whole pages, total bytes, directly; through the page cache when
+// that is refused.
+func (v *View) writePages(e *entry, dfd, fd int, src [][]byte, off uint64, total int, mem uintptr) (n int, s vfs.Status) {
+	var b []byte
+	if len(src) != 1 || !aligned(src[0], mem) {
+		if b = takeBounce(); b == nil {
+			return v.writeAll(e, fd, src, off, 0)
+		}
+		defer giveBounce(b)
+	}
+	defer e.dirty.Add(1) // as writeAll does
+	for i, skip := 0, 0; n < total; {
+		var p []byte
+		if b == nil {
+			p = src[0][n:]
+		} else {
+			// i and skip are where p's bytes begin in src.
+			m := 0
+			for j, k := i, skip; j < len(src) && m < len(b); j, k = j+1, 0 {
+				m += copy(b[m:], src[j][k:])
+			}
+			p = b[:m]
+		}
+		r, errno := call(unix.SYS_PWRITE64, uintptr(dfd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), uintptr(off)+uintptr(n), 0, 0)
+		switch {
+		case errno == unix.EINVAL || errno == unix.EOPNOTSUPP:
+			e.align.Store(noDirect)
+			m, s := v.writeAll(e, fd, pieces(nil, src, n, total), off+uint64(n), 0)
+			if n > 0 {
+				s = vfs.OK
+			}
+			return n + m, s
+		case errno != 0:
+			return n, v.writeError(errno, n)
+		}
+		n += int(r)
+		if int(r) < len(p) {
+			break // a short write is a result, too
+		}
+		for skip += int(r); i < len(src) && skip >= len(src[i]); i++ {
+			skip -= len(src[i])
+		}
+	}
+	if n == 0 {
+		return 0, vfs.IO
+	}
+	return n, vfs.OK
+}
+
+// pieces appends the bytes of src from from to to.
+func pieces(dst, src [][]byte, from, to int) [][]byte {
+	for _, b := range src {
+		if lo, hi := max(from, 0), min(to, len(b)); lo < hi {
+			dst = append(dst, b[lo:hi])
+		}
+		from, to = from-len(b), to-len(b)
+	}
+	return dst
+}
+
+func aligned(b []byte, mem uintptr) bool {
+	return uintptr(unsafe.Pointer(&b[0]))%mem == 0
+}
+
+func roundUp(n, page uint64) uint64 { return (n + page - 1) &^ (page - 1) }

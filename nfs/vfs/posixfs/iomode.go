@@ -1,0 +1,216 @@
+package posixfs
+
+import (
+	"fmt"
+	"math"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// IOMode says what large READs and WRITEs leave behind in the page cache. Requests
+// of less than 128 KiB go through it in every mode: without it each of them would
+// wait for the disc by itself. Whatever the mode, COMMIT is an fsync.
+type IOMode uint8
+
+// The modes.
+const (
+	// IOBuffered leaves everything in the page cache.
+	IOBuffered IOMode = iota
+	// IODontCache goes through the page cache and lets it drop what was not in it
+	// before (RWF_DONTCACHE: Linux 6.14; ext4 and XFS).
+	IODontCache
+	// IODirect goes past the page cache (O_DIRECT where STATX_DIOALIGN gives an
+	// alignment: Linux 6.1; ext4 and XFS). Pages that a WRITE covers in part only
+	// still go through it.
+	IODirect
+	// IOAuto is IOBuffered, and IODontCache for streams through files that are too
+	// large to keep, where the file system can.
+	IOAuto
+)
+
+var ioModes = [...]string{IOBuffered: "buffered", IODontCache: "dontcache", IODirect: "direct", IOAuto: "auto"}
+
+func (m IOMode) String() string {
+	if int(m) < len(ioModes) {
+		return ioModes[m]
+	}
+	return fmt.Sprintf("IOMode(%d)", uint8(m))
+}
+
+// ParseIOMode reads buffered, dontcache, direct or auto.
+func ParseIOMode(word string) (IOMode, error) {
+	for m, name := range ioModes {
+		if word == name {
+			return IOMode(m), nil
+		}
+	}
+	return 0, fmt.Errorf("posixfs: %q is no I/O mode: buffered, dontcache, direct or auto", word)
+}
+
+// bigRequest is the fewest bytes of a request that need not stay in the page cache.
+// Readahead makes folios of more than a request, which are dropped when a part of
+// them has been read: of a stream in pieces of 1 MiB the disc reads a tenth twice, of
+// one in pieces of 128 KiB half, and the smaller they are the longer each one waits.
+const bigRequest = 128 << 10
+
+// way is how the data of one request passes.
+type way uint8
+
+const (
+	keeping  way = iota // through the page cache, to stay there
+	dropping            // through the page cache, which drops it: RWF_DONTCACHE
+	past                // past the page cache: O_DIRECT
+)
+
+// wayOf decides for a request of n bytes. It neither waits nor allocates.
+func (fs *FS) wayOf(e *entry, d direction, off uint64, n int) way {
+	if fs.io == IOBuffered || n < fs.ioLeast {
+		return keeping
+	}
+	switch fs.io {
+	case IODontCache:
+		return dropping
+	case IODirect:
+		return past
+	default:
+		if t := e.streams.Load(); t != nil && t[d].has(&fs.large, off) {
+			return dropping
+		}
+	}
+	return keeping
+}
+
+// passed notes a request for IOAuto. size is the file's. A lane does not make what
+// it takes to remember; when that is missing it gets Again.
+func (v *View) passed(e *entry, d direction, off uint64, n int, size uint64) vfs.Status {
+	if v.fs.io != IOAuto || n < v.fs.ioLeast || size < v.fs.large.size {
+		return vfs.OK
+	}
+	t := e.streams.Load()
+	if t == nil {
+		if v.lane {
+			return vfs.Again
+		}
+		e.streams.CompareAndSwap(nil, new(streams))
+		t = e.streams.Load()
+	}
+	t[d].pass(&v.fs.large, off, uint64(n))
+	return vfs.OK
+}
+
+// readBy is pread in the way that the mode wants. A lane reads only what is in the
+// page cache as a whole: meeting a page that is not, it would have started
+// readahead, and dropped the pages before it for nothing.
+func (v *View) readBy(e *entry, fd int, dst []byte, off uint64) (int, vfs.Status) {
+	w := v.fs.wayOf(e, toRead, off, len(dst))
+	if w == keeping || off >= math.MaxInt64-2*uint64(len(dst)) {
+		return v.pread(fd, dst, off)
+	}
+	if v.lane {
+		if v.cached(fd, off, len(dst)) != vfs.OK {
+			return 0, vfs.Again
+		}
+		return v.preadNow(fd, dst, off, w.flag())
+	}
+	if w == past {
+		if n, s, ok := v.readDirect(e, fd, dst, off); ok {
+			return n, s
+		}
+		return v.pread(fd, dst, off)
+	}
+	for n := 0; ; {
+		v.iov[0] = unix.Iovec{Base: &dst[n], Len: uint64(len(dst) - n)}
+		r, errno := call(unix.SYS_PREADV2, uintptr(fd), uintptr(unsafe.Pointer(&v.iov[0])), 1, uintptr(off)+uintptr(n), 0, w.flag())
+		v.iov[0].Base = nil
+		switch {
+		case errno == unix.EOPNOTSUPP && n == 0: // this file cannot (DAX)
+			return v.pread(fd, dst, off)
+		case errno != 0:
+			return 0, status(errno)
+		}
+		if n += int(r); r == 0 || n == len(dst) {
+			return n, vfs.OK
+		}
+	}
+}
+
+// flag is what preadv2 and pwritev2 are given for it.
+func (w way) flag() uintptr {
+	if w == dropping {
+		return unix.RWF_DONTCACHE
+	}
+	return 0
+}
+
+// writeBy is writeAll in the way that the mode wants. v.st2 holds the attributes
+// from before, and the thread acts for c. Lanes leave to the workers what does not
+// stay in the page cache: it is sent to the disc at once.
+func (v *View) writeBy(c *vfs.Cred, e *entry, fd int, src [][]byte, off uint64) (int, vfs.Status) {
+	if v.fs.io == IOBuffered {
+		return v.writeAll(e, fd, src, off, 0)
+	}
+	total := 0
+	for _, b := range src {
+		total += len(b)
+	}
+	if total < v.fs.ioLeast || off >= math.MaxInt64-2*uint64(total) {
+		return v.writeAll(e, fd, src, off, 0)
+	}
+	if s := v.passed(e, toWrite, off, total, max(v.st2.Size, off+uint64(total))); s != vfs.OK {
+		return 0, s
+	}
+	w := v.fs.wayOf(e, toWrite, off, total)
+	switch {
+	case w == keeping:
+		return v.writeAll(e, fd, src, off, 0)
+	case v.lane:
+		return 0, vfs.Again
+	case w == past:
+		return v.writeDirect(c, e, fd, src, off, total)
+	}
+	n, s := v.writeAll(e, fd, src, off, w.flag())
+	if s == vfs.NotSupp { // this file cannot (DAX)
+		return v.writeAll(e, fd, src, off, 0)
+	}
+	v.trail(e, fd, off+uint64(n))
+	return n, s
+}
+
+// trail follows the writes of the dropping way at a distance: it waits until what is
+// a window behind end is on its way to the disc no longer, and drops what is still
+// in the page cache of that. RWF_DONTCACHE only starts writing, so that a fast client
+// could fill the memory with pages that wait for the disc; and ext4 (up to Linux 6.18,
+// at least) does not drop pages that were written to blocks which the file had before.
+func (v *View) trail(e *entry, fd int, end uint64) {
+	for old := e.undropped.Load(); old < end && !e.undropped.CompareAndSwap(old, end); {
+		old = e.undropped.Load()
+	}
+	w := v.fs.large.window
+	if end <= w {
+		return
+	}
+	end -= w
+	from := end - min(end, w)
+	// Waiting reports failures to the descriptor, and each is told once. It must not
+	// be the one that is flushed.
+	if e.read.Load() < 0 {
+		_, _ = v.openIO(e, &e.read, unix.O_RDONLY) // without it there is no waiting
+	}
+	if r := int(e.read.Load()); r >= 0 {
+		_ = unix.SyncFileRange(r, int64(from), int64(end-from), unix.SYNC_FILE_RANGE_WAIT_BEFORE)
+	}
+	_ = unix.Fadvise(fd, int64(from), int64(end-from), unix.FADV_DONTNEED)
+}
+
+// trailed drops what trail has not come to, once e has been flushed.
+func (v *View) trailed(e *entry, fd int) {
+	end := e.undropped.Load()
+	if end == 0 || !e.undropped.CompareAndSwap(end, 0) {
+		return
+	}
+	from := end - min(end, 2*v.fs.large.window)
+	_ = unix.Fadvise(fd, int64(from), int64(end-from), unix.FADV_DONTNEED)
+}

@@ -1,0 +1,149 @@
+package posixfs
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// settleIO finds out whether the file system can do what mode asks for.
+func (fs *FS) settleIO(mode IOMode, o options) error {
+	fs.io, fs.ioLeast = mode, cmp.Or(o.ioLeast, bigRequest)
+	if mode == IOBuffered {
+		return nil
+	}
+	if int(mode) >= len(ioModes) {
+		return fmt.Errorf("posixfs: there is no I/O mode %d", mode)
+	}
+	memory := o.memory
+	if memory == 0 {
+		memory = memoryLimit("/sys/fs/cgroup", "/proc/self/cgroup")
+	}
+	fs.large = streamsOf(memory)
+	why := fs.cannot(mode, o)
+	if mode == IOAuto {
+		if why != "" {
+			fs.io = IOBuffered
+			fs.ioWhy = "I/O mode auto is buffered for " + fs.dir + ": " + why
+		}
+		return nil
+	}
+	if why != "" {
+		return fmt.Errorf("posixfs: I/O mode %v is not to be had for %s: %s; use auto or buffered, or export a directory on ext4 or XFS", mode, fs.dir, why)
+	}
+	return nil
+}
+
+// cannot says why mode is not possible, "" when it is or when there is no file to
+// find out with. In that case files are asked one by one, as they are opened.
+func (fs *FS) cannot(mode IOMode, o options) (why string) {
+	if o.noDontCache && mode != IODirect {
+		return fsName(fs.magic) + " has no RWF_DONTCACHE"
+	}
+	fd := fs.anyFile()
+	if fd < 0 {
+		return ""
+	}
+	defer closeFD(fd)
+	if mode == IODirect {
+		if fs.memory || directAlign(fd) == noDirect {
+			return fsName(fs.magic) + " gives no alignment for direct I/O (STATX_DIOALIGN; Linux 6.1 does on ext4 and XFS)"
+		}
+		return ""
+	}
+	var b [1]byte
+	v := unix.Iovec{Base: &b[0], Len: 1}
+	if _, errno := call(unix.SYS_PREADV2, uintptr(fd), uintptr(unsafe.Pointer(&v)), 1, 0, 0, unix.RWF_DONTCACHE); errno != 0 {
+		return fmt.Sprintf("%s has no RWF_DONTCACHE (%v; Linux 6.14 has it on ext4 and XFS)", fsName(fs.magic), errno)
+	}
+	return ""
+}
+
+// anyFile opens a file of the tree, one without a name if it can be made. -1: there
+// is none near.
+func (fs *FS) anyFile() int {
+	if fd, err := unix.Openat(fs.root, ".", unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600); err == nil {
+		return fd
+	}
+	const looksMax = 4096
+	dirs, looks := []string{"."}, 0
+	for i := 0; i < len(dirs) && looks < looksMax; i++ {
+		dir, err := fs.openBelow(dirs[i], unix.O_DIRECTORY)
+		if err != nil {
+			continue
+		}
+		f := os.NewFile(uintptr(dir), dirs[i])
+		list, _ := f.ReadDir(looksMax - looks) // what can be read will do
+		_ = f.Close()
+		for _, x := range list {
+			looks++
+			name := filepath.Join(dirs[i], x.Name())
+			switch {
+			case x.IsDir():
+				dirs = append(dirs, name)
+			case x.Type().IsRegular():
+				if fd, err := fs.openBelow(name, unix.O_NONBLOCK); err == nil {
+					return fd
+				}
+			}
+		}
+	}
+	return -1
+}
+
+func (fs *FS) openBelow(path string, flags uint64) (int, error) {
+	return unix.Openat2(fs.root, path, &unix.OpenHow{
+		Flags:   unix.O_RDONLY | unix.O_CLOEXEC | flags,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV,
+	})
+}
+
+// memoryLimit returns how much memory there is for this process, page cache
+// included: the machine's, or less where a control group bounds it. cgroups is where
+// they are mounted, own names the process's.
+func memoryLimit(cgroups, own string) uint64 {
+	limit := uint64(math.MaxInt64)
+	var m unix.Sysinfo_t
+	if unix.Sysinfo(&m) == nil {
+		limit = uint64(m.Totalram) * uint64(m.Unit)
+	}
+	list, _ := os.ReadFile(own) // without it there are no groups
+	for line := range strings.Lines(string(list)) {
+		part := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(part) != 3 {
+			continue
+		}
+		base, files := cgroups, []string{"memory.max", "memory.high"}
+		if part[0] != "0" {
+			if !slices.Contains(strings.Split(part[1], ","), "memory") {
+				continue
+			}
+			base, files = filepath.Join(cgroups, "memory"), []string{"memory.limit_in_bytes"}
+		}
+		// Every group above bounds it, too. Inside a container the path may be
+		// that of the outside, and only the top be there.
+		for dir := filepath.Clean("/" + part[2]); ; dir = filepath.Dir(dir) {
+			for _, name := range files {
+				text, err := os.ReadFile(filepath.Join(base, dir, name))
+				if err != nil {
+					continue
+				}
+				if n, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64); err == nil && n > 0 {
+					limit = min(limit, n)
+				}
+			}
+			if dir == "/" {
+				break
+			}
+		}
+	}
+	return limit
+}
