@@ -32,9 +32,27 @@ type Export struct {
 	Squash   export.Squash
 	// AnonUID and AnonGID are who squashed callers become; 0 means 65534.
 	AnonUID, AnonGID uint32
+	// IO is what large READs and WRITEs leave behind in the page cache; everything,
+	// by default. It is for directories, not for FS. New fails when the file system
+	// cannot do IODontCache or IODirect.
+	IO IOMode
 	// Allow lists the clients that may use the export; empty means this machine.
 	Allow []netip.Prefix
 }
+
+// IOMode is what large READs and WRITEs leave behind in the page cache.
+type IOMode = posixfs.IOMode
+
+// The modes.
+const (
+	IOBuffered  = posixfs.IOBuffered
+	IODontCache = posixfs.IODontCache
+	IODirect    = posixfs.IODirect
+	IOAuto      = posixfs.IOAuto
+)
+
+// ParseIOMode reads buffered, dontcache, direct or auto.
+func ParseIOMode(word string) (IOMode, error) { return posixfs.ParseIOMode(word) }
 
 // ReadPath is how the data of large READs leaves.
 type ReadPath = transport.ReadPath

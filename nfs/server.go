@@ -125,7 +125,7 @@ func (s *Server) open() (err error) {
 	for i := range s.cfg.Exports {
 		x, volume := &s.cfg.Exports[i], 0
 		if x.FS == nil {
-			fs, err := posixfs.New(posixfs.Config{Dir: x.Dir, FDMax: caches, Writes: s.cfg.WritePath})
+			fs, err := posixfs.New(posixfs.Config{Dir: x.Dir, FDMax: caches, Writes: s.cfg.WritePath, IO: x.IO})
 			if err != nil {
 				return fmt.Errorf("nfs: export %s: %w", x.Dir, err)
 			}
