@@ -44,6 +44,7 @@ type exported struct {
 	anonUID  uint32
 	anonGID  uint32
 	allow    []netip.Prefix
+	io       string // other than buffered
 }
 
 // writeBanner writes what a user has to know in order to use the server. Every
@@ -68,7 +69,7 @@ func writeBanner(w io.Writer, f facts) {
 		}
 	}
 	for _, x := range f.exports {
-		fmt.Fprintf(&b, "export %s: %s, %s, for %s\n", shown(x.path), access(x.readOnly), squashing(x, f.uid), clients(x.allow))
+		fmt.Fprintf(&b, "export %s: %s, %s, for %s%s\n", shown(x.path), access(x.readOnly), squashing(x, f.uid), clients(x.allow), large(x.io))
 	}
 	fmt.Fprintf(&b, "listening on %s: %s\n", joinAddrs(f.listen), ports(f))
 	for _, n := range f.notes {
@@ -104,6 +105,13 @@ func access(readOnly bool) string {
 		return "read-only"
 	}
 	return "read-write"
+}
+
+func large(io string) string {
+	if io == "" {
+		return ""
+	}
+	return ", large I/O " + io
 }
 
 func squashing(x exported, uid int) string {

@@ -29,7 +29,7 @@ func TestBannerTellsAllThatAUserNeeds(t *testing.T) {
 		features: []feature{{"multishot-recv", true, ""}, {"recv-bundle", false, "needs Linux 6.10"}, {"x", true, ""}, {"y", false, ""}},
 		exports: []exported{
 			{path: "/srv/data", anonUID: 65534, anonGID: 65534},
-			{path: "/srv/it's", readOnly: true, squash: export.SquashAll, anonUID: 1000, anonGID: 100, allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}},
+			{path: "/srv/it's", readOnly: true, squash: export.SquashAll, anonUID: 1000, anonGID: 100, allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, io: "auto"},
 		},
 		listen: []netip.Addr{loopback4, loopback6}, port: 12049, mount: 12050, portmapWhy: "switched off",
 		notes: []string{"a surprise"}, host: loopback4,
@@ -40,7 +40,7 @@ kernel 6.1.0, 2 lanes, 64 MiB of buffers, state in /var/lib/ringnfs
   without recv-bundle: needs Linux 6.10
   without y: this kernel does not have it
 export /srv/data: read-write, root is 65534:65534, for this machine
-export /srv/it's: read-only, everyone is 1000:100, for 10.0.0.0/8
+export /srv/it's: read-only, everyone is 1000:100, for 10.0.0.0/8, large I/O auto
 listening on 127.0.0.1, ::1: NFS on port 12049, MOUNT on port 12050, no portmap: switched off
   note: a surprise
 mount on Linux, as root:

@@ -35,6 +35,7 @@ type serveFlags struct {
 	readPath  string
 	spin      time.Duration
 	writePath string
+	io        string
 	transfer  size
 	stateDir  string
 	logLevel  string
@@ -58,6 +59,7 @@ func (f *serveFlags) register(c *cobra.Command) {
 	fs.StringVar(&f.readPath, "read-path", "auto", "`HOW` the data of large READs leaves: copy, splice, zc (zero-copy), or auto (chosen per connection)")
 	fs.DurationVar(&f.spin, "spin", 0, "a lane with nothing to do looks for calls for `TIME`, such as 50us and at most 1ms, before it sleeps: quicker answers, for a core that is never idle")
 	fs.StringVar(&f.writePath, "write-path", "auto", "`HOW` unstable WRITEs are made: worker, inline (by lanes: cheaper, but a frozen file system holds them up), or auto (inline in memory)")
+	fs.StringVar(&f.io, "io", "buffered", "`MODE` of large READs and WRITEs: buffered, dontcache or direct (they leave nothing in the page cache), or auto (only streams too large to keep)")
 	fs.Var(&f.transfer, "transfer-max", "largest READ and WRITE, at most 4M (default 1M)")
 	fs.StringVar(&f.stateDir, "state-dir", "", "`DIR` for what must survive a restart (default /var/lib/ringnfs as root, otherwise ~/.local/state/ringnfs)")
 	fs.StringSliceVar(&f.without, "without", nil, "do without this io_uring `FEATURE`, repeatable; the banner names those there are")
@@ -118,6 +120,9 @@ func (f *serveFlags) config(c *cobra.Command, dirs []string) (nfs.Config, slog.L
 	}
 	if f.lanes < 0 {
 		return cfg, level, fmt.Errorf("--lanes %d: say how many, or leave it out for one per core", f.lanes)
+	}
+	if x.IO, err = nfs.ParseIOMode(f.io); err != nil {
+		return cfg, level, fmt.Errorf("--io %q: say buffered, dontcache, direct or auto", f.io)
 	}
 	if cfg.ReadPath, err = nfs.ParseReadPath(f.readPath); err != nil {
 		return cfg, level, fmt.Errorf("--read-path %q: say copy, splice, zc or auto", f.readPath)

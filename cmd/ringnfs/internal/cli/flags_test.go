@@ -27,10 +27,10 @@ func configOf(t *testing.T, line string) (nfs.Config, slog.Level, error) {
 
 func TestFlagsBecomeTheServersConfiguration(t *testing.T) {
 	cfg, level, err := configOf(t, "--listen 10.0.0.1 --listen [fe80::1] --allow 10.1.2.3/8,192.168.1.1 --port 2050 --mount-port 20048 "+
-		"--portmap off --squash all --anonuid 1000 --anongid 100 --ro --lanes 3 --memory 256M --transfer-max 4M --state-dir /s --without a,b --log-level debug /x /y")
+		"--portmap off --squash all --anonuid 1000 --anongid 100 --ro --io dontcache --lanes 3 --memory 256M --transfer-max 4M --state-dir /s --without a,b --log-level debug /x /y")
 	require.NoError(t, err)
 	want := nfs.Export{
-		ReadOnly: true, Squash: export.SquashAll, AnonUID: 1000, AnonGID: 100,
+		ReadOnly: true, Squash: export.SquashAll, AnonUID: 1000, AnonGID: 100, IO: nfs.IODontCache,
 		Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.168.1.1/32")},
 	}
 	x, y := want, want
@@ -81,6 +81,7 @@ func TestAWrongCommandLineIsOneLineAndExitCode2(t *testing.T) {
 		"serve --memory lots /x":       "--memory",
 		"serve --transfer-max 8M /x":   "--transfer-max",
 		"serve --transfer-max 5000 /x": "--transfer-max",
+		"serve --io fast /x":           "say buffered, dontcache, direct or auto",
 		"serve --log-level loud /x":    "--log-level",
 		"serve --log-level info+3 /x":  "--log-level",
 		"serve --port 2049 --ro=x /x":  "--ro",
@@ -107,7 +108,7 @@ func TestHelpNamesEveryFlagThatScriptsMayUse(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	require.Equal(t, exitOK, Main([]string{"serve", "--help"}, &stdout, &stderr))
 	for _, flag := range []string{"--listen ADDR", "--allow CIDR", "--port PORT", "--mount-port PORT", "--portmap", "--squash", "--anonuid", "--anongid",
-		"--ro", "--lanes N", "--memory SIZE", "--state-dir DIR", "--log-level", "--version"} {
+		"--ro", "--io MODE", "--lanes N", "--memory SIZE", "--state-dir DIR", "--log-level", "--version"} {
 		assert.Contains(t, stdout.String(), flag)
 	}
 	assert.Empty(t, stderr.String())

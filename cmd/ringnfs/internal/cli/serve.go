@@ -112,9 +112,11 @@ func factsOf(info nfs.Info, cfg nfs.Config, notes []string) facts {
 		f.features = append(f.features, feature{name: x.Name, on: x.On, why: x.Why})
 	}
 	for _, x := range info.Exports {
-		f.exports = append(f.exports, exported{
-			path: x.Dir, readOnly: x.ReadOnly, squash: x.Squash, anonUID: x.AnonUID, anonGID: x.AnonGID, allow: x.Allow,
-		})
+		e := exported{path: x.Dir, readOnly: x.ReadOnly, squash: x.Squash, anonUID: x.AnonUID, anonGID: x.AnonGID, allow: x.Allow}
+		if x.IO != nfs.IOBuffered {
+			e.io = x.IO.String()
+		}
+		f.exports = append(f.exports, e)
 	}
 	return f
 }
