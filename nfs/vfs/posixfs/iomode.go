@@ -83,22 +83,21 @@ func (fs *FS) wayOf(e *entry, d direction, off uint64, n int) way {
 	return keeping
 }
 
-// passed notes a request for IOAuto. size is the file's. A lane does not make what
-// it takes to remember; when that is missing it gets Again.
-func (v *View) passed(e *entry, d direction, off uint64, n int, size uint64) vfs.Status {
+// passed notes for IOAuto that n bytes at off have passed. size is the file's. A lane
+// does not make what it takes to remember.
+func (v *View) passed(e *entry, d direction, off uint64, n int, size uint64) {
 	if v.fs.io != IOAuto || n < v.fs.ioLeast || size < v.fs.large.size {
-		return vfs.OK
+		return
 	}
 	t := e.streams.Load()
 	if t == nil {
 		if v.lane {
-			return vfs.Again
+			return
 		}
 		e.streams.CompareAndSwap(nil, new(streams))
 		t = e.streams.Load()
 	}
 	t[d].pass(&v.fs.large, off, uint64(n))
-	return vfs.OK
 }
 
 // readBy is pread in the way that the mode wants. A lane reads only what is in the
@@ -159,23 +158,27 @@ func (v *View) writeBy(c *vfs.Cred, e *entry, fd int, src [][]byte, off uint64) 
 	if total < v.fs.ioLeast || off >= math.MaxInt64-2*uint64(total) {
 		return v.writeAll(e, fd, src, off, 0)
 	}
-	if s := v.passed(e, toWrite, off, total, max(v.st2.Size, off+uint64(total))); s != vfs.OK {
-		return 0, s
-	}
+	size := max(v.st2.Size, off+uint64(total))
 	w := v.fs.wayOf(e, toWrite, off, total)
-	switch {
-	case w == keeping:
-		return v.writeAll(e, fd, src, off, 0)
-	case v.lane:
+	// Lanes may write all of a stream that is kept, so that no worker would see it:
+	// the first request makes what is needed to remember it.
+	if v.lane && (w != keeping || v.fs.io == IOAuto && size >= v.fs.large.size && e.streams.Load() == nil) {
 		return 0, vfs.Again
-	case w == past:
+	}
+	if w == past {
 		return v.writeDirect(c, e, fd, src, off, total)
 	}
 	n, s := v.writeAll(e, fd, src, off, w.flag())
-	if s == vfs.NotSupp { // this file cannot (DAX)
-		return v.writeAll(e, fd, src, off, 0)
+	if s == vfs.NotSupp && w == dropping { // this file cannot (DAX)
+		n, s = v.writeAll(e, fd, src, off, 0)
 	}
-	v.trail(e, fd, off+uint64(n))
+	if s != vfs.OK {
+		return n, s
+	}
+	if w == dropping {
+		v.trail(e, fd, off+uint64(n))
+	}
+	v.passed(e, toWrite, off, n, size)
 	return n, s
 }
 

@@ -27,9 +27,9 @@ type streaming struct {
 
 // streamsOf returns what is a large stream where memory bytes are all there are.
 func streamsOf(memory uint64) streaming {
-	s := streaming{size: memory / 4, proof: memory / 64}
-	s.window = min(s.size/8, 32<<20)
-	return s
+	// The window is a small part of the proof, or else what may still come behind a
+	// stream's end could by itself make one of requests at random.
+	return streaming{size: memory / 4, proof: memory / 32, window: min(memory/128, 32<<20)}
 }
 
 // streams is what is known of the streams through one file. It is made once the
@@ -40,8 +40,10 @@ type streams [directions]track
 type track [4]stream
 
 type stream struct {
+	start atomic.Uint64 // where it began, or would have: see judge
 	end   atomic.Uint64 // behind the last byte
-	run   atomic.Uint64 // bytes in sequence, less what has come elsewhere since
+	run   atomic.Uint64 // how many of the bytes between them have passed, about
+	gap   atomic.Uint64 // how many of the last ones before end may still come
 	large atomic.Bool
 }
 
@@ -61,13 +63,13 @@ func (t *track) has(s *streaming, off uint64) bool {
 	return false
 }
 
-// pass notes n bytes at off. Each byte counts once, however often a call is run.
+// pass notes n bytes at off.
 func (t *track) pass(s *streaming, off, n uint64) {
 	least := &t[0]
 	for i := range t {
 		x := &t[i]
 		if x.near(s, off) {
-			x.grow(s, off+n, n)
+			x.take(s, off, n)
 			return
 		}
 		if x.run.Load() < least.run.Load() {
@@ -79,45 +81,75 @@ func (t *track) pass(s *streaming, off, n uint64) {
 	// only those are left.
 	for i := range t {
 		if x := &t[i]; x != least {
-			x.doubt(s, n/4)
+			x.doubt(n)
 		}
 	}
 	least.large.Store(false)
+	least.start.Store(off)
 	least.run.Store(n)
+	least.gap.Store(0)
 	least.end.Store(off + n)
 }
 
-// grow moves x's end. A request that has overtaken others counts for them, too, but
-// not for a gap that nobody fills.
-func (x *stream) grow(s *streaming, end, n uint64) {
+// take notes n bytes at off that are near x's end. Those of a stream move the end, or
+// fill what others have left out when they overtook them. Requests at random leave
+// out more than is ever filled, or come to where nothing is left to fill.
+func (x *stream) take(s *streaming, off, n uint64) {
+	moved := x.move(off + n)
+	switch gap := x.gap.Load(); {
+	case moved > 0:
+		x.run.Add(min(moved, n))
+		if moved > n {
+			x.gap.Store(min(gap+moved-n, s.window))
+		}
+	case gap >= n:
+		x.gap.Store(gap - n)
+		x.run.Add(n)
+	default:
+		x.doubt(n)
+	}
+	x.judge(s)
+}
+
+// move moves x's end and returns how far.
+func (x *stream) move(end uint64) uint64 {
 	for {
 		old := x.end.Load()
 		if end <= old {
-			return
+			return 0
 		}
-		if !x.end.CompareAndSwap(old, end) {
-			continue
+		if x.end.CompareAndSwap(old, end) {
+			return end - old
 		}
-		run := x.run.Add(min(end-old, 4*n))
-		if run < s.proof {
-			return
-		}
-		if !x.large.Load() {
-			x.large.Store(true)
-		}
-		if run > 2*s.proof { // so that it does not take for ever to forget
-			x.run.Store(2 * s.proof)
-		}
-		return
 	}
 }
 
-// doubt takes n from x's run. It is large until less than half of the proof is left.
-func (x *stream) doubt(s *streaming, n uint64) {
-	run := x.run.Load()
-	run -= min(run, n)
+// judge says whether x is large: it has come as far as the proof, and three quarters
+// of that have passed. It is no longer when less than half of it has. What is long
+// ago counts less and less.
+func (x *stream) judge(s *streaming) {
+	end, run := x.end.Load(), x.run.Load()
+	far := end - min(x.start.Load(), end)
+	if far > 2*s.proof {
+		run = run / 2
+		far /= 2
+		x.start.Store(end - far)
+		x.run.Store(run)
+	}
+	switch large := x.large.Load(); {
+	case !large && far >= s.proof && run >= far/4*3:
+		x.large.Store(true)
+	case large && run < far/2:
+		x.large.Store(false)
+	}
+}
+
+// doubt notes n bytes that tell against x.
+func (x *stream) doubt(n uint64) {
+	run, end := x.run.Load(), x.end.Load()
+	run -= min(run, n/8)
 	x.run.Store(run)
-	if run < s.proof/2 && x.large.Load() {
+	if x.large.Load() && run < (end-min(x.start.Load(), end))/2 {
 		x.large.Store(false)
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// limits of a machine with 1 GiB: 256 MiB, 16 MiB, 32 MiB.
-var someStreaming = streamsOf(1 << 30)
+// limits of a machine with 4 GiB: 1 GiB, 128 MiB, 32 MiB.
+var someStreaming = streamsOf(4 << 30)
 
 func TestAStreamIsSeenHoweverItsRequestsOvertakeEachOther(t *testing.T) {
 	seed := rand.Uint64()
@@ -30,7 +30,6 @@ func TestAStreamIsSeenHoweverItsRequestsOvertakeEachOther(t *testing.T) {
 				}
 				i := rng.IntN(depth)
 				tr.pass(&someStreaming, waiting[i], n)
-				tr.pass(&someStreaming, waiting[i], n) // run again on a worker
 				passed += n
 				waiting = append(waiting[:i], waiting[i+1:]...)
 				if passed < someStreaming.proof/2 {
@@ -46,13 +45,13 @@ func TestAStreamIsSeenHoweverItsRequestsOvertakeEachOther(t *testing.T) {
 
 func TestFourStreamsOfOneFileAreTold(t *testing.T) {
 	var tr track
-	for i := range uint64(40) {
+	for i := range uint64(160) {
 		for k := range uint64(4) {
 			tr.pass(&someStreaming, k<<30+i<<20, 1<<20)
 		}
 	}
 	for k := range uint64(4) {
-		require.True(t, tr.has(&someStreaming, k<<30+40<<20), k)
+		require.True(t, tr.has(&someStreaming, k<<30+160<<20), k)
 	}
 }
 
@@ -61,12 +60,23 @@ func TestRequestsHereAndThereAreNoStream(t *testing.T) {
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 2))
 	for _, n := range []uint64{128 << 10, 1 << 20} {
-		var tr track
-		for range 20_000 {
-			off := rng.Uint64N(4 << 30)
-			require.False(t, tr.has(&someStreaming, off))
-			tr.pass(&someStreaming, off, n)
+		for _, size := range []uint64{someStreaming.size, 2 << 30, 16 << 30} {
+			var tr track
+			for range 20_000 {
+				off := rng.Uint64N(size)
+				require.False(t, tr.has(&someStreaming, off), "%d in %d", n, size)
+				tr.pass(&someStreaming, off, n)
+			}
 		}
+	}
+}
+
+func TestReadingOnePlaceAgainAndAgainIsNoStream(t *testing.T) {
+	var tr track
+	for i := range uint64(10_000) {
+		off := i % 12 << 20
+		require.False(t, tr.has(&someStreaming, off))
+		tr.pass(&someStreaming, off, 1<<20)
 	}
 }
 
@@ -77,7 +87,7 @@ func TestAStreamGoesOnAmongOthersAndIsForgottenWithoutIt(t *testing.T) {
 	var tr track
 	const n = 1 << 20
 	at := uint64(0)
-	for ; at < 64<<20; at += n {
+	for ; at < 2*someStreaming.proof; at += n {
 		tr.pass(&someStreaming, at, n)
 	}
 	elsewhere := func() uint64 { return 4<<30 + rng.Uint64N(64<<30) }
@@ -88,7 +98,7 @@ func TestAStreamGoesOnAmongOthersAndIsForgottenWithoutIt(t *testing.T) {
 		at += n
 	}
 	for i := 0; tr.has(&someStreaming, at); i++ {
-		require.Less(t, i, 1000)
+		require.Less(t, i, 10_000)
 		tr.pass(&someStreaming, elsewhere(), n)
 	}
 }
@@ -97,20 +107,20 @@ func TestDecidingOnAWayAllocatesNothing(t *testing.T) {
 	fs := &FS{io: IOAuto, ioLeast: bigRequest, large: someStreaming}
 	e := &entry{}
 	v := &View{fs: fs}
-	_ = v.passed(e, toRead, 0, 1<<20, 1<<30) // makes what it needs
+	v.passed(e, toRead, 0, 1<<20, 8<<30) // makes what it needs
 	at := uint64(0)
 	require.Zero(t, testing.AllocsPerRun(1000, func() {
 		_ = fs.wayOf(e, toRead, at, 1<<20)
-		_ = v.passed(e, toRead, at, 1<<20, 1<<30)
-		_ = fs.wayOf(e, toRead, at*7919%(1<<30), 1<<20)
-		_ = v.passed(e, toRead, at*7919%(1<<30), 1<<20, 1<<30)
+		v.passed(e, toRead, at, 1<<20, 128<<30)
+		_ = fs.wayOf(e, toRead, 4<<30+at*7919%(64<<30), 1<<20)
+		v.passed(e, toRead, 4<<30+at*7919%(64<<30), 1<<20, 128<<30)
 		at += 1 << 20
 	}))
 	require.Equal(t, dropping, fs.wayOf(e, toRead, at, 1<<20))
 	require.Equal(t, keeping, fs.wayOf(e, toWrite, at, 1<<20), "a stream of READs says nothing of WRITEs")
 	require.Equal(t, keeping, fs.wayOf(e, toRead, at, bigRequest-1), "small ones never")
 	small := &entry{}
-	_ = v.passed(small, toRead, 0, 1<<20, fs.large.size-1)
+	v.passed(small, toRead, 0, 1<<20, fs.large.size-1)
 	require.Nil(t, small.streams.Load(), "a file that can be kept")
 }
 

@@ -99,7 +99,7 @@ func (c client) commit(h vfs.Handle) {
 	})
 }
 
-// In a machine of 128 MiB a file of 32 MiB is large, and 2 MiB in sequence are a stream.
+// In a machine of 128 MiB a file of 32 MiB is large, and 4 MiB in sequence are a stream.
 const smallMachine = 128 << 20
 
 func TestAStreamLeavesNothingInThePageCache(t *testing.T) {
@@ -158,7 +158,7 @@ func TestAStreamLeavesNothingInThePageCache(t *testing.T) {
 func TestAutoKeepsWhatIsNoStream(t *testing.T) {
 	dir := loopDir(t, 256, "mkfs.ext4", "-q")
 	needMode(t, dir, IOAuto)
-	s := serve(t, dir, Config{IO: IOAuto}, options{memory: smallMachine})
+	s := serve(t, dir, Config{IO: IOAuto}, options{memory: 256 << 20})
 	c := client{s}
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
