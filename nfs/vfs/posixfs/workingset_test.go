@@ -299,7 +299,7 @@ func streamInGroup(t *testing.T, order string) {
 	}
 	const set, size = 24 << 20, 192 << 20
 	c.stream("set", set, 64<<10)
-	require.EqualValues(t, set, inCache(t, filepath.Join(dir, "set")))
+	require.Greater(t, inCache(t, filepath.Join(dir, "set")), int64(23<<20))
 	if what == "READs" {
 		c.stream("stream", size, 1<<20)
 	} else {
