@@ -8,10 +8,11 @@ COUNT ?= 20
 BENCH_SECONDS ?= 3
 BENCH_ROUNDS ?= 5
 BENCH_ONLY ?=
+PATHS ?=
 LINT := bin/golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help build test deps race checks fuzz lint generate bench microbench check soak
+.PHONY: help build test deps race checks fuzz lint generate bench paths microbench check soak
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -46,6 +47,9 @@ generate: ## regenerate what is generated; the tree must be clean afterwards
 
 bench: ## compare NFS servers, and write the result to bench/results
 	$(GO) run ./bench -seconds $(BENCH_SECONDS) -rounds $(BENCH_ROUNDS) -only '$(BENCH_ONLY)'
+
+paths: ## measure the bare ways of data between file and socket, under 3 minutes
+	$(GO) run ./bench/paths $(PATHS)
 
 microbench: ## run the Go benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
