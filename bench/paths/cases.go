@@ -35,6 +35,7 @@ var reads = []named{
 	{"ring-map-zc", "ring: SEND_ZC from a mapping"},
 	{"sendfile", "sendfile(2)"},
 	{"splice", "splice(2), one pipe"},
+	{"splice-x16", "splice(2), 16 pipes in turn"},
 	{"ring-splice", "ring: SPLICE linked, one pipe"},
 	{"ring-splice-x8", "ring: SPLICE, 8 pipes"},
 }
@@ -65,6 +66,7 @@ var scaling = []named{
 	{"copy", "pread, send; one buffer"},
 	{"copy-cold", "pread, send; 8 buffers in turn"},
 	{"splice", "splice(2), one pipe"},
+	{"splice-x16", "splice(2), 16 pipes in turn"},
 	{"sendfile", "sendfile(2)"},
 	{"ring-splice-x8", "ring: SPLICE, 8 pipes"},
 }

@@ -22,7 +22,8 @@ var readWays = map[string]func(t *thread) (replier, error){
 	"copy":           func(t *thread) (replier, error) { return copying(t, 1) },
 	"copy-cold":      func(t *thread) (replier, error) { return copying(t, rotating) },
 	"sendfile":       sendfiling,
-	"splice":         splicing,
+	"splice":         func(t *thread) (replier, error) { return splicing(t, 1) },
+	"splice-x16":     func(t *thread) (replier, error) { return splicing(t, 2*rotating) },
 	"map-send":       sendingMapped,
 	"ring-copy":      ringCopying,
 	"ring-zc":        func(t *thread) (replier, error) { return ringZeroCopy(t, fixedZC) },
@@ -99,14 +100,29 @@ func newPipe(size int) (p [2]int, err error) {
 	return p, nil
 }
 
-func splicing(t *thread) (replier, error) {
-	pipe, err := newPipe(t.Size)
+func newPipes(n, size int) ([][2]int, error) {
+	pipes := make([][2]int, n)
+	for i := range pipes {
+		p, err := newPipe(size)
+		if err != nil {
+			return nil, err
+		}
+		pipes[i] = p
+	}
+	return pipes, nil
+}
+
+func splicing(t *thread, n int) (replier, error) {
+	pipes, err := newPipes(n, t.Size)
 	if err != nil {
 		return nil, err
 	}
 	at := new(int64)
+	turn := 0
 	return each(t, func(c *conn, off int64) error {
 		*at = off
+		pipe := pipes[turn%n]
+		turn++
 		for left := t.Size; left > 0; {
 			n, err := splice(t.file, at, pipe[1], nil, left, unix.SPLICE_F_MOVE)
 			if err != nil {

@@ -155,7 +155,7 @@ func ringZeroCopy(t *thread, how int) (replier, error) {
 			}
 			k := turn % rotating
 			turn++
-			b := file
+			var b []byte
 			if how == mappedZC {
 				b = file[off:][:t.Size]
 			} else {
@@ -228,13 +228,9 @@ func (t *thread) queueDrain(pipe [2]int, c *conn) *uring.SQE {
 // ringSplicePipes fills up to eight pipes at the same time, and empties them into
 // the socket in order.
 func ringSplicePipes(t *thread) (replier, error) {
-	var pipes [rotating][2]int
-	for i := range pipes {
-		p, err := newPipe(t.Size)
-		if err != nil {
-			return nil, err
-		}
-		pipes[i] = p
+	pipes, err := newPipes(rotating, t.Size)
+	if err != nil {
+		return nil, err
 	}
 	if err := t.newRing(); err != nil {
 		return nil, err

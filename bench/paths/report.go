@@ -43,14 +43,30 @@ func write(out io.Writer, f flags, places []place, tables []*table, each time.Du
 			b.WriteByte('\n')
 		}
 	}
-	fmt.Fprintf(&b, "\nThe server's figures of one cell lie %.0f %% apart in the median cell, from the least to the most.\n", 100*median(spread))
+	fmt.Fprintf(&b, "\nThe server's figures of one cell lie %.0f %% apart in the median cell, from the least to the most; load averages at the end (1 and 5 minutes): %s.\n", 100*median(spread), loadAverage())
 	_, err := io.WriteString(out, b.String())
 	return err
 }
 
+// loadAverage tells how idle the machine was; two or three are of the program itself.
+func loadAverage() string {
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.Join(strings.Fields(string(b))[:2], ", ")
+}
+
 // command is what to type for the same again.
 func command() string {
-	return strings.TrimSpace("go run ./bench/paths " + strings.Join(os.Args[1:], " "))
+	words := []string{"go run ./bench/paths"}
+	for _, w := range os.Args[1:] {
+		if strings.ContainsAny(w, " |^$*()?[]") {
+			w = "'" + w + "'"
+		}
+		words = append(words, w)
+	}
+	return strings.Join(words, " ")
 }
 
 func median(values []float64) float64 {
