@@ -25,6 +25,10 @@ type GroupConfig struct {
 	// Incremental is true when the ring was registered with IOU_PBUF_RING_INC
 	// (Linux 6.12): one buffer then serves many receives, end to end.
 	Incremental bool
+	// Window is how many buffers the kernel has at a time, 0 for all. The others
+	// are kept back, the one that was released last on top: a server that keeps up
+	// goes round in a few buffers, which stay in the processor's cache.
+	Window int
 }
 
 // PageSize is what sizes are multiples of, in bytes.
@@ -40,14 +44,15 @@ type Group struct {
 	bufs     []Buffer
 	// order is the ring as the kernel sees it: which buffer follows which. A
 	// bundled receive (Linux 6.10) names only its first buffer.
-	order   []uint16
-	at      []uint16 // position of each buffer in order
-	tail    uint16
-	free    int // buffers that the kernel may fill
-	queued  int // of them, not yet published
+	order  []uint16
+	at     []uint16 // position of each buffer in order
+	tail   uint16
+	free   int // buffers that the kernel may fill
+	queued int // of them, not yet published
+	// spare are the buffers that nobody holds and the kernel does not have.
+	spare   []uint16
 	closing bool
-	// Returned is called after a buffer has been given back to the kernel's
-	// ring, if not nil. It must not release buffers itself.
+	// Returned is called after a buffer has come back, if not nil. It must not release buffers itself.
 	Returned func()
 }
 
@@ -59,6 +64,9 @@ func NewGroup(cfg GroupConfig) (*Group, error) {
 	if cfg.Size <= 0 || cfg.Size%PageSize != 0 {
 		return nil, fmt.Errorf("bufring: receive buffers of %d bytes: the size must be a multiple of %d", cfg.Size, PageSize)
 	}
+	if cfg.Window <= 0 || cfg.Window > cfg.Count {
+		cfg.Window = cfg.Count
+	}
 	m, err := uring.Map(cfg.Count * cfg.Size)
 	if err != nil {
 		return nil, err
@@ -69,6 +77,7 @@ func NewGroup(cfg GroupConfig) (*Group, error) {
 		bufs:  make([]Buffer, cfg.Count),
 		order: make([]uint16, cfg.Count),
 		at:    make([]uint16, cfg.Count),
+		spare: make([]uint16, 0, cfg.Count),
 	}
 	for i := range g.bufs {
 		b := &g.bufs[i]
@@ -80,11 +89,11 @@ func NewGroup(cfg GroupConfig) (*Group, error) {
 	return g, nil
 }
 
-// Fill gives all buffers to p, which must have room for them.
+// Fill makes p, which must have room for all buffers, the kernel's side.
 func (g *Group) Fill(p Provider) {
 	g.provider = p
 	for i := range g.bufs {
-		g.provide(&g.bufs[i])
+		g.spare = append(g.spare, uint16(len(g.bufs)-1-i))
 	}
 	g.Publish()
 }
@@ -118,16 +127,26 @@ func (g *Group) Consume(dst []Segment, id uring.BufferID, n int, more bool) ([]S
 	}
 }
 
-// Publish shows the kernel the buffers that have come back since the last call.
+// Publish shows the kernel the buffers that have come back since the last call,
+// and as many of those that are kept back as the window wants.
 func (g *Group) Publish() {
+	for n := len(g.spare); n > 0 && g.free < g.cfg.Window; n-- {
+		b := &g.bufs[g.spare[n-1]]
+		g.spare = g.spare[:n-1]
+		g.provide(b)
+	}
 	if g.queued > 0 {
 		g.queued = 0
 		g.provider.Advance()
 	}
 }
 
-// Available returns how many buffers the kernel may fill.
-func (g *Group) Available() int { return g.free }
+// Available returns how many buffers are free: the kernel has them, or will have
+// them when it has used up others.
+func (g *Group) Available() int { return g.free + len(g.spare) }
+
+// Provided returns how many buffers the kernel may fill before the next Publish.
+func (g *Group) Provided() int { return g.free }
 
 // Count returns the number of buffers.
 func (g *Group) Count() int { return len(g.bufs) }
@@ -140,7 +159,7 @@ func (g *Group) Incremental() bool { return g.cfg.Incremental }
 
 // Outstanding returns how many buffers are held by the program.
 func (g *Group) Outstanding() int {
-	n := len(g.bufs) - g.free
+	n := len(g.bufs) - g.free - len(g.spare)
 	for i := range g.bufs {
 		if b := &g.bufs[i]; b.kernel && b.refs > 1 {
 			n++
@@ -165,7 +184,11 @@ func (g *Group) put(b *Buffer) {
 		return
 	}
 	b.poison()
-	g.provide(b)
+	if g.free < g.cfg.Window {
+		g.provide(b)
+	} else {
+		g.spare = append(g.spare, b.index)
+	}
 	if g.Returned != nil {
 		g.Returned()
 	}

@@ -63,6 +63,48 @@ func TestIncrementalBufferServesManyReceives(t *testing.T) {
 	require.NoError(t, g.Close())
 }
 
+func TestWindowKeepsTheKernelInTheBuffersUsedLast(t *testing.T) {
+	g, err := bufring.NewGroup(bufring.GroupConfig{Count: 16, Size: 4096, Window: 2})
+	require.NoError(t, err)
+	p := &bufringtest.Provider{}
+	g.Fill(p)
+	require.Equal(t, 2, p.Ready())
+	require.Equal(t, 16, g.Available())
+	seen := make(map[uring.BufferID]bool)
+	receive := func() bufring.Segment {
+		_, id, ok := p.Next()
+		require.True(t, ok)
+		seen[id] = true
+		segs, err := g.Consume(nil, id, 1, false)
+		require.NoError(t, err)
+		return segs[0]
+	}
+	for range 100 { // a lane that keeps up
+		s := receive()
+		s.Release()
+		g.Publish()
+		require.Equal(t, 2, p.Ready())
+	}
+	require.Len(t, seen, 2)
+	var held []bufring.Segment
+	for n := 16; n > 0; n-- { // one that does not gets all there are
+		require.Equal(t, min(n, 2), g.Provided())
+		require.Equal(t, n, g.Available())
+		held = append(held, receive())
+		g.Publish()
+	}
+	require.Len(t, seen, 16)
+	require.Zero(t, p.Ready())
+	for i := range held {
+		held[i].Release()
+	}
+	g.Publish()
+	require.Equal(t, 2, p.Ready())
+	require.Equal(t, 16, g.Available())
+	bufringtest.NoneHeld(t, g)
+	require.NoError(t, g.Close())
+}
+
 func TestBundleCoversTheBuffersThatFollow(t *testing.T) {
 	g, p := newGroup(t, 4, 4096, false)
 	var first uring.BufferID
@@ -105,7 +147,10 @@ func TestAnyOrderOfReleaseBringsAllBuffersBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const size = 4096
 		incremental := rapid.Bool().Draw(t, "incremental")
-		g, p := newGroup(t, 8, size, incremental)
+		g, err := bufring.NewGroup(bufring.GroupConfig{Count: 8, Size: size, Incremental: incremental, Window: rapid.IntRange(1, 8).Draw(t, "window")})
+		require.NoError(t, err)
+		p := &bufringtest.Provider{}
+		g.Fill(p)
 		var held []bufring.Segment
 		var cur struct {
 			mem  []byte
@@ -115,11 +160,11 @@ func TestAnyOrderOfReleaseBringsAllBuffersBack(t *testing.T) {
 		}
 		stamp := byte(0)
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			g.Publish()
 			if len(held) > 0 && rapid.Bool().Draw(t, "release") {
 				i := rapid.IntRange(0, len(held)-1).Draw(t, "which")
 				held[i].Release()
 				held = append(held[:i], held[i+1:]...)
-				g.Publish()
 				continue
 			}
 			if !cur.ok {

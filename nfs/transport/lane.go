@@ -86,6 +86,11 @@ func newLane(s *Server, index int) *lane {
 	return l
 }
 
+// hotBytes is how much receive memory the kernel has at a time, when it fills its
+// buffers end to end: more than a turn should receive, and little enough to stay
+// in the processor's cache.
+const hotBytes = 2 << 20
+
 // groupConfig lays the receive memory out: fewer and larger buffers when the
 // kernel fills them end to end, so that large payloads lie in one piece.
 func groupConfig(bytes int, incremental bool) bufring.GroupConfig {
@@ -97,7 +102,13 @@ func groupConfig(bytes int, incremental bool) bufring.GroupConfig {
 	for count*2*size <= bytes && count < 1<<15 {
 		count *= 2
 	}
-	return bufring.GroupConfig{Count: count, Size: size, Incremental: incremental}
+	gc := bufring.GroupConfig{Count: count, Size: size, Incremental: incremental}
+	if incremental {
+		// Without, each receive needs a buffer of its own, and there may be many at
+		// once.
+		gc.Window = hotBytes / size
+	}
+	return gc
 }
 
 // open makes the ring and what lies on it. It runs on the lane's thread.
@@ -280,7 +291,7 @@ func (l *lane) feed() {
 	if len(l.starved) == 0 {
 		return
 	}
-	n, i := l.group.Available(), 0
+	n, i := l.group.Provided(), 0
 	for ; i < len(l.starved) && n > 0; i++ {
 		cn := l.starved[i]
 		cn.starved = false
