@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +22,7 @@ import (
 type setting struct {
 	name  string
 	fs    string
+	path  string
 	flags string // of ringnfs serve
 	opts  string // of the mount
 	steps []string
@@ -49,7 +52,7 @@ func TestWorkloadWithEveryReadPath(t *testing.T) {
 	for i, path := range []string{"copy", "splice", "zc", "auto"} {
 		var list []setting
 		for k, f := range fileSystems {
-			s := setting{f.fs, f.fs, "--read-path " + path, f.opts, readers}
+			s := setting{f.fs, f.fs, path, "--read-path " + path, f.opts, readers}
 			if i == k {
 				s.steps = short
 			}
@@ -76,7 +79,7 @@ func TestWorkloadWithoutKernelFeatures(t *testing.T) {
 		f := fileSystems[i%len(fileSystems)]
 		i++
 		flags := "--read-path " + path + " --without " + strings.Join(without, ",")
-		lists[path] = append(lists[path], setting{name, f.fs, flags, f.opts, readers})
+		lists[path] = append(lists[path], setting{name, f.fs, path, flags, f.opts, readers})
 	}
 	for _, name := range names(ofZeroCopy) {
 		add("zc", name, []string{name})
@@ -118,4 +121,41 @@ func workload(t *testing.T, list []setting) {
 	status, err := os.ReadFile(filepath.Join(o.logs, "server.rc"))
 	require.NoError(t, err)
 	assert.Equal(t, "0\n", string(status), "the servers' status\n%s", o.serverLog())
+	log, err := os.ReadFile(filepath.Join(o.logs, "server.log"))
+	require.NoError(t, err)
+	for i, s := range list {
+		_, of, _ := strings.Cut(string(log), fmt.Sprintf("== %d\n", port+i))
+		of, _, _ = strings.Cut(of, "\n== ")
+		s.left(t, of)
+	}
+}
+
+var laneFigure = regexp.MustCompile(` (spliced|zero_copy|plain)=(\d+)`)
+
+// left holds that data has left by the path that was forced, going by what the
+// server has logged.
+func (s *setting) left(t *testing.T, log string) {
+	sum := map[string]int{}
+	for _, m := range laneFigure.FindAllStringSubmatch(log, -1) {
+		n, err := strconv.Atoi(m[2])
+		require.NoError(t, err)
+		sum[m[1]] += n
+	}
+	t.Log(s.name, s.path, sum)
+	assert.NotZero(t, sum["plain"], "%s: the server does not say what it has done\n%s", s.name, log)
+	able := !strings.Contains(log, "without SEND_ZC:") && !strings.Contains(log, "without SENDMSG_ZC:")
+	switch s.path {
+	case "splice":
+		assert.NotZero(t, sum["spliced"], s.name)
+		assert.Zero(t, sum["zero_copy"], s.name)
+	case "zc":
+		assert.Zero(t, sum["spliced"], s.name)
+		if able {
+			assert.NotZero(t, sum["zero_copy"], s.name)
+		}
+	case "auto": // the guest is another machine as addresses go
+		assert.NotZero(t, sum["spliced"]+sum["zero_copy"], s.name)
+	default:
+		assert.Zero(t, sum["spliced"]+sum["zero_copy"], s.name)
+	}
 }

@@ -17,7 +17,9 @@ fresh() { # FS
 }
 
 pids=()
-trap : TERM # uml-nfs sends it to the servers, too, which take a second one for an order to end at once
+# Before they end they say what they have done.
+finish() { kill -USR1 "${pids[@]}"; sleep 0.5; kill -TERM "${pids[@]}"; }
+trap finish TERM
 for one in "$@"; do
   read -r fs port flags <<< "$one"
   dir=$RUNDIR/disk/$fs
@@ -25,7 +27,8 @@ for one in "$@"; do
   mkdir "$dir/$port" "$RUNDIR/state.$port"
   log=$RUNDIR/log.$port
   # shellcheck disable=SC2086
-  "$server" serve --listen "$SERVER" --port "$port" --portmap off --squash none --memory 80M --state-dir "$RUNDIR/state.$port" $flags "$dir/$port" > "$log" 2>&1 &
+  # not in our process group, to which uml-nfs sends its signal
+  setsid "$server" serve --listen "$SERVER" --port "$port" --portmap off --squash none --memory 80M --state-dir "$RUNDIR/state.$port" $flags "$dir/$port" > "$log" 2>&1 &
   pids+=($!)
   for _ in $(seq 200); do grep -q 'mount -t nfs' "$log" && break; sleep 0.05; done
   grep -q 'mount -t nfs' "$log" || { cat "$log"; kill -TERM "${pids[@]}" 2> /dev/null; fail "no server for $one"; }
