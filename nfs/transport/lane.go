@@ -255,6 +255,7 @@ func (l *lane) Turn() {
 	if l.draining && l.conns == nil && len(l.acceptors) == 0 {
 		l.loop.Stop()
 	}
+	l.thread.Epoch++ // the loop harvests between two turns, and nowhere else runs calls
 }
 
 // serveWaiting gives returned slabs to the calls that wait for them, the oldest

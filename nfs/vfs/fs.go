@@ -15,6 +15,11 @@ type Thread struct {
 	// Prepared is set by the first back end that needs to change the thread
 	// itself (its own umask, its capabilities) once it has done so.
 	Prepared bool
+	// Epoch changes whenever the thread has looked for new calls: every call that
+	// runs in one epoch had arrived before the first of them ran. So what a back
+	// end has asked the kernel for one of them is as fresh as the others may
+	// expect. 0 says nothing of that kind, and stays 0 on a worker.
+	Epoch uint64
 }
 
 // FS is one tree that can be exported. Its methods may be called from any

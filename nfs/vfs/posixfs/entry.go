@@ -34,6 +34,8 @@ type entry struct {
 	dirty       atomic.Uint32 // counts unstable writes; 0 when all are committed
 	wrote       atomic.Bool   // opened for writing, and used since the janitor last came by
 	locking     atomic.Int32  // workers that may have the inode locked, so that lanes would wait
+	settled     atomic.Int64  // a directory's: see settleNames
+	unsettled   atomic.Bool   // a lane asks for settleNames
 	due         atomic.Bool   // the access time is behind, and the janitor's business
 	atimeTick   atomic.Int64  // FS.tick when the access time was last brought up to date, or tried
 	vain        atomic.Int32  // how often that had no effect, in a row

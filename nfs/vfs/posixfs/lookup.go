@@ -13,7 +13,7 @@ func (v *View) Lookup(c *vfs.Cred, dir vfs.Handle, name []byte, e *vfs.Entry, d 
 	de, s := v.acquire(&dir, useMain)
 	if s == vfs.OK {
 		defer v.done()
-		if s = v.stat(de, &v.st); s == vfs.OK {
+		if s = v.see(de); s == vfs.OK {
 			s = v.lookup(c, de, name, e)
 			if s != vfs.Again {
 				v.fs.fill(d, &v.st)
@@ -34,6 +34,18 @@ func (v *View) lookup(c *vfs.Cred, de *entry, name []byte, e *vfs.Entry) vfs.Sta
 	}
 	if len(name) == 0 || len(name) >= len(v.name) {
 		return vfs.NameTooLong
+	}
+	key, keep := nameKey(de, name), false
+	if v.lane {
+		var ask bool
+		if keep, ask = v.settled(de); ask {
+			return vfs.Again
+		}
+		if keep && v.cachedName(c, de, key, name, e) {
+			return vfs.OK
+		}
+	} else if de.unsettled.Load() {
+		v.settleNames(de)
 	}
 	// A remembered verdict lets the thread stay what it is. Otherwise the kernel
 	// checks on the way, with the caller's rights.
@@ -58,16 +70,17 @@ func (v *View) lookup(c *vfs.Cred, de *entry, name []byte, e *vfs.Entry) vfs.Sta
 	}
 	n := copy(v.name[:], name)
 	v.name[n] = 0
-	key := nameKey(de, name)
-	if v.again(de, key, e) {
-		return vfs.OK
-	}
-	s := v.child(de, &v.name[0], e, key)
-	if s == vfs.OK {
+	if !v.again(de, key, e) {
+		if s := v.child(de, &v.name[0], e, key); s != vfs.OK {
+			return s
+		}
 		v.hint(key)
 		v.fs.note(&e.Handle, &de.h, name)
 	}
-	return s
+	if keep {
+		v.cacheName(de, key, name)
+	}
+	return vfs.OK
 }
 
 func refused(s vfs.Status) vfs.Status {

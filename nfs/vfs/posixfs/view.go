@@ -65,6 +65,8 @@ type View struct {
 
 	verdicts []verdict
 	hints    []hint
+	samples  []sample // a lane's
+	cache    []cached // a lane's, once one is worth it
 
 	// What the kernel reads and writes. It is here and not on the stack, so that
 	// no operation allocates.
@@ -108,6 +110,9 @@ func (fs *FS) View(t *vfs.Thread) (vfs.View, error) {
 		fs: fs, th: t, lane: !t.MayWait, away: !t.MayWait && fs.foreign,
 		byHandle: make([]*entry, n.sets*ways), byObject: make([]*entry, n.sets*ways),
 		verdicts: make([]verdict, n.verdicts), hints: make([]hint, n.hints),
+	}
+	if v.lane {
+		v.samples = make([]sample, samplesMax)
 	}
 	fs.viewsMu.Lock()
 	defer fs.viewsMu.Unlock()

@@ -1,0 +1,166 @@
+package posixfs
+
+import (
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// A lane remembers which entry a name has led to, together with the directory's
+// ctime, and does not have the name resolved again while the directory still has
+// that ctime: every change of a directory's names moves it, whoever makes it. A
+// LOOKUP looks at the ctime anyway, and its answer has the child's attributes fresh
+// from the child's descriptor. Two things have to be sure for that.
+//
+// No two changes leave the same ctime behind. So nothing is remembered for a ctime
+// that is not older than the clock's ticks are long (see also remember).
+//
+// A change that has set the ctime is visible. The kernel sets it first and makes
+// the new name visible later, both with the directory locked, and who looks a name
+// up takes no lock. So a ctime counts only once the directory was locked after it
+// had been seen (settleNames). That may sleep and is done by a worker, for directories
+// in which many names are looked up; the LOOKUP that finds it missing goes there.
+//
+// docs/design/0011-names.md has the proof.
+
+const (
+	cacheSets    = 2048
+	cacheWays    = 2
+	cacheNameMax = 63
+	// settleAfter is how many LOOKUPs a lane answers in a directory that stays the
+	// same before it has it settled. When that does not help it waits four times as
+	// long, and so on to settleMax.
+	settleAfter = 64
+	settleMax   = 1 << 20
+)
+
+// cached is a name and where it led when the directory had the stamp.
+type cached struct {
+	key   uint64 // nameKey, 0 for an empty place
+	dir   uint64 // entry.id
+	stamp int64
+	child *entry
+	n     uint8
+	name  [cacheNameMax]byte
+}
+
+// ctimeOf returns the ctime as one number, in ns since 1970.
+func ctimeOf(st *unix.Statx_t) int64 { return st.Ctime.Sec*1e9 + int64(st.Ctime.Nsec) }
+
+// steady reports whether no change from now on can leave the directory with the
+// ctime that is in st. Without a fraction it may be one of whole seconds (ext4 with
+// small inodes). What the names in an encrypted directory are depends on more than
+// the directory. Without the private mount something may be mounted on a name.
+func (fs *FS) steady(st *unix.Statx_t) bool {
+	return fs.private && fineTimeFS(fs.magic) && st.Ctime.Nsec != 0 && st.Attributes&unix.STATX_ATTR_ENCRYPTED == 0 &&
+		time.Since(time.Unix(st.Ctime.Sec, int64(st.Ctime.Nsec))) >= ctimeGrain
+}
+
+// settled reports whether names that are looked up in de from now on may be
+// remembered for the stamp of v.st. With ask the call shall go to a worker, which
+// sees to it. Lanes only.
+func (v *View) settled(de *entry) (ok, ask bool) {
+	stamp := ctimeOf(&v.st)
+	if de.settled.Load() == stamp {
+		return true, false
+	}
+	p := v.sampleOf(de)
+	if p.stamp != stamp {
+		p.stamp, p.count, p.enough = stamp, 0, settleAfter
+	}
+	if p.count++; p.count < p.enough {
+		return false, false
+	}
+	p.count = 0
+	if !v.fs.steady(&v.st) {
+		return false, false
+	}
+	p.enough = min(4*p.enough, settleMax)
+	de.unsettled.Store(true)
+	return false, true
+}
+
+// settleNames makes sure that every change that has set the ctime in v.st is visible:
+// reading a directory takes its lock, so whoever changed it has let go of it by
+// then. It blocks.
+func (v *View) settleNames(de *entry) {
+	if !de.unsettled.CompareAndSwap(true, false) || !v.fs.steady(&v.st) || !v.as(nil) {
+		return
+	}
+	stamp := ctimeOf(&v.st)
+	fd, errno := openat(de.fd, &dot[0], unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOATIME|unix.O_CLOEXEC, 0)
+	if errno != 0 {
+		return
+	}
+	n, errno := call(unix.SYS_GETDENTS64, uintptr(fd), uintptr(unsafe.Pointer(&v.name2[0])), unsafe.Sizeof(v.name2), 0, 0, 0)
+	closeFD(fd)
+	if errno != 0 || n == 0 {
+		return
+	}
+	if !de.warm.Load() { // so that lanes need not come again for that
+		v.warmUp(de)
+	}
+	de.settled.Store(stamp)
+}
+
+func (v *View) cacheSet(key uint64) []cached {
+	i := key >> 2 & (cacheSets - 1) * cacheWays
+	return v.cache[i : i+cacheWays : i+cacheWays]
+}
+
+// cachedName answers a LOOKUP in de, which is settled, without the name being
+// resolved. It reports false when that does not do; the usual way then finds out
+// why.
+func (v *View) cachedName(c *vfs.Cred, de *entry, key uint64, name []byte, e *vfs.Entry) bool {
+	if v.cache == nil {
+		return false
+	}
+	set := v.cacheSet(key)
+	for i := range set {
+		p := &set[i]
+		if p.key != key || p.dir != de.id || string(p.name[:p.n]) != string(name) {
+			continue
+		}
+		if p.stamp != ctimeOf(&v.st) {
+			return false
+		}
+		if granted, s := v.may(c, de, &v.st, vfs.MayExec); s != vfs.OK || granted == 0 {
+			return false
+		}
+		x := p.child
+		if !v.hold(x, useChild) || statxRaw(x.fd, &v.st2) != 0 || v.st2.Nlink == 0 {
+			*p = cached{}
+			return false
+		}
+		e.Handle, e.HasAttr = x.h, true
+		v.fs.fill(&e.Attr, &v.st2)
+		return true
+	}
+	return false
+}
+
+// cacheName remembers what the name has just led to in de, which was settled before
+// it was looked up.
+func (v *View) cacheName(de *entry, key uint64, name []byte) {
+	x := v.use[useChild].Load()
+	if x == nil || len(name) > cacheNameMax {
+		return
+	}
+	if v.cache == nil {
+		v.cache = make([]cached, cacheSets*cacheWays)
+	}
+	set := v.cacheSet(key)
+	v.turn++
+	p := &set[v.turn%cacheWays]
+	for i := range set {
+		if q := &set[i]; q.key == key && q.dir == de.id || q.key == 0 {
+			p = q
+			break
+		}
+	}
+	p.key, p.dir, p.stamp, p.child = key, de.id, ctimeOf(&v.st), x
+	p.n = uint8(copy(p.name[:], name))
+}
