@@ -3,7 +3,6 @@ package posixfs
 import (
 	"encoding/binary"
 	"sync/atomic"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -81,12 +80,8 @@ func (p *pages) add(x *page) {
 }
 
 // keepsPages reports whether pages of a directory with the attributes st may be
-// kept. Without a fraction the stamp may be one of whole seconds (ext4 with small
-// inodes). The names in an encrypted directory change with the key being there.
-func (fs *FS) keepsPages(st *unix.Statx_t) bool {
-	return fs.private && fs.births && st.Ctime.Nsec != 0 && st.Attributes&unix.STATX_ATTR_ENCRYPTED == 0 &&
-		time.Since(time.Unix(st.Ctime.Sec, int64(st.Ctime.Nsec))) >= ctimeGrain
-}
+// kept.
+func (fs *FS) keepsPages(st *unix.Statx_t) bool { return fs.births && fs.steady(st) }
 
 // children returns the entries of p, for as many names as it has.
 func (p *page) children() []atomic.Pointer[entry] {
