@@ -20,10 +20,11 @@
 // line of the thread's own, and descriptors of idle entries can be closed although
 // an idle thread still remembers them.
 //
-// Attributes are never kept: every operation asks the kernel. Of directories that
-// were listed the names are kept for as long as the ctime says that they are the
-// same, and handles for objects that cannot be mistaken for others (page.go,
-// known.go).
+// Attributes are never kept: every operation asks the kernel, but LOOKUPs that a
+// lane received together ask once for their directory (sample.go). Names of
+// directories that were listed, or in which many were looked up, are kept for as
+// long as the ctime says that they are the same, and handles for objects that
+// cannot be mistaken for others (page.go, namecache.go, known.go).
 //
 // # Rights
 //
