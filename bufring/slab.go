@@ -106,11 +106,14 @@ func (s *Slabs) Take(c Class) *Buffer {
 // class, one slab at least, to those who use Take. Who holds such a slab may wait
 // for others without keeping them from going on.
 func (s *Slabs) TakeSpare(c Class) *Buffer {
-	if s.Free(c) <= max(1, s.pools[c].max/4) {
+	if !s.HasSpare(c) {
 		return nil
 	}
 	return s.Take(c)
 }
+
+// HasSpare reports whether TakeSpare would give a slab of class c.
+func (s *Slabs) HasSpare(c Class) bool { return s.Free(c) > max(1, s.pools[c].max/4) }
 
 // ClassFor returns the smallest class whose slabs hold n bytes, and false when
 // none does.

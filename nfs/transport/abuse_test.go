@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -147,6 +148,45 @@ func TestSlowRecordsDoNotStarveOthers(t *testing.T) {
 			}
 			ts.works()
 		})
+	}
+}
+
+// Calls in progress give their memory back: those who send large records at the
+// same time wait for it, and are not taken for peers that stop in the middle.
+func TestPeersThatSendMoreThanThereIsMemoryForAreServedInTheEnd(t *testing.T) {
+	ts := startTest(t, func(c *Config) { c.ReceiveBytes, c.SendBytes, c.Workers = 8<<20, 24<<20, 2 })
+	const calls, size = 12, 1 << 20
+	var all sync.WaitGroup
+	failed := make(chan error, 8)
+	for peer := range 4 {
+		c := ts.dial()
+		msg := message(uint32(peer), procSleep, opaque(bytes.Repeat([]byte{byte(peer + 1)}, size)))
+		all.Go(func() {
+			for range calls {
+				if _, err := c.Write(msg); err != nil {
+					failed <- err
+					return
+				}
+			}
+		})
+		all.Go(func() {
+			got := make([]byte, markLen+24+4+size)
+			for range calls {
+				if _, err := io.ReadFull(c, got); err != nil {
+					failed <- err
+					return
+				}
+				if !bytes.Equal(got[markLen+24:], msg[markLen+40:]) {
+					failed <- errors.New("not what was sent")
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	close(failed)
+	for err := range failed {
+		require.NoError(t, err)
 	}
 }
 

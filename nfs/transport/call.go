@@ -195,6 +195,7 @@ func (l *lane) park(c *call) {
 		return
 	}
 	c.parked = true
+	l.parked++
 	c.conn.calls++
 	l.parsing.move(c)
 }
@@ -203,6 +204,7 @@ func (l *lane) park(c *call) {
 func (l *lane) retire(c *call) {
 	cn := c.conn
 	if c.parked {
+		l.parked--
 		cn.calls--
 		for i := range c.segs {
 			cn.pinned -= l.pinnedBy(&c.segs[i])

@@ -357,7 +357,8 @@ func (cn *conn) hold(seg []byte, owner *bufring.Buffer) {
 	s := bufring.Segment{Data: seg, Owner: owner.Clone()}
 	cn.pinned += l.pinnedBy(&s)
 	cn.held = append(cn.held, s)
-	if len(cn.held) >= heldMax || cn.pinned >= l.pinnedMax {
+	// With calls in progress it is blocked now, and what they keep comes back.
+	if len(cn.held) >= heldMax || cn.pinned >= l.pinnedMax && cn.calls == 0 {
 		cn.spillHeld()
 	}
 }

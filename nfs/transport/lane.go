@@ -64,6 +64,7 @@ type lane struct {
 	returned  bool              // a slab has come back since the last look
 	kick      bool              // brief calls have been put for workers in this turn
 	calls     *call             // pool
+	parked    int               // calls that keep their record
 	parsing   parsing
 	segs      []bufring.Segment
 	pipes     pipePool
@@ -307,10 +308,16 @@ func (l *lane) feed() {
 
 // relieve makes connections that are in the middle of a record give their
 // receive buffers back when few are left, those that have waited longest first.
+// One whose record finds no slab is ended only when waiting would not help: no call
+// is in progress that will give memory back, or none has for long.
 func (l *lane) relieve() {
 	low := l.group.Count() / 4
 	for l.group.Available() <= low && l.holding.head != nil {
-		l.holding.head.spillHeld() // takes it off the list
+		cn := l.holding.head
+		if l.parked > 0 && !cn.canSpill() && l.loop.Now().Sub(cn.since) < pressedTimeout {
+			return
+		}
+		cn.spillHeld() // takes it off the list
 	}
 }
 

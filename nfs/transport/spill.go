@@ -13,7 +13,7 @@ func (cn *conn) spillHeld() {
 		return
 	}
 	l := cn.lane
-	if class, ok := l.slabs.ClassFor(cn.records.Size() + cn.records.Pending()); ok {
+	if class, ok := cn.spillClass(); ok {
 		// A spilled record waits for its peer, and for receive buffers that calls
 		// may keep which wait for slabs: the last slabs are not for it.
 		cn.spill = l.slabs.TakeSpare(class)
@@ -33,6 +33,17 @@ func (cn *conn) spillHeld() {
 	cn.held = append(cn.held[:0], bufring.Segment{Data: cn.spill.Bytes()[:n], Owner: cn.spill.Clone()})
 	cn.pinned += l.pinnedBy(&cn.held[0])
 	cn.list(&l.spilled)
+}
+
+// spillClass returns what slab the incomplete record needs.
+func (cn *conn) spillClass() (bufring.Class, bool) {
+	return cn.lane.slabs.ClassFor(cn.records.Size() + cn.records.Pending())
+}
+
+// canSpill reports whether spillHeld would find a slab now.
+func (cn *conn) canSpill() bool {
+	class, ok := cn.spillClass()
+	return ok && cn.lane.slabs.HasSpare(class)
 }
 
 // spillMore copies a further piece of the record behind the others.
