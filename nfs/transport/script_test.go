@@ -204,6 +204,8 @@ func (w *world) end(ctx context.Context) {
 	require.Zero(w.t, l.count.Load())
 	for _, p := range w.peers {
 		w.look(p)
+		for w.spliced && w.receive(p, 1<<20) { // what it has not read yet
+		}
 		if p.dealt {
 			require.True(w.t, p.killed, "a connection was not closed, seed %d", w.seed)
 			require.NotEqual(w.t, p.inode, inode(p.fd), "a descriptor was not closed, seed %d", w.seed)
