@@ -34,7 +34,7 @@ var variants = []Variant{
 	{Name: "ringnfs-copy", Kind: peers.Ringnfs, Flags: []string{"--read-path", "copy"}},
 	{Name: "ringnfs-splice", Kind: peers.Ringnfs, Flags: []string{"--read-path", "splice"}},
 	{Name: "ringnfs-zc", Kind: peers.Ringnfs, Flags: []string{"--read-path", "zc"}},
-	{Name: "ringnfs-inline", Kind: peers.Ringnfs, Flags: []string{"--write-path", "inline"}},
+	{Name: "ringnfs-worker", Kind: peers.Ringnfs, Flags: []string{"--write-path", "worker"}},
 	{Name: "ringnfs-spin", Kind: peers.Ringnfs, Flags: []string{"--spin", "50us"}, needs: "--spin"},
 }
 
@@ -113,10 +113,10 @@ func Cases() []Case {
 			add(w, x[0], x[1], onDisk, nconnectServers)
 		}
 	}
-	// WRITEs by the lanes, which is not the default on discs.
-	inline := []string{"ringnfs-inline", "floor"}
-	add("write-1m-seq", 4, 4, onDisk, inline)
-	add("write-4k-rand", 4, 16, onDisk, inline)
+	// WRITEs by the workers, which is not the default.
+	worker := []string{"ringnfs-worker", "floor"}
+	add("write-1m-seq", 4, 4, onDisk, worker)
+	add("write-4k-rand", 4, 16, onDisk, worker)
 	// The ways in which the data of a READ can leave, each forced.
 	for _, w := range []string{"read-64k-rand", "read-1m-seq"} {
 		add(w, 4, 4, onDisk, []string{"ringnfs-copy", "ringnfs-splice", "ringnfs-zc", "floor", "floor-reno"})

@@ -81,6 +81,7 @@ type FS struct {
 	stop      chan struct{}
 	done      chan struct{}
 	kick      chan struct{}
+	soiled    chan struct{} // a lane has written much
 }
 
 type paddedMutex struct {
@@ -108,7 +109,7 @@ func newFS(cfg Config, o options) (*FS, error) {
 	signal.Ignore(unix.SIGXFSZ)
 	fs := &FS{
 		dir: cfg.Dir, root: -1, tree: -1, period: o.period,
-		stop: make(chan struct{}), done: make(chan struct{}), kick: make(chan struct{}, 1),
+		stop: make(chan struct{}), done: make(chan struct{}), kick: make(chan struct{}, 1), soiled: make(chan struct{}, 1),
 	}
 	if fs.period == 0 {
 		fs.period = janitorPeriod

@@ -23,6 +23,9 @@ func (fs *FS) runJanitor() {
 		case <-fs.stop:
 			return
 		case <-fs.kick:
+		case <-fs.soiled:
+			fs.watchDirty()
+			continue
 		case at := <-tick.C:
 			fs.now.Store(at.Unix())
 			fs.watchWrites(fs.writes.clock())

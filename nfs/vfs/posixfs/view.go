@@ -50,6 +50,7 @@ type View struct {
 	use [useCount]atomic.Pointer[entry]
 	_   [64]byte
 
+	written int          // bytes that the lane has written since the janitor looked
 	writing atomic.Int64 // when the lane's present write began, or 0; for the janitor
 	told    atomic.Int64 // the write that the janitor has spoken of
 

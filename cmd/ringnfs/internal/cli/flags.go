@@ -58,7 +58,7 @@ func (f *serveFlags) register(c *cobra.Command) {
 	fs.Var(&f.memory, "memory", "buffer memory in all, such as 256M or 2GiB (default: by the number of lanes)")
 	fs.StringVar(&f.readPath, "read-path", "auto", "`HOW` the data of large READs leaves: copy, splice, zc (zero-copy), or auto (chosen per connection)")
 	fs.DurationVar(&f.spin, "spin", 0, "a lane with nothing to do looks for calls for `TIME`, such as 50us and at most 1ms, before it sleeps: quicker answers, for a core that is never idle")
-	fs.StringVar(&f.writePath, "write-path", "auto", "`HOW` unstable WRITEs are made: worker, inline (by lanes: cheaper, but a frozen file system holds them up), or auto (inline in memory)")
+	fs.StringVar(&f.writePath, "write-path", "auto", "`HOW` unstable WRITEs are made: worker, inline (by lanes: cheaper by far, but a frozen file system holds them up), or auto (inline where writing is quick)")
 	fs.StringVar(&f.io, "io", "buffered", "`MODE` of large READs and WRITEs: buffered, dontcache or direct (they leave nothing in the page cache), or auto (only streams too large to keep)")
 	fs.Var(&f.transfer, "transfer-max", "largest READ and WRITE, at most 4M (default 1M)")
 	fs.StringVar(&f.stateDir, "state-dir", "", "`DIR` for what must survive a restart (default /var/lib/ringnfs as root, otherwise ~/.local/state/ringnfs)")
