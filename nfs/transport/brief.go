@@ -98,11 +98,8 @@ func (l *briefs) takeDone() *call {
 
 // join puts two chains of calls together. The first is short.
 func join(a, b *call) *call {
-	if a == nil || b == nil {
-		if a == nil {
-			return b
-		}
-		return a
+	if a == nil {
+		return b
 	}
 	last := a
 	for last.next != nil {

@@ -212,7 +212,9 @@ func (v *View) wouldWait(e *entry, fd int, off, total uint64) bool {
 func (v *View) wrote(start int64, n int) {
 	v.writing.Store(0)
 	v.fs.writes.took(start, v.fs.writes.clock(), n)
-	v.count(n)
+	if !v.fs.writes.still { // what is in memory stays dirty, and makes nobody wait
+		v.count(n)
+	}
 }
 
 // watchWrites leaves writing to the workers when a lane is held up by a write, and
