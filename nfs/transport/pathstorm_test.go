@@ -98,11 +98,10 @@ func newOwed(w *world) *owed {
 	return o
 }
 
-// some notifies now and then.
-func (o *owed) some() {
-	if n := len(o.list); n > 0 && o.w.rng.IntN(6) == 0 {
-		o.notify(o.w.rng.IntN(n))
-	}
+// some notifies now and then, and reports whether it did.
+func (o *owed) some() bool {
+	n := len(o.list)
+	return n > 0 && o.w.rng.IntN(6) == 0 && o.notify(o.w.rng.IntN(n))
 }
 
 func (o *owed) notify(i int) bool {

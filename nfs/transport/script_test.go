@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/ringnfs/ringnfs/bufring"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/rpc/drc"
 	"github.com/ringnfs/ringnfs/uring"
@@ -45,8 +46,9 @@ type world struct {
 	cancels   int
 	// acceptErrors is what the next accepts end with.
 	acceptErrors []unix.Errno
-	// act answers one operation, or leaves it in flight and returns false. It is
-	// also asked when an operation starts, then now is true.
+	// act answers one operation and returns true, or leaves it in flight. It is also
+	// asked when an operation starts, then now is true. It returns true whenever it
+	// has posted a completion, also another operation's: the lane is to see it.
 	act func(w *world, op *uringtest.Op, p *peer, now bool) bool
 	// zero is act for zero-copy sends.
 	zero func(op *uringtest.Op, p *peer, now bool) bool
@@ -505,11 +507,18 @@ func (w *world) state() string {
 	done := make(chan string, 1)
 	l := w.ts.srv.lanes[0]
 	_ = l.loop.Post(taskFunc(func() {
-		s := fmt.Sprintf("%d buffers of %d, starved %d\n", l.group.Available(), l.group.Count(), len(l.starved))
+		s := fmt.Sprintf("%d buffers of %d, starved %d, slabs free %d %d %d, pinned %v, pipes free %d of %d, returned %v\n",
+			l.group.Available(), l.group.Count(), len(l.starved),
+			l.slabs.Free(bufring.Small), l.slabs.Free(bufring.Medium), l.slabs.Free(bufring.Large), l.pinned, len(l.pipes.free), l.pipes.made, l.returned)
+		for class := range l.waiting {
+			for c := l.waiting[class].head; c != nil; c = c.next {
+				s += fmt.Sprintf("a call of fd %d waits for class %d\n", c.conn.fd, class)
+			}
+		}
 		for cn := l.conns; cn != nil; cn = cn.nxt {
-			s += fmt.Sprintf("fd %d: receive %x canceling %v starved %v eof %v calls %d waiting %d unsent %d sending %d pinned %d behind %v held %d listed %v ops %d dead %v draining %v\n",
+			s += fmt.Sprintf("fd %d: receive %x canceling %v starved %v eof %v calls %d waiting %d unsent %d sending %d zc %d writable %v batch %v spill %v pinned %d behind %v held %d listed %v ops %d dead %v closed %v draining %v\n",
 				cn.fd, uint64(cn.receive), cn.canceling, cn.starved, cn.eof, cn.calls, cn.waiting, cn.unsent, cn.sending,
-				cn.pinned, cn.behind(), len(cn.held), cn.listed, cn.ops, cn.dead, cn.draining)
+				cn.zc.sends, cn.writable, cn.batch != nil, cn.spill != nil, cn.pinned, cn.behind(), len(cn.held), cn.listed, cn.ops, cn.dead, cn.closed, cn.draining)
 		}
 		done <- s
 	}))

@@ -139,7 +139,7 @@ func stormRun(t *testing.T, seed uint64, path ReadPath, resets, drains bool) {
 	w.quiet = stop
 	stormy := w.act
 	w.act = func(w *world, op *uringtest.Op, p *peer, now bool) bool {
-		owed.some()
+		notified := owed.some()
 		if resets && w.rng.IntN(60) == 0 {
 			w.reset(p)
 		}
@@ -149,7 +149,7 @@ func stormRun(t *testing.T, seed uint64, path ReadPath, resets, drains bool) {
 		if drains && w.rng.IntN(80) == 0 {
 			stop()
 		}
-		return stormy(w, op, p, now)
+		return stormy(w, op, p, now) || notified
 	}
 	w.start()
 	select {
