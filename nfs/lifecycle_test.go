@@ -113,6 +113,20 @@ func TestAServerServesOnce(t *testing.T) {
 	wg.Wait()
 }
 
+// What the server needs by itself is open by the time that it is ready, so that
+// whoever counts afterwards finds what comes from clients.
+func TestAServerThatIsReadyOpensNothingMore(t *testing.T) {
+	s, _ := serveDir(t)
+	<-s.Ready()
+	before := len(descriptors(t))
+	t.Run("clients", func(t *testing.T) {
+		for range 20 {
+			nfstest.Dial(t, s.addr()).Null()
+		}
+	})
+	eventually(t, func() bool { return len(descriptors(t)) <= before }, "descriptors")
+}
+
 func TestServeEndsWithItsContext(t *testing.T) {
 	needRing(t)
 	noLeaks(t)

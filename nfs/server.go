@@ -34,6 +34,7 @@ type Server struct {
 	mu      sync.Mutex
 	state   state         // guarded by mu
 	started chan struct{} // closed when Serve has started the threads, or failed to
+	ready   chan struct{} // closed when it has started them
 	drained chan struct{} // closed when everything is closed
 }
 
@@ -57,7 +58,7 @@ func New(cfg Config) (s *Server, err error) {
 		closeExports(cfg.Exports)
 		return nil, err
 	}
-	s = &Server{cfg: cfg, started: make(chan struct{}), drained: make(chan struct{})}
+	s = &Server{cfg: cfg, started: make(chan struct{}), ready: make(chan struct{}), drained: make(chan struct{})}
 	if s.kernel, s.features, err = probe(&s.cfg); err != nil {
 		closeExports(cfg.Exports)
 		return nil, err
@@ -258,12 +259,18 @@ func (s *Server) Serve(ctx context.Context) error {
 	err := s.transport.Start(s.listeners)
 	close(s.started)
 	if err == nil {
+		close(s.ready)
 		stop := context.AfterFunc(ctx, func() { _ = s.transport.Close() })
 		err = s.transport.Wait()
 		stop()
 	}
 	return errors.Join(err, s.table.Close())
 }
+
+// Ready returns a channel that is closed when Serve has started all threads: from then
+// on calls are answered, and all memory and descriptors that the server needs by
+// itself are open. It stays open when Serve fails before that, or is never called.
+func (s *Server) Ready() <-chan struct{} { return s.ready }
 
 // enter moves from stateNew to to.
 func (s *Server) enter(to state) bool {

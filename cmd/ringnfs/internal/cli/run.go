@@ -25,23 +25,32 @@ type engine interface {
 	// Serve blocks until the server has been drained or has failed, and closes
 	// everything before it returns.
 	Serve(ctx context.Context) error
+	// Ready is closed when Serve has started everything.
+	Ready() <-chan struct{}
 	// Drain stops accepting, lets calls in flight end, and ends Serve. When ctx
 	// ends first it drops connections, and returns the reason.
 	Drain(ctx context.Context) error
 }
 
-// runEngine serves until the server ends by itself or a signal arrives. The
-// first signal drains; a second returns at once, with the server still running,
+// runEngine serves until the server ends by itself or a signal arrives, and calls
+// ready when it has started. The first signal drains; a second returns at once, with the server still running,
 // for the process to exit. It blocks.
-func runEngine(e engine, signals <-chan os.Signal, drain, hang time.Duration, log *slog.Logger) error {
+func runEngine(e engine, signals <-chan os.Signal, drain, hang time.Duration, log *slog.Logger, ready func()) error {
 	served := make(chan error, 1)
 	go func() { served <- e.Serve(context.Background()) }()
 
-	select {
-	case err := <-served:
-		return failed(err)
-	case first := <-signals:
-		log.Info("draining: calls in flight are finished, a second signal ends at once", "signal", first.String())
+	starting := e.Ready()
+	for draining := false; !draining; {
+		select {
+		case <-starting:
+			starting = nil
+			ready()
+		case err := <-served:
+			return failed(err)
+		case first := <-signals:
+			log.Info("draining: calls in flight are finished, a second signal ends at once", "signal", first.String())
+			draining = true
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), drain)
 	defer cancel()

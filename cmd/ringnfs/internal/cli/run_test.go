@@ -17,18 +17,35 @@ import (
 // scripted is an engine that does what the test says.
 type scripted struct {
 	end   chan error // what Serve returns
+	ready chan struct{}
 	drain func(context.Context) error
 }
 
-func newScripted() *scripted { return &scripted{end: make(chan error, 1)} }
+func newScripted() *scripted {
+	return &scripted{end: make(chan error, 1), ready: make(chan struct{})}
+}
 
 func (s *scripted) Serve(context.Context) error     { return <-s.end }
+func (s *scripted) Ready() <-chan struct{}          { return s.ready }
 func (s *scripted) Drain(ctx context.Context) error { return s.drain(ctx) }
 
 func run(t *testing.T, s *scripted, signals <-chan os.Signal, drain, hang time.Duration) error {
 	t.Helper()
 	t.Cleanup(func() { goleak.VerifyNone(t) })
-	return runEngine(s, signals, drain, hang, slog.New(slog.DiscardHandler))
+	return runEngine(s, signals, drain, hang, slog.New(slog.DiscardHandler), func() { t.Error("it has not started") })
+}
+
+func TestItIsSaidOnceThatTheServerHasStarted(t *testing.T) {
+	t.Cleanup(func() { goleak.VerifyNone(t) })
+	s, signals := newScripted(), make(chan os.Signal, 2)
+	said := 0
+	s.drain = func(context.Context) error { s.end <- nil; return nil }
+	close(s.ready)
+	require.NoError(t, runEngine(s, signals, time.Hour, time.Hour, slog.New(slog.DiscardHandler), func() {
+		said++
+		signals <- syscall.SIGTERM
+	}))
+	require.Equal(t, 1, said)
 }
 
 func TestASignalDrainsAndIsASuccess(t *testing.T) {

@@ -77,9 +77,8 @@ func serve(cfg nfs.Config, notes []string, portFixed bool, stdout io.Writer, log
 		return failure{err}
 	}
 	leaveProcessors(srv.Info().Lanes)
-	writeBanner(stdout, factsOf(srv.Info(), cfg, notes))
 	defer tellWhenAsked(asked, srv.Stats, log)()
-	return runEngine(srv, signals, drainMax, hangMax, log)
+	return runEngine(srv, signals, drainMax, hangMax, log, func() { writeBanner(stdout, factsOf(srv.Info(), cfg, notes)) })
 }
 
 // newServer leaves cfg as it is, for another try.
