@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -45,10 +46,10 @@ func ParseWritePath(word string) (WritePath, error) {
 }
 
 const (
-	// longWrite is how long a write of a lane may take now and then: the kernel may
-	// have given the processor to somebody else meanwhile. slowWrite may none take,
-	// and a second long one within often is slow, too. Each byte adds perByte, some
-	// ten times what it costs.
+	// longWrite is how long a write of a lane may sleep now and then. slowWrite may
+	// none take, and a second long one within often is slow, too. Each byte adds
+	// perByte, some ten times what it costs. What takes long without a sleep was
+	// preempted, and a worker would have been as well.
 	longWrite = int64(time.Millisecond)
 	slowWrite = int64(10 * time.Millisecond)
 	often     = int64(20 * time.Millisecond)
@@ -88,10 +89,12 @@ type laneWrites struct {
 // may reports whether a lane may write now.
 func (l *laneWrites) may(now int64) bool { return l.on && (l.still || now >= l.until.Load()) }
 
-// took notes how long a write of n bytes that began at start took. Only slow ones cost more
-// than a comparison.
+// beyond returns by how much a write of n bytes took longer than it may.
+func beyond(start, end int64, n int) int64 { return end - start - perByte*int64(n) }
+
+// took notes that a write of n bytes slept, and when it began and ended.
 func (l *laneWrites) took(start, end int64, n int) {
-	extra := end - start - perByte*int64(n)
+	extra := beyond(start, end, n)
 	if extra <= longWrite {
 		return
 	}
@@ -208,10 +211,33 @@ func (v *View) wouldWait(e *entry, fd int, off, total uint64) bool {
 	return v.cached(fd, off, int(end-off)) != vfs.OK || l.whole && v.cs.writeback > 0
 }
 
+// awake remembers how often the lane's thread has slept before it writes. Between
+// the writes of a turn it does not sleep, so that the turn's first one asks for all.
+func (v *View) awake() {
+	if !v.asked || v.askedAt != v.th.Epoch {
+		v.asked, v.askedAt = true, v.th.Epoch
+		v.sleeps = v.slept()
+	}
+}
+
+// slept returns how often the thread has given up its processor to wait for
+// something (getrusage(2), ru_nvcsw); when it is preempted that does not count.
+func (v *View) slept() int64 {
+	if _, _, e := unix.RawSyscall(unix.SYS_GETRUSAGE, unix.RUSAGE_THREAD, uintptr(unsafe.Pointer(&v.usage)), 0); e != 0 {
+		return -1
+	}
+	return v.usage.Nvcsw
+}
+
 // wrote ends a write of n bytes of a lane that has begun at start.
 func (v *View) wrote(start int64, n int) {
 	v.writing.Store(0)
-	v.fs.writes.took(start, v.fs.writes.clock(), n)
+	if end := v.fs.writes.clock(); beyond(start, end, n) > longWrite {
+		if now := v.slept(); now != v.sleeps || now < 0 {
+			v.sleeps = now
+			v.fs.writes.took(start, end, n)
+		}
+	}
 	if !v.fs.writes.still { // what is in memory stays dirty, and makes nobody wait
 		v.count(n)
 	}

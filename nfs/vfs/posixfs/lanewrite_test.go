@@ -76,6 +76,48 @@ func TestALongWriteIsSlowOnlyWhenItIsNotTheOnlyOne(t *testing.T) {
 	require.True(t, l.may(9011*ms), "a large one may take longer")
 }
 
+func TestOnlyAWriteThatSleptIsSlow(t *testing.T) {
+	s := serve(t, tmpfsDir(t), Config{}, options{})
+	// write takes 15 ms by the file system's clock, and reports whether that was slow.
+	write := func(meanwhile func()) (slow bool) {
+		s.l.do(func(v *View) {
+			l := &v.fs.writes
+			now := 1000 * ms
+			l.clock = func() int64 { return now }
+			l.until.Store(0)
+			l.long.Store(0)
+			v.asked = false
+			v.awake()
+			now += 15 * ms
+			meanwhile()
+			v.wrote(now-15*ms, 0)
+			slow = !l.may(now) || l.until.Load() != 0
+		})
+		return slow
+	}
+	require.True(t, write(func() {
+		d := unix.Timespec{Nsec: 1000}
+		_ = unix.Nanosleep(&d, nil)
+	}))
+	// The runtime may stop the thread for its own affairs, but not each time.
+	for try := 0; write(func() {}); try++ {
+		require.Less(t, try, 100, "a write that was preempted is slow")
+	}
+}
+
+func TestALaneAsksOnceATurnHowOftenItHasSlept(t *testing.T) {
+	s := serve(t, tmpfsDir(t), Config{}, options{})
+	s.l.do(func(v *View) {
+		v.awake()
+		v.sleeps = -7
+		v.awake()
+		require.EqualValues(t, -7, v.sleeps)
+		v.th.Epoch++
+		v.awake()
+		require.Positive(t, v.sleeps)
+	})
+}
+
 func TestWhatLivesInMemoryIsWrittenByLanesAlsoWhenItIsSlow(t *testing.T) {
 	s := serve(t, tmpfsDir(t), Config{}, options{})
 	s.write("f", "content", 0o644)

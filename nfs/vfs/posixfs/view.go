@@ -53,6 +53,10 @@ type View struct {
 	written int          // bytes that the lane has written since the janitor looked
 	writing atomic.Int64 // when the lane's present write began, or 0; for the janitor
 	told    atomic.Int64 // the write that the janitor has spoken of
+	// How often the thread had slept when it was asked last, in which of its turns.
+	sleeps  int64
+	askedAt uint64
+	asked   bool
 
 	fs   *FS
 	th   *vfs.Thread
@@ -88,6 +92,7 @@ type View struct {
 	listing      listing   // the listing that is on its way
 	knows        knowledge // of a listing with handles
 
+	usage     unix.Rusage
 	csRange   cachestatRange
 	cs        cachestatResult
 	spliceOff int64
