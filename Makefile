@@ -12,7 +12,7 @@ PATHS ?=
 LINT := bin/golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help build test deps race checks fuzz lint generate bench paths microbench check soak
+.PHONY: help build test deps race checks fuzz lint generate bench paths pgo microbench check soak
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -50,6 +50,9 @@ bench: ## compare NFS servers, and write the result to bench/results
 
 paths: ## measure the bare ways of data between file and socket, under 3 minutes
 	$(GO) run ./bench/paths $(PATHS)
+
+pgo: ## make the profile that the compiler optimises ringnfs by, under a minute of load
+	@.ci/pgo
 
 microbench: ## run the Go benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -169,6 +169,16 @@ func TestSIGUSR1TellsWhatTheLanesHaveDone(t *testing.T) {
 	assert.Contains(t, p.stderr.String(), "drained", "it goes on serving")
 }
 
+func TestACPUProfileIsWritten(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "cpu")
+	p := serve(t, "--cpu-profile", file, "--port", "0", "--portmap", "off", t.TempDir())
+	require.NoError(t, p.answers(t).Close())
+	assert.Zero(t, p.end(t, syscall.SIGTERM), p.stderr.String())
+	b, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.True(t, bytes.HasPrefix(b, []byte{0x1f, 0x8b}), "a profile is compressed by gzip")
+}
+
 func TestBannerNamesWhatIsServed(t *testing.T) {
 	dir := t.TempDir()
 	p := serve(t, "--port", "0", "--portmap", "off", "--ro", "--squash", "all", "--anonuid", "1000", "--anongid", "100", dir)
@@ -228,6 +238,7 @@ func TestWhatCannotBeServedIsOneLineAndExitCode1(t *testing.T) {
 		{"too little memory", []string{"--memory", "1K", dir}, "memory"},
 		{"more memory than there is", []string{"--memory", "1024T", dir}, "memory"},
 		{"state in a file", []string{"--state-dir", file, dir}, file},
+		{"profile where there is no directory", []string{"--cpu-profile", filepath.Join(dir, "none", "cpu"), dir}, "CPU profile"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cmd := command(t, append([]string{"serve", "--portmap", "off", "--state-dir", t.TempDir()}, c.args...)...)

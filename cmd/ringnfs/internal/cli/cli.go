@@ -32,7 +32,11 @@ func (k killed) Error() string { return "ended by a second signal" }
 func Main(args []string, stdout, stderr io.Writer) int {
 	root := newRoot(stdout, stderr)
 	root.SetArgs(args)
+	profile := profileFlag(root)
 	command, err := root.ExecuteC()
+	if errProfile := profile.stop(); err == nil {
+		err = errProfile
+	}
 	var (
 		end  killed
 		fail failure

@@ -1,0 +1,51 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime/pprof"
+
+	"github.com/spf13/cobra"
+)
+
+// cpuProfile is a profile that the runtime makes of all threads while a command runs:
+// where Go code spends its time, for `go tool pprof` and for the compiler (`make
+// pgo`). What the kernel does is shown as the system call that asked for it.
+type cpuProfile struct {
+	name string // empty for none
+	file *os.File
+}
+
+// profileFlag gives all commands the flag that asks for one.
+func profileFlag(root *cobra.Command) *cpuProfile {
+	p := new(cpuProfile)
+	root.PersistentFlags().StringVar(&p.name, "cpu-profile", "", "write a CPU profile of the program to `FILE`, until it ends")
+	root.PersistentPreRunE = func(*cobra.Command, []string) error { return p.start() }
+	return p
+}
+
+func (p *cpuProfile) start() (err error) {
+	if p.name == "" {
+		return nil
+	}
+	if p.file, err = os.Create(p.name); err != nil {
+		return failed(fmt.Errorf("CPU profile: %w", err))
+	}
+	if err := pprof.StartCPUProfile(p.file); err != nil {
+		return failed(errors.Join(fmt.Errorf("CPU profile: %w", err), p.file.Close()))
+	}
+	return nil
+}
+
+// stop ends the profile and the file, if there is one.
+func (p *cpuProfile) stop() error {
+	if p.file == nil {
+		return nil
+	}
+	pprof.StopCPUProfile()
+	if err := p.file.Close(); err != nil {
+		return failed(fmt.Errorf("CPU profile: %w", err))
+	}
+	return nil
+}
