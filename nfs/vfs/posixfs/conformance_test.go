@@ -27,6 +27,7 @@ func TestConformance(t *testing.T) {
 func TestConformanceWithoutPrivileges(t *testing.T) {
 	t.Parallel()
 	needRoot(t)
+	needFirst(t)
 	for name, o := range map[string]options{
 		"no private mount, no handles, older kernel": {noPrivate: true, noHandles: true, coarseTime: true, noChmodEmpty: true},
 	} {

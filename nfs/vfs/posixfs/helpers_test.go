@@ -222,3 +222,12 @@ func chown(t *testing.T, path string, uid, gid int) {
 	t.Helper()
 	require.NoError(t, unix.Lchown(path, uid, gid), fmt.Sprint(path))
 }
+
+// needFirst skips a long test that would show nothing new when all tests are run
+// again under the race detector or with assertions, which RINGNFS_AGAIN says.
+func needFirst(t *testing.T) {
+	t.Helper()
+	if os.Getenv("RINGNFS_AGAIN") != "" {
+		t.Skip("RINGNFS_AGAIN is set: it has run without the race detector and assertions")
+	}
+}

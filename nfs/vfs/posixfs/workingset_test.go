@@ -254,6 +254,7 @@ const groupEnv = "POSIXFS_TEST_GROUP"
 // group with too little memory for working set and stream.
 func TestAWorkingSetOutlivesAStreamThroughLittleMemory(t *testing.T) {
 	needRoot(t)
+	needFirst(t)
 	if group := os.Getenv(groupEnv); group != "" {
 		streamInGroup(t, group)
 		return
