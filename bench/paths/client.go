@@ -36,6 +36,7 @@ func connect(port int, l *load, source int) (*client, error) {
 		c.lowat = min(small+l.Size, 512<<10)
 	}
 	return c, errors.Join(
+		unpace(fd),
 		unix.Connect(fd, &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}}),
 		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1))
 }
