@@ -1,7 +1,6 @@
 package posixfs
 
 import (
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,14 +23,9 @@ func TestAnOrdinaryUserCanServe(t *testing.T) {
 	bin := filepath.Join(dir, "posixfs.test")
 	self, err := os.Executable()
 	require.NoError(t, err)
-	in, err := os.Open(self)
-	require.NoError(t, err)
-	defer func() { _ = in.Close() }()
-	out, err := os.OpenFile(bin, os.O_CREATE|os.O_WRONLY, 0o755)
-	require.NoError(t, err)
-	_, err = io.Copy(out, in)
-	require.NoError(t, err)
-	require.NoError(t, out.Close())
+	// Copied here, it would be open for writing in whatever other tests start meanwhile.
+	text, err := exec.Command("install", "-m", "755", self, bin).CombinedOutput()
+	require.NoError(t, err, "%s", text)
 	work := filepath.Join(dir, "work")
 	require.NoError(t, os.Mkdir(work, 0o777))
 	require.NoError(t, os.Chown(work, nobody, nobody))
@@ -39,7 +33,7 @@ func TestAnOrdinaryUserCanServe(t *testing.T) {
 	cmd.Env = append(os.Environ(), "POSIXFS_UNPRIVILEGED="+work, "TMPDIR="+work, "HOME="+work)
 	cmd.Dir = work
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-	text, err := cmd.CombinedOutput()
+	text, err = cmd.CombinedOutput()
 	require.NoError(t, err, "%s", text)
 	require.Contains(t, string(text), "--- PASS: TestUnprivilegedConformance")
 }
