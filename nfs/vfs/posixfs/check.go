@@ -167,23 +167,25 @@ func (v *View) warmUp(e *entry) {
 // where the kernel takes it from the timer tick: a few ticks at 100 Hz.
 const ctimeGrain = 50 * time.Millisecond
 
-// remember keeps a verdict. Where ctime is as coarse as the timer tick it might
-// stay the same over one more change, so a fresh one is not kept.
+// verdictAge is how old a ctime must be for a verdict to be kept with it. A younger
+// one may be shared with a change still to come: stamps are as coarse as the timer
+// tick before Linux 6.13, and are whole seconds on ext4 with small inodes and on
+// others. Or the change that set it is not done yet: the kernel stamps an object
+// before it puts the new access control list in place.
+const verdictAge = time.Second + ctimeGrain
+
+// remember keeps a verdict that no change can make wrong without a new ctime.
 func (v *View) remember(c *vfs.Cred, e *entry, st *unix.Statx_t, want, granted vfs.Permission) {
 	d := v.slot(c, e)
-	if !v.fs.fineTime {
-		age := time.Since(time.Unix(st.Ctime.Sec, int64(st.Ctime.Nsec)))
-		if age < ctimeGrain {
-			if d.entry == e.id && d.cred == c {
-				*d = verdict{}
-			}
-			return
+	switch {
+	case time.Since(time.Unix(st.Ctime.Sec, int64(st.Ctime.Nsec))) < verdictAge:
+		if d.entry == e.id && d.cred == c {
+			*d = verdict{}
 		}
-	}
-	if d.entry == e.id && d.cred == c && d.ctime == st.Ctime {
+	case d.entry == e.id && d.cred == c && d.ctime == st.Ctime:
 		d.known |= want
 		d.granted = d.granted&^want | granted
-		return
+	default:
+		*d = verdict{entry: e.id, cred: c, ctime: st.Ctime, known: want, granted: granted}
 	}
-	*d = verdict{entry: e.id, cred: c, ctime: st.Ctime, known: want, granted: granted}
 }

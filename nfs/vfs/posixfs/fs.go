@@ -45,7 +45,6 @@ type FS struct {
 	private  bool      // root is on a mount of its own
 	handles  bool      // open_by_handle_at works
 	switches bool      // callers are served with their own credentials
-	fineTime bool      // two changes never leave the same ctime behind
 	selfSync bool      // a new file must be synced by itself, not only its directory
 	memory   bool      // lives in memory: plain reads and writes do not wait for a disc
 	ownAtime bool      // see atime.go
@@ -95,7 +94,7 @@ func New(cfg Config) (*FS, error) { return newFS(cfg, options{}) }
 
 // options are what tests turn off, so that they see the older paths.
 type options struct {
-	noPrivate, noHandles, noSwitch, coarseTime, noChmodEmpty, foreign, noBirths bool
+	noPrivate, noHandles, noSwitch, noChmodEmpty, foreign, noBirths bool
 
 	period time.Duration
 	fsync  func(fd int) unix.Errno
@@ -253,7 +252,6 @@ func (fs *FS) identify(cfg Config, o options) error {
 	fs.memory = fs.magic == unix.TMPFS_MAGIC || fs.magic == unix.RAMFS_MAGIC
 	fs.foreign = o.foreign || foreignFS[fs.magic]
 	fs.selfSync = !fs.memory && fs.magic != unix.EXT4_SUPER_MAGIC && fs.magic != unix.XFS_SUPER_MAGIC
-	fs.fineTime = !o.coarseTime && kernelAtLeast(6, 13) && fineTimeFS(fs.magic)
 	fs.ownAtime = fs.ownsAtime(&sf)
 	fs.limits = limitsOf(fs.magic, &sf)
 	fs.openWrites(cfg.Writes, &sf)

@@ -68,18 +68,6 @@ func fineTimeFS(magic int64) bool {
 	return false
 }
 
-func kernelAtLeast(major, minor int) bool {
-	var u unix.Utsname
-	if unix.Uname(&u) != nil {
-		return false
-	}
-	var a, b int
-	if n, _ := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &a, &b); n != 2 {
-		return false
-	}
-	return a > major || a == major && b >= minor
-}
-
 // limitsOf tells the limits of a file system. The kernel has no call for most of
 // them; the numbers are those of the file systems' own headers.
 func limitsOf(magic int64, sf *unix.Statfs_t) vfs.Limits {

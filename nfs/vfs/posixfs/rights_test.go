@@ -1,10 +1,15 @@
 package posixfs
 
 import (
+	"encoding/binary"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -14,67 +19,185 @@ import (
 
 // read reads path's first bytes on a lane if that can do it, else on the worker.
 func (s *served) read(h vfs.Handle, uid, gid uint32, groups ...uint32) (string, vfs.Status) {
-	var n int
-	var st vfs.Status
-	b := make([]byte, 64)
-	var a vfs.Attr
-	op := func(r *runner) func(v *View) {
-		return func(v *View) { n, _, st = v.Read(r.cred(uid, gid, groups...), h, 0, b, &a) }
-	}
-	s.l.do(op(s.l))
+	text, st := s.readBy(s.l, h, uid, gid, groups...)
 	if st == vfs.Again {
-		s.w.do(op(s.w))
+		return s.readBy(s.w, h, uid, gid, groups...)
 	}
-	return string(b[:n]), st
+	return text, st
+}
+
+func (s *served) readBy(r *runner, h vfs.Handle, uid, gid uint32, groups ...uint32) (text string, st vfs.Status) {
+	r.do(func(v *View) {
+		var b [64]byte
+		var n int
+		n, _, st = v.Read(r.cred(uid, gid, groups...), h, 0, b[:], new(vfs.Attr))
+		text = string(b[:n])
+	})
+	return text, st
 }
 
 func TestUsersInTurnSeeOnlyWhatIsTheirs(t *testing.T) {
 	needRoot(t)
-	for name, o := range map[string]options{"fine ctime": {}, "coarse ctime": {coarseTime: true}} {
-		t.Run(name, func(t *testing.T) {
-			s := serve(t, tmpfsDir(t), Config{}, o)
-			var files [2]vfs.Handle
-			for i, n := range []string{"a", "b"} {
-				s.write(n, n, 0o600)
-				chown(t, filepath.Join(s.dir, n), 1000+i, 1000+i)
-				files[i] = s.lookup(n)
-			}
-			for range 50 {
-				for i, h := range files {
-					for u := range uint32(2) {
-						_, st := s.read(h, 1000+u, 1000+u)
-						if int(u) == i {
-							require.Equal(t, vfs.OK, st)
-						} else {
-							require.Equal(t, vfs.Access, st)
-						}
+	s := serve(t, tmpfsDir(t), Config{}, options{})
+	var files [2]vfs.Handle
+	for i, n := range []string{"a", "b"} {
+		s.write(n, n, 0o600)
+		chown(t, filepath.Join(s.dir, n), 1000+i, 1000+i)
+		files[i] = s.lookup(n)
+	}
+	for _, age := range []time.Duration{0, verdictAge + 20*time.Millisecond} { // asked for, remembered
+		time.Sleep(age)
+		for range 50 {
+			for i, h := range files {
+				for u := range uint32(2) {
+					_, st := s.read(h, 1000+u, 1000+u)
+					if int(u) == i {
+						require.Equal(t, vfs.OK, st)
+					} else {
+						require.Equal(t, vfs.Access, st)
 					}
-					_, st := s.read(h, 0, 0)
-					require.Equal(t, vfs.OK, st, "root")
-					_, st = s.read(h, 65534, 65534)
-					require.Equal(t, vfs.Access, st)
 				}
+				_, st := s.read(h, 0, 0)
+				require.Equal(t, vfs.OK, st, "root")
+				_, st = s.read(h, 65534, 65534)
+				require.Equal(t, vfs.Access, st)
 			}
-		})
+		}
 	}
 }
 
 func TestPermissionsChangedBehindTheBackCountAtOnce(t *testing.T) {
 	needRoot(t)
-	for name, o := range map[string]options{"fine ctime": {}, "coarse ctime": {coarseTime: true}} {
+	s := serve(t, tmpfsDir(t), Config{}, options{})
+	s.write("f", "x", 0o644)
+	p, h := filepath.Join(s.dir, "f"), s.lookup("f")
+	change := func() {
+		require.NoError(t, os.Chmod(p, 0o600))
+		_, st := s.read(h, 1000, 1000)
+		require.Equal(t, vfs.Access, st)
+		require.NoError(t, os.Chmod(p, 0o644))
+		_, st = s.read(h, 1000, 1000)
+		require.Equal(t, vfs.OK, st)
+	}
+	for range 300 {
+		change()
+	}
+	time.Sleep(verdictAge + 20*time.Millisecond)
+	_, st := s.read(h, 1000, 1000)
+	require.Equal(t, vfs.OK, st)
+	require.True(t, s.remembersARead(h, 1000))
+	change()
+}
+
+// remembersARead reports whether the lane knows what uid may do with the content.
+func (s *served) remembersARead(h vfs.Handle, uid uint32) (ok bool) {
+	s.l.do(func(v *View) {
+		defer v.done()
+		e, st := v.acquire(&h, useMain)
+		require.Equal(s.t, vfs.OK, st)
+		require.Equal(s.t, vfs.OK, v.stat(e, &v.st))
+		_, ok = v.recall(s.l.cred(uid, uid), e, &v.st, mayReadData)
+	})
+	return ok
+}
+
+// Two changes within the tick of a clock, or within a second where ctimes have no
+// fraction, leave the same ctime.
+func TestAVerdictIsKeptOnlyWithACtimeThatNoChangeCanLeaveAgain(t *testing.T) {
+	needRoot(t)
+	t.Parallel()
+	for name, inode := range map[string]string{"fraction": "256", "whole seconds": "128"} {
 		t.Run(name, func(t *testing.T) {
-			s := serve(t, tmpfsDir(t), Config{}, o)
-			s.write("f", "x", 0o644)
+			s := serve(t, loopDir(t, 64, "mkfs.ext4", "-q", "-I", inode), Config{}, options{})
+			s.write("f", "secret", 0o600)
 			p, h := filepath.Join(s.dir, "f"), s.lookup("f")
-			for range 300 {
-				require.NoError(t, os.Chmod(p, 0o600))
+			for n := time.Now().Nanosecond(); n > 3e8; n = time.Now().Nanosecond() { // early in a second
+				time.Sleep(10 * time.Millisecond)
+			}
+			require.NoError(t, os.Chmod(p, 0o604))
+			changed := time.Now()
+			for range 3 {
 				_, st := s.read(h, 1000, 1000)
-				require.Equal(t, vfs.Access, st)
-				require.NoError(t, os.Chmod(p, 0o644))
-				_, st = s.read(h, 1000, 1000)
 				require.Equal(t, vfs.OK, st)
+				require.False(t, s.remembersARead(h, 1000))
+			}
+			require.NoError(t, os.Chmod(p, 0o600))
+			_, st := s.read(h, 1000, 1000)
+			require.Equal(t, vfs.Access, st)
+			time.Sleep(time.Until(changed.Add(verdictAge + time.Second)))
+			_, st = s.read(h, 1000, 1000)
+			require.Equal(t, vfs.Access, st)
+			require.True(t, s.remembersARead(h, 1000))
+		})
+	}
+}
+
+// accessList is a POSIX access control list, as the kernel has it in an extended
+// attribute: nobody but the owner and user 1000, who has these permissions.
+func accessList(perm uint16) []byte {
+	b := binary.LittleEndian.AppendUint32(nil, 2) // POSIX_ACL_XATTR_VERSION
+	for _, e := range []struct {
+		tag, perm uint16
+		id        uint32
+	}{
+		{0x01, 6, math.MaxUint32}, // ACL_USER_OBJ
+		{0x02, perm, 1000},        // ACL_USER
+		{0x04, 0, math.MaxUint32}, // ACL_GROUP_OBJ
+		{0x10, 7, math.MaxUint32}, // ACL_MASK
+		{0x20, 0, math.MaxUint32}, // ACL_OTHER
+	} {
+		b = binary.LittleEndian.AppendUint16(b, e.tag)
+		b = binary.LittleEndian.AppendUint16(b, e.perm)
+		b = binary.LittleEndian.AppendUint32(b, e.id)
+	}
+	return b
+}
+
+// The kernel stamps a file before it puts a new access control list in place.
+func TestNoVerdictOutlivesTheChangeOfAnAccessControlList(t *testing.T) {
+	needRoot(t)
+	t.Parallel()
+	s := serve(t, loopDir(t, 64, "mkfs.ext4", "-q"), Config{}, options{})
+	s.write("f", "secret", 0o600)
+	p, h := filepath.Join(s.dir, "f"), s.lookup("f")
+	grant := func(perm uint16) {
+		require.NoError(t, unix.Setxattr(p, "system.posix_acl_access", accessList(perm), 0))
+	}
+	grant(4)
+	_, st := s.read(h, 1000, 1000)
+	require.Equal(t, vfs.OK, st)
+	var reads, last atomic.Int64 // reads that have ended, and the status of the last
+	var stop atomic.Bool
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.l.do(func(v *View) {
+			var b [64]byte
+			var a vfs.Attr
+			c := s.l.cred(1000, 1000)
+			for !stop.Load() {
+				_, _, st := v.Read(c, h, 0, b[:], &a)
+				if st == vfs.Again { // to bring the access time up to date
+					_, st = s.readBy(s.w, h, 1000, 1000)
+				}
+				last.Store(int64(st))
+				reads.Add(1)
 			}
 		})
+	}()
+	defer func() { stop.Store(true); <-ended }()
+	wait := func() { // two of the three began after the call
+		for n := reads.Load() + 3; reads.Load() < n; {
+			runtime.Gosched()
+		}
+	}
+	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); {
+		grant(4)
+		wait()
+		require.Equal(t, vfs.OK, vfs.Status(last.Load()))
+		grant(0)
+		wait()
+		require.Equal(t, vfs.Access, vfs.Status(last.Load()))
 	}
 }
 
