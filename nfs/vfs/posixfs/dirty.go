@@ -19,10 +19,10 @@ const (
 	dirtyPause = int64(200 * time.Millisecond)
 )
 
-// dirtyPages reads how many pages are dirty, and from how many on writers sleep, from
-// the text of /proc/vmstat.
+// dirtyPages reads how many pages are not on disc, dirty or on the way there, and from
+// how many on writers sleep, from the text of /proc/vmstat.
 func dirtyPages(vmstat []byte) (dirty, limit uint64, ok bool) {
-	var soft, hard uint64
+	var away, soft, hard uint64
 	found := 0
 	for line := range bytes.Lines(vmstat) {
 		name, value, _ := bytes.Cut(bytes.TrimSpace(line), []byte(" "))
@@ -30,6 +30,8 @@ func dirtyPages(vmstat []byte) (dirty, limit uint64, ok bool) {
 		switch string(name) {
 		case "nr_dirty":
 			to = &dirty
+		case "nr_writeback":
+			to = &away
 		case "nr_dirty_background_threshold":
 			to = &soft
 		case "nr_dirty_threshold":
@@ -44,7 +46,7 @@ func dirtyPages(vmstat []byte) (dirty, limit uint64, ok bool) {
 		*to = n
 		found++
 	}
-	return dirty, (soft + hard) / 2, found == 3
+	return dirty + away, (soft + hard) / 2, found == 4
 }
 
 // count counts what a lane has written, and has the janitor look from time to time.

@@ -10,11 +10,11 @@ import (
 )
 
 func TestDirtyPagesAreReadFromVmstat(t *testing.T) {
-	dirty, limit, ok := dirtyPages([]byte("nr_free_pages 7\nnr_dirty 90\nnr_dirty_threshold 300\nnr_dirty_background_threshold 100\nnr_dirtied 5\n"))
+	dirty, limit, ok := dirtyPages([]byte("nr_free_pages 7\nnr_dirty 50\nnr_writeback 40\nnr_writeback_temp 1000\nnr_dirty_threshold 300\nnr_dirty_background_threshold 100\nnr_dirtied 5\n"))
 	require.True(t, ok)
 	require.EqualValues(t, 90, dirty)
 	require.EqualValues(t, 200, limit)
-	for _, text := range []string{"", "nr_dirty 90\n", "nr_dirty x\nnr_dirty_threshold 300\nnr_dirty_background_threshold 100\n"} {
+	for _, text := range []string{"", "nr_dirty 90\n", "nr_dirty 90\nnr_dirty_threshold 300\nnr_dirty_background_threshold 100\n", "nr_dirty x\nnr_writeback 0\nnr_dirty_threshold 300\nnr_dirty_background_threshold 100\n"} {
 		_, _, ok = dirtyPages([]byte(text))
 		require.False(t, ok, text)
 	}

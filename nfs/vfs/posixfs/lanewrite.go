@@ -46,10 +46,10 @@ func ParseWritePath(word string) (WritePath, error) {
 }
 
 const (
-	// longWrite is how long a write of a lane may sleep now and then. slowWrite may
+	// longWrite is how long a write of a lane may take now and then. slowWrite may
 	// none take, and a second long one within often is slow, too. Each byte adds
-	// perByte, some ten times what it costs. What takes long without a sleep was
-	// preempted, and a worker would have been as well.
+	// perByte, some ten times what it costs. What takes long because it was preempted
+	// does not count: a worker would have been as well.
 	longWrite = int64(time.Millisecond)
 	slowWrite = int64(10 * time.Millisecond)
 	often     = int64(20 * time.Millisecond)
@@ -211,32 +211,41 @@ func (v *View) wouldWait(e *entry, fd int, off, total uint64) bool {
 	return v.cached(fd, off, int(end-off)) != vfs.OK || l.whole && v.cs.writeback > 0
 }
 
-// awake remembers how often the lane's thread has slept before it writes. Between
-// the writes of a turn it does not sleep, so that the turn's first one asks for all.
+// switches is how often a thread has given up its processor to wait for something
+// (ru_nvcsw of getrusage(2)), and how often another was put in its place (ru_nivcsw).
+type switches struct{ slept, preempted int64 }
+
+// heldUp reports whether a thread that had s before and has now after something
+// long was held up by it: it slept, or was busy all the while, as when the kernel
+// reclaims memory or spins for a lock.
+func (s switches) heldUp(now switches) bool {
+	return now.slept != s.slept || now.preempted == s.preempted
+}
+
+// awake remembers how the lane's thread stood before it writes. Between the writes
+// of a turn it does not sleep, so that the turn's first one asks for all.
 func (v *View) awake() {
 	if !v.asked || v.askedAt != v.th.Epoch {
 		v.asked, v.askedAt = true, v.th.Epoch
-		v.sleeps = v.slept()
+		v.switched = v.switches()
 	}
 }
 
-// slept returns how often the thread has given up its processor to wait for
-// something (getrusage(2), ru_nvcsw); when it is preempted that does not count.
-func (v *View) slept() int64 {
-	if _, _, e := unix.RawSyscall(unix.SYS_GETRUSAGE, unix.RUSAGE_THREAD, uintptr(unsafe.Pointer(&v.usage)), 0); e != 0 {
-		return -1
-	}
-	return v.usage.Nvcsw
+// switches asks the kernel. It cannot fail: the arguments are right.
+func (v *View) switches() switches {
+	_, _, _ = unix.RawSyscall(unix.SYS_GETRUSAGE, unix.RUSAGE_THREAD, uintptr(unsafe.Pointer(&v.usage)), 0)
+	return switches{v.usage.Nvcsw, v.usage.Nivcsw}
 }
 
 // wrote ends a write of n bytes of a lane that has begun at start.
 func (v *View) wrote(start int64, n int) {
 	v.writing.Store(0)
 	if end := v.fs.writes.clock(); beyond(start, end, n) > longWrite {
-		if now := v.slept(); now != v.sleeps || now < 0 {
-			v.sleeps = now
+		now := v.switches()
+		if v.switched.heldUp(now) {
 			v.fs.writes.took(start, end, n)
 		}
+		v.switched = now
 	}
 	if !v.fs.writes.still { // what is in memory stays dirty, and makes nobody wait
 		v.count(n)

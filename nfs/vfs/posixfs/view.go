@@ -53,10 +53,10 @@ type View struct {
 	written int          // bytes that the lane has written since the janitor looked
 	writing atomic.Int64 // when the lane's present write began, or 0; for the janitor
 	told    atomic.Int64 // the write that the janitor has spoken of
-	// How often the thread had slept when it was asked last, in which of its turns.
-	sleeps  int64
-	askedAt uint64
-	asked   bool
+	// How often the thread had been switched when it was asked last, in which of its turns.
+	switched switches
+	askedAt  uint64
+	asked    bool
 
 	fs   *FS
 	th   *vfs.Thread
