@@ -60,6 +60,7 @@ type conn struct {
 	idled     bool // the last send has moved nothing
 	zc        zcPolicy
 	writable  bool      // room in the socket is awaited, or the end of a rest
+	roomy     bool      // the socket said that it has room, and has taken nothing since
 	progress  time.Time // when the peer last took something
 	acked     uint64    // what it had taken then
 	calls     int       // parked
@@ -162,7 +163,7 @@ func (cn *conn) Complete(id loop.ID, kind loop.Kind, res int32, flags uint32, la
 		cn.sent(res)
 	case kindWritable:
 		// Whatever it says, the next splice or send finds out.
-		cn.writable = false
+		cn.writable, cn.roomy = false, res > 0
 	}
 	cn.touch()
 }

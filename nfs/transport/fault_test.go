@@ -343,3 +343,31 @@ func TestEndDuringStartWaitsForIt(t *testing.T) {
 		require.NoError(t, s.Wait())
 	}
 }
+
+// A socket may say that it has room and take nothing, when the kernel is short of
+// memory for it.
+func TestSpliceIsPutOffWhereASocketWithRoomTakesNothing(t *testing.T) {
+	w := newWorld(t, 1, uringtest.Options{}, func(c *Config, _ *Server) { c.ReadPath, c.SpliceFrom = PathSplice, 1 })
+	p := w.peer()
+	require.NoError(t, unix.SetsockoptInt(p.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 4096))
+	const n = 300_000
+	p.call(w.rng, 1, procTail, tailArgs(n, tailLane), opaque(tailBytes(1, n)))
+	lies := 0
+	w.still = func() bool {
+		op := w.ring.Find("POLL_ADD")
+		if op == nil || w.spliced {
+			return false
+		}
+		if w.rests != lies {
+			t.Errorf("a splice has failed %d times where there was room, with %d rests", lies, w.rests)
+		}
+		if w.spliced = lies == 50; !w.spliced { // else the peer reads from now on
+			lies++
+			op.Complete(unix.POLLOUT)
+		}
+		return true
+	}
+	w.until()
+	w.answered()
+	require.Equal(t, 50, lies)
+}

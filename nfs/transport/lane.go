@@ -227,11 +227,18 @@ func (l *lane) abandon() {
 	}
 }
 
+// turnRounds is how often a turn goes over the connections that have something to do
+// before the others' completions are looked at.
+const turnRounds = 8
+
 // Turn implements loop.Owner: it serves the connections that something happened
 // to, gives memory to calls that waited for it, and receives again where buffers
 // were missing.
 func (l *lane) Turn() {
-	for l.returned || len(l.touched) > 0 {
+	for range turnRounds {
+		if !l.returned && len(l.touched) == 0 {
+			break
+		}
 		if l.returned {
 			l.returned = false
 			l.serveWaiting()

@@ -231,14 +231,15 @@ func (cn *conn) sendNow(n int) bool {
 		return false // the ring meets the same and says what it is
 	}
 	cn.lane.stats.plain.Add(1)
-	cn.idled = false
+	cn.idled, cn.roomy = false, false
 	cn.unsent -= int(r)
 	return cn.advance(n, int(r))
 }
 
 // splice moves the pipe at the head of the output to the socket as far as it
-// takes it without waiting, and waits for room on the ring. The kernel asks the
-// socket's O_NONBLOCK whether it may wait, not SPLICE_F_NONBLOCK.
+// takes it without waiting, and waits for room on the ring. A socket that has room
+// and takes nothing is short of memory: then a wait for room would be no pause. The
+// kernel asks the socket's O_NONBLOCK whether it may wait, not SPLICE_F_NONBLOCK.
 func (cn *conn) splice() {
 	p := &cn.out[0]
 	before := p.left
@@ -251,8 +252,11 @@ func (cn *conn) splice() {
 		switch {
 		case errno == unix.EINTR:
 		case errno == unix.EAGAIN:
-			cn.idled = p.left == before
-			cn.awaitRoom()
+			if cn.idled = p.left == before; cn.idled && cn.roomy {
+				cn.rest()
+			} else {
+				cn.awaitRoom()
+			}
 			return
 		case errno != 0:
 			cn.kill("splice: " + errno.Error())
@@ -267,7 +271,7 @@ func (cn *conn) splice() {
 			cn.unsent -= int(r)
 		}
 	}
-	cn.idled = false
+	cn.idled, cn.roomy = false, false
 	cn.zc.spliced()
 	cn.lane.stats.spliced.Add(1)
 	p.release(cn.lane)
@@ -329,6 +333,7 @@ func (cn *conn) sent(res int32) {
 	cn.unsent -= done
 	cn.inFlight = 0
 	cn.idled = done == 0
+	cn.roomy = cn.roomy && cn.idled
 	pieces := cn.sending
 	cn.sending = 0
 	if cn.dead {
