@@ -33,8 +33,9 @@ type engine interface {
 }
 
 // runEngine serves until the server ends by itself or a signal arrives, and calls
-// ready when it has started. The first signal drains; a second returns at once, with the server still running,
-// for the process to exit. It blocks.
+// ready when it has started, in a goroutine of its own: ready may wait for whoever reads
+// what it writes. The first signal drains; a second returns at once, with the server
+// still running, for the process to exit. It blocks.
 func runEngine(e engine, signals <-chan os.Signal, drain, hang time.Duration, log *slog.Logger, ready func()) error {
 	served := make(chan error, 1)
 	go func() { served <- e.Serve(context.Background()) }()
@@ -44,7 +45,7 @@ func runEngine(e engine, signals <-chan os.Signal, drain, hang time.Duration, lo
 		select {
 		case <-starting:
 			starting = nil
-			ready()
+			go ready()
 		case err := <-served:
 			return failed(err)
 		case first := <-signals:

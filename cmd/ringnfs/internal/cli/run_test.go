@@ -48,6 +48,17 @@ func TestItIsSaidOnceThatTheServerHasStarted(t *testing.T) {
 	require.Equal(t, 1, said)
 }
 
+func TestASignalIsHeardWhileNobodyReadsThatTheServerHasStarted(t *testing.T) {
+	s, signals, read := newScripted(), make(chan os.Signal, 2), make(chan struct{})
+	t.Cleanup(func() { close(read); goleak.VerifyNone(t) })
+	s.drain = func(context.Context) error { s.end <- nil; return nil }
+	close(s.ready)
+	require.NoError(t, runEngine(s, signals, time.Hour, time.Hour, slog.New(slog.DiscardHandler), func() {
+		signals <- syscall.SIGTERM
+		<-read
+	}))
+}
+
 func TestASignalDrainsAndIsASuccess(t *testing.T) {
 	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		s, signals := newScripted(), make(chan os.Signal, 2)
