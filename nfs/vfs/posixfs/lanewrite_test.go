@@ -1,11 +1,13 @@
 package posixfs
 
 import (
+	"bufio"
 	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -299,21 +301,32 @@ func TestALaneLeavesAFileThatAWorkerHasLockedAlone(t *testing.T) {
 	require.Equal(t, vfs.OK, s.laneWrite(h, 0, 4096, vfs.Unstable))
 }
 
-// freeze freezes the file system, until thaw or the end of the test.
+// freeze freezes the file system, until thaw or the end of the test. Another process
+// does it, which thaws it after a while in any case: not even the end of a process frees
+// a thread that waits for that.
 func freeze(t *testing.T, dir string) (thaw func()) {
 	t.Helper()
 	if _, err := exec.LookPath("fsfreeze"); err != nil {
 		t.Skip("needs fsfreeze")
 	}
-	run(t, "fsfreeze", "-f", dir)
-	frozen := true
+	guard := exec.Command("bash", "-c", `fsfreeze -f "$0" && echo frozen && { read -r -t 30 _; r=$?; fsfreeze -u "$0" && [ $r -le 128 ]; }`, dir)
+	guard.Stderr = os.Stderr
+	hold, err := guard.StdinPipe()
+	require.NoError(t, err)
+	says, err := guard.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, guard.Start())
+	var once sync.Once
 	thaw = func() {
-		if frozen {
-			frozen = false
-			run(t, "fsfreeze", "-u", dir)
-		}
+		once.Do(func() {
+			_ = hold.Close()
+			require.NoError(t, guard.Wait(), "frozen for longer than it should be")
+		})
 	}
 	t.Cleanup(thaw)
+	word, err := bufio.NewReader(says).ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "frozen\n", word)
 	return thaw
 }
 
@@ -367,6 +380,8 @@ func TestLanesThatWereFrozenLeaveWritingToTheWorkers(t *testing.T) {
 			runtime.Gosched()
 		}
 	}
+	runtime.GC() // which stops all goroutines, need not wait for that lane
+	require.Empty(t, done)
 	now := s.fs.writes.clock() + 2*stuckWrite
 	s.fs.watchWrites(now)
 	require.False(t, s.fs.writes.may(now), "the others stop writing")

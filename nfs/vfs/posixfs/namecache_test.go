@@ -397,18 +397,7 @@ func TestAChangeThatIsUnderWayIsNotMistakenForDone(t *testing.T) {
 		return st.Ctim
 	}
 	before := ctime()
-	f, err := os.Open(outer)
-	require.NoError(t, err)
-	defer f.Close()
-	const fiFreeze, fiThaw = 0xc0045877, 0xc0045878
-	require.NoError(t, unix.IoctlSetInt(int(f.Fd()), fiFreeze, 0))
-	frozen := true
-	thaw := func() {
-		if frozen {
-			frozen = false
-			require.NoError(t, unix.IoctlSetInt(int(f.Fd()), fiThaw, 0))
-		}
-	}
+	thaw := freeze(t, outer)
 	defer thaw()
 	renamed := make(chan error, 1)
 	go func() { renamed <- os.Rename(d+"/a", d+"/b") }()

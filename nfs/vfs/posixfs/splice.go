@@ -123,17 +123,12 @@ func (v *View) cached(fd int, off uint64, n int) vfs.Status {
 	return vfs.OK
 }
 
-// spliceOnce is one splice(2) that does not wait for room in the pipe.
+// spliceOnce is one splice(2) that does not wait for room in the pipe. It may read
+// pages from the disc, on a lane those that were lost since it looked.
 func (v *View) spliceOnce(fd int, off uint64, to, n int) (int, unix.Errno) {
 	v.spliceOff = int64(off)
 	const flags = unix.SPLICE_F_MOVE | unix.SPLICE_F_NONBLOCK
-	var r uintptr
-	var errno unix.Errno
-	if v.lane {
-		r, _, errno = unix.RawSyscall6(unix.SYS_SPLICE, uintptr(fd), uintptr(unsafe.Pointer(&v.spliceOff)), uintptr(to), 0, uintptr(n), flags)
-	} else {
-		r, _, errno = unix.Syscall6(unix.SYS_SPLICE, uintptr(fd), uintptr(unsafe.Pointer(&v.spliceOff)), uintptr(to), 0, uintptr(n), flags)
-	}
+	r, _, errno := unix.Syscall6(unix.SYS_SPLICE, uintptr(fd), uintptr(unsafe.Pointer(&v.spliceOff)), uintptr(to), 0, uintptr(n), flags)
 	if errno != 0 {
 		return 0, errno
 	}

@@ -94,19 +94,8 @@ func TestAnFsyncDuringAWriteDoesNotMakeTheFileClean(t *testing.T) {
 	})
 	r := newRunner(t, s.fs, true)
 	defer r.close()
-	fd, err := unix.Open(mnt, unix.O_RDONLY|unix.O_DIRECTORY, 0)
-	require.NoError(t, err)
-	defer func() { _ = unix.Close(fd) }()
-	const freeze, thaw = 0xc0045877, 0xc0045878 // FIFREEZE, FITHAW
-	require.NoError(t, unix.IoctlSetInt(fd, freeze, 0))
-	frozen := true
-	melt := func() {
-		if frozen {
-			frozen = false
-			require.NoError(t, unix.IoctlSetInt(fd, thaw, 0))
-		}
-	}
-	defer melt()
+	thaw := freeze(t, mnt)
+	defer thaw()
 	written := make(chan vfs.Status, 1)
 	s.w.jobs <- func() {
 		_, _, _, st := s.w.v.Write(s.root(), h, 0, [][]byte{{2}}, vfs.Unstable, new(vfs.WCC))
@@ -122,7 +111,7 @@ func TestAnFsyncDuringAWriteDoesNotMakeTheFileClean(t *testing.T) {
 		_, st := v.Commit(r.cred(0, 0), h, 0, 0, new(vfs.WCC))
 		require.Equal(t, vfs.OK, st)
 	})
-	melt()
+	thaw()
 	require.Equal(t, vfs.OK, <-written)
 	require.NotZero(t, e.dirty.Load(), "closed like this, a failure to write it back would be lost")
 }

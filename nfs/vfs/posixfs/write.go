@@ -175,13 +175,10 @@ func (v *View) vector(src [][]byte, skip int) int {
 	return k
 }
 
-// pwritev writes v.iov[:k]. Lanes do not use RWF_NOWAIT: docs/design/0008.
+// pwritev writes v.iov[:k]. Lanes do not use RWF_NOWAIT (docs/design/0008), and say
+// that they may sleep: the collector waits for whoever does not.
 func (v *View) pwritev(fd, k int, off uint64, flags uintptr) (r uintptr, errno unix.Errno) {
-	if v.lane {
-		r, _, errno = unix.RawSyscall6(unix.SYS_PWRITEV2, uintptr(fd), uintptr(unsafe.Pointer(&v.iov[0])), uintptr(k), uintptr(off), 0, flags)
-	} else {
-		r, _, errno = unix.Syscall6(unix.SYS_PWRITEV2, uintptr(fd), uintptr(unsafe.Pointer(&v.iov[0])), uintptr(k), uintptr(off), 0, flags)
-	}
+	r, _, errno = unix.Syscall6(unix.SYS_PWRITEV2, uintptr(fd), uintptr(unsafe.Pointer(&v.iov[0])), uintptr(k), uintptr(off), 0, flags)
 	clear(v.iov[:k]) // the data is the caller's
 	return r, errno
 }
