@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -69,7 +70,8 @@ func Run(ctx context.Context, cfg Config) (_ *report.Report, err error) {
 		Notes: []string{
 			fmt.Sprintf("%d rounds of %v for each load and server, interleaved; server and client share the machine and talk over loopback", cfg.Rounds, cfg.Time),
 			"the work of delivering to a loopback socket is done by, and counted for, whoever sends: it is in the server's CPU time for replies, for all servers alike",
-			"all data is in the page cache; WRITEs overwrite and are UNSTABLE",
+			"all data is in the page cache; WRITEs overwrite and are UNSTABLE; before each run what the run before has written goes to the disc",
+			"ringnfs is optimised with a profile of loads like these, which the source has (go build uses it by itself); the floor is built by gcc -O2, go-nfs by go build, nfs-ganesha is Debian's",
 		},
 	}
 	defer func() { err = errors.Join(err, s.stop()) }()
@@ -112,10 +114,45 @@ func (s *suite) cases() []Case {
 	return list
 }
 
+// turns is the order in which n servers are measured in a round. Each is first and last
+// in turn, and comes as often after one neighbour as after the other.
+func turns(n, round int) []int {
+	order := make([]int, n)
+	for i := range order {
+		order[i] = (i + round/2) % n
+	}
+	if round%2 == 1 {
+		slices.Reverse(order)
+	}
+	return order
+}
+
+// root is the directory on a file system under which the servers have theirs.
+func (s *suite) root(fs string) string {
+	if fs == onMemory {
+		return s.Memory
+	}
+	return s.Disk
+}
+
+// settle waits until nothing that was written is on its way to the disc: else the next
+// measurement would be of that, too.
+func (s *suite) settle(fs string) error {
+	dir, err := os.Open(s.root(fs))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if err := unix.Syncfs(int(dir.Fd())); err != nil {
+		return fmt.Errorf("syncfs of %s: %w", dir.Name(), err)
+	}
+	return nil
+}
+
 // runCase runs a case once against each of its servers.
 func (s *suite) runCase(ctx context.Context, c *Case, round int) error {
-	for i := range c.Servers {
-		name := c.Servers[(i+round)%len(c.Servers)]
+	for _, i := range turns(len(c.Servers), round) {
+		name := c.Servers[i]
 		if len(s.Servers) > 0 && !slices.Contains(s.Servers, name) {
 			continue
 		}
@@ -125,6 +162,9 @@ func (s *suite) runCase(ctx context.Context, c *Case, round int) error {
 		}
 		if l == nil {
 			continue
+		}
+		if err := s.settle(c.FS); err != nil {
+			return err
 		}
 		res, err := l.session.Run(ctx, load.Job{
 			Workload: c.workload(), Conns: c.Conns, Depth: c.Depth, Time: s.Time, Warmup: s.Warmup, ServerPIDs: []int{l.server.PID},
@@ -184,10 +224,7 @@ func (s *suite) get(name, fs string) (*live, error) {
 }
 
 func (s *suite) start(v Variant, fs string, flags ...string) (*live, error) {
-	root := s.Disk
-	if fs == onMemory {
-		root = s.Memory
-	}
+	root := s.root(fs)
 	port := portFirst + 2*s.ports
 	s.ports++
 	id := fmt.Sprintf("%s-%d", v.Name, port)

@@ -95,3 +95,23 @@ func TestATargetWithoutAMeasurementSaysSo(t *testing.T) {
 	}
 	require.Positive(t, missing)
 }
+
+func TestServersAreMeasuredInAllOrders(t *testing.T) {
+	for n := 1; n < 6; n++ {
+		first, after := make(map[int]int), make(map[[2]int]int)
+		for round := range 2 * n {
+			order := turns(n, round)
+			require.ElementsMatch(t, turns(n, 0), order)
+			first[order[0]]++
+			for i := range order[1:] {
+				after[[2]int{order[i], order[i+1]}]++
+			}
+		}
+		for i := range n {
+			require.Equal(t, 2, first[i])
+		}
+		for pair, times := range after {
+			require.Equal(t, times, after[[2]int{pair[1], pair[0]}], "%d servers, %v", n, pair)
+		}
+	}
+}
