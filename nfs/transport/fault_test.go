@@ -371,3 +371,30 @@ func TestSpliceIsPutOffWhereASocketWithRoomTakesNothing(t *testing.T) {
 	w.answered()
 	require.Equal(t, 50, lies)
 }
+
+// Replies that leave without a completion let the calls behind them go on in the same
+// turn. The other peers' completions must be seen meanwhile.
+func TestATurnEndsWhileAPeerStillHasCalls(t *testing.T) {
+	const calls, n = 300, 4000
+	w := newWorld(t, 1, uringtest.Options{}, func(c *Config, _ *Server) {
+		c.ReadPath, c.SpliceFrom, c.OutputMax = PathSplice, 1, n
+	})
+	w.spliced = true
+	p := w.peer()
+	// Without the right to that there is less room, and turns end by themselves.
+	_ = unix.SetsockoptInt(p.fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, 64<<20)
+	for xid := range uint32(calls) {
+		p.call(w.rng, xid, procTail, tailArgs(n, tailLane), opaque(tailBytes(xid, n)))
+	}
+	most, before := uint64(0), uint64(0)
+	w.turned = func() {
+		if p.dealt {
+			now := w.ts.srv.lanes[0].stats.spliced.Load()
+			most, before = max(most, now-before), now
+		}
+	}
+	w.until()
+	w.answered()
+	require.EqualValues(t, calls, before)
+	require.LessOrEqual(t, most, uint64(2*turnRounds))
+}

@@ -55,6 +55,8 @@ type world struct {
 	// spliced is what arrives by system calls: the world receives it, and answers
 	// who waits for room.
 	spliced bool
+	// turned is called when a turn has ended.
+	turned func()
 	// still is asked when nothing has happened, and may make something happen.
 	still func() bool
 	// quiet is called when nothing can happen any more but by the test's doing.
@@ -141,6 +143,7 @@ func (r *fakeRing) Wait(min uint32, timeout time.Duration) error {
 
 func (r *fakeRing) Harvest(dst []uring.CQE) int {
 	r.w.verify()
+	r.w.turned()
 	return r.Ring.Harvest(dst)
 }
 
@@ -149,7 +152,7 @@ func newWorld(t *testing.T, seed uint64, opt uringtest.Options, change func(*Con
 	t.Helper()
 	w := &world{
 		t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 7)),
-		files: make(map[uint64]uint64), cancelled: make(map[uint64]bool), act: (*world).kind, quiet: func() {},
+		files: make(map[uint64]uint64), cancelled: make(map[uint64]bool), act: (*world).kind, quiet: func() {}, turned: func() {},
 	}
 	cfg := Config{
 		Log:   slog.New(&closings{slog.DiscardHandler, w}),
