@@ -19,9 +19,16 @@ type Table struct {
 	byID    map[uint32]*Export
 
 	// places[i] is written by Attach and Detach of place i only, on its thread.
-	places [][]vfs.View
+	places []attachment
 	// atomic
 	attached atomic.Int32
+}
+
+// attachment is a place's own: its Views, nil when it is not attached, and the handles
+// that it remembers, if it does.
+type attachment struct {
+	views []vfs.View
+	memo  *memo
 }
 
 // NewTable builds the table for a server with the given number of places
@@ -33,7 +40,7 @@ func NewTable(key Key, places int, exports []Export) (*Table, error) {
 		k0:     binary.LittleEndian.Uint64(key[:8]),
 		k1:     binary.LittleEndian.Uint64(key[8:]),
 		byID:   make(map[uint32]*Export, len(exports)),
-		places: make([][]vfs.View, places),
+		places: make([]attachment, places),
 	}
 	for i := range exports {
 		x := exports[i]
@@ -106,7 +113,7 @@ func (t *Table) Attach(place int, th *vfs.Thread) error {
 	if place < 0 || place >= len(t.places) {
 		return fmt.Errorf("export: place %d of %d", place, len(t.places))
 	}
-	if t.places[place] != nil {
+	if t.places[place].views != nil {
 		return fmt.Errorf("export: place %d is attached already", place)
 	}
 	views := make([]vfs.View, 0, len(t.exports))
@@ -120,7 +127,11 @@ func (t *Table) Attach(place int, th *vfs.Thread) error {
 		}
 		views = append(views, v)
 	}
-	t.places[place] = views
+	at := attachment{views: views}
+	if !th.MayWait {
+		at.memo = new(memo)
+	}
+	t.places[place] = at
 	t.attached.Add(1)
 	return nil
 }
@@ -128,11 +139,11 @@ func (t *Table) Attach(place int, th *vfs.Thread) error {
 // Detach closes the Views of a place, on the place's thread. It does nothing
 // when the place is not attached.
 func (t *Table) Detach(place int) {
-	views := t.places[place]
+	views := t.places[place].views
 	if views == nil {
 		return
 	}
-	t.places[place] = nil
+	t.places[place] = attachment{}
 	for _, v := range views {
 		v.Close()
 	}
@@ -141,7 +152,7 @@ func (t *Table) Detach(place int) {
 
 // View returns x as the attached place sees it. It is called on the place's
 // thread.
-func (t *Table) View(place int, x *Export) vfs.View { return t.places[place][x.index] }
+func (t *Table) View(place int, x *Export) vfs.View { return t.places[place].views[x.index] }
 
 // ByPath finds the export that path lies in, the innermost one if several do.
 // rest is the remainder below it, without a leading slash, "" for the export

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
@@ -23,8 +24,8 @@ const nsecMax = 999_999_999
 func decodeHandle(d *xdr.Decoder) []byte { return d.Opaque(export.WireMax) }
 
 // encodeHandle writes an nfs_fh3.
-func (s *server) encodeHandle(e *xdr.Encoder, x *export.Export, h *vfs.Handle, w *work) {
-	e.Opaque(s.table.Seal(x, h, w.fh[:0]))
+func (s *server) encodeHandle(c *rpc.Call, x *export.Export, h *vfs.Handle, w *work) {
+	c.Reply.Opaque(s.table.SealAt(c.Place.Index, x, h, w.fh[:0]))
 }
 
 // wireTime fits a time into nfstime3, whose seconds are unsigned 32 bits: what

@@ -29,6 +29,7 @@ type dirWriter struct {
 
 	s     *server
 	w     *work
+	place int
 	x     *export.Export
 	e     *xdr.Encoder
 	plus  bool
@@ -47,7 +48,7 @@ func (l *dirWriter) add(d *vfs.DirEntry) bool {
 	if l.plus {
 		size += entryBare
 		if !bare {
-			fh = l.s.table.Seal(l.x, &d.Entry.Handle, l.w.fh[:0])
+			fh = l.s.table.SealAt(l.place, l.x, &d.Entry.Handle, l.w.fh[:0])
 			more := 4 + (len(fh)+3)&^3
 			if d.Entry.HasAttr {
 				more += fattrLen
@@ -119,7 +120,7 @@ func (s *server) readDirectory(c *rpc.Call, proc int, a *dirArgs) rpc.Outcome {
 	}
 	l := &w.dir
 	*l = dirWriter{
-		yield: l.yield, s: s, w: w, x: dir.x, e: e,
+		yield: l.yield, s: s, w: w, place: c.Place.Index, x: dir.x, e: e,
 		plus: proc == procReaddirplus, room: room, names: int(min(a.names, math.MaxInt32)),
 	}
 	verf, eof, st := dir.v.ReadDir(dir.cred(c), dir.h, a.cookie, a.verf, l.plus, &w.attr, l.yield)

@@ -25,7 +25,7 @@ func (s *server) lookup(c *rpc.Call) rpc.Outcome {
 		return failAttr(c, procLookup, st, &dir, &w.attr)
 	}
 	c.Reply.Uint32(uint32(NFS3_OK))
-	s.encodeHandle(&c.Reply, dir.x, &w.entry.Handle, w)
+	s.encodeHandle(c, dir.x, &w.entry.Handle, w)
 	encodeEntryAttr(&c.Reply, &w.entry)
 	encodePostOpAttr(&c.Reply, &w.attr)
 	return rpc.Done

@@ -65,14 +65,14 @@ type object struct {
 
 // open finds the object of a handle for reading.
 func (s *server) open(c *rpc.Call, fh []byte, o *object) vfs.Status {
-	x, h, st := s.table.Open(fh)
+	x, st := s.table.OpenAt(c.Place.Index, fh, &o.h)
 	if st != vfs.OK {
 		return st
 	}
 	if !x.Allowed(c.Peer.Addr()) {
 		return vfs.Access
 	}
-	o.x, o.h = x, h
+	o.x = x
 	o.v = s.table.View(c.Place.Index, x)
 	return vfs.OK
 }
@@ -173,7 +173,7 @@ func (s *server) finishMade(c *rpc.Call, proc int, st vfs.Status, dir *object, w
 	}
 	c.Reply.Uint32(uint32(NFS3_OK))
 	c.Reply.Bool(true)
-	s.encodeHandle(&c.Reply, dir.x, &w.entry.Handle, w)
+	s.encodeHandle(c, dir.x, &w.entry.Handle, w)
 	encodeEntryAttr(&c.Reply, &w.entry)
 	encodeWCC(&c.Reply, &w.wcc)
 	return rpc.Done
