@@ -149,6 +149,7 @@ func (l *lane) open() (err error) {
 		return err
 	}
 	l.loop.Spin = cfg.Spin
+	giveWay()
 	return cfg.Attach(&l.place)
 }
 
