@@ -40,6 +40,12 @@ func (m *memo) slot(b []byte) *remembered {
 	return &m.slots[sum>>(64-memoBits)]
 }
 
+// keep puts a handle that is sealed as fh in place of what r had.
+func (r *remembered) keep(x *Export, h *vfs.Handle, fh []byte) {
+	*r = remembered{x: x, h: *h, n: uint8(len(fh))}
+	copy(r.fh[:], fh)
+}
+
 // is reports whether r is sealed as fh, which has wireMin bytes at least. It takes as
 // long whichever bytes differ.
 func (r *remembered) is(fh []byte) bool {
@@ -69,8 +75,7 @@ func (t *Table) OpenAt(place int, fh []byte, h *vfs.Handle) (x *Export, s vfs.St
 		return r.x, vfs.OK
 	}
 	if x, *h, s = t.Open(fh); s == vfs.OK {
-		*r = remembered{x: x, h: *h, n: uint8(len(fh))}
-		copy(r.fh[:], fh)
+		r.keep(x, h, fh)
 	}
 	return x, s
 }
@@ -87,7 +92,6 @@ func (t *Table) SealAt(place int, x *Export, h *vfs.Handle, dst []byte) []byte {
 	}
 	start := len(dst)
 	dst = t.Seal(x, h, dst)
-	*r = remembered{x: x, h: *h, n: uint8(len(dst) - start)}
-	copy(r.fh[:], dst[start:])
+	r.keep(x, h, dst[start:])
 	return dst
 }

@@ -178,7 +178,7 @@ const verdictAge = time.Second + ctimeGrain
 func (v *View) remember(c *vfs.Cred, e *entry, st *unix.Statx_t, want, granted vfs.Permission) {
 	d := v.slot(c, e)
 	switch {
-	case time.Since(time.Unix(st.Ctime.Sec, int64(st.Ctime.Nsec))) < verdictAge:
+	case ctimeAge(st) < verdictAge:
 		if d.entry == e.id && d.cred == c {
 			*d = verdict{}
 		}

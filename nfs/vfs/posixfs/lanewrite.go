@@ -92,7 +92,7 @@ func (l *laneWrites) may(now int64) bool { return l.on && (l.still || now >= l.u
 // beyond returns by how much a write of n bytes took longer than it may.
 func beyond(start, end int64, n int) int64 { return end - start - perByte*int64(n) }
 
-// took notes that a write of n bytes slept, and when it began and ended.
+// took notes that a write of n bytes held a lane up, and when it began and ended.
 func (l *laneWrites) took(start, end int64, n int) {
 	extra := beyond(start, end, n)
 	if extra <= longWrite {
