@@ -26,6 +26,13 @@ func (w *world) receive(p *peer, n int) bool {
 	return true
 }
 
+// receiveAll receives what has left by system calls: it comes before whatever happens to
+// the peer next.
+func (w *world) receiveAll(p *peer) {
+	for w.spliced && w.receive(p, 1<<20) {
+	}
+}
+
 // receiveSome is receive for some of the peers, with breaks.
 func (w *world) receiveSome() bool {
 	any := false
@@ -60,8 +67,7 @@ func (w *world) room(op *uringtest.Op, p *peer) bool {
 
 // reset has the peer vanish.
 func (w *world) reset(p *peer) {
-	for w.spliced && w.receive(p, 1<<20) { // what has left by system calls is before all that follows
-	}
+	w.receiveAll(p)
 	p.reset = true
 	if w.spliced {
 		_ = unix.Shutdown(p.far, unix.SHUT_RD) // so that system calls meet it, too

@@ -209,8 +209,7 @@ func (w *world) end(ctx context.Context) {
 	require.Zero(w.t, l.count.Load())
 	for _, p := range w.peers {
 		w.look(p)
-		for w.spliced && w.receive(p, 1<<20) { // what it has not read yet
-		}
+		w.receiveAll(p)
 		if p.dealt {
 			require.True(w.t, p.killed, "a connection was not closed, seed %d", w.seed)
 			require.NotEqual(w.t, p.inode, inode(p.fd), "a descriptor was not closed, seed %d", w.seed)
@@ -298,9 +297,7 @@ func (w *world) script(op *uringtest.Op) bool {
 		return true
 	}
 	if op.Code != "RECV" {
-		// What has left by system calls is before it.
-		for w.spliced && w.receive(p, 1<<20) {
-		}
+		w.receiveAll(p)
 		p.sending[op.UserData] = payload(op)
 	}
 	w.ask(op, p, true)
