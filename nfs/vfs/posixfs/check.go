@@ -23,6 +23,7 @@ type verdict struct {
 	entry          uint64 // entry.id
 	cred           *vfs.Cred
 	ctime          unix.StatxTimestamp
+	asked          int64 // FS.tick before the first of the questions
 	known, granted vfs.Permission
 }
 
@@ -39,22 +40,31 @@ func (v *View) judged(c *vfs.Cred, e *entry, want vfs.Permission) bool {
 }
 
 // recall returns the remembered verdict on want. ok is false when there is none
-// for the object as st shows it.
+// for the object as st shows it. What is refused may have been refused for a reason
+// that leaves the ctime as it is (EROFS), so that only ACCESS takes a remembered no.
 func (v *View) recall(c *vfs.Cred, e *entry, st *unix.Statx_t, want vfs.Permission) (granted vfs.Permission, ok bool) {
 	d := v.slot(c, e)
-	if d.entry == e.id && d.cred == c && d.known&want == want && d.ctime == st.Ctime {
+	if d.entry == e.id && d.cred == c && d.known&want == want && d.ctime == st.Ctime && v.fs.tick.Load()-d.asked < verdictTicks {
 		return d.granted & want, true
 	}
 	return 0, false
 }
 
+// has reports whether the caller is known to have all of want on e.
+func (v *View) has(c *vfs.Cred, e *entry, st *unix.Statx_t, want vfs.Permission) bool {
+	granted, ok := v.recall(c, e, st, want)
+	return ok && granted == want
+}
+
 // may returns which of want the caller has on e, whose attributes st are of this
 // operation. It may leave the thread acting for c.
-func (v *View) may(c *vfs.Cred, e *entry, st *unix.Statx_t, want vfs.Permission) (vfs.Permission, vfs.Status) {
-	if granted, ok := v.recall(c, e, st, want); ok {
-		return granted, vfs.OK
+func (v *View) may(c *vfs.Cred, e *entry, st *unix.Statx_t, want vfs.Permission) (granted vfs.Permission, s vfs.Status) {
+	if v.has(c, e, st, want) {
+		return want, vfs.OK
 	}
-	var granted vfs.Permission
+	// Before the first question: what is old enough now is so for all of them.
+	d := verdict{entry: e.id, cred: c, ctime: st.Ctime, asked: v.fs.tick.Load(), known: want}
+	old := ctimeAge(st, time.Now()) >= verdictAge
 	if plain := want & kernelBits; plain != 0 {
 		g, s := v.ask(c, e, plain)
 		if s != vfs.OK {
@@ -74,7 +84,8 @@ func (v *View) may(c *vfs.Cred, e *entry, st *unix.Statx_t, want vfs.Permission)
 			granted |= w
 		}
 	}
-	v.remember(c, e, st, want, granted)
+	d.granted = granted
+	v.remember(c, e, &d, old)
 	return granted, vfs.OK
 }
 
@@ -174,18 +185,28 @@ const ctimeGrain = 50 * time.Millisecond
 // before it puts the new access control list in place.
 const verdictAge = time.Second + ctimeGrain
 
-// remember keeps a verdict that no change can make wrong without a new ctime.
-func (v *View) remember(c *vfs.Cred, e *entry, st *unix.Statx_t, want, granted vfs.Permission) {
+// verdictTicks is for how many ticks (see FS.tick) a verdict is good: 1.25 to 2.5 s.
+// The change that set a ctime may take longer than verdictAge when the file system
+// waits for its disc in between (XFS, btrfs), the clock may be set back to a whole
+// second that was there before, and a policy of the kernel's (SELinux) may change
+// without a trace in the object: what is wrong for such a reason is asked for again.
+const verdictTicks = 2
+
+// remember keeps a verdict, unless a change may make it wrong without a new ctime:
+// old says that the ctime had verdictAge before it was asked for. Another machine's
+// clock says nothing about that.
+func (v *View) remember(c *vfs.Cred, e *entry, x *verdict, old bool) {
 	d := v.slot(c, e)
+	same := d.entry == e.id && d.cred == c
 	switch {
-	case ctimeAge(st) < verdictAge:
-		if d.entry == e.id && d.cred == c {
+	case !old || v.fs.foreign:
+		if same {
 			*d = verdict{}
 		}
-	case d.entry == e.id && d.cred == c && d.ctime == st.Ctime:
-		d.known |= want
-		d.granted = d.granted&^want | granted
+	case same && d.ctime == x.ctime && d.asked == x.asked:
+		d.known |= x.known
+		d.granted = d.granted&^x.known | x.granted
 	default:
-		*d = verdict{entry: e.id, cred: c, ctime: st.Ctime, known: want, granted: granted}
+		*d = *x
 	}
 }

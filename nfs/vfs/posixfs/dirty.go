@@ -49,7 +49,7 @@ func dirtyPages(vmstat []byte) (dirty, limit uint64, ok bool) {
 	return dirty + away, (soft + hard) / 2, found == 4
 }
 
-// count counts what a lane has written, and has the janitor look from time to time.
+// count counts what a lane has written, and has memory looked at from time to time.
 func (v *View) count(n int) {
 	if v.written += n; v.written >= dirtyEvery {
 		v.written = 0

@@ -2,6 +2,7 @@ package posixfs
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -40,6 +41,15 @@ func TestLanesLeaveForeignFileSystemsToWorkers(t *testing.T) {
 			require.Equal(t, vfs.Again, st)
 			_, _, _, st = v.Write(c, h, 0, [][]byte{buf}, vfs.Unstable, &vfs.WCC{})
 			require.Equal(t, vfs.Again, st)
+		})
+		time.Sleep(verdictAge + 20*time.Millisecond)
+		s.w.do(func(v *View) { // ctimes may be of another machine's clock
+			_, _, st := v.Read(s.root(), h, 0, buf, &a)
+			require.Equal(t, vfs.OK, st)
+			e, st := v.acquire(&h, useMain)
+			require.Equal(t, vfs.OK, st)
+			require.Equal(t, !foreign, v.has(s.root(), e, &v.st, mayReadData))
+			v.done()
 		})
 		s.close()
 	}

@@ -66,7 +66,7 @@ type FS struct {
 	noReadNow    atomic.Bool // reads with RWF_NOWAIT are not supported
 	noChmodEmpty atomic.Bool // no fchmodat2 (before Linux 6.6)
 	closing      atomic.Int32
-	tick         atomic.Int64 // the janitor's rounds
+	tick         atomic.Int64 // tickPeriods since the start
 	now          atomic.Int64 // seconds since 1970, as of the last
 	views        atomic.Pointer[[]*View]
 
@@ -78,7 +78,7 @@ type FS struct {
 	pages     pages
 	locks     [64]paddedMutex // WCC of one directory, by inode number
 	stop      chan struct{}
-	done      chan struct{}
+	running   sync.WaitGroup
 	kick      chan struct{}
 	soiled    chan struct{} // a lane has written much
 }
@@ -108,10 +108,10 @@ func newFS(cfg Config, o options) (*FS, error) {
 	signal.Ignore(unix.SIGXFSZ)
 	fs := &FS{
 		dir: cfg.Dir, root: -1, tree: -1, period: o.period,
-		stop: make(chan struct{}), done: make(chan struct{}), kick: make(chan struct{}, 1), soiled: make(chan struct{}, 1),
+		stop: make(chan struct{}), kick: make(chan struct{}, 1), soiled: make(chan struct{}, 1),
 	}
 	if fs.period == 0 {
-		fs.period = janitorPeriod
+		fs.period = tickPeriod
 	}
 	if fs.fsync = fsync; o.fsync != nil {
 		fs.fsync = o.fsync
@@ -124,7 +124,8 @@ func newFS(cfg Config, o options) (*FS, error) {
 		_ = fs.closeRoot()
 		return nil, err
 	}
-	go fs.runJanitor()
+	fs.running.Go(fs.runJanitor)
+	fs.running.Go(fs.runWatch)
 	return fs, nil
 }
 
@@ -270,7 +271,7 @@ func (fs *FS) Verifier() uint64 { return fs.verifier.Load() }
 // Close implements vfs.FS. It flushes what is still unstable, and blocks for it.
 func (fs *FS) Close() error {
 	close(fs.stop)
-	<-fs.done
+	fs.running.Wait()
 	fs.tab.mu.Lock()
 	for len(fs.tab.clock) > 0 {
 		fs.tab.retireLocked(fs.tab.clock[0])

@@ -91,6 +91,24 @@ func loopDir(t *testing.T, size int64, mkfs string, args ...string) string {
 	return mnt
 }
 
+// stuckDir makes a file system of size MiB on one that can be frozen: then it is
+// like one whose disc does not answer.
+func stuckDir(t *testing.T, size int64, option, mkfs string, args ...string) (outer, dir string) {
+	t.Helper()
+	if _, err := exec.LookPath(mkfs); err != nil {
+		t.Skipf("needs %s: %v", mkfs, err)
+	}
+	outer, dir = loopDir(t, 128+size, "mkfs.ext4", "-q", "-b", "4096"), t.TempDir()
+	img := filepath.Join(outer, "img")
+	require.NoError(t, os.WriteFile(img, nil, 0o600))
+	require.NoError(t, os.Truncate(img, size<<20))
+	run(t, mkfs, append(args, img)...)
+	run(t, "mount", "-o", "loop,"+option, img, dir)
+	t.Cleanup(func() { run(t, "umount", dir) })
+	require.NoError(t, os.Chmod(dir, 0o755))
+	return outer, dir
+}
+
 func run(t *testing.T, name string, args ...string) {
 	t.Helper()
 	out, err := exec.Command(name, args...).CombinedOutput()

@@ -54,7 +54,7 @@ const (
 	slowWrite = int64(10 * time.Millisecond)
 	often     = int64(20 * time.Millisecond)
 	perByte   = 3
-	// stuckWrite is when the janitor says that a lane is held up.
+	// stuckWrite is when it is said that a lane is held up.
 	stuckWrite = int64(time.Second)
 	// Lanes leave writing to the workers for at least pauseMin when a write was slow,
 	// for twice as long as last time when it is slow again soon, and at least for
@@ -262,7 +262,9 @@ func (fs *FS) watchWrites(now int64) {
 		}
 		fs.writes.slow(since, now)
 		if v.told.Swap(since) != since {
-			slog.Warn("posixfs: a lane is held up by a write; is the file system frozen, or the disc stuck?", "dir", fs.dir)
+			fs.running.Go(func() { // who reads the log may be slow
+				slog.Warn("posixfs: a lane is held up by a write; is the file system frozen, or the disc stuck?", "dir", fs.dir)
+			})
 		}
 	}
 }

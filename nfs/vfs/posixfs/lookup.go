@@ -50,14 +50,11 @@ func (v *View) lookup(c *vfs.Cred, de *entry, name []byte, e *vfs.Entry) vfs.Sta
 	// A remembered verdict lets the thread stay what it is. Otherwise the kernel
 	// checks on the way, with the caller's rights.
 	if v.th.Current != c {
-		granted, ok := v.recall(c, de, &v.st, vfs.MayExec)
-		switch {
+		switch ok := v.has(c, de, &v.st, vfs.MayExec); {
 		case !ok && v.fs.switches:
 			if granted, s := v.may(c, de, &v.st, vfs.MayExec); s != vfs.OK || granted == 0 {
 				return refused(s)
 			}
-		case ok && granted == 0:
-			return vfs.Access
 		case ok && !v.as(nil):
 			return vfs.ServerFault
 		}

@@ -50,9 +50,9 @@ type cached struct {
 // ctimeOf returns the ctime as one number, in ns since 1970.
 func ctimeOf(st *unix.Statx_t) int64 { return st.Ctime.Sec*1e9 + int64(st.Ctime.Nsec) }
 
-// ctimeAge returns how long ago, by the wall clock, the object was changed.
-func ctimeAge(st *unix.Statx_t) time.Duration {
-	return time.Since(time.Unix(st.Ctime.Sec, int64(st.Ctime.Nsec)))
+// ctimeAge returns for how long, by the wall clock, the object has been as it is.
+func ctimeAge(st *unix.Statx_t, now time.Time) time.Duration {
+	return now.Sub(time.Unix(st.Ctime.Sec, int64(st.Ctime.Nsec)))
 }
 
 // steady reports whether no change from now on can leave the directory with the
@@ -61,7 +61,7 @@ func ctimeAge(st *unix.Statx_t) time.Duration {
 // the directory. Without the private mount something may be mounted on a name.
 func (fs *FS) steady(st *unix.Statx_t) bool {
 	return fs.private && fineTimeFS(fs.magic) && st.Ctime.Nsec != 0 && st.Attributes&unix.STATX_ATTR_ENCRYPTED == 0 &&
-		ctimeAge(st) >= ctimeGrain
+		ctimeAge(st, time.Now()) >= ctimeGrain
 }
 
 // settled reports whether names that are looked up in de from now on may be

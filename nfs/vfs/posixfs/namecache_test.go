@@ -372,16 +372,7 @@ func TestOnlyTheOldTimeOfAnOpenDirectoryIsSteady(t *testing.T) {
 // The kernel sets a directory's ctime before it moves a name. A rename that hangs
 // in between must not leave the old name behind in the lane's memory.
 func TestAChangeThatIsUnderWayIsNotMistakenForDone(t *testing.T) {
-	outer := loopDir(t, 192, "mkfs.ext4", "-q", "-b", "4096")
-	img, dir := outer+"/img", t.TempDir()
-	require.NoError(t, os.WriteFile(img, nil, 0o600))
-	require.NoError(t, os.Truncate(img, 64<<20))
-	run(t, "mkfs.ext4", "-q", "-b", "4096", img)
-	// Changes of directories wait for the journal, which is on a file system that
-	// can be frozen.
-	run(t, "mount", "-o", "loop,dirsync", img, dir)
-	t.Cleanup(func() { run(t, "umount", dir) })
-	require.NoError(t, os.Chmod(dir, 0o755))
+	outer, dir := stuckDir(t, 64, "dirsync", "mkfs.ext4", "-q", "-b", "4096") // changes of directories wait for the journal
 	s := serve(t, dir, Config{}, options{})
 	d := dir + "/d"
 	require.NoError(t, os.Mkdir(d, 0o755))

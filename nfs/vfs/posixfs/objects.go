@@ -32,8 +32,11 @@ func (v *View) Access(c *vfs.Cred, h vfs.Handle, want vfs.Permission, a *vfs.Att
 	if s := v.stat(e, &v.st); s != vfs.OK {
 		return 0, s
 	}
-	granted := vfs.Permission(0)
+	granted, known := vfs.Permission(0), true
 	if want &= kernelBits; want != 0 {
+		granted, known = v.recall(c, e, &v.st, want)
+	}
+	if !known {
 		if granted, s = v.may(c, e, &v.st, want); s != vfs.OK {
 			return 0, s
 		}

@@ -29,7 +29,7 @@ import (
 const (
 	pagesMax = 512 // per FS, a power of two; at most 11 KiB each
 	pageWays = 2
-	pinTicks = 4 // of the janitor: 5 s
+	pinTicks = 4 // see FS.tick: 5 s
 )
 
 // page is a piece of a directory.

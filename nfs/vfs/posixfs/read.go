@@ -37,14 +37,7 @@ func (v *View) Read(c *vfs.Cred, h vfs.Handle, off uint64, dst []byte, a *vfs.At
 			a.Type = 0
 			return 0, false, s
 		}
-		if checked {
-			break
-		}
-		if granted, ok := v.recall(c, e, &v.st, mayReadData); ok {
-			if granted == 0 {
-				v.fs.fill(a, &v.st)
-				return 0, false, vfs.Access
-			}
+		if checked || v.has(c, e, &v.st, mayReadData) {
 			break
 		}
 		if s = v.checkRead(c, e, a); s != vfs.OK {

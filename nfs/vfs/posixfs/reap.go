@@ -7,34 +7,47 @@ import (
 )
 
 const (
-	janitorPeriod = 1250 * time.Millisecond // a file is closed one to two of it after it was last written
-	sweepEvery    = 2                       // of which
-	idleRounds    = 4                       // an entry is closed 10 to 12.5 s after its last use
-	sweepBatch    = 512
+	tickPeriod = 1250 * time.Millisecond // a file is closed one to two of it after it was last written
+	sweepEvery = 2                       // of which
+	idleRounds = 4                       // an entry is closed 10 to 12.5 s after its last use
+	sweepBatch = 512
 )
 
-// runJanitor closes what is idle or retired until stop is closed.
+// runJanitor closes what is idle or retired until stop is closed. It waits for discs.
 func (fs *FS) runJanitor() {
-	defer close(fs.done)
+	tick := time.NewTicker(fs.period)
+	defer tick.Stop()
+	for round := 1; ; {
+		select {
+		case <-fs.stop:
+			return
+		case <-fs.kick:
+		case <-tick.C:
+			fs.restWriters()
+			if round++; round%sweepEvery == 0 {
+				fs.sweep()
+			}
+		}
+		fs.reap(true)
+	}
+}
+
+// runWatch counts the ticks and watches what lanes write until stop is closed. It
+// waits for nothing, so that what has a time limit keeps it while the janitor hangs.
+func (fs *FS) runWatch() {
 	tick := time.NewTicker(fs.period)
 	defer tick.Stop()
 	for {
 		select {
 		case <-fs.stop:
 			return
-		case <-fs.kick:
 		case <-fs.soiled:
 			fs.watchDirty()
-			continue
 		case at := <-tick.C:
 			fs.now.Store(at.Unix())
+			fs.tick.Add(1)
 			fs.watchWrites(fs.writes.clock())
-			fs.restWriters()
-			if fs.tick.Add(1)%sweepEvery == 0 {
-				fs.sweep()
-			}
 		}
-		fs.reap(true)
 	}
 }
 

@@ -50,9 +50,9 @@ type View struct {
 	use [useCount]atomic.Pointer[entry]
 	_   [64]byte
 
-	written int          // bytes that the lane has written since the janitor looked
-	writing atomic.Int64 // when the lane's present write began, or 0; for the janitor
-	told    atomic.Int64 // the write that the janitor has spoken of
+	written int          // bytes that the lane has written since it had memory looked at
+	writing atomic.Int64 // when the lane's present write began, or 0; for watchWrites
+	told    atomic.Int64 // the write that watchWrites has spoken of
 	// How often the thread had been switched when it was asked last, in which of its turns.
 	switched switches
 	askedAt  uint64
