@@ -114,8 +114,8 @@ func (s *suite) cases() []Case {
 	return list
 }
 
-// turns is the order in which n servers are measured in a round. Each is first and last
-// in turn, and comes as often after one neighbour as after the other.
+// turns is the order in which n servers are measured in a round. In 2n rounds each is
+// first and last as often, and comes as often after one neighbour as after the other.
 func turns(n, round int) []int {
 	order := make([]int, n)
 	for i := range order {
@@ -137,8 +137,8 @@ func (s *suite) root(fs string) string {
 
 // settle waits until nothing that was written is on its way to the disc: else the next
 // measurement would be of that, too.
-func (s *suite) settle(fs string) error {
-	dir, err := os.Open(s.root(fs))
+func (s *suite) settle() error {
+	dir, err := os.Open(s.Disk)
 	if err != nil {
 		return err
 	}
@@ -163,7 +163,7 @@ func (s *suite) runCase(ctx context.Context, c *Case, round int) error {
 		if l == nil {
 			continue
 		}
-		if err := s.settle(c.FS); err != nil {
+		if err := s.settle(); err != nil {
 			return err
 		}
 		res, err := l.session.Run(ctx, load.Job{

@@ -381,8 +381,9 @@ func TestATurnEndsWhileAPeerStillHasCalls(t *testing.T) {
 	})
 	w.spliced = true
 	p := w.peer()
-	// Without the right to that there is less room, and turns end by themselves.
-	_ = unix.SetsockoptInt(p.fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, 64<<20)
+	if err := unix.SetsockoptInt(p.fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, 64<<20); err != nil {
+		t.Skipf("needs a socket with much room, else turns end by themselves: %v", err)
+	}
 	for xid := range uint32(calls) {
 		p.call(w.rng, xid, procTail, tailArgs(n, tailLane), opaque(tailBytes(xid, n)))
 	}

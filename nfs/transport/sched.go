@@ -8,6 +8,7 @@ import "golang.org/x/sys/unix"
 // has one batch instead of several, and what it replies leaves together. A lane that
 // is running, or that has a processor to itself, is not affected.
 //
+// The time slice stays what it is (from then on fixed, should the system's change).
 // A policy that somebody chose for the process stays. So does that of a kernel before
 // Linux 6.12, which does not tell a thread its time slice: there a thread that gives
 // way might wait for longer than one that does not.

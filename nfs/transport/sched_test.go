@@ -19,12 +19,15 @@ func policyOf(t *testing.T, policy uint32, f func()) uint32 {
 	got := make(chan outcome)
 	go func() {
 		runtime.LockOSThread() // for ever: the thread ends with the goroutine
-		if err := unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: policy}, 0); err != nil {
-			got <- outcome{err: err}
-			return
-		}
-		f()
 		attr, err := unix.SchedGetAttr(0, 0)
+		if err == nil {
+			attr.Policy = policy // and nice as it is: to lower it is a privilege
+			err = unix.SchedSetAttr(0, attr, 0)
+		}
+		if err == nil {
+			f()
+			attr, err = unix.SchedGetAttr(0, 0)
+		}
 		got <- outcome{attr, err}
 	}()
 	o := <-got

@@ -211,41 +211,46 @@ func (v *View) wouldWait(e *entry, fd int, off, total uint64) bool {
 	return v.cached(fd, off, int(end-off)) != vfs.OK || l.whole && v.cs.writeback > 0
 }
 
-// switches is how often a thread has given up its processor to wait for something
-// (ru_nvcsw of getrusage(2)), and how often another was put in its place (ru_nivcsw).
-type switches struct{ slept, preempted int64 }
+// standing is how a thread stands with its processor.
+type standing struct {
+	slept     int64 // how often it has given it up to wait for something (ru_nvcsw of getrusage(2))
+	preempted int64 // how often another was put in its place (ru_nivcsw)
+	ran       int64 // ns for which it has had it, as of the timer's last tick
+	at        int64 // ns of laneWrites.clock
+}
 
-// heldUp reports whether a thread that had s before and has now after something
-// long was held up by it: it slept, or was busy all the while, as when the kernel
-// reclaims memory or spins for a lock.
-func (s switches) heldUp(now switches) bool {
-	return now.slept != s.slept || now.preempted == s.preempted
+// heldUp reports whether a thread that was s before and is now after something long
+// was held up by it: it slept, or was busy for most of the time, as when the kernel
+// reclaims memory or spins for a lock. Else another thread had the processor, or the
+// hypervisor took it away (and tells so).
+func (s standing) heldUp(now standing) bool {
+	return now.slept != s.slept || now.preempted == s.preempted && 2*(now.ran-s.ran) >= now.at-s.at
 }
 
 // awake remembers how the lane's thread stood before it writes. Between the writes
 // of a turn it does not sleep, so that the turn's first one asks for all.
-func (v *View) awake() {
+func (v *View) awake(now int64) {
 	if !v.asked || v.askedAt != v.th.Epoch {
 		v.asked, v.askedAt = true, v.th.Epoch
-		v.switched = v.switches()
+		v.stood = v.standing(now)
 	}
 }
 
-// switches asks the kernel. It cannot fail: the arguments are right.
-func (v *View) switches() switches {
+// standing asks the kernel, which cannot fail: the arguments are right.
+func (v *View) standing(now int64) standing {
 	_, _, _ = unix.RawSyscall(unix.SYS_GETRUSAGE, unix.RUSAGE_THREAD, uintptr(unsafe.Pointer(&v.usage)), 0)
-	return switches{v.usage.Nvcsw, v.usage.Nivcsw}
+	return standing{v.usage.Nvcsw, v.usage.Nivcsw, v.usage.Utime.Nano() + v.usage.Stime.Nano(), now}
 }
 
 // wrote ends a write of n bytes of a lane that has begun at start.
 func (v *View) wrote(start int64, n int) {
 	v.writing.Store(0)
 	if end := v.fs.writes.clock(); beyond(start, end, n) > longWrite {
-		now := v.switches()
-		if v.switched.heldUp(now) {
+		now := v.standing(end)
+		if v.stood.heldUp(now) {
 			v.fs.writes.took(start, end, n)
 		}
-		v.switched = now
+		v.stood = now
 	}
 	if !v.fs.writes.still { // what is in memory stays dirty, and makes nobody wait
 		v.count(n)

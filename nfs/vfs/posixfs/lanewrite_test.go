@@ -81,7 +81,7 @@ func TestALongWriteIsSlowOnlyWhenItIsNotTheOnlyOne(t *testing.T) {
 func TestAWriteThatWasPreemptedIsNotSlow(t *testing.T) {
 	s := serve(t, tmpfsDir(t), Config{}, options{})
 	// write takes 15 ms by the file system's clock, and reports whether that was slow.
-	write := func(slept, preempted int64) (slow bool) {
+	write := func(slept, preempted, ran int64) (slow bool) {
 		s.l.do(func(v *View) {
 			l := &v.fs.writes
 			now := 1000 * ms
@@ -89,10 +89,11 @@ func TestAWriteThatWasPreemptedIsNotSlow(t *testing.T) {
 			l.until.Store(0)
 			l.long.Store(0)
 			v.asked = false
-			v.awake()
+			v.awake(now)
 			now += 15 * ms
-			v.switched.slept -= slept
-			v.switched.preempted -= preempted
+			v.stood.slept -= slept
+			v.stood.preempted -= preempted
+			v.stood.ran -= ran
 			v.wrote(now-15*ms, 0)
 			slow = !l.may(now) || l.until.Load() != 0
 		})
@@ -100,41 +101,46 @@ func TestAWriteThatWasPreemptedIsNotSlow(t *testing.T) {
 	}
 	// The kernel may preempt the thread at any time, and the runtime may stop it for its
 	// own affairs, but not each time.
-	often := func(slept, preempted int64) bool {
+	often := func(slept, preempted, ran int64) bool {
 		n := 0
 		for range 20 {
-			if write(slept, preempted) {
+			if write(slept, preempted, ran) {
 				n++
 			}
 		}
 		return n > 10
 	}
-	require.True(t, often(1, 0))
-	require.True(t, often(1, 1), "it slept, too")
-	require.True(t, often(0, 0), "it was busy")
-	require.False(t, often(0, 1))
+	require.True(t, often(1, 0, 0))
+	require.True(t, often(1, 1, 0), "it slept, too")
+	require.True(t, often(0, 0, 14*ms), "it was busy")
+	require.False(t, often(0, 0, 1*ms), "the hypervisor had the processor")
+	require.False(t, often(0, 1, 14*ms))
 }
 
-func TestTheKernelSaysThatALaneHasSlept(t *testing.T) {
+func TestTheKernelSaysWhatALaneHasDone(t *testing.T) {
 	s := serve(t, tmpfsDir(t), Config{}, options{})
 	s.l.do(func(v *View) {
-		before := v.switches()
+		before := v.standing(0)
 		d := unix.Timespec{Nsec: 1000}
 		require.NoError(t, unix.Nanosleep(&d, nil))
-		require.Greater(t, v.switches().slept, before.slept)
+		now := v.standing(0)
+		require.Greater(t, now.slept, before.slept)
+		for begin := time.Now(); v.standing(0).ran < now.ran+30*ms; {
+			require.Less(t, time.Since(begin), time.Minute, "busy, but the kernel does not say so")
+		}
 	})
 }
 
 func TestALaneAsksOnceATurnHowOftenItHasSlept(t *testing.T) {
 	s := serve(t, tmpfsDir(t), Config{}, options{})
 	s.l.do(func(v *View) {
-		v.awake()
-		v.switched.slept = -7
-		v.awake()
-		require.EqualValues(t, -7, v.switched.slept)
+		v.awake(0)
+		v.stood.slept = -7
+		v.awake(0)
+		require.EqualValues(t, -7, v.stood.slept)
 		v.th.Epoch++
-		v.awake()
-		require.GreaterOrEqual(t, v.switched.slept, int64(0), "asked again")
+		v.awake(0)
+		require.GreaterOrEqual(t, v.stood.slept, int64(0), "asked again")
 	})
 }
 

@@ -53,10 +53,10 @@ type View struct {
 	written int          // bytes that the lane has written since it had memory looked at
 	writing atomic.Int64 // when the lane's present write began, or 0; for watchWrites
 	told    atomic.Int64 // the write that watchWrites has spoken of
-	// How often the thread had been switched when it was asked last, in which of its turns.
-	switched switches
-	askedAt  uint64
-	asked    bool
+	// How the thread stood when it was asked last, in which of its turns.
+	stood   standing
+	askedAt uint64
+	asked   bool
 
 	fs   *FS
 	th   *vfs.Thread

@@ -19,7 +19,7 @@ func (v *View) Write(c *vfs.Cred, h vfs.Handle, off uint64, src [][]byte, how vf
 		if how != vfs.Unstable || !v.fs.writes.may(now) {
 			return 0, 0, 0, vfs.Again
 		}
-		v.awake()
+		v.awake(now)
 		v.writing.Store(now)
 		defer func() { v.wrote(now, n) }()
 	}
