@@ -102,7 +102,10 @@ func outside(ctx context.Context, f *flags) (err error) {
 	if err != nil {
 		return err
 	}
-	f.asTyped = "go run ./bench " + strings.Join(os.Args[1:], " ")
+	f.asTyped = "go run ./bench"
+	for _, a := range os.Args[1:] {
+		f.asTyped += " " + quoted(a)
+	}
 	if os.Geteuid() != 0 || f.here {
 		f.inside = run
 		return measureWith(ctx, f, missing, false)
@@ -128,6 +131,16 @@ func outside(ctx context.Context, f *flags) (err error) {
 	}
 	return nil
 }
+
+// quoted is a word as a shell wants it.
+func quoted(word string) string {
+	if plain.MatchString(word) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+var plain = regexp.MustCompile(`^[A-Za-z0-9_./:=,-]+$`)
 
 // measure is what the process in the namespaces does.
 func measure(ctx context.Context, f *flags) error {

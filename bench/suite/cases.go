@@ -45,6 +45,7 @@ type Case struct {
 	Workload     string
 	Conns, Depth int
 	FS           string
+	Apart        bool // server and client have a processor each, for themselves
 	Servers      []string
 	Goals        []Goal
 }
@@ -92,6 +93,17 @@ func Cases() []Case {
 	}
 	add("write-4k-rand", 4, 16, onDisk, everybody, atMost(report.CPUPerOp, "floor", 1.3), atMost(report.CPUPerOp, "ganesha", 0.3))
 	add("mixed", 4, 8, onDisk, everybody)
+	// What a call costs when nobody else wants the lane's processor.
+	apart := func(workload string, conns, depth int, ratio float64) {
+		add(workload, conns, depth, onDisk, []string{"ringnfs-1", "floor"},
+			Goal{Metric: report.CPUPerOp, Of: "ringnfs-1", Against: "floor", Ratio: ratio})
+		list[len(list)-1].Apart = true
+	}
+	for _, w := range []string{"null", "getattr", "lookup", "access"} {
+		apart(w, 4, 16, 1.4)
+	}
+	apart("read-4k-rand", 1, 16, 1.3)
+	apart("read-4k-rand", 8, 8, 1.3)
 	real := []string{"ringnfs", "ganesha", "go-nfs"} // the floor only pretends
 	add("readdirplus", 4, 4, onDisk, real)
 	add("create", 4, 4, onDisk, real)

@@ -70,6 +70,7 @@ func Run(ctx context.Context, cfg Config) (_ *report.Report, err error) {
 		Notes: []string{
 			fmt.Sprintf("%d rounds of %v for each load and server, interleaved; server and client share the machine and talk over loopback", cfg.Rounds, cfg.Time),
 			"the work of delivering to a loopback socket is done by, and counted for, whoever sends: it is in the server's CPU time for replies, for all servers alike",
+			"apart: the server's threads have one processor, the client's another; elsewhere all have all processors",
 			"all data is in the page cache; WRITEs overwrite and are UNSTABLE; before each run what the run before has written goes to the disc",
 			"ringnfs is optimised with a profile of loads like these, which the source has (go build uses it by itself); the floor is built by gcc -O2, go-nfs by go build, nfs-ganesha is Debian's",
 		},
@@ -96,7 +97,7 @@ func Run(ctx context.Context, cfg Config) (_ *report.Report, err error) {
 func (s *suite) cases() []Case {
 	var list []Case
 	for _, c := range Cases() {
-		if s.fs[c.FS] == "" || s.Only != nil && !s.Only.MatchString(c.name(s.fs)) {
+		if s.fs[c.FS] == "" || c.Apart && !canPart() || s.Only != nil && !s.Only.MatchString(c.name(s.fs)) {
 			continue
 		}
 		at := slices.IndexFunc(list, func(x Case) bool { return x.name(s.fs) == c.name(s.fs) })
@@ -163,12 +164,7 @@ func (s *suite) runCase(ctx context.Context, c *Case, round int) error {
 		if l == nil {
 			continue
 		}
-		if err := s.settle(); err != nil {
-			return err
-		}
-		res, err := l.session.Run(ctx, load.Job{
-			Workload: c.workload(), Conns: c.Conns, Depth: c.Depth, Time: s.Time, Warmup: s.Warmup, ServerPIDs: []int{l.server.PID},
-		})
+		res, err := s.run(ctx, c, l)
 		if err = errors.Join(err, l.server.Alive()); err != nil {
 			if ctx.Err() != nil || name == variants[0].Name {
 				return fmt.Errorf("%s, %s: %w", name, c.name(s.fs), err)
@@ -184,6 +180,23 @@ func (s *suite) runCase(ctx context.Context, c *Case, round int) error {
 		s.rep.Runs = append(s.rep.Runs, report.Run{Server: name, Load: c.name(s.fs), FS: s.fs[c.FS], Round: round + 1, Result: *res})
 	}
 	return nil
+}
+
+// run measures a server once.
+func (s *suite) run(ctx context.Context, c *Case, l *live) (res *load.Result, err error) {
+	if err := s.settle(); err != nil {
+		return nil, err
+	}
+	if c.Apart {
+		rejoin, why := part(l.server.PID)
+		if why != nil {
+			return nil, why
+		}
+		defer func() { err = errors.Join(err, rejoin()) }()
+	}
+	return l.session.Run(ctx, load.Job{
+		Workload: c.workload(), Conns: c.Conns, Depth: c.Depth, Time: s.Time, Warmup: s.Warmup, ServerPIDs: []int{l.server.PID},
+	})
 }
 
 // get returns a server with its session, and starts it when it is first wanted;

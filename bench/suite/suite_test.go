@@ -51,7 +51,7 @@ func result(rate, cost float64) *report.Report {
 	for _, c := range Cases() {
 		for _, name := range c.Servers {
 			f, g := 1.0, 1.0
-			if name == "ringnfs" || name == "ringnfs-2" {
+			if name == "ringnfs" || name == "ringnfs-2" || c.Apart && name == "ringnfs-1" {
 				f, g = rate, cost
 			}
 			r.Runs = append(r.Runs, report.Run{Server: name, Load: c.name(someFS), Result: load.Result{

@@ -19,7 +19,11 @@ func judge(r *report.Report, cases []Case, fs map[string]string) {
 }
 
 func (c *Case) name(fs map[string]string) string {
-	return report.LoadName(&load.Result{Workload: c.workload().String(), Conns: c.Conns, Depth: c.Depth}, fs[c.FS])
+	name := report.LoadName(&load.Result{Workload: c.workload().String(), Conns: c.Conns, Depth: c.Depth}, fs[c.FS])
+	if c.Apart {
+		name += ", apart"
+	}
+	return name
 }
 
 func (c *Case) workload() load.Workload {
