@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -107,6 +108,24 @@ func stuckDir(t *testing.T, size int64, option, mkfs string, args ...string) (ou
 	t.Cleanup(func() { run(t, "umount", dir) })
 	require.NoError(t, os.Chmod(dir, 0o755))
 	return outer, dir
+}
+
+// getStuck freezes outer and begins a change of the object at path, which will wait
+// for that once the kernel has set the ctime. What comes of it is sent to done.
+func getStuck(t *testing.T, outer, path string, change func() error) (thaw func(), done chan error) {
+	t.Helper()
+	ctime := func() unix.Timespec {
+		var st unix.Stat_t
+		require.NoError(t, unix.Stat(path, &st))
+		return st.Ctim
+	}
+	before := ctime()
+	thaw, done = freeze(t, outer), make(chan error, 1)
+	go func() { done <- change() }()
+	for ctime() == before && len(done) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	return thaw, done
 }
 
 func run(t *testing.T, name string, args ...string) {

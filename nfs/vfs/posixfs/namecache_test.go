@@ -382,19 +382,8 @@ func TestAChangeThatIsUnderWayIsNotMistakenForDone(t *testing.T) {
 	h := s.lookup("d")
 	s.heat(h, "a", "b")
 
-	ctime := func() unix.Timespec {
-		var st unix.Stat_t
-		require.NoError(t, unix.Stat(d, &st))
-		return st.Ctim
-	}
-	before := ctime()
-	thaw := freeze(t, outer)
+	thaw, renamed := getStuck(t, outer, d, func() error { return os.Rename(d+"/a", d+"/b") })
 	defer thaw()
-	renamed := make(chan error, 1)
-	go func() { renamed <- os.Rename(d+"/a", d+"/b") }()
-	for ctime() == before {
-		time.Sleep(time.Millisecond)
-	}
 	time.Sleep(ctimeGrain + 20*time.Millisecond)
 	look := func() (st vfs.Status) {
 		s.l.do(func(v *View) {

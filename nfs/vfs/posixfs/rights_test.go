@@ -224,18 +224,7 @@ func TestAVerdictThatAStuckDiscMadeWrongIsAskedForAgain(t *testing.T) {
 	require.NoError(t, grant(4))
 	_, st := s.read(h, 1000, 1000)
 	require.Equal(t, vfs.OK, st)
-	ctime := func() unix.Timespec {
-		var st unix.Stat_t
-		require.NoError(t, unix.Stat(p, &st))
-		return st.Ctim
-	}
-	before := ctime()
-	thaw := freeze(t, outer)
-	revoked := make(chan error, 1)
-	go func() { revoked <- grant(0) }()
-	for ctime() == before {
-		time.Sleep(time.Millisecond)
-	}
+	thaw, revoked := getStuck(t, outer, p, func() error { return grant(0) })
 	time.Sleep(verdictAge + 20*time.Millisecond)
 	_, _ = s.readBy(s.l, h, 1000, 1000) // Again: the file is locked
 	stuck := len(revoked) == 0
