@@ -32,19 +32,22 @@ func (v *View) slot(c *vfs.Cred, e *entry) *verdict {
 	return &v.verdicts[x>>32&uint64(len(v.verdicts)-1)]
 }
 
-// judged reports whether a verdict on want for c and e is remembered, of whatever
-// age.
+// judged reports whether c is remembered to have all of want on e, if that has not
+// changed since.
 func (v *View) judged(c *vfs.Cred, e *entry, want vfs.Permission) bool {
 	d := v.slot(c, e)
-	return d.entry == e.id && d.cred == c && d.known&want == want
+	return d.entry == e.id && d.cred == c && d.granted&want == want && v.good(d)
 }
+
+// good reports whether d is not too old.
+func (v *View) good(d *verdict) bool { return v.fs.tick.Load()-d.asked < verdictTicks }
 
 // recall returns the remembered verdict on want. ok is false when there is none
 // for the object as st shows it. What is refused may have been refused for a reason
 // that leaves the ctime as it is (EROFS), so that only ACCESS takes a remembered no.
 func (v *View) recall(c *vfs.Cred, e *entry, st *unix.Statx_t, want vfs.Permission) (granted vfs.Permission, ok bool) {
 	d := v.slot(c, e)
-	if d.entry == e.id && d.cred == c && d.known&want == want && d.ctime == st.Ctime && v.fs.tick.Load()-d.asked < verdictTicks {
+	if d.entry == e.id && d.cred == c && d.known&want == want && d.ctime == st.Ctime && v.good(d) {
 		return d.granted & want, true
 	}
 	return 0, false

@@ -13,7 +13,7 @@ import (
 // A FUSE process that hangs would hang each lane with the first stat.
 func TestLanesLeaveForeignFileSystemsToWorkers(t *testing.T) {
 	for _, foreign := range []bool{false, true} {
-		s := serve(t, tmpfsDir(t), Config{}, options{foreign: foreign})
+		s := serve(t, tmpfsDir(t), Config{}, options{foreign: foreign, period: time.Hour})
 		s.write("file", "content", 0o644)
 		h := s.lookup("file")
 		want := vfs.OK

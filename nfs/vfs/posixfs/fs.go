@@ -126,6 +126,7 @@ func newFS(cfg Config, o options) (*FS, error) {
 	}
 	fs.running.Go(fs.runJanitor)
 	fs.running.Go(fs.runWatch)
+	fs.running.Go(fs.runDirty)
 	return fs, nil
 }
 

@@ -215,16 +215,20 @@ func (v *View) wouldWait(e *entry, fd int, off, total uint64) bool {
 type standing struct {
 	slept     int64 // how often it has given it up to wait for something (ru_nvcsw of getrusage(2))
 	preempted int64 // how often another was put in its place (ru_nivcsw)
-	ran       int64 // ns for which it has had it, as of the timer's last tick
+	ran       int64 // ns for which it has had it, as of the timer's last tick (1 to 10 ms)
 	at        int64 // ns of laneWrites.clock
 }
 
 // heldUp reports whether a thread that was s before and is now after something long
-// was held up by it: it slept, or was busy for most of the time, as when the kernel
-// reclaims memory or spins for a lock. Else another thread had the processor, or the
-// hypervisor took it away (and tells so).
+// was held up by it: it slept, or was busy, as when the kernel reclaims memory or
+// spins for a lock. Else another thread had the processor; or the hypervisor took it
+// away and says so, which can be told once it was for longer than a tick.
 func (s standing) heldUp(now standing) bool {
-	return now.slept != s.slept || now.preempted == s.preempted && 2*(now.ran-s.ran) >= now.at-s.at
+	if now.slept != s.slept {
+		return true
+	}
+	all := now.at - s.at
+	return now.preempted == s.preempted && (all < slowWrite || 2*(now.ran-s.ran) >= all)
 }
 
 // awake remembers how the lane's thread stood before it writes. Between the writes
@@ -267,7 +271,7 @@ func (fs *FS) watchWrites(now int64) {
 		}
 		fs.writes.slow(since, now)
 		if v.told.Swap(since) != since {
-			fs.running.Go(func() { // who reads the log may be slow
+			fs.running.Go(func() { // who reads the log may be slow, and ticks must go on
 				slog.Warn("posixfs: a lane is held up by a write; is the file system frozen, or the disc stuck?", "dir", fs.dir)
 			})
 		}

@@ -115,6 +115,8 @@ func TestAWriteThatWasPreemptedIsNotSlow(t *testing.T) {
 	require.True(t, often(0, 0, 14*ms), "it was busy")
 	require.False(t, often(0, 0, 1*ms), "the hypervisor had the processor")
 	require.False(t, often(0, 1, 14*ms))
+	require.False(t, standing{}.heldUp(standing{at: slowWrite}))
+	require.True(t, standing{}.heldUp(standing{at: slowWrite - 1}), "busy for less than a tick is not to be told from that")
 }
 
 func TestTheKernelSaysWhatALaneHasDone(t *testing.T) {

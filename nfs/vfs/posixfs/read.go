@@ -14,7 +14,7 @@ import (
 // Usually it is two system calls: the read, then statx, which gives the reply's
 // attributes and the ctime that the remembered verdict must match. The verdict is
 // from before the read and still holds after it, so it held all the while. Without
-// one the permission is asked for first.
+// one that grants it the permission is asked for first.
 func (v *View) Read(c *vfs.Cred, h vfs.Handle, off uint64, dst []byte, a *vfs.Attr) (n int, eof bool, s vfs.Status) {
 	defer v.done()
 	e, fd, s := v.beginRead(&h, a)

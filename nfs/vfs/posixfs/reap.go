@@ -32,8 +32,21 @@ func (fs *FS) runJanitor() {
 	}
 }
 
-// runWatch counts the ticks and watches what lanes write until stop is closed. It
-// waits for nothing, so that what has a time limit keeps it while the janitor hangs.
+// runDirty looks at memory when lanes have written much, until stop is closed.
+func (fs *FS) runDirty() {
+	for {
+		select {
+		case <-fs.stop:
+			return
+		case <-fs.soiled:
+			fs.watchDirty()
+		}
+	}
+}
+
+// runWatch counts the ticks and watches the lanes' writes until stop is closed. It
+// makes no system call that could wait for memory or a disc, so that what has a time
+// limit keeps it while they are slow.
 func (fs *FS) runWatch() {
 	tick := time.NewTicker(fs.period)
 	defer tick.Stop()
@@ -41,8 +54,6 @@ func (fs *FS) runWatch() {
 		select {
 		case <-fs.stop:
 			return
-		case <-fs.soiled:
-			fs.watchDirty()
 		case at := <-tick.C:
 			fs.now.Store(at.Unix())
 			fs.tick.Add(1)

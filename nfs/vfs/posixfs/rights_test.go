@@ -2,11 +2,13 @@ package posixfs
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -68,7 +70,7 @@ func TestUsersInTurnSeeOnlyWhatIsTheirs(t *testing.T) {
 
 func TestPermissionsChangedBehindTheBackCountAtOnce(t *testing.T) {
 	needRoot(t)
-	s := serve(t, tmpfsDir(t), Config{}, options{})
+	s := serve(t, tmpfsDir(t), Config{}, options{period: time.Hour})
 	s.write("f", "x", 0o644)
 	p, h := filepath.Join(s.dir, "f"), s.lookup("f")
 	change := func() {
@@ -108,7 +110,7 @@ func TestAVerdictIsKeptOnlyWithACtimeThatNoChangeCanLeaveAgain(t *testing.T) {
 	t.Parallel()
 	for name, inode := range map[string]string{"fraction": "256", "whole seconds": "128"} {
 		t.Run(name, func(t *testing.T) {
-			s := serve(t, loopDir(t, 64, "mkfs.ext4", "-q", "-I", inode), Config{}, options{})
+			s := serve(t, loopDir(t, 64, "mkfs.ext4", "-q", "-I", inode), Config{}, options{period: time.Hour})
 			s.write("f", "secret", 0o600)
 			p, h := filepath.Join(s.dir, "f"), s.lookup("f")
 			for n := time.Now().Nanosecond(); n > 3e8; n = time.Now().Nanosecond() { // early in a second
@@ -249,6 +251,8 @@ func TestAVerdictThatAStuckDiscMadeWrongIsAskedForAgain(t *testing.T) {
 func TestTicksDoNotWaitForTheJanitor(t *testing.T) {
 	hold := make(chan struct{})
 	s := serve(t, tmpfsDir(t), Config{}, options{period: 5 * time.Millisecond, fsync: func(int) unix.Errno { <-hold; return 0 }})
+	release := sync.OnceFunc(func() { close(hold) })
+	t.Cleanup(release)
 	s.write("f", "", 0o666)
 	h := s.lookup("f")
 	s.w.do(func(v *View) {
@@ -263,7 +267,82 @@ func TestTicksDoNotWaitForTheJanitor(t *testing.T) {
 	now := s.fs.tick.Load()
 	require.Eventually(t, func() bool { return s.fs.tick.Load() >= now+2 }, 10*time.Second, time.Millisecond)
 	require.EqualValues(t, 1, s.fs.closing.Load(), "the janitor did not wait")
-	close(hold)
+	release()
+}
+
+func TestAVerdictIsGoodForTwoTicks(t *testing.T) {
+	s := serve(t, tmpfsDir(t), Config{}, options{period: time.Hour}) // the test drives it
+	s.write("f", "x", 0o644)
+	h := s.lookup("f")
+	time.Sleep(verdictAge + 20*time.Millisecond)
+	s.w.do(func(v *View) {
+		c := s.root()
+		e, st := v.acquire(&h, useMain)
+		require.Equal(t, vfs.OK, st)
+		defer v.done()
+		has := func(want vfs.Permission) bool {
+			require.Equal(t, vfs.OK, v.stat(e, &v.st))
+			ok := v.has(c, e, &v.st, want)
+			require.Equal(t, ok, v.judged(c, e, want))
+			return ok
+		}
+		asks := func(want vfs.Permission) {
+			require.Equal(t, vfs.OK, v.stat(e, &v.st))
+			granted, st := v.may(c, e, &v.st, want)
+			require.Equal(t, vfs.OK, st)
+			require.Equal(t, want, granted)
+		}
+		asks(mayReadData)
+		require.True(t, has(mayReadData))
+		s.fs.tick.Add(1)
+		require.True(t, has(mayReadData))
+		asks(vfs.MayRead) // a younger one does not make the older one younger
+		s.fs.tick.Add(1)
+		require.False(t, has(mayReadData))
+		require.True(t, has(vfs.MayRead))
+		asks(mayReadData)
+		asks(vfs.MayRead)
+		require.True(t, has(mayReadData|vfs.MayRead), "of one tick")
+		s.fs.tick.Add(1)
+		require.True(t, has(mayReadData|vfs.MayRead))
+	})
+}
+
+// What is asked for again is asked for before the content is read, not after.
+func TestAVerdictThatHasGrownOldDoesNotHaveTheContentReadTwice(t *testing.T) {
+	s := serve(t, tmpfsDir(t), Config{}, options{period: time.Hour})
+	s.write("f", string(make([]byte, 1<<20)), 0o644)
+	h := s.lookup("f")
+	time.Sleep(verdictAge + 20*time.Millisecond)
+	const reads = 20
+	b := make([]byte, 1<<20)
+	once := func(v *View) {
+		s.fs.tick.Add(verdictTicks)
+		n, _, st := v.Read(s.root(), h, 0, b, new(vfs.Attr))
+		require.Equal(t, vfs.OK, st)
+		require.Equal(t, len(b), n)
+	}
+	s.w.do(func(v *View) {
+		once(v)
+		before := bytesRead(t)
+		for range reads {
+			once(v)
+		}
+		require.Less(t, bytesRead(t)-before, int64(reads*len(b)*3/2))
+	})
+}
+
+// bytesRead returns how much the calling thread has read from files, from whatever
+// they are in.
+func bytesRead(t *testing.T) (n int64) {
+	t.Helper()
+	b, err := os.ReadFile("/proc/thread-self/io")
+	if err != nil {
+		t.Skipf("needs the kernel's account of what a thread has read: %v", err)
+	}
+	_, err = fmt.Sscanf(string(b), "rchar: %d", &n)
+	require.NoError(t, err)
+	return n
 }
 
 // A file system that was read-only may be remounted without a trace in its objects.
