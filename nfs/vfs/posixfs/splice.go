@@ -15,8 +15,9 @@ var _ vfs.Splicer = (*View)(nil)
 //
 // On a lane the whole range has to be in the page cache, which cachestat(2)
 // (Linux 6.5) tells for a microsecond: splice(2) would wait for a page that is
-// not. Readahead that is under way counts as cached; the wait for it is short and
-// rare, since the worker that started it has read the same range.
+// not. Pages that are being read from the disc count as cached, and a sequential
+// reader of a cold file always meets some, so that allRead looks whether they are
+// there.
 func (v *View) Splice(c *vfs.Cred, h vfs.Handle, off uint64, n int, p *vfs.Pipe, a *vfs.Attr) (moved int, eof bool, s vfs.Status) {
 	defer v.done()
 	e, fd, s := v.beginRead(&h, a)
@@ -53,7 +54,10 @@ func (v *View) Splice(c *vfs.Cred, h vfs.Handle, off uint64, n int, p *vfs.Pipe,
 		return 0, false, vfs.NotSupp
 	}
 	if v.lane {
-		if s = v.cached(fd, off, n); s != vfs.OK {
+		if s = v.cached(fd, off, n); s == vfs.OK {
+			s = v.allRead(fd, off, n)
+		}
+		if s != vfs.OK {
 			return 0, false, s
 		}
 	}
@@ -119,6 +123,30 @@ func (v *View) cached(fd int, off uint64, n int) vfs.Status {
 	}
 	if pages := (v.csRange.len + pageSize - 1) / pageSize; v.cs.cache < pages {
 		return vfs.Again
+	}
+	return vfs.OK
+}
+
+// readStep is how far apart allRead looks: as much as the kernel reads ahead at a
+// time, unless told otherwise (read_ahead_kb).
+const readStep = 128 << 10
+
+// allRead returns Again when a page in the range, which is cached, is still being
+// read. What is read ahead arrives in order but for rare cases, and all of it must
+// have been asked for before its end was, so that a byte in each step tells.
+func (v *View) allRead(fd int, off uint64, n int) vfs.Status {
+	if v.fs.memory {
+		return vfs.OK
+	}
+	for at := off; n > 0; {
+		step := min(n, readStep)
+		at, n = at+uint64(step), n-step
+		switch got, s := v.preadNow(fd, v.byte1[:], at-1, 0); {
+		case s != vfs.OK:
+			return vfs.Again // whatever it is, a worker will meet it, too
+		case got == 0:
+			return vfs.OK // truncated meanwhile; splice(2) will see
+		}
 	}
 	return vfs.OK
 }

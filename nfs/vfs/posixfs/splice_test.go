@@ -2,11 +2,16 @@ package posixfs
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -173,6 +178,83 @@ func TestSpliceOfAColdRangeIsNotForALane(t *testing.T) {
 	lane()
 	require.Equal(t, vfs.Again, st)
 	require.Empty(t, empty(t, p))
+}
+
+// Pages that are still being read are in the page cache, but splice(2) waits for them.
+func TestSpliceOfARangeThatIsBeingReadIsNotForALane(t *testing.T) {
+	const size = 1 << 20
+	dir := loopDir(t, 64, "mkfs.ext4", "-q", "-b", "4096")
+	s := serve(t, dir, Config{}, options{})
+	p := testPipe(t)
+	s.write("f", strings.Repeat("abcdefgh", size/8), 0o644)
+	h := s.lookup("f")
+	var a vfs.Attr
+	_, _, st := s.splice(p, h, 0, 0, 100_000, &a) // opened, and its access time noted
+	require.Equal(t, vfs.OK, st)
+	empty(t, p)
+	f, err := os.Open(filepath.Join(dir, "f"))
+	require.NoError(t, err)
+	defer func() { _ = f.Close() }()
+	require.NoError(t, f.Sync())
+	lane := func(n int) (st vfs.Status) {
+		var moved int
+		s.l.do(func(v *View) { moved, _, st = v.Splice(s.l.cred(0, 0), h, 0, n, p, &a) })
+		require.Len(t, empty(t, p), moved)
+		return st
+	}
+	if lane(size) == vfs.NotSupp {
+		t.Skip("needs cachestat: Linux 6.5")
+	}
+	require.NoError(t, unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED))
+	slowly(t, dir, size/2, func() error {
+		_, _, errno := unix.Syscall(unix.SYS_READAHEAD, f.Fd(), 0, size)
+		if errno != 0 {
+			return errno
+		}
+		return nil
+	})
+	// How much the kernel has begun to read, and whether the end of it is there.
+	there, missing := uint64(0), false
+	s.l.do(func(v *View) {
+		for there < size && v.cached(int(f.Fd()), there, int(pageSize)) == vfs.OK {
+			there += pageSize
+		}
+		require.NotZero(t, there)
+		_, st := v.preadNow(int(f.Fd()), v.byte1[:], there-1, 0)
+		missing = st == vfs.Again
+	})
+	if !missing {
+		t.Skipf("needs a disc that is slower: all of %d bytes were there", there)
+	}
+	require.Equal(t, vfs.Again, lane(int(there)))
+	require.Eventually(t, func() bool { return lane(int(there)) == vfs.OK }, 30*time.Second, 10*time.Millisecond)
+}
+
+// slowly calls f on a thread of its own, for which the disc of dir reads so many
+// bytes a second.
+func slowly(t *testing.T, dir string, rate int, f func() error) {
+	t.Helper()
+	const top = "/sys/fs/cgroup/blkio/"
+	group := fmt.Sprintf("%sposixfs-%d-%s", top, os.Getpid(), filepath.Base(filepath.Dir(dir)))
+	if err := os.Mkdir(group, 0o755); err != nil {
+		t.Skipf("needs the blkio controller of version 1 control groups: %v", err)
+	}
+	t.Cleanup(func() {
+		require.Eventually(t, func() bool { return unix.Rmdir(group) == nil }, 10*time.Second, 10*time.Millisecond)
+	})
+	var st unix.Stat_t
+	require.NoError(t, unix.Stat(dir, &st))
+	limit := fmt.Sprintf("%d:%d %d", unix.Major(st.Dev), unix.Minor(st.Dev), rate)
+	if err := os.WriteFile(group+"/blkio.throttle.read_bps_device", []byte(limit), 0); err != nil {
+		t.Skipf("needs discs that can be made slow: %v", err)
+	}
+	elsewhere(func() error {
+		runtime.LockOSThread() // for ever: the thread ends with the goroutine
+		if err := os.WriteFile(group+"/tasks", strconv.AppendInt(nil, int64(unix.Gettid()), 10), 0); err != nil {
+			return err
+		}
+		return f()
+	}, t)
 }
 
 func TestSpliceAsksForTheSameRightsAsRead(t *testing.T) {

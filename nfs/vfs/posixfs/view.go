@@ -93,6 +93,7 @@ type View struct {
 	knows        knowledge // of a listing with handles
 
 	usage     unix.Rusage
+	byte1     [1]byte
 	csRange   cachestatRange
 	cs        cachestatResult
 	spliceOff int64
