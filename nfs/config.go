@@ -106,13 +106,17 @@ type Config struct {
 	// ReadPath is how the data of large READs leaves; chosen per connection by
 	// default.
 	ReadPath ReadPath
+	// SpliceFrom is the least READ in bytes whose data is spliced from the page
+	// cache, ZeroCopyFrom the least send in bytes that is made without a copy, where
+	// ReadPath has it so; by default 64 and 32 KiB.
+	SpliceFrom, ZeroCopyFrom int
 	// Spin is how long a lane with nothing to do looks for calls before it sleeps,
 	// at most [SpinMax]; 0 is not at all. It takes a core for that long after each
 	// call, and saves the time that it takes to wake a thread, which on virtual
 	// machines is most of a call's round trip.
 	Spin time.Duration
-	// WritePath is which threads make unstable writes: by default lanes in memory
-	// and workers on discs.
+	// WritePath is which threads make unstable writes: by default lanes, in memory and
+	// where small writes to the disc were quick at the start, otherwise workers.
 	WritePath WritePath
 	// StateDir keeps the handle key, and whatever else must survive a restart.
 	StateDir string
@@ -159,6 +163,11 @@ func (c *Config) settle() error {
 	}
 	if c.Lanes < 1 || c.Lanes > 1024 {
 		return fmt.Errorf("nfs: %d lanes: there can be 1 to 1024", c.Lanes)
+	}
+	for what, n := range map[string]int{"spliced": c.SpliceFrom, "sent without a copy": c.ZeroCopyFrom} {
+		if n < 0 {
+			return fmt.Errorf("nfs: %d bytes: what is %s from there on cannot be negative", n, what)
+		}
 	}
 	if c.Spin < 0 || c.Spin > SpinMax {
 		return fmt.Errorf("nfs: spinning for %v: it can be 0 to %v", c.Spin, SpinMax)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/ringnfs/ringnfs/nfs"
 	"github.com/ringnfs/ringnfs/nfs/transport"
 )
 
@@ -113,4 +114,30 @@ func (s *testServer) left(path transport.ReadPath) {
 		require.NotZero(s.t, all.Spliced)
 		require.Zero(s.t, all.ZeroCopy)
 	}
+}
+
+func TestFromWhichSizeOnDataIsSplicedOrNotCopiedCanBeSet(t *testing.T) {
+	for _, path := range []transport.ReadPath{transport.PathSplice, transport.PathZeroCopy} {
+		t.Run(path.String(), func(t *testing.T) {
+			noLeaks(t)
+			dir := exportDir(t)
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "f"), make([]byte, 64<<10), 0o644))
+			cfg := config(t, dir)
+			cfg.Lanes, cfg.ReadPath = 1, path
+			cfg.SpliceFrom, cfg.ZeroCopyFrom = 16<<10, 16<<10
+			s := start(t, cfg)
+			c, root := s.mount()
+			f := lookup(t, c, root, "f")
+			apart := func() uint64 { l := s.Sent()[0]; return l.Spliced + l.ZeroCopy }
+			ok(t, c.Read(f, 0, 8<<10).Status)
+			require.Zero(t, apart())
+			ok(t, c.Read(f, 0, 16<<10).Status)
+			eventually(t, func() bool { return apart() == 1 }, "one has left by it")
+			s.stop()
+		})
+	}
+	cfg := config(t, exportDir(t))
+	cfg.SpliceFrom = -1
+	_, err := nfs.New(cfg)
+	require.ErrorContains(t, err, "cannot be negative")
 }

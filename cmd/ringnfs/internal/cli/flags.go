@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,9 +35,11 @@ type serveFlags struct {
 	lanes     int
 	memory    size
 	readPath  string
+	splice    size
+	zeroCopy  size
 	spin      time.Duration
 	writePath string
-	io        string
+	io        []string
 	transfer  size
 	stateDir  string
 	logLevel  string
@@ -57,16 +61,19 @@ func (f *serveFlags) register(c *cobra.Command) {
 	fs.IntVar(&f.lanes, "lanes", 0, "`N` threads with a ring each (default: one per core)")
 	fs.Var(&f.memory, "memory", "buffer memory in all, such as 256M or 2GiB (default: by the number of lanes)")
 	fs.StringVar(&f.readPath, "read-path", "auto", "`HOW` the data of large READs leaves: copy, splice, zc (zero-copy), or auto (chosen per connection)")
+	fs.Var(&f.splice, "splice-from", "READs of this size and more are spliced, where --read-path has it so (default 64K)")
+	fs.Var(&f.zeroCopy, "zero-copy-from", "sends of this size and more are made without a copy, where --read-path has it so (default 32K)")
 	fs.DurationVar(&f.spin, "spin", 0, "a lane with nothing to do looks for calls for `TIME`, such as 50us and at most 1ms, before it sleeps: quicker answers, for a core that is never idle")
 	fs.StringVar(&f.writePath, "write-path", "auto", "`HOW` unstable WRITEs are made: worker, inline (by lanes: cheaper by far, but a frozen file system holds them up), or auto (inline where writing is quick)")
-	fs.StringVar(&f.io, "io", "buffered", "`MODE` of large READs and WRITEs: buffered, dontcache or direct (they leave nothing in the page cache), or auto (only streams too large to keep)")
+	fs.StringArrayVar(&f.io, "io", nil, "`MODE` of large READs and WRITEs: buffered, dontcache or direct (they leave nothing in the page cache), or auto (only streams too large to keep); DIR=MODE is for one DIR, repeatable (default buffered)")
 	fs.Var(&f.transfer, "transfer-max", "largest READ and WRITE, at most 4M (default 1M)")
 	fs.StringVar(&f.stateDir, "state-dir", "", "`DIR` for what must survive a restart (default /var/lib/ringnfs as root, otherwise ~/.local/state/ringnfs)")
 	fs.StringSliceVar(&f.without, "without", nil, "do without this io_uring `FEATURE`, repeatable; the banner names those there are")
 	fs.StringVar(&f.logLevel, "log-level", "info", "log this `LEVEL` and those above: debug, info, warn or error")
-	fs.Lookup("memory").DefValue = ""
 	fs.Lookup("spin").DefValue = "0"
-	fs.Lookup("transfer-max").DefValue = ""
+	for _, name := range []string{"memory", "splice-from", "zero-copy-from", "transfer-max"} {
+		fs.Lookup(name).DefValue = ""
+	}
 }
 
 // config is what the flags ask of the server. What has no default of its own
@@ -121,11 +128,22 @@ func (f *serveFlags) config(c *cobra.Command, dirs []string) (nfs.Config, slog.L
 	if f.lanes < 0 {
 		return cfg, level, fmt.Errorf("--lanes %d: say how many, or leave it out for one per core", f.lanes)
 	}
-	if x.IO, err = nfs.ParseIOMode(f.io); err != nil {
-		return cfg, level, fmt.Errorf("--io %q: say buffered, dontcache, direct or auto", f.io)
+	modes, err := parseIO(f.io, dirs)
+	if err != nil {
+		return cfg, level, err
 	}
 	if cfg.ReadPath, err = nfs.ParseReadPath(f.readPath); err != nil {
 		return cfg, level, fmt.Errorf("--read-path %q: say copy, splice, zc or auto", f.readPath)
+	}
+	for _, p := range []struct {
+		flag  string
+		value size
+		to    *int
+	}{{"splice-from", f.splice, &cfg.SpliceFrom}, {"zero-copy-from", f.zeroCopy, &cfg.ZeroCopyFrom}} {
+		if p.value > 1<<30 || p.value == 0 && c.Flags().Changed(p.flag) {
+			return cfg, level, fmt.Errorf("--%s %s: 1 to 1G", p.flag, &p.value)
+		}
+		*p.to = int(p.value)
 	}
 	if f.spin < 0 || f.spin > nfs.SpinMax {
 		return cfg, level, fmt.Errorf("--spin %v: 0 to %v", f.spin, nfs.SpinMax)
@@ -140,11 +158,44 @@ func (f *serveFlags) config(c *cobra.Command, dirs []string) (nfs.Config, slog.L
 	cfg.ReadMax, cfg.WriteMax = uint32(f.transfer), uint32(f.transfer)
 	cfg.Port, cfg.MountPort = f.port, f.mountPort
 	cfg.Lanes, cfg.Memory, cfg.StateDir, cfg.Without = f.lanes, int64(f.memory), f.stateDir, f.without
-	for _, dir := range dirs {
-		x.Dir = dir
+	for i, dir := range dirs {
+		x.Dir, x.IO = dir, modes[i]
 		cfg.Exports = append(cfg.Exports, x)
 	}
 	return cfg, level, nil
+}
+
+// parseIO returns the mode of each directory. Each of texts is a MODE for all of them
+// or DIR=MODE for one, which goes first; of several that say the same, the last counts.
+func parseIO(texts, dirs []string) ([]nfs.IOMode, error) {
+	var all nfs.IOMode
+	own := make(map[string]nfs.IOMode)
+	for _, text := range texts {
+		dir, word, one := "", text, false
+		if i := strings.LastIndexByte(text, '='); i >= 0 {
+			dir, word, one = filepath.Clean(text[:i]), text[i+1:], true
+		}
+		mode, err := nfs.ParseIOMode(word)
+		if err != nil {
+			return nil, fmt.Errorf("--io %q: say buffered, dontcache, direct or auto", text)
+		}
+		if !one {
+			all = mode
+			continue
+		}
+		if !slices.ContainsFunc(dirs, func(d string) bool { return filepath.Clean(d) == dir }) {
+			return nil, fmt.Errorf("--io %q: %s is none of the directories to serve", text, dir)
+		}
+		own[dir] = mode
+	}
+	modes := make([]nfs.IOMode, len(dirs))
+	for i, dir := range dirs {
+		modes[i] = all
+		if mode, ok := own[filepath.Clean(dir)]; ok {
+			modes[i] = mode
+		}
+	}
+	return modes, nil
 }
 
 func parseListen(texts []string) ([]netip.Addr, error) {

@@ -58,6 +58,36 @@ func TestWithoutFlagsRootIsSquashedToNobody(t *testing.T) {
 	assert.Empty(t, cfg.Listen)
 }
 
+func TestEachDirectoryCanHaveAnIOModeOfItsOwn(t *testing.T) {
+	for _, x := range []struct {
+		flags []string
+		modes string
+	}{
+		{nil, "buffered buffered buffered"},
+		{[]string{"--io", "auto"}, "auto auto auto"},
+		{[]string{"--io", "/b/=direct", "--io", "auto"}, "auto direct auto"},
+		{[]string{"--io", "/c=1=dontcache"}, "buffered buffered dontcache"},
+		{[]string{"--io", "/a=direct", "--io", "/a=buffered", "--io", "direct"}, "buffered direct direct"},
+	} {
+		cfg, _, err := configOf(t, strings.Join(append(x.flags, "/a", "/b", "/c=1"), " "))
+		require.NoError(t, err, x.flags)
+		var modes []string
+		for _, e := range cfg.Exports {
+			modes = append(modes, e.IO.String())
+		}
+		assert.Equal(t, x.modes, strings.Join(modes, " "), x.flags)
+	}
+}
+
+func TestThresholdsOfTheReadPathsCanBeSet(t *testing.T) {
+	cfg, _, err := configOf(t, "--splice-from 128K --zero-copy-from 1M /x")
+	require.NoError(t, err)
+	assert.Equal(t, []int{128 << 10, 1 << 20}, []int{cfg.SpliceFrom, cfg.ZeroCopyFrom})
+	cfg, _, err = configOf(t, "/x")
+	require.NoError(t, err)
+	assert.Equal(t, []int{0, 0}, []int{cfg.SpliceFrom, cfg.ZeroCopyFrom})
+}
+
 func TestAWrongCommandLineIsOneLineAndExitCode2(t *testing.T) {
 	for line, says := range map[string]string{
 		"serve":                        "which directory",
@@ -82,6 +112,12 @@ func TestAWrongCommandLineIsOneLineAndExitCode2(t *testing.T) {
 		"serve --transfer-max 8M /x":   "--transfer-max",
 		"serve --transfer-max 5000 /x": "--transfer-max",
 		"serve --io fast /x":           "say buffered, dontcache, direct or auto",
+		"serve --io auto=fast /x":      "say buffered, dontcache, direct or auto",
+		"serve --io /y=auto /x":        "/y is none of the directories to serve",
+		"serve --io =auto /x":          ". is none of the directories to serve",
+		"serve --splice-from 2G /x":    "--splice-from 2 GiB: 1 to 1G",
+		"serve --zero-copy-from 0 /x":  "--zero-copy-from",
+		"serve --zero-copy-from -1 /x": "--zero-copy-from",
 		"serve --log-level loud /x":    "--log-level",
 		"serve --log-level info+3 /x":  "--log-level",
 		"serve --port 2049 --ro=x /x":  "--ro",
@@ -108,7 +144,7 @@ func TestHelpNamesEveryFlagThatScriptsMayUse(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	require.Equal(t, exitOK, Main([]string{"serve", "--help"}, &stdout, &stderr))
 	for _, flag := range []string{"--listen ADDR", "--allow CIDR", "--port PORT", "--mount-port PORT", "--portmap", "--squash", "--anonuid", "--anongid",
-		"--ro", "--io MODE", "--lanes N", "--memory SIZE", "--state-dir DIR", "--log-level", "--version"} {
+		"--ro", "--io MODE", "--splice-from SIZE", "--zero-copy-from SIZE", "--lanes N", "--memory SIZE", "--state-dir DIR", "--log-level", "--version"} {
 		assert.Contains(t, stdout.String(), flag)
 	}
 	assert.Empty(t, stderr.String())
