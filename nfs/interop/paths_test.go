@@ -47,19 +47,22 @@ var least = map[string]string{
 	"TREE": "/usr/include/asm-generic", "REPO": "/usr/include/asm-generic", "FILES": "200", "BIGMB": "16", "FIOMB": "8",
 }
 
+// whole is the workload. fio's job files are for measuring; the step fio verifies.
+func whole() []string {
+	return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return s == "fiojobs" })
+}
+
 // TestWorkloadWithEveryReadPath runs the workload with each way forced in which READ
 // data leaves, on each file system. What a server chooses by itself it is run with in
 // TestWorkload, but for two file systems.
 func TestWorkloadWithEveryReadPath(t *testing.T) {
-	// fio's job files are for measuring; the step fio verifies.
-	steps := slices.DeleteFunc(slices.Clone(all), func(s string) bool { return s == "fiojobs" })
 	for _, path := range []string{"copy", "splice", "zc", "auto"} {
 		var list []setting
 		for _, f := range fileSystems {
 			if path == "auto" && (f.fs == "ext4" || f.fs == "tmpfs") {
 				continue
 			}
-			list = append(list, setting{f.fs, f.fs, path, "--read-path " + path, f.opts, steps})
+			list = append(list, setting{f.fs, f.fs, path, "--read-path " + path, f.opts, whole()})
 		}
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
@@ -69,7 +72,8 @@ func TestWorkloadWithEveryReadPath(t *testing.T) {
 }
 
 // TestWorkloadWithoutKernelFeatures switches off each io_uring feature that the
-// server makes use of, and then everything, where data leaves by itself.
+// server makes use of, and reads by a way that would use it, and then everything, with
+// the whole workload on each file system.
 func TestWorkloadWithoutKernelFeatures(t *testing.T) {
 	// What the server has no use for makes no difference: it goes with the rest.
 	const unused = uring.ReadMultishot | uring.SendVectorized | uring.FixedInstall | uring.Ftruncate | uring.Pipe
@@ -78,20 +82,20 @@ func TestWorkloadWithoutKernelFeatures(t *testing.T) {
 	names := func(f uring.Feature) []string { return strings.Split(f.String(), "+") }
 	lists := map[string][]setting{}
 	i := 0
-	add := func(path, name string, without []string) {
+	add := func(path, name string, steps, without []string) {
 		f := fileSystems[i%len(fileSystems)]
 		i++
 		flags := "--read-path " + path + " --without " + strings.Join(without, ",")
-		lists[path] = append(lists[path], setting{name, f.fs, path, flags, f.opts, readers})
+		lists[path] = append(lists[path], setting{name, f.fs, path, flags, f.opts, steps})
 	}
 	for _, name := range names(ofZeroCopy) {
-		add("zc", name, []string{name})
+		add("zc", name, readers, []string{name})
 	}
 	for k, name := range names(optional &^ unused &^ ofZeroCopy) {
-		add([]string{"splice", "zc"}[k%2], name, []string{name})
+		add([]string{"splice", "zc"}[k%2], name, readers, []string{name})
 	}
 	for _, path := range []string{"zc", "splice", "zc", "splice"} { // each file system
-		add(path, "EVERYTHING-"+fileSystems[i%len(fileSystems)].fs, names(optional))
+		add(path, "EVERYTHING-"+fileSystems[i%len(fileSystems)].fs, whole(), names(optional))
 	}
 	for path, list := range lists {
 		t.Run(path, func(t *testing.T) {
