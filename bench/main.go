@@ -40,6 +40,7 @@ type flags struct {
 	inside  string // directory of a run: this process is in the namespaces
 	missing string
 	asTyped string
+	source  string
 }
 
 func main() {
@@ -57,6 +58,7 @@ func main() {
 	flag.StringVar(&f.inside, "inside", "", "for its own use")
 	flag.StringVar(&f.missing, "missing", "", "for its own use")
 	flag.StringVar(&f.asTyped, "as-typed", "", "for its own use")
+	flag.StringVar(&f.source, "source", "", "for its own use")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -102,6 +104,7 @@ func outside(ctx context.Context, f *flags) (err error) {
 	if err != nil {
 		return err
 	}
+	f.source = commit()
 	f.asTyped = "go run ./bench"
 	for _, a := range os.Args[1:] {
 		f.asTyped += " " + quoted(a)
@@ -119,7 +122,7 @@ func outside(ctx context.Context, f *flags) (err error) {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, self, append(os.Args[1:len(os.Args):len(os.Args)],
-		"-inside", run, "-missing", strings.Join(lost, "\n"), "-as-typed", f.asTyped)...)
+		"-inside", run, "-missing", strings.Join(lost, "\n"), "-as-typed", f.asTyped, "-source", f.source)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = time.Minute
@@ -130,6 +133,21 @@ func outside(ctx context.Context, f *flags) (err error) {
 		return fmt.Errorf("the run failed: %w", err)
 	}
 	return nil
+}
+
+// commit names what the tree is built from, as far as git can tell. Results that lie
+// there already, and documents, make no difference to it.
+func commit() string {
+	head, err := exec.Command("git", "rev-parse", "--short=12", "HEAD").Output()
+	if err != nil {
+		return ""
+	}
+	name := "commit " + strings.TrimSpace(string(head))
+	changed, err := exec.Command("git", "status", "--porcelain", "--", ".", ":!docs", ":!bench/results").Output()
+	if err != nil || len(changed) > 0 {
+		name += " and changes"
+	}
+	return name
 }
 
 // quoted is a word as a shell wants it.
@@ -160,7 +178,7 @@ func measure(ctx context.Context, f *flags) error {
 func measureWith(ctx context.Context, f *flags, missing map[string]string, private bool) error {
 	cfg := suite.Config{
 		Programs: filepath.Join(f.inside, "programs"), Missing: missing, Disk: filepath.Join(f.inside, "disk"),
-		Rounds: f.rounds, Time: seconds(f.seconds), Warmup: seconds(f.warmup), Command: strings.TrimSpace(f.asTyped), Log: os.Stdout,
+		Rounds: f.rounds, Time: seconds(f.seconds), Warmup: seconds(f.warmup), Command: f.asTyped, Source: f.source, Log: os.Stdout,
 	}
 	if err := os.MkdirAll(cfg.Disk, 0o755); err != nil {
 		return err

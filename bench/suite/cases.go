@@ -1,6 +1,8 @@
 package suite
 
 import (
+	"slices"
+
 	"github.com/ringnfs/ringnfs/bench/peers"
 	"github.com/ringnfs/ringnfs/bench/report"
 )
@@ -82,8 +84,9 @@ func Cases() []Case {
 	add("read-4k-rand", 1, 16, onDisk, everybody, small...)
 	add("read-4k-rand", 8, 8, onDisk, everybody, append(small[:2:2], atLeast(report.OpsPerSecond, "ganesha", 5))...)
 	for _, x := range [][2]int{{1, 8}, {4, 4}} {
-		add("read-1m-seq", x[0], x[1], onDisk, everybody,
+		add("read-1m-seq", x[0], x[1], onDisk, append(slices.Clone(everybody), "floor-reno"),
 			atMost(report.CPUPerGiB, "floor", 1.1), atLeast(report.GiBPerSecond, "floor", 1),
+			atMost(report.CPUPerGiB, "floor-reno", 1.1), atLeast(report.GiBPerSecond, "floor-reno", 1),
 			atMost(report.CPUPerGiB, "ganesha", 0.6), atLeast(report.GiBPerSecond, "ganesha", 1))
 	}
 	add("read-64k-rand", 4, 4, onDisk, everybody)

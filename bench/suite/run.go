@@ -33,6 +33,7 @@ type Config struct {
 	Only     *regexp.Regexp // names of cases; nil for all
 	Servers  []string       // names of variants; nil for all
 	Command  string         // for the report
+	Source   string         // of ringnfs, for the report: the commit
 	Log      io.Writer      // a line for each measurement
 }
 
@@ -74,6 +75,9 @@ func Run(ctx context.Context, cfg Config) (_ *report.Report, err error) {
 			"all data is in the page cache; WRITEs overwrite and are UNSTABLE; before each run what the run before has written goes to the disc",
 			"ringnfs is optimised with a profile of loads like these, which the source has (go build uses it by itself); the floor is built by gcc -O2, go-nfs by go build, nfs-ganesha is Debian's",
 		},
+	}
+	if cfg.Source != "" {
+		s.rep.Notes = append(s.rep.Notes, "ringnfs is built from "+cfg.Source)
 	}
 	defer func() { err = errors.Join(err, s.stop()) }()
 	cases := s.cases()
