@@ -91,6 +91,7 @@ var ackScenes = []scene{
 			sent, ack := span(t, f, "sent_p50"), span(t, f, "ack_p50")
 			t.Logf("the send takes %v (p99 %v), its notification comes after %v (p10 %v, p99 %v)", sent, f["sent_p99"], ack, f["ack_p10"], f["ack_p99"])
 			assert.Greater(t, span(t, f, "ack_p10"), 40*time.Millisecond)
+			assert.Less(t, ack, 150*time.Millisecond, "that is not one round trip")
 			assert.Greater(t, ack, 5*sent)
 		},
 	},

@@ -230,6 +230,56 @@ func TestSpliceOfARangeThatIsBeingReadIsNotForALane(t *testing.T) {
 	require.Eventually(t, func() bool { return lane(int(there)) == vfs.OK }, 30*time.Second, 10*time.Millisecond)
 }
 
+// Whoever reads a file from its beginning finds what comes next read already, by
+// either way.
+func TestTheKernelReadsAheadOfASequentialReader(t *testing.T) {
+	const size, piece = 4 << 20, 128 << 10
+	for _, way := range []string{"read", "splice"} {
+		t.Run(way, func(t *testing.T) {
+			dir := loopDir(t, 64, "mkfs.ext4", "-q", "-b", "4096")
+			s := serve(t, dir, Config{}, options{})
+			p := testPipe(t)
+			s.write("f", strings.Repeat("abcdefgh", size/8), 0o644)
+			h := s.lookup("f")
+			f, err := os.Open(filepath.Join(dir, "f"))
+			require.NoError(t, err)
+			defer func() { _ = f.Close() }()
+			var a vfs.Attr
+			b := make([]byte, piece)
+			get := func(off uint64) {
+				var n int
+				var st vfs.Status
+				s.w.do(func(v *View) {
+					if way == "read" {
+						n, _, st = v.Read(s.root(), h, off, b, &a)
+					} else {
+						n, _, st = v.Splice(s.root(), h, off, piece, p, &a)
+					}
+				})
+				require.Equal(t, vfs.OK, st)
+				require.Equal(t, piece, n)
+				empty(t, p)
+			}
+			get(0)
+			require.NoError(t, f.Sync())
+			require.NoError(t, unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED))
+			state := func(off uint64) (st vfs.Status) {
+				s.w.do(func(v *View) { st = v.cached(int(f.Fd()), off, int(pageSize)) })
+				return st
+			}
+			if state(0) == vfs.NotSupp {
+				t.Skip("needs cachestat: Linux 6.5")
+			}
+			require.Equal(t, vfs.Again, state(0))
+			for off := uint64(0); off < 8*piece; off += piece {
+				get(off)
+			}
+			require.Equal(t, vfs.OK, state(8*piece), "nothing is read ahead")
+			require.Equal(t, vfs.Again, state(size-pageSize), "all of it is")
+		})
+	}
+}
+
 // slowly calls f on a thread of its own, for which the disc of dir reads so many
 // bytes a second.
 func slowly(t *testing.T, dir string, rate int, f func() error) {
