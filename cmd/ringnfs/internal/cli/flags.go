@@ -65,7 +65,7 @@ func (f *serveFlags) register(c *cobra.Command) {
 	fs.Var(&f.zeroCopy, "zero-copy-from", "sends of this size and more are made without a copy, where --read-path has it so (default 32K)")
 	fs.DurationVar(&f.spin, "spin", 0, "a lane with nothing to do looks for calls for `TIME`, such as 50us and at most 1ms, before it sleeps: quicker answers, for a core that is never idle")
 	fs.StringVar(&f.writePath, "write-path", "auto", "`HOW` unstable WRITEs are made: worker, inline (by lanes: cheaper by far, but a frozen file system holds them up), or auto (inline where writing is quick)")
-	fs.StringArrayVar(&f.io, "io", nil, "`MODE` of large READs and WRITEs: buffered, dontcache or direct (they leave nothing in the page cache), or auto (only streams too large to keep); DIR=MODE is for one DIR, repeatable (default buffered)")
+	fs.StringArrayVar(&f.io, "io", nil, "`MODE` of large READs and WRITEs: buffered, dontcache or direct (they leave nothing in the page cache), or auto (only streams too large to keep); DIR=MODE is for one DIR and counts more, repeatable (default buffered)")
 	fs.Var(&f.transfer, "transfer-max", "largest READ and WRITE, at most 4M (default 1M)")
 	fs.StringVar(&f.stateDir, "state-dir", "", "`DIR` for what must survive a restart (default /var/lib/ringnfs as root, otherwise ~/.local/state/ringnfs)")
 	fs.StringSliceVar(&f.without, "without", nil, "do without this io_uring `FEATURE`, repeatable; the banner names those there are")
@@ -166,14 +166,14 @@ func (f *serveFlags) config(c *cobra.Command, dirs []string) (nfs.Config, slog.L
 }
 
 // parseIO returns the mode of each directory. Each of texts is a MODE for all of them
-// or DIR=MODE for one, which goes first; of several that say the same, the last counts.
+// or DIR=MODE for one, which counts more; of several for the same, the last counts.
 func parseIO(texts, dirs []string) ([]nfs.IOMode, error) {
 	var all nfs.IOMode
 	own := make(map[string]nfs.IOMode)
 	for _, text := range texts {
 		dir, word, one := "", text, false
 		if i := strings.LastIndexByte(text, '='); i >= 0 {
-			dir, word, one = filepath.Clean(text[:i]), text[i+1:], true
+			dir, word, one = text[:i], text[i+1:], true
 		}
 		mode, err := nfs.ParseIOMode(word)
 		if err != nil {
@@ -183,19 +183,27 @@ func parseIO(texts, dirs []string) ([]nfs.IOMode, error) {
 			all = mode
 			continue
 		}
-		if !slices.ContainsFunc(dirs, func(d string) bool { return filepath.Clean(d) == dir }) {
-			return nil, fmt.Errorf("--io %q: %s is none of the directories to serve", text, dir)
+		if dir == "" || !slices.ContainsFunc(dirs, func(d string) bool { return absolute(d) == absolute(dir) }) {
+			return nil, fmt.Errorf("--io %q: %q is none of the directories to serve", text, dir)
 		}
-		own[dir] = mode
+		own[absolute(dir)] = mode
 	}
 	modes := make([]nfs.IOMode, len(dirs))
 	for i, dir := range dirs {
 		modes[i] = all
-		if mode, ok := own[filepath.Clean(dir)]; ok {
+		if mode, ok := own[absolute(dir)]; ok {
 			modes[i] = mode
 		}
 	}
 	return modes, nil
+}
+
+// absolute is the path of a directory from the root, to compare it by.
+func absolute(dir string) string {
+	if abs, err := filepath.Abs(dir); err == nil {
+		return abs
+	}
+	return filepath.Clean(dir) // there is no working directory any more
 }
 
 func parseListen(texts []string) ([]netip.Addr, error) {

@@ -66,6 +66,7 @@ func TestEachDirectoryCanHaveAnIOModeOfItsOwn(t *testing.T) {
 		{nil, "buffered buffered buffered"},
 		{[]string{"--io", "auto"}, "auto auto auto"},
 		{[]string{"--io", "/b/=direct", "--io", "auto"}, "auto direct auto"},
+		{[]string{"--io", "/x/../b=direct"}, "buffered direct buffered"},
 		{[]string{"--io", "/c=1=dontcache"}, "buffered buffered dontcache"},
 		{[]string{"--io", "/a=direct", "--io", "/a=buffered", "--io", "direct"}, "buffered direct direct"},
 	} {
@@ -113,8 +114,8 @@ func TestAWrongCommandLineIsOneLineAndExitCode2(t *testing.T) {
 		"serve --transfer-max 5000 /x": "--transfer-max",
 		"serve --io fast /x":           "say buffered, dontcache, direct or auto",
 		"serve --io auto=fast /x":      "say buffered, dontcache, direct or auto",
-		"serve --io /y=auto /x":        "/y is none of the directories to serve",
-		"serve --io =auto /x":          ". is none of the directories to serve",
+		"serve --io /y=auto /x":        `"/y" is none of the directories to serve`,
+		"serve --io =auto .":           `"" is none of the directories to serve`,
 		"serve --splice-from 2G /x":    "--splice-from 2 GiB: 1 to 1G",
 		"serve --zero-copy-from 0 /x":  "--zero-copy-from",
 		"serve --zero-copy-from -1 /x": "--zero-copy-from",
