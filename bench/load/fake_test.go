@@ -2,8 +2,10 @@ package load
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -12,6 +14,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
 )
@@ -136,6 +139,47 @@ func TestLargeDataIsDiscardedAndStillCounted(t *testing.T) {
 	s.opts.FileSize = 1 << 20
 	res := runSome(t, s, Job{Workload: Workload{Kind: "read", Size: size}, Conns: 1, Depth: 4})
 	require.Equal(t, res.Ops*size, res.Bytes)
+}
+
+// What is not to be verified never comes into the client's memory.
+func TestDiscardedDataIsNotCopied(t *testing.T) {
+	const size = 1 << 20
+	for _, discards := range []bool{true, false} {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		nc, err := net.Dial("tcp", ln.Addr().String())
+		require.NoError(t, err)
+		server, err := ln.Accept()
+		require.NoError(t, errors.Join(err, ln.Close()))
+		f, err := nc.(*net.TCPConn).File()
+		require.NoError(t, errors.Join(err, nc.Close()))
+		require.NoError(t, unix.SetNonblock(int(f.Fd()), true))
+		c := newConn(int(f.Fd()), 0, 1, time.Now(), credential(0, 0), false, discards)
+		s := &c.slots[0]
+		s.task = nullTask{}
+		s.begin(procNull)
+		s.busy, c.free = true, c.free[:0]
+		sent := make(chan error, 1)
+		go func() {
+			_, err := server.Write(rpctest.Record(append(header(s.xid), bytes.Repeat([]byte{0x55}, size)...)))
+			sent <- err
+		}()
+		total := 0
+		for end := time.Now().Add(20 * time.Second); total == 0; {
+			require.True(t, time.Now().Before(end))
+			_, err := c.receive(func(_ *conn, _ *slot, _ []byte, n int) error { total = n; return nil })
+			require.NoError(t, err)
+		}
+		require.Equal(t, size, total)
+		require.NoError(t, <-sent)
+		seen := bytes.Count(c.buf, []byte{0x55})
+		if discards { // but for the head and what is too little for a call of its own
+			require.Less(t, seen, discardLeast+4+headMax)
+		} else {
+			require.Greater(t, seen, discardLeast+4+headMax, "the test sees nothing")
+		}
+		require.NoError(t, errors.Join(f.Close(), server.Close()))
+	}
 }
 
 func TestShortDataIsAnError(t *testing.T) {
