@@ -32,22 +32,27 @@ func (v *View) slot(c *vfs.Cred, e *entry) *verdict {
 	return &v.verdicts[x>>32&uint64(len(v.verdicts)-1)]
 }
 
+// of reports whether d is about c and e.
+func (d *verdict) of(c *vfs.Cred, e *entry) bool { return d.entry == e.id && d.cred == c }
+
+// good reports whether d is about c and e and not too old.
+func (v *View) good(d *verdict, c *vfs.Cred, e *entry) bool {
+	return d.of(c, e) && v.fs.tick.Load()-d.asked < verdictTicks
+}
+
 // judged reports whether c is remembered to have all of want on e, if that has not
 // changed since.
 func (v *View) judged(c *vfs.Cred, e *entry, want vfs.Permission) bool {
 	d := v.slot(c, e)
-	return d.entry == e.id && d.cred == c && d.granted&want == want && v.good(d)
+	return d.granted&want == want && v.good(d, c, e)
 }
-
-// good reports whether d is not too old.
-func (v *View) good(d *verdict) bool { return v.fs.tick.Load()-d.asked < verdictTicks }
 
 // recall returns the remembered verdict on want. ok is false when there is none
 // for the object as st shows it. What is refused may have been refused for a reason
 // that leaves the ctime as it is (EROFS), so that only ACCESS takes a remembered no.
 func (v *View) recall(c *vfs.Cred, e *entry, st *unix.Statx_t, want vfs.Permission) (granted vfs.Permission, ok bool) {
 	d := v.slot(c, e)
-	if d.entry == e.id && d.cred == c && d.known&want == want && d.ctime == st.Ctime && v.good(d) {
+	if d.known&want == want && d.ctime == st.Ctime && v.good(d, c, e) {
 		return d.granted & want, true
 	}
 	return 0, false
@@ -65,6 +70,11 @@ func (v *View) may(c *vfs.Cred, e *entry, st *unix.Statx_t, want vfs.Permission)
 	if v.has(c, e, st, want) {
 		return want, vfs.OK
 	}
+	return v.decide(c, e, st, want)
+}
+
+// decide is may without what is remembered.
+func (v *View) decide(c *vfs.Cred, e *entry, st *unix.Statx_t, want vfs.Permission) (granted vfs.Permission, s vfs.Status) {
 	// Before the first question: what is old enough now is so for all of them.
 	d := verdict{entry: e.id, cred: c, ctime: st.Ctime, asked: v.fs.tick.Load(), known: want}
 	old := ctimeAge(st, time.Now()) >= verdictAge
@@ -200,7 +210,7 @@ const verdictTicks = 2
 // clock says nothing about that.
 func (v *View) remember(c *vfs.Cred, e *entry, x *verdict, old bool) {
 	d := v.slot(c, e)
-	same := d.entry == e.id && d.cred == c
+	same := d.of(c, e)
 	switch {
 	case !old || v.fs.foreign:
 		if same {

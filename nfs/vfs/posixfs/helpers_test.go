@@ -71,16 +71,23 @@ func loopDir(t *testing.T, size int64, mkfs string, args ...string) string {
 		dir = t.TempDir()
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	mnt, err := mountImage(t, dir, size, "loop", mkfs, args...)
+	if err != nil {
+		t.Skipf("needs loop mounts of %s: %v", mkfs, err)
+	}
+	return mnt
+}
+
+// mountImage makes a file system of size MiB in a file in dir and mounts it there.
+func mountImage(t *testing.T, dir string, size int64, options, mkfs string, args ...string) (mnt string, err error) {
+	t.Helper()
 	img, mnt := filepath.Join(dir, "img"), filepath.Join(dir, "mnt")
 	require.NoError(t, os.Mkdir(mnt, 0o755))
-	f, err := os.Create(img)
-	require.NoError(t, err)
-	require.NoError(t, f.Truncate(size<<20))
-	require.NoError(t, f.Close())
+	require.NoError(t, os.WriteFile(img, nil, 0o600))
+	require.NoError(t, os.Truncate(img, size<<20))
 	run(t, mkfs, append(args, img)...)
-	out, err := exec.Command("mount", "-o", "loop", img, mnt).CombinedOutput()
-	if err != nil {
-		t.Skipf("needs loop mounts of %s: %s", mkfs, strings.TrimSpace(string(out)))
+	if out, err := exec.Command("mount", "-o", options, img, mnt).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, strings.TrimSpace(string(out)))
 	}
 	t.Cleanup(func() {
 		if out, err := exec.Command("umount", mnt).CombinedOutput(); err != nil {
@@ -89,7 +96,7 @@ func loopDir(t *testing.T, size int64, mkfs string, args ...string) string {
 		}
 	})
 	require.NoError(t, os.Chmod(mnt, 0o755))
-	return mnt
+	return mnt, nil
 }
 
 // stuckDir makes a file system of size MiB on one that can be frozen: then it is
@@ -99,14 +106,9 @@ func stuckDir(t *testing.T, size int64, option, mkfs string, args ...string) (ou
 	if _, err := exec.LookPath(mkfs); err != nil {
 		t.Skipf("needs %s: %v", mkfs, err)
 	}
-	outer, dir = loopDir(t, 128+size, "mkfs.ext4", "-q", "-b", "4096"), t.TempDir()
-	img := filepath.Join(outer, "img")
-	require.NoError(t, os.WriteFile(img, nil, 0o600))
-	require.NoError(t, os.Truncate(img, size<<20))
-	run(t, mkfs, append(args, img)...)
-	run(t, "mount", "-o", "loop,"+option, img, dir)
-	t.Cleanup(func() { run(t, "umount", dir) })
-	require.NoError(t, os.Chmod(dir, 0o755))
+	outer = loopDir(t, 128+size, "mkfs.ext4", "-q", "-b", "4096")
+	dir, err := mountImage(t, outer, size, "loop,"+option, mkfs, args...)
+	require.NoError(t, err)
 	return outer, dir
 }
 

@@ -52,7 +52,7 @@ func (v *View) lookup(c *vfs.Cred, de *entry, name []byte, e *vfs.Entry) vfs.Sta
 	if v.th.Current != c {
 		switch ok := v.has(c, de, &v.st, vfs.MayExec); {
 		case !ok && v.fs.switches:
-			if granted, s := v.may(c, de, &v.st, vfs.MayExec); s != vfs.OK || granted == 0 {
+			if granted, s := v.decide(c, de, &v.st, vfs.MayExec); s != vfs.OK || granted == 0 {
 				return refused(s)
 			}
 		case ok && !v.as(nil):

@@ -32,13 +32,13 @@ func (v *View) Access(c *vfs.Cred, h vfs.Handle, want vfs.Permission, a *vfs.Att
 	if s := v.stat(e, &v.st); s != vfs.OK {
 		return 0, s
 	}
-	granted, known := vfs.Permission(0), true
+	granted := vfs.Permission(0)
 	if want &= kernelBits; want != 0 {
-		granted, known = v.recall(c, e, &v.st, want)
-	}
-	if !known {
-		if granted, s = v.may(c, e, &v.st, want); s != vfs.OK {
-			return 0, s
+		var known bool
+		if granted, known = v.recall(c, e, &v.st, want); !known {
+			if granted, s = v.decide(c, e, &v.st, want); s != vfs.OK {
+				return 0, s
+			}
 		}
 	}
 	v.fs.fill(a, &v.st)

@@ -169,7 +169,11 @@ func (f *serveFlags) config(c *cobra.Command, dirs []string) (nfs.Config, slog.L
 // or DIR=MODE for one, which counts more; of several for the same, the last counts.
 func parseIO(texts, dirs []string) ([]nfs.IOMode, error) {
 	var all nfs.IOMode
-	own := make(map[string]nfs.IOMode)
+	own := make(map[string]nfs.IOMode) // by path
+	paths := make([]string, len(dirs))
+	for i, dir := range dirs {
+		paths[i] = absolute(dir)
+	}
 	for _, text := range texts {
 		dir, word, one := "", text, false
 		if i := strings.LastIndexByte(text, '='); i >= 0 {
@@ -183,15 +187,15 @@ func parseIO(texts, dirs []string) ([]nfs.IOMode, error) {
 			all = mode
 			continue
 		}
-		if dir == "" || !slices.ContainsFunc(dirs, func(d string) bool { return absolute(d) == absolute(dir) }) {
+		if dir == "" || !slices.Contains(paths, absolute(dir)) {
 			return nil, fmt.Errorf("--io %q: %q is none of the directories to serve", text, dir)
 		}
 		own[absolute(dir)] = mode
 	}
 	modes := make([]nfs.IOMode, len(dirs))
-	for i, dir := range dirs {
+	for i, path := range paths {
 		modes[i] = all
-		if mode, ok := own[absolute(dir)]; ok {
+		if mode, ok := own[path]; ok {
 			modes[i] = mode
 		}
 	}
