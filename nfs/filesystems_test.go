@@ -66,6 +66,17 @@ func mounted(t *testing.T, mkfs []string) string {
 	return at
 }
 
+// memoryDir returns a directory on a tmpfs, which needs no rights.
+func memoryDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "nfs")
+	if err != nil {
+		t.Skipf("needs a tmpfs on /dev/shm: %v", err)
+	}
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	return dir
+}
+
 // onEveryPath runs f with a server for each way in which the data of READs leaves,
 // on each file system, and holds at the end that it has left in that way and that
 // nothing is kept.
@@ -123,11 +134,7 @@ func TestFromWhichSizeOnDataIsSplicedOrNotCopiedCanBeSet(t *testing.T) {
 			if path == transport.PathSplice && os.Geteuid() != 0 {
 				t.Skip("needs root: other users share a quota of memory in pipes")
 			}
-			dir, err := os.MkdirTemp("/dev/shm", "ringnfs") // splices on all kernels
-			if err != nil {
-				t.Skipf("needs a tmpfs on /dev/shm: %v", err)
-			}
-			t.Cleanup(func() { _ = os.RemoveAll(dir) })
+			dir := memoryDir(t) // splices on all kernels
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "f"), make([]byte, 64<<10), 0o644))
 			cfg := config(t, dir)
 			cfg.Lanes, cfg.ReadPath = 1, path

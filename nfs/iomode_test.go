@@ -73,14 +73,10 @@ func TestEveryIOModeServesWhatClientsWrite(t *testing.T) {
 func TestAnIOModeThatAnExportCannotHaveEndsTheStart(t *testing.T) {
 	noLeaks(t)
 	needRing(t)
-	dir, err := os.MkdirTemp("/dev/shm", "nfs")
-	if err != nil {
-		t.Skipf("needs a tmpfs on /dev/shm: %v", err)
-	}
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	dir := memoryDir(t)
 	cfg := config(t, exportDir(t))
 	cfg.Exports = append(cfg.Exports, nfs.Export{Dir: dir, IO: nfs.IODirect})
-	_, err = nfs.New(cfg)
+	_, err := nfs.New(cfg)
 	require.ErrorContains(t, err, "I/O mode direct")
 	require.ErrorContains(t, err, dir)
 	require.NotContains(t, err.Error(), "\n")
