@@ -9,16 +9,26 @@ BENCH_SECONDS ?= 3
 BENCH_ROUNDS ?= 5
 BENCH_ONLY ?=
 PATHS ?=
+PREFIX ?= /usr/local
+DESTDIR ?=
 LINT := bin/golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help build test deps race checks fuzz lint generate bench paths pgo microbench check soak
+.PHONY: help build install test deps race checks fuzz lint generate bench paths pgo microbench check soak
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 build: ## build bin/ringnfs
 	$(GO) build -o bin/ringnfs ./cmd/ringnfs
+
+install: build ## install bin/ringnfs, its manual pages and completions below PREFIX (/usr/local)
+	install -D -m 755 bin/ringnfs $(DESTDIR)$(PREFIX)/bin/ringnfs
+	bin/ringnfs man $(DESTDIR)$(PREFIX)/share/man/man1
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	bin/ringnfs completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/ringnfs
+	bin/ringnfs completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_ringnfs
+	bin/ringnfs completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/ringnfs.fish
 
 test: ## install what the tests need, and run them all: what CI does
 	@.ci/deps
@@ -27,10 +37,10 @@ test: ## install what the tests need, and run them all: what CI does
 deps: ## install what the tests need, and nothing else
 	@.ci/deps
 
-race: ## run the tests under the race detector
+race: ## run the tests under the race detector, with the assertions of uring/checks
 	@.ci/test race
 
-checks: ## run the tests with the assertions of uring/checks
+checks: ## run the tests with the assertions alone
 	@.ci/test checks
 
 fuzz: ## fuzz every target for FUZZTIME (10s)
@@ -60,6 +70,7 @@ microbench: ## run the Go benchmarks
 check: ## before a commit: build, vet, lint, and the tests that need no other program
 	@.ci/test vet unit lint
 
-soak: ## run the tests COUNT (20) times over, in random order, race detector and assertions on
-	$(GO) test -race -tags checks -shuffle on -count $(COUNT) -timeout 4h ./...
-	RINGNFS_REQUIRE=1 $(GO) test -tags interop -count $(COUNT) -timeout 8h ./nfs/interop -run 'Restart|Idle'
+soak: ## run the tests COUNT (20) times in random order with all checks, and the full matrix of workloads
+	RINGNFS_MATRIX=full $(GO) test -race -tags checks -shuffle on -count $(COUNT) -timeout 4h ./...
+	RINGNFS_REQUIRE=1 RINGNFS_MATRIX=full $(GO) test -tags interop -count $(COUNT) -timeout 8h ./nfs/interop -run 'Restart|Idle'
+	RINGNFS_REQUIRE=1 RINGNFS_MATRIX=full $(GO) test -tags interop -timeout 8h ./nfs/interop -run 'Workload|Lists'

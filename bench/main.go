@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/ringnfs/ringnfs/bench/peers"
+	"github.com/ringnfs/ringnfs/bench/report"
 	"github.com/ringnfs/ringnfs/bench/suite"
 )
 
@@ -41,6 +42,7 @@ type flags struct {
 	missing string
 	asTyped string
 	source  string
+	render  bool
 }
 
 func main() {
@@ -55,15 +57,24 @@ func main() {
 	flag.StringVar(&f.out, "out", "bench/results", "directory for the results")
 	flag.StringVar(&f.dir, "dir", "", "directory to serve files from (default: a temporary one)")
 	flag.BoolVar(&f.here, "here", false, "make no namespaces, also as root")
+	flag.BoolVar(&f.render, "render", false, "measure nothing: write .md and .html of the results FILE.json... anew")
 	flag.StringVar(&f.inside, "inside", "", "for its own use")
 	flag.StringVar(&f.missing, "missing", "", "for its own use")
 	flag.StringVar(&f.asTyped, "as-typed", "", "for its own use")
 	flag.StringVar(&f.source, "source", "", "for its own use")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ending := []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT}
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		ending = append(ending, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ending...)
 	defer stop()
+	// That nobody reads what it says any more (tee has ended) must not leave servers and files.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	err := errors.New("it takes flags only")
 	switch {
+	case f.render:
+		err = render(flag.Args())
 	case flag.NArg() > 0:
 	case f.inside != "":
 		err = measure(ctx, &f)
@@ -74,6 +85,24 @@ func main() {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+// render writes the pages of results that are there.
+func render(names []string) error {
+	for _, name := range names {
+		base, ok := strings.CutSuffix(name, ".json")
+		if !ok {
+			return fmt.Errorf("%s: give the .json file of a result", name)
+		}
+		rep, err := report.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(rep.WriteMarkdownFile(base+".md"), rep.WriteHTMLFile(base+".html")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // outside builds the programs, makes the directory of the run, and measures, in

@@ -16,6 +16,8 @@ type Buffer struct {
 	index uint16
 	// next is how much of a provided buffer the kernel has filled so far.
 	next int
+	// account is whom a slab is charged to, nil for nobody.
+	account *Account
 	// kernel is true while the kernel may still write to a provided buffer.
 	kernel bool
 }

@@ -23,7 +23,8 @@
 // # Running dry
 //
 // A [Group] without free buffers makes receives end with ENOBUFS. They are armed
-// again when buffers come back ([Group.Available] tells), not by a timer. A
+// again when buffers come back ([Group.Available] tells), not by a timer. The last ones
+// are the owner's to give out ([Group.Take]), and [Scraps] never run out. A
 // slab pool that is empty returns nil and calls nobody: the owner keeps a queue
 // of its own and serves it when a Buffer is released.
 //

@@ -29,6 +29,9 @@ type GroupConfig struct {
 	// are kept back, the one that was released last on top: a server that keeps up
 	// goes round in a few buffers, which stay in the processor's cache.
 	Window int
+	// Floor is how many buffers the kernel is never given by Publish: they are for
+	// Take, by which an owner decides who has the last ones.
+	Floor int
 }
 
 // PageSize is what sizes are multiples of, in bytes.
@@ -66,6 +69,13 @@ func NewGroup(cfg GroupConfig) (*Group, error) {
 	}
 	if cfg.Window <= 0 || cfg.Window > cfg.Count {
 		cfg.Window = cfg.Count
+	}
+	if cfg.Floor < 0 || cfg.Floor >= cfg.Count {
+		return nil, fmt.Errorf(
+			"bufring: %d of %d receive buffers kept back: the kernel needs one at least",
+			cfg.Floor,
+			cfg.Count,
+		)
 	}
 	m, err := uring.Map(cfg.Count * cfg.Size)
 	if err != nil {
@@ -130,7 +140,7 @@ func (g *Group) Consume(dst []Segment, id uring.BufferID, n int, more bool) ([]S
 // Publish shows the kernel the buffers that have come back since the last call,
 // and as many of those that are kept back as the window wants.
 func (g *Group) Publish() {
-	for n := len(g.spare); n > 0 && g.free < g.cfg.Window; n-- {
+	for n := len(g.spare); n > g.cfg.Floor && g.free < g.cfg.Window; n-- {
 		b := &g.bufs[g.spare[n-1]]
 		g.spare = g.spare[:n-1]
 		g.provide(b)
@@ -141,12 +151,31 @@ func (g *Group) Publish() {
 	}
 }
 
+// Take returns a buffer that the kernel does not have, with one holder, the caller, who
+// may write to it. It returns nil when there is none.
+func (g *Group) Take() *Buffer {
+	n := len(g.spare)
+	if n == 0 {
+		return nil
+	}
+	b := &g.bufs[g.spare[n-1]]
+	g.spare = g.spare[:n-1]
+	b.refs = 1
+	return b
+}
+
+// Spare reports whether Take would return a buffer.
+func (g *Group) Spare() bool { return len(g.spare) > 0 }
+
 // Available returns how many buffers are free: the kernel has them, or will have
 // them when it has used up others.
 func (g *Group) Available() int { return g.free + len(g.spare) }
 
 // Provided returns how many buffers the kernel may fill before the next Publish.
 func (g *Group) Provided() int { return g.free }
+
+// Open reports whether the kernel has buffers, or has them after the next Publish.
+func (g *Group) Open() bool { return g.free > 0 || len(g.spare) > g.cfg.Floor }
 
 // Count returns the number of buffers.
 func (g *Group) Count() int { return len(g.bufs) }
@@ -184,7 +213,7 @@ func (g *Group) put(b *Buffer) {
 		return
 	}
 	b.poison()
-	if g.free < g.cfg.Window {
+	if g.free < g.cfg.Window && len(g.spare) >= g.cfg.Floor {
 		g.provide(b)
 	} else {
 		g.spare = append(g.spare, b.index)

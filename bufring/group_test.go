@@ -105,6 +105,75 @@ func TestWindowKeepsTheKernelInTheBuffersUsedLast(t *testing.T) {
 	require.NoError(t, g.Close())
 }
 
+func TestTheLastBuffersAreGivenOutByTheOwnerAlone(t *testing.T) {
+	g, err := bufring.NewGroup(bufring.GroupConfig{Count: 8, Size: 4096, Window: 2, Floor: 3})
+	require.NoError(t, err)
+	p := &bufringtest.Provider{}
+	g.Fill(p)
+	var held []bufring.Segment
+	for n := range 5 {
+		require.True(t, g.Open())
+		_, id, ok := p.Next()
+		require.True(t, ok, "%d", n)
+		segs, err := g.Consume(nil, id, 1, false)
+		require.NoError(t, err)
+		held = append(held, segs...)
+		g.Publish()
+	}
+	require.Zero(t, p.Ready())
+	require.False(t, g.Open())
+	require.Equal(t, 3, g.Available())
+	var taken []*bufring.Buffer
+	for range 3 {
+		require.True(t, g.Spare())
+		taken = append(taken, g.Take())
+	}
+	require.False(t, g.Spare())
+	require.Nil(t, g.Take())
+	for i := range 3 { // they come back first
+		held[i].Release()
+		g.Publish()
+		require.Zero(t, p.Ready())
+	}
+	held[3].Release()
+	require.True(t, g.Open())
+	g.Publish()
+	require.Equal(t, 1, p.Ready())
+	held[4].Release()
+	for _, b := range taken {
+		b.Release()
+	}
+	g.Publish()
+	require.Equal(t, 2, p.Ready())
+	bufringtest.NoneHeld(t, g)
+	require.NoError(t, g.Close())
+
+	_, err = bufring.NewGroup(bufring.GroupConfig{Count: 2, Size: 4096, Floor: 2})
+	require.ErrorContains(t, err, "the kernel needs one")
+}
+
+func TestScrapsAreUsedAgainAndNeverRunOut(t *testing.T) {
+	var s bufring.Scraps
+	var held []*bufring.Buffer
+	for range 100 {
+		b := s.Take()
+		require.Len(t, b.Bytes(), bufring.ScrapSize)
+		require.False(t, b.Provided())
+		held = append(held, b)
+	}
+	require.Equal(t, 100, s.Outstanding())
+	require.Error(t, s.Close())
+	last := held[99]
+	for _, b := range held {
+		b.Release()
+	}
+	require.Zero(t, s.Outstanding())
+	b := s.Take()
+	require.NotSame(t, last, b, "only some are kept")
+	b.Release()
+	require.NoError(t, s.Close())
+}
+
 func TestBundleCoversTheBuffersThatFollow(t *testing.T) {
 	g, p := newGroup(t, 4, 4096, false)
 	var first uring.BufferID
@@ -147,7 +216,15 @@ func TestAnyOrderOfReleaseBringsAllBuffersBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const size = 4096
 		incremental := rapid.Bool().Draw(t, "incremental")
-		g, err := bufring.NewGroup(bufring.GroupConfig{Count: 8, Size: size, Incremental: incremental, Window: rapid.IntRange(1, 8).Draw(t, "window")})
+		g, err := bufring.NewGroup(
+			bufring.GroupConfig{
+				Count:       8,
+				Size:        size,
+				Incremental: incremental,
+				Window:      rapid.IntRange(1, 8).Draw(t, "window"),
+				Floor:       rapid.IntRange(0, 7).Draw(t, "floor"),
+			},
+		)
 		require.NoError(t, err)
 		p := &bufringtest.Provider{}
 		g.Fill(p)
@@ -167,8 +244,16 @@ func TestAnyOrderOfReleaseBringsAllBuffersBack(t *testing.T) {
 				held = append(held[:i], held[i+1:]...)
 				continue
 			}
+			if rapid.IntRange(0, 5).Draw(t, "take") == 0 {
+				if b := g.Take(); b != nil {
+					require.True(t, b.Sole())
+					held = append(held, bufring.Segment{Data: b.Bytes(), Owner: b})
+				}
+				continue
+			}
 			if !cur.ok {
 				if cur.mem, cur.id, cur.ok = p.Next(); !cur.ok {
+					require.False(t, g.Open())
 					require.Positive(t, len(held), "no buffer is left although none is held")
 					continue
 				}

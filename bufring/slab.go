@@ -192,6 +192,8 @@ func (p *slabPool) grow() bool {
 
 func (p *slabPool) put(b *Buffer) {
 	b.poison()
+	b.account.charge(p.class, -1)
+	b.account = nil
 	p.free = append(p.free, b)
 	if p.owner.Returned != nil {
 		p.owner.Returned(p.class)

@@ -5,15 +5,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/syscalls"
 	"github.com/ringnfs/ringnfs/nfs/transport"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs"
@@ -23,13 +22,15 @@ import (
 // Export is a directory to serve. It may lie in another one, but where that is on the
 // same file system it cannot refuse what the outer one grants: New fails then.
 type Export struct {
-	// Dir is the directory. Clients mount it by its absolute path.
+	// Dir is the directory. Clients mount it by its absolute path. It must be given:
+	// the current directory is ".".
 	Dir string
-	// FS serves another back end under the name Dir instead of the directory.
-	// The Server takes it over.
+	// FS serves another back end instead of the directory, under the name Dir, which
+	// is an absolute path then. The Server takes it over, and holds it to package
+	// vfs: a call in which it breaks its contract, or panics, fails and is logged.
 	FS       vfs.FS
 	ReadOnly bool
-	Squash   export.Squash
+	Squash   Squash
 	// AnonUID and AnonGID are who squashed callers become; 0 means 65534.
 	AnonUID, AnonGID uint32
 	// IO is what large READs and WRITEs leave behind in the page cache; everything,
@@ -38,7 +39,24 @@ type Export struct {
 	IO IOMode
 	// Allow lists the clients that may use the export; empty means this machine.
 	Allow []netip.Prefix
+	// Insecure serves clients on other machines whatever port they call from. By default
+	// it must be one below 1024, which only root can use there; without that, any user
+	// of such a machine can be any user here, but for those that are squashed.
+	Insecure bool
 }
+
+// Squash says which callers lose their identity.
+type Squash = export.Squash
+
+// The ways to squash.
+const (
+	SquashRoot = export.SquashRoot
+	SquashNone = export.SquashNone
+	SquashAll  = export.SquashAll
+)
+
+// ParseSquash reads root, none or all.
+func ParseSquash(word string) (Squash, error) { return export.ParseSquash(word) }
 
 // IOMode is what large READs and WRITEs leave behind in the page cache.
 type IOMode = posixfs.IOMode
@@ -57,11 +75,26 @@ func ParseIOMode(word string) (IOMode, error) { return posixfs.ParseIOMode(word)
 // ReadPath is how the data of large READs leaves.
 type ReadPath = transport.ReadPath
 
+// The ways of the data.
+const (
+	ReadAuto     = transport.PathAuto
+	ReadCopy     = transport.PathCopy
+	ReadSplice   = transport.PathSplice
+	ReadZeroCopy = transport.PathZeroCopy
+)
+
 // ParseReadPath reads copy, splice, zc or auto.
 func ParseReadPath(word string) (ReadPath, error) { return transport.ParseReadPath(word) }
 
 // WritePath is which threads make unstable writes.
 type WritePath = posixfs.WritePath
+
+// The ways to write.
+const (
+	WriteAuto   = posixfs.WriteAuto
+	WriteWorker = posixfs.WriteWorker
+	WriteInline = posixfs.WriteInline
+)
 
 // ParseWritePath reads auto, worker or inline.
 func ParseWritePath(word string) (WritePath, error) { return posixfs.ParseWritePath(word) }
@@ -85,7 +118,7 @@ const PortmapPort = 111
 type Config struct {
 	Exports []Export
 	// Listen are the addresses to listen on; by default 127.0.0.1 and, where
-	// there is one, ::1.
+	// there is one, ::1. With :: and no address of IPv4 it is 0.0.0.0, too.
 	Listen []netip.Addr
 	// Port is where NFS and MOUNT answer; 0 takes any that is free.
 	Port int
@@ -97,7 +130,8 @@ type Config struct {
 	// Workers is the number of threads for calls that may sleep; by default 32.
 	Workers int
 	// Memory bounds what all lanes together use for receiving and sending, in
-	// bytes; by default MemoryDefault, or what Lanes need at least if that is
+	// bytes (a reserve lane has 16 to 32 MiB beside it, which it uses only while no other
+	// moves); by default MemoryDefault, or what Lanes need at least if that is
 	// more. Pages count only once they have been used.
 	Memory int64
 	// ReadMax and WriteMax are the largest READ and WRITE in bytes: 1 MiB by
@@ -118,9 +152,19 @@ type Config struct {
 	// WritePath is which threads make unstable writes: by default lanes, in memory and
 	// where small writes to the disc were quick at the start, otherwise workers.
 	WritePath WritePath
+	// TrustLocal lets every process of this machine act as any user, but for those that
+	// are squashed. By default the kernel is asked whose its socket is: root's may act as
+	// anybody, another user's as that user with his groups, or as nobody. A server that
+	// is not root's then serves root and its own user alone.
+	TrustLocal bool
 	// StateDir keeps the handle key, and whatever else must survive a restart.
 	StateDir string
-	Log      *slog.Logger
+	// Log is where the server tells what happens to it; by default [slog.Default]. Its
+	// handler may block: lines wait for it in a goroutine, a thousand of them at most, and
+	// Serve gives the last ones a second. Enabled is called at once, and must not block.
+	// slog.New(slog.DiscardHandler) is for those who want to hear nothing, not even
+	// that a back end panicked.
+	Log *slog.Logger
 	// Without names io_uring features to do without, in the kernel's spelling.
 	Without []string
 }
@@ -138,25 +182,27 @@ const (
 // settle checks c and fills the defaults in.
 func (c *Config) settle() error {
 	if len(c.Exports) == 0 {
-		return errors.New("nfs: nothing to export")
+		return errors.New("nfs: nothing to export: Exports needs a directory at least")
 	}
-	// The caller's list stays as it is: it may be what the next server is made of.
-	c.Exports = slices.Clone(c.Exports)
-	for i := range c.Exports {
-		x := &c.Exports[i]
-		dir, err := filepath.Abs(x.Dir)
-		if err != nil {
-			return fmt.Errorf("nfs: export %s: %w", x.Dir, err)
-		}
-		x.Dir = dir
+	if err := c.settleExports(); err != nil {
+		return err
+	}
+	if err := c.settleListen(); err != nil {
+		return err
 	}
 	if c.StateDir == "" {
-		return errors.New("nfs: no state directory: handles would not survive a restart")
+		return errors.New("nfs: no StateDir: give a directory of the server's own, where the key of the file handles outlives a restart")
 	}
 	for what, port := range map[string]int{"port": c.Port, "mount port": c.MountPort} {
 		if port < 0 || port > 65535 {
 			return fmt.Errorf("nfs: %s %d: ports are 0 to 65535", what, port)
 		}
+	}
+	if c.Port != 0 && c.MountPort == c.Port {
+		c.MountPort = 0 // together, as if it had not been said
+	}
+	if err := c.settleModes(); err != nil {
+		return err
 	}
 	if c.Lanes == 0 {
 		c.Lanes = runtime.NumCPU()
@@ -198,7 +244,7 @@ func (c *Config) settle() error {
 		}
 	}
 	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
+		c.Log = slog.Default()
 	}
 	_, err := c.without()
 	return err
@@ -209,15 +255,42 @@ func (c *Config) transfer() int { return int(max(c.ReadMax, c.WriteMax)) }
 
 // laneLeast is the least memory of one lane: four of the largest records to
 // receive, and a few of each size of slab to send.
-func laneLeast(transfer int) int64 {
-	return int64(max(4*transfer, 8<<20) + max(24<<20, 8*transfer))
-}
+func laneLeast(transfer int) int64 { return int64(receiveLeast(transfer) + max(24<<20, 8*transfer)) }
+
+func receiveLeast(transfer int) int { return max(4*transfer, 8<<20) }
+
+// reserveReceive and reserveSend are what the reserve lane has, beside Config.Memory:
+// it serves connections only while the others do not move, a little of everything will
+// do, and until then it uses hardly any of it.
+func reserveReceive(transfer int) int { return max(16<<20, 8*transfer) }
+
+func reserveSend(transfer int) int { return max(12<<20, 8<<20+2*transfer) }
 
 // receiveShare returns how a lane's memory is divided.
 func (c *Config) receiveShare() (receive, send int) {
 	lane := c.Memory / int64(c.Lanes)
-	receive = max(int(lane/4), max(4*c.transfer(), 8<<20))
+	receive = max(int(lane/4), receiveLeast(c.transfer()))
 	return receive, int(lane) - receive
+}
+
+// FeatureNames are the names that Config.Without takes, in the kernel's spelling.
+func FeatureNames() []string { return strings.Split(uring.AllFeatures.String(), "+") }
+
+// settleReadPath does without pipes where a filter refuses what they need.
+func (c *Config) settleReadPath() error {
+	for name, nr := range map[string]uintptr{"splice": unix.SYS_SPLICE, "pipe2": unix.SYS_PIPE2, "ioctl": unix.SYS_IOCTL} {
+		if !syscalls.Refused(nr) {
+			continue
+		}
+		switch c.ReadPath {
+		case transport.PathSplice:
+			return fmt.Errorf("nfs: the read path splice needs the system call %s, which is refused: %s; or take another read path", name, syscalls.Remedy(false))
+		case transport.PathAuto:
+			c.ReadPath = transport.PathCopy
+		default: // does without pipes
+		}
+	}
+	return nil
 }
 
 // without turns the names of features into the set of them.

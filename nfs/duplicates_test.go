@@ -1,10 +1,14 @@
 package nfs_test
 
 import (
+	"encoding/binary"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -108,7 +112,7 @@ func TestARetransmissionOnANewConnectionGetsTheFirstAnswer(t *testing.T) {
 				r := again.Start(ch.proc, ch.args()).Reply()
 				require.Equal(t, reply, r, "byte for byte")
 				require.Equal(t, names, c.Names(root), "done once")
-				again.Close()
+				again.Reset()
 			}
 			// On the same connection too, and by another caller's side not at all.
 			twice := s.dial()
@@ -129,17 +133,18 @@ func TestARetransmissionOnANewConnectionGetsTheFirstAnswer(t *testing.T) {
 func TestAFailureIsRetransmittedAsWell(t *testing.T) {
 	s, _ := serveDir(t)
 	c, root := s.mount()
-	x := c.XID(nfstest.NewXID())
+	x := s.dial().XID(nfstest.NewXID())
 	reply := x.Start(nfstest.Remove, &nfs3.REMOVE3args{Object: nfstest.At(root, "file")}).Reply()
 	require.Equal(t, nfs3.NFS3ERR_NOENT, statusOf(t, nfstest.Remove, reply.Results))
+	x.Reset()
 	put(t, c, root, "file", nil)
 	again := x.On(s.dial()).Start(nfstest.Remove, &nfs3.REMOVE3args{Object: nfstest.At(root, "file")}).Reply()
 	require.Equal(t, reply, again)
 	require.Equal(t, []string{"file"}, c.Names(root))
 }
 
-// The retransmission comes while the first call is still being carried out, on
-// connections of which one is gone by then.
+// The retransmissions come while the first call is still being carried out, by the
+// same connection, or by another one when that is gone.
 func TestARetransmissionWaitsForItsTwin(t *testing.T) {
 	s, f := serveFaulty(t)
 	c, root := s.mount()
@@ -150,31 +155,140 @@ func TestARetransmissionWaitsForItsTwin(t *testing.T) {
 		rule := f.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.Mkdir}, Threads: faultfs.WorkerOnly, Gate: gate})
 		before := f.Count(faultfs.Mkdir)
 		xid := nfstest.NewXID()
-		args := &nfs3.MKDIR3args{Where: nfstest.At(root, name)}
-		first := s.dial().XID(xid)
-		pending := []*nfstest.Pending{first.Start(nfstest.Mkdir, args)}
+		call := rpctest.NewCall(xid, nfs3.Number, 3, nfstest.Mkdir, nfstest.Bytes(t, &nfs3.MKDIR3args{Where: nfstest.At(root, name)})).As(rpctest.Sys(0, 0))
+		from := dialRaw(t, s)
+		from.send(call)
 		<-gate.Entered()
-		if !firstLives {
-			first.Reset()
-			pending = nil
+		n := 20
+		if firstLives {
+			n++ // the first is answered as well
+		} else {
+			from.reset()
+			from = dialRaw(t, s)
 		}
-		for range 4 {
-			again := s.dial()
-			pending = append(pending, again.XID(xid).Start(nfstest.Mkdir, args))
-			again.Null() // so the call before it has been received
+		for range 20 {
+			from.send(call)
 		}
+		null := rpctest.NewCall(xid+1, nfs3.Number, 3, 0, nil)
+		from.send(null)
+		require.Equal(t, xid+1, binary.BigEndian.Uint32(from.receive()), "the calls before it have been received")
 		gate.Open()
-		var replies []rpctest.Reply
-		for _, p := range pending {
-			replies = append(replies, p.Reply())
+		first := from.receive()
+		for range n - 1 {
+			require.Equal(t, first, from.receive())
 		}
-		for _, r := range replies {
-			require.Equal(t, replies[0], r)
-			ok(t, statusOf(t, nfstest.Mkdir, r.Results))
-		}
+		r, err := rpctest.ParseReply(first)
+		require.NoError(t, err)
+		ok(t, statusOf(t, nfstest.Mkdir, r.Results))
 		require.Equal(t, before+1, f.Count(faultfs.Mkdir), "carried out once")
 		require.Contains(t, c.Names(root), name)
 		rule.Remove()
+	}
+}
+
+// rawConn is a connection by which a test sends the same call several times.
+type rawConn struct {
+	t  testing.TB
+	nc net.Conn
+}
+
+func dialRaw(t testing.TB, s *testServer) *rawConn {
+	t.Helper()
+	nc, err := net.Dial("tcp", s.addr())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = nc.Close() })
+	require.NoError(t, nc.SetDeadline(time.Now().Add(2*time.Minute)))
+	return &rawConn{t, nc}
+}
+
+func (r *rawConn) send(c rpctest.Call) {
+	r.t.Helper()
+	_, err := r.nc.Write(c.Record())
+	require.NoError(r.t, err)
+}
+
+// receive reads one reply, of one fragment.
+func (r *rawConn) receive() []byte {
+	r.t.Helper()
+	var h [4]byte
+	_, err := io.ReadFull(r.nc, h[:])
+	require.NoError(r.t, err)
+	b := make([]byte, binary.BigEndian.Uint32(h[:])&^(1<<31))
+	_, err = io.ReadFull(r.nc, b)
+	require.NoError(r.t, err)
+	return b
+}
+
+func (r *rawConn) reset() {
+	r.t.Helper()
+	require.NoError(r.t, r.nc.(*net.TCPConn).SetLinger(0))
+	require.NoError(r.t, r.nc.Close())
+}
+
+// A directory is a lock: whoever has made it has it. Clients behind one address, and
+// programs on one machine, choose their transaction ids without each other.
+func TestOfManyWhoMakeADirectoryOnlyOneHasIt(t *testing.T) {
+	s, _ := serveDir(t)
+	_, root := s.mount()
+	for round := range 5 {
+		var pending []*nfstest.Pending
+		for range 4 {
+			pending = append(pending, s.dial().XID(1).Start(nfstest.Mkdir, &nfs3.MKDIR3args{Where: nfstest.At(root, fmt.Sprint("lock ", round))}))
+		}
+		got := map[nfs3.Nfsstat3]int{}
+		for _, p := range pending {
+			got[statusOf(t, nfstest.Mkdir, p.Reply().Results)]++
+		}
+		require.Equal(t, map[nfs3.Nfsstat3]int{nfs3.NFS3_OK: 1, nfs3.NFS3ERR_EXIST: 3}, got)
+	}
+}
+
+// A program that is started for each call begins each time with the same
+// transaction id.
+func TestAProgramForEachCallMayNumberItsCallsFromOne(t *testing.T) {
+	s, _ := serveDir(t)
+	c, root := s.mount()
+	program := func(f func(c *nfstest.Client) nfs3.Nfsstat3) nfs3.Nfsstat3 {
+		one := s.dial()
+		defer one.Close()
+		return f(one.XID(1))
+	}
+	made := func(c *nfstest.Client) nfs3.Nfsstat3 { return c.Mkdir(root, "d", nfs3.Sattr3{}).Status }
+	removed := func(c *nfstest.Client) nfs3.Nfsstat3 { return c.Rmdir(root, "d").Status }
+	for range 20 {
+		ok(t, program(made))
+		require.Equal(t, []string{"d"}, c.Names(root))
+		require.Equal(t, nfs3.NFS3ERR_EXIST, program(made))
+		ok(t, program(removed))
+		require.Empty(t, c.Names(root))
+		require.Equal(t, nfs3.NFS3ERR_NOENT, program(removed))
+	}
+}
+
+// What a caller shows for itself is compared as a whole: machine, groups and stamp.
+func TestCallersThatDifferInAnythingAreToldApart(t *testing.T) {
+	s, _ := serveDir(t)
+	_, root := s.mount()
+	creds := []rpctest.Opaque{rpctest.Sys(0, 0), rpctest.Sys(0, 0, 7), rpctest.Sys(0, 0, 8), rpctest.Sys(0, 0, 7, 8)}
+	other := rpctest.Sys(0, 0)
+	other.Body = append([]byte{}, other.Body...)
+	other.Body[3]++ // the stamp
+	creds = append(creds, other)
+	machine := rpctest.Sys(0, 0)
+	machine.Body = append([]byte{}, machine.Body...)
+	machine.Body[8] = 'C'
+	creds = append(creds, machine)
+	xid := nfstest.NewXID()
+	for i, cred := range creds {
+		for range 2 { // a retransmission after a break is found all the same
+			c := s.dial().With(cred).XID(xid)
+			want := nfs3.NFS3ERR_EXIST
+			if i == 0 {
+				want = nfs3.NFS3_OK
+			}
+			require.Equal(t, want, c.Mkdir(root, "d", nfs3.Sattr3{}).Status, "credential %d", i)
+			c.Reset()
+		}
 	}
 }
 
@@ -187,8 +301,14 @@ func TestDifferentCallsWithTheSameXIDAreToldApart(t *testing.T) {
 	long := strings.Repeat("n", 250)
 	put(t, c, root, long+"1", []byte("content"))
 	xid := nfstest.NewXID()
+	// broken is a call by a connection that breaks.
+	broken := func(f func(c *nfstest.Client) nfs3.Nfsstat3) nfs3.Nfsstat3 {
+		one := s.dial()
+		defer one.Reset()
+		return f(one.XID(xid))
+	}
 	rename := func(from, to string) nfs3.Nfsstat3 {
-		return s.dial().XID(xid).Rename(root, long+from, root, long+to).Status
+		return broken(func(c *nfstest.Client) nfs3.Nfsstat3 { return c.Rename(root, long+from, root, long+to).Status })
 	}
 	ok(t, rename("1", "2"))
 	require.Equal(t, nfs3.NFS3ERR_NOENT, rename("1", "3"), "another target")
@@ -197,7 +317,9 @@ func TestDifferentCallsWithTheSameXIDAreToldApart(t *testing.T) {
 	ok(t, c.Remove(root, long+"2").Status)
 
 	target := strings.Repeat("t", 4000)
-	link := func(to string) nfs3.Nfsstat3 { return s.dial().XID(xid).Symlink(root, "link", target+to).Status }
+	link := func(to string) nfs3.Nfsstat3 {
+		return broken(func(c *nfstest.Client) nfs3.Nfsstat3 { return c.Symlink(root, "link", target+to).Status })
+	}
 	ok(t, link("1"))
 	require.Equal(t, nfs3.NFS3ERR_EXIST, link("2"), "another target")
 	ok(t, link("1"), "the first one again")
@@ -205,9 +327,10 @@ func TestDifferentCallsWithTheSameXIDAreToldApart(t *testing.T) {
 
 	d := mkdir(t, c, root, "dir", 0o755)
 	ok(t, c.Setattr(d, nfstest.Owner(alice, alice), nil).Status)
-	ok(t, s.dial().As(alice, alice).XID(xid).Mkdir(d, "sub", nfs3.Sattr3{}).Status)
+	asAlice := func(c *nfstest.Client) nfs3.Nfsstat3 { return c.As(alice, alice).Mkdir(d, "sub", nfs3.Sattr3{}).Status }
+	ok(t, broken(asAlice))
 	require.Equal(t, nfs3.NFS3ERR_EXIST, s.dial().XID(xid).Mkdir(d, "sub", nfs3.Sattr3{}).Status, "root")
 	require.Contains(t, []nfs3.Nfsstat3{nfs3.NFS3ERR_EXIST, nfs3.NFS3ERR_ACCES},
 		s.dial().As(bob, bob).XID(xid).Mkdir(d, "sub", nfs3.Sattr3{}).Status, "another user")
-	ok(t, s.dial().As(alice, alice).XID(xid).Mkdir(d, "sub", nfs3.Sattr3{}).Status, "the first one again")
+	ok(t, broken(asAlice), "the first one again")
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/mount"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
+	"github.com/ringnfs/ringnfs/nfs/vfs/disktest"
 )
 
 // yard is an export with its surroundings: outside/secret beside it.
@@ -118,7 +119,7 @@ func TestMountsInsideAnExportAreNotEntered(t *testing.T) {
 	place := func(source, name, fs string, flags uintptr) {
 		at := filepath.Join(dir, name)
 		require.NoError(t, unix.Mount(source, at, fs, flags, ""))
-		t.Cleanup(func() { require.NoError(t, unix.Unmount(at, 0)) })
+		disktest.UnmountAtEnd(t, at)
 	}
 	check := func(s *testServer) {
 		c, root := s.mount()
@@ -160,7 +161,7 @@ func TestTmpfsIsServed(t *testing.T) {
 	noLeaks(t)
 	dir := exportDir(t)
 	require.NoError(t, unix.Mount("tmpfs", dir, "tmpfs", 0, "size=4m,mode=777"))
-	t.Cleanup(func() { require.NoError(t, unix.Unmount(dir, 0)) })
+	disktest.UnmountAtEnd(t, dir)
 	s := start(t, config(t, dir))
 	c, root := s.mount()
 	f := put(t, c, root, "file", []byte("content"))

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/nfsacl"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
 	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
@@ -137,7 +138,11 @@ func TestOtherVersionsAndProgramsAreTold(t *testing.T) {
 	r = c.Raw(mount.MOUNT_PROGRAM, 4, 0, nil)
 	require.EqualValues(t, rpctest.ProgMismatch, r.Accept)
 	require.Equal(t, []uint32{1, 3}, []uint32{r.Low, r.High})
-	require.EqualValues(t, rpctest.ProgUnavail, c.Raw(100227, 3, 0, nil).Accept, "NFS_ACL is not served")
+	r = c.Raw(nfsacl.NFS_ACL_PROGRAM, 3, 0, nil)
+	require.EqualValues(t, rpctest.Success, r.Accept, "on the port of NFS")
+	r = c.Raw(nfsacl.NFS_ACL_PROGRAM, 2, 0, nil)
+	require.EqualValues(t, rpctest.ProgMismatch, r.Accept)
+	require.Equal(t, []uint32{3, 3}, []uint32{r.Low, r.High})
 	require.EqualValues(t, rpctest.ProgUnavail, c.Raw(100021, 4, 0, nil).Accept, "NLM is not served")
 	require.EqualValues(t, rpctest.ProcUnavail, c.Raw(nfs3.Number, 3, nfstest.Procedures, nil).Accept)
 	require.EqualValues(t, rpctest.ProcUnavail, c.Raw(nfs3.Number, 3, 1<<32-1, nil).Accept)

@@ -85,8 +85,18 @@ func config(t testing.TB, dir string) nfs.Config {
 		Lanes:    2,
 		Workers:  8,
 		Memory:   80 << 20,
-		StateDir: t.TempDir(),
+		StateDir: keyDir(t),
 	}
+}
+
+// keyDir returns a directory that only its owner may write to, whatever the umask.
+func keyDir(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	for d := dir; d != "/" && d != os.TempDir(); d = filepath.Dir(d) {
+		require.NoError(t, os.Chmod(d, 0o755))
+	}
+	return dir
 }
 
 // start serves until the test ends or until stop or kill.
@@ -129,7 +139,7 @@ func (s *testServer) stop() {
 		return
 	}
 	s.ended = true
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	require.NoError(s.t, s.Drain(ctx), "something is outstanding")
 	require.NoError(s.t, <-s.served)

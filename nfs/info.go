@@ -3,6 +3,10 @@ package nfs
 import (
 	"net/netip"
 	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/syscalls"
 )
 
 // Feature is an io_uring feature and what became of it.
@@ -27,6 +31,13 @@ type Info struct {
 	Memory      int64
 	ReadMax     uint32
 	WriteMax    uint32
+	// ReadOnlyMounts are the Dirs of the exports that are mounted read-only on this
+	// machine: clients cannot change anything there, whatever the Export says.
+	ReadOnlyMounts []string
+	// ActsForOthers is whether callers are served with their own rights. Otherwise each of
+	// them has those of the process, and of this machine's users only root and that of the
+	// process are served.
+	ActsForOthers bool
 	// Notes say what the exports have to do without, and why.
 	Notes []string
 }
@@ -37,11 +48,14 @@ func (s *Server) Info() Info {
 		Kernel: s.kernel, Features: s.features, Addrs: s.cfg.Listen,
 		Port: s.cfg.Port, MountPort: s.cfg.MountPort, PortmapWhy: s.sockets.why,
 		Exports: s.cfg.Exports, Lanes: s.cfg.Lanes, Memory: s.cfg.Memory,
-		ReadMax: s.cfg.ReadMax, WriteMax: s.cfg.WriteMax,
+		ReadMax: s.cfg.ReadMax, WriteMax: s.cfg.WriteMax, ReadOnlyMounts: s.readOnly,
+		ActsForOthers: !s.origins.alone,
 	}
 	if len(s.sockets.portmap) > 0 {
 		i.PortmapPort = PortmapPort
 	}
+	i.Notes = syscalls.Notes()
+	i.Notes = slices.Concat(i.Notes, s.notes)
 	for _, x := range s.cfg.Exports {
 		fs, ok := x.FS.(interface {
 			Features() (kind string, without []string)
@@ -57,4 +71,15 @@ func (s *Server) Info() Info {
 		}
 	}
 	return i
+}
+
+// mountedReadOnly reports whether nothing can be changed in dir for how it is mounted.
+func mountedReadOnly(dir string) bool {
+	fd, err := unix.Open(dir, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false // gone meanwhile
+	}
+	defer func() { _ = unix.Close(fd) }()
+	var st unix.Statfs_t
+	return unix.Fstatfs(fd, &st) == nil && st.Flags&unix.ST_RDONLY != 0
 }

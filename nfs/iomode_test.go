@@ -11,12 +11,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringnfs/ringnfs/nfs"
+	"github.com/ringnfs/ringnfs/nfs/nfstest/again"
 	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
 )
 
 func TestEveryIOModeServesWhatClientsWrite(t *testing.T) {
-	for _, mode := range []nfs.IOMode{nfs.IOBuffered, nfs.IODontCache, nfs.IODirect, nfs.IOAuto} {
-		for _, path := range []string{"copy", "splice"} {
+	for i, mode := range []nfs.IOMode{nfs.IOBuffered, nfs.IODontCache, nfs.IODirect, nfs.IOAuto} {
+		for j, path := range []string{"copy", "splice"} {
+			if again.Now() && i%2 != j {
+				continue // each mode and each path once
+			}
 			t.Run(mode.String()+" "+path, func(t *testing.T) {
 				noLeaks(t)
 				dir := exportDir(t)

@@ -47,7 +47,7 @@ func TestWhatCannotBeServedLeavesNothingOpen(t *testing.T) {
 		says   string
 	}{
 		"nothing":         {func(c *nfs.Config) { c.Exports = nil }, "nothing to export"},
-		"no state":        {func(c *nfs.Config) { c.StateDir = "" }, "state"},
+		"no state":        {func(c *nfs.Config) { c.StateDir = "" }, "StateDir"},
 		"state in a file": {func(c *nfs.Config) { c.StateDir = file }, file},
 		"damaged key": {func(c *nfs.Config) {
 			entries, err := os.ReadDir(running.cfg.StateDir)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -48,25 +49,25 @@ func (s *sockets) bind(cfg *Config) (err error) {
 		cfg.Listen = defaultAddrs()
 	}
 	together := cfg.MountPort == 0
-	if s.nfs, cfg.Port, err = bindPort("NFS", cfg.Listen, cfg.Port, []int{unix.SOCK_STREAM}, bindPatience); err != nil {
+	if s.nfs, cfg.Port, err = s.bindPort("NFS", cfg.Listen, cfg.Port, []int{unix.SOCK_STREAM}, bindPatience); err != nil {
 		return err
 	}
 	if together {
 		cfg.MountPort = cfg.Port
 		// MOUNT by UDP is a courtesy to old clients: not worth failing for.
 		var busy error
-		s.mount, _, busy = bindPort("MOUNT", cfg.Listen, cfg.MountPort, []int{unix.SOCK_DGRAM}, 0)
+		s.mount, _, busy = s.bindPort("MOUNT", cfg.Listen, cfg.MountPort, []int{unix.SOCK_DGRAM}, 0)
 		if busy != nil {
 			cfg.Log.Warn("MOUNT answers by TCP only", "error", busy)
 		}
-	} else if s.mount, cfg.MountPort, err = bindPort("MOUNT", cfg.Listen, cfg.MountPort, []int{unix.SOCK_STREAM, unix.SOCK_DGRAM}, bindPatience); err != nil {
+	} else if s.mount, cfg.MountPort, err = s.bindPort("MOUNT", cfg.Listen, cfg.MountPort, []int{unix.SOCK_STREAM, unix.SOCK_DGRAM}, bindPatience); err != nil {
 		return err
 	}
 	if cfg.Portmap == PortmapOff {
 		s.why = "switched off"
 		return nil
 	}
-	if s.portmap, _, err = bindPort("portmap", cfg.Listen, PortmapPort, []int{unix.SOCK_STREAM, unix.SOCK_DGRAM}, 4*bindPause); err != nil {
+	if s.portmap, _, err = s.bindPort("portmap", cfg.Listen, PortmapPort, []int{unix.SOCK_STREAM, unix.SOCK_DGRAM}, 4*bindPause); err != nil {
 		if cfg.Portmap == PortmapOn {
 			return err
 		}
@@ -78,22 +79,33 @@ func (s *sockets) bind(cfg *Config) (err error) {
 // defaultAddrs are the loopback addresses that this machine has.
 func defaultAddrs() []netip.Addr {
 	addrs := []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}
-	six := netip.IPv6Loopback()
-	if fd, _, err := open(netip.AddrPortFrom(six, 0), unix.SOCK_DGRAM); err == nil {
-		_ = unix.Close(fd)
+	if six := netip.IPv6Loopback(); canBind(six) {
 		addrs = append(addrs, six)
 	}
 	return addrs
 }
 
+// canBind reports whether this machine has the address.
+func canBind(a netip.Addr) bool {
+	fd, _, err := open(netip.AddrPortFrom(a, 0), unix.SOCK_DGRAM)
+	if err != nil {
+		return false
+	}
+	_ = unix.Close(fd)
+	return true
+}
+
 // bindPort binds port on all addresses and for all socket types, a free one when
 // port is 0. It waits for patience for a port that is taken.
-func bindPort(what string, addrs []netip.Addr, port int, types []int, patience time.Duration) (got []transport.Listener, bound int, err error) {
+func (s *sockets) bindPort(what string, addrs []netip.Addr, port int, types []int, patience time.Duration) (got []transport.Listener, bound int, err error) {
 	started := time.Now()
 	for range bindTries {
 		got, bound, err = bindOnce(addrs, port, types)
 		for port != 0 && errors.Is(err, unix.EADDRINUSE) && time.Since(started) < patience {
 			time.Sleep(bindPause)
+			if s.owner(addrs, port, types) != "" {
+				break // it does not go away
+			}
 			got, bound, err = bindOnce(addrs, port, types)
 		}
 		if err == nil {
@@ -103,7 +115,32 @@ func bindPort(what string, addrs []netip.Addr, port int, types []int, patience t
 			break
 		}
 	}
-	return nil, 0, fmt.Errorf("nfs: %s: %w%s", what, err, remedy(err))
+	return nil, 0, fmt.Errorf("nfs: %s: %w%s", what, err, remedy(err, s.owner(addrs, port, types)))
+}
+
+// owner names what this server itself answers with one of the addresses on port, "" when
+// it has none of them.
+func (s *sockets) owner(addrs []netip.Addr, port int, types []int) string {
+	for _, own := range []struct {
+		what string
+		list []transport.Listener
+	}{{"NFS", s.nfs}, {"MOUNT", s.mount}, {"port mapper", s.portmap}} {
+		for i := range own.list {
+			ln := &own.list[i]
+			if int(ln.Addr.Port()) != port || !slices.ContainsFunc(types, func(typ int) bool { return ln.Datagram == (typ == unix.SOCK_DGRAM) }) {
+				continue
+			}
+			if slices.ContainsFunc(addrs, func(a netip.Addr) bool { return overlap(a.Unmap(), ln.Addr.Addr().Unmap()) }) {
+				return own.what
+			}
+		}
+	}
+	return ""
+}
+
+// overlap reports whether the two addresses cannot be listened on with one port.
+func overlap(a, b netip.Addr) bool {
+	return a.Is4() == b.Is4() && (a == b || a.IsUnspecified() || b.IsUnspecified())
 }
 
 func bindOnce(addrs []netip.Addr, port int, types []int) (got []transport.Listener, bound int, err error) {
@@ -129,14 +166,19 @@ func protocol(typ int) string {
 }
 
 // remedy says what to do about a failed bind.
-func remedy(err error) string {
+// owner is which part of this server has the port, "" when none has.
+func remedy(err error, owner string) string {
 	switch {
+	case errors.Is(err, unix.EADDRINUSE) && owner != "":
+		return ": this server's own " + owner + " has it: give one of them another port, or do without the port mapper (--portmap off)"
 	case errors.Is(err, unix.EADDRINUSE):
 		return ": another server has it; stop that or choose another port"
 	case errors.Is(err, unix.EACCES):
 		return ": ports below 1024 need root or CAP_NET_BIND_SERVICE"
 	case errors.Is(err, unix.EADDRNOTAVAIL):
 		return ": this machine does not have that address"
+	case errors.Is(err, unix.EAFNOSUPPORT):
+		return ": this machine has no addresses of that kind; listen on 0.0.0.0 if it has no IPv6"
 	}
 	return ""
 }

@@ -3,6 +3,7 @@ package nfs_test
 import (
 	"net"
 	"os"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -12,6 +13,9 @@ import (
 // descriptors finds only what the server leaves, and clears the umask, so that
 // the modes that tests give to files are those that they get.
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(strings.TrimSuffix(apartEnv, "=")); dir != "" {
+		serverApart(dir)
+	}
 	unix.Umask(0)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

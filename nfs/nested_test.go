@@ -11,6 +11,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs"
 	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/vfs/disktest"
 )
 
 func TestAnExportInAnotherThatGrantsMoreIsRefused(t *testing.T) {
@@ -76,7 +77,7 @@ func TestAnotherFileSystemInAnExportMayHaveOptionsOfItsOwn(t *testing.T) {
 	require.NoError(t, os.Mkdir(inner, 0o755))
 	mountAt := func(source, fs string, flags uintptr) {
 		require.NoError(t, unix.Mount(source, inner, fs, flags, ""))
-		t.Cleanup(func() { require.NoError(t, unix.Unmount(inner, 0)) })
+		disktest.UnmountAtEnd(t, inner)
 	}
 	mountAt("tmpfs", "tmpfs", 0)
 	cfg := config(t, outer)

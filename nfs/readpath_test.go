@@ -184,7 +184,7 @@ func slowConn(t *testing.T, s *testServer) *net.TCPConn {
 	c, err := net.Dial("tcp", s.addr())
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
-	require.NoError(t, c.SetDeadline(time.Now().Add(30*time.Second)))
+	require.NoError(t, c.SetDeadline(time.Now().Add(2*time.Minute)))
 	tcp := c.(*net.TCPConn)
 	require.NoError(t, tcp.SetReadBuffer(16<<10))
 	return tcp

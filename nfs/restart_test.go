@@ -79,7 +79,7 @@ func TestClientsGoOnAfterTheServerWasClosed(t *testing.T) {
 		require.NoError(t, os.Remove(filepath.Join(s.cfg.Exports[0].Dir, "dir/a/b/new")))
 	}
 	s.stop()
-	s.cfg.StateDir = t.TempDir()
+	s.cfg.StateDir = keyDir(t)
 	s = s.again()
 	c = s.dial()
 	for _, h := range []fh{root, v.dir, v.file, v.link, v.deep} {
@@ -119,7 +119,7 @@ func TestAServerThatIsKilledLosesNothingStable(t *testing.T) {
 	if out, err := exec.Command(goTool, "build", "-o", exe, "github.com/ringnfs/ringnfs/cmd/ringnfs").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	dir, state := exportDir(t), t.TempDir()
+	dir, state := exportDir(t), keyDir(t)
 	addr := freeAddr(t)
 	p := startProcess(t, exe, addr, state, dir)
 	c := nfstest.Dial(t, addr)

@@ -4,19 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/nfsacl"
+	"github.com/ringnfs/ringnfs/nfs/notice"
 	"github.com/ringnfs/ringnfs/nfs/portmap"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/rpc/drc"
+	"github.com/ringnfs/ringnfs/nfs/syscalls"
 	"github.com/ringnfs/ringnfs/nfs/transport"
 	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
+	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs"
 	"github.com/ringnfs/ringnfs/uring"
 )
@@ -24,12 +31,22 @@ import (
 // Server serves exports over NFS version 3. See the package comment.
 type Server struct {
 	cfg       Config
+	log       *notice.Queue // behind cfg.Log
 	features  []Feature
+	without   uring.Feature // what is switched off, and what did wrong when it was tried
 	kernel    string
 	table     *export.Table
+	faults    *complaints
 	sockets   *sockets
 	listeners []transport.Listener
 	transport *transport.Server
+	origins   *origins
+	journal   *journal
+	notes     []string // what the server has to do without
+	readOnly  []string // directories that are mounted read-only
+
+	shedders []*shedder     // immutable once open has returned
+	shedding sync.WaitGroup // the shedders' goroutines
 
 	mu      sync.Mutex
 	state   state         // guarded by mu
@@ -54,12 +71,29 @@ var ErrUsed = errors.New("nfs: the server has been used already")
 // failed and what to do about it, and leaves nothing open. New may block on the
 // file systems.
 func New(cfg Config) (s *Server, err error) {
+	defer func() { err = outOfDescriptors(err) }()
 	if err = cfg.settle(); err != nil {
 		closeExports(cfg.Exports)
 		return nil, err
 	}
-	s = &Server{cfg: cfg, started: make(chan struct{}), ready: make(chan struct{}), drained: make(chan struct{})}
-	if s.kernel, s.features, err = probe(&s.cfg); err != nil {
+	// Lanes and workers write lines, and must not wait for whoever reads them.
+	log := notice.Behind(cfg.Log.Handler())
+	cfg.Log = slog.New(log)
+	defer func() {
+		if err != nil {
+			log.Flush(notice.FlushMax)
+		}
+	}()
+	if err = syscalls.Check(); err != nil {
+		closeExports(cfg.Exports)
+		return nil, fmt.Errorf("nfs: %w", err)
+	}
+	if err = cfg.settleReadPath(); err != nil {
+		closeExports(cfg.Exports)
+		return nil, err
+	}
+	s = &Server{cfg: cfg, log: log, faults: newComplaints(cfg.Log), started: make(chan struct{}), ready: make(chan struct{}), drained: make(chan struct{})}
+	if err = s.probe(); err != nil {
 		closeExports(cfg.Exports)
 		return nil, err
 	}
@@ -68,9 +102,14 @@ func New(cfg Config) (s *Server, err error) {
 		return nil, err
 	}
 	s.listeners = s.sockets.all()
+	s.journal = newJournal(s.cfg.Log)
+	var note string
+	if s.origins, note = openOrigins(s.cfg.TrustLocal, s.listeners); note != "" {
+		s.notes = append(s.notes, note)
+	}
 	if err = s.open(); err != nil {
 		s.sockets.close()
-		return nil, err
+		return nil, errors.Join(err, s.origins.close())
 	}
 	return s, nil
 }
@@ -80,72 +119,148 @@ func New(cfg Config) (s *Server, err error) {
 const used = uring.SingleIssuer | uring.DeferTaskrun | uring.NoSQArray | uring.RegisteredRing | uring.NoIOWait |
 	uring.RecvMultishot | uring.Bundle | uring.IncBufRing | uring.SendZC | uring.SendMsgZC | uring.ZCReportUsage
 
-// probe makes a ring like those of the lanes, to see what the kernel allows.
-func probe(cfg *Config) (kernel string, features []Feature, err error) {
-	without, err := cfg.without()
-	if err != nil {
-		return "", nil, err
+// tryRing is replaced by tests, to stand for a kernel that does wrong.
+var tryRing = transport.TryRing
+
+// newTransport is replaced by tests, to stand for one that cannot be made.
+var newTransport = transport.New
+
+// probe makes a ring like those of the lanes, to see what the kernel allows, and tries
+// whether what it has does what it should.
+func (s *Server) probe() (err error) {
+	if s.without, err = s.cfg.without(); err != nil {
+		return err
 	}
+	receive, _ := s.cfg.receiveShare()
 	runtime.LockOSThread() // the ring is this thread's
 	defer runtime.UnlockOSThread()
-	ring, err := uring.New(uring.Config{Without: without})
+	ring, err := uring.New(uring.Config{Without: s.without})
 	if err != nil {
-		return "", nil, fmt.Errorf("nfs: no io_uring: %w", err)
+		return fmt.Errorf("nfs: no io_uring: %w", err)
 	}
 	f := ring.Features()
+	if err := ring.Close(); err != nil {
+		return err
+	}
+	if st := f.State(uring.RecvMultishot); st.Presence != uring.Found {
+		return fmt.Errorf("nfs: io_uring cannot do without %v (Linux 6.1 has it): %s", st.Feature, st.Reason)
+	}
+	unfit, err := tryRing(s.without, receive)
+	if err != nil {
+		return fmt.Errorf("nfs: %w", err)
+	}
+	s.kernel = f.Kernel
+	s.features = featuresOf(f, unfit)
+	for _, u := range unfit {
+		s.without |= u.Feature
+	}
+	return nil
+}
+
+// featuresOf lists the features that a server makes use of, and why those that it does
+// not use are off.
+func featuresOf(f *uring.Features, unfit []transport.Unfit) (features []Feature) {
 	for st := range f.All() {
-		if st.Feature == uring.RecvMultishot && st.Presence != uring.Found {
-			return "", nil, errors.Join(fmt.Errorf("nfs: io_uring cannot do without %v (Linux 6.1 has it): %s", st.Feature, st.Reason), ring.Close())
-		}
 		if st.Feature&used == 0 {
 			continue
 		}
-		features = append(features, Feature{Name: st.Feature.String(), On: st.Presence == uring.Found, Why: st.Reason})
+		x := Feature{Name: st.Feature.String(), On: st.Presence == uring.Found, Why: st.Reason}
+		for _, u := range unfit {
+			if u.Feature == st.Feature {
+				x.On, x.Why = false, u.Why
+			}
+		}
+		features = append(features, x)
 	}
-	kernel = f.Kernel
-	return kernel, features, ring.Close()
+	return features
 }
 
 // open opens the exports and puts the programs together.
 func (s *Server) open() (err error) {
 	var exports []export.Export
 	defer func() {
-		if err != nil {
+		if err != nil && s.table == nil { // which closes them otherwise
 			for i := range exports {
 				err = errors.Join(err, exports[i].FS.Close())
 			}
 			closeExports(s.cfg.Exports[len(exports):])
 		}
 	}()
-	key, err := export.LoadKey(s.cfg.StateDir)
-	if err != nil {
-		return err
-	}
-	volumes := make(volumes)
-	caches, connections := descriptors(openFilesLimit(), len(s.cfg.Exports))
-	for i := range s.cfg.Exports {
-		x, volume := &s.cfg.Exports[i], 0
-		if x.FS == nil {
-			fs, err := posixfs.New(posixfs.Config{Dir: x.Dir, FDMax: caches, Writes: s.cfg.WritePath, IO: x.IO})
-			if err != nil {
-				return fmt.Errorf("nfs: export %s: %w", x.Dir, err)
-			}
-			x.FS = fs
-			volume = volumes.of(x.Dir)
-		} else {
-			volume = volumes.add(x)
-		}
-		exports = append(exports, export.Export{
-			Path: x.Dir, FS: x.FS, Volume: volume,
-			Options: export.Options{ReadOnly: x.ReadOnly, Squash: x.Squash, AnonUID: x.AnonUID, AnonGID: x.AnonGID, Allow: x.Allow},
-		})
-	}
-	if err := refuseNested(exports); err != nil {
-		return err
-	}
 	workers := s.cfg.Workers
 	if workers == 0 {
 		workers = transport.WorkersDefault
+	}
+	lanes := transport.Lanes(s.cfg.Lanes, true)
+	files, err := holders{
+		open: openFiles(), lanes: lanes, splice: s.cfg.ReadPath.Splices(), workers: workers, exports: len(s.cfg.Exports),
+	}.share(openFilesLimit())
+	if err != nil {
+		return err
+	}
+	loaded := s.sayLate(
+		"waiting for the file system of the state directory: it does not answer; does its process "+
+			"(FUSE), server or disc hang, or is it frozen?",
+		"directory",
+		s.cfg.StateDir,
+	)
+	key, err := loadKey(s.cfg.StateDir)
+	loaded()
+	if err != nil {
+		return stateDirRemedy(s.cfg.StateDir, err)
+	}
+	if why := export.Volatile(s.cfg.StateDir); why != "" {
+		s.notes = append(s.notes, why)
+	}
+	volumes := make(volumes)
+	for i := range s.cfg.Exports {
+		x, volume := &s.cfg.Exports[i], 0
+		opened := s.sayLate(
+			"waiting for the file system of an export: it does not answer; does its process (FUSE), "+
+				"server or disc hang?",
+			"export",
+			x.Dir,
+		)
+		defer opened() // after an error
+		if x.FS == nil {
+			fs, err := posixfs.New(
+				posixfs.Config{
+					Dir:    x.Dir,
+					FDMax:  files.caches,
+					Writes: s.cfg.WritePath,
+					IO:     x.IO,
+					Log:    s.cfg.Log,
+					Shut:   s.cfg.StateDir,
+				},
+			)
+			if err != nil {
+				return fmt.Errorf("nfs: export %s: %w%s", x.Dir, err, dirRemedy(err))
+			}
+			x.FS = fs
+			volume = volumes.of(x.Dir)
+			if mountedReadOnly(x.Dir) {
+				s.readOnly = append(s.readOnly, x.Dir)
+			}
+		} else {
+			if root := x.FS.Root(); root.Len() == 0 {
+				return fmt.Errorf("nfs: export %s: the Root of its FS is an empty handle: a handle has 1 to %d bytes", x.Dir, vfs.HandleMax)
+			}
+			volume = volumes.add(x)
+		}
+		if fs, ok := x.FS.(interface{ ActsForOthers() bool }); ok && !fs.ActsForOthers() {
+			s.origins.alone = true
+		}
+		present, err := s.mapped(x, x.FS)
+		if err != nil {
+			return err
+		}
+		exports = append(exports, export.Export{
+			Path: x.Dir, FS: held(x.FS, x.Dir, s.faults), Volume: volume,
+			Options: export.Options{ReadOnly: x.ReadOnly, Squash: x.Squash, AnonUID: x.AnonUID, AnonGID: x.AnonGID, Allow: x.Allow, Insecure: x.Insecure, Mapped: present},
+		})
+		opened()
+	}
+	if err := refuseNested(exports); err != nil {
+		return err
 	}
 	datagrams := 0
 	for i := range s.listeners {
@@ -153,70 +268,77 @@ func (s *Server) open() (err error) {
 			datagrams++
 		}
 	}
-	places := transport.Places(s.cfg.Lanes, workers, datagrams)
+	places := transport.Places(lanes, workers, datagrams)
 	if s.table, err = export.NewTable(key, places, exports); err != nil {
 		return err
 	}
-	exports = nil // the table closes them
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.table.Close())
 		}
 	}()
 	s.programs(places)
+	s.shedders = newShedders(s.cfg.Exports)
 	receive, send := s.cfg.receiveShare()
-	without, err := s.cfg.without()
-	if err != nil {
-		return err
-	}
-	s.transport, err = transport.New(transport.Config{
+	s.transport, err = newTransport(transport.Config{
 		Lanes: s.cfg.Lanes, Workers: workers, Volumes: len(volumes),
 		ReceiveBytes: receive, SendBytes: send,
+		Reserve: true, ReserveReceive: reserveReceive(s.cfg.transfer()), ReserveSend: reserveSend(s.cfg.transfer()),
 		RecordMax: s.cfg.transfer() + slack, ReplyMax: s.cfg.transfer() + slack,
 		ReadPath:     s.cfg.ReadPath,
 		SpliceFrom:   s.cfg.SpliceFrom,
 		ZeroCopyFrom: s.cfg.ZeroCopyFrom,
 		Spin:         s.cfg.Spin,
-		ConnsMax:     connections,
-		Without:      without,
+		ConnsMax:     files.connections,
+		PipesMax:     files.pipes,
+		Without:      s.without,
 		Attach:       func(p *rpc.Place) error { return s.table.Attach(p.Index, p.Thread) },
 		Detach:       func(p *rpc.Place) { s.table.Detach(p.Index) },
+		Origin:       s.origins.origin,
+		Renew:        s.origins.renew,
+		Shed:         s.shed,
 		Duplicates:   drc.New(drc.Config{}),
 		Log:          s.cfg.Log,
 	})
 	return err
 }
 
-// volumes numbers file systems, by device, and what callers gave us.
-type volumes map[any]int
+// lateAfter is how long an export may take to open until the log names it.
+var lateAfter = 5 * time.Second
 
-func (v volumes) add(key any) int {
-	n, ok := v[key]
-	if !ok {
-		n = len(v) + 1
-		v[key] = n
+// loadKey is replaced by tests, to stand for a file system that hangs.
+var loadKey = export.LoadKey
+
+// stateDirRemedy adds to an error of the state directory what to do, where it does not say.
+func stateDirRemedy(dir string, err error) error {
+	var refused unix.Errno // by the kernel; what LoadKey finds itself says what to do
+	if !errors.As(err, &refused) || strings.Contains(err.Error(), "--state-dir") {
+		return err
 	}
-	return n
+	return fmt.Errorf(
+		"nfs: state directory %s: %w; make room or give the rights there, or give --state-dir another one",
+		dir,
+		err,
+	)
 }
 
-// of returns the number of the file system that dir is on.
-func (v volumes) of(dir string) int {
-	var st unix.Stat_t
-	if err := unix.Stat(dir, &st); err != nil {
-		return v.add(dir) // gone meanwhile
-	}
-	return v.add(st.Dev)
+// sayLate logs message about a directory that takes long to open, called what, once, unless
+// opened is called before.
+func (s *Server) sayLate(message, what, dir string) (opened func()) {
+	late := time.AfterFunc(lateAfter, func() { s.cfg.Log.Warn(message, what, dir) })
+	return func() { late.Stop() }
 }
 
 // programs gives each listener the programs that answer there.
 func (s *Server) programs(places int) {
-	nfsProgram := nfs3.New(s.table, nfs3.Config{ReadMax: s.cfg.ReadMax, WriteMax: s.cfg.WriteMax, Places: places})
-	mountProgram := mount.New(s.table)
+	nfsProgram := nfs3.New(s.table, nfs3.Config{ReadMax: s.cfg.ReadMax, WriteMax: s.cfg.WriteMax, Places: places, Refused: s.journal.refused})
+	mountProgram := mount.New(s.table, mount.Config{ReplyMax: s.cfg.transfer() + slack, Answered: s.journal.mounted})
+	aclProgram := nfsacl.New(s.table, nfsacl.Config{Refused: s.journal.refused})
 	var together *rpc.Server
 	if s.cfg.MountPort == s.cfg.Port {
-		together = s.serverOf(nfsProgram, mountProgram)
+		together = s.serverOf(nfsProgram, aclProgram, mountProgram)
 	} else {
-		together = s.serverOf(nfsProgram)
+		together = s.serverOf(nfsProgram, aclProgram)
 	}
 	mountOnly := s.serverOf(mountProgram)
 	portmapOnly := s.serverOf(portmap.New(s.registry()))
@@ -235,14 +357,16 @@ func (s *Server) programs(places int) {
 
 func (s *Server) serverOf(programs ...*rpc.Program) *rpc.Server {
 	r := rpc.NewServer(programs...)
+	// The first of a kind is logged with its stack: it is enough to find the fault.
 	r.OnPanic = func(c *rpc.Call, value any, stack []byte) {
-		s.cfg.Log.Error("a procedure failed", "program", c.Prog, "version", c.Vers, "procedure", c.Proc,
-			"peer", c.Peer, "panic", value, "stack", string(stack))
+		s.faults.error("a procedure panicked; the call failed", fmt.Sprintf("panic %d.%d.%d", c.Prog, c.Vers, c.Proc),
+			"program", c.Prog, "version", c.Vers, "procedure", c.Proc, "peer", c.Peer, "panic", value, "stack", string(stack))
 	}
 	r.OnFault = func(c *rpc.Call, err error) {
-		s.cfg.Log.Error("a procedure broke its contract", "program", c.Prog, "version", c.Vers, "procedure", c.Proc,
-			"peer", c.Peer, "error", err)
+		s.faults.error("a procedure broke its contract; the call failed", fmt.Sprintf("fault %d.%d.%d", c.Prog, c.Vers, c.Proc),
+			"program", c.Prog, "version", c.Vers, "procedure", c.Proc, "peer", c.Peer, "error", err)
 	}
+	r.OnClaim = s.journal.claimed
 	return r
 }
 
@@ -258,7 +382,8 @@ func (s *Server) Serve(ctx context.Context) error {
 		return nil
 	}
 	defer close(s.drained)
-	err := s.transport.Start(s.listeners)
+	defer s.log.Flush(notice.FlushMax)
+	err := outOfDescriptors(s.transport.Start(s.listeners))
 	close(s.started)
 	if err == nil {
 		close(s.ready)
@@ -266,7 +391,8 @@ func (s *Server) Serve(ctx context.Context) error {
 		err = s.transport.Wait()
 		stop()
 	}
-	return errors.Join(err, s.table.Close())
+	s.shedding.Wait() // nothing starts another: the transport has ended
+	return errors.Join(err, s.table.Close(), s.origins.close())
 }
 
 // Ready returns a channel that is closed when Serve has started all threads: from then
@@ -300,7 +426,7 @@ func (s *Server) Drain(ctx context.Context) error {
 	if s.enter(stateEnded) {
 		defer close(s.drained)
 		s.sockets.close()
-		return s.table.Close()
+		return errors.Join(s.table.Close(), s.origins.close())
 	}
 	if !s.serves() {
 		<-s.drained
@@ -320,31 +446,16 @@ func (s *Server) Close() error {
 	return s.Drain(ctx)
 }
 
-// descriptors shares out the limit on open files: caches are what each of n exports
-// may keep open, connections how many of them there may be. The rest is for
-// operations in progress. Without a bound on connections one client that opens them
-// and says nothing would keep all others from opening a file.
-func descriptors(limit uint64, n int) (caches, connections int) {
-	all := min(limit/4, 1<<17)
-	rest := min(limit/8, 512)
-	return int(all) / n, int(min(limit-all-rest, transport.ConnsDefault))
-}
-
-func openFilesLimit() uint64 {
-	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return 1024
+// outOfDescriptors adds to an error of the start what to do about too few descriptors.
+func outOfDescriptors(err error) error {
+	switch {
+	case errors.Is(err, uring.ErrDescriptors): // says so
+	case errors.Is(err, unix.EMFILE):
+		return fmt.Errorf("%w: the process may open %d files: raise that (ulimit -n, LimitNOFILE=), or have fewer lanes or exports", err, openFilesLimit())
+	case errors.Is(err, unix.ENFILE):
+		return fmt.Errorf("%w: the whole system has as many files open as it may: raise sysctl fs.file-max", err)
 	}
-	return limit.Cur
-}
-
-// closeExports closes the file systems that the caller handed over.
-func closeExports(exports []Export) {
-	for i := range exports {
-		if exports[i].FS != nil {
-			_ = exports[i].FS.Close()
-		}
-	}
+	return err
 }
 
 // registry tells the portmapper what answers where. Mappings are the same on all
@@ -363,6 +474,7 @@ func (s *Server) registry() *portmap.Registry {
 	}
 	add(s.sockets.portmap, portmap.RPCBPROG, 4, 3, 2)
 	add(s.sockets.nfs, nfs3.Number, 3)
+	add(s.sockets.nfs, nfsacl.NFS_ACL_PROGRAM, nfsacl.NFS_ACL_V3)
 	if s.cfg.MountPort == s.cfg.Port {
 		add(s.sockets.nfs, mount.MOUNT_PROGRAM, 1, 2, 3)
 	}

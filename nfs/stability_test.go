@@ -14,6 +14,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/disktest"
 	"github.com/ringnfs/ringnfs/nfs/vfs/faultfs"
 )
 
@@ -89,6 +90,7 @@ func TestTroubleOfAFileSystemHasItsStatus(t *testing.T) {
 		nfstest.Link: faultfs.Link, nfstest.Commit: faultfs.Commit, nfstest.Read: faultfs.Read,
 		nfstest.Readdir: faultfs.ReadDir, nfstest.Readdirplus: faultfs.ReadDir, nfstest.Lookup: faultfs.Lookup,
 		nfstest.Access: faultfs.Access, nfstest.Readlink: faultfs.ReadLink, nfstest.Fsstat: faultfs.Statfs,
+		nfstest.Pathconf: faultfs.PathConf,
 	}
 	for st, want := range map[vfs.Status]nfs3.Nfsstat3{
 		vfs.IO: nfs3.NFS3ERR_IO, vfs.NoSpc: nfs3.NFS3ERR_NOSPC, vfs.DQuot: nfs3.NFS3ERR_DQUOT, vfs.ROFS: nfs3.NFS3ERR_ROFS,
@@ -129,7 +131,7 @@ func loopMount(t *testing.T, options string) (dir string) {
 	if out, err := exec.Command("mount", "-t", "ext4", "-o", "loop"+options, image, dir).CombinedOutput(); err != nil {
 		t.Skipf("needs a loop device with ext4: %v: %s", err, out)
 	}
-	t.Cleanup(func() { require.NoError(t, unix.Unmount(dir, 0)) })
+	disktest.UnmountAtEnd(t, dir)
 	return dir
 }
 

@@ -14,9 +14,21 @@ func Map(n int) ([]byte, error) {
 	p, err := unix.MmapPtr(-1, 0, nil, uintptr(n),
 		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {
-		return nil, fmt.Errorf("uring: map %d bytes: %w", n, err)
+		errno, _ := err.(unix.Errno)
+		return nil, mapError(n, errno)
 	}
 	return unsafe.Slice((*byte)(p), n), nil
+}
+
+// mapError says why there is no memory of n bytes, and what to do.
+func mapError(n int, errno unix.Errno) error {
+	e := &SetupError{Op: fmt.Sprintf("map %d bytes", n), Errno: errno}
+	if errno == unix.ENOMEM {
+		e.Kind = ErrMemory
+		e.Cause = "the machine has not that much memory to give, or a limit is reached"
+		e.Remedy = "use less memory, or raise RLIMIT_AS and RLIMIT_DATA (ulimit -v, -d; LimitAS=, LimitDATA=)"
+	}
+	return e
 }
 
 // Unmap gives back exactly what Map returned. The kernel must be done with it.

@@ -67,7 +67,14 @@ func probeFresh(setup setupFunc) (*kernelProbe, error) {
 		return nil, err
 	}
 	defer func() { _ = r.Close() }()
+	// A filter may let the ring be made and refuse its use.
+	if _, errno := enterNow(fd, 0, 0); errno != 0 {
+		return nil, diagnose("io_uring_enter", errno, readEnvironment())
+	}
 	ops, errno := r.probeOps()
+	if errno != 0 && errno != unix.EINVAL { // that is a kernel without probing
+		return nil, diagnose("io_uring_register", errno, readEnvironment())
+	}
 	if errno != 0 || !ops.has(abi.OpSendmsgZC) || f.missing&(DeferTaskrun|SingleIssuer) != 0 {
 		return nil, &SetupError{
 			Op: "probe", Errno: errno, Kind: ErrKernelOld,

@@ -4,7 +4,8 @@
 //	tally -fail 'lint' -to DIR                       keep one failure of something that is no test
 //	tally -sum DIR                                   name what was skipped and failed, count all runs
 //
-// A run shows what failed, with its output, and one line per package. What is
+// A run shows what failed, with its output, which tests took long, and one line per
+// package. What is
 // counted is leaves: a test with subtests counts through them, unless it failed
 // or was skipped by itself. A package that does not build, or that ends without
 // saying how its tests went, counts as one failure. If anything was tested, the sum ends with

@@ -8,6 +8,10 @@ import (
 	"strings"
 )
 
+// long is how many seconds make a test one that is shown, for whoever looks where the
+// time goes.
+const long = 10
+
 // event is one line of `go test -json` (go doc cmd/test2json), and of the
 // build's output that comes with it (go help buildjson).
 type event struct {
@@ -113,6 +117,9 @@ func (r *result) ended(e event, t *test, pkg map[string]*test, w io.Writer, name
 	case "pass":
 		if t.children == 0 {
 			r.Passed++
+		}
+		if e.Elapsed >= long && parentOf(e.Test) == "" {
+			fmt.Fprintf(w, "long %s (%.0fs)\n", id, e.Elapsed)
 		}
 	case "skip":
 		r.Skipped = append(r.Skipped, id+": "+reason(t.output))

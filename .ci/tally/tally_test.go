@@ -39,6 +39,18 @@ func TestLeavesAreCounted(t *testing.T) {
 	assert.Equal(t, "pass unit     p (1.5s)\n", shown)
 }
 
+func TestLongTestsAreShown(t *testing.T) {
+	_, shown := of(t,
+		`{"Action":"run","Package":"p","Test":"TestA"}`,
+		`{"Action":"run","Package":"p","Test":"TestA/x"}`,
+		`{"Action":"pass","Package":"p","Test":"TestA/x","Elapsed":10}`,
+		`{"Action":"pass","Package":"p","Test":"TestA","Elapsed":10}`,
+		`{"Action":"run","Package":"p","Test":"TestB"}`,
+		`{"Action":"pass","Package":"p","Test":"TestB","Elapsed":9.9}`,
+		`{"Action":"pass","Package":"p","Elapsed":20}`)
+	assert.Equal(t, "long unit: p TestA (10s)\npass unit     p (20.0s)\n", shown)
+}
+
 func TestAFailureCountsOnceWhereItHappened(t *testing.T) {
 	r, shown := of(t,
 		`{"Action":"run","Package":"p","Test":"TestA"}`,

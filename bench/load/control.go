@@ -2,11 +2,13 @@ package load
 
 import (
 	"bufio"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"time"
 
 	"github.com/ringnfs/ringnfs/nfs/xdr"
@@ -30,6 +32,7 @@ const (
 // control is a connection with one call at a time: it mounts, and makes and
 // removes files.
 type control struct {
+	ctx  context.Context // ends its calls; see until
 	nc   net.Conn
 	in   *bufio.Reader
 	cred []byte // flavor, length and body of the credential, and an empty verifier
@@ -37,19 +40,35 @@ type control struct {
 	buf  []byte
 }
 
-func dialControl(addr string, cred []byte) (*control, error) {
-	nc, err := net.DialTimeout("tcp", addr, patience)
+func dialControl(ctx context.Context, addr string, cred []byte) (*control, error) {
+	nc, err := dial(ctx, addr)
 	if err != nil {
 		return nil, err
 	}
-	return &control{nc: nc, in: bufio.NewReaderSize(nc, 4<<10), cred: cred, buf: make([]byte, 4<<10)}, nil
+	return newControl(nc, cred), nil
+}
+
+func newControl(nc net.Conn, cred []byte) *control {
+	return &control{ctx: context.Background(), nc: nc, in: bufio.NewReaderSize(nc, 4<<10), cred: cred, buf: make([]byte, 4<<10)}
 }
 
 func (c *control) Close() error { return c.nc.Close() }
 
+// until lets ctx end the calls that are made until the function that it returns is
+// called. A connection with a call that was ended is of no more use.
+func (c *control) until(ctx context.Context) (release func()) {
+	before := c.ctx
+	c.ctx = ctx
+	stop := context.AfterFunc(ctx, func() { _ = c.nc.SetDeadline(time.Unix(1, 0)) }) // a call that waits returns
+	return func() {
+		stop()
+		c.ctx = before
+	}
+}
+
 // credential encodes AUTH_SYS (RFC 5531, section 8.1 and appendix A) and the
 // empty verifier behind it.
-func credential(uid, gid uint32) []byte {
+func credential(uid, gid uint32, groups ...uint32) []byte {
 	const name = "bench"
 	var b []byte
 	u32 := func(v ...uint32) {
@@ -57,13 +76,18 @@ func credential(uid, gid uint32) []byte {
 			b = binary.BigEndian.AppendUint32(b, x)
 		}
 	}
-	u32(1, uint32(4+4+(len(name)+3)&^3+12), 0, uint32(len(name)))
+	groups = groups[:min(len(groups), groupsMax)]
+	u32(1, uint32(4+4+(len(name)+3)&^3+12+4*len(groups)), 0, uint32(len(name)))
 	b = append(b, name...)
 	b = append(b, make([]byte, -len(name)&3)...)
-	u32(uid, gid, 0)
+	u32(uid, gid, uint32(len(groups)))
+	u32(groups...)
 	u32(0, 0)
 	return b
 }
+
+// groupsMax is how many groups a credential can have (RFC 5531, appendix A).
+const groupsMax = 16
 
 type encodable interface{ Encode(*xdr.Encoder) }
 type decodable interface{ Decode(*xdr.Decoder) }
@@ -96,12 +120,15 @@ func (c *control) call(prog, vers, proc uint32, args encodable, res decodable) e
 	if err := c.nc.SetDeadline(time.Now().Add(patience)); err != nil {
 		return err
 	}
-	if _, err := c.nc.Write(b); err != nil {
+	if err := c.ctx.Err(); err != nil { // else its deadline stands, whatever was set here
 		return err
+	}
+	if _, err := c.nc.Write(b); err != nil {
+		return c.why(err)
 	}
 	reply, err := c.record()
 	if err != nil {
-		return err
+		return c.why(err)
 	}
 	results, err := openReply(reply, c.xid)
 	if err != nil || res == nil {
@@ -113,13 +140,26 @@ func (c *control) call(prog, vers, proc uint32, args encodable, res decodable) e
 	return d.Err()
 }
 
+// why says what has ended a call: the context, or that nothing came.
+func (c *control) why(err error) error {
+	switch {
+	case c.ctx.Err() != nil:
+		return c.ctx.Err()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("no reply within %v: %w", patience, err)
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("the server closed the connection; its log may say why")
+	}
+	return err
+}
+
 // record reads a whole record.
 func (c *control) record() ([]byte, error) {
 	var record []byte
 	for {
 		var h [4]byte
 		if _, err := io.ReadFull(c.in, h[:]); err != nil {
-			return nil, fmt.Errorf("no reply: %w", err)
+			return nil, err
 		}
 		mark := binary.BigEndian.Uint32(h[:])
 		n := int(mark &^ (1 << 31))
@@ -139,7 +179,7 @@ func (c *control) record() ([]byte, error) {
 
 // openReply checks a reply message (RFC 5531, section 9) and returns its results.
 func openReply(b []byte, xid uint32) ([]byte, error) {
-	if len(b) < 24 {
+	if len(b) < 20 {
 		return nil, errShortReply
 	}
 	word := func(i int) uint32 { return binary.BigEndian.Uint32(b[4*i:]) }
@@ -149,7 +189,7 @@ func openReply(b []byte, xid uint32) ([]byte, error) {
 	case word(1) != 1:
 		return nil, errors.New("a message that is no reply")
 	case word(2) != 0:
-		return nil, fmt.Errorf("the server denied the call (reject_stat %d, auth_stat %d)", word(3), word(4))
+		return nil, denied(word(3), word(4))
 	}
 	verf := int(word(4)+3) &^ 3
 	if len(b) < 24+verf {
@@ -157,7 +197,7 @@ func openReply(b []byte, xid uint32) ([]byte, error) {
 	}
 	b = b[20+verf:]
 	if stat := word(0); stat != 0 {
-		return nil, fmt.Errorf("the server refused the call (accept_stat %d)", stat)
+		return nil, refused(stat, b[4:])
 	}
 	return b[4:], nil
 }

@@ -3,6 +3,7 @@ package load
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -88,13 +89,21 @@ func FindServer(addr string) []int {
 	if err != nil {
 		return nil
 	}
-	port, err := strconv.Atoi(portText)
-	if err != nil || !isLocal(host) {
+	port, err := strconv.ParseUint(portText, 10, 16)
+	if err != nil {
+		return nil
+	}
+	ours := localAddresses(host)
+	if len(ours) == 0 {
 		return nil
 	}
 	inodes := make(map[string]bool)
-	for _, name := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		listeners(name, port, inodes)
+	// The kernel goes over its tables piece by piece: sockets that come and go
+	// meanwhile can hide another one.
+	for try := 0; try < 3 && len(inodes) == 0; try++ {
+		for _, name := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+			listeners(name, uint16(port), ours, inodes)
+		}
 	}
 	if len(inodes) == 0 {
 		return nil
@@ -116,8 +125,9 @@ func FindServer(addr string) []int {
 	return pids
 }
 
-// listeners adds the sockets of a /proc/net/tcp table that listen on port.
-func listeners(name string, port int, inodes map[string]bool) {
+// listeners adds the sockets of a /proc/net/tcp table that listen on port at one of
+// the addresses, or at all.
+func listeners(name string, port uint16, at []netip.Addr, inodes map[string]bool) {
 	f, err := os.Open(name)
 	if err != nil {
 		return
@@ -128,35 +138,48 @@ func listeners(name string, port int, inodes map[string]bool) {
 		if len(fields) < 10 || fields[3] != "0A" { // TCP_LISTEN
 			continue
 		}
-		_, hexPort, _ := strings.Cut(fields[1], ":")
-		b, err := hex.DecodeString(hexPort)
-		if err != nil || len(b) != 2 || int(b[0])<<8|int(b[1]) != port {
-			continue
+		a, ok := parseSocketAddr(fields[1])
+		if ok && a.Port() == port && (a.Addr().IsUnspecified() || slices.Contains(at, a.Addr())) {
+			inodes["socket:["+fields[9]+"]"] = true
 		}
-		inodes["socket:["+fields[9]+"]"] = true
 	}
 }
 
-// isLocal reports whether host is an address of this machine.
-func isLocal(host string) bool {
+// parseSocketAddr reads an address as /proc/net/tcp has it: the words of the address
+// in this machine's order of bytes, the port as a number.
+func parseSocketAddr(text string) (netip.AddrPort, bool) {
+	hexAddr, hexPort, _ := strings.Cut(text, ":")
+	raw, err := hex.DecodeString(hexAddr)
+	port, errPort := strconv.ParseUint(hexPort, 16, 16)
+	if err != nil || errPort != nil || len(raw)%4 != 0 {
+		return netip.AddrPort{}, false
+	}
+	for word := raw; len(word) > 0; word = word[4:] {
+		binary.NativeEndian.PutUint32(word, binary.BigEndian.Uint32(word))
+	}
+	a, ok := netip.AddrFromSlice(raw)
+	return netip.AddrPortFrom(a.Unmap(), uint16(port)), ok
+}
+
+// localAddresses returns those addresses of host that are this machine's.
+func localAddresses(host string) (ours []netip.Addr) {
 	ips, err := net.LookupIP(host)
 	if err != nil {
-		return false
+		return nil
 	}
 	own, err := net.InterfaceAddrs()
 	if err != nil {
-		return false
+		return nil
 	}
 	for _, ip := range ips {
 		a, _ := netip.AddrFromSlice(ip)
-		if a.Unmap().IsLoopback() {
-			return true
-		}
-		for _, x := range own {
-			if p, ok := x.(*net.IPNet); ok && p.IP.Equal(ip) {
-				return true
-			}
+		a = a.Unmap()
+		if a.IsLoopback() || slices.ContainsFunc(own, func(x net.Addr) bool {
+			p, ok := x.(*net.IPNet)
+			return ok && p.IP.Equal(ip)
+		}) {
+			ours = append(ours, a)
 		}
 	}
-	return false
+	return ours
 }

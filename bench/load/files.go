@@ -1,12 +1,14 @@
 package load
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
 
 	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
+	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
 // controls is how many connections make and remove many small files: each call
@@ -61,9 +63,12 @@ func (s *Session) lookup(c *control, dir nfs3.NfsFh3, name string) (nfs3.NfsFh3,
 	return clone(res.Resok.Object), nil
 }
 
-// prepare makes the files that a job needs and that are not there yet.
-// step is told how far it is, from 0 to 1.
-func (s *Session) prepare(j Job, step func(float64)) error {
+// prepare makes the files that a job needs and that are not there yet, unless ctx
+// ends before. step is told how far it is, from 0 to 1.
+func (s *Session) prepare(ctx context.Context, j Job, step func(float64)) error {
+	if s.c != nil {
+		defer s.c.until(ctx)()
+	}
 	data, names, directory := j.Workload.needs()
 	if data {
 		if j.Verify && s.overwritten {
@@ -77,7 +82,7 @@ func (s *Session) prepare(j Job, step func(float64)) error {
 		s.overwritten = s.overwritten || !j.Verify && j.Workload.Kind != "read"
 	}
 	if names && s.names == nil {
-		files, err := s.many(s.dir, "name", nameFiles)
+		files, err := s.many(ctx, s.dir, "name", nameFiles)
 		if err != nil {
 			return fmt.Errorf("make the files to look up: %w", err)
 		}
@@ -88,7 +93,7 @@ func (s *Session) prepare(j Job, step func(float64)) error {
 		if err != nil {
 			return err
 		}
-		if _, err = s.many(dir, "entry-with-a-name", s.opts.Entries); err != nil {
+		if _, err = s.many(ctx, dir, "entry-with-a-name", s.opts.Entries); err != nil {
 			return fmt.Errorf("fill the directory to list: %w", err)
 		}
 		if s.pages, err = s.walk(dir); err != nil {
@@ -110,6 +115,9 @@ func (s *Session) prepareData(n, block int, step func(float64)) error {
 		return nil
 	}
 	if err := s.dropData(); err != nil {
+		return err
+	}
+	if err := s.room(int64(n) * size); err != nil {
 		return err
 	}
 	chunk := min(s.WriteMax, 1<<20) &^ 7
@@ -135,6 +143,34 @@ func (s *Session) prepareData(n, block int, step func(float64)) error {
 			return err
 		}
 		s.data = append(s.data, f)
+	}
+	return nil
+}
+
+// spare is the part of what is free that is left to others.
+const spare = 20
+
+// room fails when the export has no room for need bytes. What the server does not tell
+// is no obstacle.
+func (s *Session) room(need int64) error {
+	var res nfs3.FSSTAT3res
+	if err := s.c.call(progNFS, 3, procFsstat, &nfs3.FSSTAT3args{Fsroot: s.root}, &res); err != nil {
+		var no *refusal
+		if errors.As(err, &no) || errors.Is(err, xdr.ErrShort) {
+			return nil
+		}
+		return fmt.Errorf("FSSTAT: %w", err)
+	}
+	if res.Status != nfs3.NFS3_OK || res.Resok.Tbytes == 0 {
+		return nil
+	}
+	if free := uint64(res.Resok.Abytes); uint64(need) > free-free/spare {
+		return fmt.Errorf(
+			"%d MiB of data are wanted, and the export has room for %d MiB: ask for less (--file-size, or "+
+				"fewer --conns for large WRITEs), or make room",
+			need>>20,
+			(free-free/spare)>>20,
+		)
 	}
 	return nil
 }
@@ -196,8 +232,8 @@ func (s *Session) read(f *dataFile, off int64, dst []byte) error {
 	return nil
 }
 
-// each does f for 0 to n-1 on a few connections at a time.
-func (s *Session) each(n int, f func(c *control, i int) error) error {
+// each does f for 0 to n-1 on a few connections at a time, until ctx ends.
+func (s *Session) each(ctx context.Context, n int, f func(c *control, i int) error) error {
 	var (
 		next   atomic.Int64
 		wg     sync.WaitGroup
@@ -205,13 +241,14 @@ func (s *Session) each(n int, f func(c *control, i int) error) error {
 		failed error
 	)
 	for range min(controls, n) {
-		c, err := dialControl(s.addr, s.cred)
+		c, err := dialControl(ctx, s.addr, s.cred)
 		if err != nil {
 			failed = errors.Join(failed, err)
 			break
 		}
 		wg.Go(func() {
 			defer c.Close()
+			defer c.until(ctx)()
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
 				if err := f(c, i); err != nil {
 					next.Store(int64(n))
@@ -228,9 +265,9 @@ func (s *Session) each(n int, f func(c *control, i int) error) error {
 }
 
 // many makes n empty files.
-func (s *Session) many(dir nfs3.NfsFh3, prefix string, n int) ([]nameFile, error) {
+func (s *Session) many(ctx context.Context, dir nfs3.NfsFh3, prefix string, n int) ([]nameFile, error) {
 	files := make([]nameFile, n)
-	return files, s.each(n, func(c *control, i int) error {
+	return files, s.each(ctx, n, func(c *control, i int) error {
 		name := fmt.Sprintf("%s-%04d", prefix, i)
 		fh, err := s.create(c, dir, name)
 		files[i] = nameFile{name: name, fh: fh.Data}

@@ -1,10 +1,14 @@
 package load
 
-import "fmt"
+import (
+	"context"
+	"fmt"
+	"net"
+)
 
 // Hold opens n connections, makes one NULL on each, and leaves them idle until
-// release is called.
-func (s *Session) Hold(n int) (release func(), err error) {
+// release is called. ctx ends the opening early.
+func (s *Session) Hold(ctx context.Context, n int) (release func(), err error) {
 	var held []*control
 	release = func() {
 		for _, c := range held {
@@ -15,9 +19,12 @@ func (s *Session) Hold(n int) (release func(), err error) {
 		return nil, err
 	}
 	for i := range n {
-		c, err := dialControl(s.addr, s.cred)
+		c, err := dialControl(ctx, s.addr, s.cred)
 		if err == nil {
 			held = append(held, c)
+			if tcp, ok := c.nc.(*net.TCPConn); ok { // its port is free at once when it is closed
+				_ = tcp.SetLinger(0) // else a minute later
+			}
 			err = c.call(progNFS, 3, procNull, nil, nil)
 		}
 		if err != nil {

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -57,8 +58,8 @@ func (s *Session) walk(dir nfs3.NfsFh3) ([]page, error) {
 }
 
 // removeAll removes the session's directory with all that is in it.
-func (s *Session) removeAll() error {
-	if err := s.empty(s.dir); err != nil {
+func (s *Session) removeAll(ctx context.Context) error {
+	if err := s.empty(ctx, s.dir); err != nil {
 		return fmt.Errorf("remove %s: %w", s.dirName, err)
 	}
 	if err := s.remove(s.c, s.root, s.dirName, true); err != nil {
@@ -69,7 +70,7 @@ func (s *Session) removeAll() error {
 
 // empty removes what is in a directory. It lists it from its beginning until
 // nothing is left, because cookies need not survive the removals.
-func (s *Session) empty(dir nfs3.NfsFh3) error {
+func (s *Session) empty(ctx context.Context, dir nfs3.NfsFh3) error {
 	for range 1000 {
 		var (
 			list []entry
@@ -106,11 +107,11 @@ func (s *Session) empty(dir nfs3.NfsFh3) error {
 				}
 				e.fh = fh
 			}
-			if err := s.empty(e.fh); err != nil {
+			if err := s.empty(ctx, e.fh); err != nil {
 				return err
 			}
 		}
-		err := s.each(len(list), func(c *control, i int) error {
+		err := s.each(ctx, len(list), func(c *control, i int) error {
 			return s.remove(c, dir, list[i].name, list[i].directory)
 		})
 		if err != nil {

@@ -19,6 +19,7 @@ const (
 	procRemove      = 12
 	procRmdir       = 13
 	procReaddirplus = 17
+	procFsstat      = 18
 	procFsinfo      = 19
 	procCommit      = 21
 
@@ -39,7 +40,20 @@ type StatusError struct {
 }
 
 func (e *StatusError) Error() string {
-	return fmt.Sprintf("%s: %s", e.Proc, e.Status)
+	remedy := statusRemedies[e.Status]
+	if e.Proc == procName(procMkdir) && (e.Status == nfs3.NFS3ERR_ACCES || e.Status == nfs3.NFS3ERR_PERM) {
+		remedy = ": the caller may not write there, and root is nobody unless root squash is off: give " +
+			"the directory to who calls, or use --squash none (no_root_squash of the kernel's)"
+	}
+	return fmt.Sprintf("%s: %s%s", e.Proc, e.Status, remedy)
+}
+
+// statusRemedies say what to do about some statuses.
+var statusRemedies = map[nfs3.Nfsstat3]string{
+	nfs3.NFS3ERR_NOSPC: ": the export is full; ask for less (--file-size, --entries), or make room",
+	nfs3.NFS3ERR_DQUOT: ": the user's quota is used up; ask for less (--file-size, --entries), or " +
+		"--uid of another user",
+	nfs3.NFS3ERR_ROFS: ": the export is read-only; measure one that can be written to",
 }
 
 func statusError(proc, status uint32) error {

@@ -34,7 +34,7 @@ func startServer(t testing.TB) (Target, *memfs.FS) {
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(context.Background()) }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		defer cancel()
 		require.NoError(t, srv.Drain(ctx))
 		require.NoError(t, <-served)
@@ -46,7 +46,7 @@ func startServer(t testing.TB) (Target, *memfs.FS) {
 
 func open(t testing.TB, target Target) *Session {
 	t.Helper()
-	s, err := Open(target, Options{FileSize: 2 << 20, Entries: 300})
+	s, err := Open(context.Background(), target, Options{FileSize: 2 << 20, Entries: 300})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s

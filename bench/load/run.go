@@ -22,12 +22,13 @@ const (
 	drainMax = 10 * time.Second
 )
 
-// Prepare makes the files that a job needs, as Run does before its time begins.
-func (s *Session) Prepare(j Job) error {
+// Prepare makes the files that a job needs, as Run does before its time begins. ctx
+// ends it early, with ctx's error.
+func (s *Session) Prepare(ctx context.Context, j Job) error {
 	if err := j.settle(s); err != nil {
 		return err
 	}
-	return s.prepare(j, func(done float64) { j.Progress(Progress{Stage: "prepare", Done: done}) })
+	return s.prepare(ctx, j, func(done float64) { j.Progress(Progress{Stage: "prepare", Done: done}) })
 }
 
 // Run measures. It blocks until the job's time is over and the last replies are
@@ -36,11 +37,11 @@ func (s *Session) Run(ctx context.Context, j Job) (*Result, error) {
 	if err := j.settle(s); err != nil {
 		return nil, err
 	}
-	if err := s.Prepare(j); err != nil {
+	if err := s.Prepare(ctx, j); err != nil {
 		return nil, err
 	}
 	g := s.stage(j)
-	r, err := s.newRun(j, g)
+	r, err := s.newRun(ctx, j, g)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +54,7 @@ func (s *Session) Run(ctx context.Context, j Job) (*Result, error) {
 		return nil, err
 	}
 	if j.Verify {
-		if err := s.verifyWritten(j, g); err != nil {
+		if err := s.verifyWritten(ctx, j, g); err != nil {
 			return nil, err
 		}
 		res.Verified = true
@@ -79,10 +80,11 @@ func (s *Session) stage(j Job) *stage {
 
 // verifyWritten reads back what a run has written. Afterwards the data files are
 // made anew for the next run, because they no longer hold one pattern.
-func (s *Session) verifyWritten(j Job, g *stage) error {
+func (s *Session) verifyWritten(ctx context.Context, j Job, g *stage) error {
 	if j.Workload.Kind != "write" && j.Workload.Kind != "mixed" {
 		return nil
 	}
+	defer s.c.until(ctx)()
 	size := int64(j.Workload.Size)
 	b := make([]byte, size)
 	for i, f := range g.data {
@@ -115,7 +117,7 @@ type run struct {
 	ended   chan error    // one from each thread
 }
 
-func (s *Session) newRun(j Job, g *stage) (_ *run, err error) {
+func (s *Session) newRun(ctx context.Context, j Job, g *stage) (_ *run, err error) {
 	r := &run{job: j, begin: time.Now(), failed: make(chan struct{}, j.Threads), ended: make(chan error, j.Threads)}
 	defer func() {
 		if err != nil {
@@ -125,13 +127,16 @@ func (s *Session) newRun(j Job, g *stage) (_ *run, err error) {
 	if err := raiseDescriptors(j.Conns); err != nil {
 		return nil, err
 	}
-	addr, err := resolve(s.addr)
+	addr, err := resolve(ctx, s.addr)
 	if err != nil {
 		return nil, err
 	}
 	shares := make([][]*conn, j.Threads)
 	for i := range j.Conns {
-		fd, err := connect(addr)
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		fd, err := s.connect(ctx, addr)
 		if err != nil {
 			return nil, fmt.Errorf("connection %d of %d: %w", i+1, j.Conns, err)
 		}
@@ -281,12 +286,22 @@ func (r *run) phases(ctx context.Context) ([]sample, error) {
 	samples = append(samples, first)
 	parts := max(1, min(slicesMax, int(j.Time/sliceMin)))
 	for i := range parts {
-		if err := wait(first.at.Add(j.Time*time.Duration(i+1)/time.Duration(parts)), "measure"); err != nil {
+		end := first.at.Add(j.Time * time.Duration(i+1) / time.Duration(parts))
+		// A sample that came late leaves slices behind that are too short to say
+		// anything: they become a part of their neighbours.
+		short, last := j.Time/time.Duration(4*parts), i+1 == parts
+		if !last && time.Until(end) < short {
+			continue
+		}
+		if err := wait(end, "measure"); err != nil {
 			return nil, err
 		}
 		x, err := r.sample()
 		if err != nil {
 			return nil, err
+		}
+		if n := len(samples); last && n > 1 && x.at.Sub(samples[n-1].at) < short {
+			samples = samples[:n-1]
 		}
 		samples = append(samples, x)
 	}
@@ -358,7 +373,7 @@ func raiseDescriptors(n int) error {
 	return nil
 }
 
-func resolve(addr string) (unix.Sockaddr, error) {
+func resolve(ctx context.Context, addr string) (unix.Sockaddr, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, err
@@ -367,7 +382,7 @@ func resolve(addr string) (unix.Sockaddr, error) {
 	if err != nil {
 		return nil, err
 	}
-	ips, err := net.LookupIP(host)
+	ips, err := net.DefaultResolver.LookupIP(ctx, "ip", host)
 	if err != nil {
 		return nil, err
 	}
@@ -377,33 +392,4 @@ func resolve(addr string) (unix.Sockaddr, error) {
 		return &unix.SockaddrInet4{Port: n, Addr: [4]byte(ip)}, nil
 	}
 	return &unix.SockaddrInet6{Port: n, Addr: [16]byte(ips[0].To16())}, nil
-}
-
-// connect makes a connection that sends at once and never waits.
-func connect(addr unix.Sockaddr) (int, error) {
-	family := unix.AF_INET
-	if _, ok := addr.(*unix.SockaddrInet6); ok {
-		family = unix.AF_INET6
-	}
-	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return -1, fmt.Errorf("socket: %w", err)
-	}
-	for {
-		err = unix.Connect(fd, addr)
-		if !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
-	if err == nil {
-		err = unix.SetNonblock(fd, true)
-	}
-	if err == nil {
-		err = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-	}
-	if err != nil {
-		_ = unix.Close(fd) // err says why
-		return -1, fmt.Errorf("connect: %w", err)
-	}
-	return fd, nil
 }

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -14,13 +15,36 @@ import (
 
 // Options are what all jobs of a session have in common.
 type Options struct {
-	UID, GID uint32 // who the calls are from, by AUTH_SYS
+	// As is who the calls are from, by AUTH_SYS; nil is who runs this process, with
+	// its groups, which is all that a server lets a user of its own machine be.
+	As *Identity
 	// FileSize is the size in bytes of the data that is read and written, all
 	// files together; 0 means FileSizeDefault.
 	FileSize int64
 	// Entries is the number of entries of the directory that READDIRPLUS reads; 0
 	// means EntriesDefault.
 	Entries int
+}
+
+// Identity is a user with groups, of which at most 16 can be told.
+type Identity struct {
+	UID, GID uint32
+	Groups   []uint32
+}
+
+// Myself is who runs this process.
+func Myself() Identity {
+	id := Identity{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
+	groups, err := os.Getgroups()
+	if err != nil {
+		return id // without them
+	}
+	for _, g := range groups {
+		if uint32(g) != id.GID && len(id.Groups) < groupsMax {
+			id.Groups = append(id.Groups, uint32(g))
+		}
+	}
+	return id
 }
 
 // The defaults of Options.
@@ -39,6 +63,9 @@ type Session struct {
 	addr     string // of NFS
 	cred     []byte
 	c        *control
+	last     *control // for Close, which may come when no port is left
+	asked    bool     // ordinary ports have been tried
+	refuses  error    // why they are refused
 	root     nfs3.NfsFh3
 	dir      nfs3.NfsFh3
 	dirName  string
@@ -56,37 +83,48 @@ type Session struct {
 }
 
 // Open mounts the target and makes a directory in it, which [Session.Close]
-// removes. It blocks for network round trips.
-func Open(t Target, opts Options) (_ *Session, err error) {
+// removes. It blocks for network round trips; ctx ends it early, with its error.
+func Open(ctx context.Context, t Target, opts Options) (_ *Session, err error) {
 	if opts.FileSize == 0 {
 		opts.FileSize = FileSizeDefault
 	}
 	if opts.Entries == 0 {
 		opts.Entries = EntriesDefault
 	}
-	s := &Session{target: t, opts: opts, cred: credential(opts.UID, opts.GID)}
-	if err := s.findPorts(); err != nil {
+	as := Myself()
+	if opts.As != nil {
+		as = *opts.As
+	}
+	s := &Session{target: t, opts: opts, cred: credential(as.UID, as.GID, as.Groups...)}
+	if err := s.findPorts(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.mount(); err != nil {
+	if err := s.mount(ctx); err != nil {
 		return nil, err
 	}
 	s.addr = s.target.addr(s.target.Port)
-	if s.c, err = dialControl(s.addr, s.cred); err != nil {
+	if s.c, err = dialControl(ctx, s.addr, s.cred); err != nil {
 		return nil, fmt.Errorf("connect to NFS: %w", err)
 	}
+	defer s.c.until(ctx)()
 	defer func() {
 		if err != nil {
 			_ = s.c.Close() // the error that led here says more
+			if s.last != nil {
+				_ = s.last.Close()
+			}
 		}
 	}()
 	if err := s.limits(); err != nil {
 		return nil, err
 	}
+	if s.last, err = dialControl(ctx, s.addr, s.cred); err != nil {
+		return nil, fmt.Errorf("connect to NFS: %w", err)
+	}
 	s.dirName = fmt.Sprintf(".ringnfs-bench-%d-%x", os.Getpid(), time.Now().UnixNano()&0xffffffff)
 	dir, err := s.mkdir(s.c, s.root, s.dirName)
 	if err != nil {
-		return nil, fmt.Errorf("make a directory to work in: %w (calls are made as user %d)", err, opts.UID)
+		return nil, fmt.Errorf("make a directory to work in: %w (calls are made as user %d: give that user a writable directory, or --uid)", err, as.UID)
 	}
 	s.dir = dir
 	return s, nil
@@ -96,7 +134,7 @@ func Open(t Target, opts Options) (_ *Session, err error) {
 func (s *Session) Addr() string { return s.addr }
 
 // findPorts asks the port mapper for the ports that are not given.
-func (s *Session) findPorts() error {
+func (s *Session) findPorts(ctx context.Context) error {
 	t := &s.target
 	if t.Port != 0 && t.MountPort == 0 {
 		t.MountPort = t.Port // as ringnfs does; --mount-port is for the others
@@ -104,8 +142,11 @@ func (s *Session) findPorts() error {
 	if t.Port != 0 {
 		return nil
 	}
-	c, err := dialControl(t.addr(111), credential(0, 0))
+	c, err := dialControl(ctx, t.addr(111), s.cred)
 	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		t.Port = 2049
 		if t.MountPort == 0 {
 			t.MountPort = 2049
@@ -113,6 +154,7 @@ func (s *Session) findPorts() error {
 		return nil
 	}
 	defer c.Close()
+	defer c.until(ctx)()
 	for _, x := range []struct {
 		port *int
 		prog uint32
@@ -126,7 +168,7 @@ func (s *Session) findPorts() error {
 			return fmt.Errorf("ask the port mapper for %s: %w", x.name, err)
 		}
 		if port == 0 {
-			return fmt.Errorf("%s knows no %s version 3 over TCP; give its port", t.addr(111), x.name)
+			return fmt.Errorf("%s knows no %s version 3 over TCP; give its port: HOST:PORT:/PATH, --mount-port", t.addr(111), x.name)
 		}
 		*x.port = int(port)
 	}
@@ -149,18 +191,19 @@ type text string
 
 func (s text) Encode(e *xdr.Encoder) { e.Opaque([]byte(s)) }
 
-func (s *Session) mount() error {
-	c, err := dialControl(s.target.addr(s.target.MountPort), s.cred)
+func (s *Session) mount(ctx context.Context) error {
+	c, err := dialControl(ctx, s.target.addr(s.target.MountPort), s.cred)
 	if err != nil {
-		return fmt.Errorf("connect to MOUNT: %w", err)
+		return fmt.Errorf("connect to MOUNT: %w%s", err, connectRemedy(err))
 	}
 	defer c.Close()
+	defer c.until(ctx)()
 	var res mount.Mountres3
 	if err := c.call(progMount, 3, 1, text(s.target.Path), &res); err != nil {
 		return fmt.Errorf("mount %s: %w", s.target.Path, err)
 	}
 	if res.FhsStatus != mount.MNT3_OK {
-		return fmt.Errorf("mount %s: %s", s.target.Path, res.FhsStatus)
+		return fmt.Errorf("mount %s: %s%s", s.target.Path, res.FhsStatus, mountRemedy(res.FhsStatus))
 	}
 	s.root = nfs3.NfsFh3{Data: append([]byte(nil), res.Mountinfo.Fhandle...)}
 	return nil
@@ -182,14 +225,32 @@ func (s *Session) limits() error {
 	return nil
 }
 
-// Close removes what the session made and ends its connection.
+// cleanMax is how long removing what was made may take, a connection included.
+const cleanMax = 10 * time.Minute
+
+// Close removes what the session made and ends its connection. It blocks for as long
+// as that takes, and works also when a context has ended what went before.
 func (s *Session) Close() error {
 	if s.removed {
 		return nil
 	}
 	s.removed = true
-	err := s.removeAll()
-	return errors.Join(err, s.c.Close())
+	ctx, cancel := context.WithTimeout(context.Background(), cleanMax)
+	defer cancel()
+	_ = s.c.Close() // a call on it may have been ended halfway
+	c, err := s.last, error(nil)
+	done := c.until(ctx)
+	if c.call(progNFS, 3, procNull, nil, nil) != nil { // the server has closed it meanwhile
+		done()
+		_ = c.Close()
+		if c, err = dialControl(ctx, s.addr, s.cred); err != nil {
+			return fmt.Errorf("%s stays where it is: %w", s.dirName, err)
+		}
+		done = c.until(ctx)
+	}
+	defer done()
+	s.c = c
+	return errors.Join(s.removeAll(ctx), c.Close())
 }
 
 func u64(b []byte) uint64 { return binary.BigEndian.Uint64(b) }

@@ -36,7 +36,7 @@ func TestTheFloorAnswersWhatTheBenchmarkAsks(t *testing.T) {
 	server, err := Start(Floor, "floor", programs, dir, t.TempDir(), freePort(t))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, server.Stop()) }()
-	s, err := load.Open(server.Target, load.Options{FileSize: 2 << 20})
+	s, err := load.Open(context.Background(), server.Target, load.Options{FileSize: 2 << 20})
 	require.NoError(t, err)
 	for _, text := range []string{"null", "getattr", "lookup", "access", "read-4k-rand", "read-64k", "write-4k-rand", "write-1m"} {
 		w, err := load.ParseWorkload(text, 0, false)

@@ -1,11 +1,14 @@
 package report
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math"
 	"slices"
-	"text/tabwriter"
+	"strings"
+
+	"github.com/ringnfs/ringnfs/bench/report/columns"
 )
 
 // roundsLeast is how many rounds a comparison needs on either side. With four
@@ -31,7 +34,7 @@ type Change struct {
 	Server, Load string
 	Metric       Metric
 	A, B         float64 // medians
-	Ratio        float64 // B/A
+	Ratio        float64 // B/A; NaN when only A is 0
 	Low, High    float64 // its 95 % interval; NaN when not known
 	P            float64 // of the Mann-Whitney test; NaN when not known
 	Verdict      Verdict
@@ -42,7 +45,7 @@ type Change struct {
 // Comparison is what two reports say about each other.
 type Comparison struct {
 	Changes []Change
-	OnlyA   []string // loads that the other report does not have
+	OnlyA   []string // loads, and figures of common ones, that the other report does not have
 	OnlyB   []string
 	Notes   []string // why the comparison may not be fair
 }
@@ -89,10 +92,17 @@ func Compare(a, b *Report) *Comparison {
 		}
 		rate, cost := mainMetrics(&runsA[0].Result)
 		for _, m := range []Metric{rate, cost, P50, P99, P999} {
-			if x, ok := change(runsA, runsB, m); ok {
+			switch hadA, hadB := len(figures(runsA, m)) > 0, len(figures(runsB, m)) > 0; {
+			case hadA && !hadB:
+				c.OnlyA = append(c.OnlyA, name+": "+k.load+": "+m.title())
+			case hadB && !hadA:
+				c.OnlyB = append(c.OnlyB, name+": "+k.load+": "+m.title())
+			case hadA:
+				x := change(runsA, runsB, m)
 				x.Server, x.Load = name, k.load
 				sliced = sliced || x.Sliced
 				c.Changes = append(c.Changes, x)
+			default: // neither does
 			}
 		}
 	}
@@ -108,24 +118,23 @@ func Compare(a, b *Report) *Comparison {
 	return c
 }
 
-// change compares one figure.
-func change(a, b []*Run, m Metric) (Change, bool) {
+// change compares one figure that both have.
+func change(a, b []*Run, m Metric) Change {
 	x := Change{Metric: m, P: math.NaN(), Low: math.NaN(), High: math.NaN(), Verdict: Unknown}
 	va, vb := figures(a, m), figures(b, m)
-	if len(va) == 0 || len(vb) == 0 {
-		return x, false
-	}
 	x.A, x.B = Median(va), Median(vb)
 	if len(va) < roundsLeast || len(vb) < roundsLeast {
 		va, vb = sliceFigures(a, m), sliceFigures(b, m)
 		x.Sliced = true
 	}
-	if x.A != 0 {
-		x.Ratio = x.B / x.A
+	if x.Ratio = x.B / x.A; x.A == x.B {
+		x.Ratio = 1
+	} else if x.A == 0 {
+		x.Ratio = math.NaN()
 	}
 	if len(va) < roundsLeast || len(vb) < roundsLeast {
 		x.Sliced = false
-		return x, true
+		return x
 	}
 	_, x.P = MannWhitney(va, vb)
 	x.Low, x.High = RatioInterval(va, vb)
@@ -137,7 +146,7 @@ func change(a, b []*Run, m Metric) (Change, bool) {
 	default:
 		x.Verdict = Worse
 	}
-	return x, true
+	return x
 }
 
 func figures(runs []*Run, m Metric) (values []float64) {
@@ -163,41 +172,93 @@ func sliceFigures(runs []*Run, m Metric) (values []float64) {
 	return values
 }
 
-// WriteText writes the comparison as a table.
-func (c *Comparison) WriteText(w io.Writer) error {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "load\tfigure\tbefore\tafter\tchange\t95 % interval\tp\tverdict")
+// WriteText writes the comparison as a table, in lines of at most width columns.
+func (c *Comparison) WriteText(w io.Writer, width int) error {
+	table := columns.Table{Head: []string{"", "before", "after", "change", "verdict", "95 % interval", "p"}, Left: []int{4}}
 	last := ""
-	for _, x := range c.Changes {
-		title := x.Server + ": " + x.Load
-		if title == last {
-			title = ""
-		} else {
+	for i := range c.Changes {
+		x := &c.Changes[i]
+		if title := x.Server + ": " + x.Load; title != last {
+			table.Rows = append(table.Rows, []string{title})
 			last = title
 		}
 		mark := ""
 		if x.Sliced {
 			mark = "~"
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s %s\t%s %s\t%s\t%s\t%s\t%s%s\n", title, x.Metric.Name, Figure(x.A), x.Metric.Unit, Figure(x.B), x.Metric.Unit,
-			percent(x.Ratio), interval(x.Low, x.High), probability(x.P), mark, x.Verdict)
+		table.Rows = append(table.Rows, []string{"  " + x.Metric.title(), Figure(x.A), Figure(x.B), percent(x.Ratio), mark + string(x.Verdict),
+			interval(x.Low, x.High), probability(x.P)})
 	}
-	if err := tw.Flush(); err != nil {
-		return err
+	if len(c.Changes) > 0 {
+		if err := table.Write(w, width); err != nil {
+			return err
+		}
 	}
 	for _, s := range c.OnlyA {
-		fmt.Fprintf(w, "only before: %s\n", s)
+		fmt.Fprintln(w, columns.Wrap("only before: "+s, width))
 	}
 	for _, s := range c.OnlyB {
-		fmt.Fprintf(w, "only after: %s\n", s)
+		fmt.Fprintln(w, columns.Wrap("only after: "+s, width))
 	}
 	for _, s := range c.Notes {
-		fmt.Fprintf(w, "note: %s\n", s)
+		note(w, width, s)
 	}
 	return nil
 }
 
-func percent(ratio float64) string { return fmt.Sprintf("%+.1f %%", (ratio-1)*100) }
+// WorseBy says by how many percent the figure got worse, in the direction in which
+// its metric does; 0 when it did not, or when rounds enough put that down to chance. Slices
+// do not: they may differ less, or more, than runs. From nothing to something is infinite.
+func (x *Change) WorseBy() float64 {
+	switch {
+	case x.Verdict == Unchanged && !x.Sliced || x.Verdict == Better || x.B == x.A:
+		return 0
+	case x.A == 0 && x.Metric.HigherIsBetter:
+		return 0
+	case x.A == 0:
+		return math.Inf(1)
+	case x.Metric.HigherIsBetter:
+		return max(0, 100*(1-x.Ratio))
+	}
+	return max(0, 100*(x.Ratio-1))
+}
+
+// Failure says why a change is not to be accepted: what got worse by more than limit
+// percent, or was not measured any more; nil when nothing did. Without enough rounds for a
+// verdict the medians alone decide.
+func (c *Comparison) Failure(limit float64) error {
+	var worse []string
+	for i := range c.Changes {
+		x := &c.Changes[i]
+		if x.WorseBy() > limit {
+			worse = append(worse, fmt.Sprintf("%s: %s: %s %s", x.Server, x.Load, x.Metric.title(), orFigures(x)))
+		}
+	}
+	switch {
+	case len(worse) > 0:
+		return fmt.Errorf("worse by more than %g %%: %s", limit, strings.Join(worse, "; "))
+	case len(c.OnlyA) > 0:
+		return fmt.Errorf("not measured any more: %s", strings.Join(c.OnlyA, "; "))
+	case len(c.Changes) == 0:
+		return errors.New("the two results have no load in common: nothing was compared")
+	}
+	return nil
+}
+
+// orFigures is the change in percent, or the figures where that says nothing.
+func orFigures(x *Change) string {
+	if math.IsNaN(x.Ratio) {
+		return Figure(x.A) + " to " + Figure(x.B)
+	}
+	return percent(x.Ratio)
+}
+
+func percent(ratio float64) string {
+	if math.IsNaN(ratio) {
+		return "-"
+	}
+	return fmt.Sprintf("%+.1f %%", (ratio-1)*100)
+}
 
 func interval(low, high float64) string {
 	if math.IsNaN(low) || math.IsNaN(high) {

@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"time"
+
+	"github.com/ringnfs/ringnfs/bench/load"
 )
 
 //go:embed page.html
@@ -33,6 +35,7 @@ type row struct {
 type pageData struct {
 	*Report
 	Legend  []legend
+	Matrix  []matrix
 	Cards   []card
 	Columns []string
 	Rows    []row
@@ -47,7 +50,7 @@ type legend struct {
 
 // WriteHTML writes the report as one page that needs nothing else.
 func (r *Report) WriteHTML(w io.Writer) error {
-	d := pageData{Report: r, Columns: []string{
+	d := pageData{Report: r, Matrix: r.matrices(), Columns: []string{
 		"calls/s", "MiB/s", "server us/call", "server s/GiB", "p50 us", "p99 us", "p99.9 us", "client us/call", "client busy",
 	}}
 	for i, s := range r.Servers {
@@ -71,8 +74,25 @@ func (r *Report) WriteHTML(w io.Writer) error {
 			}
 		}
 	}
+	d.dropEmpty()
 	return page.Execute(w, d)
 }
+
+// dropEmpty drops the columns in which no row has a figure.
+func (d *pageData) dropEmpty() {
+	for i := len(d.Columns) - 1; i >= 0; i-- {
+		if len(d.Rows) == 0 || slices.ContainsFunc(d.Rows, func(x row) bool { return x.Cells[i] != none }) {
+			continue
+		}
+		d.Columns = slices.Delete(d.Columns, i, i+1)
+		for k := range d.Rows {
+			d.Rows[k].Cells = slices.Delete(d.Rows[k].Cells, i, i+1)
+		}
+	}
+}
+
+// none stands where there is no figure.
+const none = "–"
 
 // WriteHTMLFile writes the page into a file.
 func (r *Report) WriteHTMLFile(name string) error { return writeFile(name, r.WriteHTML) }
@@ -84,7 +104,7 @@ func (r *Report) row(server, load string, first bool) row {
 		v, ok := r.Median(server, load, m)
 		switch {
 		case !ok:
-			x.Cells = append(x.Cells, "–")
+			x.Cells = append(x.Cells, none)
 		case m.Unit == "GiB/s":
 			x.Cells = append(x.Cells, Figure(v*1024))
 		default:
@@ -159,23 +179,46 @@ func (r *Report) latencyChart(load string) (template.HTML, bool) {
 	return lines("latency", "us", "part of the calls that are faster", quantileAxis(), logAxis(low, high), list), true
 }
 
+// whole returns the slices, those that are much shorter than the others joined to the one
+// before: where the client was held up, a slice can be of no time at all, and its rate is
+// of nothing then.
+func whole(slices []load.Slice) []load.Slice {
+	total := 0.0
+	for i := range slices {
+		total += slices[i].Seconds
+	}
+	var out []load.Slice
+	for i := range slices {
+		x := slices[i]
+		if n := len(out); n > 0 && x.Seconds < total/float64(4*len(slices)) {
+			out[n-1].Seconds += x.Seconds
+			out[n-1].Ops += x.Ops
+			out[n-1].Bytes += x.Bytes
+			out[n-1].Server += x.Server
+			continue
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
 // timeChart shows the rate over the measured time, of each server's middle run.
-func (r *Report) timeChart(load string, m Metric) (template.HTML, bool) {
+func (r *Report) timeChart(name string, m Metric) (template.HTML, bool) {
 	var (
 		list      []series
 		end, high float64
 	)
 	for i, s := range r.Servers {
-		runs := r.Of(s.Name, load)
+		runs := r.Of(s.Name, name)
 		if len(runs) == 0 {
 			continue
 		}
 		line := series{label: s.Name, color: i}
 		at := 0.0
-		for _, slice := range middle(runs).Slices {
+		for _, slice := range whole(middle(runs).Slices) {
 			v, ok := m.ofSlice(&slice)
 			if !ok {
-				v = 0
+				v = 0 // nothing was answered
 			}
 			line.x, line.y = append(line.x, at+slice.Seconds/2), append(line.y, v)
 			at += slice.Seconds

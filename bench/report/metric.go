@@ -16,6 +16,14 @@ type Metric struct {
 
 const gib = 1 << 30
 
+// title is the name with the unit, where the name does not say it.
+func (m *Metric) title() string {
+	if m.Unit == "/s" {
+		return m.Name
+	}
+	return m.Name + ", " + m.Unit
+}
+
 // The metrics.
 var (
 	OpsPerSecond = Metric{

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -116,13 +118,98 @@ func TestTheTablesHoldMediansAndTargets(t *testing.T) {
 	var b bytes.Buffer
 	require.NoError(t, r.WriteMarkdown(&b))
 	require.Contains(t, b.String(), "Targets: 1 of 3 met")
-	require.Contains(t, b.String(), "| getattr 4x16 on ext4 | ringnfs | 1020 (1000–1040) /s |")
+	require.Contains(t, b.String(), "| getattr 4x16 on ext4 | ringnfs | 1,020 (1,000–1,040) /s |")
 	require.Contains(t, b.String(), `a note \| with a bar`)
 	require.Contains(t, b.String(), "not measured: not here")
 	b.Reset()
-	require.NoError(t, r.WriteText(&b))
-	require.Contains(t, b.String(), "1020")
+	require.NoError(t, r.WriteText(&b, 200))
+	require.Contains(t, b.String(), "1,020")
 	require.Contains(t, b.String(), "absent: not measured: not here")
+}
+
+func TestTheComparisonComesFirstAndTheTargetsLast(t *testing.T) {
+	r := sample(5, map[string]float64{"ringnfs": 1000, "floor": 2000})
+	var md, page bytes.Buffer
+	require.NoError(t, r.WriteMarkdown(&md))
+	require.NoError(t, r.WriteHTML(&page))
+	inOrder := func(text string, words ...string) {
+		at := -1
+		for _, w := range words {
+			i := strings.Index(text, w)
+			require.Greater(t, i, at, w)
+			at = i
+		}
+	}
+	inOrder(md.String(), "# a <b>", "## How much they do", "## What a call", "## Figures", "## Servers", "## Targets")
+	inOrder(page.String(), "<h1>", "<h2>How much they do", "<h2>What a call", "<h2>Loads", "<h2>All figures", "<h2>Servers", "<h2>What was to be reached")
+	require.Contains(t, md.String(), "| getattr 4x16 on ext4 | calls/s | 1,020 | 2,040 (×2.00) |")
+	require.Contains(t, md.String(), "| getattr 4x16 on ext4 | us/call | 980 | 490 (×0.5) |")
+	alone := sample(5, map[string]float64{"ringnfs": 1000})
+	md.Reset()
+	require.NoError(t, alone.WriteMarkdown(&md))
+	require.NotContains(t, md.String(), "How much", "there is nothing to compare with")
+}
+
+func TestColumnsWithoutAFigureAreLeftOut(t *testing.T) {
+	r := sample(5, map[string]float64{"ringnfs": 1000})
+	for i := range r.Runs {
+		r.Runs[i].Result.Server = nil // its CPU time is not known
+	}
+	var text, page bytes.Buffer
+	require.NoError(t, r.WriteText(&text, 200))
+	require.NoError(t, r.WriteHTML(&page))
+	for _, head := range []string{"MiB/s", "server us/call", "server s/GiB"} {
+		require.NotContains(t, text.String(), head)
+		require.NotContains(t, page.String(), head)
+	}
+	require.Contains(t, text.String(), "client us/call")
+	require.Contains(t, page.String(), "client us/call")
+}
+
+func TestThousandsAreParted(t *testing.T) {
+	for v, want := range map[float64]string{
+		0: "0", 0.5: "0.5", 9.999: "10.00", 99.94: "99.9", 999: "999", 1000: "1,000", 12345: "12,345", 1234567.8: "1,234,568", -1234: "-1,234",
+	} {
+		require.Equal(t, want, Figure(v))
+	}
+}
+
+func TestBarsStandOnAScale(t *testing.T) {
+	chart := string(bars("rate", "/s", []bar{{label: "a", value: 930}, {label: "b", value: 100}}))
+	for _, tick := range []string{">0</text>", ">400</text>", ">1k</text>"} {
+		require.Contains(t, chart, tick)
+	}
+	require.Contains(t, chart, `class="grid"`)
+}
+
+// TestASliceOfNoTimeIsNoPoint: a client that was held up samples twice at once.
+func TestASliceOfNoTimeIsNoPoint(t *testing.T) {
+	r := sample(1, map[string]float64{"ringnfs": 1000})
+	run := &r.Runs[0]
+	for i := range run.Slices {
+		run.Slices[i] = load.Slice{Seconds: 0.1, Ops: 100}
+	}
+	run.Slices = append(run.Slices, load.Slice{Seconds: 0}, load.Slice{Seconds: 1e-5})
+	chart, ok := r.timeChart(run.Load, OpsPerSecond)
+	require.True(t, ok)
+	_, d, ok := strings.Cut(string(chart), `class="line l0" d="M`)
+	require.True(t, ok)
+	d, _, _ = strings.Cut(d, `"`)
+	points := strings.Split(d, "L")
+	require.Len(t, points, 10)
+	var y []string
+	last := -1.0
+	for _, p := range points {
+		var at, high float64
+		_, err := fmt.Sscanf(p, "%g %g", &at, &high)
+		require.NoError(t, err)
+		require.Greater(t, at, last, "to the right of the one before")
+		last = at
+		y = append(y, fmt.Sprintf("%.0f", high))
+	}
+	require.Equal(t, slices.Repeat(y[:1], 10), y, "a rate that stays the same")
+	run.Slices[5].Ops = 0
+	require.Len(t, whole(run.Slices), 10, "a time without answers is one, if it lasts")
 }
 
 func find(t *testing.T, c *Comparison, m Metric) Change {
@@ -164,7 +251,7 @@ func TestSingleRunsAreComparedByTheirSlicesAndMarked(t *testing.T) {
 	require.Equal(t, Unknown, find(t, c, P99).Verdict, "slices have no latencies")
 	require.NotEmpty(t, c.Notes)
 	var b bytes.Buffer
-	require.NoError(t, c.WriteText(&b))
+	require.NoError(t, c.WriteText(&b, 200))
 	require.Contains(t, b.String(), "~better")
 	require.Contains(t, b.String(), "+100.0 %")
 }
@@ -179,4 +266,43 @@ func TestWhatOnlyOneReportHasIsNamed(t *testing.T) {
 	require.Len(t, c.Notes, 1)
 	require.Contains(t, c.Notes[0], "kernels differ")
 	require.Equal(t, c.OnlyA, Compare(b, a).OnlyB)
+}
+
+// TestASingleRoundIsJudgedByItsMedians: slices that scatter are no excuse.
+func TestASingleRoundIsJudgedByItsMedians(t *testing.T) {
+	scattered := func(rate float64) *Report {
+		r := sample(1, map[string]float64{"ringnfs": rate})
+		for i := range r.Runs[0].Slices {
+			r.Runs[0].Slices[i].Ops = uint64(1000 * (i % 2))
+		}
+		return r
+	}
+	c := Compare(scattered(1000), scattered(500))
+	require.Equal(t, Unchanged, find(t, c, OpsPerSecond).Verdict, "by the slices")
+	require.ErrorContains(t, c.Failure(10), "calls a second -50.0 %")
+	require.NoError(t, c.Failure(100))
+}
+
+func TestAFigureThatIsNotMeasuredAnyMoreIsNamed(t *testing.T) {
+	a, b := sample(5, map[string]float64{"ringnfs": 1000}), sample(5, map[string]float64{"ringnfs": 1000})
+	for i := range b.Runs {
+		b.Runs[i].Result.Server = nil
+	}
+	want := []string{"ringnfs: getattr 4x16 on ext4: server CPU per call, us"}
+	require.Equal(t, want, Compare(a, b).OnlyA)
+	require.Equal(t, want, Compare(b, a).OnlyB)
+	require.ErrorContains(t, Compare(a, b).Failure(10), "not measured any more: "+want[0])
+	require.NoError(t, Compare(b, a).Failure(10))
+}
+
+func TestFromNothingToSomethingIsWorse(t *testing.T) {
+	a, b := sample(5, map[string]float64{"ringnfs": 1000}), sample(5, map[string]float64{"ringnfs": 1000})
+	for i := range a.Runs {
+		a.Runs[i].Result.Server.PerOp = 0
+	}
+	require.ErrorContains(t, Compare(a, b).Failure(1e6), "server CPU per call, us 0 to ")
+	require.NoError(t, Compare(b, a).Failure(0))
+	var text bytes.Buffer
+	require.NoError(t, Compare(a, b).WriteText(&text, 200))
+	require.NotContains(t, text.String(), "NaN")
 }

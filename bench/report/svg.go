@@ -22,35 +22,42 @@ const (
 	barGap     = 8
 	labelWidth = 110
 	valueWidth = 92
+	labelsMost = 6 // below bars
 )
 
-// bars draws horizontal bars with their values at the end, and the range of the
-// rounds as a thin line.
+// bars draws horizontal bars over a scale, with their values at the end, and the range
+// of the rounds as a thin line.
 func bars(title, unit string, list []bar) template.HTML {
 	var b strings.Builder
-	height := 24 + len(list)*(barHeight+barGap)
+	const first, scale = 22, 20 // where bars begin, and what their scale takes below them
+	bottom := first + len(list)*(barHeight+barGap)
+	height := bottom + scale
 	top := 0.0
 	for _, x := range list {
 		top = max(top, x.value, x.max)
 	}
-	if top == 0 {
-		top = 1
-	}
+	xa := linearAxis(top)
 	width := float64(chartWidth - labelWidth - valueWidth)
+	px := func(v float64) float64 { return labelWidth + width*xa.at(v) }
 	fmt.Fprintf(&b, `<svg viewBox="0 0 %d %d" role="img" aria-label="%s">`, chartWidth, height, esc(title))
 	fmt.Fprintf(&b, `<text class="title" x="0" y="13">%s <tspan class="unit">%s</tspan></text>`, esc(title), esc(unit))
+	for i, v := range xa.ticks {
+		fmt.Fprintf(&b, `<path class="grid" d="M%.1f %dV%d"/>`, px(v), first-2, bottom)
+		if len(xa.ticks) <= labelsMost || i%2 == 0 {
+			fmt.Fprintf(&b, `<text class="tick x" x="%.1f" y="%d">%s</text>`, px(v), bottom+13, esc(xa.labels[i]))
+		}
+	}
 	for i, x := range list {
-		y := 22 + i*(barHeight+barGap)
+		y := first + i*(barHeight+barGap)
 		mid := float64(y) + barHeight/2
 		fmt.Fprintf(&b, `<g><title>%s: %s %s (%s to %s)</title>`, esc(x.label), Figure(x.value), esc(unit), Figure(x.min), Figure(x.max))
 		fmt.Fprintf(&b, `<text x="%d" y="%.0f" class="name">%s</text>`, labelWidth-8, mid+4, esc(x.label))
-		fmt.Fprintf(&b, `<path class="s%d" d="%s"/>`, x.color, roundedBar(labelWidth, float64(y), math.Max(1, width*x.value/top), barHeight))
+		fmt.Fprintf(&b, `<path class="s%d" d="%s"/>`, x.color, roundedBar(labelWidth, float64(y), math.Max(1, px(x.value)-labelWidth), barHeight))
 		if x.max > x.min {
-			x1, x2 := labelWidth+width*x.min/top, labelWidth+width*x.max/top
+			x1, x2 := px(x.min), px(x.max)
 			fmt.Fprintf(&b, `<path class="range" d="M%.1f %.1fH%.1fM%.1f %.1fv6M%.1f %.1fv6"/>`, x1, mid, x2, x1, mid-3, x2, mid-3)
 		}
-		end := labelWidth + width*max(x.value, x.max)/top
-		fmt.Fprintf(&b, `<text x="%.1f" y="%.0f" class="value">%s</text></g>`, end+6, mid+4, Figure(x.value))
+		fmt.Fprintf(&b, `<text x="%.1f" y="%.0f" class="value">%s</text></g>`, px(max(x.value, x.max))+6, mid+4, Figure(x.value))
 	}
 	b.WriteString(`</svg>`)
 	return template.HTML(b.String()) // all text in it is escaped

@@ -7,18 +7,20 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"text/tabwriter"
+	"strings"
 
 	"github.com/ringnfs/ringnfs/bench/load"
+	"github.com/ringnfs/ringnfs/bench/report/columns"
 )
 
-// Figure writes a number with three digits or all in front of the point.
+// Figure writes a number with three digits or all in front of the point, in groups
+// of three.
 func Figure(v float64) string {
 	switch a := math.Abs(v); {
 	case a == 0 || math.IsNaN(v) || math.IsInf(v, 0):
 		return strconv.FormatFloat(v, 'g', 3, 64)
 	case a >= 100:
-		return strconv.FormatFloat(v, 'f', 0, 64)
+		return grouped(strconv.FormatFloat(v, 'f', 0, 64))
 	case a >= 10:
 		return strconv.FormatFloat(v, 'f', 1, 64)
 	case a >= 1:
@@ -27,15 +29,23 @@ func Figure(v float64) string {
 	return strconv.FormatFloat(v, 'g', 3, 64)
 }
 
-// Header writes the first line of a table of runs.
-func Header(w io.Writer) *tabwriter.Writer {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tw, "load\tcalls/s\tMiB/s\tp50 us\tp99 us\tp99.9 us\tserver us/call\tserver s/GiB\tclient us/call\tclient busy\t")
-	return tw
+// grouped puts a comma before each three digits of a whole number.
+func grouped(digits string) string {
+	sign := ""
+	if strings.HasPrefix(digits, "-") {
+		sign, digits = "-", digits[1:]
+	}
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return sign + digits
 }
 
-// Row writes a run as one line of such a table.
-func Row(w io.Writer, name string, r *load.Result) {
+// heads are the columns of a table of runs.
+var heads = []string{"load", "calls/s", "MiB/s", "p50 us", "p99 us", "p99.9 us", "server us/call", "server s/GiB", "client us/call", "client busy"}
+
+// cells are a run in these columns.
+func cells(name string, r *load.Result) []string {
 	server, perGiB, rate := "-", "-", "-"
 	if r.Server != nil {
 		server = Figure(r.Server.PerOp)
@@ -46,8 +56,8 @@ func Row(w io.Writer, name string, r *load.Result) {
 	if r.Bytes > 0 {
 		rate = Figure(r.BytesPerSecond / (1 << 20))
 	}
-	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%.0f %%\t\n", name, Figure(r.OpsPerSecond), rate,
-		Figure(r.Latency.P50), Figure(r.Latency.P99), Figure(r.Latency.P999), server, perGiB, Figure(r.Client.PerOp), 100*Busy(r))
+	return []string{name, Figure(r.OpsPerSecond), rate, Figure(r.Latency.P50), Figure(r.Latency.P99), Figure(r.Latency.P999),
+		server, perGiB, Figure(r.Client.PerOp), fmt.Sprintf("%.0f %%", 100*Busy(r))}
 }
 
 // Busy is how much of its threads' time the client needed: near 1 it may have
@@ -59,36 +69,40 @@ func Busy(r *load.Result) float64 {
 	return r.Client.Seconds / r.Seconds / float64(r.Threads)
 }
 
-// WriteText writes a table of all loads for each server; of several rounds the
-// one with the median rate.
-func (r *Report) WriteText(w io.Writer) error {
+// WriteText writes a table of all loads for each server, in lines of at most width
+// columns; of several rounds the one with the median rate.
+func (r *Report) WriteText(w io.Writer, width int) error {
 	for _, s := range r.Servers {
 		if s.Missing != "" {
-			fmt.Fprintf(w, "%s: not measured: %s\n", s.Name, s.Missing)
+			fmt.Fprintln(w, columns.Wrap(fmt.Sprintf("%s: not measured: %s", s.Name, s.Missing), width))
 			continue
 		}
 		if len(r.Servers) > 1 {
 			fmt.Fprintf(w, "\n%s\n", s.Name)
 		}
-		tw := Header(w)
+		table := columns.Table{Head: heads}
 		for _, name := range r.Loads() {
 			if runs := r.Of(s.Name, name); len(runs) > 0 {
-				Row(tw, name, &middle(runs).Result)
+				table.Rows = append(table.Rows, cells(name, &middle(runs).Result))
 			}
 		}
-		if err := tw.Flush(); err != nil {
+		if err := table.Write(w, width); err != nil {
 			return err
 		}
 	}
 	for i := range r.Runs {
 		if run := &r.Runs[i]; run.Unsent > 0 {
-			fmt.Fprintf(w, "note: %s %s: %d calls that were due could not be made\n", run.Server, run.Load, run.Unsent)
+			note(w, width, fmt.Sprintf("%s %s: %s calls that were due could not be made", run.Server, run.Load, Figure(float64(run.Unsent))))
 		}
 	}
 	for _, n := range r.Notes {
-		fmt.Fprintf(w, "note: %s\n", n)
+		note(w, width, n)
 	}
 	return nil
+}
+
+func note(w io.Writer, width int, text string) {
+	fmt.Fprintln(w, columns.Wrap("note: "+text, width))
 }
 
 // middle returns the run with the median rate.

@@ -25,7 +25,7 @@ func (s *suite) memory(ctx context.Context) error {
 	if len(s.Servers) > 0 && s.Servers[0] != variants[0].Name {
 		return nil
 	}
-	l, err := s.start(variants[0], onDisk, "--memory", strconv.Itoa(arenas))
+	l, err := s.start(ctx, variants[0], onDisk, "--memory", strconv.Itoa(arenas))
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func (s *suite) memory(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	release, err := l.session.Hold(connections)
+	release, err := l.session.Hold(ctx, connections)
 	if err != nil {
 		return fmt.Errorf("memory: %w", err)
 	}

@@ -161,7 +161,7 @@ func (s *suite) runCase(ctx context.Context, c *Case, round int) error {
 		if len(s.Servers) > 0 && !slices.Contains(s.Servers, name) {
 			continue
 		}
-		l, err := s.get(name, c.FS)
+		l, err := s.get(ctx, name, c.FS)
 		if err != nil {
 			return err
 		}
@@ -205,7 +205,7 @@ func (s *suite) run(ctx context.Context, c *Case, l *live) (res *load.Result, er
 
 // get returns a server with its session, and starts it when it is first wanted;
 // nil when there is no such server here.
-func (s *suite) get(name, fs string) (*live, error) {
+func (s *suite) get(ctx context.Context, name, fs string) (*live, error) {
 	if s.gone[name] {
 		return nil, nil
 	}
@@ -227,7 +227,7 @@ func (s *suite) get(name, fs string) (*live, error) {
 	if v.needs != "" && !s.serveHas(v.needs) {
 		return missing("this ringnfs has no " + v.needs)
 	}
-	l, err := s.start(v, fs)
+	l, err := s.start(ctx, v, fs)
 	if errors.Is(err, peers.ErrMissing) {
 		return missing(err.Error())
 	}
@@ -240,7 +240,7 @@ func (s *suite) get(name, fs string) (*live, error) {
 	return l, nil
 }
 
-func (s *suite) start(v Variant, fs string, flags ...string) (*live, error) {
+func (s *suite) start(ctx context.Context, v Variant, fs string, flags ...string) (*live, error) {
 	root := s.root(fs)
 	port := portFirst + 2*s.ports
 	s.ports++
@@ -250,7 +250,7 @@ func (s *suite) start(v Variant, fs string, flags ...string) (*live, error) {
 		return nil, err
 	}
 	l := &live{variant: v.Name, fs: fs, server: server}
-	if l.session, err = load.Open(server.Target, load.Options{}); err != nil {
+	if l.session, err = load.Open(ctx, server.Target, load.Options{}); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", v.Name, err), server.Stop())
 	}
 	s.live = append(s.live, l)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -27,6 +28,13 @@ func TestMain(m *testing.M) {
 	if os.Getenv("RINGNFS_TEST_AS_PROGRAM") == "1" {
 		main()
 		return
+	}
+	// Where the tests themselves run under nohup, the programs that they start shall hear
+	// of signals: what has a handler here begins with the default action there.
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
 	}
 	os.Exit(m.Run())
 }
@@ -65,10 +73,17 @@ func command(t *testing.T, args ...string) *exec.Cmd {
 // serve starts ringnfs and waits until it has said all that it says.
 func serve(t *testing.T, args ...string) *process {
 	t.Helper()
+	return serveBy(t, func(*exec.Cmd) {}, append([]string{"--state-dir", t.TempDir()}, args...)...)
+}
+
+// serveBy is serve with a process that prepare changes before it is started.
+func serveBy(t *testing.T, prepare func(*exec.Cmd), args ...string) *process {
+	t.Helper()
 	needRing(t)
 	p := &process{ended: make(chan struct{})}
-	p.cmd = command(t, append([]string{"serve", "--state-dir", t.TempDir()}, args...)...)
+	p.cmd = command(t, append([]string{"serve"}, args...)...)
 	p.cmd.Stderr = &p.stderr
+	prepare(p.cmd)
 	out, err := p.cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, p.cmd.Start())
@@ -98,6 +113,20 @@ func serve(t *testing.T, args ...string) *process {
 	return p
 }
 
+// refused runs a server that does not start, and returns what it says of that.
+func refused(t *testing.T, cmd *exec.Cmd) string {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	timer := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() }) // it serves, so the test fails
+	err := cmd.Run()
+	timer.Stop()
+	require.Error(t, err)
+	assert.Equal(t, 1, cmd.ProcessState.ExitCode())
+	assert.Empty(t, stdout.String(), "nothing was started")
+	return stderr.String()
+}
+
 func (p *process) say(line string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -116,7 +145,11 @@ func (p *process) end(t *testing.T, signals ...os.Signal) int {
 	for _, s := range signals {
 		require.NoError(t, p.cmd.Process.Signal(s))
 	}
+	hung := time.AfterFunc(2*time.Minute, func() { _ = p.cmd.Process.Kill() })
 	<-p.ended
+	if !hung.Stop() {
+		t.Errorf("the server did not end within two minutes of %v:\n%s", signals, p.stderr.String())
+	}
 	return p.cmd.ProcessState.ExitCode()
 }
 
@@ -148,7 +181,7 @@ func (p *process) answers(t *testing.T) net.Conn {
 }
 
 func TestServeAnswersUntilASignalDrainsIt(t *testing.T) {
-	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {
+	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		t.Run(fmt.Sprint(sig), func(t *testing.T) {
 			p := serve(t, "--port", "0", "--portmap", "off", t.TempDir())
 			c := p.answers(t)
@@ -187,11 +220,11 @@ func TestBannerNamesWhatIsServed(t *testing.T) {
 	var name syscall.Utsname
 	require.NoError(t, syscall.Uname(&name))
 	assert.Contains(t, text, "kernel ")
-	who := "everyone is 1000:100"
+	who, whom := "everyone is 1000:100", "this machine"
 	if uid := os.Geteuid(); uid != 0 {
-		who = fmt.Sprintf("everyone acts as user %d", uid)
+		who, whom = fmt.Sprintf("everyone acts as user %d", uid), fmt.Sprintf("root and user %d of this machine", uid)
 	}
-	assert.Contains(t, text, "export "+dir+": read-only, "+who+", for this machine")
+	assert.Contains(t, text, "export "+dir+": read-only, "+who+", for "+whom)
 	assert.Contains(t, text, "NFS and MOUNT on port "+p.port(t))
 	assert.Contains(t, text, fmt.Sprintf("mount -t nfs -o vers=3,nolock,proto=tcp,port=%[1]s,mountport=%[1]s,mountproto=tcp 127.0.0.1:%[2]s /mnt", p.port(t), dir))
 }
@@ -234,7 +267,6 @@ func TestWhatCannotBeServedIsOneLineAndExitCode1(t *testing.T) {
 		{"without handles", []string{"/proc"}, "/proc"},
 		{"port taken", []string{"--listen", "127.0.0.1", "--port", taken, dir}, taken},
 		{"address of another machine", []string{"--listen", "192.0.2.1", dir}, "192.0.2.1"},
-		{"unknown feature", []string{"--without", "NONSENSE", dir}, "NONSENSE"},
 		{"too little memory", []string{"--memory", "1K", dir}, "memory"},
 		{"more memory than there is", []string{"--memory", "1024T", dir}, "memory"},
 		{"state in a file", []string{"--state-dir", file, dir}, file},
@@ -242,17 +274,10 @@ func TestWhatCannotBeServedIsOneLineAndExitCode1(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cmd := command(t, append([]string{"serve", "--portmap", "off", "--state-dir", t.TempDir()}, c.args...)...)
-			var stdout, stderr bytes.Buffer
-			cmd.Stdout, cmd.Stderr = &stdout, &stderr
-			timer := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() }) // it serves, so the test fails
-			err := cmd.Run()
-			timer.Stop()
-			require.Error(t, err)
-			assert.Equal(t, 1, cmd.ProcessState.ExitCode())
-			assert.Empty(t, stdout.String(), "nothing was started")
-			assert.Contains(t, stderr.String(), c.says)
-			assert.True(t, strings.HasPrefix(stderr.String(), "ringnfs: "), stderr.String())
-			assert.Equal(t, 1, strings.Count(stderr.String(), "\n"), stderr.String())
+			says := refused(t, cmd)
+			assert.Contains(t, says, c.says)
+			assert.True(t, strings.HasPrefix(says, "ringnfs: "), says)
+			assert.Equal(t, 1, strings.Count(says, "\n"), says)
 		})
 	}
 }
@@ -286,4 +311,77 @@ func TestHandlesAndPortsSurviveARestart(t *testing.T) {
 	after, err := os.ReadDir(state)
 	require.NoError(t, err)
 	assert.Len(t, after, len(before))
+}
+
+func TestListeningOnAllOfIPv6IsListeningOnAllOfIPv4Too(t *testing.T) {
+	l, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		t.Skipf("needs IPv6: %v", err)
+	}
+	require.NoError(t, l.Close())
+	p := serve(t, "--listen", "::", "--allow", "127.0.0.1,::1", "--port", "0", "--portmap", "off", t.TempDir())
+	assert.Contains(t, p.said(), "listening on ::, 0.0.0.0: ")
+	for _, host := range []string{"127.0.0.1", "::1"} {
+		c, err := net.Dial("tcp", net.JoinHostPort(host, p.port(t)))
+		require.NoError(t, err)
+		require.NoError(t, c.Close())
+	}
+	assert.Zero(t, p.end(t, syscall.SIGTERM), p.stderr.String())
+	only := serve(t, "--listen", "::,127.0.0.1", "--allow", "127.0.0.1,::1", "--port", "0", "--portmap", "off", t.TempDir())
+	assert.Contains(t, only.said(), "listening on ::, 127.0.0.1: ", "an address of IPv4 that is named is the only one")
+	assert.Zero(t, only.end(t, syscall.SIGTERM), only.stderr.String())
+}
+
+// TestASignalEndsABenchAndNothingStaysInTheExport: also while it fills its data files,
+// which takes longest, and whichever signal it is.
+func TestASignalEndsABenchAndNothingStaysInTheExport(t *testing.T) {
+	dir := t.TempDir()
+	p := serve(t, "--port", "0", "--portmap", "off", "--squash", "none", dir)
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
+		t.Run(s.String(), func(t *testing.T) {
+			cmd := command(t, "bench", "-w", "read-1m", "--seconds", "100000", "--file-size", "512M", "127.0.0.1:"+p.port(t)+":"+dir)
+			var stderr bytes.Buffer
+			cmd.Stderr = &stderr
+			require.NoError(t, cmd.Start())
+			t.Cleanup(func() { _ = cmd.Process.Kill() }) // an error says that it has ended
+			ended := make(chan error, 1)
+			go func() { ended <- cmd.Wait() }()
+			for files := []string(nil); len(files) == 0; time.Sleep(time.Millisecond) {
+				select {
+				case err := <-ended:
+					t.Fatalf("it has ended: %v: %s", err, stderr.String())
+				default:
+				}
+				files, _ = filepath.Glob(filepath.Join(dir, ".ringnfs-bench-*", "data-*"))
+			}
+			require.NoError(t, cmd.Process.Signal(s))
+			require.Error(t, <-ended)
+			require.Equal(t, 1, cmd.ProcessState.ExitCode(), stderr.String())
+			require.Contains(t, stderr.String(), "ended by a signal ("+s.String()+")")
+			left, err := os.ReadDir(dir)
+			require.NoError(t, err)
+			require.Empty(t, left)
+		})
+	}
+}
+
+func TestNohupKeepsABenchFromTheHangup(t *testing.T) {
+	dir := t.TempDir()
+	p := serve(t, "--port", "0", "--portmap", "off", "--squash", "none", dir)
+	cmd := command(t, "bench", "-w", "null", "--seconds", "100000", "127.0.0.1:"+p.port(t)+":"+dir)
+	cmd.Args = append([]string{"sh", "-c", `trap "" HUP; exec "$0" "$@"`, cmd.Path}, cmd.Args[1:]...)
+	var err error
+	cmd.Path, err = exec.LookPath("sh")
+	require.NoError(t, err)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() }) // an error says that it has ended
+	require.True(t, bufio.NewScanner(out).Scan(), "it says what it measures: %s", &stderr)
+	require.NoError(t, cmd.Process.Signal(syscall.SIGHUP))
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	require.Error(t, cmd.Wait())
+	assert.Contains(t, stderr.String(), "ended by a signal ("+syscall.SIGTERM.String()+")")
 }

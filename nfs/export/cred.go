@@ -15,10 +15,14 @@ const groupsStack = 16
 // borrowed. Only a credential that the thread has not seen yet allocates.
 //
 // With root squashed, user 0 becomes AnonUID, and group 0 becomes AnonGID, as
-// the primary and as a supplementary group. A caller without a credential
+// the primary and as a supplementary group. A user or primary group that x.Mapped
+// does not have is anonymous; such a supplementary group is left out. A caller without a credential
 // ([Nobody] for both and no groups) is anonymous with every Squash, and so is
 // each identity of 2^32-1, which POSIX does not allow.
 func (x *Export) Cred(th *vfs.Thread, uid, gid uint32, groups []uint32) *vfs.Cred {
+	if x.Mapped != nil {
+		return x.mappedCred(th, uid, gid, groups)
+	}
 	if x.Squash == SquashAll || uid == Nobody && gid == Nobody && len(groups) == 0 {
 		return th.Creds.Intern(x.AnonUID, x.AnonGID, nil)
 	}

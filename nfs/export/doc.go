@@ -7,8 +7,10 @@
 // # Handles on the wire
 //
 // A file handle that clients see is at most 64 bytes: a version, the export's
-// identity, the back end's own handle and a keyed MAC over all of it. The key
-// is kept in the server's state directory and survives restarts, so handles do
-// too. A handle that was not made with this key, or that was altered in any
+// ID, the back end's own handle and a keyed MAC over all of it. The MAC's key is
+// the export's own: it is made of the server's key, which is kept in the state
+// directory and survives restarts, and of the identity of the export's file system
+// (vfs.Identity). So handles survive restarts, too, and are good for no file system
+// but the one that they were made for. A handle that was not made with this key, or that was altered in any
 // bit, is a stale handle: nothing of it is passed on to a file system.
 package export

@@ -1,8 +1,10 @@
 package export
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
+	"reflect"
 	"slices"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
@@ -64,6 +66,13 @@ type Options struct {
 	// and ::1. Otherwise it is exactly the addresses of these prefixes, where
 	// 0.0.0.0/0 is all of IPv4 and ::/0 all of IPv6.
 	Allow []netip.Prefix
+	// Insecure serves peers of other machines whatever port they call from. Otherwise it
+	// must be one below 1024, which there only root can use: what AUTH_SYS says is then
+	// the word of the machine, and not that of any of its users (exports(5), secure).
+	// Peers of this machine are not asked for a port.
+	Insecure bool
+	// Mapped is who there is in the process's user namespace. nil: everybody.
+	Mapped *Mapped
 }
 
 // Export is one exported tree. It is immutable once it is in a [Table].
@@ -80,7 +89,8 @@ type Export struct {
 	Volume int
 	Options
 
-	index int // in Table.exports and in each place's views
+	index int     // in Table.exports and in each place's views
+	seal  sealKey // of its handles
 }
 
 var loopback = []netip.Prefix{
@@ -101,6 +111,48 @@ func (x *Export) Allowed(a netip.Addr) bool {
 	return false
 }
 
+// Refusal is why an export does not serve a peer.
+type Refusal uint8
+
+// The reasons.
+const (
+	Served Refusal = iota
+	// RefusedAddress: the peer's address is in no prefix of Allow.
+	RefusedAddress
+	// RefusedPort: the peer does not call from a port below 1024, and the export is not
+	// Insecure.
+	RefusedPort
+)
+
+// String says why, and what to do about it if the peer is to be served.
+func (r Refusal) String() string {
+	switch r {
+	case Served:
+		return "served"
+	case RefusedAddress:
+		return "its address is not allowed (--allow)"
+	case RefusedPort:
+		return "it calls from a port that any user of its machine can have: mount with resvport there, or serve with --insecure"
+	}
+	return "unknown"
+}
+
+// reservedMax is above the ports that only root can use (IPPORT_RESERVED).
+const reservedMax = 1024
+
+// Refuses says whether x serves a peer, and why not. local is whether the peer is a
+// process of this machine, which the server knows by other means than its port. It does
+// not allocate.
+func (x *Export) Refuses(peer netip.AddrPort, local bool) Refusal {
+	switch {
+	case !x.Allowed(peer.Addr()):
+		return RefusedAddress
+	case peer.Port() >= reservedMax && !local && !x.Insecure:
+		return RefusedPort
+	}
+	return Served
+}
+
 // Stricter names the first thing that o refuses and outer grants, "" when there is
 // none: what lies in both exports can then be had through the other one with every
 // right that either gives.
@@ -116,6 +168,8 @@ func (o Options) Stricter(outer Options) (what string) {
 	switch {
 	case o.ReadOnly && !outer.ReadOnly:
 		return "it is read-only"
+	case !o.Insecure && outer.Insecure:
+		return "it serves ports below 1024 only"
 	case o.Squash == outer.Squash && o.AnonUID == outer.AnonUID && o.AnonGID == outer.AnonGID:
 	case o.Squash != SquashNone:
 		return "it squashes callers in another way"
@@ -123,11 +177,28 @@ func (o Options) Stricter(outer Options) (what string) {
 	return ""
 }
 
+// Check returns what is wrong with o, nil when nothing is.
+func (o Options) Check() error { return o.settle() }
+
+// NoFS reports whether fs is none: nil, or a nil pointer (map, function, channel,
+// slice) of some type that implements it, which does not compare equal to nil.
+func NoFS(fs vfs.FS) bool {
+	if fs == nil {
+		return true
+	}
+	switch v := reflect.ValueOf(fs); v.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Func, reflect.Chan, reflect.Slice, reflect.UnsafePointer:
+		return v.IsNil()
+	default:
+		return false
+	}
+}
+
 // settle fills in the defaults of o and checks it. It replaces Allow, it does
 // not write to the caller's slice.
 func (o *Options) settle() error {
 	if o.Squash > SquashAll {
-		return fmt.Errorf("squash %d is unknown", o.Squash)
+		return fmt.Errorf("squash %d is unknown: use SquashRoot, SquashNone or SquashAll", o.Squash)
 	}
 	if o.AnonUID == 0 {
 		o.AnonUID = Nobody
@@ -136,25 +207,44 @@ func (o *Options) settle() error {
 		o.AnonGID = Nobody
 	}
 	if o.AnonUID == invalidID || o.AnonGID == invalidID {
-		return fmt.Errorf("anonymous user or group %d is not a valid identity", uint32(invalidID))
+		return fmt.Errorf("anonymous user or group %d is nobody's: use one below it, or 0 for %d", uint32(invalidID), Nobody)
 	}
 	if len(o.Allow) == 0 {
 		o.Allow = loopback
 		return nil
 	}
-	allow := make([]netip.Prefix, 0, len(o.Allow))
-	for _, p := range o.Allow {
-		if !p.IsValid() {
-			return fmt.Errorf("an address prefix to allow is not valid")
-		}
-		if a := p.Addr(); a.Is4In6() {
-			if p.Bits() < 96 {
-				return fmt.Errorf("prefix %v covers more than IPv4 mapped into IPv6: write it as an IPv4 or IPv6 prefix", p)
-			}
-			p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
-		}
-		allow = append(allow, netip.PrefixFrom(p.Addr().WithZone(""), p.Bits()).Masked())
+	allow, err := Networks(o.Allow)
+	if err != nil {
+		return err
 	}
 	o.Allow = allow
 	return nil
+}
+
+// Networks returns networks as they are compared with clients' addresses: IPv4 as such, also
+// where it is mapped into IPv6, and without zones. It is an error if nobody can be in one. It
+// does not write to list.
+func Networks(list []netip.Prefix) ([]netip.Prefix, error) {
+	networks := make([]netip.Prefix, 0, len(list))
+	for _, p := range list {
+		if !p.IsValid() {
+			return nil, errors.New(
+				"an address prefix to allow is none: make it with netip.ParsePrefix or netip.PrefixFrom",
+			)
+		}
+		if a := p.Addr(); a.Is4In6() {
+			if p.Bits() < 96 {
+				return nil, fmt.Errorf(
+					"prefix %v covers more than IPv4 mapped into IPv6: write it as an IPv4 or IPv6 prefix",
+					p,
+				)
+			}
+			p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
+		}
+		if p.IsSingleIP() && p.Addr().IsUnspecified() {
+			return nil, fmt.Errorf("no client has the address %v: for every client say 0.0.0.0/0,::/0", p.Addr())
+		}
+		networks = append(networks, netip.PrefixFrom(p.Addr().WithZone(""), p.Bits()).Masked())
+	}
+	return networks, nil
 }

@@ -11,7 +11,7 @@ import (
 
 func oneExport(t testing.TB, o Options) *Export {
 	t.Helper()
-	tab, err := NewTable(testKey(), 1, []Export{{Path: "/a", FS: new(stubFS), Options: o}})
+	tab, err := NewTable(testKey(), 1, []Export{{Path: "/a", FS: newStub(), Options: o}})
 	require.NoError(t, err)
 	return tab.Exports()[0]
 }
@@ -52,7 +52,7 @@ func TestAllowed(t *testing.T) {
 		})
 	}
 	for _, p := range []netip.Prefix{{}, netip.MustParsePrefix("::ffff:0:0/90")} {
-		_, err := NewTable(testKey(), 1, []Export{{Path: "/a", FS: new(stubFS), Options: Options{Allow: []netip.Prefix{p}}}})
+		_, err := NewTable(testKey(), 1, []Export{{Path: "/a", FS: newStub(), Options: Options{Allow: []netip.Prefix{p}}}})
 		require.ErrorContains(t, err, "export /a:", "%v", p)
 	}
 }

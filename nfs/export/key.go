@@ -31,8 +31,8 @@ var ErrKeyDamaged = errors.New("handle key file is damaged")
 // there is none it makes one, and the directory if need be (mode 0700). The key
 // is on stable storage when LoadKey returns, so that no handle is given out that
 // a crash would make stale; of two servers that start at once both get the same
-// key. A damaged file, or one that others can read, is an error that names the
-// remedy and is left as it is. It blocks.
+// key. A damaged file, or one that others can read or replace, is an error that names
+// the remedy and is left as it is. It blocks.
 func LoadKey(stateDir string) (Key, error) {
 	path := filepath.Join(stateDir, keyFile)
 	k, err := readKey(path)
@@ -40,6 +40,9 @@ func LoadKey(stateDir string) (Key, error) {
 		if err = makeKey(stateDir, path); err == nil {
 			k, err = readKey(path)
 		}
+	}
+	if err == nil {
+		err = checkDir(stateDir)
 	}
 	if err != nil {
 		return Key{}, fmt.Errorf("export: %w", err)
@@ -113,10 +116,12 @@ func (k *Key) text() string {
 }
 
 // makeKey puts a new key at path unless there is one already. The file gets its
-// name only when it is complete and on disc; linking, unlike renaming, lets the
-// first of two servers win.
+// name only when it is complete and on disc, and of two servers the first wins.
 func makeKey(dir, path string) error {
 	if err := makeDir(dir); err != nil {
+		return err
+	}
+	if err := checkDir(dir); err != nil {
 		return err
 	}
 	f, err := os.CreateTemp(dir, keyTemp) // mode 0600
@@ -133,13 +138,34 @@ func makeKey(dir, path string) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := os.Link(f.Name(), path); err != nil {
-		if _, statErr := os.Lstat(path); statErr != nil {
-			return err
-		}
-		// The other server won, and may have removed our temporary file.
+	if err := place(dir, f.Name(), path); err != nil {
+		return err
 	}
 	return syncDir(dir)
+}
+
+// link makes a hard link. FAT and others have none.
+var link = os.Link
+
+// place gives the file temp the name path unless there is one. Linking does that at
+// once. Where there are no links it is renamed, under a lock of the directory, which all
+// who rename take.
+func place(dir, temp, path string) error {
+	if link(temp, path) == nil {
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close() // and with it the lock ends
+	if err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX); err != nil {
+		return fmt.Errorf("locking %s, which has no hard links: %w; give --state-dir a directory on another file system", dir, err)
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err // nil: the other server won, and may have removed our temporary file
+	}
+	return os.Rename(temp, path)
 }
 
 // makeDir makes the state directory, and those above it, with durable entries.

@@ -1,11 +1,14 @@
 package export
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -48,8 +51,10 @@ func TestKeySurvivesACrashWhileOneWasMade(t *testing.T) {
 	}
 }
 
-func TestServersThatStartTogetherGetOneKey(t *testing.T) {
-	dir := t.TempDir()
+// loadTogether has several servers load the key of dir at the same time. All get the one
+// that is there then, and nothing else is left there.
+func loadTogether(t *testing.T, dir string) {
+	t.Helper()
 	keys := make([]Key, 16)
 	errs := make([]error, len(keys))
 	var wg sync.WaitGroup
@@ -59,12 +64,15 @@ func TestServersThatStartTogetherGetOneKey(t *testing.T) {
 	wg.Wait()
 	for i := range keys {
 		require.NoError(t, errs[i])
-		require.Equal(t, keys[0], keys[i])
+		require.Equal(t, keys[0], keys[i], "all have the one that is there")
 	}
+	require.Equal(t, keys[0], mustLoad(t, dir))
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, entries, 1)
 }
+
+func TestServersThatStartTogetherGetOneKey(t *testing.T) { loadTogether(t, t.TempDir()) }
 
 func TestDamagedKeyIsRefusedAndKept(t *testing.T) {
 	dir := t.TempDir()
@@ -138,4 +146,121 @@ func TestKeyPathThatIsNoFileIsRefused(t *testing.T) {
 
 	_, err = LoadKey(filepath.Join(elsewhere, keyFile))
 	require.Error(t, err, "the state directory is a file")
+}
+
+func TestKeyIsMadeWhereThereAreNoHardLinks(t *testing.T) {
+	link = func(string, string) error { return syscall.EPERM } // what FAT says
+	defer func() { link = os.Link }()
+	loadTogether(t, t.TempDir())
+}
+
+func TestAStateDirectoryThatOthersCanReplaceIsRefused(t *testing.T) {
+	for _, made := range []bool{false, true} { // there is a key already
+		base := t.TempDir()
+		above := filepath.Join(base, "above")
+		dir := filepath.Join(above, "state")
+		require.NoError(t, os.MkdirAll(dir, 0o755))
+		if made {
+			mustLoad(t, dir)
+		}
+		refused := func(path string, mode os.FileMode, words ...string) {
+			t.Helper()
+			require.NoError(t, os.Chmod(path, mode))
+			_, err := LoadKey(dir)
+			require.Error(t, err, "%v of %s", mode, path)
+			for _, w := range append(words, path) {
+				require.ErrorContains(t, err, w)
+			}
+			if !made {
+				entries, err := os.ReadDir(dir)
+				require.NoError(t, err)
+				require.Empty(t, entries, "no key is left where somebody could have looked")
+			}
+			require.NoError(t, os.Chmod(path, 0o755))
+		}
+		refused(dir, 0o777, "chmod go-w")
+		refused(dir, 0o757, "chmod go-w")
+		refused(dir, 0o777|os.ModeSticky, "chmod go-w")
+		elsewhere := func(mode os.FileMode, words ...string) { // nobody is told to change a home
+			t.Helper()
+			refused(above, mode, append(words, "give --state-dir another one")...)
+			require.NoError(t, os.Chmod(above, mode))
+			_, err := LoadKey(dir)
+			require.NotContains(t, err.Error(), "chown")
+			require.NotContains(t, err.Error(), "chmod")
+			require.NoError(t, os.Chmod(above, 0o755))
+		}
+		elsewhere(0o777)
+		if os.Geteuid() == 0 {
+			require.NoError(t, os.Chown(dir, 0, 12345))
+			refused(dir, 0o775, "group 12345", "chmod g-w")
+			require.NoError(t, os.Chown(above, 12345, 0))
+			elsewhere(0o755, "user 12345")
+			require.NoError(t, os.Chown(above, 0, 0))
+			require.NoError(t, os.Chown(dir, 12345, 0))
+			refused(dir, 0o755, "user 12345", "chown")
+			require.NoError(t, os.Chown(dir, 0, 0))
+		}
+		require.NoError(t, os.Chmod(above, 0o777|os.ModeSticky))
+		mustLoad(t, dir)
+	}
+}
+
+// A volume that is given to one of the process's groups, as Kubernetes does (fsGroup).
+func TestAStateDirectoryOfAnOwnGroupIsTrusted(t *testing.T) {
+	if dir := os.Getenv("EXPORT_STATE_DIR"); dir != "" {
+		mustLoad(t, dir)
+		return
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: groups")
+	}
+	dir := t.TempDir()
+	require.NoError(t, os.Chown(dir, 0, 12345))
+	require.NoError(t, os.Chmod(dir, 0o775|os.ModeSetgid))
+	for _, group := range []uint32{12345, 12346} {
+		cmd := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$")
+		cmd.Env = append(os.Environ(), "EXPORT_STATE_DIR="+dir)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Groups: []uint32{group}}}
+		out, err := cmd.CombinedOutput()
+		if group == 12345 {
+			require.NoError(t, err, "%s", out)
+			continue
+		}
+		require.Error(t, err)
+		require.Contains(t, string(out), "group 12345 can write")
+	}
+}
+
+func TestAStateDirectoryInMemoryIsNoted(t *testing.T) {
+	require.Empty(t, Volatile("/proc"))
+	require.Empty(t, Volatile("/nowhere at all"))
+	dir, err := os.MkdirTemp("/dev/shm", "export")
+	if err != nil {
+		t.Skipf("needs a tmpfs on /dev/shm: %v", err)
+	}
+	defer func() { require.NoError(t, os.RemoveAll(dir)) }()
+	require.Contains(t, Volatile(dir), dir)
+	require.Contains(t, Volatile(dir), "--state-dir")
+}
+
+// What belongs to root outside shows as somebody else's in a user namespace.
+func TestAStateDirectoryIsTrustedInAUserNamespace(t *testing.T) {
+	if dir := os.Getenv("EXPORT_STATE_DIR"); dir != "" {
+		mustLoad(t, dir)
+		return
+	}
+	dir := filepath.Join(t.TempDir(), "state")
+	cmd := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), "EXPORT_STATE_DIR="+dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 1000, HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 1000, HostID: os.Getgid(), Size: 1}},
+	}
+	out, err := cmd.CombinedOutput()
+	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSPC) {
+		t.Skipf("needs user namespaces: %v", err)
+	}
+	require.NoError(t, err, "%s", out)
 }

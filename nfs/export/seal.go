@@ -1,6 +1,8 @@
 package export
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/binary"
 
@@ -12,7 +14,8 @@ import (
 const WireMax = 64
 
 // The layout of a sealed handle: version, export ID (big endian), length of the
-// back end's handle, that handle, and a tag over everything before it.
+// back end's handle, that handle, and a tag over everything before it with the key
+// of the export.
 const (
 	wireVersion = 1
 	wireHeader  = 1 + 4 + 1
@@ -24,6 +27,21 @@ const (
 // It does not compile when a full handle outgrows the protocol's limit.
 const _ = uint(WireMax - wireFull)
 
+// sealKey is SipHash's key for the handles of one export. It is made of the server's
+// key, the export's ID and what its FS is, so that a handle is good for one file
+// system only, though nothing of that is in the handle.
+type sealKey struct{ k0, k1 uint64 }
+
+// seal derives the key of an export (HMAC-SHA-256, cut).
+func (k *Key) seal(id uint32, fs vfs.Identity) sealKey {
+	m := hmac.New(sha256.New, k[:])
+	m.Write([]byte("ringnfs sealed handle"))
+	m.Write(binary.BigEndian.AppendUint32(nil, id))
+	m.Write(fs[:])
+	sum := m.Sum(nil)
+	return sealKey{k0: binary.LittleEndian.Uint64(sum), k1: binary.LittleEndian.Uint64(sum[8:])}
+}
+
 // Seal appends h, sealed for x, to dst and returns the extended slice. It does
 // not allocate when dst has room for [WireMax] bytes more. x is one of t's.
 func (t *Table) Seal(x *Export, h *vfs.Handle, dst []byte) []byte {
@@ -32,32 +50,33 @@ func (t *Table) Seal(x *Export, h *vfs.Handle, dst []byte) []byte {
 	dst = append(dst, wireVersion,
 		byte(x.ID>>24), byte(x.ID>>16), byte(x.ID>>8), byte(x.ID), byte(len(b)))
 	dst = append(dst, b...)
-	return binary.LittleEndian.AppendUint64(dst, siphash(t.k0, t.k1, dst[start:]))
+	return binary.LittleEndian.AppendUint64(dst, siphash(x.seal.k0, x.seal.k1, dst[start:]))
 }
 
 // Open verifies a handle that a client sent and takes it apart. fh is borrowed.
 // It does not allocate. The status is BadHandle when fh cannot be a handle of
 // this server's at all (length or version) and Stale when its tag is wrong or
-// its export is no longer there; x is nil then.
+// its export is no longer there, or is another file system; x is nil then.
 func (t *Table) Open(fh []byte) (x *Export, h vfs.Handle, s vfs.Status) {
 	if len(fh) < wireMin || len(fh) > wireFull || fh[0] != wireVersion || int(fh[5]) != len(fh)-wireMin {
 		return nil, h, vfs.BadHandle
 	}
 	body := fh[:len(fh)-tagLen]
-	// The export is looked at only after the tag, so that nothing can be learnt
-	// of the table without the key.
-	var want [tagLen]byte
-	binary.LittleEndian.PutUint64(want[:], siphash(t.k0, t.k1, body))
-	if subtle.ConstantTimeCompare(want[:], fh[len(body):]) != 1 {
-		return nil, h, vfs.Stale
-	}
 	id := binary.BigEndian.Uint32(body[1:])
 	if len(t.exports) > 0 && t.exports[0].ID == id { // most servers have but one
 		x = t.exports[0]
 	} else {
 		x = t.byID[id]
 	}
-	if x == nil {
+	// Each export has a key of its own. A handle of one that is not there takes as
+	// long as a forged one: without the key nothing can be learnt of the table.
+	k := &t.noKey
+	if x != nil {
+		k = &x.seal
+	}
+	var want [tagLen]byte
+	binary.LittleEndian.PutUint64(want[:], siphash(k.k0, k.k1, body))
+	if subtle.ConstantTimeCompare(want[:], fh[len(body):]) != 1 || x == nil {
 		return nil, h, vfs.Stale
 	}
 	h, ok := vfs.MakeHandle(body[wireHeader:])

@@ -2,8 +2,11 @@ package export
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -48,9 +51,43 @@ func TestSealFormatIsFixed(t *testing.T) {
 	h, _ := vfs.MakeHandle([]byte{1, 2, 3})
 	fh := tab.Seal(tab.Exports()[0], &h, nil)
 	require.Equal(t, "011b6de9d403010203", fmt.Sprintf("%x", fh[:len(fh)-tagLen]))
-	key := testKey()
-	tag := siphash(binary.LittleEndian.Uint64(key[:]), binary.LittleEndian.Uint64(key[8:]), fh[:9])
+	mac := hmac.New(sha256.New, []byte("\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f"))
+	mac.Write([]byte("ringnfs sealed handle\x1b\x6d\xe9\xd4\x01" + strings.Repeat("\x00", 31)))
+	key := mac.Sum(nil)
+	tag := siphash(binary.LittleEndian.Uint64(key), binary.LittleEndian.Uint64(key[8:16]), fh[:9])
 	require.Equal(t, tag, binary.LittleEndian.Uint64(fh[9:]))
+}
+
+func TestAHandleIsGoodForOneFileSystemOnly(t *testing.T) {
+	table := func(ids ...vfs.Identity) *Table {
+		xs := exportsOf("/a", "/b")
+		for i := range xs {
+			xs[i].FS = &stubFS{id: ids[i]}
+		}
+		tab, err := NewTable(testKey(), 1, xs)
+		require.NoError(t, err)
+		return tab
+	}
+	one, two := vfs.Identity{1}, vfs.Identity{2}
+	last := one
+	last[len(last)-1] ^= 1
+	tab := table(one, two)
+	for _, n := range []int{0, 16, vfs.HandleMax} {
+		h := handleOf(t, n)
+		fh := tab.Seal(tab.Exports()[0], &h, nil)
+		for _, other := range []vfs.Identity{two, last} {
+			swapped := table(other, one)
+			_, _, s := swapped.Open(fh)
+			require.Equal(t, vfs.Stale, s)
+			require.Len(t, swapped.Seal(swapped.Exports()[0], &h, nil), len(fh), "it costs no bytes")
+		}
+		x, got, s := table(one, one).Open(fh) // the server has been started again
+		require.Equal(t, vfs.OK, s)
+		require.Equal(t, "/a", x.Path)
+		require.Equal(t, h, got)
+	}
+	_, err := NewTable(testKey(), 1, []Export{{Path: "/a", FS: &stubFS{}}})
+	require.ErrorContains(t, err, "has no identity")
 }
 
 func refused(t *testing.T, tab *Table, fh []byte, what string) {

@@ -14,7 +14,7 @@ import (
 // Table is all that a server exports. See the package comment.
 type Table struct {
 	// immutable
-	k0, k1  uint64
+	noKey   sealKey // for handles of exports that are not there
 	exports []*Export
 	byID    map[uint32]*Export
 
@@ -34,11 +34,11 @@ type attachment struct {
 // NewTable builds the table for a server with the given number of places
 // (threads that run procedures). It takes the exports' file systems over when it
 // succeeds; they stay the caller's when it fails. Paths must be absolute and
-// different; exports may lie within each other.
+// different; exports may lie within each other. Handles are good for the Identity
+// that an export's FS has now.
 func NewTable(key Key, places int, exports []Export) (*Table, error) {
 	t := &Table{
-		k0:     binary.LittleEndian.Uint64(key[:8]),
-		k1:     binary.LittleEndian.Uint64(key[8:]),
+		noKey:  key.seal(0, vfs.Identity{}),
 		byID:   make(map[uint32]*Export, len(exports)),
 		places: make([]attachment, places),
 	}
@@ -49,8 +49,8 @@ func NewTable(key Key, places int, exports []Export) (*Table, error) {
 			return nil, fmt.Errorf("export: path %q is not an absolute path", x.Path)
 		}
 		x.Path, x.index = path, i
-		if x.FS == nil {
-			return nil, fmt.Errorf("export %s: no file system", path)
+		if NoFS(x.FS) {
+			return nil, fmt.Errorf("export %s: no file system: FS is nil, or a nil pointer", path)
 		}
 		if err := x.settle(); err != nil {
 			return nil, fmt.Errorf("export %s: %w", path, err)
@@ -58,6 +58,11 @@ func NewTable(key Key, places int, exports []Export) (*Table, error) {
 		if x.ID == 0 {
 			x.ID = pathID(path)
 		}
+		identity := x.FS.Identity()
+		if identity == (vfs.Identity{}) {
+			return nil, fmt.Errorf("export %s: its file system has no identity, so its handles could be good for another one: Identity must not return the zero value", path)
+		}
+		x.seal = key.seal(x.ID, identity)
 		if other := t.byID[x.ID]; other != nil {
 			if other.Path == path {
 				return nil, fmt.Errorf("export %s: exported twice", path)

@@ -12,6 +12,7 @@ import (
 // stubFS is a file system of which only the life cycle is asked.
 type stubFS struct {
 	vfs.FS // nil: any other method is a bug of the test
+	id     vfs.Identity
 	views  int
 	fail   error
 	closed error
@@ -23,6 +24,8 @@ type stubView struct {
 	fs *stubFS
 	th *vfs.Thread
 }
+
+func (f *stubFS) Identity() vfs.Identity { return f.id }
 
 func (f *stubFS) View(th *vfs.Thread) (vfs.View, error) {
 	if f.fail != nil {
@@ -44,10 +47,12 @@ func testKey() Key {
 	return k
 }
 
+func newStub() *stubFS { return &stubFS{id: vfs.Identity{1}} }
+
 func exportsOf(paths ...string) []Export {
 	var xs []Export
 	for _, p := range paths {
-		xs = append(xs, Export{Path: p, FS: new(stubFS)})
+		xs = append(xs, Export{Path: p, FS: newStub()})
 	}
 	return xs
 }
@@ -117,21 +122,22 @@ func TestIdentityComesFromThePathAndIsStable(t *testing.T) {
 	tab := newTable(t, "/srv/data", "/b")
 	require.EqualValues(t, 0x1b6de9d4, tab.Exports()[0].ID)
 	require.Equal(t, tab.Exports()[0].ID, newTable(t, "/c", "/srv//data/").Exports()[1].ID)
-	own, err := NewTable(testKey(), 1, []Export{{ID: 7, Path: "/a", FS: new(stubFS)}})
+	own, err := NewTable(testKey(), 1, []Export{{ID: 7, Path: "/a", FS: newStub()}})
 	require.NoError(t, err)
 	require.EqualValues(t, 7, own.Exports()[0].ID)
 }
 
 func TestBadTablesAreRefused(t *testing.T) {
-	fs := new(stubFS)
+	fs := newStub()
 	for want, xs := range map[string][]Export{
 		"not an absolute path": {{Path: "data", FS: fs}},
 		"no file system":       {{Path: "/data"}},
+		"or a nil pointer":     {{Path: "/data", FS: (*stubFS)(nil)}},
 		"exported twice":       {{Path: "/data", FS: fs}, {Path: "/data/", FS: fs}},
 		"/b: exported twice":   {{ID: 1, Path: "/b", FS: fs}, {ID: 2, Path: "/b", FS: fs}},
 		"also that of /a":      {{ID: 3, Path: "/a", FS: fs}, {ID: 3, Path: "/b", FS: fs}},
-		"squash 9 is unknown":  {{Path: "/a", FS: fs, Options: Options{Squash: 9}}},
-		"not a valid identity": {{Path: "/a", FS: fs, Options: Options{AnonGID: 1<<32 - 1}}},
+		"use SquashRoot":       {{Path: "/a", FS: fs, Options: Options{Squash: 9}}},
+		"use one below it":     {{Path: "/a", FS: fs, Options: Options{AnonGID: 1<<32 - 1}}},
 	} {
 		_, err := NewTable(testKey(), 1, xs)
 		require.ErrorContains(t, err, want)

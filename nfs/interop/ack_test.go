@@ -16,6 +16,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/ringnfs/ringnfs/bench/load"
 )
 
 // scene is a server in the guest, and a client of it.
@@ -27,16 +29,20 @@ type scene struct {
 	early  bool     // which uses slabs again too early
 	inside bool     // the client is in the guest, too
 	load   []string // flags of ringnfs bench
-	check  func(t *testing.T, x *seen)
+	// seconds is how long it makes load; four times that, again and again, where a busy
+	// machine has not made few READs of it.
+	seconds float64
+	check   func(t *testing.T, x *seen)
 }
 
 // seen is what came of a scene.
 type seen struct {
-	status  string // of the client
-	out     string // what it said
-	ops     uint64 // calls that it verified
-	log     string // of the server
-	retrans uint64 // segments that the guest had sent again so far
+	status  string        // of the client
+	out     string        // what it said
+	ops     uint64        // calls that it verified
+	read    time.Duration // that half of them have taken
+	log     string        // of the server
+	retrans uint64        // segments that the guest had sent again so far
 }
 
 var (
@@ -71,8 +77,7 @@ func span(t *testing.T, words map[string]string, name string) time.Duration {
 }
 
 // few is how many READs a scene has to have at least. On a quiet machine there are
-// tens of times more, but scenes last for a time and not for a number. Memory that
-// is used too early is noticed among the first.
+// tens of times more. Memory that is used too early is noticed among the first.
 const few = 8
 
 // many READs are under way at once, for slabs that go from one to the next.
@@ -84,20 +89,22 @@ var many = []string{"-w", "read-64k-rand", "--conns", "4", "--depth", "16"}
 var ackScenes = []scene{
 	{
 		name: "it comes a round trip after the send", netem: "delay 50ms", flags: "--read-path zc",
-		load: []string{"-w", "read-64k-seq", "--conns", "1", "--depth", "1", "--seconds", "2"},
+		load: []string{"-w", "read-64k-seq", "--conns", "1", "--depth", "1"}, seconds: 2,
 		check: func(t *testing.T, x *seen) {
 			f := x.verified(t)
 			x.withoutCopy(t)
 			sent, ack := span(t, f, "sent_p50"), span(t, f, "ack_p50")
 			t.Logf("the send takes %v (p99 %v), its notification comes after %v (p10 %v, p99 %v)", sent, f["sent_p99"], ack, f["ack_p10"], f["ack_p99"])
-			assert.Greater(t, span(t, f, "ack_p10"), 40*time.Millisecond)
-			assert.Less(t, ack, 150*time.Millisecond, "that is not one round trip")
+			// The quickest ones, since a busy machine makes the others late.
+			quickest := span(t, f, "ack_p10")
+			assert.Greater(t, quickest, 40*time.Millisecond)
+			assert.Less(t, quickest, 2*x.read-10*time.Millisecond, "that is not one round trip: a READ, which is one, takes %v", x.read)
 			assert.Greater(t, ack, 5*sent)
 		},
 	},
 	{
 		name: "memory is not used again before", netem: "delay 50ms", flags: "--read-path zc",
-		load: []string{"-w", "read-64k-rand,read-256k-rand", "--conns", "4", "--depth", "16", "--seconds", "1.5"},
+		load: []string{"-w", "read-64k-rand,read-256k-rand", "--conns", "4", "--depth", "16"}, seconds: 1.5,
 		check: func(t *testing.T, x *seen) {
 			f := x.verified(t)
 			x.withoutCopy(t)
@@ -106,7 +113,7 @@ var ackScenes = []scene{
 	},
 	{
 		name: "nor while packets are lost", netem: "delay 10ms loss 5%", flags: "--read-path zc",
-		load: append([]string{"--seconds", "3"}, many...),
+		load: many, seconds: 3,
 		check: func(t *testing.T, x *seen) {
 			x.verified(t)
 			x.withoutCopy(t)
@@ -115,7 +122,7 @@ var ackScenes = []scene{
 	},
 	{
 		name: "nor in the program that can err", netem: "delay 50ms", helper: true,
-		load: append([]string{"--seconds", "1"}, many...),
+		load: many, seconds: 1,
 		check: func(t *testing.T, x *seen) {
 			x.verified(t)
 			x.withoutCopy(t)
@@ -123,7 +130,7 @@ var ackScenes = []scene{
 	},
 	{
 		name: "memory that is used too early is noticed", netem: "delay 50ms", helper: true, early: true,
-		load: append([]string{"--seconds", "1"}, many...),
+		load: many, seconds: 1,
 		check: func(t *testing.T, x *seen) {
 			assert.NotEqual(t, "0", x.status)
 			// Another's data in the reply, or all of another's reply in its place.
@@ -135,7 +142,7 @@ var ackScenes = []scene{
 	},
 	{
 		name: "auto does not copy for another machine", flags: "--read-path auto",
-		load: []string{"-w", "read-64k-rand,read-1m-seq", "--conns", "4", "--depth", "4", "--seconds", "1"},
+		load: []string{"-w", "read-64k-rand,read-1m-seq", "--conns", "4", "--depth", "4"}, seconds: 1,
 		check: func(t *testing.T, x *seen) {
 			f := x.verified(t)
 			x.withoutCopy(t)
@@ -144,7 +151,7 @@ var ackScenes = []scene{
 	},
 	{
 		name: "auto splices on loopback", flags: "--read-path auto", inside: true,
-		load: []string{"-w", "read-64k-rand,read-1m-seq", "--conns", "2", "--depth", "4", "--seconds", "1"},
+		load: []string{"-w", "read-64k-rand,read-1m-seq", "--conns", "2", "--depth", "4"}, seconds: 1,
 		check: func(t *testing.T, x *seen) {
 			f := x.verified(t)
 			assert.Zero(t, number(t, f, "zero_copy"))
@@ -153,7 +160,7 @@ var ackScenes = []scene{
 	},
 	{
 		name: "notifications tell of copies on loopback", flags: "--read-path zc", inside: true,
-		load: []string{"-w", "read-64k-rand", "--conns", "1", "--depth", "1", "--seconds", "1"},
+		load: []string{"-w", "read-64k-rand", "--conns", "1", "--depth", "1"}, seconds: 1,
 		check: func(t *testing.T, x *seen) {
 			f := x.verified(t)
 			assert.LessOrEqual(t, few, number(t, f, "zero_copy"))
@@ -229,7 +236,7 @@ func (s *scene) file() string { return strings.ReplaceAll(s.name, " ", "_") }
 // describe writes the scene down for the two scripts.
 func (s *scene) describe(share, helper string) string {
 	// The least memory that there can be.
-	server := fmt.Sprintf("/run/hostroot%s serve --squash none --portmap off --listen 0.0.0.0 --allow 0.0.0.0/0 --port 2049 "+
+	server := fmt.Sprintf("/run/hostroot%s serve --squash none --portmap off --listen 0.0.0.0 --allow 0.0.0.0/0 --insecure --port 2049 "+
 		"--state-dir /tmp/state --lanes 1 --memory 32M %s /tmp/served", program, s.flags)
 	if s.helper {
 		early := ""
@@ -239,8 +246,12 @@ func (s *scene) describe(share, helper string) string {
 		server = fmt.Sprintf("env RINGNFS_TEST_SERVE=/tmp/served %s /run/hostroot%s", early, helper)
 	}
 	client := func(root, share, addr string) string {
-		return fmt.Sprintf("%s%s bench --verify --warmup 0 --file-size 4M --json %s/%s.json %s %s:2049:/tmp/served",
-			root, program, share, s.file(), strings.Join(s.load, " "), addr)
+		file := fmt.Sprintf("%s/%s.json", share, s.file())
+		bench := fmt.Sprintf("%s%s bench --verify --warmup 0 --file-size 4M --json %s %s --seconds $seconds %s:2049:/tmp/served",
+			root, program, file, strings.Join(s.load, " "), addr)
+		enough := fmt.Sprintf(`/usr/bin/python3 -c "import json; exit(sum(r[\"ops\"] for r in json.load(open(\"%s\"))[\"runs\"]) < %d)"`, file, few)
+		return fmt.Sprintf("for seconds in %g %g %g %g; do %s || exit; %s && exit; done; exit 0",
+			s.seconds, 4*s.seconds, 16*s.seconds, 64*s.seconds, bench, enough)
 	}
 	where, command := "outside", client("", share, "10.111.0.101")
 	if s.inside {
@@ -276,12 +287,14 @@ func (s *scene) look(t *testing.T, share string) *seen {
 		Runs []struct {
 			Ops      uint64
 			Verified bool
+			Latency  load.Latency
 		}
 	}
 	require.NoError(t, json.Unmarshal([]byte(read(".json")), &result))
 	for _, r := range result.Runs {
 		require.True(t, r.Verified)
 		x.ops += r.Ops
+		x.read = time.Duration(r.Latency.P50 * float64(time.Microsecond))
 	}
 	return x
 }

@@ -146,6 +146,8 @@ var differences = []difference{
 
 	// What servers say of themselves.
 	expect("", `server: FSINFO .*`, "time_delta", `0\.000000001`, "ext4 keeps nanoseconds"),
+	expect("", `server: FSINFO .*`, "properties", `0x13`,
+		"section 3.3.19: PATHCONF is not the same for all of ext4, where directories can ignore case"),
 	expect("", `server: PATHCONF .*`, "linkmax", `65000`, "ext4's"),
 	expect(knfsd, `server: PATHCONF .*`, "no_trunc", `true`, "Linux refuses names that are too long"),
 	expect(ganesha, `server: FSINFO .*`, "maxfilesize", `17592186040320`, "ext4's"),

@@ -3,8 +3,6 @@
 package interop
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -13,9 +11,7 @@ import (
 	"regexp"
 	"sort"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -84,16 +80,13 @@ func interview(t *testing.T, ask, dir, server, mountPort, flags string) []answer
 		mount = mountPort
 	}
 	command := fmt.Sprintf("exec %s -addr $SERVER:$PORT -mount $SERVER:%s -o %s %s", quote(ask), mount, quote(file), flags)
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(here, "uml-nfs"), "--server", server, "--clients", "0", "--ns-cmd", command,
+	guests := 0
+	if strings.HasPrefix(server, "uml-nfsd") {
+		guests = 1
+	}
+	out, says, err := umlNFS(t, guests, "--server", server, "--clients", "0", "--ns-cmd", command,
 		"--logs", filepath.Join(dir, server), "-v", "-c", "true")
-	cmd.Env = append(os.Environ(), "RINGNFS="+program)
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // it clears up
-	cmd.WaitDelay = 20 * time.Second
-	var says bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &says, &says
-	require.NoError(t, cmd.Run(), "%s: %s", server, &says)
+	require.NoError(t, err, "%s: %s%s", server, &out, &says)
 	data, err := os.ReadFile(file)
 	require.NoError(t, err)
 	var answers []answer

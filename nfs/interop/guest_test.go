@@ -3,17 +3,13 @@
 package interop
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 )
 
 // guest is one run of uml-nfs: a server, a Linux client with a mount, and a
@@ -34,7 +30,6 @@ type guest struct {
 	restart bool              // the script may kill the server
 	pcap    string            // file for a capture
 	filter  string            // what is captured
-	timeout time.Duration     // of the script, 3 minutes unless set
 }
 
 // outcome is what came of it.
@@ -51,11 +46,8 @@ func (g guest) run(t *testing.T) outcome {
 	t.Helper()
 	needRoot(t)
 	need(t, "linux.uml", "modprobe", "ip", "unshare", "setpriv", "mount.nfs", "python3")
-	if g.timeout == 0 {
-		g.timeout = 3 * time.Minute
-	}
 	logs := logDir(t)
-	args := []string{"--timeout", fmt.Sprint(int(g.timeout.Seconds())), "--logs", logs, "-v"}
+	args := []string{"--logs", logs, "-v"}
 	if g.beside != "" {
 		args = append(args, "--server", "none")
 	} else if len(g.server) > 0 {
@@ -92,21 +84,16 @@ func (g guest) run(t *testing.T) outcome {
 	}
 	args = append(args, "-c", command.String())
 
-	// Start of the server, boot and end take their time too; the harness has limits for each.
-	ctx, cancel := context.WithTimeout(t.Context(), g.timeout+4*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(here, "uml-nfs"), args...)
-	cmd.Env = append(os.Environ(), "RINGNFS="+program)
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // it clears up
-	cmd.WaitDelay = 20 * time.Second
-	var out, says bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &says
-	err := cmd.Run()
+	out, says, err := umlNFS(t, 1, args...)
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatalf("uml-nfs: %v\n%s", err, says.String())
 	}
-	o := outcome{status: cmd.ProcessState.ExitCode(), out: out.String(), says: says.String(), logs: logs}
+	status := 0
+	if exit != nil {
+		status = exit.ExitCode()
+	}
+	o := outcome{status: status, out: out.String(), says: says.String(), logs: logs}
 	t.Log(strings.TrimSpace(o.says))
 	if o.status < 0 || o.status >= 122 && o.status != 127 && o.status != 126 || o.status == 126 && o.out == "" {
 		t.Errorf("the guest did not do its work: status %d\n%s\n%s\n%s", o.status, o.out, o.says, o.serverLog())

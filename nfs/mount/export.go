@@ -6,20 +6,27 @@ import (
 )
 
 // export is EXPORT: the exports and the addresses that each one serves (RFC
-// 1813, section 5.2.5).
+// 1813, section 5.2.5). A caller is told of those that serve his address, root on this
+// machine of all. Exports that a reply has no room for are left out.
 func (s *server) export(c *rpc.Call) rpc.Outcome {
-	exports := s.table.Exports()
-	groups := make([][]string, len(exports))
-	for i, x := range exports {
-		groups[i] = groupsOf(x)
-	}
-	size := sum(len(exports), func(i int) int {
-		size := 4 + padded(len(exports[i].Path)) + 4
-		for _, g := range groups[i] {
-			size += 4 + padded(len(g))
+	var exports []*export.Export
+	var groups [][]string
+	size := endLen
+	for _, x := range s.table.Exports() {
+		if !x.Allowed(c.Peer.Addr()) && !c.Origin.Rules() {
+			continue
 		}
-		return size
-	})
+		names := groupsOf(x)
+		more := 4 + padded(len(x.Path)) + endLen
+		for _, g := range names {
+			more += 4 + padded(len(g))
+		}
+		if size+more > s.cfg.ReplyMax {
+			continue
+		}
+		size += more
+		exports, groups = append(exports, x), append(groups, names)
+	}
 	if !c.Room(size) {
 		return rpc.Grow
 	}

@@ -6,10 +6,10 @@ import (
 	"sync"
 )
 
-// Bounds of the list: what DUMP returns for it is a little above 1 MiB at most.
+// Bounds of the list. DUMP leaves out what does not fit a reply.
 const (
-	listMax    = 1024
-	perPeerMax = 64
+	listMax     = 1024
+	perHouseMax = 64 // of one household
 )
 
 // list is who has mounted what, oldest first. It is ready when zero. Its methods
@@ -19,28 +19,29 @@ type list struct {
 	entries []entry // guarded by mu
 }
 
-// entry is a mount: peer is an address without a zone or an IPv4 mapping.
+// entry is a mount: peer is an address without a zone or an IPv4 mapping, house whom it
+// counts for.
 type entry struct {
-	peer netip.Addr
-	path string
+	house, peer netip.Addr
+	path        string
 }
 
-// add enters a mount as the newest. When there are too many, of this peer or in
-// all, the oldest of them goes.
+// add enters a mount as the newest. When there are too many, of this peer's household
+// or in all, the oldest of them goes.
 func (l *list) add(e entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.drop(e)
 	mine, oldest := 0, -1
 	for i := range l.entries {
-		if l.entries[i].peer == e.peer {
+		if l.entries[i].house == e.house {
 			if mine++; oldest < 0 {
 				oldest = i
 			}
 		}
 	}
 	switch {
-	case mine >= perPeerMax:
+	case mine >= perHouseMax:
 		l.entries = slices.Delete(l.entries, oldest, oldest+1)
 	case len(l.entries) >= listMax:
 		l.entries = slices.Delete(l.entries, 0, 1)
@@ -62,11 +63,11 @@ func (l *list) drop(e entry) {
 	}
 }
 
-// removePeer takes all mounts of a peer off the list.
-func (l *list) removePeer(peer netip.Addr) {
+// removePeer takes all mounts of a peer off the list, who is of one household.
+func (l *list) removePeer(house, peer netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.entries = slices.DeleteFunc(l.entries, func(e entry) bool { return e.peer == peer })
+	l.entries = slices.DeleteFunc(l.entries, func(e entry) bool { return e.house == house && e.peer == peer })
 }
 
 // snapshot returns a copy of the list.
@@ -74,4 +75,16 @@ func (l *list) snapshot() []entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.entries)
+}
+
+// of returns the mounts of a peer, who is of one household.
+func (l *list) of(house, peer netip.Addr) (mine []entry) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.entries {
+		if l.entries[i].house == house && l.entries[i].peer == peer {
+			mine = append(mine, l.entries[i])
+		}
+	}
+	return mine
 }

@@ -18,18 +18,20 @@ func (s *server) mnt(c *rpc.Call) rpc.Outcome {
 	}
 	var res Mountres3
 	var fh [FHSIZE3]byte
-	x, full, e, st := s.find(c, path)
+	var p found
+	st := s.find(c, path, &p)
 	if st == vfs.Again {
 		return rpc.Wait
 	}
 	if res.FhsStatus = statusOf(st); st == vfs.OK {
-		res.Mountinfo.Fhandle = s.table.Seal(x, &e.Handle, fh[:0])
-		res.Mountinfo.AuthFlavors = []int32{rpc.AuthSys}
-		if len(full) <= MNTPATHLEN { // else DUMP could not show it
-			s.list.add(entry{peer: peer(c), path: full})
+		res.Mountinfo.Fhandle = s.table.Seal(p.x, &p.e.Handle, fh[:0])
+		res.Mountinfo.AuthFlavors = []int32{rpc.AuthSys, rpc.AuthNone} // a client takes the first that it can
+		if len(p.full) <= MNTPATHLEN {                                 // else DUMP could not show it
+			s.list.add(entryOf(c, p.full))
 		}
 	}
 	res.Encode(&c.Reply)
+	s.cfg.Answered(c, Answer{Path: path[:min(len(path), MNTPATHLEN)], Status: res.FhsStatus, Why: p.why(st)})
 	return rpc.Done
 }
 
@@ -60,33 +62,56 @@ func argument(c *rpc.Call) (string, bool) {
 	return string(path), true
 }
 
-// find looks up the object that path means for the caller, and the export and
-// the clean path that it has there.
-func (s *server) find(c *rpc.Call, path string) (x *export.Export, full string, e vfs.Entry, st vfs.Status) {
+// found is what a path means: the object, and the export and the clean path that it has
+// there.
+type found struct {
+	x       *export.Export
+	full    string
+	e       vfs.Entry
+	refusal export.Refusal // set with Access, when the export does not serve the caller
+}
+
+// why says why a path is refused, "" when it is not.
+func (p *found) why(st vfs.Status) string {
+	switch {
+	case st == vfs.OK:
+		return ""
+	case p.refusal != export.Served:
+		return p.refusal.String()
+	case p.x == nil && st == vfs.NoEnt:
+		return "it is not exported"
+	}
+	return "the directory: " + st.String()
+}
+
+// find looks up the object that path means for the caller.
+func (s *server) find(c *rpc.Call, path string, p *found) vfs.Status {
 	if len(path) > MNTPATHLEN {
-		return nil, "", e, vfs.NameTooLong
+		return vfs.NameTooLong
 	}
 	x, rest, ok := s.table.ByPath(path)
 	if !ok {
-		return nil, "", e, vfs.NoEnt
+		return vfs.NoEnt
 	}
-	if !x.Allowed(c.Peer.Addr()) {
-		return nil, "", e, vfs.Access
+	p.x = x
+	if p.refusal = x.Refuses(c.Peer, c.Origin.Local()); p.refusal != export.Served {
+		return vfs.Access
 	}
 	view := s.table.View(c.Place.Index, x)
 	caller := x.Cred(c.Place.Thread, c.Auth.UID, c.Auth.GID, c.Auth.Groups())
-	if st = view.Walk(caller, rest, &e); st != vfs.OK {
-		return nil, "", e, st
+	if st := view.Walk(caller, rest, &p.e); st != vfs.OK {
+		return st
 	}
-	if !e.HasAttr {
-		if st = view.GetAttr(e.Handle, &e.Attr); st != vfs.OK {
-			return nil, "", e, st
+	if !p.e.HasAttr {
+		if st := view.GetAttr(p.e.Handle, &p.e.Attr); st != vfs.OK {
+			return st
 		}
 	}
-	if e.Attr.Type != vfs.TypeDir && e.Attr.Type != vfs.TypeReg {
-		return nil, "", e, vfs.NotDir
+	if p.e.Attr.Type != vfs.TypeDir && p.e.Attr.Type != vfs.TypeReg {
+		return vfs.NotDir
 	}
-	return x, join(x, rest), e, vfs.OK
+	p.full = join(x, rest)
+	return vfs.OK
 }
 
 // join is the clean path of what lies at rest below x.
@@ -95,6 +120,11 @@ func join(x *export.Export, rest string) string {
 		return x.Path
 	}
 	return strings.TrimSuffix(x.Path, "/") + "/" + rest
+}
+
+// entryOf is the caller's mount of a path.
+func entryOf(c *rpc.Call, path string) entry {
+	return entry{house: c.Origin.House(c.Peer.Addr()), peer: peer(c), path: path}
 }
 
 // peer is the caller's address as the list has it.

@@ -18,12 +18,12 @@ func (s *server) pathconf(c *rpc.Call) rpc.Outcome {
 		return rpc.GarbageArgs
 	}
 	var res Ppathcnf
-	x, _, _, st := s.find(c, path)
-	switch st {
+	var p found
+	switch s.find(c, path, &p) {
 	case vfs.Again:
 		return rpc.Wait
 	case vfs.OK:
-		l := x.FS.Limits()
+		l := p.x.FS.Limits()
 		res.PcLinkMax = clamp(l.LinkMax)
 		res.PcNameMax = clamp(l.NameMax)
 		res.PcPathMax = pathMax

@@ -8,13 +8,42 @@ import (
 // server is what the procedures share.
 type server struct {
 	table *export.Table // immutable
+	cfg   Config        // immutable
 	list  list          // has its own lock
+}
+
+// Config is what the program does besides answering. The zero value is its defaults.
+type Config struct {
+	// ReplyMax is the most bytes of results that the transport has room for, 1 MiB by
+	// default. Lists are cut to it.
+	ReplyMax int
+	// Answered, if not nil, hears of each MNT of version 3 and of what came of it. It is
+	// called on the thread that runs the call.
+	Answered func(*rpc.Call, Answer)
+}
+
+// replyMax is Config.ReplyMax's default.
+const replyMax = 1 << 20
+
+// Answer is what came of a MNT.
+type Answer struct {
+	// Path is what was asked for, cut to what the protocol allows.
+	Path   string
+	Status Mountstat3
+	// Why says why it is refused.
+	Why string
 }
 
 // New returns the MOUNT program for the exports of t. The places that run it
 // have been attached to t.
-func New(t *export.Table) *rpc.Program {
-	s := &server{table: t}
+func New(t *export.Table, cfg Config) *rpc.Program {
+	if cfg.ReplyMax <= 0 {
+		cfg.ReplyMax = replyMax
+	}
+	if cfg.Answered == nil {
+		cfg.Answered = func(*rpc.Call, Answer) {}
+	}
+	s := &server{table: t, cfg: cfg}
 	old := []rpc.Procedure{
 		MOUNTPROC_NULL:      {Name: "NULL", Handle: s.null},
 		MOUNTPROC_MNT:       {Name: "MNT", Handle: s.mntOld},
@@ -23,7 +52,7 @@ func New(t *export.Table) *rpc.Program {
 		MOUNTPROC_UMNTALL:   {Name: "UMNTALL", Handle: s.umntAll},
 		MOUNTPROC_EXPORT:    {Name: "EXPORT", Handle: s.export},
 		MOUNTPROC_EXPORTALL: {Name: "EXPORTALL", Handle: s.export},
-		MOUNTPROC2_PATHCONF: {Name: "PATHCONF", Class: rpc.Blocking, Handle: s.pathconf},
+		MOUNTPROC2_PATHCONF: {Name: "PATHCONF", Class: rpc.Blocking, Reads: true, Handle: s.pathconf},
 	}
 	return &rpc.Program{
 		Name:   "mount",
@@ -34,7 +63,7 @@ func New(t *export.Table) *rpc.Program {
 			{Number: MOUNT_V2, Procedures: old},
 			{Number: MOUNT_V3, Procedures: []rpc.Procedure{
 				MOUNTPROC3_NULL:    {Name: "NULL", Handle: s.null},
-				MOUNTPROC3_MNT:     {Name: "MNT", Class: rpc.Blocking, Handle: s.mnt},
+				MOUNTPROC3_MNT:     {Name: "MNT", Class: rpc.Blocking, Reads: true, Handle: s.mnt},
 				MOUNTPROC3_DUMP:    {Name: "DUMP", Handle: s.dump},
 				MOUNTPROC3_UMNT:    {Name: "UMNT", Handle: s.umnt},
 				MOUNTPROC3_UMNTALL: {Name: "UMNTALL", Handle: s.umntAll},
@@ -57,15 +86,6 @@ func (s *server) volume(c *rpc.Call) int {
 
 // null does nothing: the caller wants to know whether the program is there.
 func (s *server) null(*rpc.Call) rpc.Outcome { return rpc.Done }
-
-// sum returns the bytes of a list of n items, item i taking size(i) of them.
-func sum(n int, size func(i int) int) int {
-	bytes := 4 // the end of the list
-	for i := range n {
-		bytes += size(i)
-	}
-	return bytes
-}
 
 // padded is the length of an encoded string of n bytes.
 func padded(n int) int { return 4 + (n+3)&^3 }

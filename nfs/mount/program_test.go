@@ -32,7 +32,7 @@ func TestProceduresAndVersions(t *testing.T) {
 	reply := r.reply(4, 0, nil)
 	require.EqualValues(t, rpctest.ProgMismatch, reply.Accept)
 	require.Equal(t, [2]uint32{1, 3}, [2]uint32{reply.Low, reply.High})
-	program := New(r.table)
+	program := New(r.table, Config{})
 	for _, v := range program.Versions {
 		names := [][]string{MOUNTV1Names[:], MOUNTV2Names[:], MOUNTV3Names[:]}[v.Number-1]
 		require.Len(t, v.Procedures, len(names))

@@ -11,7 +11,6 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
-	"github.com/ringnfs/ringnfs/nfs/xdr"
 	"github.com/ringnfs/ringnfs/nfs/xdr/xdrtest"
 )
 
@@ -37,9 +36,14 @@ func newRig(t testing.TB) *rig {
 
 func newRigOf(t testing.TB, exports []export.Export) *rig {
 	t.Helper()
+	return newRigWith(t, exports, Config{})
+}
+
+func newRigWith(t testing.TB, exports []export.Export, cfg Config) *rig {
+	t.Helper()
 	table, err := export.NewTable(export.Key{1, 2, 3}, 1, exports)
 	require.NoError(t, err)
-	r := &rig{t: t, table: table, server: rpc.NewServer(New(table)),
+	r := &rig{t: t, table: table, server: rpc.NewServer(New(table, cfg)),
 		place: rpc.Place{Thread: &vfs.Thread{MayWait: true}}}
 	require.NoError(t, table.Attach(0, r.place.Thread))
 	t.Cleanup(func() {
@@ -94,13 +98,7 @@ func (r *rig) ask(vers, proc uint32, args []byte, res xdrtest.Message) {
 	r.t.Helper()
 	reply := r.reply(vers, proc, args)
 	require.EqualValues(r.t, rpctest.Success, reply.Accept)
-	var d xdr.Decoder
-	d.Reset(reply.Results)
-	if res != nil {
-		res.Decode(&d)
-	}
-	require.NoError(r.t, d.Err())
-	require.Zero(r.t, d.Left())
+	xdrtest.Decode(r.t, reply.Results, res)
 }
 
 func path(p string) []byte { return rpctest.Args(nil).String(p) }
@@ -122,8 +120,17 @@ func (r *rig) open(fh []byte) (*export.Export, vfs.Attr) {
 	return x, a
 }
 
-// dump returns the list of mounts as host:path.
+// dump returns the list of mounts, as root of the server's machine is told it, as
+// host:path.
 func (r *rig) dump(vers uint32) []string {
+	r.t.Helper()
+	r.call.Origin = &rpc.Origin{Trust: rpc.Believed}
+	defer func() { r.call.Origin = nil }()
+	return r.told(vers)
+}
+
+// told is dump for the caller.
+func (r *rig) told(vers uint32) []string {
 	r.t.Helper()
 	var list Mountlist
 	r.ask(vers, MOUNTPROC3_DUMP, nil, &list)

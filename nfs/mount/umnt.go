@@ -10,7 +10,7 @@ func (s *server) umnt(c *rpc.Call) rpc.Outcome {
 		return rpc.GarbageArgs
 	}
 	if x, rest, ok := s.table.ByPath(path); ok {
-		s.list.remove(entry{peer: peer(c), path: join(x, rest)})
+		s.list.remove(entryOf(c, join(x, rest)))
 	}
 	return rpc.Done
 }
@@ -18,6 +18,6 @@ func (s *server) umnt(c *rpc.Call) rpc.Outcome {
 // umntAll is UMNTALL: all of the caller's mounts go off the list (section
 // 5.2.4).
 func (s *server) umntAll(c *rpc.Call) rpc.Outcome {
-	s.list.removePeer(peer(c))
+	s.list.removePeer(c.Origin.House(c.Peer.Addr()), peer(c))
 	return rpc.Done
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -61,9 +62,21 @@ func DialFrom(t testing.TB, local, addr string) *Client {
 
 // TryDial is DialFrom for a server that may not be there. local may be empty.
 func TryDial(t testing.TB, local, addr string) (*Client, error) {
+	if local != "" {
+		local = net.JoinHostPort(local, "0")
+	}
+	return tryDial(t, local, addr)
+}
+
+// tryDial is TryDial with a local port.
+func tryDial(t testing.TB, local, addr string) (*Client, error) {
 	d := net.Dialer{Timeout: patience}
 	if local != "" {
-		d.LocalAddr = &net.TCPAddr{IP: net.ParseIP(local)}
+		from, err := net.ResolveTCPAddr("tcp", local)
+		if err != nil {
+			return nil, err
+		}
+		d.LocalAddr = from
 	}
 	nc, err := d.Dial("tcp", addr)
 	if err != nil {
@@ -185,4 +198,8 @@ func readRecord(r io.Reader) ([]byte, error) {
 			return record, nil
 		}
 	}
+}
+
+func isInUse(err error) bool {
+	return errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.EADDRNOTAVAIL)
 }

@@ -33,6 +33,8 @@ func New(r *Registry) *rpc.Program {
 	return &rpc.Program{
 		Name:   "portmap",
 		Number: RPCBPROG,
+		// Where a program answers is no secret, and nobody changes it from outside.
+		Anybody: true,
 		Versions: []rpc.Version{
 			s.count(PMAP_VERS, []rpc.Procedure{
 				PMAPPROC_NULL:    {Name: "NULL", Handle: s.null},

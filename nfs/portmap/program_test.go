@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringnfs/ringnfs/nfs/portmap"
+	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
 	"github.com/ringnfs/ringnfs/nfs/xdr/xdrtest"
 )
@@ -128,4 +129,18 @@ func FuzzProgram(f *testing.F) {
 	f.Fuzz(func(t *testing.T, vers, proc byte, args []byte, datagram bool) {
 		newPeer(t, sample(), "[::1]:111", datagram).reply(uint32(vers), uint32(proc), args)
 	})
+}
+
+// Whose a socket is does not matter here, so nobody has to find that out.
+func TestItDoesNotMatterWhoAsks(t *testing.T) {
+	for _, trust := range []rpc.Trust{rpc.Remote, rpc.Bound, rpc.Nameless, rpc.Shut} {
+		p := newPeer(t, sample(), "127.0.0.1:111", true)
+		p.call.Origin = &rpc.Origin{Trust: trust, UID: 1000}
+		require.EqualValues(
+			t,
+			2049,
+			p.number(2, portmap.PMAPPROC_GETPORT, pmap(nfsProgram, 3, portmap.IPPROTO_TCP)),
+		)
+		require.False(t, p.server.Asks(&p.call))
+	}
 }

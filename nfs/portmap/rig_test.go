@@ -60,13 +60,7 @@ func (p *peer) ask(vers, proc uint32, args []byte, res xdrtest.Message) {
 	p.t.Helper()
 	r := p.reply(vers, proc, args)
 	require.EqualValues(p.t, rpctest.Success, r.Accept)
-	var d xdr.Decoder
-	d.Reset(r.Results)
-	if res != nil {
-		res.Decode(&d)
-	}
-	require.NoError(p.t, d.Err())
-	require.Zero(p.t, d.Left())
+	xdrtest.Decode(p.t, r.Results, res)
 }
 
 func (p *peer) number(vers, proc uint32, args []byte) uint32 {

@@ -65,7 +65,7 @@ func loopbackUp() error {
 // until the test ends.
 func serve(t *testing.T, s *rpc.Server, addr string, tcpAt, udpAt *rpc.Place) {
 	answer := func(peer, local net.Addr, datagram bool, msg []byte) []byte {
-		c := &rpc.Call{Peer: addrPort(peer), Local: addrPort(local), Datagram: datagram}
+		c := &rpc.Call{Peer: addrPort(peer), Origin: &rpc.Origin{Trust: rpc.Believed}, Local: addrPort(local), Datagram: datagram}
 		at := tcpAt
 		if datagram {
 			at = udpAt

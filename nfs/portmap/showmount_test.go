@@ -43,7 +43,7 @@ func TestShowmountUnderstandsTheAnswers(t *testing.T) {
 			r.Mappings = append(r.Mappings, portmap.Mapping{Prog: mount.MOUNT_PROGRAM, Vers: vers, Netid: id, Port: 20048})
 		}
 	}
-	s := rpc.NewServer(portmap.New(r), mount.New(table))
+	s := rpc.NewServer(portmap.New(r), mount.New(table, mount.Config{}))
 	serve(t, s, "127.0.0.1:111", nil, nil)
 	serve(t, s, "127.0.0.1:20048", &places[0], &places[1])
 

@@ -46,6 +46,8 @@ type Call struct {
 	Auth Auth
 	// Peer is the caller's address.
 	Peer netip.AddrPort
+	// Origin is who sends it; nil for another machine.
+	Origin *Origin
 	// Local is the address the call came in on.
 	Local netip.AddrPort
 	// Datagram is true when the call came by UDP: the reply must fit one.
@@ -72,6 +74,12 @@ type Call struct {
 	// Server.Run returns, it is how many bytes of memory Reply must be reset with,
 	// the header included.
 	Need int
+	// Least is set with Need when the results may be shorter (RoomBetween): with so many
+	// bytes of memory the call can be answered as well, if Short says that there will
+	// not be more. Else it is 0.
+	Least int
+	// Short is set by the transport before Run: Reply has less memory than Need said.
+	Short bool
 	// Brief is set with Wait by a procedure that will hardly sleep on a worker
 	// either: the transport may hand such calls over in batches.
 	Brief bool
@@ -92,17 +100,17 @@ type Call struct {
 }
 
 // Reset forgets the call, for the pool: nothing borrowed is kept. Place, Peer,
-// Local and Datagram are forgotten too.
+// Origin, Local and Datagram are forgotten too.
 func (c *Call) Reset() {
 	c.XID, c.Prog, c.Vers, c.Proc = 0, 0, 0, 0
 	c.Auth.Flavor, c.Auth.UID, c.Auth.GID, c.Auth.n = AuthNone, nobody, nobody, 0
 	c.Peer, c.Local, c.Datagram = netip.AddrPort{}, netip.AddrPort{}, false
-	c.Place = nil
+	c.Place, c.Origin = nil, nil
 	c.Pipes, c.Tail, c.TailLen, c.TailPad = nil, nil, 0, 0
 	c.Args.Reset(nil)
 	c.args.Reset(nil)
 	c.Reply.Reset(nil)
-	c.Need, c.Brief = 0, false
+	c.Need, c.Least, c.Short, c.Brief = 0, 0, false, false
 	c.program, c.procedure, c.protection = nil, nil, nil
 	c.status = callStatus{}
 	c.header, c.before, c.behind, c.capacity = 0, 0, 0, 0
@@ -146,6 +154,37 @@ func (c *Call) ArgsHead(n int) (head []byte, size int) {
 	return d.Fixed(min(n, size) &^ 3), size
 }
 
+// Credential returns the body of the credential, as it came: what tells callers apart
+// beside Auth. It is empty for a flavor that protects the call, since what it shows
+// is new each time that the call is sent (RFC 2203, section 5.3.3.1). The view ends
+// with the record.
+func (c *Call) Credential() []byte {
+	if c.protection != nil {
+		return nil
+	}
+	return c.presented.Cred
+}
+
+// Move copies the record to dst, which has room for it, and makes the call read on there:
+// the memory that the call was parsed from is not borrowed any more, and dst is until the
+// call is reset. first and rest are as they were given to [Server.Parse]. It is called
+// after Parse, and not while a procedure runs. It reports false, and does nothing, for a
+// call that a flavor protects or answers itself, since that may have views of the record.
+func (c *Call) Move(dst, first []byte, rest [][]byte) bool {
+	if c.protection != nil || c.procedure != nil && c.program == nil {
+		return false
+	}
+	n := copy(dst, first)
+	for _, r := range rest {
+		n += copy(dst[n:], r)
+	}
+	dst = dst[:n]
+	c.Args.Move(dst)
+	c.args.Move(dst)
+	c.presented.move(dst)
+	return true
+}
+
 // Pipes lends pipes to procedures.
 type Pipes interface {
 	// Pipe returns an empty pipe with room for n bytes, or nil: then the results
@@ -165,6 +204,19 @@ const ReplyMin = 1024
 func (c *Call) Room(n int) bool {
 	c.Need = n + c.Reply.Len() - c.header
 	return c.Reply.Free()-c.behind >= n
+}
+
+// RoomBetween is Room for results that may be shorter, down to least bytes, when memory
+// is short. It returns how many of n bytes there is room for.
+func (c *Call) RoomBetween(least, n int) (room int, ok bool) {
+	if c.Room(n) {
+		return n, true
+	}
+	if free := c.Reply.Free() - c.behind; c.Short && free >= least {
+		return free, true
+	}
+	c.Least = least + c.Reply.Len() - c.header
+	return 0, false
 }
 
 // Flavor numbers of RFC 5531, section 8.2, and RFC 9289.
@@ -214,6 +266,10 @@ type Procedure struct {
 	// Once means that it must not run twice for one call: its reply is kept in
 	// the duplicate request cache.
 	Once bool
+	// Reads means that it changes nothing: it goes on while a file system takes no
+	// changes, such as a frozen one. The transport keeps workers for such calls that
+	// others cannot take.
+	Reads bool
 	// Handle decodes c.Args, does the work and encodes the results to c.Reply.
 	Handle func(c *Call) Outcome
 }
@@ -234,4 +290,8 @@ type Program struct {
 	// on a lane, before the procedure runs on a worker: it does not block, and leaves
 	// c as it is. It may believe what c says.
 	Volume func(c *Call) int
+	// Anybody says that all callers are answered alike, whoever they are: what a call
+	// says of its caller, and where it comes from, does not matter. A Server is so when
+	// all its programs are.
+	Anybody bool
 }

@@ -90,7 +90,7 @@ func BenchmarkCall(b *testing.B) {
 func BenchmarkRecords(b *testing.B) {
 	_, messages := costly()
 	chunk := bytes.Repeat(rpctest.Record(messages["getattr"]), 32)
-	r := newRecords(1<<20, rpc.FragmentsMax)
+	r := newRecords(1<<20, rpc.EmptyMax)
 	b.ReportAllocs()
 	for b.Loop() {
 		for rest := chunk; len(rest) > 0; {

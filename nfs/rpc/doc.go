@@ -23,6 +23,9 @@
 // results look like on the wire. Programs see the verified [Auth] and bare
 // arguments, whatever the flavor.
 //
+// What AUTH_NONE and AUTH_SYS say proves nothing. The transport tells where a call comes
+// from ([Origin]), and a process of this machine is held to what the kernel says of it.
+//
 // # Ownership
 //
 // A Call borrows the record's bytes and the reply's memory from the transport

@@ -7,8 +7,8 @@ import "errors"
 var (
 	// ErrTooBig: a record announces more bytes than the limit.
 	ErrTooBig = errors.New("rpc: record exceeds the size limit")
-	// ErrFragments: a record consists of more fragments than the limit.
-	ErrFragments = errors.New("rpc: record has too many fragments")
+	// ErrFragments: a record has more empty fragments than the limit.
+	ErrFragments = errors.New("rpc: record has too many empty fragments")
 	// ErrHeader: the record ends within the call header.
 	ErrHeader = errors.New("rpc: truncated call header")
 	// ErrNotCall: the record is not a call.

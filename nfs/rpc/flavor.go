@@ -19,7 +19,8 @@ package rpc
 //     CONTINUE_INIT and DESTROY, which come as calls of the NULL procedure, and
 //     AUTH_TLS (RFC 9289) for its probe. Such a procedure is a [Procedure] like
 //     any other, so one that may sleep is of class [Blocking];
-//   - have the call dropped ([AuthDiscard]).
+//   - have the call dropped ([AuthDiscard]): by TCP its connection ends, since a client
+//     waits for a reply as long as that is there.
 //
 // A procedure is run again after Wait and Grow, but Accept is called once per
 // call: sequence windows advance there.
@@ -28,7 +29,8 @@ type Flavor interface {
 	Number() uint32
 	// Accept judges the credential of c, whose XID, Prog, Vers, Proc, Peer,
 	// Local and Datagram are valid, and fills c.Auth if it returns AuthOK;
-	// Auth.Flavor is set by the caller. p is borrowed until the call is over.
+	// Auth.Flavor is set by the caller. p is borrowed until the call is over if the
+	// call is protected or diverted, else until Accept returns.
 	Accept(c *Call, p *Presented) AuthStat
 }
 
@@ -43,6 +45,18 @@ type Presented struct {
 	// Signed is the header from the XID to the end of the credential: what a
 	// verifier of RPCSEC_GSS is a checksum of (RFC 2203, section 5.3.1).
 	Signed []byte
+}
+
+// move makes the views be of record, a copy of the whole record.
+func (p *Presented) move(record []byte) {
+	if n := len(p.Signed); n > 0 {
+		p.Signed = record[:n:n]
+		n += authFixed
+		p.Verf = record[n : n+len(p.Verf) : n+len(p.Verf)]
+	}
+	if n := len(p.Cred); n > 0 {
+		p.Cred = record[callFixed+authFixed:][:n:n]
+	}
 }
 
 // plain reports whether the verifier is the one that goes with a credential that

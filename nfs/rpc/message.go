@@ -45,8 +45,8 @@ const (
 	AuthGSSCredProblem AuthStat = 13 // no credentials for the user (RFC 2203, section 5.3.3.3)
 	AuthGSSCtxProblem  AuthStat = 14 // the context is unknown
 
-	// AuthDiscard is no number of the protocol: the call is to be dropped
-	// without a reply, as RFC 2203, section 5.3.3.1, wants of a call outside the
+	// AuthDiscard is no number of the protocol: the call is to get no reply
+	// (by TCP its connection ends), as RFC 2203, section 5.3.3.1, wants of a call outside the
 	// sequence window.
 	AuthDiscard AuthStat = 1 << 31
 )
@@ -54,6 +54,9 @@ const (
 // authBodyMax is the most bytes in the body of a credential or a verifier
 // (RFC 5531, section 8.2).
 const authBodyMax = 400
+
+// CredentialMax is the most bytes in the body of a credential.
+const CredentialMax = authBodyMax
 
 // Sizes in bytes of the parts of a call header.
 const (

@@ -38,7 +38,7 @@ func (c *Call) deny(s AuthStat) {
 }
 
 // Parse reads the header of the call that is first followed by rest, judges the
-// credential and looks up the procedure. c has been reset, and its Peer, Local
+// credential and looks up the procedure. c has been reset, and its Peer, Origin, Local
 // and Datagram are set; the record is borrowed until the reply has been queued
 // or c is reset. Parse does not block and does not allocate, save when a header
 // comes in pieces, once per Call.
@@ -120,7 +120,11 @@ func (s *Server) authenticate(c *Call, h []byte) (n int, err error) {
 		return 0, err
 	}
 	c.Auth.Flavor = flavor
-	if stat = s.flavors[flavor].Accept(c, p); stat != AuthOK {
+	stat = s.flavors[flavor].Accept(c, p)
+	if stat == AuthOK && c.Origin.Guest() && flavor <= AuthSys { // what others say, they have proved
+		stat = s.vouch(c)
+	}
+	if stat != AuthOK {
 		c.deny(stat)
 	}
 	return n, nil

@@ -240,10 +240,7 @@ func TestParseDoesNotDependOnThePieces(t *testing.T) {
 		head, size := c.ArgsHead(256)
 		require.Equal(t, 12, size)
 		require.Equal(t, msg[len(msg)-12:], bytes.Clone(head))
-		c.Place = lane
-		c.Reply.Reset(make([]byte, rpc.ReplyMemoryMin))
-		require.Equal(t, rpc.Done, s.Run(&c))
-		require.Equal(t, want, c.Reply.Bytes())
+		answers(t, s, &c, want)
 		require.Equal(t, []uint32{4, 24, 27}, c.Auth.Groups())
 	}
 	for n := range msg {
@@ -270,4 +267,52 @@ func TestArgsHeadIsTheBeginningOfTheArguments(t *testing.T) {
 	head, size = c.ArgsHead(256)
 	assert.Equal(t, args[:8], head, "whole words only")
 	assert.Equal(t, 9, size)
+}
+
+// answers runs a call that has been parsed, and holds it to a reply.
+func answers(t *testing.T, s *rpc.Server, c *rpc.Call, want []byte) {
+	t.Helper()
+	c.Place = lane
+	c.Reply.Reset(make([]byte, rpc.ReplyMemoryMin))
+	require.Equal(t, rpc.Done, s.Run(c))
+	require.Equal(t, want, c.Reply.Bytes())
+}
+
+func TestACallThatIsMovedNeedsItsRecordNoMore(t *testing.T) {
+	s := testServer()
+	msg := hello().Bytes()
+	want, err := rpctest.Serve(s, lane, nil, msg)
+	require.NoError(t, err)
+	var c rpc.Call
+	memory := make([]byte, 1024)
+	for n := range msg {
+		c.Reset()
+		first, rest := bytes.Clone(msg[:n]), [][]byte{bytes.Clone(msg[n:])}
+		require.NoError(t, s.Parse(&c, first, rest))
+		cred := bytes.Clone(c.Credential())
+		require.True(t, c.Move(memory, first, rest))
+		clear(first)
+		clear(rest[0])
+		require.Equal(t, cred, c.Credential())
+		head, size := c.ArgsHead(256)
+		require.Equal(t, 12, size)
+		require.Equal(t, msg[len(msg)-12:], bytes.Clone(head))
+		answers(t, s, &c, want)
+		clear(memory)
+	}
+	for _, refused := range [][]byte{
+		with(null0(), func(c *rpctest.Call) { c.Cred.Flavor = 99 }),
+		with(null0(), func(c *rpctest.Call) { c.RPCVers = 1 }),
+		with(hello(), func(c *rpctest.Call) { c.Verf.Flavor = 1 }),
+		with(hello(), func(c *rpctest.Call) { c.Prog = 1 }),
+	} {
+		want, err := rpctest.Serve(s, lane, nil, refused)
+		require.NoError(t, err)
+		c.Reset()
+		record := bytes.Clone(refused)
+		require.NoError(t, s.Parse(&c, record, nil))
+		require.True(t, c.Move(memory, record, nil))
+		clear(record)
+		answers(t, s, &c, want)
+	}
 }

@@ -2,10 +2,10 @@ package rpc
 
 import "encoding/binary"
 
-// FragmentsMax is a good limit for the fragments of one record. Clients send a
-// record in one fragment, or in a few of their buffer size; the limit keeps a
-// peer from spending our time and memory on fragments of a byte or none.
-const FragmentsMax = 1024
+// EmptyMax is a good limit for the empty fragments of one record. Clients send a
+// record in one fragment, or in a few of their buffer size, and some end it with an
+// empty one. The others are bounded by the bytes that they bring.
+const EmptyMax = 1024
 
 // MarkLen is the length in bytes of a fragment's header (RFC 5531, section 11).
 const MarkLen = 4
@@ -22,23 +22,23 @@ func Mark(n int) uint32 { return lastFragment | uint32(n) }
 // they arrive, views of the records' bodies come out, and nothing is copied or
 // kept. Init must be called before use. It is for one goroutine at a time.
 type Records struct {
-	sizeMax      int
-	fragmentsMax int
+	sizeMax  int
+	emptyMax int
 
-	err       error
-	size      int    // bytes of the present record that have been handed out
-	left      int    // bytes of the present fragment that are still to come
-	fragments int    // fragments of the present record that have been announced
-	mark      uint32 // the bytes of an incomplete fragment header
-	have      uint8  // how many bytes are in mark
-	last      bool   // the present fragment is the record's last
-	done      bool   // the record that size belongs to is complete
+	err   error
+	size  int    // bytes of the present record that have been handed out
+	left  int    // bytes of the present fragment that are still to come
+	empty int    // empty fragments of the present record
+	mark  uint32 // the bytes of an incomplete fragment header
+	have  uint8  // how many bytes are in mark
+	last  bool   // the present fragment is the record's last
+	done  bool   // the record that size belongs to is complete
 }
 
 // Init makes r ready for a new stream. A record of more than sizeMax bytes, or
-// of more than fragmentsMax fragments, will be refused.
-func (r *Records) Init(sizeMax, fragmentsMax int) {
-	*r = Records{sizeMax: sizeMax, fragmentsMax: fragmentsMax}
+// with more than emptyMax empty fragments, will be refused.
+func (r *Records) Init(sizeMax, emptyMax int) {
+	*r = Records{sizeMax: sizeMax, emptyMax: emptyMax}
 }
 
 // Next consumes the beginning of chunk, up to the end of one fragment at most,
@@ -63,7 +63,7 @@ func (r *Records) Next(chunk []byte) (seg, rest []byte, complete bool, err error
 		return nil, nil, false, r.err
 	}
 	if r.done && len(chunk) > 0 {
-		r.done, r.size, r.fragments = false, 0, 0
+		r.done, r.size, r.empty = false, 0, 0
 	}
 	for r.left == 0 {
 		var announced bool
@@ -102,11 +102,13 @@ func (r *Records) header(chunk []byte) (rest []byte, announced bool) {
 	}
 	n := int64(r.mark &^ lastFragment)
 	r.last = r.mark&lastFragment != 0
-	r.fragments++
+	if n == 0 {
+		r.empty++
+	}
 	switch {
 	case n > int64(r.sizeMax)-int64(r.size):
 		r.err = ErrTooBig
-	case r.fragments > r.fragmentsMax:
+	case r.empty > r.emptyMax:
 		r.err = ErrFragments
 	default:
 		r.left = int(n)
@@ -127,5 +129,6 @@ func (r *Records) Pending() int { return r.left }
 // Between reports whether the stream stands at a boundary of records: a peer
 // that closes it there has lost nothing.
 func (r *Records) Between() bool {
-	return r.err == nil && r.have == 0 && (r.done || r.fragments == 0)
+	begun := r.size > 0 || r.left > 0 || r.empty > 0
+	return r.err == nil && r.have == 0 && (r.done || !begun)
 }

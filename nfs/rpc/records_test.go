@@ -42,9 +42,9 @@ func feed(t require.TestingT, r *rpc.Records, chunks ...[]byte) (records [][]byt
 	return records, nil
 }
 
-func newRecords(sizeMax, fragmentsMax int) *rpc.Records {
+func newRecords(sizeMax, emptyMax int) *rpc.Records {
 	var r rpc.Records
-	r.Init(sizeMax, fragmentsMax)
+	r.Init(sizeMax, emptyMax)
 	return &r
 }
 
@@ -131,20 +131,32 @@ func TestRecordsRefusesTooLargeARecordBeforeItArrives(t *testing.T) {
 	require.NoError(t, err, "the limit itself is allowed")
 }
 
-func TestRecordsBoundsTheFragmentsOfARecord(t *testing.T) {
-	for name, part := range map[string][]byte{
-		"empty":    mark(false, 0),
-		"one byte": append(mark(false, 1), 'x'),
-	} {
-		t.Run(name, func(t *testing.T) {
-			good := append(bytes.Repeat(part, rpc.FragmentsMax-1), mark(true, 0)...)
-			got, err := feed(t, newRecords(1<<20, rpc.FragmentsMax), good, good)
-			require.NoError(t, err)
-			require.Len(t, got, 2, "the count starts anew with each record")
-			_, err = feed(t, newRecords(1<<20, rpc.FragmentsMax), bytes.Repeat(part, 10*rpc.FragmentsMax))
-			require.ErrorIs(t, err, rpc.ErrFragments)
-		})
+func TestRecordsBoundsTheEmptyFragmentsOfARecord(t *testing.T) {
+	good := append(bytes.Repeat(mark(false, 0), 1023), mark(true, 0)...)
+	got, err := feed(t, newRecords(1<<20, rpc.EmptyMax), good, good)
+	require.NoError(t, err)
+	require.Len(t, got, 2, "the count starts anew with each record")
+	_, err = feed(t, newRecords(1<<20, rpc.EmptyMax), append(mark(false, 0), good...))
+	require.ErrorIs(t, err, rpc.ErrFragments)
+	mixed := append(mark(false, 1), 'x')
+	mixed = append(mixed, mark(false, 0)...)
+	_, err = feed(t, newRecords(1<<20, rpc.EmptyMax), bytes.Repeat(mixed, 1025))
+	require.ErrorIs(t, err, rpc.ErrFragments, "others in between do not matter")
+}
+
+// RFC 5531, section 11, has no limit for them.
+func TestRecordsTakesAsManyFragmentsAsARecordHasBytes(t *testing.T) {
+	body := bytes.Repeat([]byte("0123456789"), 10_000)
+	var stream []byte
+	for i, c := range body {
+		stream = append(append(stream, mark(i == len(body)-1, 1)...), c)
 	}
+	got, err := feed(t, newRecords(len(body), rpc.EmptyMax), stream)
+	require.NoError(t, err)
+	require.Len(t, got, 1)
+	require.True(t, bytes.Equal(body, got[0]))
+	_, err = feed(t, newRecords(len(body)-1, rpc.EmptyMax), stream)
+	require.ErrorIs(t, err, rpc.ErrTooBig)
 }
 
 func TestRecordsDoesNotDependOnTheChunks(t *testing.T) {
@@ -177,15 +189,18 @@ func TestRecordsDoesNotDependOnTheChunks(t *testing.T) {
 }
 
 // wholeStream is what Records should make of a stream, read in one piece.
-func wholeStream(b []byte, sizeMax, fragmentsMax int) (records [][]byte, err error) {
+func wholeStream(b []byte, sizeMax, emptyMax int) (records [][]byte, err error) {
 	var record []byte
-	fragments := 0
+	empty := 0
 	for len(b) >= 4 {
 		m := binary.BigEndian.Uint32(b)
 		n := int(m &^ (1 << 31))
-		if fragments++; len(record)+n > sizeMax {
+		if n == 0 {
+			empty++
+		}
+		if len(record)+n > sizeMax {
 			return records, rpc.ErrTooBig
-		} else if fragments > fragmentsMax {
+		} else if empty > emptyMax {
 			return records, rpc.ErrFragments
 		}
 		b = b[4:]
@@ -195,7 +210,7 @@ func wholeStream(b []byte, sizeMax, fragmentsMax int) (records [][]byte, err err
 		record = append(record, b[:n]...)
 		b = b[n:]
 		if m>>31 == 1 {
-			records, record, fragments = append(records, record), nil, 0
+			records, record, empty = append(records, record), nil, 0
 		}
 	}
 	return records, nil
@@ -207,15 +222,15 @@ func FuzzRecords(f *testing.F) {
 	f.Add(mark(true, 1<<31-1), []byte{})
 	f.Add(bytes.Repeat(mark(false, 0), 20), []byte{5})
 	f.Fuzz(func(t *testing.T, stream, splits []byte) {
-		const sizeMax, fragmentsMax = 64, 8
+		const sizeMax, emptyMax = 64, 8
 		var chunks [][]byte
 		rest := stream
 		for _, s := range splits {
 			n := min(int(s), len(rest))
 			chunks, rest = append(chunks, rest[:n]), rest[n:]
 		}
-		got, err := feed(t, newRecords(sizeMax, fragmentsMax), append(chunks, rest)...)
-		want, wantErr := wholeStream(stream, sizeMax, fragmentsMax)
+		got, err := feed(t, newRecords(sizeMax, emptyMax), append(chunks, rest)...)
+		want, wantErr := wholeStream(stream, sizeMax, emptyMax)
 		require.Equal(t, wantErr, err)
 		require.Equal(t, want, got)
 	})

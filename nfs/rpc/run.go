@@ -8,8 +8,8 @@ import (
 // Run runs the call's procedure on this thread, which is c.Place, and encodes
 // the reply into c.Reply, whose memory the caller has set. It returns
 //
-//   - Done: c.Reply holds the complete reply. When it is empty, the call is to be
-//     dropped without one.
+//   - Done: c.Reply holds the complete reply. When it is empty, the call gets none:
+//     by TCP its connection is to be ended.
 //   - Wait: the procedure must be run on a worker; c is rewound. c.Need is the
 //     memory that Reply will need there, as far as the procedure has said, else 0.
 //   - Grow: c.Reply must be reset with c.Need bytes of memory at least and Run
@@ -19,7 +19,7 @@ import (
 // GARBAGE_ARGS, SYSTEM_ERR or AUTH_ERROR. Run blocks only as long as the procedure does.
 func (s *Server) Run(c *Call) Outcome {
 	c.succeeded = false
-	c.Need, c.Brief = 0, false
+	c.Need, c.Least, c.Brief = 0, 0, false
 	c.Tail, c.TailLen, c.TailPad = nil, 0, 0
 	c.Reply.Truncate(0)
 	if c.status.kind != kindRun {
@@ -46,9 +46,11 @@ func (s *Server) Run(c *Call) Outcome {
 		if c.Need > 0 {
 			c.Need += c.header + c.behind
 		}
+		c.putLeast()
 	case Grow:
 		// From room for results to memory for the reply.
 		c.Need += c.header + c.behind
+		c.putLeast()
 		if c.Need <= c.capacity {
 			s.fault(c, ErrNoProgress)
 			return Done
@@ -70,6 +72,13 @@ func (s *Server) Run(c *Call) Outcome {
 	}
 	c.rewind()
 	return out
+}
+
+// putLeast makes Least, if it is set, memory for the reply.
+func (c *Call) putLeast() {
+	if c.Least > 0 {
+		c.Least = max(c.Least, ReplyMin) + c.header + c.behind
+	}
 }
 
 // Fail encodes SYSTEM_ERR as the reply to c in place of what Run has encoded or had

@@ -7,6 +7,7 @@ import "fmt"
 type Server struct {
 	programs []*Program
 	flavors  [flavorsMax]Flavor
+	anybody  bool // all programs answer all callers alike
 
 	// OnPanic hears of a panic in a procedure: its value and the stack. The
 	// call is answered with SYSTEM_ERR. It is set before the first call and
@@ -16,14 +17,19 @@ type Server struct {
 	// ErrOverflow, ErrNoProgress, ErrOutcome. The call is answered with
 	// SYSTEM_ERR. It is set and called like OnPanic.
 	OnFault func(c *Call, err error)
+	// OnClaim hears of a call that is refused because its origin may not say what its
+	// credential says: group is the one with ClaimGroup. The call is answered with
+	// AUTH_TOOWEAK. It is set like OnPanic and called within Parse: it does not block.
+	OnClaim func(c *Call, claim Claim, group uint32)
 }
 
 // NewServer returns a Server of the given programs, looked up in this order, with
 // the flavors None and Sys. It panics when a table is inconsistent: two programs
 // of one number, versions with gaps, a named procedure without Handle.
 func NewServer(programs ...*Program) *Server {
-	s := &Server{programs: programs}
+	s := &Server{programs: programs, anybody: true}
 	for i, p := range programs {
+		s.anybody = s.anybody && p.Anybody
 		for _, q := range programs[:i] {
 			if p.Number == q.Number {
 				panic(fmt.Sprintf("rpc: program %d is given twice", p.Number))

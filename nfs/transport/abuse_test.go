@@ -56,17 +56,12 @@ func mark(last bool, n uint32) []byte {
 
 func TestNonsenseClosesTheConnectionAndNoOther(t *testing.T) {
 	ts := startTest(t, nil)
-	tiny := make([]byte, 0, 8000*5)
-	for range 8000 {
-		tiny = append(append(tiny, mark(false, 1)...), 0)
-	}
 	answer := message(1, procNull, nil)
 	binary.BigEndian.PutUint32(answer[8:], 1) // msg_type REPLY
 	for name, in := range map[string][]byte{
 		"record of 2^31-1 bytes":            mark(true, 1<<31-1),
 		"record larger than the limit":      mark(true, 1<<20+1<<14),
 		"fragments that add up to too much": append(append(mark(false, 1<<20), make([]byte, 1<<20)...), mark(true, 1<<20)...),
-		"thousands of one-byte fragments":   tiny,
 		"thousands of empty fragments":      bytes.Repeat(mark(false, 0), 8000),
 		"empty record":                      mark(true, 0),
 		"header cut short":                  append(mark(true, 16), message(1, procNull, nil)[4:20]...),
@@ -112,6 +107,29 @@ func TestFragmentedRecordIsOneCall(t *testing.T) {
 	}()
 	_, res := reply(t, c)
 	require.Equal(t, opaque(data), res)
+}
+
+// A record may have as many fragments as bytes (RFC 5531, section 11).
+func TestARecordInVeryManyFragmentsIsOneCall(t *testing.T) {
+	for name, without := range map[string]uring.Feature{"incremental": 0, "plain": uring.IncBufRing} {
+		for _, size := range []int{1, 7, 100, 1000, 1400, 4000} {
+			t.Run(fmt.Sprintf("%s/%d bytes each", name, size), func(t *testing.T) {
+				ts := startTest(t, func(c *Config) { c.Without = without })
+				data := bytes.Repeat([]byte("fragment"), min(1<<20, 100_000*size)/8)
+				body := message(9, procSleep, opaque(data))[markLen:]
+				out := make([]byte, 0, len(body)+len(body)/size*markLen+2*markLen)
+				for len(body) > 0 {
+					n := min(len(body), size)
+					out = append(append(out, mark(n == len(body), uint32(n))...), body[:n]...)
+					body = body[n:]
+				}
+				c := ts.dial()
+				go func() { _, _ = c.Write(out) }()
+				_, res := reply(t, c)
+				require.True(t, bytes.Equal(opaque(data), res))
+			})
+		}
+	}
 }
 
 // Peers that stop in the middle of a record take all receive buffers, if they are
@@ -220,7 +238,7 @@ func TestPeerThatNeverReadsHarmsNobody(t *testing.T) {
 	}
 	// Those who wait for large replies get them too, once the deadline has passed.
 	c := ts.dial()
-	require.NoError(t, c.SetDeadline(time.Now().Add(60*time.Second)))
+	require.NoError(t, c.SetDeadline(time.Now().Add(2*time.Minute)))
 	_, err := c.Write(message(200, procFill, ask))
 	require.NoError(t, err)
 	_, res := reply(t, c)
@@ -340,7 +358,12 @@ func TestTenThousandIdleConnectionsCostLittle(t *testing.T) {
 	said, err := bufio.NewReader(out).ReadString('\n')
 	require.NoError(t, err)
 	require.Equal(t, "connected\n", said)
-	require.Eventually(t, func() bool { return ts.srv.Connections() == idleConnections }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(
+		t,
+		func() bool { return ts.srv.Connections() == idleConnections },
+		2*time.Minute,
+		10*time.Millisecond,
+	)
 	runtime.GC()
 	runtime.ReadMemStats(&after)
 	perConn := (int64(after.HeapAlloc) - int64(before.HeapAlloc)) / idleConnections
@@ -366,44 +389,6 @@ func TestPeerThatClosesItsSideStillGetsItsReplies(t *testing.T) {
 	require.ErrorIs(t, err, io.EOF)
 }
 
-func TestCallSentAgainOnAnotherConnectionRunsOnce(t *testing.T) {
-	ts := startTest(t, func(c *Config) { c.Lanes = 2 })
-	msg := message(1234, procOnce, opaque([]byte("the same arguments")))
-	var first []byte
-	for i := range 6 {
-		c := ts.dial()
-		_, err := c.Write(msg)
-		require.NoError(t, err)
-		_, res := reply(t, c)
-		if i == 0 {
-			first = res
-		}
-		require.Equal(t, first, res)
-	}
-	c := ts.dial()
-	_, err := c.Write(message(1235, procOnce, opaque([]byte("the same arguments"))))
-	require.NoError(t, err)
-	_, res := reply(t, c)
-	require.NotEqual(t, first, res, "another call was taken for a duplicate")
-}
-
-func TestCallSentAgainWhileItRunsWaitsForTheAnswer(t *testing.T) {
-	hold := make(chan struct{})
-	ts := startHeld(t, hold, nil)
-	msg := message(99, procSlowOnce, nil)
-	a, b := ts.dial(), ts.dial()
-	for _, c := range []net.Conn{a, b} {
-		_, err := c.Write(msg)
-		require.NoError(t, err)
-	}
-	require.Eventually(t, func() bool { return ts.srv.cfg.Duplicates.Stats().Waits == 1 }, 5*time.Second, time.Millisecond)
-	close(hold)
-	_, one := reply(t, a)
-	_, two := reply(t, b)
-	require.Equal(t, one, two)
-	require.Equal(t, uint32(1), binary.BigEndian.Uint32(one))
-}
-
 func TestDrainAnswersWhatHasBeenReceived(t *testing.T) {
 	hold := make(chan struct{})
 	ts := startHeld(t, hold, nil)
@@ -412,7 +397,7 @@ func TestDrainAnswersWhatHasBeenReceived(t *testing.T) {
 		_, err := c.Write(message(i, procSleep, opaque([]byte("late"))))
 		require.NoError(t, err)
 	}
-	require.Eventually(t, func() bool { return ts.running.Load() == 3 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return ts.running.Load() == 3 }, 2*time.Minute, time.Millisecond)
 	done := make(chan error)
 	go func() { done <- ts.srv.Drain(t.Context()) }()
 	time.Sleep(20 * time.Millisecond) // lets Drain begin; the replies must come whether it has or not

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"log/slog"
 	"net/netip"
 	"time"
 
@@ -10,8 +11,8 @@ import (
 	"github.com/ringnfs/ringnfs/uring/loop"
 )
 
-// acceptor takes new connections from one listening socket. It lives on the
-// first lane and deals the connections out.
+// acceptor takes new connections from one listening socket and deals them out. It
+// lives on the reserve lane, which moves whatever file systems do, or on the first.
 type acceptor struct {
 	lane     *lane
 	fd       int
@@ -20,12 +21,7 @@ type acceptor struct {
 	// congestion is what connections from elsewhere use; see unpace.
 	congestion string
 	stopping   bool
-	warned     time.Time // when it was last said that there are too many
-	warnedOf   time.Time // when it was last said that one peer has too many
 }
-
-// warnEvery is how often a peer can make the log say the same.
-const warnEvery = 10 * time.Second
 
 // arm starts the multishot accept, if it is not in flight. The lane's tick calls
 // it too: an accept that ended for want of descriptors is tried again then.
@@ -35,7 +31,7 @@ func (a *acceptor) arm() {
 	}
 	id, sqe := a.lane.loop.Begin(a, 0)
 	flags := uint32(unix.SOCK_CLOEXEC)
-	if a.lane.srv.cfg.ReadPath.splices() {
+	if a.lane.srv.cfg.ReadPath.Splices() {
 		// For splice(2). Operations of the ring wait all the same.
 		flags |= unix.SOCK_NONBLOCK
 	}
@@ -57,21 +53,25 @@ func (a *acceptor) Complete(_ loop.ID, _ loop.Kind, res int32, _ uint32, last bo
 	if last {
 		a.id = 0
 	}
+	s := a.lane.srv
 	switch errno := unix.Errno(-res); {
 	case res >= 0:
 		a.deal(int(res))
 	case errno == unix.EMFILE, errno == unix.ENFILE, errno == unix.ENOBUFS, errno == unix.ENOMEM:
-		a.lane.srv.cfg.Log.Warn("cannot accept a connection", "error", errno,
+		if errno == unix.EMFILE || errno == unix.ENFILE {
+			a.lane.srv.shed()
+		}
+		s.say(&s.limits.accept, slog.LevelWarn, "cannot accept a connection", "error", errno,
 			"remedy", "raise the limit on open files")
 	case errno == unix.ECONNABORTED, errno == unix.EPROTO, errno == unix.EPERM,
 		errno == unix.EINTR, errno == unix.EAGAIN:
 		// The peer gave up before it was accepted, or the like.
-		a.lane.srv.cfg.Log.Debug("accept failed", "error", errno)
+		s.say(&s.limits.acceptDebug, slog.LevelDebug, "accept failed", "error", errno)
 		a.arm()
 	case errno == unix.ECANCELED:
 	default:
 		// It may last: tried at once, it could keep the lane busy with nothing else.
-		a.lane.srv.cfg.Log.Warn("cannot accept a connection", "error", errno)
+		s.say(&s.limits.accept, slog.LevelWarn, "cannot accept a connection", "error", errno)
 	}
 	if a.stopping && a.id == 0 {
 		a.close()
@@ -104,61 +104,53 @@ func (a *acceptor) close() {
 	}
 }
 
-// deal gives a new connection to the lane that has the fewest.
+// deal lets a new connection in, if there are not too many, and gives it to a lane.
 func (a *acceptor) deal(fd int) {
 	s := a.lane.srv
 	if a.stopping || int(s.conns.Add(1)) > s.cfg.ConnsMax {
 		if !a.stopping {
 			s.conns.Add(-1)
-			if now := a.lane.loop.Now(); now.Sub(a.warned) >= warnEvery {
-				a.warned = now
-				s.cfg.Log.Warn("too many connections: new ones are closed", "max", s.cfg.ConnsMax)
-			}
+			s.say(
+				&s.limits.full,
+				slog.LevelWarn,
+				"too many connections: new ones are closed",
+				"max",
+				s.cfg.ConnsMax,
+				"remedy",
+				moreConns,
+			)
 		}
 		_ = unix.Close(fd)
 		return
 	}
-	peer := sockAddr(unix.Getpeername(fd))
-	if !s.peers.enter(peer.Addr(), s.cfg.PeerConnsMax) {
+	sa, err := unix.Getpeername(fd)
+	cn := &conn{programs: a.programs, fd: fd, peer: sockAddr(sa, err), device: deviceOf(sa)}
+	cn.local = sockAddr(unix.Getsockname(fd))
+	s.identify(cn)
+	if !s.admit(cn) {
 		s.conns.Add(-1)
-		if now := a.lane.loop.Now(); now.Sub(a.warnedOf) >= warnEvery {
-			a.warnedOf = now
-			s.cfg.Log.Warn("too many connections from one peer: further ones are closed", "peer", peer.Addr(), "max", s.cfg.PeerConnsMax)
-		}
 		_ = unix.Close(fd)
 		return
 	}
-	to := s.lanes[0]
-	for _, l := range s.lanes[1:] {
-		if l.count.Load() < to.count.Load() {
-			to = l
-		}
-	}
-	to.count.Add(1)
-	cn := &conn{lane: to, programs: a.programs, fd: fd, peer: peer}
-	if to == a.lane {
-		to.adopt(cn, a.congestion)
-		return
-	}
-	if err := to.loop.Post(loop.TaskFunc(func() { to.adopt(cn, a.congestion) })); err != nil {
-		_ = unix.Close(fd)
-		to.count.Add(-1)
-		s.conns.Add(-1)
-		s.peers.leave(peer.Addr())
-	}
+	a.lane.deal(cn, a.congestion)
 }
 
 // adopt begins to serve a connection, on its lane. congestion is the congestion
 // control for peers that are not on this machine; empty for what the connection has.
 func (l *lane) adopt(cn *conn, congestion string) {
-	cn.records.Init(l.srv.cfg.RecordMax, fragmentsMax)
+	cn.records.Init(l.srv.cfg.RecordMax, rpc.EmptyMax)
+	if cn.born.IsZero() { // else it comes from another lane
+		cn.born = time.Now()
+	}
 	cn.nxt = l.conns
 	if l.conns != nil {
 		l.conns.prev = cn
 	}
 	l.conns = cn
+	l.moveIn(cn)
 	if l.draining {
 		// The loop may be over; nothing is begun any more.
+		cn.forgotten()
 		_ = unix.Close(cn.fd)
 		cn.dead, cn.closed = true, true
 		l.remove(cn)
@@ -172,7 +164,7 @@ func (l *lane) adopt(cn *conn, congestion string) {
 		// A connection that died meanwhile refuses; its receive will say so.
 		_ = unix.SetsockoptInt(cn.fd, o.level, o.name, o.value)
 	}
-	cn.local = sockAddr(unix.Getsockname(cn.fd))
+	l.ask(cn)
 	cn.zc.local = cn.peer.Addr().IsLoopback() || cn.peer.Addr() == cn.local.Addr()
 	if !cn.zc.local && congestion != "" {
 		_ = unix.SetsockoptString(cn.fd, unix.IPPROTO_TCP, unix.TCP_CONGESTION, congestion)
@@ -194,4 +186,13 @@ func sockAddr(sa unix.Sockaddr, err error) netip.AddrPort {
 		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr).Unmap(), uint16(a.Port))
 	}
 	return netip.AddrPort{}
+}
+
+// deviceOf returns the number of the link that an address belongs to, 0 when it belongs
+// to none.
+func deviceOf(sa unix.Sockaddr) uint32 {
+	if a, ok := sa.(*unix.SockaddrInet6); ok {
+		return a.ZoneId
+	}
+	return 0
 }

@@ -61,7 +61,7 @@ func newPipeline(t testing.TB, n int, proc uint32, size int) *pipeline {
 	require.NoError(t, unix.Connect(p.fd, &unix.SockaddrInet4{Port: to.Port, Addr: [4]byte{127, 0, 0, 1}}))
 	t.Cleanup(func() {
 		require.NoError(t, unix.Close(p.fd))
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		defer cancel()
 		require.NoError(t, srv.Drain(ctx))
 	})

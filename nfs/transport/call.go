@@ -2,6 +2,7 @@ package transport
 
 import (
 	"encoding/binary"
+	"time"
 
 	"github.com/ringnfs/ringnfs/bufring"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
@@ -18,6 +19,9 @@ type call struct {
 	// the call is parked.
 	views [][]byte
 	segs  []bufring.Segment
+	// own is the call's memory for a short record, nil until it has been needed.
+	own    []byte
+	copied bool // the record lies there
 	// reply is the call's own reply buffer; nil while it encodes into the
 	// connection's batch.
 	reply *bufring.Buffer
@@ -27,19 +31,25 @@ type call struct {
 	outcome rpc.Outcome
 	// toWorker says where the call goes when it has got its memory.
 	toWorker bool
-	share    int // of the workers, set when the call goes to one
-	parked   bool
+	// unanswerable says that SYSTEM_ERR is all that it gets.
+	unanswerable bool
+	share        int // of the workers, set when the call goes to one
+	parked       bool
 	// brief and the next are for the workers' queue: see brief.go.
 	brief bool
 	size  int
 	since uint32
 	epoch uint32
-	key   drc.Key
-	keyed bool
-	// replay is another call's reply, for a call that was sent twice.
-	replay   []byte
-	replayed bool
-	next     *call
+	// key is what a call that must not run twice is known by. ticket is the right to
+	// end it, of the first of its kind.
+	key    drc.Key
+	ticket drc.Ticket
+	// replay is the results of the call that this one was found to be, sent again.
+	replay  []byte
+	ended   bool      // the twin that this call waited for has ended
+	doubted time.Time // when it could not be told first whether there is one
+	blocks  bool      // it is in doubt, and its connection waits for it
+	next    *call
 }
 
 const (
@@ -50,6 +60,12 @@ const (
 	// copyMax is the longest finished reply that is copied into the batch, so
 	// that it shares the batch's send; longer ones are sent from where they are.
 	copyMax = 1024
+	// shortMax is the longest record that a parked call takes along as a copy. That is
+	// every call but WRITE and SYMLINK, with room to spare.
+	shortMax = 2048
+	// copiedMax is how many calls of a lane can have one. Send slabs bound the calls that
+	// wait, but not those that wait for a twin.
+	copiedMax = 8192
 )
 
 // begin runs or parks a call that has been parsed. The record's bytes are
@@ -61,7 +77,7 @@ func (l *lane) begin(c *call) {
 	}
 	switch {
 	case p != nil && p.Once && !l.first(c):
-	case p != nil && p.Class == rpc.Blocking:
+	case p != nil && (p.Class == rpc.Blocking || l.reserve && c.Proc != 0):
 		c.toWorker = true
 		l.give(c, replyMin)
 	default:
@@ -85,12 +101,16 @@ func (l *lane) runInBatch(c *call) {
 			if !l.whole(c) {
 				return
 			}
+			l.remember(c)
 			if n := c.Reply.Len(); n > 0 {
 				putMark(room, n+c.TailLen+c.TailPad)
 				c.conn.batched(markLen + n)
-				c.conn.queueTail(c)
+				if c.Tail != nil {
+					c.conn.queueTail(c)
+				}
+			} else {
+				l.discard(c)
 			}
-			l.remember(c)
 			l.retire(c)
 			return
 		case rpc.Wait:
@@ -110,6 +130,9 @@ func (l *lane) runOwn(c *call) {
 }
 
 func (l *lane) run(c *call) rpc.Outcome {
+	if c.replay != nil {
+		return c.conn.programs.Replay(&c.Call, c.replay)
+	}
 	c.Place = &l.place
 	return c.conn.programs.Run(&c.Call)
 }
@@ -140,7 +163,11 @@ func (l *lane) finish(c *call) {
 		putMark(b, n+c.TailLen+c.TailPad)
 		c.conn.queueReply(b[:markLen+n], c.reply)
 		c.reply = nil
-		c.conn.queueTail(c)
+		if c.Tail != nil {
+			c.conn.queueTail(c)
+		}
+	} else {
+		l.discard(c)
 	}
 	l.retire(c)
 }
@@ -162,12 +189,12 @@ func putMark(b []byte, n int) { binary.BigEndian.PutUint32(b, rpc.Mark(n)) }
 func (l *lane) give(c *call, n int) {
 	class, ok := l.slabs.ClassFor(n)
 	if !ok {
-		l.broken(c, "a reply would be larger than any buffer")
+		l.tooLarge(c)
 		return
 	}
 	l.park(c)
-	if l.waiting[class].head == nil {
-		c.reply = l.slabs.Take(class)
+	if l.mayTake(class) {
+		c.reply = l.slabFor(c, class)
 	}
 	if c.reply == nil {
 		c.conn.waiting++
@@ -177,8 +204,22 @@ func (l *lane) give(c *call, n int) {
 	l.proceed(c)
 }
 
+// tooLarge answers a call whose reply no buffer has room for: what it asks for cannot be
+// had, and the connection is not to blame.
+func (l *lane) tooLarge(c *call) {
+	l.srv.abandoned(c, "a reply would be larger than any buffer")
+	c.unanswerable = true
+	l.give(c, replyMin)
+}
+
 // proceed sends a call that has its buffer to where it runs.
 func (l *lane) proceed(c *call) {
+	if c.unanswerable {
+		c.Reply.Reset(c.reply.Bytes()[markLen:])
+		c.conn.programs.Fail(&c.Call)
+		l.finish(c)
+		return
+	}
 	if !c.toWorker {
 		l.runOwn(c)
 		return
@@ -188,8 +229,8 @@ func (l *lane) proceed(c *call) {
 	l.kick = l.srv.queue.put(c) || l.kick
 }
 
-// park makes c independent of the buffer that is being parsed: it holds the
-// pieces of its record from now on.
+// park makes c independent of the buffer that is being parsed: it has a copy of a short
+// record, and holds the pieces of another one.
 func (l *lane) park(c *call) {
 	if c.parked {
 		return
@@ -197,7 +238,27 @@ func (l *lane) park(c *call) {
 	c.parked = true
 	l.parked++
 	c.conn.calls++
-	l.parsing.move(c)
+	if c.copied = l.copied < copiedMax && c.copyRecord(); c.copied {
+		l.copied++
+	} else {
+		l.parsing.move(c)
+	}
+}
+
+// copyRecord makes the call independent of receive memory, which one that waits for long
+// would keep from everybody. It reports false when the record is too long for that.
+func (c *call) copyRecord() bool {
+	n := 0
+	for _, v := range c.views {
+		n += len(v)
+	}
+	if n > shortMax {
+		return false
+	}
+	if c.own == nil {
+		c.own = make([]byte, shortMax)
+	}
+	return c.Move(c.own, c.views[0], c.views[1:])
 }
 
 // retire ends a call and returns it to the pool.
@@ -206,38 +267,56 @@ func (l *lane) retire(c *call) {
 	if c.parked {
 		l.parked--
 		cn.calls--
+		if c.copied {
+			l.copied--
+			c.copied = false
+		}
 		for i := range c.segs {
-			cn.pinned -= l.pinnedBy(&c.segs[i])
+			cn.unkeep(c.segs[i].Owner)
 			c.segs[i].Release()
 		}
 		cn.touch()
 	}
-	if c.reply != nil {
-		c.reply.Release()
+	if c.pipes.pipe != nil {
+		c.pipes.end(l)
 	}
-	c.pipes.end(l)
+	c.pipes = callPipes{}
 	c.Reset()
-	clear(c.views)
-	c.views = c.views[:0]
+	c.dropViews()
 	// Field by field: a call is large, and most of it is in order already.
-	c.conn, c.reply, c.next = nil, nil, l.calls
-	c.outcome, c.toWorker, c.keyed = rpc.Done, false, false
-	c.replay, c.replayed = nil, false
+	c.conn, c.replay, c.next = nil, nil, l.calls
 	if c.parked {
-		clear(c.segs)
-		c.segs, c.parked = c.segs[:0], false
+		c.unpark()
 	}
 	l.calls = c
+}
+
+// unpark forgets what only a call that was parked has.
+func (c *call) unpark() {
+	if c.reply != nil {
+		c.reply.Release()
+		c.reply = nil
+	}
+	clear(c.segs)
+	c.segs, c.parked = c.segs[:0], false
+	c.outcome, c.toWorker, c.unanswerable = rpc.Done, false, false
+	c.doubted = time.Time{}
+}
+
+// dropViews lets go of the record, which mostly is in one piece.
+func (c *call) dropViews() {
+	if len(c.views) == 1 {
+		c.views[0] = nil
+	} else {
+		clear(c.views)
+	}
+	c.views = c.views[:0]
 }
 
 // broken ends a call that the server itself cannot answer, and its connection,
 // since the peer must not wait for ever.
 func (l *lane) broken(c *call, why string) {
-	name := "none"
-	if p := c.Procedure(); p != nil {
-		name = p.Name
-	}
-	l.srv.cfg.Log.Error("call abandoned", "procedure", name, "peer", c.Peer, "why", why)
+	l.srv.abandoned(c, why)
 	cn := c.conn
 	l.forget(c)
 	l.park(c)
@@ -258,8 +337,8 @@ func (c *call) Run() {
 func (c *call) back() {
 	l := c.conn.lane
 	c.pipes.lane = l
-	if c.replayed {
-		l.twinAnswered(c)
+	if c.ended {
+		l.twinEnded(c)
 		return
 	}
 	l.ran(c, c.outcome)
@@ -276,6 +355,13 @@ func (q *callList) push(c *call) {
 		q.tail.next = c
 	}
 	q.tail = c
+}
+
+// take empties the queue and returns its first call; the others follow it.
+func (q *callList) take() *call {
+	c := q.head
+	*q = callList{}
+	return c
 }
 
 func (q *callList) pop() *call {

@@ -1,53 +1,94 @@
 package transport
 
 import (
+	"log/slog"
+	"math"
 	"net/netip"
 	"sync"
 )
 
-// census counts the connections of each peer, from when they are dealt out until
+// census counts the connections of each household, from when they are dealt out until
 // they are closed, so that none takes those of all others. It is asked once per
 // connection, not per call.
 type census struct {
-	mu sync.Mutex
-	by map[netip.Addr]int // guarded by mu: peers that have connections
+	mu     sync.Mutex
+	by     map[netip.Addr]int // guarded by mu: households that have connections
+	guests int                // guarded by mu: connections of the machine's users, in all
 }
 
-// enter counts one more connection of the address, unless it has max already.
-func (c *census) enter(a netip.Addr, max int) bool {
-	a = household(a)
+// crowd says whose connections are too many.
+type crowd uint8
+
+const (
+	crowdNone crowd = iota
+	crowdHouse
+	crowdGuests
+)
+
+// enter counts cn, unless its household has houseMax connections already, or the
+// machine's users, of whom it is one, have guestsMax.
+func (c *census) enter(cn *conn, houseMax, guestsMax int) crowd {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.by[a] >= max {
-		return false
+	switch {
+	case c.by[cn.house] >= houseMax:
+		return crowdHouse
+	case cn.guest && c.guests >= guestsMax:
+		return crowdGuests
 	}
 	if c.by == nil {
 		c.by = make(map[netip.Addr]int)
 	}
-	c.by[a]++
-	return true
+	c.by[cn.house]++
+	if cn.guest {
+		c.guests++
+	}
+	return crowdNone
 }
 
 // leave ends a connection that has entered.
-func (c *census) leave(a netip.Addr) {
-	a = household(a)
+func (c *census) leave(cn *conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.by[a]--; c.by[a] <= 0 {
-		delete(c.by, a)
+	if c.by[cn.house]--; c.by[cn.house] <= 0 {
+		delete(c.by, cn.house)
+	}
+	if cn.guest {
+		c.guests--
 	}
 }
 
-// household is whom the connections of an address are counted for. One machine
-// has a whole network of IPv6 addresses at its disposal (RFC 4291, section 2.5.1),
-// but for the link's own, where all machines share one.
-func household(a netip.Addr) netip.Addr {
-	if !a.Is6() || a.Is4In6() || a.IsLinkLocalUnicast() {
-		return a
+// moreConns is what to do about too few connections in all, of which the others' bounds
+// are parts.
+const moreConns = "raise the limit on open files"
+
+// admit counts a connection for whom it is, or says that there are too many of those.
+// Whoever is believed may do what the server can, and is not kept out by the number.
+func (s *Server) admit(cn *conn) bool {
+	houseMax := s.cfg.PeerConnsMax
+	if cn.origin.Rules() {
+		houseMax = math.MaxInt
 	}
-	p, err := a.WithZone("").Prefix(64)
-	if err != nil {
-		return a
+	switch s.peers.enter(cn, houseMax, s.cfg.GuestConnsMax) {
+	case crowdNone:
+		return true
+	case crowdGuests:
+		s.say(&s.limits.guestsFull, slog.LevelWarn,
+			"too many connections of users of this machine: further ones are closed, but root's",
+			"uid", cn.origin.UID, "max", s.cfg.GuestConnsMax,
+			"remedy", "see whose they are (ss -tnpe) and end some, or "+moreConns)
+	case crowdHouse:
+		if cn.guest {
+			s.say(&s.limits.userFull, slog.LevelWarn,
+				"too many connections of a user of this machine: that user's further ones are closed",
+				"uid", cn.origin.UID, "max", houseMax,
+				"remedy", "see what has them (ss -tnpe) and end some, or "+moreConns)
+			break
+		}
+		s.say(&s.limits.peerFull, slog.LevelWarn,
+			"too many connections from one peer: further ones are closed",
+			"peer", cn.peer.Addr(), "max", houseMax,
+			"remedy", "see what has them there and end some, or "+moreConns)
 	}
-	return p.Addr()
+	return false
 }

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"time"
 	"unsafe"
@@ -20,7 +21,17 @@ type conn struct {
 	programs *rpc.Server
 	fd       int
 	peer     netip.AddrPort
+	device   uint32 // of the peer's address, if it belongs to a link
 	local    netip.AddrPort
+	// origin is who opened it, which was asked once, with the groups of then or later
+	// (renew.go). later is what is still to be asked, and under way while asking: nothing
+	// is read meanwhile.
+	origin *rpc.Origin
+	later  func() *rpc.Origin
+	asking bool
+	house  netip.Addr // whom the connection's part of what is shared counts for
+	guest  bool       // it counts among those of the machine's users
+	born   time.Time  // when the lane adopted it
 
 	// Input.
 	records rpc.Records
@@ -38,13 +49,17 @@ type conn struct {
 	// backlogAt on.
 	backlog   []bufring.Segment
 	backlogAt int
-	// pinned is the receive memory that held, backlog and parked calls keep from
-	// being reused, in bytes.
-	pinned    int
+	// kept are the receive buffers that held, backlog and parked calls keep from being
+	// reused.
+	kept      []keep
 	receive   loop.ID // the receive in flight, 0 for none
+	multishot bool    // it is not the careful one, see careful.go
 	canceling bool
-	starved   bool // the receive ended for want of buffers
+	starved   bool // it waits for memory before it is received from
 	eof       bool // the peer sends no more
+	// reading is what the careful receive fills, from readAt on, nil for nothing yet.
+	reading *bufring.Buffer
+	readAt  int
 
 	// Output.
 	// batch is the slab that replies are encoded into one after the other; what
@@ -54,8 +69,9 @@ type conn struct {
 	// out is queued output, the first sending pieces of it in flight.
 	out       []piece
 	sending   int
-	inFlight  int // bytes of the send in flight
-	unsent    int // bytes in batch and out
+	inFlight  int    // bytes of the send in flight
+	unsent    int    // bytes in batch and out
+	queued    uint64 // bytes that have been there so far
 	vector    *vector
 	idled     bool // the last send has moved nothing
 	zc        zcPolicy
@@ -64,14 +80,25 @@ type conn struct {
 	progress  time.Time // when the peer last took something
 	acked     uint64    // what it had taken then
 	calls     int       // parked
-	waiting   int       // of them, for memory
+	waiting   int       // of them, for memory, or with too many in doubt
 	ops       int       // operations in flight on fd
 	dead      bool
 	closed    bool // fd is closed
 	draining  bool
+	account   account // what it holds of what the lane's connections share
+	leaving   bool    // it is to go to another lane: its receive ends
+	looks     uint8   // at it since
+	tries     uint8   // how often in a row it could not leave
+	rests     uint8   // ticks until it is tried again
 	ended     time.Time
 	finishing bool // our side is shut, the peer's end is awaited
 	listed    bool // in the lane's list of touched connections
+
+	// For the duplicate request cache.
+	wire *wire  // nil until there is a call for it
+	once uint64 // where the last reply that must not be given twice ends in the output
+	went uint64 // how much output the peer had acknowledged when it sent more
+
 	prev, nxt *conn
 }
 
@@ -80,6 +107,7 @@ const (
 	kindReceive loop.Kind = iota
 	kindSend
 	kindWritable
+	kindReadable
 )
 
 // touch makes the lane look after the connection at the end of the turn.
@@ -93,8 +121,7 @@ func (cn *conn) touch() {
 // blocked reports whether no further call may be taken from the connection now.
 func (cn *conn) blocked() bool {
 	cfg := &cn.lane.srv.cfg
-	return cn.dead || cn.draining || cn.waiting > 0 || cn.calls >= cfg.CallsMax ||
-		cn.unsent >= cfg.OutputMax || (cn.pinned >= cn.lane.pinnedMax && cn.calls > 0)
+	return cn.dead || cn.draining || cn.waiting > 0 || cn.calls >= cfg.CallsMax || cn.unsent >= cfg.OutputMax
 }
 
 // service moves the connection on as far as it goes: it parses what waited,
@@ -110,6 +137,9 @@ func (cn *conn) service() {
 			cn.touch()
 		}
 	}
+	if cn.leaving && cn.leave() {
+		return // it is another lane's
+	}
 	if cn.dead {
 		cn.bury()
 	}
@@ -123,7 +153,16 @@ func (cn *conn) steer() {
 	switch {
 	case cn.dead:
 	case cn.eof && idle && (cn.draining || !cn.behind()):
-		cn.kill("")
+		if !cn.owed() {
+			cn.kill("")
+		} else if !cn.finishing {
+			// The peer sees the end at once. That it has heard what was told once is
+			// seen here a little later, by the lane's tick.
+			cn.finishing = true
+			cn.ended = cn.lane.loop.Now()
+			_ = unix.Shutdown(cn.fd, unix.SHUT_WR)
+		}
+	case cn.asking && !cn.draining:
 	case cn.draining && idle:
 		// The replies are sent. Closing now could reset the connection and take
 		// them from the peer, so it gets the chance to see the end and close.
@@ -135,19 +174,25 @@ func (cn *conn) steer() {
 		if cn.receive == 0 && !cn.starved {
 			cn.arm()
 		}
-	case cn.receive != 0 && cn.blocked() && !cn.canceling && !cn.finishing:
+	case cn.receive != 0 && !cn.canceling && !cn.finishing &&
+		(cn.leaving || cn.blocked() || cn.multishot && cn.over()):
 		cn.canceling = true
 		cn.lane.loop.Cancel(cn.receive)
-	case cn.receive == 0 && !cn.blocked() && !cn.starved && !cn.eof:
+	case cn.receive == 0 && !cn.leaving && !cn.blocked() && !cn.starved && !cn.eof:
 		cn.arm()
 	}
 }
 
-// arm starts the multishot receive.
+// arm starts the multishot receive, or the careful one when memory is short.
 func (cn *conn) arm() {
+	if !cn.lane.group.Open() || cn.over() {
+		cn.armCareful()
+		return
+	}
+	cn.dropReading()
 	id, sqe := cn.lane.loop.Begin(cn, kindReceive)
 	sqe.PrepRecvMultishot(cn.fd, groupID, cn.lane.bundle)
-	cn.receive = id
+	cn.receive, cn.multishot = id, true
 	cn.ops++
 }
 
@@ -164,6 +209,8 @@ func (cn *conn) Complete(id loop.ID, kind loop.Kind, res int32, flags uint32, la
 	case kindWritable:
 		// Whatever it says, the next splice or send finds out.
 		cn.writable, cn.roomy = false, res > 0
+	case kindReadable:
+		cn.readable(res)
 	}
 	cn.touch()
 }
@@ -179,6 +226,9 @@ func (cn *conn) received(res int32, flags uint32, last bool) {
 		cn.canceling = false
 	}
 	if res > 0 {
+		if cn.went < cn.once {
+			cn.wentOn()
+		}
 		segs, err := l.consume(res, flags)
 		if err != nil {
 			l.loop.Fail(err)
@@ -191,15 +241,28 @@ func (cn *conn) received(res int32, flags uint32, last bool) {
 	}
 	switch errno := unix.Errno(-res); {
 	case res == 0:
-		cn.eof = true
+		cn.endOfInput()
 	case errno == unix.ENOBUFS:
-		if !cn.starved && !cn.dead {
-			cn.starved = true
-			l.starved = append(l.starved, cn)
-		}
+		cn.starve()
 	case errno == unix.ECANCELED, errno == unix.EINTR, errno == unix.EAGAIN:
 	default:
 		cn.kill("receive: " + errno.Error())
+	}
+}
+
+// endOfInput says that the peer has ended its side.
+func (cn *conn) endOfInput() {
+	cn.eof = true
+	if cn.wire != nil {
+		cn.wire.ended()
+	}
+}
+
+// starve makes the connection wait for memory before it is received from.
+func (cn *conn) starve() {
+	if !cn.starved && !cn.dead {
+		cn.starved = true
+		cn.lane.starved = append(cn.lane.starved, cn)
 	}
 }
 
@@ -209,7 +272,7 @@ func (cn *conn) input(s *bufring.Segment) {
 	case cn.dead || cn.draining:
 		s.Release()
 	case cn.blocked() || cn.behind():
-		cn.pinned += cn.lane.pinnedBy(s)
+		cn.keep(s.Owner)
 		cn.backlog = append(cn.backlog, *s)
 	default:
 		cn.parse(*s)
@@ -225,7 +288,7 @@ func (cn *conn) unblock() {
 		s := cn.backlog[cn.backlogAt]
 		cn.backlog[cn.backlogAt] = bufring.Segment{}
 		cn.backlogAt++
-		cn.pinned -= cn.lane.pinnedBy(&s)
+		cn.unkeep(s.Owner)
 		cn.parse(s)
 	}
 	if !cn.behind() && cn.backlogAt > 0 {
@@ -239,7 +302,7 @@ func (cn *conn) unblock() {
 // putBack makes s the first to be parsed when the connection is not blocked any
 // more.
 func (cn *conn) putBack(s bufring.Segment) {
-	cn.pinned += cn.lane.pinnedBy(&s)
+	cn.keep(s.Owner)
 	if cn.backlogAt > 0 {
 		cn.backlogAt--
 		cn.backlog[cn.backlogAt] = s
@@ -285,12 +348,16 @@ func (cn *conn) record(last bufring.Segment) {
 	if len(last.Data) > 0 || len(c.views) == 0 {
 		c.views = append(c.views, last.Data)
 	}
-	l.parsing.held = append(l.parsing.held[:0], cn.held...)
 	l.parsing.last = last
-	clear(cn.held)
-	cn.held = cn.held[:0]
+	if len(cn.held) > 0 {
+		l.parsing.held = append(l.parsing.held[:0], cn.held...)
+		clear(cn.held)
+		cn.held = cn.held[:0]
+	}
 	cn.dropSpill()
-	cn.list(nil)
+	if cn.in != nil {
+		cn.list(nil)
+	}
 	if err := cn.programs.Parse(&c.Call, c.views[0], c.views[1:]); err != nil {
 		l.retire(c)
 		cn.kill(err.Error())
@@ -299,7 +366,7 @@ func (cn *conn) record(last bufring.Segment) {
 	}
 	// What the call did not take with it has been read.
 	for i := range l.parsing.held {
-		cn.pinned -= l.pinnedBy(&l.parsing.held[i])
+		cn.unkeep(l.parsing.held[i].Owner)
 		l.parsing.held[i].Release()
 	}
 	l.parsing.end()
@@ -318,7 +385,7 @@ func (p *parsing) move(c *call) {
 	p.held = p.held[:0]
 	if p.last.Owner != nil && len(p.last.Data) > 0 {
 		s := bufring.Segment{Data: p.last.Data, Owner: p.last.Owner.Clone()}
-		c.conn.pinned += c.conn.lane.pinnedBy(&s)
+		c.conn.keep(s.Owner)
 		c.segs = append(c.segs, s)
 	}
 	p.last = bufring.Segment{}
@@ -340,26 +407,26 @@ func (cn *conn) hold(seg []byte, owner *bufring.Buffer) {
 	l := cn.lane
 	if len(cn.held) == 0 {
 		cn.since = l.loop.Now()
-		cn.list(&l.holding)
 	}
 	if cn.spill != nil {
 		cn.spillMore(seg)
 		return
 	}
+	if cn.in == nil && owner.Provided() {
+		cn.list(&l.holding)
+	}
 	if n := len(cn.held); n > 0 {
 		// Receives into one incremental buffer lie end to end.
 		if p := &cn.held[n-1]; p.Owner == owner && unsafe.Add(unsafe.Pointer(unsafe.SliceData(p.Data)), len(p.Data)) == unsafe.Pointer(unsafe.SliceData(seg)) {
-			before := l.pinnedBy(p)
 			p.Data = unsafe.Slice(unsafe.SliceData(p.Data), len(p.Data)+len(seg))
-			cn.pinned += l.pinnedBy(p) - before
 			return
 		}
 	}
 	s := bufring.Segment{Data: seg, Owner: owner.Clone()}
-	cn.pinned += l.pinnedBy(&s)
+	cn.keep(owner)
 	cn.held = append(cn.held, s)
-	// With calls in progress it is blocked now, and what they keep comes back.
-	if len(cn.held) >= heldMax || cn.pinned >= l.pinnedMax && cn.calls == 0 {
+	// With calls in progress it is received from carefully, and what they keep comes back.
+	if len(cn.held) >= heldMax || len(cn.kept) >= l.keptMax && cn.calls == 0 {
 		cn.spillHeld()
 	}
 }
@@ -372,9 +439,11 @@ func (cn *conn) kill(why string) {
 		return
 	}
 	if why != "" {
-		cn.lane.srv.cfg.Log.Debug("connection closed", "peer", cn.peer, "why", why)
+		s := cn.lane.srv
+		s.say(&s.limits.closed, slog.LevelDebug, "connection closed", "peer", cn.peer, "why", why)
 	}
 	cn.dead = true
+	cn.forgotten()
 	if cn.receive != 0 && !cn.canceling {
 		cn.canceling = true
 		cn.lane.loop.Cancel(cn.receive)
@@ -391,12 +460,13 @@ func (cn *conn) kill(why string) {
 func (cn *conn) dropInput() {
 	for _, list := range [][]bufring.Segment{cn.held, cn.backlog[cn.backlogAt:]} {
 		for i := range list {
-			cn.pinned -= cn.lane.pinnedBy(&list[i])
+			cn.unkeep(list[i].Owner)
 			list[i].Release()
 		}
 	}
 	cn.held, cn.backlog, cn.backlogAt = nil, nil, 0
 	cn.dropSpill()
+	cn.dropReading()
 	cn.list(nil)
 }
 

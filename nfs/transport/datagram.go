@@ -84,12 +84,20 @@ func (d *datagramSocket) runDatagram(ready chan<- error) {
 	}
 }
 
-// answer runs one call and returns its reply, none for what is not a call.
+// answer runs one call and returns its reply: none for what is not a call, and none while
+// it is not known who sends it and that matters. A client that hears nothing asks again.
 func (d *datagramSocket) answer(c *rpc.Call, in, out []byte, peer, local netip.AddrPort) []byte {
 	c.Reset()
 	c.Peer, c.Local, c.Datagram, c.Place = peer, local, true, &d.place
 	if d.programs.Parse(c, in, nil) != nil {
 		return nil
+	}
+	if d.srv.cfg.Origin != nil && d.programs.Asks(c) {
+		origin, known := d.originOf(peer, local)
+		if !known {
+			return nil
+		}
+		d.programs.From(c, origin)
 	}
 	c.Reply.Reset(out)
 	if d.programs.Run(c) != rpc.Done || c.Reply.Len() > datagramGain*len(in) {

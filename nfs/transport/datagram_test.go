@@ -2,8 +2,10 @@ package transport
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -49,7 +51,7 @@ func TestDatagramIsAnsweredFromTheAddressThatWasAsked(t *testing.T) {
 			c, err := net.Dial("udp", netip.AddrPortFrom(addr, port).String())
 			require.NoError(t, err)
 			defer c.Close()
-			require.NoError(t, c.SetDeadline(time.Now().Add(10*time.Second)))
+			require.NoError(t, c.SetDeadline(time.Now().Add(2*time.Minute)))
 			for _, in := range [][]byte{{1, 2, 3}, {}, message(3, procNull, nil)[4:]} {
 				_, err = c.Write(in)
 				require.NoError(t, err)
@@ -72,7 +74,7 @@ func TestDatagramRepliesAreNotMuchLongerThanTheirCalls(t *testing.T) {
 	c, err := net.Dial("udp", netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port).String())
 	require.NoError(t, err)
 	defer c.Close()
-	require.NoError(t, c.SetDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(t, c.SetDeadline(time.Now().Add(2*time.Minute)))
 	b := make([]byte, datagramMax)
 	for n, refused := range map[int]bool{0: false, 3*44 - 28: false, 3*44 - 27: true, 8000: true, 65000: true, 1 << 20: true} {
 		call := message(uint32(n), procFill, ask(n))[markLen:]
@@ -94,10 +96,130 @@ func TestDatagramRepliesAreNotMuchLongerThanTheirCalls(t *testing.T) {
 	}
 }
 
+// datagrams is a socket for calls by UDP that comes from an address of the loopback network.
+type datagrams struct {
+	t  *testing.T
+	nc net.Conn
+}
+
+func dialDatagrams(t *testing.T, from string, port uint16) datagrams {
+	t.Helper()
+	to := net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port))
+	nc, err := net.DialUDP("udp", &net.UDPAddr{IP: net.ParseIP(from)}, to)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = nc.Close() })
+	require.NoError(t, nc.SetDeadline(time.Now().Add(2*time.Minute)))
+	return datagrams{t, nc}
+}
+
+func (d datagrams) send(xid, proc uint32) {
+	d.t.Helper()
+	_, err := d.nc.Write(message(xid, proc, opaque(nil))[markLen:])
+	require.NoError(d.t, err)
+}
+
+// hears asserts that the next reply is to xid.
+func (d datagrams) hears(xid uint32) {
+	d.t.Helper()
+	b := make([]byte, 100)
+	_, err := d.nc.Read(b)
+	require.NoError(d.t, err)
+	require.Equal(d.t, xid, binary.BigEndian.Uint32(b))
+}
+
+// Who somebody is may be found out by asking other machines.
+func TestDatagramsWaitForNobodyWhoIsNotKnown(t *testing.T) {
+	for name, anybody := range map[string]bool{"it matters who calls": false, "it does not": true} {
+		t.Run(name, func(t *testing.T) {
+			ln := listenUDP(t, false)
+			port := ln.Addr.Port()
+			program := (&testServer{t: t}).program()
+			program.Anybody = anybody
+			ln.Programs = rpc.NewServer(program)
+			hang := make(chan struct{})
+			var asked, running, known atomic.Int32
+			serveDatagrams(t, ln, func(c *Config) {
+				c.Origin = func(e Ends) (*rpc.Origin, func() *rpc.Origin) {
+					asked.Add(1)
+					is, _ := userByAddress(e)
+					if is.UID == 1001 || known.Load() > 0 {
+						return is, nil
+					}
+					return is, func() *rpc.Origin {
+						running.Add(1)
+						<-hang
+						known.Add(1)
+						return is
+					}
+				}
+			})
+			let := sync.OnceFunc(func() { close(hang) })
+			t.Cleanup(let)
+			slow, other := dialDatagrams(t, "127.0.0.2", port), dialDatagrams(t, "127.0.0.1", port)
+			for xid := range uint32(100) {
+				slow.send(xid, procEcho)
+				if anybody {
+					slow.hears(xid)
+				}
+			}
+			slow.send(1000, procNull)
+			slow.hears(1000)
+			other.send(1001, procEcho)
+			other.hears(1001)
+			if anybody {
+				require.Zero(t, asked.Load())
+				return
+			}
+			until(t, func() bool { return running.Load() == 1 }, "it is asked for")
+			// However many more are asked for, their number is bounded.
+			for i := range 50 {
+				many := dialDatagrams(t, fmt.Sprintf("127.0.0.%d", 10+i), port)
+				many.send(7, procEcho)
+				many.send(8, procNull)
+				many.hears(8)
+			}
+			until(t, func() bool { return running.Load() == 32 }, "they are asked for")
+			require.EqualValues(t, 1+100+50, asked.Load())
+			let()
+			until(t, func() bool { return known.Load() == 32 }, "it has been found out")
+			slow.send(1002, procEcho)
+			slow.hears(1002)
+			require.EqualValues(t, 32, running.Load())
+		})
+	}
+}
+
+func TestADatagramSaysNoMoreOfItsCallerThanIsSo(t *testing.T) {
+	ln := listenUDP(t, false)
+	port := ln.Addr.Port()
+	ln.Programs = rpc.NewServer((&testServer{t: t}).program())
+	serveDatagrams(t, ln, func(c *Config) {
+		c.Origin = func(Ends) (*rpc.Origin, func() *rpc.Origin) {
+			return &rpc.Origin{Trust: rpc.Shut, UID: 7}, nil
+		}
+	})
+	c := dialDatagrams(t, "127.0.0.1", port)
+	for proc, denied := range map[uint32]bool{procNull: false, procEcho: true} {
+		c.send(proc, proc)
+		b := make([]byte, 100)
+		n, err := c.nc.Read(b)
+		require.NoError(t, err)
+		require.Equal(t, denied, n == 20 && b[11] == 1 && b[19] == 5, "MSG_DENIED with AUTH_TOOWEAK")
+	}
+}
+
 // startWith serves the listener until the test ends.
 func startWith(t *testing.T, ln Listener) {
 	t.Helper()
-	srv, err := New(testConfig())
+	serveDatagrams(t, ln, func(*Config) {})
+}
+
+// serveDatagrams is startWith with a configuration that is changed.
+func serveDatagrams(t *testing.T, ln Listener, change func(*Config)) {
+	t.Helper()
+	cfg := testConfig()
+	change(&cfg)
+	srv, err := New(cfg)
 	require.NoError(t, err)
 	require.NoError(t, srv.Start([]Listener{ln}))
 	t.Cleanup(func() { require.NoError(t, srv.Close()) })

@@ -1,101 +1,181 @@
 package transport
 
 import (
-	"github.com/ringnfs/ringnfs/bufring"
+	"encoding/binary"
+	"time"
+
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/rpc/drc"
+	"github.com/ringnfs/ringnfs/uring/loop"
 )
 
 // first looks a call up in the duplicate request cache. It reports whether this
 // is the first time: the caller then runs it. A call that was answered before is
-// answered with the same bytes; one whose twin is still running waits for the
-// twin's answer, on whichever connection it came.
+// answered with the same results; one whose twin is still running waits for the
+// twin's answer, and one that cannot be judged yet for the moment when it can.
 func (l *lane) first(c *call) bool {
-	c.key, c.keyed = duplicateKey(&c.Call), true
-	verdict, reply := l.srv.cfg.Duplicates.Begin(c.key, c)
+	c.conn.known()
+	c.key = duplicateKey(&c.Call, c.conn)
+	verdict, ticket, reply := l.srv.cfg.Duplicates.Begin(c.key, c)
 	switch verdict {
 	case drc.First:
+		c.ticket = ticket
 		return true
 	case drc.Replay:
-		c.keyed = false
-		l.answerAgain(c, reply)
+		c.replay = reply
+		l.runInBatch(c)
 	case drc.Busy:
-		c.keyed = false
 		l.park(c)
 	default:
-		// The cache has no room for another waiter; the peer asks again.
-		c.keyed = false
-		l.drop(c)
+		l.doubt(c)
 	}
 	return false
 }
 
-// Replay implements drc.Waiter: the twin has been answered, or abandoned when
-// reply is nil. It may be called from any goroutine.
-func (c *call) Replay(reply []byte) {
-	c.replay, c.replayed = reply, true
+// By implements drc.Caller.
+func (c *call) By() drc.Wire { return c.conn.wire }
+
+// Judge implements drc.Caller. A doubt does not last.
+func (c *call) Judge(a drc.Answer) drc.Relation {
+	w, l := a.By.(*wire), c.conn.lane
+	r, now := w.judge(a, c.conn.born, l.doubts.seen.now(l.thread.Epoch))
+	if r == drc.Unknown && a.Done && !c.doubted.IsZero() && now.Sub(c.doubted) >= l.srv.doubtMax {
+		return drc.Successor
+	}
+	return r
+}
+
+// Ended implements drc.Caller: the twin has been answered, or, when reply is nil, is
+// to be looked for once more. It may be called from any goroutine.
+func (c *call) Ended(reply []byte) {
+	c.replay, c.ended = reply, true
 	// The lane runs as long as it has calls, so the post cannot fail.
 	_ = c.conn.lane.loop.Post(c)
 }
 
-// twinAnswered goes on with a call that waited for its twin.
-func (l *lane) twinAnswered(c *call) {
-	reply := c.replay
-	c.replay, c.replayed = nil, false
+// twinEnded goes on with a call that waited for its twin.
+func (l *lane) twinEnded(c *call) {
+	c.ended = false
 	switch {
 	case c.conn.dead:
 		l.retire(c)
-	case reply != nil:
-		l.answerAgain(c, reply)
-	case l.first(c):
+	case c.replay != nil:
+		l.runInBatch(c)
+	default:
+		l.askAgain(c)
+	}
+}
+
+// askAgain looks up once more a call that is parked.
+func (l *lane) askAgain(c *call) {
+	if l.first(c) {
 		c.toWorker = true
 		l.give(c, replyMin)
 	}
 }
 
-// answerAgain answers c with the results of its twin.
-func (l *lane) answerAgain(c *call, results []byte) {
-	need := markLen + rpc.HeaderMax + len(results)
-	room := c.conn.batchRoom(need)
-	var own *bufring.Buffer
-	if room == nil {
-		if class, ok := l.slabs.ClassFor(need); ok {
-			own = l.slabs.Take(class)
-		}
-		if own == nil {
-			// No memory: the peer asks again.
-			l.drop(c)
-			return
-		}
-		room = own.Bytes()
+// doubts are the calls of a lane of which it cannot be told yet whether they are
+// retransmissions. They are looked at again after a while, a few in each turn. The kernel
+// is asked about each connection once in a turn, however many calls are in doubt about it.
+type doubts struct {
+	lane  *lane
+	calls callList
+	due   callList // to be looked at now
+	timer bool     // is running
+	seen  sights
+}
+
+const (
+	// doubtsPerTurn is how many calls in doubt are looked at in one turn, and after how
+	// many connections that the kernel was asked about no further one is.
+	doubtsPerTurn = 64
+	// doubtsMax is how many calls of a household may be in doubt on a lane. A connection
+	// that brings one more is not read from until that one has been looked at again.
+	doubtsMax = 256
+)
+
+// doubtTime is how long it takes until a call in doubt is looked at again: by then
+// most peers have acknowledged what they got. It is outside the Go heap.
+var doubtTime = mapTime(50e6)
+
+// doubt puts c off.
+func (l *lane) doubt(c *call) {
+	if c.doubted.IsZero() {
+		c.doubted = time.Now()
 	}
-	c.Reply.Reset(room[markLen:])
-	if c.conn.programs.Replay(&c.Call, results) != rpc.Done {
-		if own != nil {
-			own.Release()
-		}
-		l.drop(c)
+	l.park(c)
+	h := c.conn.account.house
+	if h.doubts++; h.doubts > doubtsMax {
+		c.blocks = true
+		c.conn.waiting++
+	}
+	l.doubts.calls.push(c)
+	l.doubts.arm(l)
+}
+
+// settled takes c out of what its household has in doubt.
+func (c *call) settled() {
+	cn := c.conn
+	cn.account.house.doubts--
+	if c.blocks {
+		c.blocks = false
+		cn.waiting--
+		cn.touch()
+	}
+}
+
+func (d *doubts) arm(l *lane) {
+	d.lane = l
+	if d.timer || d.due.head != nil || d.calls.head == nil {
 		return
 	}
-	n := c.Reply.Len()
-	putMark(room, n)
-	if own != nil {
-		c.conn.queueReply(room[:markLen+n], own)
-	} else {
-		c.conn.batched(markLen + n)
+	d.timer = true
+	_, sqe := l.loop.Begin(d, 0)
+	sqe.PrepTimeout(doubtTime, 0, 0)
+}
+
+// Complete implements loop.Handler: the time is over.
+func (d *doubts) Complete(loop.ID, loop.Kind, int32, uint32, bool) {
+	d.timer = false
+	d.due, d.calls = d.calls, callList{}
+}
+
+// turn looks at some of the calls that are due. The rest follows in the next turns.
+func (d *doubts) turn() {
+	l := d.lane
+	for n := 0; n < doubtsPerTurn && (n == 0 || d.seen.count(l.thread.Epoch) < doubtsPerTurn); n++ {
+		c := d.due.pop()
+		if c == nil {
+			break
+		}
+		c.settled()
+		if c.conn.dead {
+			l.retire(c)
+		} else {
+			l.askAgain(c)
+		}
 	}
-	l.retire(c)
+	if d.due.head != nil {
+		l.loop.Again()
+		return
+	}
+	d.arm(l)
 }
 
-// drop ends a call without a reply.
-func (l *lane) drop(c *call) {
-	l.park(c)
-	l.retire(c)
-}
-
-// remember keeps a reply's results for retransmissions of its call.
+// remember keeps the results of a reply that is about to be queued for retransmissions
+// of its call, and says where the reply will end.
 func (l *lane) remember(c *call) {
-	if !c.keyed {
+	cn := c.conn
+	if !c.ticket.Valid() && c.replay == nil {
+		return
+	}
+	end := uint64(drc.Unsent)
+	if !cn.dead {
+		end = cn.queued + uint64(markLen+c.Reply.Len())
+		cn.once = end
+	}
+	if c.replay != nil {
+		l.srv.cfg.Duplicates.Sent(c.key, cn.wire, end)
 		return
 	}
 	results, ok := c.Results()
@@ -103,28 +183,46 @@ func (l *lane) remember(c *call) {
 		l.forget(c)
 		return
 	}
-	c.keyed = false
-	l.srv.cfg.Duplicates.Finish(c.key, results)
+	l.srv.cfg.Duplicates.Finish(c.ticket, end, results)
+	c.ticket = drc.Ticket{}
 }
 
 // forget gives up the entry of a call that was not answered.
 func (l *lane) forget(c *call) {
-	if c.keyed {
-		c.keyed = false
-		l.srv.cfg.Duplicates.Abandon(c.key)
+	if c.ticket.Valid() {
+		l.srv.cfg.Duplicates.Abandon(c.ticket)
+		c.ticket = drc.Ticket{}
 	}
 }
 
-func duplicateKey(c *rpc.Call) drc.Key {
+// discard ends the connection of a call that gets no reply: by TCP a client waits for
+// one as long as the connection is there.
+func (l *lane) discard(c *call) { c.conn.kill("a call was discarded by its flavor") }
+
+func duplicateKey(c *rpc.Call, cn *conn) drc.Key {
 	head, size := c.ArgsHead(drc.SumMax)
 	return drc.Key{
-		Peer: c.Peer.Addr(), XID: c.XID, Prog: c.Prog, Vers: c.Vers, Proc: c.Proc,
-		Sum: drc.Sum(head) ^ caller(&c.Auth), Len: uint32(size),
+		Peer: c.Peer.Addr(), House: cn.house, XID: c.XID, Prog: c.Prog, Vers: c.Vers, Proc: c.Proc,
+		Caller: callerSum(c), Sum: drc.Sum(head), Len: uint32(size),
 	}
 }
 
-// caller tells users of one machine apart: nobody is answered with what another
-// one was.
-func caller(a *rpc.Auth) uint64 {
-	return (uint64(a.UID)<<32 | uint64(a.GID)) * 0x9e3779b97f4a7c15
+// callerSum tells callers apart: nobody is answered with what another one was.
+func callerSum(c *rpc.Call) uint64 {
+	var b [callerMax]byte
+	a := &c.Auth
+	n := 0
+	for _, v := range []uint32{a.Flavor, a.UID, a.GID} {
+		binary.BigEndian.PutUint32(b[n:], v)
+		n += 4
+	}
+	for _, g := range a.Groups() {
+		binary.BigEndian.PutUint32(b[n:], g)
+		n += 4
+	}
+	n += copy(b[n:], c.Credential())
+	return drc.Sum(b[:n])
 }
+
+// callerMax is the longest of what callerSum looks at.
+const callerMax = 12 + 4*rpc.GroupsMax + rpc.CredentialMax

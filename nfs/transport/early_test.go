@@ -134,12 +134,12 @@ func serveForInterop(dir string) (err error) {
 	if err != nil {
 		return err
 	}
-	programs := rpc.NewServer(nfs3.New(table, nfs3.Config{Places: Places(1, workers, 0)}), mount.New(table))
+	programs := rpc.NewServer(nfs3.New(table, nfs3.Config{Places: Places(1, workers, 0)}), mount.New(table, mount.Config{}))
 	if err := srv.Start([]Listener{{FD: fd, Programs: programs}}); err != nil {
 		return err
 	}
 	<-signals
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	err = srv.Drain(ctx)
 	s := srv.Stats()[0]

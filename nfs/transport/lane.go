@@ -3,6 +3,8 @@ package transport
 import (
 	"errors"
 	"fmt"
+	"math"
+	"net/netip"
 	"runtime"
 	"slices"
 	"sync/atomic"
@@ -36,7 +38,7 @@ const (
 )
 
 // lane is one thread with its ring and everything on it. All fields but the
-// atomic one belong to that thread, once it runs.
+// atomic ones belong to that thread, once it runs.
 type lane struct {
 	srv    *Server
 	place  rpc.Place
@@ -53,18 +55,29 @@ type lane struct {
 	err         error
 
 	count atomic.Int32 // connections, counted from when they are dealt out
+	// missed is how many connections it was offered and has not heard yet that they
+	// are not its own any more: while there are some, it does not move.
+	missed atomic.Int32
+	// reserve says that the lane waits for no file system, see reserve.go. Set before
+	// it runs.
+	reserve bool
+	offers  offers // the reserve lane's
 
 	conns     *conn // list
+	houses    map[netip.Addr]*house
 	touched   []*conn
-	working   []*conn // touched, being served
-	starved   []*conn
+	working   []*conn           // touched, being served
+	starved   []*conn           // not received from for want of memory
+	feeding   []*conn           // the memory of starved, while that is gone through
 	holding   connList          // in the middle of a record, in receive buffers
 	spilled   connList          // in the middle of a record, in a send slab
 	waiting   [classes]callList // calls that wait for a reply buffer
-	returned  bool              // a slab has come back since the last look
-	kick      bool              // brief calls have been put for workers in this turn
-	calls     *call             // pool
-	parked    int               // calls that keep their record
+	doubts    doubts
+	returned  bool  // a slab has come back since the last look
+	kick      bool  // brief calls have been put for workers in this turn
+	calls     *call // pool
+	parked    int   // calls that keep their record
+	copied    int   // of them, as a copy
 	parsing   parsing
 	segs      []bufring.Segment
 	pipes     pipePool
@@ -73,11 +86,13 @@ type lane struct {
 	stats     laneStats
 	vectors   []vector // off-heap
 	vectorsIn *vector  // pool
-	// pinnedMax is how much receive memory one connection may keep.
-	pinnedMax int
+	// keptMax is how many receive buffers one connection may keep.
+	keptMax   int
+	scraps    bufring.Scraps // for careful receives
 	acceptors []*acceptor
 	draining  bool
 	pressed   bool // calls were waiting for memory at the last tick
+	renewals  renewals
 }
 
 // newLane makes the lane's memory. Its ring is made on its thread, by start.
@@ -103,11 +118,10 @@ func groupConfig(bytes int, incremental bool) bufring.GroupConfig {
 	for count*2*size <= bytes && count < 1<<15 {
 		count *= 2
 	}
-	gc := bufring.GroupConfig{Count: count, Size: size, Incremental: incremental}
-	if incremental {
-		// Without, each receive needs a buffer of its own, and there may be many at
-		// once.
-		gc.Window = hotBytes / size
+	gc := bufring.GroupConfig{Count: count, Size: size, Incremental: incremental, Floor: count / floorPart}
+	if gc.Window = hotBytes / size; !incremental {
+		// Each receive needs a buffer of its own, and there may be many at once.
+		gc.Window = max(hotBytes/size, count/4)
 	}
 	return gc
 }
@@ -123,7 +137,11 @@ func (l *lane) open() (err error) {
 	}
 	l.bundle = l.ring.Has(uring.Bundle)
 	l.reportUsage = l.ring.Has(uring.ZCReportUsage)
-	gc := groupConfig(cfg.ReceiveBytes, l.ring.Has(uring.IncBufRing))
+	receive, send := cfg.ReceiveBytes, cfg.SendBytes
+	if l.reserve {
+		receive, send = cfg.ReserveReceive, cfg.ReserveSend
+	}
+	gc := groupConfig(receive, l.ring.Has(uring.IncBufRing))
 	if l.group, err = bufring.NewGroup(gc); err != nil {
 		return err
 	}
@@ -131,8 +149,8 @@ func (l *lane) open() (err error) {
 		return err
 	}
 	l.group.Fill(l.bufs)
-	l.pinnedMax = max(2*cfg.RecordMax, gc.Count*gc.Size/4)
-	if l.slabs, err = bufring.NewSlabs(cfg.SendBytes, max(cfg.ReplyMax, cfg.RecordMax)+recordSlack, l.ring); err != nil {
+	l.keptMax = max(2*cfg.RecordMax/gc.Size+2, gc.Count/4)
+	if l.slabs, err = bufring.NewSlabs(send, max(cfg.ReplyMax, cfg.RecordMax)+recordSlack, l.ring); err != nil {
 		return err
 	}
 	l.slabs.Returned = func(bufring.Class) { l.returned = true }
@@ -142,14 +160,17 @@ func (l *lane) open() (err error) {
 	for i := range l.vectors {
 		l.releaseVector(&l.vectors[i])
 	}
-	if cfg.ReadPath.splices() {
-		l.pipes.open(cfg.ReplyMax)
+	if cfg.ReadPath.Splices() && cfg.PipesMax > 0 && !l.reserve {
+		l.pipes.open(cfg.ReplyMax, cfg.PipesMax)
 	}
 	if l.loop, err = loop.New(l.ring, l, l.srv.tick); err != nil {
 		return err
 	}
 	l.loop.Spin = cfg.Spin
 	giveWay()
+	if l.reserve {
+		return nil // no call that needs a file system runs here
+	}
 	return cfg.Attach(&l.place)
 }
 
@@ -169,7 +190,9 @@ func (l *lane) runLane(ready chan<- error) {
 	}
 	ready <- nil
 	err := l.loop.Run()
-	l.srv.cfg.Detach(&l.place)
+	if !l.reserve {
+		l.srv.cfg.Detach(&l.place)
+	}
 	l.err = errors.Join(err, l.close())
 	if err != nil {
 		l.abandon()
@@ -199,6 +222,7 @@ func (l *lane) close() error {
 	if l.slabs != nil {
 		errs = append(errs, l.slabs.Close())
 	}
+	errs = append(errs, l.scraps.Close())
 	errs = append(errs, pipes)
 	if l.vectors != nil {
 		errs = append(errs, uring.UnmapSlice(l.vectors))
@@ -212,9 +236,11 @@ func (l *lane) abandon() {
 	for _, a := range slices.Clone(l.acceptors) {
 		a.close()
 	}
+	l.offers.abandon()
 	for l.conns != nil {
 		cn := l.conns
 		if !cn.closed {
+			cn.forgotten()
 			cn.dead, cn.closed = true, true
 			_ = unix.Close(cn.fd)
 		}
@@ -252,7 +278,10 @@ func (l *lane) Turn() {
 			cn.service()
 		}
 		clear(l.working)
-		l.relieve()
+		l.relieve(l.loop.Now(), relieveMax)
+	}
+	if l.doubts.due.head != nil {
+		l.doubts.turn()
 	}
 	if l.kick {
 		l.kick = false
@@ -270,98 +299,135 @@ func (l *lane) Turn() {
 }
 
 // serveWaiting gives returned slabs to the calls that wait for them, the oldest
-// first.
+// first of those whose connection does not have its share.
 func (l *lane) serveWaiting() {
 	for class := range l.waiting {
 		q := &l.waiting[class]
-		for q.head != nil {
-			if q.head.conn.dead {
-				c := q.pop()
-				c.conn.waiting--
-				l.forget(c)
-				l.retire(c)
-				continue
-			}
-			b := l.slabs.Take(bufring.Class(class))
-			if b == nil {
-				break
-			}
-			c := q.pop()
-			c.conn.waiting--
-			c.reply = b
-			c.conn.touch()
-			l.proceed(c)
+		for c := q.take(); c != nil; {
+			next := c.next
+			l.serve(q, c, bufring.Class(class))
+			c = next
 		}
 	}
+}
+
+// serve gives a call that waits its slab, or puts it back at the end of q.
+func (l *lane) serve(q *callList, c *call, class bufring.Class) {
+	cn := c.conn
+	if cn.dead {
+		cn.waiting--
+		l.forget(c)
+		l.retire(c)
+		return
+	}
+	b := l.slabFor(c, class)
+	if b == nil {
+		q.push(c)
+		return
+	}
+	cn.waiting--
+	c.reply = b
+	cn.touch()
+	l.proceed(c)
 }
 
 // feed arms the receives that ended for want of buffers, in the order in which
 // they ended, and not more at once than there are buffers. A receive that is
 // armed need not take one (the kernel says ENOBUFS before it looks whether there
-// is data), so while buffers are left the others follow in the next turn.
+// is data), so while buffers are left the others follow in the next turn. Connections
+// that wait for their share are looked at, too.
 func (l *lane) feed() {
 	if len(l.starved) == 0 {
 		return
 	}
-	n, i := l.group.Provided(), 0
-	for ; i < len(l.starved) && n > 0; i++ {
-		cn := l.starved[i]
+	list := l.starved
+	l.starved = l.feeding[:0]
+	n := l.group.Provided()
+	for i, cn := range list {
+		if n <= 0 && l.group.Open() {
+			l.starved = append(l.starved, list[i:]...)
+			if i > 0 {
+				l.loop.Again()
+			}
+			break
+		}
 		cn.starved = false
-		if cn.steer(); cn.receive != 0 {
+		if cn.steer(); cn.receive != 0 && cn.multishot { // else it may be back in the list
 			n--
 		}
+		if cn.leaving {
+			cn.touch() // it has no receive that would end
+		}
 	}
-	if l.starved = slices.Delete(l.starved, 0, i); len(l.starved) > 0 && i > 0 {
-		l.loop.Again()
-	}
+	clear(list)
+	l.feeding = list[:0]
 }
 
 // relieve makes connections that are in the middle of a record give their
 // receive buffers back when few are left, those that have waited longest first.
 // One whose record finds no slab is ended only when waiting would not help: no call
 // is in progress that will give memory back, or none has for long.
-func (l *lane) relieve() {
+// A record behind it may fit into a smaller slab. At most so many are looked at.
+func (l *lane) relieve(now time.Time, looks int) {
 	low := l.group.Count() / 4
-	for l.group.Available() <= low && l.holding.head != nil {
-		cn := l.holding.head
-		if l.parked > 0 && !cn.canSpill() && l.loop.Now().Sub(cn.since) < pressedTimeout {
-			return
+	for cn := l.holding.head; cn != nil && looks > 0 && l.group.Available() <= low; looks-- {
+		next := cn.after
+		if l.parked == 0 || cn.canSpill() || now.Sub(cn.since) >= pressedTimeout {
+			cn.spillHeld() // takes it off the list
 		}
-		cn.spillHeld() // takes it off the list
+		cn = next
 	}
 }
+
+// relieveMax is how many records a turn looks at. The tick looks at all.
+const relieveMax = 64
 
 // Tick implements loop.Owner: it drops peers that do not take their replies, and
 // those that keep memory with records which they do not end, when others wait
 // for it.
 func (l *lane) Tick(now time.Time) {
 	limit := l.srv.cfg.SendTimeout
-	waiting := false
-	for i := range l.waiting {
-		waiting = waiting || l.waiting[i].head != nil
-	}
+	keeping := limit // for those that keep receive memory
+	waiting := l.starving()
 	// What a peer sent before it was no longer read from keeps receive memory as
 	// long as its replies do.
-	pressed := waiting || len(l.starved) > 0
+	pressed := waiting || !l.group.Open() || l.starvingForInput()
 	if pressed && l.pressed {
-		limit = min(limit, pressedTimeout)
+		keeping = min(limit, pressedTimeout)
+		if waiting {
+			limit = keeping
+		}
 		if cn := l.spilled.head; waiting && cn != nil && now.Sub(cn.since) > pressedTimeout {
 			cn.kill("others wait for the memory of a record that arrives slowly")
 		}
 	}
 	l.pressed = pressed
+	// For who has waited for too long no turn need come that touches a connection.
+	l.relieve(now, math.MaxInt)
 	for cn := l.conns; cn != nil; cn = cn.nxt {
+		limit := limit
+		if len(cn.kept) > 0 {
+			limit = keeping
+		}
 		switch {
 		case cn.dead:
 		case (cn.sending > 0 || cn.writable || cn.zc.sends > 0) && cn.stuck(now, limit):
 			cn.kill("the peer does not take its replies")
 		case cn.finishing && now.Sub(cn.ended) > finishTimeout:
 			cn.kill("")
+		case cn.finishing && cn.eof:
+			cn.touch()
+		case cn.queued > 0 && !cn.draining && cn.origin.Ends():
+			cn.endInput() // it has been told why, and only takes others' place
 		}
 	}
 	for _, a := range l.acceptors {
 		a.retry()
 	}
+	if l.reserve {
+		l.release()
+	}
+	l.renew(now)
 }
 
 const (
@@ -394,17 +460,6 @@ func (l *lane) consume(res int32, flags uint32) ([]bufring.Segment, error) {
 	return l.segs, err
 }
 
-// pinnedBy returns how much receive memory cannot be reused because of s.
-func (l *lane) pinnedBy(s *bufring.Segment) int {
-	if !s.Owner.Provided() {
-		return 0
-	}
-	if l.group.Incremental() {
-		return len(s.Data)
-	}
-	return l.group.BufferSize()
-}
-
 // call returns an empty call for cn.
 func (l *lane) call(cn *conn) *call {
 	c := l.calls
@@ -415,9 +470,9 @@ func (l *lane) call(cn *conn) *call {
 	}
 	c.next = nil
 	c.conn = cn
-	c.Peer, c.Local = cn.peer, cn.local
+	c.Peer, c.Local, c.Origin = cn.peer, cn.local, cn.origin
 	if l.pipes.made > 0 && cn.splices() {
-		c.pipes = callPipes{lane: l, from: l.srv.cfg.SpliceFrom}
+		c.pipes = callPipes{account: &cn.account, lane: l, from: l.srv.cfg.SpliceFrom}
 		c.Pipes = &c.pipes
 	}
 	return c
@@ -425,22 +480,35 @@ func (l *lane) call(cn *conn) *call {
 
 func (l *lane) remove(cn *conn) {
 	if checks.Enabled && l.loop.Err() == nil {
-		checks.Assert(cn.pinned == 0 && cn.unsent == 0 && cn.waiting == 0 && cn.in == nil && len(cn.out) == 0 && cn.zc.sends == 0, "transport: a connection ends with something left")
+		checks.Assert(
+			len(cn.kept) == 0 && cn.reading == nil && cn.unsent == 0 && cn.waiting == 0 &&
+				cn.in == nil && len(cn.out) == 0 && cn.zc.sends == 0,
+			"transport: a connection ends with something left",
+		)
 	}
+	if !l.unlink(cn) {
+		return // removed before
+	}
+	l.moveOut(cn)
+	l.count.Add(-1)
+	l.srv.peers.leave(cn)
+	l.srv.conns.Add(-1)
+}
+
+// unlink takes cn off the lane's list and reports whether it was there.
+func (l *lane) unlink(cn *conn) bool {
 	if cn.prev != nil {
 		cn.prev.nxt = cn.nxt
 	} else if l.conns == cn {
 		l.conns = cn.nxt
 	} else {
-		return // removed before
+		return false
 	}
 	if cn.nxt != nil {
 		cn.nxt.prev = cn.prev
 	}
 	cn.prev, cn.nxt = nil, nil
-	l.count.Add(-1)
-	l.srv.conns.Add(-1)
-	l.srv.peers.leave(cn.peer.Addr())
+	return true
 }
 
 // vectorsMax is how many sends with several pieces can be in flight on a lane;

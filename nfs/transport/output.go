@@ -31,10 +31,10 @@ func (cn *conn) batchRoom(n int) []byte {
 	}
 	l := cn.lane
 	class, ok := l.slabs.ClassFor(max(n, bufring.MediumSize))
-	if !ok || l.waiting[class].head != nil {
+	if !ok || !l.mayTake(class) {
 		return nil
 	}
-	b := l.slabs.Take(class)
+	b := l.slabs.TakeFor(&cn.account.slabs, class)
 	if b == nil {
 		return nil
 	}
@@ -51,7 +51,13 @@ func (cn *conn) batched(n int) {
 		return
 	}
 	cn.to += n
+	cn.put(n)
+}
+
+// put counts n bytes more of output.
+func (cn *conn) put(n int) {
 	cn.unsent += n
+	cn.queued += uint64(n)
 	cn.touch()
 }
 
@@ -109,15 +115,11 @@ func (cn *conn) queueReply(record []byte, b *bufring.Buffer) {
 	}
 	cn.queueBatch()
 	cn.out = append(cn.out, piece{data: record, owner: b})
-	cn.unsent += len(record)
-	cn.touch()
+	cn.put(len(record))
 }
 
-// queueTail queues the pipe that follows a call's reply, and its padding.
+// queueTail queues the pipe that follows the reply of a call that has one, and its padding.
 func (cn *conn) queueTail(c *call) {
-	if c.Tail == nil {
-		return
-	}
 	p := c.pipes.pipe
 	c.pipes.pipe = nil
 	t := piece{pipe: p, left: c.TailLen}
@@ -130,8 +132,7 @@ func (cn *conn) queueTail(c *call) {
 	if c.TailPad > 0 {
 		cn.out = append(cn.out, piece{data: padding[:c.TailPad]})
 	}
-	cn.unsent += c.TailLen + c.TailPad
-	cn.touch()
+	cn.put(c.TailLen + c.TailPad)
 }
 
 // flush sends everything that is ready, unless a send is in flight: TCP output
@@ -296,16 +297,7 @@ func (cn *conn) rest() {
 
 // restTime is how long a send is put off that the kernel had no memory for. It is
 // outside the Go heap, as everything that the kernel is given.
-var restTime = mapRestTime()
-
-func mapRestTime() *uring.Timespec {
-	t, err := uring.MapSlice[uring.Timespec](1)
-	if err != nil {
-		panic("transport: no memory for a time: " + err.Error())
-	}
-	t[0].Nsec = 20e6
-	return &t[0]
-}
+var restTime = mapTime(20e6)
 
 // advance takes done bytes off the first n pieces of the output and reports
 // whether that is all of them.

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ringnfs/ringnfs/bufring"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
@@ -23,26 +24,32 @@ type pipePool struct {
 // pipe is a pipe that is empty while it is in the pool.
 type pipe struct {
 	vfs.Pipe
-	inside int32 // what the kernel says that bytes returns
+	account *account // whom it is charged to while it is out of the pool
+	inside  int32    // what the kernel says that bytes returns
 }
 
 const (
-	// pipesMax is how many spliced replies a lane can have on their way.
-	pipesMax = 48
+	// PipesDefault is how many spliced replies a lane can have on their way.
+	PipesDefault = 48
+	// PipeDescriptors is what a pipe takes. A lane that has some has one more for
+	// /dev/null.
+	PipeDescriptors = 2
+	// LaneDescriptors is what a lane takes apart from pipes: its ring and what wakes it.
+	LaneDescriptors = 2
 	// pipeLeast is the least size that is worth it.
 	pipeLeast = 64 << 10
 )
 
-// open makes pipes that hold n bytes. When the kernel refuses, they are smaller,
+// open makes up to count pipes that hold n bytes. When the kernel refuses, they are smaller,
 // fewer or none, and replies that find none are copied instead.
-func (pp *pipePool) open(n int) {
+func (pp *pipePool) open(n, count int) {
 	null, err := unix.Open("/dev/null", unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return
 	}
 	// A range that does not begin with a page needs a slot more.
 	size := n + unix.Getpagesize()
-	for len(pp.free) < pipesMax {
+	for len(pp.free) < count {
 		p, err := newPipe(size)
 		if err == nil {
 			pp.free = append(pp.free, p)
@@ -75,17 +82,34 @@ func newPipe(n int) (*pipe, error) {
 	return &pipe{Pipe: vfs.Pipe{ReadFD: fds[0], WriteFD: fds[1], Room: got}}, nil
 }
 
-func (pp *pipePool) take() *pipe {
-	if len(pp.free) == 0 {
+// take lends a pipe for a, nil when there is none or a has its share.
+func (pp *pipePool) take(a *account) *pipe {
+	if !(bufring.Share{Free: len(pp.free), All: pp.made}).Allows(a.pipes, a.house.pipes) {
 		return nil
 	}
 	p := pp.free[len(pp.free)-1]
 	pp.free = pp.free[:len(pp.free)-1]
+	p.charge(a)
 	return p
 }
 
+// charge charges the pipe to a, in place of whom it was charged to.
+func (p *pipe) charge(a *account) {
+	if p.account != nil {
+		p.account.pipes--
+		p.account.house.pipes--
+	}
+	if p.account = a; a != nil {
+		a.pipes++
+		a.house.pipes++
+	}
+}
+
 // put takes back an empty pipe.
-func (pp *pipePool) put(p *pipe) { pp.free = append(pp.free, p) }
+func (pp *pipePool) put(p *pipe) {
+	p.charge(nil)
+	pp.free = append(pp.free, p)
+}
 
 // drain takes back a pipe with bytes in it that nobody wants any more. One that
 // cannot be emptied is given up: a page that was truncated and lost meanwhile stays
@@ -98,6 +122,7 @@ func (pp *pipePool) drain(p *pipe) {
 			pp.put(p)
 			return
 		case err != nil && err != unix.EINTR, err == nil && n == 0:
+			p.charge(nil)
 			p.close()
 			pp.made--
 			return
@@ -140,9 +165,10 @@ func (pp *pipePool) close() error {
 // callPipes implements rpc.Pipes for one call: the pipe stays with the call, also
 // when it goes to a worker, until it becomes part of the reply or the call ends.
 type callPipes struct {
-	lane *lane // nil while the call is with a worker, which has no business with its pool
-	pipe *pipe
-	lent bool // the procedure has had the pipe
+	account *account
+	lane    *lane // nil while the call is with a worker, which has no business with its pool
+	pipe    *pipe
+	lent    bool // the procedure has had the pipe
 	// from is the least number of bytes that a pipe is lent for.
 	from int
 }
@@ -152,7 +178,7 @@ func (cp *callPipes) Pipe(n int) *vfs.Pipe {
 		return nil
 	}
 	if cp.pipe == nil && cp.lane != nil {
-		cp.pipe = cp.lane.pipes.take()
+		cp.pipe = cp.lane.pipes.take(cp.account)
 	}
 	if cp.pipe == nil || n > cp.pipe.Room {
 		return nil
@@ -172,14 +198,11 @@ func (cp *callPipes) holds(tail *vfs.Pipe, n int) bool {
 // may have bytes in it, whatever the procedure says: they must not become part of
 // somebody else's reply.
 func (cp *callPipes) end(l *lane) {
-	switch {
-	case cp.pipe == nil:
-	case cp.lent:
+	if cp.lent {
 		l.pipes.drain(cp.pipe)
-	default:
+	} else {
 		l.pipes.put(cp.pipe)
 	}
-	*cp = callPipes{}
 }
 
 // Return implements rpc.Pipes. The pipe stays with the call.

@@ -23,7 +23,7 @@ func TestPipesHoldTheLargestRead(t *testing.T) {
 			require.ErrorIs(t, refused, unix.EPERM)
 		}
 		var pp pipePool
-		pp.open(n)
+		pp.open(n, PipesDefault)
 		require.NotZero(t, pp.made)
 		for _, p := range pp.free {
 			if refused == nil {

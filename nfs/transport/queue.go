@@ -5,24 +5,28 @@ import (
 	"sync"
 )
 
-// workQueue is where lanes leave the calls that may sleep. Peers take turns, however
-// many calls and connections each of them has: one that sends a thousand calls which
-// wait for the disc keeps the others waiting for one of them, not for all. The calls
-// of a peer to one volume are taken in their order. The queue has no limit of its
-// own, since the connections bound how many calls there are.
+// workQueue is where lanes leave the calls that may sleep. Households take turns
+// (rpc.Household), however many calls, connections and addresses each of them has: one
+// that sends a thousand calls which wait for the disc keeps the others waiting for one of
+// them, not for all. The calls of a household to one volume are taken in their order. The
+// queue has no limit of its own, since the connections bound how many calls there are.
 //
 // Half of the workers are kept for volumes that use fewer than their part: one that
-// hangs holds the workers that it has got, and the others go on with theirs.
+// hangs holds the workers that it has got, and the others go on with theirs. A file
+// system that takes no changes, such as a frozen one, can still be read: so a few more
+// are kept for calls that change nothing, and one for calls that depend on no volume.
+// Clients can connect and mount meanwhile, however many volumes hang.
 type workQueue struct {
 	// Immutable.
 	workers int
-	least   int // workers that each volume can have at any time
+	volumes int // shares of volumes: of their changes, and behind those of their other calls
+	extras  int // shares behind those, which have no calls in line
 
 	mu     sync.Mutex
-	shares []share    // guarded by mu: of volumes; the first is of calls that depend on none
+	shares []share    // guarded by mu: the first is of calls that depend on no volume
 	turn   int        // guarded by mu: the share that is asked first
 	busy   int        // guarded by mu: workers that run a call
-	kept   int        // guarded by mu: how many more workers volumes can have for certain
+	kept   int        // guarded by mu: how many more workers shares can have for certain
 	calls  int        // guarded by mu: in the queue
 	spare  *peerCalls // guarded by mu
 	closed bool       // guarded by mu
@@ -41,16 +45,19 @@ type workQueue struct {
 	guard sleeper // the patrol's
 }
 
-// share is what the queue knows of one volume, or of several where there are more
-// than half as many as workers.
+// share is what the queue knows of one volume's calls of one kind, or of several
+// volumes' where there are more than half as many as workers. The workers at a volume's
+// calls are counted together, in the share of its changes. One that is at a call which
+// changes nothing is counted in an extra share when the volume has no further one.
 type share struct {
-	byPeer map[netip.Addr]*peerCalls // those who have calls here
+	least  int                       // workers that it can have at any time
+	byPeer map[netip.Addr]*peerCalls // the households that have calls here
 	first  *peerCalls                // whose turn it is
 	last   *peerCalls
 	busy   int // workers that run a call
 }
 
-// peerCalls are the calls of one address to one volume.
+// peerCalls are the calls of one household to one volume.
 type peerCalls struct {
 	peer  netip.Addr
 	calls callList
@@ -61,33 +68,60 @@ type peerCalls struct {
 func (q *workQueue) init(lanes, workers, volumes int) {
 	q.lanes = make([]briefs, lanes)
 	q.workers = workers
-	n := max(1, min(volumes, workers/2))
-	if n > 1 {
-		q.least = max(1, workers/(2*n))
-	}
-	q.kept = n * q.least
-	q.shares = make([]share, 1+n)
+	q.volumes = max(1, min(volumes, workers/2))
+	q.extras = min(q.volumes, max(1, workers/8))
+	q.shares = make([]share, 1+2*q.volumes+q.extras)
 	for i := range q.shares {
-		q.shares[i].byPeer = make(map[netip.Addr]*peerCalls)
+		s := &q.shares[i]
+		s.byPeer = make(map[netip.Addr]*peerCalls)
+		switch {
+		case i == 0 && workers >= 4, i > 2*q.volumes && workers >= 2:
+			s.least = 1
+		case i > 0 && i <= q.volumes && q.volumes > 1:
+			s.least = max(1, workers/(2*q.volumes))
+		}
+		q.kept += s.least
 	}
 }
 
-// share returns the index of a volume's share.
-func (q *workQueue) share(volume int) int {
-	if volume <= 0 {
+// share returns the index of the share that a call to a volume is in line in.
+func (q *workQueue) share(volume int, reads bool) int {
+	switch {
+	case volume <= 0:
 		return 0
+	case reads:
+		return 1 + q.volumes + (volume-1)%q.volumes
+	default:
+		return 1 + (volume-1)%q.volumes
 	}
-	return 1 + (volume-1)%(len(q.shares)-1)
+}
+
+// counted returns the share that a worker is counted in which takes a call of share i
+// now, and whether it may take one. mu is held.
+func (q *workQueue) counted(i int) (int, bool) {
+	if i == 0 {
+		return 0, true // what depends on no volume does not hang
+	}
+	of := 1 + (i-1)%q.volumes
+	if q.shares[of].busy < q.shares[of].least || q.busy+q.kept < q.workers || q.closed {
+		return of, true // at the end all is taken
+	}
+	if i > q.volumes {
+		extra := 1 + 2*q.volumes + (of-1)%q.extras
+		return extra, q.shares[extra].busy < q.shares[extra].least
+	}
+	return of, false
 }
 
 // put leaves c to the workers. With kick the lane has to call kick at the end of its
 // turn, so that somebody comes for it.
 func (q *workQueue) put(c *call) (kick bool) {
-	a := c.Peer.Addr()
+	a := c.conn.house
 	if c.brief = c.Brief; c.brief {
 		_, c.size = c.ArgsHead(0)
 	}
-	c.share = q.share(c.Volume())
+	proc := c.Procedure()
+	c.share = q.share(c.Volume(), proc != nil && proc.Reads)
 	q.mu.Lock()
 	c.since = q.round
 	s := &q.shares[c.share]
@@ -172,7 +206,8 @@ func (q *workQueue) send(others *sleeper) *sleeper {
 // a call that sleeps leaves no other behind that nobody comes for: it wakes w when
 // mu is released. mu is held.
 func (q *workQueue) pop(i int) (c *call, w *sleeper) {
-	q.enter(i)
+	at, _ := q.counted(i)
+	q.enter(at)
 	q.turn = i + 1
 	q.calls--
 	s := &q.shares[i]
@@ -181,6 +216,7 @@ func (q *workQueue) pop(i int) (c *call, w *sleeper) {
 		s.last = nil
 	}
 	c = p.calls.pop()
+	c.share = at
 	if p.calls.head != nil {
 		s.line(p)
 	} else {
@@ -207,9 +243,10 @@ func (q *workQueue) next() (int, bool) {
 	}
 	for k := range q.shares {
 		i := (q.turn + k) % len(q.shares)
-		s := &q.shares[i]
-		// What depends on no volume does not hang. At the end all is taken.
-		if s.first != nil && (i == 0 || s.busy < q.least || q.busy+q.kept < q.workers || q.closed) {
+		if q.shares[i].first == nil {
+			continue
+		}
+		if _, ok := q.counted(i); ok {
 			return i, true
 		}
 	}
@@ -218,14 +255,14 @@ func (q *workQueue) next() (int, bool) {
 
 func (q *workQueue) enter(i int) {
 	q.busy++
-	if q.shares[i].busy++; i > 0 && q.shares[i].busy <= q.least {
+	if q.shares[i].busy++; q.shares[i].busy <= q.shares[i].least {
 		q.kept--
 	}
 }
 
 func (q *workQueue) leave(i int) {
 	q.busy--
-	if q.shares[i].busy--; i > 0 && q.shares[i].busy < q.least {
+	if q.shares[i].busy--; q.shares[i].busy < q.shares[i].least {
 		q.kept++
 	}
 }

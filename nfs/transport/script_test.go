@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"strings"
@@ -16,7 +15,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"github.com/ringnfs/ringnfs/bufring"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/rpc/drc"
 	"github.com/ringnfs/ringnfs/uring"
@@ -61,8 +59,11 @@ type world struct {
 	still func() bool
 	// quiet is called when nothing can happen any more but by the test's doing.
 	quiet func()
-	// rests counts the timeouts that have been answered.
+	// rests counts the timeouts that have been answered, careful the receives by system
+	// calls.
 	rests   int
+	careful int
+	faulty  bool // those go wrong in every way that they may
 	checked atomic.Int64
 	failed  bool // the test breaks the lane
 	// noMemory counts the connections that were closed for want of memory.
@@ -305,6 +306,9 @@ func (w *world) script(op *uringtest.Op) bool {
 }
 
 func (w *world) ask(op *uringtest.Op, p *peer, now bool) bool {
+	if op.Code == "RECV" && !p.reset {
+		p.reclaim()
+	}
 	if op.ZeroCopy() && w.zero != nil {
 		return w.zero(op, p, now)
 	}
@@ -352,6 +356,52 @@ func (p *peer) understand(w *world) {
 		delete(p.want, xid)
 		p.replies++
 		p.got = p.got[markLen+n:]
+	}
+}
+
+// readable answers who waits for something to read: the peer sends some of it, which
+// the server reads with a system call, or there is nothing after all.
+func (w *world) readable(op *uringtest.Op, p *peer) bool {
+	r := w.rng
+	p.reclaim()
+	switch {
+	case w.faulty && r.IntN(3) == 0:
+		return false
+	case w.faulty && r.IntN(12) == 0:
+		op.Fail([]unix.Errno{unix.EINTR, unix.EAGAIN, unix.ECANCELED, unix.ENOMEM}[r.IntN(4)])
+		return true
+	case w.faulty && r.IntN(12) == 0: // for nothing
+	case len(p.in) > 0 && !p.killed && !p.reset:
+		n := len(p.in)
+		if w.faulty {
+			n = min(n, 1+r.IntN([]int{3, 100, 3000, 300_000}[r.IntN(4)]))
+		}
+		if n, err := unix.Write(p.far, p.in[:n]); err == nil {
+			p.in = p.in[n:]
+		}
+	case p.half || p.killed || p.done || p.reset:
+		_ = unix.Shutdown(p.far, unix.SHUT_WR)
+	default:
+		return false
+	}
+	w.careful++
+	op.Complete(unix.POLLIN)
+	return true
+}
+
+// reclaim takes back what the server has not read with system calls: it comes first.
+func (p *peer) reclaim() {
+	var b [64 << 10]byte
+	var left []byte
+	for {
+		n, err := unix.Read(p.fd, b[:])
+		if n <= 0 || err != nil {
+			break
+		}
+		left = append(left, b[:n]...)
+	}
+	if len(left) > 0 {
+		p.in = append(left, p.in...)
 	}
 }
 
@@ -438,7 +488,12 @@ func (w *world) answer(op *uringtest.Op) bool {
 			return w.ask(op, p, false)
 		}
 	case "POLL_ADD":
-		if p := w.of(op); p != nil && w.spliced {
+		p := w.of(op)
+		switch {
+		case p == nil:
+		case op.OpFlags&unix.POLLIN != 0:
+			return w.readable(op, p)
+		case w.spliced:
 			return w.room(op, p)
 		}
 	}
@@ -496,40 +551,3 @@ func (w *world) kind(op *uringtest.Op, p *peer, now bool) bool {
 	}
 	return true
 }
-
-// state describes the connections for a failure.
-func (w *world) state() string {
-	s := ""
-	for i, p := range w.peers {
-		s += fmt.Sprintf("peer %d: %d bytes to send, %d replies, %d missing, dealt %v killed %v reset %v\n",
-			i, len(p.in), p.replies, len(p.want), p.dealt, p.killed, p.reset)
-	}
-	done := make(chan string, 1)
-	l := w.ts.srv.lanes[0]
-	_ = l.loop.Post(taskFunc(func() {
-		s := fmt.Sprintf("%d buffers of %d, starved %d, slabs free %d %d %d, pinned %v, pipes free %d of %d, returned %v\n",
-			l.group.Available(), l.group.Count(), len(l.starved),
-			l.slabs.Free(bufring.Small), l.slabs.Free(bufring.Medium), l.slabs.Free(bufring.Large), l.pinned, len(l.pipes.free), l.pipes.made, l.returned)
-		for class := range l.waiting {
-			for c := l.waiting[class].head; c != nil; c = c.next {
-				s += fmt.Sprintf("a call of fd %d waits for class %d\n", c.conn.fd, class)
-			}
-		}
-		for cn := l.conns; cn != nil; cn = cn.nxt {
-			s += fmt.Sprintf("fd %d: receive %x canceling %v starved %v eof %v calls %d waiting %d unsent %d sending %d zc %d writable %v batch %v spill %v pinned %d behind %v held %d listed %v ops %d dead %v closed %v draining %v\n",
-				cn.fd, uint64(cn.receive), cn.canceling, cn.starved, cn.eof, cn.calls, cn.waiting, cn.unsent, cn.sending,
-				cn.zc.sends, cn.writable, cn.batch != nil, cn.spill != nil, cn.pinned, cn.behind(), len(cn.held), cn.listed, cn.ops, cn.dead, cn.closed, cn.draining)
-		}
-		done <- s
-	}))
-	select {
-	case t := <-done:
-		return s + t
-	case <-time.After(time.Second):
-		return s + "the lane does not answer"
-	}
-}
-
-type taskFunc func()
-
-func (f taskFunc) Run() { f() }

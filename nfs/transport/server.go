@@ -25,6 +25,12 @@ type Server struct {
 	cfg     Config
 	newRing func(uring.Feature) (ring, error)
 	tick    time.Duration
+	look    func(fd int) (tcpFacts, bool)
+	// doubtMax is how long a call is in doubt.
+	doubtMax time.Duration
+	// renewAfter is how old what is known of a user may be, renewEvery how often a lane
+	// looks for that.
+	renewAfter, renewEvery time.Duration
 
 	// life is held by Start, which the others wait for.
 	life  sync.Mutex
@@ -34,13 +40,17 @@ type Server struct {
 	running []*lane // guarded by mu
 	aborted bool    // guarded by mu
 
-	lanes    []*lane // immutable once Start has returned
+	lanes    []*lane // immutable once Start has returned: those that connections are dealt to
+	reserve  *lane   // as lanes; nil without Config.Reserve
 	queue    workQueue
 	workers  sync.WaitGroup
 	datagram []*datagramSocket
 	udp      sync.WaitGroup
 	conns    atomic.Int32
 	peers    census
+	lookUps  lookUps
+	limits   limits
+	shedding atomic.Bool // Config.Shed runs
 	closing  sync.Once
 	done     chan struct{}
 	err      error
@@ -51,13 +61,32 @@ func New(cfg Config) (*Server, error) {
 	if err := cfg.fill(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, newRing: newKernelRing, tick: tick, done: make(chan struct{})}
-	s.queue.init(cfg.Lanes, cfg.Workers, cfg.Volumes)
+	s := &Server{
+		cfg:        cfg,
+		newRing:    newKernelRing,
+		tick:       tick,
+		look:       tcpLook,
+		doubtMax:   quietMax,
+		renewAfter: renewAfter,
+		renewEvery: renewEvery,
+		done:       make(chan struct{}),
+	}
+	s.limits.init()
+	s.queue.init(Lanes(cfg.Lanes, cfg.Reserve), cfg.Workers, cfg.Volumes)
 	return s, nil
 }
 
-// Places returns how many places a server with this many lanes, workers and
-// datagram sockets has: the indices that Attach is called with are below it.
+// Lanes returns how many lanes a server with this many has in all.
+func Lanes(lanes int, reserve bool) int {
+	if reserve {
+		lanes++
+	}
+	return lanes
+}
+
+// Places returns how many places a server with this many lanes, the reserve one among
+// them, workers and datagram sockets has: the indices that Attach is called with are
+// below it.
 func Places(lanes, workers, datagrams int) int { return lanes + workers + datagrams }
 
 // Start makes the rings and threads and begins to serve the listeners, which it
@@ -77,15 +106,20 @@ func (s *Server) Start(listeners []Listener) (err error) {
 	s.began = true
 	places := 0
 	ready := make(chan error)
-	for range s.cfg.Lanes {
+	for i := range Lanes(s.cfg.Lanes, s.cfg.Reserve) {
 		l := newLane(s, places)
+		l.reserve = i == s.cfg.Lanes
 		places++
 		go l.runLane(ready)
 		if err := <-ready; err != nil {
 			s.finish()
 			return err
 		}
-		s.lanes = append(s.lanes, l)
+		if l.reserve {
+			s.reserve = l
+		} else {
+			s.lanes = append(s.lanes, l)
+		}
 		s.mu.Lock()
 		s.running = append(s.running, l)
 		s.mu.Unlock()
@@ -136,9 +170,34 @@ func (s *Server) Start(listeners []Listener) (err error) {
 // ErrOver is returned by a Start that comes too late.
 var ErrOver = errors.New("transport: the server was started or ended before")
 
-// listen starts to accept, on the first lane.
+// shed has descriptors closed, unless that is under way.
+func (s *Server) shed() {
+	if s.cfg.Shed == nil || !s.shedding.CompareAndSwap(false, true) {
+		return
+	}
+	s.workers.Go(s.runShed)
+}
+
+// runShed is the goroutine that closes descriptors.
+func (s *Server) runShed() {
+	s.cfg.Shed()
+	s.shedding.Store(false)
+}
+
+// all returns the lanes and the reserve one.
+func (s *Server) all() []*lane {
+	if s.reserve == nil {
+		return s.lanes
+	}
+	return append(slices.Clip(s.lanes), s.reserve)
+}
+
+// listen starts to accept, on the reserve lane or else the first.
 func (s *Server) listen(listeners []Listener) error {
-	first := s.lanes[0]
+	first := s.reserve
+	if first == nil {
+		first = s.lanes[0]
+	}
 	for i := range listeners {
 		ln := &listeners[i]
 		if ln.Datagram {
@@ -193,7 +252,7 @@ func (s *Server) Connections() int { return int(s.conns.Load()) }
 // Close.
 func (s *Server) Wait() error {
 	s.settle()
-	for _, l := range s.lanes {
+	for _, l := range s.all() {
 		<-l.stopped
 	}
 	s.closing.Do(func() { go s.shut() })
@@ -207,7 +266,7 @@ func (s *Server) Wait() error {
 // worker run to their end even then.
 func (s *Server) Drain(ctx context.Context) error {
 	s.settle()
-	for _, l := range s.lanes {
+	for _, l := range s.all() {
 		_ = l.loop.Post(loop.TaskFunc(l.drain))
 	}
 	s.closing.Do(func() { go s.shut() })
@@ -262,7 +321,7 @@ func (s *Server) shut() {
 	}
 	s.udp.Wait()
 	var errs []error
-	for _, l := range s.lanes {
+	for _, l := range s.all() {
 		<-l.stopped
 		errs = append(errs, l.err)
 	}
@@ -275,6 +334,7 @@ func (s *Server) shut() {
 // drain runs on the lane.
 func (l *lane) drain() {
 	l.draining = true
+	l.offers.end()
 	for _, a := range slices.Clone(l.acceptors) {
 		a.stop()
 	}

@@ -26,12 +26,12 @@ func (cn *conn) spillHeld() {
 	for i := range cn.held {
 		s := &cn.held[i]
 		n += copy(cn.spill.Bytes()[n:], s.Data)
-		cn.pinned -= l.pinnedBy(s)
+		cn.unkeep(s.Owner)
 		s.Release()
 	}
 	clear(cn.held)
 	cn.held = append(cn.held[:0], bufring.Segment{Data: cn.spill.Bytes()[:n], Owner: cn.spill.Clone()})
-	cn.pinned += l.pinnedBy(&cn.held[0])
+	cn.dropReading()
 	cn.list(&l.spilled)
 }
 
@@ -48,7 +48,6 @@ func (cn *conn) canSpill() bool {
 
 // spillMore copies a further piece of the record behind the others.
 func (cn *conn) spillMore(seg []byte) {
-	l := cn.lane
 	s := &cn.held[0]
 	n := len(s.Data)
 	if n+len(seg) > len(cn.spill.Bytes()) && !cn.respill() {
@@ -56,9 +55,7 @@ func (cn *conn) spillMore(seg []byte) {
 		return
 	}
 	b := cn.spill.Bytes()
-	cn.pinned -= l.pinnedBy(s)
 	s.Data = b[:n+copy(b[n:], seg)]
-	cn.pinned += l.pinnedBy(s)
 }
 
 // respill moves the record to a slab that holds the largest one: a further

@@ -115,7 +115,7 @@ func startTails(t *testing.T, sndbuf int, change func(*Config, *Server)) *testSe
 	ts.addr = addr
 	require.NoError(t, srv.Start([]Listener{{FD: fd, Programs: rpc.NewServer(ts.program())}}))
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		defer cancel()
 		require.NoError(t, srv.Drain(ctx), "memory, pipes, operations or connections are outstanding at the end")
 	})
@@ -145,14 +145,14 @@ func (ts *testServer) pipesReturn() {
 	ts.t.Helper()
 	require.Eventually(ts.t, func() bool {
 		return ts.onLane(func(l *lane) int { return l.pipes.outstanding() }) == 0
-	}, 10*time.Second, 2*time.Millisecond, "pipes are not given back")
+	}, 2*time.Minute, 2*time.Millisecond, "pipes are not given back")
 	require.Zero(ts.t, ts.onLane(func(l *lane) (n int) {
 		for _, p := range l.pipes.free {
 			n += p.bytes()
 		}
 		return n
 	}), "a pipe came back with bytes in it")
-	require.Equal(ts.t, pipesMax, ts.onLane(func(l *lane) int { return l.pipes.made }), "pipes were given up")
+	require.Equal(ts.t, PipesDefault, ts.onLane(func(l *lane) int { return l.pipes.made }), "pipes were given up")
 }
 
 // spliced returns how many replies have been spliced.
@@ -246,7 +246,7 @@ func TestPeerThatReadsNothingHoldsUpNobodyAndIsDropped(t *testing.T) {
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {
 		return ts.onLane(func(l *lane) int { return l.pipes.outstanding() }) > 0
-	}, 10*time.Second, time.Millisecond)
+	}, 2*time.Minute, time.Millisecond)
 	c := ts.dial()
 	for xid := range uint32(30) {
 		want := asked{}
@@ -254,7 +254,7 @@ func TestPeerThatReadsNothingHoldsUpNobodyAndIsDropped(t *testing.T) {
 		require.NoError(t, err)
 		want.read(t, c)
 	}
-	require.Eventually(t, func() bool { return ts.srv.Connections() == 1 }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return ts.srv.Connections() == 1 }, 2*time.Minute, 10*time.Millisecond)
 	ts.pipesReturn()
 }
 
@@ -344,7 +344,7 @@ func TestProcedureThatFailsAfterFillingThePipeLeaksNothing(t *testing.T) {
 	ts := startTails(t, 0, nil)
 	c := ts.dial()
 	xid := uint32(0)
-	for range 3 * pipesMax {
+	for range 3 * PipesDefault {
 		for how, want := range map[uint32][]byte{tailFail: systemErr, tailPanic: systemErr, tailGrow: systemErr, tailWeak: weak} {
 			xid++
 			_, err := c.Write(message(xid, procTail, tailArgs(40_001, how)))
@@ -365,7 +365,7 @@ func TestProcedureThatFailsAfterFillingThePipeLeaksNothing(t *testing.T) {
 // What is in the pipe is not what the reply would say: no byte of it may leave.
 func TestReplyThatLiesAboutItsPipeEndsTheConnection(t *testing.T) {
 	ts := startTails(t, 0, nil)
-	for range 2 * pipesMax {
+	for range 2 * PipesDefault {
 		for _, how := range []uint32{tailLess, tailMore} {
 			c := ts.dial()
 			_, err := c.Write(message(1, procTail, tailArgs(40_000, how)))
@@ -389,7 +389,7 @@ func TestDrainSendsSplicedRepliesToTheirEnd(t *testing.T) {
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {
 		return ts.onLane(func(l *lane) int { return l.pipes.outstanding() }) == 4
-	}, 10*time.Second, time.Millisecond)
+	}, 2*time.Minute, time.Millisecond)
 	done := make(chan error, 1)
 	go func() { done <- ts.srv.Drain(context.Background()) }()
 	want.read(t, c)

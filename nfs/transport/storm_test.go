@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/ringnfs/ringnfs/nfs/nfstest/again"
 	"github.com/ringnfs/ringnfs/uring"
 	"github.com/ringnfs/ringnfs/uring/uringtest"
 )
@@ -93,7 +95,7 @@ func (p *peer) calls(rng *rand.Rand, n int, procs ...uint32) {
 // stormRun is one seed: a server of random measures, some peers, and everything
 // that may go wrong. The calls must all be answered, once and rightly, unless the
 // connection has ended.
-func stormRun(t *testing.T, seed uint64, path ReadPath, resets, drains bool) {
+func stormRun(t *testing.T, seed uint64, path ReadPath, resets, drains bool, more ...func(*Config)) *world {
 	rng := rand.New(rand.NewPCG(seed, 3))
 	opt := uringtest.Options{Entries: 2 << rng.IntN(6), CQEntries: 4 << rng.IntN(6)}
 	if rng.IntN(4) > 0 {
@@ -116,14 +118,17 @@ func stormRun(t *testing.T, seed uint64, path ReadPath, resets, drains bool) {
 		c.ReadPath = path
 		c.SpliceFrom, c.ZeroCopyFrom = 1+rng.IntN(100_000), 1+rng.IntN(100_000)
 		c.PinnedMax = 64 << 10 << rng.IntN(8)
+		for _, change := range more {
+			change(c)
+		}
 	})
-	w.act = (*world).stormy
+	w.act, w.faulty = (*world).stormy, true
 	owed := newOwed(w)
 	procs := []uint32{procNull, procNull, procEcho, procEcho, procSleep, procFill}
 	if path != PathCopy {
 		procs = append(procs, procTail, procTail, procTail)
 	}
-	w.spliced = path.splices()
+	w.spliced = path.Splices()
 	for range 1 + rng.IntN(8) {
 		p := w.peer()
 		if w.spliced {
@@ -174,26 +179,38 @@ func stormRun(t *testing.T, seed uint64, path ReadPath, resets, drains bool) {
 			}
 		}
 	}
+	return w
 }
 
-func storms(t *testing.T, n int, path ReadPath, resets, drains bool) {
+func storms(t *testing.T, n int, path ReadPath, resets, drains bool, more ...func(*Config)) (careful int) {
 	if testing.Short() {
 		n /= 4
 	}
 	base := rand.Uint64()
 	t.Logf("seeds from %d", base)
-	// A slow machine, or the race detector, gets fewer.
-	end := time.Now().Add(5 * time.Second)
+	// A slow machine, or the race detector, gets fewer; a soak gets all.
+	least := uint64(10)
+	if again.Now() {
+		least = 3
+	}
+	end := time.Now().Add(2 * time.Second)
+	if os.Getenv("RINGNFS_MATRIX") == "full" {
+		end = end.Add(time.Hour)
+	}
 	for i := range uint64(n) {
-		if i > 10 && time.Now().After(end) {
+		if i > least && time.Now().After(end) {
 			t.Logf("%d runs", i)
-			return
+			break
 		}
 		seed := base + i
-		if !t.Run(fmt.Sprint(seed), func(t *testing.T) { stormRun(t, seed, path, resets, drains) }) {
-			return
+		if !t.Run(
+			fmt.Sprint(seed),
+			func(t *testing.T) { careful += stormRun(t, seed, path, resets, drains, more...).careful },
+		) {
+			break
 		}
 	}
+	return careful
 }
 
 func TestStormEveryCallIsAnsweredOnce(t *testing.T)       { storms(t, 120, PathCopy, false, false) }
@@ -201,6 +218,15 @@ func TestStormWithPeersThatVanish(t *testing.T)           { storms(t, 80, PathCo
 func TestStormEndedByDrainOrAbortAtAnyPoint(t *testing.T) { storms(t, 80, PathCopy, false, true) }
 func TestStormEndedByDrainOrAbortWithVanishingPeers(t *testing.T) {
 	storms(t, 60, PathCopy, true, true)
+}
+
+// Receive memory is short all the time: one buffer, or a few that are shared.
+func TestStormWithHardlyAnyReceiveMemory(t *testing.T) {
+	for _, bytes := range []int{64 << 10, 1 << 20} {
+		short := func(c *Config) { c.ReceiveBytes, c.CallsMax, c.OutputMax = bytes, CallsDefault, 4<<20 }
+		careful := storms(t, 40, PathCopy, false, false, short) + storms(t, 40, PathCopy, true, true, short)
+		require.True(t, bytes > 64<<10 || t.Failed() || careful > 0, "memory was never short")
+	}
 }
 
 func TestWorldWithoutFaultsAnswersEverything(t *testing.T) {

@@ -28,6 +28,12 @@ const (
 	procOnce  = 4 // counts, at most once
 	// procSlowOnce counts when it is let, at most once.
 	procSlowOnce = 5
+	// procStall is procEcho, but a lane that runs it stands still until it is let.
+	procStall = 7
+	procShort = 8 // procFill, with fewer bytes when memory is short
+	// procWork is procEcho on a worker. It depends on volume 2, and procSleep on 1, if there
+	// are volumes.
+	procWork = 9
 )
 
 type testServer struct {
@@ -100,8 +106,36 @@ func (ts *testServer) program() *rpc.Program {
 			c.Reply.Uint32(ts.count.Add(1))
 			return rpc.Done
 		}},
+		procShort: {Name: "SHORT", Handle: func(c *rpc.Call) rpc.Outcome {
+			n := int(c.Args.Uint32())
+			room, ok := c.RoomBetween(min(n, 512)+8, n+8)
+			if !ok {
+				return rpc.Grow
+			}
+			n = min(n, room-8)
+			c.Reply.Uint32(uint32(n))
+			clear(c.Reply.Reserve(n))
+			c.Reply.Pad(n)
+			return rpc.Done
+		}},
+		procStall: {Name: "STALL", Handle: func(c *rpc.Call) rpc.Outcome {
+			if !c.Place.Thread.MayWait {
+				ts.wait()
+			}
+			return echo(c)
+		}},
 		procTail: {Name: "TAIL", Handle: tail},
-	}}}}
+		procWork: {Name: "WORK", Class: rpc.Blocking, Handle: echo},
+	}}}, Volume: func(c *rpc.Call) int {
+		switch {
+		case ts.srv.cfg.Volumes == 0:
+		case c.Proc == procSleep:
+			return 1
+		case c.Proc == procWork:
+			return 2
+		}
+		return 0
+	}}
 }
 
 // startTest serves the test program on a loopback port until the test ends, and
@@ -114,6 +148,22 @@ func startTest(t testing.TB, change func(*Config)) *testServer {
 // startHeld is startTest with procedures that wait for hold.
 func startHeld(t testing.TB, hold chan struct{}, change func(*Config)) *testServer {
 	t.Helper()
+	return startLooking(t, hold, change, nil)
+}
+
+// startLooking is startHeld with another view of the connections than the kernel's.
+func startLooking(t testing.TB, hold chan struct{}, change func(*Config), look func(int) (tcpFacts, bool)) *testServer {
+	t.Helper()
+	return startWhere(t, hold, change, func(s *Server) {
+		if look != nil {
+			s.look = look
+		}
+	})
+}
+
+// startWhere is startHeld with a server that is made different before it starts.
+func startWhere(t testing.TB, hold chan struct{}, change func(*Config), other func(*Server)) *testServer {
+	t.Helper()
 	ts := &testServer{t: t, hold: hold}
 	cfg := testConfig()
 	if change != nil {
@@ -121,6 +171,7 @@ func startHeld(t testing.TB, hold chan struct{}, change func(*Config)) *testServ
 	}
 	srv, err := New(cfg)
 	require.NoError(t, err)
+	other(srv)
 	ts.srv = srv
 	fd, addr := listenTCP(t)
 	ts.addr = addr
@@ -132,7 +183,7 @@ func startHeld(t testing.TB, hold chan struct{}, change func(*Config)) *testServ
 // drain ends a server and asserts that nothing is left.
 func drain(t testing.TB, srv *Server) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	require.NoError(t, srv.Drain(ctx), "memory, operations or connections are outstanding at the end")
 	require.Zero(t, srv.Connections())
@@ -144,7 +195,14 @@ func testConfig() Config {
 		Attach:     func(*rpc.Place) error { return nil },
 		Detach:     func(*rpc.Place) {},
 		Duplicates: drc.New(drc.Config{}),
+		Origin:     userByAddress,
 	}
+}
+
+// userByAddress makes each address of the loopback network a user of its own.
+func userByAddress(e Ends) (*rpc.Origin, func() *rpc.Origin) {
+	a := e.Peer.Addr().As16()
+	return &rpc.Origin{Trust: rpc.Bound, UID: 1000 + uint32(a[15])}, nil
 }
 
 func listenTCP(t testing.TB) (fd int, addr string) {
@@ -162,7 +220,7 @@ func (ts *testServer) dial() net.Conn {
 	ts.t.Helper()
 	c, err := net.Dial("tcp", ts.addr)
 	require.NoError(ts.t, err)
-	require.NoError(ts.t, c.SetDeadline(time.Now().Add(20*time.Second)))
+	require.NoError(ts.t, c.SetDeadline(time.Now().Add(2*time.Minute)))
 	ts.t.Cleanup(func() { _ = c.Close() })
 	return c
 }

@@ -2,81 +2,28 @@ package transport
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/netip"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/ringnfs/ringnfs/nfs/nfstest"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/uring"
 )
 
-// link is two network namespaces with a veth pair between them, the server's and
-// the client's. They are gone when the test has ended.
+// link has a server at one end and clients at the other.
 type link struct {
-	t            *testing.T
-	server, peer string
+	*nfstest.Veth
+	t *testing.T
 }
-
-const linkServer, linkPeer = "10.111.77.1", "10.111.77.2"
 
 func newLink(t *testing.T) *link {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: network namespaces")
-	}
-	if _, err := exec.LookPath("ip"); err != nil {
-		t.Skipf("needs ip of iproute2: %v", err)
-	}
-	l := &link{t: t, server: fmt.Sprintf("ringnfs-%d-s", os.Getpid()), peer: fmt.Sprintf("ringnfs-%d-p", os.Getpid())}
-	for _, name := range []string{l.server, l.peer} {
-		if out, err := exec.Command("ip", "netns", "add", name).CombinedOutput(); err != nil {
-			t.Skipf("needs network namespaces: %s", strings.TrimSpace(string(out)))
-		}
-		t.Cleanup(func() { l.ip("netns", "del", name) })
-	}
-	if out, err := exec.Command("ip", "-n", l.server, "link", "add", "v0", "type", "veth", "peer", "name", "v0", "netns", l.peer).CombinedOutput(); err != nil {
-		t.Skipf("needs veth: %s", strings.TrimSpace(string(out)))
-	}
-	for name, addr := range map[string]string{l.server: linkServer, l.peer: linkPeer} {
-		l.ip("-n", name, "addr", "add", addr+"/24", "dev", "v0")
-		l.ip("-n", name, "link", "set", "v0", "up")
-	}
-	return l
-}
-
-func (l *link) ip(args ...string) {
-	l.t.Helper()
-	out, err := exec.Command("ip", args...).CombinedOutput()
-	require.NoError(l.t, err, "ip %v: %s", args, out)
-}
-
-// in makes a socket in a namespace, on a thread that ends with it.
-func (l *link) in(namespace string, socket func() error) {
-	l.t.Helper()
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread is of no use any more
-		f, err := os.Open(filepath.Join("/run/netns", namespace))
-		if err == nil {
-			err = unix.Setns(int(f.Fd()), unix.CLONE_NEWNET)
-			_ = f.Close()
-		}
-		if err == nil {
-			err = socket()
-		}
-		done <- err
-	}()
-	require.NoError(l.t, <-done)
+	return &link{Veth: nfstest.NewVeth(t), t: t}
 }
 
 // serve is startTails with a server at one end of the link.
@@ -92,11 +39,11 @@ func (l *link) serve(path ReadPath, hold chan struct{}, change func(*Config, *Se
 	}
 	ts.srv = srv
 	var fd int
-	l.in(l.server, func() (err error) {
+	l.In(l.Server, func() (err error) {
 		if fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0); err != nil {
 			return err
 		}
-		at := netip.MustParseAddr(linkServer).As4()
+		at := netip.MustParseAddr(nfstest.VethServer).As4()
 		if err = unix.Bind(fd, &unix.SockaddrInet4{Addr: at}); err != nil {
 			return err
 		}
@@ -107,7 +54,7 @@ func (l *link) serve(path ReadPath, hold chan struct{}, change func(*Config, *Se
 	ts.addr = sockAddr(sa, nil).String()
 	require.NoError(l.t, srv.Start([]Listener{{FD: fd, Programs: rpc.NewServer(ts.program())}}))
 	l.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		defer cancel()
 		require.NoError(l.t, srv.Drain(ctx), "memory, pipes, operations or connections are outstanding at the end")
 	})
@@ -120,13 +67,13 @@ func (l *link) serve(path ReadPath, hold chan struct{}, change func(*Config, *Se
 func (l *link) dial(ts *testServer) net.Conn {
 	l.t.Helper()
 	var c net.Conn
-	l.in(l.peer, func() (err error) {
+	l.In(l.Peer, func() (err error) {
 		// An address as numbers: the dialer makes its socket on this thread.
 		to := net.TCPAddrFromAddrPort(netip.MustParseAddrPort(ts.addr))
 		c, err = net.DialTCP("tcp4", nil, to)
 		return err
 	})
-	require.NoError(l.t, c.SetDeadline(time.Now().Add(60*time.Second)))
+	require.NoError(l.t, c.SetDeadline(time.Now().Add(2*time.Minute)))
 	l.t.Cleanup(func() { _ = c.Close() })
 	return c
 }
@@ -150,7 +97,7 @@ func TestAutoLeavesZeroCopyWhereItIsCopiedAndComesBackNowAndThen(t *testing.T) {
 		require.Eventually(t, func() bool {
 			now = ts.srv.Stats()[0]
 			return now.Pinned == 0 && now.ZeroCopy+now.Spliced == uint64(xid)
-		}, 10*time.Second, time.Millisecond, "%d replies", xid)
+		}, 2*time.Minute, time.Millisecond, "%d replies", xid)
 		return now
 	}
 	// A notification may come after the next reply has gone.
@@ -182,14 +129,14 @@ func TestPeerBehindADeadLinkKeepsItsSlabsUntilTheDeadline(t *testing.T) {
 	c := l.dial(ts)
 	_, err := c.Write(message(1, procSleep, opaque(make([]byte, 200_000))))
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return ts.running.Load() == 1 }, 10*time.Second, time.Millisecond)
-	l.ip("-n", l.peer, "link", "set", "v0", "down")
+	require.Eventually(t, func() bool { return ts.running.Load() == 1 }, 2*time.Minute, time.Millisecond)
+	l.IP("-n", l.Peer, "link", "set", "v0", "down")
 	close(hold)
-	require.Eventually(t, func() bool { return ts.srv.Stats()[0].Pinned > 0 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return ts.srv.Stats()[0].Pinned > 0 }, 2*time.Minute, time.Millisecond)
 	require.Zero(t, ts.srv.Stats()[0].Copied)
 	require.Eventually(t, func() bool {
 		return ts.srv.Connections() == 0 && ts.srv.Stats()[0].Pinned == 0
-	}, 20*time.Second, 5*time.Millisecond, "the peer is not dropped, or its slabs are kept")
+	}, 2*time.Minute, 5*time.Millisecond, "the peer is not dropped, or its slabs are kept")
 	s := ts.srv.Stats()[0]
 	require.EqualValues(t, 1, s.ZeroCopy)
 	require.Zero(t, s.Copied, "a dead link copies nothing")

@@ -28,8 +28,8 @@ const (
 	PathZeroCopy
 )
 
-// splices reports whether the path may need pipes.
-func (p ReadPath) splices() bool { return p == PathSplice || p == PathAuto }
+// Splices reports whether the path may need pipes.
+func (p ReadPath) Splices() bool { return p == PathSplice || p == PathAuto }
 
 var readPathNames = [...]string{PathAuto: "auto", PathCopy: "copy", PathSplice: "splice", PathZeroCopy: "zc"}
 

@@ -30,7 +30,7 @@ func (s *server) access(c *rpc.Call) rpc.Outcome {
 	w := s.work(c)
 	var o object
 	var has vfs.Permission
-	st := s.open(c, a.fh, &o)
+	st := s.open(c, a.fh, &o, w)
 	if st == vfs.OK {
 		if o.x.ReadOnly {
 			a.rights &^= accessChanges

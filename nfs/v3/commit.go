@@ -41,7 +41,7 @@ func (s *server) commit(c *rpc.Call) rpc.Outcome {
 	a.clip()
 	w := s.work(c)
 	var o object
-	if st := s.open(c, a.fh, &o); st != vfs.OK {
+	if st := s.open(c, a.fh, &o, w); st != vfs.OK {
 		return refuse(c, procCommit, st, &o, &w.wcc)
 	}
 	verf, st := o.v.Commit(o.cred(c), o.h, a.offset, a.count, &w.wcc)

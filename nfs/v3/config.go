@@ -1,5 +1,10 @@
 package nfs3
 
+import (
+	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+)
+
 // The bounds of [Config].
 const (
 	// TransferMax is the most bytes that ReadMax and WriteMax may be.
@@ -24,6 +29,9 @@ type Config struct {
 	// Places is how many places run the program's procedures, the same number
 	// as the export table has. The default allows for 1024.
 	Places int
+	// Refused, if not nil, hears of each call that an export refuses for where it comes
+	// from. It is called on the thread that runs the call, which may not sleep.
+	Refused func(*rpc.Call, *export.Export, export.Refusal)
 }
 
 func (c *Config) settle() {

@@ -37,7 +37,7 @@ func (s *server) create(c *rpc.Call) rpc.Outcome {
 		return rpc.GarbageArgs
 	}
 	var dir object
-	st := s.openChange(c, a.where.dir, &dir)
+	st := s.openChange(c, a.where.dir, &dir, w)
 	if st == vfs.OK {
 		st = checkNew(a.where.name, &w.set)
 	}

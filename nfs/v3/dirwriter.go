@@ -102,7 +102,7 @@ type dirArgs struct {
 func (s *server) readDirectory(c *rpc.Call, proc int, a *dirArgs) rpc.Outcome {
 	w := s.work(c)
 	var dir object
-	if st := s.open(c, a.fh, &dir); st != vfs.OK {
+	if st := s.open(c, a.fh, &dir, w); st != vfs.OK {
 		return failAttr(c, proc, st, &dir, &w.attr)
 	}
 	e := &c.Reply

@@ -18,6 +18,7 @@ func newFake() *fakeFS {
 		NoTrunc: true, Homogeneous: true, CanSetTime: true,
 	}}
 	f.view = fakeView{
+		limits: &f.limits,
 		attr: vfs.Attr{
 			Type: vfs.TypeReg, Mode: 0o4755, Nlink: 3, UID: 4, GID: 5, Size: 1 << 40, Used: 7 << 32,
 			Major: 8, Minor: 9, FSID: 10 << 32, FileID: 11 << 40,
@@ -33,6 +34,7 @@ func (f *fakeFS) Root() vfs.Handle {
 	h, _ := vfs.MakeHandle([]byte("root"))
 	return h
 }
+func (f *fakeFS) Identity() vfs.Identity             { return vfs.Identity{1} }
 func (f *fakeFS) Limits() vfs.Limits                 { return f.limits }
 func (f *fakeFS) Verifier() uint64                   { return 0x1122334455667788 }
 func (f *fakeFS) View(*vfs.Thread) (vfs.View, error) { return &f.view, nil }
@@ -40,10 +42,12 @@ func (f *fakeFS) Close() error                       { return nil }
 
 // fakeView answers every operation but GetAttr with st.
 type fakeView struct {
+	able    vfs.Abilities
 	st      vfs.Status
 	attrSt  vfs.Status // of GetAttr
 	attr    vfs.Attr
-	bare    bool // operations leave attributes out
+	limits  *vfs.Limits // of PATHCONF
+	bare    bool        // operations leave attributes out
 	made    vfs.Handle
 	has     vfs.Permission
 	content []byte
@@ -119,6 +123,11 @@ func (v *fakeView) SetAttr(c *vfs.Cred, _ vfs.Handle, s *vfs.SetAttr, guard *vfs
 func (v *fakeView) Access(c *vfs.Cred, _ vfs.Handle, want vfs.Permission, a *vfs.Attr) (vfs.Permission, vfs.Status) {
 	v.want = want
 	return v.has & want, v.done(c, a)
+}
+
+func (v *fakeView) PathConf(_ vfs.Handle, l *vfs.Limits) vfs.Status {
+	*l = *v.limits
+	return v.done(nil, nil)
 }
 
 func (v *fakeView) Statfs(c *vfs.Cred, _ vfs.Handle, s *vfs.Statfs) vfs.Status {
@@ -219,3 +228,5 @@ func (v *fakeView) ReadDir(c *vfs.Cred, _ vfs.Handle, cookie, verf uint64, plus 
 }
 
 func (v *fakeView) Close() {}
+
+func (v *fakeView) Abilities() *vfs.Abilities { return &v.able }

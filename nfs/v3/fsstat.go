@@ -13,7 +13,7 @@ func (s *server) fsstat(c *rpc.Call) rpc.Outcome {
 	}
 	w := s.work(c)
 	var o object
-	st := s.open(c, fh, &o)
+	st := s.open(c, fh, &o, w)
 	if st == vfs.OK {
 		st = o.v.Statfs(o.cred(c), o.h, &w.statfs)
 	}

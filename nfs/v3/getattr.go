@@ -26,7 +26,7 @@ func (s *server) getattr(c *rpc.Call) rpc.Outcome {
 
 // describe opens the object of a handle and gets its attributes.
 func (s *server) describe(c *rpc.Call, fh []byte, o *object, w *work) vfs.Status {
-	st := s.open(c, fh, o)
+	st := s.open(c, fh, o, w)
 	if st == vfs.OK {
 		if st = o.v.GetAttr(o.h, &w.attr); st != vfs.OK {
 			w.attr.Type = 0 // unspecified

@@ -75,6 +75,39 @@ func TestStrangersAreRefused(t *testing.T) {
 	require.Equal(t, NFS3_OK, r.status(procGetattr, on(r.root(0))), "an IPv4 address mapped into IPv6")
 }
 
+func TestEachCallIsJudgedByWhereItComesFrom(t *testing.T) {
+	some := export.Options{Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}
+	all := export.Options{Allow: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}, Insecure: true}
+	r := newRig(
+		t,
+		Config{},
+		export.Export{Path: "/a", FS: newFake(), Options: some},
+		export.Export{Path: "/b", FS: newFake(), Options: all},
+	)
+	local := &rpc.Origin{Trust: rpc.Believed}
+	for i, call := range []struct {
+		export int
+		peer   string
+		origin *rpc.Origin
+		want   Nfsstat3
+	}{
+		{0, "192.0.2.7:700", nil, NFS3_OK},
+		{0, "192.0.2.7:700", nil, NFS3_OK},
+		{0, "192.0.2.7:5000", nil, NFS3ERR_ACCES},
+		{0, "192.0.2.7:5000", local, NFS3_OK},
+		{0, "192.0.2.7:5000", nil, NFS3ERR_ACCES},
+		{0, "192.0.2.8:700", nil, NFS3_OK},
+		{0, "198.51.100.8:700", nil, NFS3ERR_ACCES},
+		{1, "198.51.100.8:700", nil, NFS3_OK},
+		{0, "198.51.100.8:700", nil, NFS3ERR_ACCES},
+		{1, "192.0.2.7:5000", nil, NFS3_OK},
+		{0, "192.0.2.7:5000", nil, NFS3ERR_ACCES},
+	} {
+		r.peer, r.origin = netip.MustParseAddrPort(call.peer), call.origin
+		require.Equal(t, call.want, r.status(procGetattr, on(r.root(call.export))), "call %d", i)
+	}
+}
+
 func TestAReadOnlyExportRefusesChanges(t *testing.T) {
 	r, f := fakeRig(t, export.Options{ReadOnly: true})
 	all := examples(r.root(0), r.root(0))

@@ -59,6 +59,7 @@ type rig struct {
 	// What the next call comes with.
 	place    int
 	peer     netip.AddrPort
+	origin   *rpc.Origin
 	uid, gid uint32
 	groups   []uint32
 	segment  int // bytes in a received segment; 0: all in one
@@ -129,7 +130,7 @@ func (r *rig) run(record []byte, reply []byte) (rpc.Outcome, uint32, []byte) {
 	c := &r.call
 	c.Reset()
 	c.Place = &r.places[r.place]
-	c.Peer = r.peer
+	c.Peer, c.Origin = r.peer, r.origin
 	first, rest := record, [][]byte(nil)
 	if r.segment > 0 {
 		first, rest = cut(record, r.segment)

@@ -26,9 +26,9 @@ func (s *server) link(c *rpc.Call) rpc.Outcome {
 	}
 	w := s.work(c)
 	var o, dir object
-	st := s.openChange(c, a.fh, &o)
+	st := s.openChange(c, a.fh, &o, w)
 	// The directory is opened in any case, for its attributes.
-	if stDir := s.openChange(c, a.where.dir, &dir); st == vfs.OK {
+	if stDir := s.openChange(c, a.where.dir, &dir, w); st == vfs.OK {
 		st = stDir
 	}
 	if st == vfs.OK && o.x != dir.x {

@@ -14,7 +14,7 @@ func (s *server) lookup(c *rpc.Call) rpc.Outcome {
 	}
 	w := s.work(c)
 	var dir object
-	st := s.open(c, a.dir, &dir)
+	st := s.open(c, a.dir, &dir, w)
 	if st == vfs.OK {
 		st = checkName(a.name)
 	}

@@ -16,7 +16,7 @@ func (s *server) mkdir(c *rpc.Call) rpc.Outcome {
 	}
 	w.set.HasSize = false // a directory's size is not the client's to choose
 	var dir object
-	st := s.openChange(c, a.dir, &dir)
+	st := s.openChange(c, a.dir, &dir, w)
 	if st == vfs.OK {
 		st = checkNew(a.name, &w.set)
 	}

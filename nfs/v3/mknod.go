@@ -49,7 +49,7 @@ func (s *server) mknod(c *rpc.Call) rpc.Outcome {
 	}
 	w.set.HasSize = false // special files have none
 	var dir object
-	st := s.openChange(c, a.where.dir, &dir)
+	st := s.openChange(c, a.where.dir, &dir, w)
 	if st == vfs.OK {
 		st = a.check()
 	}

@@ -126,6 +126,11 @@ func TestTheFileSystemsLimitsAreTold(t *testing.T) {
 	}, info.Resok)
 	path := do[PATHCONF3res](r, procPathconf, on(r.root(0)))
 	require.Equal(t, PATHCONF3resok{ObjAttributes: genPostOp(&f.view.attr, true), Linkmax: 7, NameMax: 143, CaseInsensitive: true}, path.Resok)
+	here := f.limits // of one directory
+	here.CaseInsensitive = false
+	f.view.limits = &here
+	path = do[PATHCONF3res](r, procPathconf, on(r.root(0)))
+	require.False(t, path.Resok.CaseInsensitive)
 	stat := do[FSSTAT3res](r, procFsstat, on(r.root(0)))
 	require.Equal(t, FSSTAT3resok{
 		ObjAttributes: genPostOp(&f.view.attr, true),

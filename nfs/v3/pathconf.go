@@ -13,11 +13,14 @@ func (s *server) pathconf(c *rpc.Call) rpc.Outcome {
 	}
 	w := s.work(c)
 	var o object
-	if st := s.describe(c, fh, &o, w); st != vfs.OK {
+	st := s.describe(c, fh, &o, w)
+	if st == vfs.OK {
+		st = o.v.PathConf(o.h, &w.limits)
+	}
+	if st != vfs.OK {
 		return failAttr(c, procPathconf, st, &o, &w.attr)
 	}
-	l := o.x.FS.Limits()
-	e := &c.Reply
+	e, l := &c.Reply, &w.limits
 	e.Uint32(uint32(NFS3_OK))
 	encodePostOpAttr(e, &w.attr)
 	e.Uint32(l.LinkMax)

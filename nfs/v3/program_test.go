@@ -38,15 +38,18 @@ func TestWhatMayNotRunTwiceIsMarkedOnce(t *testing.T) {
 }
 
 func TestLimitsAreBroughtIntoTheirRanges(t *testing.T) {
+	limits := func(read, write, dir uint32, places int) Config {
+		return Config{ReadMax: read, WriteMax: write, ReadDirMax: dir, Places: places}
+	}
 	for _, c := range []struct {
 		name    string
 		in, out Config
 	}{
-		{"defaults", Config{}, Config{1 << 20, 1 << 20, 64 << 10, 1024}},
-		{"the largest", Config{4 << 20, 4 << 20, 1 << 20, 3}, Config{4 << 20, 4 << 20, 1 << 20, 3}},
-		{"too large", Config{1<<32 - 1, 1<<32 - 1, 1<<32 - 1, -1}, Config{4 << 20, 4 << 20, 1 << 20, 1024}},
-		{"too small", Config{1, 4095, 1, 1}, Config{4096, 4096, 4096, 1}},
-		{"uneven", Config{65537, 70000, 8191, 1}, Config{65536, 69632, 4096, 1}},
+		{"defaults", Config{}, limits(1<<20, 1<<20, 64<<10, 1024)},
+		{"the largest", limits(4<<20, 4<<20, 1<<20, 3), limits(4<<20, 4<<20, 1<<20, 3)},
+		{"too large", limits(1<<32-1, 1<<32-1, 1<<32-1, -1), limits(4<<20, 4<<20, 1<<20, 1024)},
+		{"too small", limits(1, 4095, 1, 1), limits(4096, 4096, 4096, 1)},
+		{"uneven", limits(65537, 70000, 8191, 1), limits(65536, 69632, 4096, 1)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.in.settle()

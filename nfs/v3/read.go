@@ -10,6 +10,13 @@ import (
 // count, eof and the data's length.
 const readHeader = 4 + postOpAttrLen + 4 + 4 + 4
 
+const (
+	// readLeast is how many bytes READ returns at least, of more that there are, when
+	// memory is short.
+	readLeast = 512
+	pageSize  = 4096
+)
+
 // readArgs is READ3args.
 type readArgs struct {
 	fh     []byte
@@ -34,7 +41,7 @@ func (s *server) read(c *rpc.Call) rpc.Outcome {
 	}
 	w := s.work(c)
 	var o object
-	if st := s.open(c, a.fh, &o); st != vfs.OK {
+	if st := s.open(c, a.fh, &o, w); st != vfs.OK {
 		return failAttr(c, procRead, st, &o, &w.attr)
 	}
 	count := int(min(a.count, s.cfg.ReadMax))
@@ -46,8 +53,17 @@ func (s *server) read(c *rpc.Call) rpc.Outcome {
 			return out
 		}
 	}
-	if !c.Room(readHeader + count + 3) {
+	room, ok := c.RoomBetween(readHeader+min(count, readLeast)+3, readHeader+count+3)
+	if !ok {
 		return rpc.Grow
+	}
+	if room < readHeader+count+3 {
+		// Fewer bytes than were asked for, in whole pages where one has room.
+		if count = room - readHeader - 3; count >= pageSize {
+			count &^= pageSize - 1
+		} else {
+			count &^= readLeast - 1
+		}
 	}
 	e := &c.Reply
 	start := e.Len()
@@ -55,6 +71,9 @@ func (s *server) read(c *rpc.Call) rpc.Outcome {
 	data := e.Reserve(count)
 	n, eof, st := o.v.Read(o.cred(c), o.h, a.offset, data, &w.attr)
 	e.Truncate(start)
+	if st == vfs.OK && uint(n) > uint(len(data)) {
+		st = vfs.ServerFault // what is behind data is another reply's
+	}
 	if st != vfs.OK {
 		return failAttr(c, procRead, st, &o, &w.attr)
 	}
@@ -82,8 +101,8 @@ func (s *server) splice(c *rpc.Call, w *work, o *object, a *readArgs, count int)
 	if p == nil {
 		return 0, false
 	}
-	v, ok := o.v.(vfs.Splicer)
-	if !ok {
+	v := o.v.Abilities().Splice
+	if v == nil {
 		c.Pipes.Return(p)
 		return 0, false
 	}

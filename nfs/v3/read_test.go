@@ -70,6 +70,28 @@ func TestReadAsksForRoomBeforeItReads(t *testing.T) {
 	require.Equal(t, f.view.content[:5000], decode(t, procRead, b).(*READ3res).Resok.Data)
 }
 
+func TestReadIsShortWhereThereIsNotMoreMemory(t *testing.T) {
+	r, f := fakeRig(t, export.Options{})
+	f.view.content = pattern(100_000)
+	f.view.attr.Size = 100_000
+	record := r.record(procRead, on(r.root(0)).u64(8).u32(99_992).b)
+	out, _, _ := r.run(record, make([]byte, 2048))
+	require.Equal(t, rpc.Grow, out)
+	least := r.call.Least
+	require.Equal(t, acceptedLen+rpc.ReplyMin, least)
+	for memory, want := range map[int]int{least: 512, 4092: 3584, 4096 + 511: 4096, 69_000: 65536} {
+		out, _, _ := r.run(record, make([]byte, 2048))
+		require.Equal(t, rpc.Grow, out)
+		r.call.Short = true
+		r.call.Reply.Reset(make([]byte, memory))
+		require.Equal(t, rpc.Done, r.server.Run(&r.call))
+		res := decode(t, procRead, r.call.Reply.Bytes()[acceptedLen:]).(*READ3res)
+		require.EqualValues(t, want, res.Resok.Count)
+		require.False(t, res.Resok.Eof, "there is more")
+		require.Equal(t, f.view.content[8:8+want], res.Resok.Data)
+	}
+}
+
 func TestReadGoesStraightIntoTheReply(t *testing.T) {
 	r, f := fakeRig(t, export.Options{})
 	f.view.content = pattern(4096)

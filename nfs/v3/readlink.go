@@ -15,7 +15,7 @@ func (s *server) readlink(c *rpc.Call) rpc.Outcome {
 	w := s.work(c)
 	var o object
 	n := 0
-	st := s.open(c, fh, &o)
+	st := s.open(c, fh, &o, w)
 	if st == vfs.OK {
 		n, st = o.v.ReadLink(o.cred(c), o.h, w.target[:], &w.attr)
 	}

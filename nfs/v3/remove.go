@@ -22,7 +22,7 @@ func (s *server) unlink(c *rpc.Call, proc int, dotdot vfs.Status,
 	}
 	w := s.work(c)
 	var dir object
-	st := s.openChange(c, a.dir, &dir)
+	st := s.openChange(c, a.dir, &dir, w)
 	if st == vfs.OK {
 		st = checkEntry(a.name, vfs.Inval, dotdot)
 	}

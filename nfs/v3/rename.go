@@ -15,9 +15,9 @@ func (s *server) rename(c *rpc.Call) rpc.Outcome {
 	}
 	w := s.work(c)
 	var from, to object
-	st := s.openChange(c, a.dir, &from)
+	st := s.openChange(c, a.dir, &from, w)
 	// The second is opened in any case, for its attributes.
-	if stTo := s.openChange(c, b.dir, &to); st == vfs.OK {
+	if stTo := s.openChange(c, b.dir, &to, w); st == vfs.OK {
 		st = stTo
 	}
 	if st == vfs.OK && from.x != to.x {

@@ -30,7 +30,7 @@ func (s *server) setattr(c *rpc.Call) rpc.Outcome {
 		return rpc.GarbageArgs
 	}
 	var o object
-	st := s.openChange(c, a.fh, &o)
+	st := s.openChange(c, a.fh, &o, w)
 	if st == vfs.OK {
 		st = checkSattr(&w.set)
 	}

@@ -12,13 +12,16 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// splicingFS is a fakeFS whose View is a Splicer.
+// splicingFS is a fakeFS whose View can splice.
 type splicingFS struct {
 	*fakeFS
 	view splicingView
 }
 
-func (f *splicingFS) View(*vfs.Thread) (vfs.View, error) { return &f.view, nil }
+func (f *splicingFS) View(*vfs.Thread) (vfs.View, error) {
+	f.view.able.Splice = &f.view
+	return &f.view, nil
+}
 
 type splicingView struct {
 	*fakeView
@@ -189,7 +192,7 @@ func TestReadIsCopiedWhereSpliceIsNotPossible(t *testing.T) {
 	_, b := l.read(r, 0, 10_000)
 	require.Equal(t, f.view.content, decode(t, procRead, b).(*READ3res).Resok.Data)
 	require.Equal(t, l.lent, l.back)
-	// No pipe for that many bytes, and one that is not a Splicer.
+	// No pipe for that many bytes, and one that cannot splice.
 	l.from = 20_000
 	_, b = l.read(r, 0, 10_000)
 	require.Equal(t, f.view.content, decode(t, procRead, b).(*READ3res).Resok.Data)

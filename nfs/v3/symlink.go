@@ -28,7 +28,7 @@ func (s *server) symlink(c *rpc.Call) rpc.Outcome {
 	}
 	w.set.HasSize = false // the target's length is the size
 	var dir object
-	st := s.openChange(c, a.where.dir, &dir)
+	st := s.openChange(c, a.where.dir, &dir, w)
 	if st == vfs.OK {
 		st = checkNew(a.where.name, &w.set)
 	}

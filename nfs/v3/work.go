@@ -1,6 +1,8 @@
 package nfs3
 
 import (
+	"net/netip"
+
 	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
@@ -17,10 +19,20 @@ type work struct {
 	set      vfs.SetAttr
 	guard    vfs.Time
 	statfs   vfs.Statfs
+	limits   vfs.Limits
 	segments [][]byte // of WRITE's data; keeps its length between calls
 	fh       [export.WireMax]byte
 	target   [targetMax + 1]byte // of READLINK
 	dir      dirWriter
+	served   served
+}
+
+// served is a peer that an export serves: that of the place's last call, since those of
+// a connection mostly come one after the other.
+type served struct {
+	x     *export.Export
+	peer  netip.AddrPort
+	local bool
 }
 
 const (
@@ -64,22 +76,37 @@ type object struct {
 }
 
 // open finds the object of a handle for reading.
-func (s *server) open(c *rpc.Call, fh []byte, o *object) vfs.Status {
+func (s *server) open(c *rpc.Call, fh []byte, o *object, w *work) vfs.Status {
 	x, st := s.table.OpenAt(c.Place.Index, fh, &o.h)
 	if st != vfs.OK {
 		return st
 	}
-	if !x.Allowed(c.Peer.Addr()) {
-		return vfs.Access
+	if q := &w.served; q.x != x || q.peer != c.Peer || q.local != c.Origin.Local() {
+		if !s.serves(c, x, q) {
+			return vfs.Access
+		}
 	}
 	o.x = x
 	o.v = s.table.View(c.Place.Index, x)
 	return vfs.OK
 }
 
+// serves reports whether x serves the caller, and puts who that is into q.
+func (s *server) serves(c *rpc.Call, x *export.Export, q *served) bool {
+	local := c.Origin.Local()
+	if why := x.Refuses(c.Peer, local); why != export.Served {
+		if s.cfg.Refused != nil {
+			s.cfg.Refused(c, x, why)
+		}
+		return false
+	}
+	*q = served{x, c.Peer, local}
+	return true
+}
+
 // openChange finds the object of a handle for changing it, or what is in it.
-func (s *server) openChange(c *rpc.Call, fh []byte, o *object) vfs.Status {
-	st := s.open(c, fh, o)
+func (s *server) openChange(c *rpc.Call, fh []byte, o *object, w *work) vfs.Status {
+	st := s.open(c, fh, o, w)
 	if st == vfs.OK && o.x.ReadOnly {
 		return vfs.ROFS
 	}

@@ -57,7 +57,7 @@ func (s *server) write(c *rpc.Call) rpc.Outcome {
 	w.segments = a.data
 	defer w.release()
 	var o object
-	st := s.openChange(c, a.fh, &o)
+	st := s.openChange(c, a.fh, &o, w)
 	if st == vfs.OK {
 		st = a.check()
 	}

@@ -100,7 +100,7 @@ type Entry struct {
 const HandleMax = 44
 
 // Handle names an object for as long as it exists: over renames, restarts and
-// reboots. It is a comparable value, unused bytes are zero, and it is not yet
+// reboots. It has at least one byte; the zero value is no object's. It is a comparable value, unused bytes are zero, and it is not yet
 // protected against forgery: package export seals it.
 type Handle struct {
 	n uint8

@@ -9,6 +9,9 @@
 // by [FS.View], is used on that thread only, and may therefore keep caches and
 // the thread's current credential without a lock.
 //
+// What not every back end can do is an ability: a small interface in [Abilities], which
+// the View returns.
+//
 // # Who may block
 //
 // [Thread.MayWait] says it. On a worker a View may sleep in the kernel. On a
@@ -23,6 +26,12 @@
 // Every argument is borrowed until the method returns: names, data and result
 // structures belong to the caller. A View keeps none of them. A [Cred] is
 // interned and immutable, and may be kept and compared by its address.
+//
+// # Who is believed
+//
+// Front ends believe a View: what it says is what clients get. Package nfs
+// therefore wraps a back end that was handed to it in package checkfs, which notices
+// when it breaks one of these rules.
 //
 // # Permissions
 //

@@ -8,23 +8,43 @@ type Thread struct {
 	MayWait bool
 	// Creds interns the credentials of the calls that run on this thread.
 	Creds Creds
-	// Current is the credential that the thread has in the kernel now, nil for
-	// the process's own. Only back ends that switch credentials touch it; all
-	// Views of the thread share it.
-	Current *Cred
-	// Prepared is set by the first back end that needs to change the thread
-	// itself (its own umask, its capabilities) once it has done so.
-	Prepared bool
 	// Epoch changes whenever the thread has looked for new calls: every call that
 	// runs in one epoch had arrived before the first of them ran. So what a back
 	// end has asked the kernel for one of them is as fresh as the others may
 	// expect. 0 says nothing of that kind, and stays 0 on a worker.
 	Epoch uint64
+
+	local map[any]any // see Local
 }
+
+// Local returns what a kind of back end keeps for the thread, such as the credential
+// that it has given the thread in the kernel: all Views of the thread have it in
+// common. key is of a type that only that kind has. fresh makes the value the first
+// time. Local is called on the thread.
+func (t *Thread) Local(key any, fresh func() any) any {
+	x, ok := t.local[key]
+	if !ok {
+		if t.local == nil {
+			t.local = make(map[any]any)
+		}
+		x = fresh()
+		t.local[key] = x
+	}
+	return x
+}
+
+// Identity names one tree of one file system. It is the same as long as handles of
+// the tree are good, over restarts and reboots, and no other tree ever has it: not
+// the file system that is mounted in the same place next, nor another directory that
+// gets the same path. The zero value is nobody's.
+type Identity [32]byte
 
 // FS is one tree that can be exported. Its methods may be called from any
 // goroutine and do not block unless said otherwise.
 type FS interface {
+	// Identity returns what the tree's handles are sealed with, so that they are good
+	// for no other. It does not change, and is not the zero value.
+	Identity() Identity
 	// Root returns the handle of the tree's top directory.
 	Root() Handle
 	// Limits says what the file system can do.
@@ -64,6 +84,9 @@ type View interface {
 	Files
 	Names
 	Directories
+	// Abilities returns what the View can do beyond that: never nil, and the same each
+	// time.
+	Abilities() *Abilities
 	// Close gives back what the View holds. It is called on the View's thread.
 	Close()
 }
@@ -84,6 +107,10 @@ type Objects interface {
 	Access(c *Cred, h Handle, want Permission, a *Attr) (Permission, Status)
 	// Statfs fills s for the file system that h is on.
 	Statfs(c *Cred, h Handle, s *Statfs) Status
+	// PathConf fills l with the limits of the FS, and with how names are compared in
+	// the directory h where directories differ (l.Homogeneous is false). It needs no
+	// permission. For h that is not a directory l is that of the FS.
+	PathConf(h Handle, l *Limits) Status
 }
 
 // Permission is a set of rights, with the kernel's bits of access(2).

@@ -9,8 +9,8 @@ type Pipe struct {
 	Room int
 }
 
-// Splicer is a View that can move a file's pages to a pipe instead of copying
-// their bytes.
+// Splicer is the ability to move a file's pages to a pipe instead of copying their
+// bytes.
 type Splicer interface {
 	// Splice is Read with a pipe in the place of memory: n is at most p.Room, and
 	// moved bytes are in the pipe when it returns, with OK; with any other status

@@ -2,6 +2,13 @@ package vfs_test
 
 import (
 	"bytes"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -100,4 +107,47 @@ func TestManyCredentialsDoNotGrowTheTable(t *testing.T) {
 	}
 	require.EqualValues(t, 7, first.UID)
 	require.NotSame(t, first, creds.Intern(7, 7, nil), "it was forgotten")
+}
+
+// An ability is found in the View's Abilities. A type assertion works as long as nothing
+// wraps the View, and then no more.
+func TestNobodyAssertsAbilities(t *testing.T) {
+	abilities := map[string]bool{}
+	able := reflect.TypeFor[vfs.Abilities]()
+	for i := range able.NumField() {
+		abilities[able.Field(i).Type.Name()] = true
+	}
+	asserted := 0
+	require.NoError(t, filepath.WalkDir("../..", func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") {
+			return err
+		}
+		files := token.NewFileSet()
+		f, err := parser.ParseFile(files, path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			var to []ast.Expr
+			switch n := n.(type) {
+			case *ast.TypeAssertExpr:
+				to = append(to, n.Type)
+			case *ast.TypeSwitchStmt:
+				for _, c := range n.Body.List {
+					to = append(to, c.(*ast.CaseClause).List...)
+				}
+			}
+			for _, x := range to {
+				if s, ok := x.(*ast.SelectorExpr); ok {
+					if p, ok := s.X.(*ast.Ident); ok && p.Name == "vfs" && abilities[s.Sel.Name] {
+						t.Errorf("%s: an ability is asserted: use View.Abilities", files.Position(x.Pos()))
+					}
+				}
+				asserted++
+			}
+			return true
+		})
+		return nil
+	}))
+	require.NotZero(t, asserted, "it has looked at something")
 }

@@ -42,6 +42,15 @@ func (d *Decoder) ResetSegments(first []byte, rest [][]byte) {
 	}
 }
 
+// Move makes the Decoder read on in record, which ends with a copy of what has not been
+// read and is borrowed until the next Reset. Views that were obtained before still are
+// of the old memory.
+func (d *Decoder) Move(record []byte) {
+	d.b = record[len(record)-d.Left():]
+	d.rest = nil
+	d.more = 0
+}
+
 // Left returns how many bytes have not been read. It is 0 after an error.
 func (d *Decoder) Left() int { return len(d.b) + d.more }
 

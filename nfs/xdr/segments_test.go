@@ -46,6 +46,42 @@ func TestSegmentsReadLikeOnePiece(t *testing.T) {
 	})
 }
 
+func TestADecoderReadsOnInACopy(t *testing.T) {
+	vs := sample()
+	b := encode(t, vs)
+	for i := range len(b) + 1 {
+		for n := range vs {
+			segs := split(slices.Clone(b), i)
+			var d xdr.Decoder
+			d.ResetSegments(segs[0], segs[1:])
+			var got []value
+			for _, v := range vs[:n] {
+				got = append(got, get(&d, v))
+			}
+			left := d.Left()
+			d.Move(append([]byte("before"), b...))
+			require.Equal(t, left, d.Left())
+			for _, s := range segs {
+				clear(s)
+			}
+			got = got[:0]
+			for _, v := range vs[n:] {
+				got = append(got, get(&d, v))
+			}
+			for k, v := range vs[n:] {
+				require.True(t, equal(normal(v), got[k]), "split at %d, moved before %d: %+v", i, n, v)
+			}
+			require.NoError(t, d.Err())
+		}
+	}
+	var d xdr.Decoder
+	d.Reset(b)
+	d.Fail(xdr.ErrShort)
+	d.Move(b)
+	require.Zero(t, d.Left())
+	require.ErrorIs(t, d.Err(), xdr.ErrShort)
+}
+
 func TestEverySplitReadsLikeOnePiece(t *testing.T) {
 	vs := sample()
 	b := encode(t, vs)

@@ -12,6 +12,11 @@ type Faults struct {
 	SpuriousWake  float64 // Wait returns too early
 	Already       float64 // a cancel comes too late: -EALREADY
 	LateNotif     float64 // a zero-copy notification comes some calls later
+	// BundleGap: a bundle goes on in the next buffer before it has filled the one it
+	// is in, and counts the bytes as if it had (Linux 6.13.11 to 6.14.11).
+	BundleGap float64
+	// IncGap: a receive into an incremental buffer skips some of it.
+	IncGap float64
 }
 
 // Storm is a mixture in which everything happens often and work still gets

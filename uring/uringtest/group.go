@@ -99,8 +99,18 @@ func (g *Group) fill(data []byte, bundle bool) (id uring.BufferID, n int, more, 
 		return 0, 0, false, false
 	}
 	id = g.free[0].id
+	if g.inc && len(g.free[0].buf) > 1 && g.ring.fault(func(f *Faults) float64 { return f.IncGap }) {
+		g.free[0].buf = g.free[0].buf[1:]
+	}
 	for len(g.free) > 0 && n < len(data) {
 		p := &g.free[0]
+		if room := min(len(p.buf), len(data)-n); bundle && room > 1 && len(g.free) > 1 &&
+			g.ring.fault(func(f *Faults) float64 { return f.BundleGap }) {
+			n += copy(p.buf[:room/2], data[n:])
+			g.free = g.free[1:]
+			g.taken++
+			continue
+		}
 		k := copy(p.buf, data[n:])
 		n += k
 		if g.inc && k < len(p.buf) {

@@ -6,6 +6,6 @@ for s; do
   outside=; . "$dir/$s"
   [ -n "$outside" ] || continue
   until [ -e "$dir/$s.go" ]; do sleep 0.05; done
-  timeout 60 bash -c "$outside" > "$dir/$s.out" 2>&1; echo $? > "$dir/$s.rc"
+  timeout 900 bash -c "$outside" > "$dir/$s.out" 2>&1; echo $? > "$dir/$s.rc"
   : > "$dir/$s.done"
 done

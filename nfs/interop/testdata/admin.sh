@@ -71,7 +71,7 @@ t_showmount() {
 t_rpcinfo() {
   rpcinfo -p "$SERVER" > /tmp/rpcinfo; cat /tmp/rpcinfo
   grep -Eq '100003 +3 +tcp +2049' /tmp/rpcinfo; grep -Eq '100005 +3 +tcp' /tmp/rpcinfo; grep -Eq '100005 +3 +udp' /tmp/rpcinfo
-  grep -Eq '100000 +2 +tcp +111' /tmp/rpcinfo; grep -Eq '100000 +2 +udp +111' /tmp/rpcinfo
+  grep -Eq '100227 +3 +tcp +2049' /tmp/rpcinfo; grep -Eq '100000 +2 +tcp +111' /tmp/rpcinfo; grep -Eq '100000 +2 +udp +111' /tmp/rpcinfo
   rpcinfo -T tcp "$SERVER" 100003 3; rpcinfo -T udp "$SERVER" 100005 3; rpcinfo -T tcp "$SERVER" 100005 3
   if rpcinfo -T tcp "$SERVER" 100003 4; then return 1; fi
   rpcinfo -T tcp "$SERVER" 100003 4 2>&1 | grep -i 'low version = 3, high version = 3'

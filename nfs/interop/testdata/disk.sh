@@ -41,7 +41,7 @@ t_space_comes_back() {
 t_read_only() {
   echo before | dd of=ro conv=fsync
   # refused as long as the server keeps a file open for writing that it served a moment ago
-  on-server 'for i in $(seq 60); do mount -o remount,ro . 2> /dev/null && exit; sleep 0.5; done; exit 1'
+  on-server 'for i in $(seq 110); do mount -o remount,ro . 2> /dev/null && exit; sleep 0.5; done; exit 1'
   local c
   for c in 'touch new' 'mkdir dir' 'ln -s a b' 'rm ro' 'mv ro or' 'chmod 600 ro' 'truncate -s 0 ro' 'touch -d 2001-01-01 ro' 'mkfifo p' 'ln ro hard'; do
     if $c 2> /tmp/err; then echo "$c worked"; return 1; fi

@@ -6,7 +6,7 @@ server=$1 dir=/tmp/served log=/tmp/served.log
 mkdir -p $dir /mnt/served
 ip link set lo up
 "$server" serve --squash none --portmap off --memory 80M --state-dir /tmp/state $dir > $log 2>&1 & pid=$!
-for _ in $(seq 100); do grep -q mount_nfs $log && break; sleep 0.1; done
+until grep -q mount_nfs $log || ! kill -0 $pid; do sleep 0.1; done
 
 step() { local name=$1 out; shift; if out=$("$@" 2>&1); then echo "PASS $name"; else echo "FAIL $name"; sed 's/^/  /' <<< "$out"; sed 's/^/  server: /' $log; failed=1; fi; }
 banner() { grep -q '^kernel 6\.1\.' $log && grep -q 'without PBUF_RING_INC: needs Linux 6.12' $log && grep -q 'without RECVSEND_BUNDLE: needs Linux 6.10' $log; }

@@ -12,7 +12,7 @@ fresh() { # FS
   mkdir "$at"
   [ "$1" != tmpfs ] || return 0 # it lies on one
   truncate -s 600m "$at.img"
-  case $1 in ext4) mkfs.ext4 -q -F -m0 "$at.img" ;; xfs) mkfs.xfs -q -f "$at.img" ;; btrfs) mkfs.btrfs -q -f "$at.img" ;; *) false ;; esac || fail "mkfs.$1"
+  "${0%/*}/makefs.sh" "$1" "$at.img" || fail "mkfs.$1"
   mount -o loop "$at.img" "$at" || fail "no loop mount of $1"
 }
 

@@ -11,8 +11,7 @@ for one in "$@"; do
     echo "FAIL $name/mount 0"; sed 's/^/     /' /tmp/mount; failed=$((failed + 1)); continue
   fi
   # shellcheck disable=SC2086
-  MNT=$at "${BASH_SOURCE%/*}/smoke.sh" $steps > /tmp/steps; status=$?
-  sed -E "s,^(PASS|FAIL|SKIP) ,\\1 $name/," /tmp/steps
+  MNT=$at "${BASH_SOURCE%/*}/smoke.sh" $steps | sed -u -E "s,^(PASS|FAIL|SKIP) ,\\1 $name/,"; status=${PIPESTATUS[0]}
   failed=$((failed + status))
   umount "$at" || { echo "FAIL $name/umount 0"; failed=$((failed + 1)); }
 done

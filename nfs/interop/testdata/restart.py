@@ -59,10 +59,12 @@ def unstable():
     fd = os.open('unstable', os.O_CREAT | os.O_RDWR)
     before, _ = written()
     # Asked for in advance: asking syncs a file system, which makes the client send a COMMIT too.
-    on_server('(sleep 2; touch $RUNDIR/kill) > /dev/null 2>&1 &')
+    on_server('(until [ $(stat -c %s unstable) -ge 4194304 ]; do sleep 0.05; done; touch $RUNDIR/kill; '
+              'while [ -e $RUNDIR/kill ]; do sleep 0.05; done; touch $RUNDIR/../sync/killed) > /dev/null 2>&1 &')
     os.write(fd, data)
     assert libc.sync_file_range(fd, 0, 0, 7) == 0, ctypes.get_errno()
-    time.sleep(3)  # if this machine is slow, some of the data is written after the kill only
+    while not os.path.exists('/run/sync/killed'):  # if this machine is slow, some of the data is written after that
+        time.sleep(0.1)
     os.fsync(fd)
     after, _ = written()
     os.close(fd)

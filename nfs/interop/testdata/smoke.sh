@@ -88,7 +88,7 @@ fd = os.open('z', os.O_CREAT|os.O_RDWR, 0o444)
 os.write(fd, b'1'); os.unlink('z'); os.write(fd, b'2'); os.lseek(fd, 0, 0)
 assert os.read(fd, 9) == b'12'
 os.close(fd)
-for _ in range(100): # the client does not wait for the removal of what it has renamed
+for _ in range(1000): # the client does not wait for the removal of what it has renamed
     if not [n for n in os.listdir('.') if n.startswith('.nfs')]: break
     time.sleep(0.1)
 else:
@@ -169,6 +169,8 @@ PY
 t_locks() {
   python3 - <<'PY'
 import errno, fcntl, os, struct, time
+def blocked(pid): # by a lock, says the kernel
+    return any('->' in l and ' %d ' % pid in l for l in open('/proc/locks'))
 f = open('lk', 'w+b'); f.write(b'x'*100); f.flush()
 fcntl.lockf(f, fcntl.LOCK_EX|fcntl.LOCK_NB, 50, 10)
 pid = os.fork()
@@ -183,7 +185,9 @@ if pid == 0:
     assert struct.unpack('hhqqi4x', r)[0] == fcntl.F_WRLCK
     fcntl.lockf(g, fcntl.LOCK_EX, 50, 10)   # blocks till the parent unlocks
     os._exit(0 if os.path.exists('/tmp/unlocking') else 2)
-time.sleep(0.5)
+while not blocked(pid):
+    if os.waitpid(pid, os.WNOHANG)[0]: raise SystemExit('it did not wait for the lock')
+    time.sleep(0.05)
 open('/tmp/unlocking', 'w').close()
 fcntl.lockf(f, fcntl.LOCK_UN, 50, 10)
 assert os.waitpid(pid, 0)[1] == 0

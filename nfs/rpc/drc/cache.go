@@ -4,15 +4,12 @@ import "time"
 
 // Config sizes a Cache. Zero values are replaced by the defaults named here.
 type Config struct {
-	// EntriesMax bounds the entries. It and PerPeerMax should exceed the number of
-	// calls that can be in progress, which need an entry each. 16384.
+	// EntriesMax bounds the kept replies. 16384.
 	EntriesMax int
 	// BytesMax bounds the bytes of the kept replies. 8 MiB.
 	BytesMax int
-	// PerPeerMax bounds the entries of one peer address. A quarter of EntriesMax.
+	// PerPeerMax bounds the kept replies of one household. A quarter of EntriesMax.
 	PerPeerMax int
-	// WaitersMax bounds the duplicates that wait for one call. 8.
-	WaitersMax int
 	// TTL is how long a reply is kept at least after it was last asked for, as
 	// far as the bounds allow. Clients send a call again after 60 s by TCP (Linux,
 	// timeo=600). 120 s.
@@ -33,21 +30,15 @@ const (
 	First Verdict = iota
 	// Replay: the call has been answered; the reply is returned.
 	Replay
-	// Busy: the call is in progress. The waiter will be told.
+	// Busy: the call, or one that may be it, is in progress. The Caller will be told.
 	Busy
-	// Full: the call can be neither tracked nor waited for, because everything
-	// that could make room is in progress, or too many wait already. The caller
-	// drops it without a reply; the client will send it again.
-	Full
-)
+	// Doubt: whether the call has been answered cannot be told yet. It has to Begin
+	// again a little later.
+	Doubt
 
-// Waiter waits for the reply of a call in progress.
-type Waiter interface {
-	// Replay is called once, from the goroutine that finishes the call. reply is
-	// shared and immutable; it is nil when the call was abandoned. It must not
-	// block.
-	Replay(reply []byte)
-}
+	// unjudged: begin needs to know what the Caller says of some entries.
+	unjudged
+)
 
 // Stats is what a cache holds and what it has done since it was made.
 type Stats struct {
@@ -55,11 +46,21 @@ type Stats struct {
 	InProgress int
 	Bytes      int    // in kept replies
 	Replays    uint64 // duplicates answered from the cache
-	Waits      uint64 // duplicates that were told Busy
-	Refused    uint64 // calls that were told Full
+	Waits      uint64 // calls that were told Busy
+	Doubts     uint64 // calls that were told Doubt
+	Strangers  uint64 // calls that were carried out although they looked like others
 	Evicted    uint64 // replies that went to make room
 	Expired    uint64 // replies that went because of their age
 }
+
+// Ticket is the right to end a call that Begin called First. It is used once.
+type Ticket struct {
+	s *shard
+	e *entry
+}
+
+// Valid reports whether t is one that Begin returned.
+func (t Ticket) Valid() bool { return t.e != nil }
 
 // Cache is a duplicate request cache. See the package comment.
 type Cache struct {
@@ -80,7 +81,6 @@ func New(cfg Config) *Cache {
 			entries: part(cfg.EntriesMax),
 			bytes:   part(cfg.BytesMax),
 			perPeer: part(cfg.PerPeerMax),
-			waiters: cfg.WaitersMax,
 			ttl:     cfg.TTL,
 		})
 	}
@@ -94,7 +94,6 @@ func (cfg *Config) setDefaults() {
 	}{
 		{&cfg.EntriesMax, 16384},
 		{&cfg.BytesMax, 8 << 20},
-		{&cfg.WaitersMax, 8},
 		{&cfg.Shards, 16},
 	} {
 		if *d.v <= 0 {
@@ -116,34 +115,54 @@ func (c *Cache) shard(k *Key) *shard {
 	return &c.shards[k.hash()&uint32(len(c.shards)-1)]
 }
 
-// Begin looks k up and makes an entry if there is none. With Replay it returns
-// the reply, which is shared and immutable. With Busy, w is kept until the call
-// ends and is then told, unless it is nil. Begin does not block.
-func (c *Cache) Begin(k Key, w Waiter) (Verdict, []byte) {
+// Begin looks k up for from and makes an entry if there is none that from's call is a
+// retransmission of. With First it returns the ticket to end the call with. With
+// Replay it returns the reply, which is shared and immutable: when it has been queued,
+// [Cache.Sent] is to be called. With Busy, from is kept until the other call ends and
+// is then told. Begin blocks no longer than from.Judge.
+func (c *Cache) Begin(k Key, from Caller) (Verdict, Ticket, []byte) {
 	k = k.normal()
-	return c.shard(&k).begin(&k, w, c.now())
+	s := c.shard(&k)
+	var judged []judgement
+	for {
+		a := s.begin(&k, from, judged, c.now())
+		switch a.verdict {
+		case First:
+			return First, Ticket{s, a.e}, nil
+		case unjudged:
+			judged = a.open
+			judge(from, judged)
+		default:
+			return a.verdict, Ticket{}, a.reply
+		}
+	}
 }
 
 // Finish ends a call that Begin called First, keeps a copy of reply and gives it
 // to the duplicates that wait; the copy is shared and immutable. reply is
-// borrowed. A k that is not in progress is ignored.
-func (c *Cache) Finish(k Key, reply []byte) {
-	k = k.normal()
+// borrowed. end is its place on the connection that the call came by: see [Answer].
+// Finish is called before reply can reach the peer.
+func (c *Cache) Finish(t Ticket, end uint64, reply []byte) {
 	kept := append(make([]byte, 0, len(reply)), reply...)
-	for _, w := range c.shard(&k).finish(&k, kept, c.now()) {
-		w.Replay(kept)
+	for _, w := range t.s.finish(t.e, end, kept, c.now()) {
+		w.tell(kept)
 	}
 }
 
 // Abandon ends a call that Begin called First and that has no reply worth
 // keeping: it was not carried out, or its connection ended before it was. Duplicates
-// that wait are told; the next one is a first one. A k that is not in progress is
-// ignored.
-func (c *Cache) Abandon(k Key) {
-	k = k.normal()
-	for _, w := range c.shard(&k).abandon(&k) {
-		w.Replay(nil)
+// that wait are told; the next one is a first one.
+func (c *Cache) Abandon(t Ticket) {
+	for _, w := range t.s.abandon(t.e) {
+		w.tell(nil)
 	}
+}
+
+// Sent says where the reply to a duplicate that came by the connection by has its end
+// there. It is called before the reply can reach the peer.
+func (c *Cache) Sent(k Key, by Wire, end uint64) {
+	k = k.normal()
+	c.shard(&k).sent(&k, by, end)
 }
 
 // Stats returns the present figures. The shards are read one after the other.

@@ -23,22 +23,46 @@ func noLeak(t *testing.T, c *drc.Cache) {
 }
 
 func key(peer byte, xid uint32) drc.Key {
-	return drc.Key{Peer: netip.AddrFrom4([4]byte{192, 0, 2, peer}), XID: xid, Prog: 100003, Vers: 3, Proc: 12, Sum: 1, Len: 60}
+	return drc.Key{Peer: netip.AddrFrom4([4]byte{192, 0, 2, peer}), XID: xid, Prog: 100003, Vers: 3, Proc: 12, Caller: 1, Sum: 1, Len: 60}
+}
+
+// caller is a call by a connection, that remembers what it was told.
+type caller struct {
+	by    string
+	judge func(a drc.Answer) drc.Relation // nil: it is never asked
+	told  int
+	reply []byte
+}
+
+func (c *caller) By() drc.Wire                    { return c.by }
+func (c *caller) Judge(a drc.Answer) drc.Relation { return c.judge(a) }
+func (c *caller) Ended(reply []byte)              { c.told, c.reply = c.told+1, reply }
+func always(r drc.Relation) func(drc.Answer) drc.Relation {
+	return func(drc.Answer) drc.Relation { return r }
+}
+
+// by is a call by a connection; is is what that is to all others.
+func by(name string, is drc.Relation) *caller { return &caller{by: name, judge: always(is)} }
+
+// begin looks k up, as a call by the one connection that there is.
+func begin(c *drc.Cache, k drc.Key) (drc.Verdict, drc.Ticket) {
+	v, ticket, _ := c.Begin(k, &caller{by: "one"})
+	return v, ticket
 }
 
 // run makes one entry.
 func run(t *testing.T, c *drc.Cache, k drc.Key, reply string) {
 	t.Helper()
-	v, _ := c.Begin(k, nil)
+	v, ticket := begin(c, k)
 	require.Equal(t, drc.First, v)
-	c.Finish(k, []byte(reply))
+	c.Finish(ticket, 0, []byte(reply))
 }
 
 // known reports whether the reply of k is still there, without a trace if not.
 func known(c *drc.Cache, k drc.Key) bool {
-	v, _ := c.Begin(k, nil)
+	v, ticket := begin(c, k)
 	if v == drc.First {
-		c.Abandon(k)
+		c.Abandon(ticket)
 	}
 	return v == drc.Replay
 }
@@ -47,13 +71,15 @@ func TestADuplicateGetsTheFirstReply(t *testing.T) {
 	c := drc.New(drc.Config{})
 	k := key(1, 7)
 	reply := []byte("reply")
-	v, _ := c.Begin(k, nil)
+	v, ticket := begin(c, k)
 	require.Equal(t, drc.First, v)
-	c.Finish(k, reply)
+	require.True(t, ticket.Valid())
+	c.Finish(ticket, 100, reply)
 	reply[0] = 'X'
 	for range 3 {
-		v, got := c.Begin(k, nil)
+		v, ticket, got := c.Begin(k, &caller{by: "one"})
 		require.Equal(t, drc.Replay, v)
+		require.False(t, ticket.Valid())
 		require.Equal(t, "reply", string(got), "the cache has a copy of its own")
 	}
 	noLeak(t, c)
@@ -62,13 +88,13 @@ func TestADuplicateGetsTheFirstReply(t *testing.T) {
 func TestAnEmptyReplyIsAReply(t *testing.T) {
 	c := drc.New(drc.Config{})
 	k := key(1, 7)
-	c.Begin(k, nil)
-	w := &waiter{}
+	_, ticket := begin(c, k)
+	w := &caller{by: "one"}
 	c.Begin(k, w)
-	c.Finish(k, nil)
+	c.Finish(ticket, 0, nil)
 	require.Equal(t, 1, w.told)
 	require.NotNil(t, w.reply)
-	v, got := c.Begin(k, nil)
+	v, _, got := c.Begin(k, w)
 	require.Equal(t, drc.Replay, v)
 	require.Empty(t, got)
 	noLeak(t, c)
@@ -78,13 +104,14 @@ func TestEveryPartOfTheKeyCounts(t *testing.T) {
 	c := drc.New(drc.Config{})
 	run(t, c, key(1, 7), "reply")
 	for name, change := range map[string]func(*drc.Key){
-		"peer": func(k *drc.Key) { k.Peer = k.Peer.Next() },
-		"xid":  func(k *drc.Key) { k.XID++ },
-		"prog": func(k *drc.Key) { k.Prog++ },
-		"vers": func(k *drc.Key) { k.Vers++ },
-		"proc": func(k *drc.Key) { k.Proc++ },
-		"sum":  func(k *drc.Key) { k.Sum++ },
-		"len":  func(k *drc.Key) { k.Len++ },
+		"peer":   func(k *drc.Key) { k.Peer = k.Peer.Next() },
+		"xid":    func(k *drc.Key) { k.XID++ },
+		"prog":   func(k *drc.Key) { k.Prog++ },
+		"vers":   func(k *drc.Key) { k.Vers++ },
+		"proc":   func(k *drc.Key) { k.Proc++ },
+		"caller": func(k *drc.Key) { k.Caller++ },
+		"sum":    func(k *drc.Key) { k.Sum++ },
+		"len":    func(k *drc.Key) { k.Len++ },
 	} {
 		k := key(1, 7)
 		change(&k)
@@ -96,34 +123,187 @@ func TestEveryPartOfTheKeyCounts(t *testing.T) {
 	noLeak(t, c)
 }
 
-func TestDuplicatesOfACallInProgressAreTold(t *testing.T) {
+// As many as there are: each is a call that its connection waits for.
+func TestAllDuplicatesOfACallInProgressAreTold(t *testing.T) {
 	for _, finish := range []bool{true, false} {
-		c := drc.New(drc.Config{WaitersMax: 2})
+		c := drc.New(drc.Config{})
 		k := key(1, 7)
-		c.Begin(k, nil)
-		w := []*waiter{{}, {}, {}}
-		for i, want := range []drc.Verdict{drc.Busy, drc.Busy, drc.Full} {
-			v, _ := c.Begin(k, w[i])
-			require.Equal(t, want, v)
+		_, ticket := begin(c, k)
+		var all []*caller
+		for range 1000 {
+			w := &caller{by: "one"}
+			v, _, _ := c.Begin(k, w)
+			require.Equal(t, drc.Busy, v)
+			all = append(all, w)
 		}
 		if finish {
-			c.Finish(k, []byte("reply"))
-			assert.Equal(t, "reply", string(w[0].reply))
-			assert.Equal(t, "reply", string(w[1].reply))
+			c.Finish(ticket, 0, []byte("reply"))
 		} else {
-			c.Abandon(k)
-			assert.Nil(t, w[0].reply)
-			v, _ := c.Begin(k, nil)
-			assert.Equal(t, drc.First, v, "an abandoned call is run when it comes again")
-			c.Abandon(k)
+			c.Abandon(ticket)
 		}
-		assert.Equal(t, []int{1, 1, 0}, []int{w[0].told, w[1].told, w[2].told})
-		c.Finish(k, []byte("another"))
-		c.Abandon(k)
-		assert.Equal(t, 1, w[0].told, "a second end is ignored")
-		assert.Equal(t, finish, known(c, k))
+		for _, w := range all {
+			require.Equal(t, 1, w.told)
+			require.Equal(t, finish, string(w.reply) == "reply")
+			require.Equal(t, finish, w.reply != nil)
+		}
+		require.Equal(t, finish, known(c, k), "an abandoned call is run when it comes again")
 		noLeak(t, c)
 	}
+}
+
+func TestACallByAnotherConnectionIsWhatThatIsToTheFirst(t *testing.T) {
+	for _, done := range []bool{true, false} {
+		for is, want := range map[drc.Relation]drc.Verdict{
+			drc.Successor: map[bool]drc.Verdict{true: drc.Replay, false: drc.Busy}[done],
+			drc.Unknown:   map[bool]drc.Verdict{true: drc.Doubt, false: drc.Busy}[done],
+			drc.Stranger:  drc.First,
+			drc.Settled:   drc.First,
+		} {
+			c := drc.New(drc.Config{})
+			k := key(1, 7)
+			_, first := begin(c, k)
+			if done {
+				c.Finish(first, 123, []byte("one's"))
+			}
+			second := by("two", is)
+			v, ticket, reply := c.Begin(k, second)
+			require.Equal(t, want, v, "relation %d, done %v", is, done)
+			if v == drc.Replay {
+				require.Equal(t, "one's", string(reply))
+			}
+			if !done {
+				c.Finish(first, 123, []byte("one's"))
+			}
+			if v == drc.Busy {
+				require.Equal(t, 1, second.told)
+				require.Equal(t, is == drc.Successor, second.reply != nil, "who may be another has to ask again")
+			}
+			if v == drc.First {
+				require.EqualValues(t, 1, c.Stats().Strangers)
+				c.Finish(ticket, 50, []byte("two's"))
+				v, _, reply = c.Begin(k, second)
+				require.Equal(t, drc.Replay, v)
+				require.Equal(t, "two's", string(reply), "each connection has its own")
+				v, _, reply = c.Begin(k, &caller{by: "one", judge: always(drc.Stranger)})
+				if is == drc.Settled && done {
+					require.Equal(t, drc.First, v, "what nobody can ask for any more is forgotten")
+					continue
+				}
+				require.Equal(t, drc.Replay, v)
+				require.Equal(t, "one's", string(reply))
+			}
+			noLeak(t, c)
+		}
+	}
+}
+
+// The one that heard the reply counts, not the first.
+func TestASuccessorIsJudgedInPlaceOfThoseBeforeIt(t *testing.T) {
+	c := drc.New(drc.Config{})
+	k := key(1, 7)
+	_, ticket := begin(c, k)
+	c.Finish(ticket, 100, []byte("reply"))
+	var asked []drc.Answer
+	heard := map[string]bool{}
+	next := func(name string) (drc.Verdict, drc.Ticket) {
+		asked = nil
+		v, ticket, _ := c.Begin(k, &caller{by: name, judge: func(a drc.Answer) drc.Relation {
+			asked = append(asked, a)
+			if heard[a.By.(string)] && a.End != drc.Unsent {
+				return drc.Stranger
+			}
+			return drc.Successor
+		}})
+		return v, ticket
+	}
+	ends := func() (list []string) {
+		for _, a := range asked {
+			require.True(t, a.Done)
+			require.False(t, a.At.IsZero())
+			list = append(list, fmt.Sprintf("%v %d", a.By, int64(a.End)))
+		}
+		return list
+	}
+	v, _ := next("two")
+	require.Equal(t, drc.Replay, v)
+	require.Equal(t, []string{"one 100"}, ends())
+	v, _ = next("three")
+	require.Equal(t, drc.Replay, v)
+	require.Equal(t, []string{"one 100", "two -1"}, ends(), "the reply has not been queued")
+	c.Sent(k, "three", 300)
+	c.Sent(k, "three", 400)
+	c.Sent(k, "somebody", 400)
+	for _, name := range []string{"four", "five"} {
+		v, _ = next(name)
+		require.Equal(t, drc.Replay, v)
+	}
+	require.Equal(t, []string{"one 100", "two -1", "three 400", "four -1"}, ends())
+	v, _ = next("three")
+	require.Equal(t, drc.Replay, v)
+	require.Empty(t, asked, "it is one of them")
+	heard["three"] = true
+	v, ticket = next("six")
+	require.Equal(t, drc.First, v)
+	c.Abandon(ticket)
+	noLeak(t, c)
+}
+
+// What is asked about is what is acted on, also when it changes meanwhile.
+func TestAnEntryThatChangesWhileItIsJudgedIsJudgedAgain(t *testing.T) {
+	c := drc.New(drc.Config{})
+	k := key(1, 7)
+	_, first := begin(c, k)
+	asked := 0
+	v, _, reply := c.Begin(k, &caller{by: "two", judge: func(a drc.Answer) drc.Relation {
+		if asked++; asked == 1 {
+			require.False(t, a.Done)
+			c.Finish(first, 9, []byte("reply"))
+			return drc.Unknown
+		}
+		require.True(t, a.Done)
+		require.EqualValues(t, 9, a.End)
+		return drc.Successor
+	}})
+	require.Equal(t, drc.Replay, v)
+	require.Equal(t, "reply", string(reply))
+	require.Equal(t, 2, asked)
+
+	gone := key(1, 8)
+	_, first = begin(c, gone)
+	v, ticket, _ := c.Begin(gone, &caller{by: "two", judge: func(drc.Answer) drc.Relation {
+		c.Abandon(first)
+		return drc.Unknown
+	}})
+	require.Equal(t, drc.First, v)
+	c.Abandon(ticket)
+	noLeak(t, c)
+}
+
+// Equal calls by many connections at once: each asks about a few.
+func TestEqualCallsOfManyConnectionsAreAskedAboutAFewTimes(t *testing.T) {
+	c := drc.New(drc.Config{EntriesMax: 1600, PerPeerMax: 1600})
+	k := key(1, 7)
+	var tickets []drc.Ticket
+	for i := range 100 {
+		asked := 0
+		v, ticket, _ := c.Begin(k, &caller{by: fmt.Sprint(i), judge: func(drc.Answer) drc.Relation {
+			asked++
+			return drc.Stranger
+		}})
+		require.Equal(t, drc.First, v)
+		require.Equal(t, min(i, 8), asked)
+		tickets = append(tickets, ticket)
+	}
+	require.Equal(t, 100, c.Stats().Entries)
+	for i, ticket := range tickets {
+		c.Finish(ticket, 0, fmt.Append(nil, i))
+	}
+	for i := range 100 {
+		v, _, reply := c.Begin(k, by(fmt.Sprint(i), drc.Stranger))
+		require.Equal(t, drc.Replay, v)
+		require.Equal(t, fmt.Sprint(i), string(reply))
+	}
+	noLeak(t, c)
 }
 
 func TestTheAgeOfAReplyCountsFromItsLastUse(t *testing.T) {
@@ -140,23 +320,28 @@ func TestTheAgeOfAReplyCountsFromItsLastUse(t *testing.T) {
 	noLeak(t, c)
 }
 
-func TestACallInProgressIsNeverEvictedAndNeverExpires(t *testing.T) {
+// Whoever has sent a call waits for its reply: there is always room for one more.
+func TestCallsInProgressNeedNoRoomAndKeepTheirsForAsLongAsTheyTake(t *testing.T) {
 	now := time.Unix(0, 0)
 	c := drc.New(drc.Config{EntriesMax: 2, PerPeerMax: 2, Shards: 1, Now: func() time.Time { return now }})
-	for xid := range uint32(2) {
-		v, _ := c.Begin(key(1, xid), nil)
+	var tickets []drc.Ticket
+	for xid := range uint32(1000) {
+		v, ticket := begin(c, key(byte(xid%3), xid))
 		require.Equal(t, drc.First, v)
+		tickets = append(tickets, ticket)
 	}
+	require.Equal(t, 1000, c.Stats().Entries)
 	now = now.Add(time.Hour)
-	for _, peer := range []byte{1, 2} {
-		v, _ := c.Begin(key(peer, 9), nil)
-		require.Equal(t, drc.Full, v)
-	}
-	v, _ := c.Begin(key(1, 0), nil)
+	w := &caller{by: "one"}
+	v, _, _ := c.Begin(key(0, 0), w)
 	require.Equal(t, drc.Busy, v)
-	c.Finish(key(1, 0), []byte("reply"))
-	run(t, c, key(2, 9), "reply")
-	c.Finish(key(1, 1), []byte("reply"))
+	for _, ticket := range tickets {
+		c.Finish(ticket, 0, []byte("reply"))
+	}
+	require.Equal(t, "reply", string(w.reply))
+	require.Equal(t, 2, c.Stats().Entries, "replies do need room")
+	require.EqualValues(t, 998, c.Stats().Evicted)
+	require.True(t, known(c, key(0, 999)))
 	noLeak(t, c)
 }
 
@@ -203,17 +388,33 @@ func TestAFloodCostsItsSenderOnly(t *testing.T) {
 		for xid := range uint32(10) {
 			run(t, c, key(1, xid), "reply")
 		}
-		for xid := range uint32(90) {
-			v, _ := c.Begin(key(2, xid), nil)
-			require.Equal(t, drc.First, v)
+		var tickets []drc.Ticket
+		for xid := range uint32(200) {
+			_, ticket := begin(c, key(2, xid))
+			tickets = append(tickets, ticket)
 		}
-		v, _ := c.Begin(key(2, 90), nil)
-		require.Equal(t, drc.Full, v)
+		for _, ticket := range tickets {
+			c.Finish(ticket, 0, []byte("reply"))
+		}
 		for xid := range uint32(10) {
 			require.True(t, known(c, key(1, xid)))
 		}
-		for xid := range uint32(90) {
-			c.Abandon(key(2, xid))
+		noLeak(t, c)
+	})
+	t.Run("from all addresses of its household", func(t *testing.T) {
+		c := drc.New(drc.Config{EntriesMax: 100, PerPeerMax: 100, Shards: 1})
+		for xid := range uint32(10) {
+			run(t, c, key(1, xid), "reply")
+		}
+		for xid := range uint32(1000) {
+			k := key(1, xid)
+			a := netip.MustParseAddr("2001:db8::").As16()
+			binary.BigEndian.PutUint32(a[12:], xid)
+			k.Peer, k.House = netip.AddrFrom16(a), netip.MustParseAddr("2001:db8::")
+			run(t, c, k, "reply")
+		}
+		for xid := range uint32(10) {
+			require.True(t, known(c, key(1, xid)))
 		}
 		noLeak(t, c)
 	})
@@ -221,12 +422,8 @@ func TestAFloodCostsItsSenderOnly(t *testing.T) {
 
 func TestAmongEqualsAPeerMakesRoomItself(t *testing.T) {
 	c := drc.New(drc.Config{EntriesMax: 2, PerPeerMax: 2, Shards: 1})
-	for _, peer := range []byte{1, 2} {
-		v, _ := c.Begin(key(peer, 1), nil)
-		require.Equal(t, drc.First, v)
-	}
-	c.Finish(key(2, 1), []byte("older"))
-	c.Finish(key(1, 1), []byte("newer"))
+	run(t, c, key(2, 1), "older")
+	run(t, c, key(1, 1), "newer")
 	run(t, c, key(1, 2), "reply")
 	require.True(t, known(c, key(2, 1)))
 	require.True(t, known(c, key(1, 2)))
@@ -235,10 +432,10 @@ func TestAmongEqualsAPeerMakesRoomItself(t *testing.T) {
 
 func TestAReplyBeyondTheBoundIsToldButNotKept(t *testing.T) {
 	c := drc.New(drc.Config{BytesMax: 100, Shards: 1})
-	k, w := key(1, 7), &waiter{}
-	c.Begin(k, nil)
+	k, w := key(1, 7), &caller{by: "one"}
+	_, ticket := begin(c, k)
 	c.Begin(k, w)
-	c.Finish(k, make([]byte, 101))
+	c.Finish(ticket, 0, make([]byte, 101))
 	require.Len(t, w.reply, 101)
 	require.False(t, known(c, k))
 	require.Zero(t, c.Stats().Bytes)
@@ -264,16 +461,20 @@ func TestSumTellsBytesApart(t *testing.T) {
 	require.NotEqual(t, drc.Sum(nil), drc.Sum([]byte{0}))
 }
 
-// onceWaiter sends what it is told to a goroutine.
-type onceWaiter chan []byte
+// waiting sends what it is told to a goroutine.
+type waiting struct {
+	caller
+	ended chan []byte
+}
 
-func (w onceWaiter) Replay(reply []byte) { w <- reply }
+func (w *waiting) Ended(reply []byte) { w.ended <- reply }
 
 // Several connections of each of several clients send the same calls, all at
-// once: each call runs exactly once, and everybody gets its reply.
+// once, and each has taken the place of those before: each call runs exactly once,
+// and everybody gets its reply.
 func TestACallRunsOnceHoweverManySendIt(t *testing.T) {
 	const clients, connections, calls = 3, 4, 300
-	c := drc.New(drc.Config{WaitersMax: connections})
+	c := drc.New(drc.Config{})
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	var runs [clients][calls]atomic.Int32
@@ -282,26 +483,27 @@ func TestACallRunsOnceHoweverManySendIt(t *testing.T) {
 		for conn := range connections {
 			wg.Go(func() {
 				r := rand.New(rand.NewPCG(seed, uint64(client*connections+conn)))
-				w := make(onceWaiter, 1)
+				w := &waiting{*by(fmt.Sprint(client, conn), drc.Successor), make(chan []byte, 1)}
 				for _, xid := range r.Perm(calls) {
 					k := key(byte(client), uint32(xid))
 					want := fmt.Sprintf("%d/%d", client, xid)
-					v, got := c.Begin(k, w)
+					v, ticket, got := c.Begin(k, w)
 					for v == drc.Busy {
-						if got = <-w; got != nil {
+						if got = <-w.ended; got != nil {
 							break
 						}
-						v, got = c.Begin(k, w) // it was abandoned
+						v, ticket, got = c.Begin(k, w) // it was abandoned
 					}
 					if v == drc.First {
 						if r.IntN(10) == 0 {
-							c.Abandon(k)
+							c.Abandon(ticket)
 							continue
 						}
 						runs[client][xid].Add(1)
-						c.Finish(k, []byte(want))
+						c.Finish(ticket, uint64(xid), []byte(want))
 						continue
 					}
+					c.Sent(k, w.By(), uint64(xid))
 					assert.Equal(t, want, string(got))
 				}
 			})
@@ -320,6 +522,7 @@ func BenchmarkCache(b *testing.B) {
 	c := drc.New(drc.Config{EntriesMax: 1024})
 	reply := make([]byte, 120)
 	args := make([]byte, drc.SumMax)
+	from := &caller{by: "one"}
 	b.Run("first", func(b *testing.B) {
 		b.ReportAllocs()
 		xid := uint32(0)
@@ -328,17 +531,17 @@ func BenchmarkCache(b *testing.B) {
 			k := key(1, xid)
 			binary.BigEndian.PutUint32(args, xid)
 			k.Sum = drc.Sum(args)
-			c.Begin(k, nil)
-			c.Finish(k, reply)
+			_, ticket, _ := c.Begin(k, from)
+			c.Finish(ticket, 0, reply)
 		}
 	})
 	b.Run("replay", func(b *testing.B) {
 		b.ReportAllocs()
 		k := key(2, 1)
-		c.Begin(k, nil)
-		c.Finish(k, reply)
+		_, ticket, _ := c.Begin(k, from)
+		c.Finish(ticket, 0, reply)
 		for b.Loop() {
-			c.Begin(k, nil)
+			c.Begin(k, from)
 		}
 	})
 }

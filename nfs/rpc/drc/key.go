@@ -5,13 +5,17 @@ import (
 	"net/netip"
 )
 
-// Key tells calls apart. The XID alone does not: clients start anew with any
-// number after a reboot, and several programs on one host choose them
-// independently. The peer's port is left out, since it changes when the client
-// connects again.
+// Key is what a call and its retransmission have in common. The XID alone does not
+// tell calls apart: clients start anew with any number after a reboot, and several
+// programs on one host choose them independently. The peer's port is left out, since
+// it changes when the client connects again.
 type Key struct {
-	Peer                  netip.Addr
+	Peer netip.Addr
+	// House is whom the entry counts for in the bounds. It is a function of Peer;
+	// when it is zero, Peer is meant.
+	House                 netip.Addr
 	XID, Prog, Vers, Proc uint32
+	Caller                uint64 // Sum of what the caller shows for itself
 	Sum                   uint64 // Sum of the beginning of the arguments
 	Len                   uint32 // bytes in the arguments
 }
@@ -23,14 +27,18 @@ const SumMax = 8 << 10
 
 var seed = maphash.MakeSeed()
 
-// Sum returns a checksum of b for Key.Sum. It is good for the life of the
-// process, and nobody outside can make two different b collide on purpose.
+// Sum returns a checksum of b for a Key. It is good for the life of the process,
+// and nobody outside can make two different b collide on purpose.
 func Sum(b []byte) uint64 { return maphash.Bytes(seed, b) }
 
-// normal is k with an address that does not depend on the family of the socket
-// that the call came in by.
+// normal is k with addresses that do not depend on the family of the socket that
+// the call came in by.
 func (k Key) normal() Key {
 	k.Peer = k.Peer.Unmap()
+	if !k.House.IsValid() {
+		k.House = k.Peer
+	}
+	k.House = k.House.Unmap()
 	return k
 }
 

@@ -12,43 +12,47 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/rpc/drc"
 )
 
-// model is the cache as one slice that is searched from end to end, entries in
-// the order in which they were last used.
+// model is the cache as one slice that is searched from end to end: entries in the
+// order in which they were last used, those in progress where they began.
 type model struct {
 	cfg     drc.Config
 	now     time.Time
+	began   int
 	entries []*modelEntry
 	stats   drc.Stats
 }
 
 type modelEntry struct {
 	key     drc.Key
+	by      []string
+	number  int // the higher, the newer
+	ticket  drc.Ticket
 	done    bool
 	reply   string
-	waiters []*waiter
+	waiters []modelWaiter
 	used    time.Time
 }
 
-// waiter remembers what it was told.
-type waiter struct {
-	told  int
-	reply []byte
+type modelWaiter struct {
+	who  *caller
+	sure bool
 }
 
-func (w *waiter) Replay(reply []byte) {
-	w.told++
-	w.reply = reply
+func (m *model) remove(e *modelEntry) {
+	m.entries = slices.DeleteFunc(m.entries, func(f *modelEntry) bool { return e == f })
 }
 
-func (m *model) find(k drc.Key) int {
-	return slices.IndexFunc(m.entries, func(e *modelEntry) bool { return e.key == k })
+// touch makes e the last used one.
+func (m *model) touch(e *modelEntry) {
+	m.remove(e)
+	m.entries = append(m.entries, e)
+	e.used = m.now
 }
 
-func (m *model) remove(i int) { m.entries = slices.Delete(m.entries, i, i+1) }
-
-func (m *model) count(peer netip.Addr) (n, bytes int) {
+// replies returns how many replies a peer has, and their bytes.
+func (m *model) replies(peer netip.Addr) (n, bytes int) {
 	for _, e := range m.entries {
-		if e.key.Peer == peer {
+		if e.done && e.key.Peer == peer {
 			n++
 			bytes += len(e.reply)
 		}
@@ -56,26 +60,33 @@ func (m *model) count(peer netip.Addr) (n, bytes int) {
 	return n, bytes
 }
 
-// oldest returns the first done entry of peer, -1 if there is none.
-func (m *model) oldest(peer netip.Addr) int {
-	return slices.IndexFunc(m.entries, func(e *modelEntry) bool { return e.done && e.key.Peer == peer })
-}
-
-// richest returns the entry that is evicted for peer: of the peers that hold no
-// less than it does and have a done entry, the one that holds the most; peer
-// itself before others, then the one met first.
-func (m *model) richest(peer netip.Addr, holds func(netip.Addr) int) int {
-	best, most := m.oldest(peer), holds(peer)
-	for i, e := range m.entries {
-		h := holds(e.key.Peer)
-		if e.done && i == m.oldest(e.key.Peer) && (h > most || h == most && best < 0) {
-			best, most = i, h
+// oldest returns the first reply of peer, nil if there is none.
+func (m *model) oldest(peer netip.Addr) *modelEntry {
+	for _, e := range m.entries {
+		if e.done && e.key.Peer == peer {
+			return e
 		}
 	}
-	return best
+	return nil
 }
 
-func (m *model) begin(k drc.Key, w *waiter) (drc.Verdict, string) {
+// evict drops the reply that makes room for peer: of the peers that hold no
+// less than it does, that of the one that holds the most; peer itself before others,
+// then the one met first.
+func (m *model) evict(peer netip.Addr, holds func(netip.Addr) int) {
+	best, most := m.oldest(peer), holds(peer)
+	for _, e := range m.entries {
+		h := holds(e.key.Peer)
+		if e.done && e == m.oldest(e.key.Peer) && (h > most || h == most && best == nil) {
+			best, most = e, h
+		}
+	}
+	m.remove(best)
+	m.stats.Evicted++
+}
+
+// begin is Begin for a call by a connection that is, to the entry numbered i, is(i).
+func (m *model) begin(k drc.Key, from *caller, is func(i int) drc.Relation) (drc.Verdict, string, *modelEntry) {
 	m.entries = slices.DeleteFunc(m.entries, func(e *modelEntry) bool {
 		gone := e.done && m.now.Sub(e.used) > m.cfg.TTL
 		if gone {
@@ -83,71 +94,91 @@ func (m *model) begin(k drc.Key, w *waiter) (drc.Verdict, string) {
 		}
 		return gone
 	})
-	if i := m.find(k); i >= 0 {
-		e := m.entries[i]
-		switch {
-		case e.done:
-			m.remove(i)
-			m.entries = append(m.entries, e)
-			e.used = m.now
-			m.stats.Replays++
-			return drc.Replay, e.reply
-		case len(e.waiters) >= m.cfg.WaitersMax:
-			m.stats.Refused++
-			return drc.Full, ""
-		default:
-			e.waiters = append(e.waiters, w)
-			m.stats.Waits++
-			return drc.Busy, ""
+	var equal []*modelEntry // the newest first
+	for _, e := range m.entries {
+		if e.key == k {
+			equal = append(equal, e)
 		}
 	}
-	n, _ := m.count(k.Peer)
-	var out int
-	switch {
-	case n >= m.cfg.PerPeerMax:
-		out = m.oldest(k.Peer)
-	case len(m.entries) >= m.cfg.EntriesMax:
-		out = m.richest(k.Peer, func(a netip.Addr) int { n, _ := m.count(a); return n })
-	default:
-		m.entries = append(m.entries, &modelEntry{key: k})
-		return drc.First, ""
+	slices.SortFunc(equal, func(a, b *modelEntry) int { return b.number - a.number })
+	again := func(e *modelEntry) (drc.Verdict, string, *modelEntry) {
+		if !e.done {
+			e.waiters = append(e.waiters, modelWaiter{from, true})
+			m.stats.Waits++
+			return drc.Busy, "", nil
+		}
+		m.touch(e)
+		m.stats.Replays++
+		return drc.Replay, e.reply, nil
 	}
-	if out < 0 {
-		m.stats.Refused++
-		return drc.Full, ""
+	for _, e := range equal {
+		if slices.Contains(e.by, from.by) {
+			return again(e)
+		}
 	}
-	m.remove(out)
-	m.stats.Evicted++
-	m.entries = append(m.entries, &modelEntry{key: k})
-	return drc.First, ""
-}
-
-// end finishes or abandons (reply nil) and returns who is told.
-func (m *model) end(k drc.Key, reply []byte) []*waiter {
-	i := m.find(k)
-	if i < 0 || m.entries[i].done {
-		return nil
+	looked := equal[:min(8, len(equal))]
+	for _, e := range looked {
+		if is(e.number) == drc.Successor {
+			e.by = append(e.by, from.by)
+			if len(e.by) > 4 {
+				e.by = slices.Delete(e.by, 1, 2)
+			}
+			return again(e)
+		}
 	}
-	e := m.entries[i]
-	told := e.waiters
-	m.remove(i)
-	if reply == nil || len(reply) > m.cfg.BytesMax {
-		return told
+	unknown := false
+	for _, e := range looked {
+		if is(e.number) != drc.Unknown {
+			continue
+		}
+		if unknown = true; !e.done {
+			e.waiters = append(e.waiters, modelWaiter{from, false})
+			m.stats.Waits++
+			return drc.Busy, "", nil
+		}
 	}
-	e.done, e.reply, e.waiters, e.used = true, string(reply), nil, m.now
+	if unknown {
+		m.stats.Doubts++
+		return drc.Doubt, "", nil
+	}
+	for _, e := range looked {
+		if e.done && is(e.number) == drc.Settled {
+			m.remove(e)
+		}
+	}
+	if len(equal) > 0 {
+		m.stats.Strangers++
+	}
+	m.began++
+	e := &modelEntry{key: k, by: []string{from.by}, number: m.began}
 	m.entries = append(m.entries, e)
-	for m.bytes() > m.cfg.BytesMax {
-		m.remove(m.richest(k.Peer, func(a netip.Addr) int { _, b := m.count(a); return b }))
-		m.stats.Evicted++
-	}
-	return told
+	return drc.First, "", e
 }
 
-func (m *model) bytes() (n int) {
-	for _, e := range m.entries {
-		n += len(e.reply)
+// end finishes or abandons (reply nil) e.
+func (m *model) end(e *modelEntry, reply []byte) {
+	if reply == nil || len(reply) > m.cfg.BytesMax {
+		m.remove(e)
+		return
 	}
-	return n
+	count := func(a netip.Addr) int { n, _ := m.replies(a); return n }
+	all := 0
+	for _, f := range m.entries {
+		if f.done {
+			all++
+		}
+	}
+	if count(e.key.Peer) >= m.cfg.PerPeerMax {
+		m.remove(m.oldest(e.key.Peer))
+		m.stats.Evicted++
+	} else if all >= m.cfg.EntriesMax {
+		m.evict(e.key.Peer, count)
+	}
+	e.done, e.reply = true, string(reply)
+	m.touch(e)
+	for m.figures().Bytes > m.cfg.BytesMax {
+		m.evict(e.key.Peer, func(a netip.Addr) int { _, b := m.replies(a); return b })
+	}
 }
 
 func (m *model) figures() drc.Stats {
@@ -157,8 +188,8 @@ func (m *model) figures() drc.Stats {
 		if !e.done {
 			s.InProgress++
 		}
+		s.Bytes += len(e.reply)
 	}
-	s.Bytes = m.bytes()
 	return s
 }
 
@@ -169,60 +200,69 @@ func TestTheCacheBehavesLikeItsModel(t *testing.T) {
 			EntriesMax: rapid.IntRange(1, 8).Draw(t, "EntriesMax"),
 			BytesMax:   rapid.IntRange(1, 60).Draw(t, "BytesMax"),
 			PerPeerMax: rapid.IntRange(1, 8).Draw(t, "PerPeerMax"),
-			WaitersMax: 2,
 			TTL:        10 * time.Second,
 			Shards:     1,
 			Now:        func() time.Time { return m.now },
 		}
 		c := drc.New(m.cfg)
-		var running []drc.Key
+		var running []*modelEntry
 		key := rapid.Custom(func(t *rapid.T) drc.Key {
 			return drc.Key{
-				Peer: netip.AddrFrom4([4]byte{10, 0, 0, byte(rapid.IntRange(1, 4).Draw(t, "peer"))}),
-				XID:  uint32(rapid.IntRange(1, 6).Draw(t, "xid")),
+				Peer: netip.AddrFrom4([4]byte{10, 0, 0, byte(rapid.IntRange(1, 3).Draw(t, "peer"))}),
+				XID:  uint32(rapid.IntRange(1, 3).Draw(t, "xid")),
 			}
 		})
-		end := func(k drc.Key, reply []byte) {
-			running = slices.DeleteFunc(running, func(r drc.Key) bool { return r == k })
-			told := m.end(k, reply)
+		end := func(e *modelEntry, reply []byte) {
+			running = slices.DeleteFunc(running, func(r *modelEntry) bool { return r == e })
+			m.end(e, reply)
 			if reply == nil {
-				c.Abandon(k)
+				c.Abandon(e.ticket)
 			} else {
-				c.Finish(k, reply)
+				c.Finish(e.ticket, uint64(e.number), reply)
 			}
-			for _, w := range told {
-				require.Equal(t, 1, w.told)
-				require.Equal(t, reply == nil, w.reply == nil)
-				require.Equal(t, string(reply), string(w.reply))
+			for _, w := range e.waiters {
+				require.Equal(t, 1, w.who.told)
+				require.Equal(t, reply == nil || !w.sure, w.who.reply == nil)
+				if w.sure {
+					require.Equal(t, string(reply), string(w.who.reply))
+				}
 			}
+			e.waiters = nil
 		}
 		reply := rapid.Custom(func(t *rapid.T) []byte {
 			return append([]byte{}, rapid.SliceOfN(rapid.Byte(), 0, 30).Draw(t, "reply")...)
 		})
 		t.Repeat(map[string]func(*rapid.T){
 			"begin": func(t *rapid.T) {
-				k, w := key.Draw(t, "key"), &waiter{}
-				want, wantReply := m.begin(k, w)
-				got, gotReply := c.Begin(k, w)
+				k := key.Draw(t, "key")
+				seed := rapid.IntRange(0, 1000).Draw(t, "relations")
+				is := func(i int) drc.Relation { return drc.Relation((seed / i) % 4) }
+				from := &caller{by: rapid.SampledFrom([]string{"a", "b", "c", "d", "e", "f"}).Draw(t, "by")}
+				// A connection is in one entry of a key at most, so that names it.
+				from.judge = func(a drc.Answer) drc.Relation {
+					i := slices.IndexFunc(m.entries, func(e *modelEntry) bool {
+						return e.key == k && slices.Contains(e.by, a.By.(string))
+					})
+					require.Equal(t, m.entries[i].done, a.Done)
+					return is(m.entries[i].number)
+				}
+				got, ticket, gotReply := c.Begin(k, from)
+				want, wantReply, e := m.begin(k, from, is)
 				require.Equal(t, want, got)
 				require.Equal(t, wantReply, string(gotReply))
-				if got == drc.First {
-					running = append(running, k)
+				if e != nil {
+					e.ticket = ticket
+					running = append(running, e)
 				}
 			},
 			"finish": func(t *rapid.T) {
 				if len(running) > 0 {
-					end(rapid.SampledFrom(running).Draw(t, "key"), reply.Draw(t, "reply"))
+					end(rapid.SampledFrom(running).Draw(t, "entry"), reply.Draw(t, "reply"))
 				}
 			},
 			"abandon": func(t *rapid.T) {
 				if len(running) > 0 {
-					end(rapid.SampledFrom(running).Draw(t, "key"), nil)
-				}
-			},
-			"end any": func(t *rapid.T) {
-				if k := key.Draw(t, "key"); !slices.Contains(running, k) {
-					end(k, reply.Draw(t, "reply"))
+					end(rapid.SampledFrom(running).Draw(t, "entry"), nil)
 				}
 			},
 			"time": func(t *rapid.T) {
@@ -232,7 +272,7 @@ func TestTheCacheBehavesLikeItsModel(t *testing.T) {
 				s := c.Stats()
 				require.Equal(t, m.figures(), s)
 				require.Equal(t, len(running), s.InProgress)
-				require.LessOrEqual(t, s.Entries, m.cfg.EntriesMax)
+				require.LessOrEqual(t, s.Entries-s.InProgress, m.cfg.EntriesMax)
 				require.LessOrEqual(t, s.Bytes, m.cfg.BytesMax)
 			},
 		})

@@ -2,35 +2,56 @@ package drc
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
 
 // limits are one shard's part of the bounds.
 type limits struct {
-	entries, bytes, perPeer, waiters int
-	ttl                              time.Duration
+	entries, bytes, perPeer int
+	ttl                     time.Duration
 }
 
 // entry is one call. While it is in progress it is in no list.
 type entry struct {
 	key     Key
+	next    *entry // another with the same key, an older one
 	peer    *peer
 	done    bool
 	reply   []byte
-	waiters []Waiter
-	used    time.Time // when it was done, or last asked for
-	turn    uint64    // the same as a number that never repeats
+	at      time.Time // when it was done
+	waiters []waiter
+	first   delivery   // to the connection that the call came by
+	others  []delivery // to those that took its place, the latest last
+	version uint64     // changes with what Judge is told of the entry
+	used    time.Time  // when it was done, or last asked for
+	turn    uint64     // the same as a number that never repeats
 	links   [2]link
 }
 
-// peer is one address that has entries.
-type peer struct {
-	addr    netip.Addr
-	at      int // index in shard.peers
-	entries int // done and in progress
-	bytes   int
-	done    list // its done entries, least recently used first
+// delivery is a connection that the reply was or will be sent by, and its place there.
+type delivery struct {
+	by  Wire
+	end uint64
+}
+
+// othersMax is how many successors of the first connection an entry remembers. Those
+// before have broken, like the first.
+const othersMax = 3
+
+// waiter is a call that waits for the end of another one.
+type waiter struct {
+	who Caller
+	// sure says that it is the same call. Else who has to ask again.
+	sure bool
+}
+
+func (w *waiter) tell(reply []byte) {
+	if !w.sure {
+		reply = nil
+	}
+	w.who.Ended(reply)
 }
 
 // shard is a part of the cache.
@@ -40,7 +61,8 @@ type shard struct {
 	mu sync.Mutex
 
 	// Guarded by mu.
-	entries map[Key]*entry
+	entries map[Key]*entry // the newest of each key
+	count   int            // of entries
 	byAddr  map[netip.Addr]*peer
 	peers   []*peer // the same, to be gone through
 	done    list    // all done entries, least recently used first
@@ -58,21 +80,124 @@ func (s *shard) init(l limits) {
 	s.done.which = inShard
 }
 
-func (s *shard) begin(k *Key, w Waiter, now time.Time) (Verdict, []byte) {
+// answer is what begin found.
+type answer struct {
+	verdict Verdict
+	e       *entry      // First
+	reply   []byte      // Replay
+	open    []judgement // unjudged
+}
+
+// begin is Cache.Begin. judged is what the Caller has said of entries so far.
+func (s *shard) begin(k *Key, from Caller, judged []judgement, now time.Time) answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.expire(now)
-	if e := s.entries[*k]; e != nil {
-		return s.again(e, w, now)
+	newest := s.entries[*k]
+	if newest != nil {
+		by := from.By()
+		for e := newest; e != nil; e = e.next {
+			if e.delivery(by) != nil {
+				return s.again(e, from, now)
+			}
+		}
+		if a, over := s.compare(newest, from, judged, now); over {
+			return a
+		}
+		s.stats.Strangers++
 	}
-	p := s.byAddr[k.Peer]
-	if !s.makeRoom(p) {
-		s.stats.Refused++
-		return Full, nil
+	return answer{verdict: First, e: s.enter(k, from.By())}
+}
+
+// compare looks for the entry that a call by another connection is a retransmission
+// of. over is false when there is none.
+func (s *shard) compare(newest *entry, from Caller, judged []judgement, now time.Time) (a answer, over bool) {
+	open := false
+	for e, n := newest, 0; e != nil && n < judgedMax; e, n = e.next, n+1 {
+		i := slices.IndexFunc(judged, func(j judgement) bool { return j.e == e && j.version == e.version })
+		if i >= 0 {
+			a.open = append(a.open, judged[i])
+			continue
+		}
+		a.open = append(a.open, judgement{e: e, version: e.version, answers: e.answers()})
+		open = true
 	}
-	if p = s.byAddr[k.Peer]; p == nil { // also when its last entry made the room
-		p = &peer{addr: k.Peer, at: len(s.peers), done: list{which: inPeer}}
-		s.byAddr[k.Peer] = p
+	if open {
+		a.verdict = unjudged
+		return a, true
+	}
+	var unknown *entry
+	for _, j := range a.open {
+		switch {
+		case j.is == Successor:
+			s.adopt(j.e, from.By())
+			return s.again(j.e, from, now), true
+		case j.is == Unknown && (unknown == nil || unknown.done):
+			unknown = j.e
+		}
+	}
+	switch {
+	case unknown == nil:
+	case unknown.done:
+		s.stats.Doubts++
+		return answer{verdict: Doubt}, true
+	default:
+		unknown.waiters = append(unknown.waiters, waiter{who: from})
+		s.stats.Waits++
+		return answer{verdict: Busy}, true
+	}
+	for _, j := range a.open {
+		if j.is == Settled && j.e.done {
+			s.drop(j.e)
+		}
+	}
+	return answer{}, false
+}
+
+// delivery returns e's delivery by a connection, nil if there is none.
+func (e *entry) delivery(by Wire) *delivery {
+	if e.first.by == by {
+		return &e.first
+	}
+	for i := range e.others {
+		if e.others[i].by == by {
+			return &e.others[i]
+		}
+	}
+	return nil
+}
+
+// answers is what Judge is told of e.
+func (e *entry) answers() []Answer {
+	list := make([]Answer, 0, 1+len(e.others))
+	list = append(list, Answer{By: e.first.by, End: e.first.end, Done: e.done, At: e.at})
+	for _, d := range e.others {
+		list = append(list, Answer{By: d.by, End: d.end, Done: e.done, At: e.at})
+	}
+	return list
+}
+
+// adopt makes by a connection that e's reply is sent by.
+func (s *shard) adopt(e *entry, by Wire) {
+	if len(e.others) == othersMax {
+		e.others = slices.Delete(e.others, 0, 1)
+	}
+	e.others = append(e.others, delivery{by, Unsent})
+	s.change(e)
+}
+
+// change says that what Judge is told of e is not what it was.
+func (s *shard) change(e *entry) {
+	s.turn++
+	e.version = s.turn
+}
+
+// enter makes an entry.
+func (s *shard) enter(k *Key, by Wire) *entry {
+	p := s.byAddr[k.House]
+	if p == nil {
+		p = &peer{addr: k.House, at: len(s.peers), done: list{which: inPeer}}
+		s.byAddr[k.House] = p
 		s.peers = append(s.peers, p)
 	}
 	e := s.spare
@@ -80,52 +205,48 @@ func (s *shard) begin(k *Key, w Waiter, now time.Time) (Verdict, []byte) {
 		e = new(entry)
 	}
 	s.spare = nil
-	*e = entry{key: *k, peer: p}
+	*e = entry{key: *k, peer: p, next: s.entries[*k], first: delivery{by, Unsent}}
+	s.change(e)
 	s.entries[*k] = e
-	p.entries++
+	s.count++
+	p.busy++
 	s.busy++
-	return First, nil
+	return e
 }
 
 // again answers a duplicate.
-func (s *shard) again(e *entry, w Waiter, now time.Time) (Verdict, []byte) {
+func (s *shard) again(e *entry, from Caller, now time.Time) answer {
 	if e.done {
 		s.done.remove(e)
 		e.peer.done.remove(e)
 		s.use(e, now)
 		s.stats.Replays++
-		return Replay, e.reply
+		return answer{verdict: Replay, reply: e.reply}
 	}
-	if len(e.waiters) >= s.waiters {
-		s.stats.Refused++
-		return Full, nil
-	}
-	if w != nil {
-		e.waiters = append(e.waiters, w)
-	}
+	e.waiters = append(e.waiters, waiter{from, true})
 	s.stats.Waits++
-	return Busy, nil
+	return answer{verdict: Busy}
 }
 
 // finish keeps the reply and returns who waits for it. A reply beyond the
 // shard's bound is not kept.
-func (s *shard) finish(k *Key, reply []byte, now time.Time) []Waiter {
+func (s *shard) finish(e *entry, end uint64, reply []byte, now time.Time) []waiter {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := s.entries[*k]
-	if e == nil || e.done {
-		return nil
-	}
 	waiters := e.waiters
 	e.waiters = nil
-	s.busy--
 	if len(reply) > s.limits.bytes {
 		s.forget(e)
 		return waiters
 	}
-	e.done, e.reply = true, reply
-	s.bytes += len(reply)
 	p := e.peer
+	s.makeRoom(p)
+	s.busy--
+	p.busy--
+	p.kept++
+	e.done, e.reply, e.at, e.first.end = true, reply, now, end
+	s.change(e)
+	s.bytes += len(reply)
 	p.bytes += len(reply)
 	s.use(e, now)
 	for s.bytes > s.limits.bytes {
@@ -134,108 +255,48 @@ func (s *shard) finish(k *Key, reply []byte, now time.Time) []Waiter {
 	return waiters
 }
 
-func (s *shard) abandon(k *Key) []Waiter {
+func (s *shard) abandon(e *entry) []waiter {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := s.entries[*k]
-	if e == nil || e.done {
-		return nil
-	}
-	s.busy--
 	waiters := e.waiters
 	s.forget(e)
 	return waiters
 }
 
-// use makes a done entry the most recently used one.
-func (s *shard) use(e *entry, now time.Time) {
-	s.turn++
-	e.used, e.turn = now, s.turn
-	s.done.pushBack(e)
-	e.peer.done.pushBack(e)
-}
-
-// expire drops the replies that are older than TTL.
-func (s *shard) expire(now time.Time) {
-	for e := s.done.front; e != nil && now.Sub(e.used) > s.ttl; e = s.done.front {
-		s.drop(e)
-		s.stats.Expired++
-	}
-}
-
-// makeRoom makes room for one more entry of p, which is nil for a peer without
-// any. It reports false when there is none.
-func (s *shard) makeRoom(p *peer) bool {
-	var v *entry
-	switch {
-	case p != nil && p.entries >= s.perPeer:
-		v = p.done.front
-	case len(s.entries) >= s.limits.entries:
-		v = s.victim(p, func(p *peer) int { return p.entries })
-	default:
-		return true
-	}
-	if v == nil {
-		return false
-	}
-	s.evict(v)
-	return true
-}
-
-// victim returns the reply that goes to make room for p: the least recently used
-// one of the peer that holds the most, as long as that is no less than p holds.
-// Among equals p goes first, then the one with the oldest reply. It is nil when
-// all that such peers hold is in progress.
-//
-// It goes through all peers; with the default bounds a shard has 1024 at most,
-// and only when each of them holds one entry.
-func (s *shard) victim(p *peer, holds func(*peer) int) *entry {
-	least := 0
-	if p != nil {
-		least = holds(p)
-	}
-	var best *peer
-	for _, q := range s.peers {
-		if q.done.front == nil || holds(q) < least {
-			continue
-		}
-		if best == nil || holds(q) > holds(best) ||
-			holds(q) == holds(best) && best != p && (q == p || q.done.front.turn < best.done.front.turn) {
-			best = q
+// sent is Cache.Sent. Of several replies by one connection the last counts: a peer that
+// asks again has not heard those before.
+func (s *shard) sent(k *Key, by Wire, end uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for e := s.entries[*k]; e != nil; e = e.next {
+		if d := e.delivery(by); d != nil {
+			d.end = end
+			s.change(e)
+			return
 		}
 	}
-	if best == nil {
-		return nil
-	}
-	return best.done.front
 }
 
-func (s *shard) evict(e *entry) {
-	s.drop(e)
-	s.stats.Evicted++
-}
-
-// drop forgets a done entry.
-func (s *shard) drop(e *entry) {
-	s.done.remove(e)
-	e.peer.done.remove(e)
-	s.bytes -= len(e.reply)
-	e.peer.bytes -= len(e.reply)
-	s.forget(e)
-}
-
-// forget removes an entry that is in no list, and its peer with its last one.
+// forget removes an entry that is in no list.
 func (s *shard) forget(e *entry) {
-	delete(s.entries, e.key)
-	if p := e.peer; p.entries > 1 {
-		p.entries--
+	if newest := s.entries[e.key]; newest != e {
+		for newest.next != e {
+			newest = newest.next
+		}
+		newest.next = e.next
+	} else if e.next != nil {
+		s.entries[e.key] = e.next
 	} else {
-		delete(s.byAddr, p.addr)
-		last := s.peers[len(s.peers)-1]
-		s.peers[p.at], last.at = last, p.at
-		s.peers[len(s.peers)-1] = nil
-		s.peers = s.peers[:len(s.peers)-1]
+		delete(s.entries, e.key)
 	}
+	s.count--
+	if e.done {
+		e.peer.kept--
+	} else {
+		s.busy--
+		e.peer.busy--
+	}
+	s.leave(e.peer)
 	*e = entry{}
 	s.spare = e
 }
@@ -243,12 +304,13 @@ func (s *shard) forget(e *entry) {
 func (s *shard) addTo(t *Stats) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t.Entries += len(s.entries)
+	t.Entries += s.count
 	t.InProgress += s.busy
 	t.Bytes += s.bytes
 	t.Replays += s.stats.Replays
 	t.Waits += s.stats.Waits
-	t.Refused += s.stats.Refused
+	t.Doubts += s.stats.Doubts
+	t.Strangers += s.stats.Strangers
 	t.Evicted += s.stats.Evicted
 	t.Expired += s.stats.Expired
 }

@@ -11,16 +11,16 @@ import (
 var ErrWait = errors.New("the procedure wants to wait")
 
 // Serve runs the message msg through s on the given place, with as much memory for
-// the reply as it asks for. c is reset first, apart from Peer, Local and Datagram,
+// the reply as it asks for. c is reset first, apart from Peer, Origin, Local and Datagram,
 // and holds the call afterwards; nil means a new one. The reply is nil when the
 // call was dropped. The error is Parse's, or ErrWait.
 func Serve(s *rpc.Server, place *rpc.Place, c *rpc.Call, msg []byte) (reply []byte, err error) {
 	if c == nil {
 		c = new(rpc.Call)
 	}
-	peer, local, datagram := c.Peer, c.Local, c.Datagram
+	peer, origin, local, datagram := c.Peer, c.Origin, c.Local, c.Datagram
 	c.Reset()
-	c.Peer, c.Local, c.Datagram = peer, local, datagram
+	c.Peer, c.Origin, c.Local, c.Datagram = peer, origin, local, datagram
 	if err := s.Parse(c, msg, nil); err != nil {
 		return nil, err
 	}

@@ -86,6 +86,9 @@ func (f *FS) Calls() []Call {
 	return slices.Clone(f.calls)
 }
 
+// Identity implements vfs.FS.
+func (f *FS) Identity() vfs.Identity { return f.in.Identity() }
+
 // Root implements vfs.FS.
 func (f *FS) Root() vfs.Handle { return f.in.Root() }
 
@@ -104,7 +107,9 @@ func (f *FS) View(th *vfs.Thread) (vfs.View, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &view{f: f, in: in, mayWait: th.MayWait}, nil
+	v := &view{f: f, in: in, mayWait: th.MayWait}
+	v.able = abilities(v, in.Abilities())
+	return v, nil
 }
 
 // Close implements vfs.FS.
@@ -115,9 +120,24 @@ type view struct {
 	f       *FS
 	in      vfs.View
 	mayWait bool
+	able    vfs.Abilities
 }
 
 func (v *view) Close() { v.in.Close() }
+
+// Abilities returns those of the wrapped View, each with faults.
+func (v *view) Abilities() *vfs.Abilities { return &v.able }
+
+// abilities wraps those that there are.
+func abilities(v *view, in *vfs.Abilities) (able vfs.Abilities) {
+	if in.Splice != nil {
+		able.Splice = &splicer{v, in.Splice}
+	}
+	if in.ACLs != nil {
+		able.ACLs = &acls{v, in.ACLs}
+	}
+	return able
+}
 
 // call is one call on its way.
 type call struct {

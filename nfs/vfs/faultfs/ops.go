@@ -1,6 +1,6 @@
 package faultfs
 
-// Op is an operation: a method of vfs.View other than Close.
+// Op is an operation: a method of vfs.View other than Close and Abilities, or of an ability.
 type Op uint8
 
 // The operations.
@@ -9,6 +9,7 @@ const (
 	SetAttr
 	Access
 	Statfs
+	PathConf
 	Read
 	Write
 	Commit
@@ -24,6 +25,9 @@ const (
 	Link
 	Walk
 	ReadDir
+	Splice
+	GetACL
+	SetACL
 	NumOp // the number of operations
 )
 
@@ -39,6 +43,7 @@ var ops = [NumOp]struct {
 	SetAttr:  {name: "SetAttr", changes: true},
 	Access:   {name: "Access"},
 	Statfs:   {name: "Statfs"},
+	PathConf: {name: "PathConf"},
 	Read:     {name: "Read"},
 	Write:    {name: "Write", changes: true, flushes: true},
 	Commit:   {name: "Commit", changes: true, flushes: true},
@@ -54,6 +59,9 @@ var ops = [NumOp]struct {
 	Link:     {name: "Link", changes: true},
 	Walk:     {name: "Walk"},
 	ReadDir:  {name: "ReadDir"},
+	Splice:   {name: "Splice"},
+	GetACL:   {name: "GetACL"},
+	SetACL:   {name: "SetACL", changes: true},
 }
 
 // String returns the method's name.

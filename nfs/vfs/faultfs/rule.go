@@ -43,7 +43,7 @@ type Rule struct {
 	Status vfs.Status
 	// AfterDone lets the call do its work first, and only then return Status.
 	AfterDone bool
-	// Short is the most bytes that a Read or Write does. 0 does not interfere.
+	// Short is the most bytes that a Read, Splice or Write does. 0 does not interfere.
 	Short int
 }
 
@@ -78,7 +78,7 @@ func (x *Fault) applies(op Op, name string, mayWait bool) bool {
 		r.Threads == LaneOnly && mayWait,
 		r.Threads == WorkerOnly && !mayWait,
 		r.Status == vfs.Again && mayWait,
-		r.Short > 0 && op != Read && op != Write:
+		r.Short > 0 && op != Read && op != Write && op != Splice:
 		return false
 	}
 	x.seen++

@@ -23,6 +23,11 @@ func (v *view) Statfs(c *vfs.Cred, h vfs.Handle, fs *vfs.Statfs) vfs.Status {
 	return v.run(&x, func() vfs.Status { return v.in.Statfs(c, h, fs) }, nil)
 }
 
+func (v *view) PathConf(h vfs.Handle, l *vfs.Limits) vfs.Status {
+	x := v.begin(PathConf, nil, "")
+	return v.run(&x, func() vfs.Status { return v.in.PathConf(h, l) }, nil)
+}
+
 func (v *view) Read(c *vfs.Cred, h vfs.Handle, off uint64, dst []byte, a *vfs.Attr) (n int, eof bool, s vfs.Status) {
 	x := v.begin(Read, c, "")
 	if m := x.rule.Short; m > 0 && m < len(dst) {

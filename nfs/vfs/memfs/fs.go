@@ -112,6 +112,14 @@ func (f *FS) Reopen() *FS {
 // made again.
 func (f *FS) SetReadOnly(on bool) { f.t.readOnly.Store(on) }
 
+// Identity implements vfs.FS. It is a random number of the tree's own: handles are good
+// until the process ends.
+func (f *FS) Identity() (id vfs.Identity) {
+	copy(id[:], "memfs")
+	binary.BigEndian.PutUint64(id[len(id)-8:], f.t.instance)
+	return id
+}
+
 // Root implements vfs.FS.
 func (f *FS) Root() vfs.Handle { return f.t.handle(f.t.root) }
 
@@ -148,9 +156,13 @@ type view struct {
 	t     *tree
 	batch []vfs.DirEntry
 	names []byte
+	able  vfs.Abilities
 }
 
 func (v *view) Close() {}
+
+// Abilities implements vfs.View: a tree in memory has none.
+func (v *view) Abilities() *vfs.Abilities { return &v.able }
 
 // handleLen is the length of all handles: tree and inode number.
 const handleLen = 16

@@ -31,6 +31,17 @@ func (v *view) Access(c *vfs.Cred, h vfs.Handle, want vfs.Permission, a *vfs.Att
 	return got, vfs.OK
 }
 
+// PathConf implements vfs.View.
+func (v *view) PathConf(h vfs.Handle, l *vfs.Limits) vfs.Status {
+	v.t.mu.RLock()
+	defer v.t.mu.RUnlock()
+	if _, s := v.t.get(&h); s != vfs.OK {
+		return s
+	}
+	*l = v.f.Limits()
+	return vfs.OK
+}
+
 // Statfs implements vfs.View.
 func (v *view) Statfs(_ *vfs.Cred, h vfs.Handle, fs *vfs.Statfs) vfs.Status {
 	t := v.t

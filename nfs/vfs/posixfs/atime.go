@@ -21,7 +21,8 @@ const relatimeAge = 24 * 60 * 60 // seconds, as in the kernel
 
 // ownsAtime reports whether access times are the FS's own business.
 func (fs *FS) ownsAtime(sf *unix.Statfs_t) bool {
-	return fs.handles && !fs.memory && sf.Flags&unix.ST_RELATIME != 0 && sf.Flags&(unix.ST_NOATIME|unix.ST_RDONLY) == 0
+	return fs.handles && !fs.disowned && !fs.memory && sf.Flags&unix.ST_RELATIME != 0 &&
+		sf.Flags&(unix.ST_NOATIME|unix.ST_RDONLY) == 0
 }
 
 // quiet is the flag to open e with for reading or writing.
@@ -39,6 +40,16 @@ func (fs *FS) quietNew() int {
 		return unix.O_NOATIME
 	}
 	return 0
+}
+
+// opened opens by open with flags. O_NOATIME is for who owns the file or has CAP_FOWNER
+// over its owner, whom a user namespace or the mount may not map: it is left out then.
+func opened(flags int, open func(flags int) (int, unix.Errno)) (int, unix.Errno) {
+	fd, errno := open(flags)
+	if errno == unix.EPERM && flags&unix.O_NOATIME != 0 {
+		return open(flags &^ unix.O_NOATIME)
+	}
+	return fd, errno
 }
 
 // behind is relatime's rule.

@@ -20,7 +20,9 @@ var fileType = [16]vfs.FileType{
 func (fs *FS) fill(a *vfs.Attr, st *unix.Statx_t) {
 	a.Type = fileType[st.Mode>>12]
 	a.Mode = uint32(st.Mode) & 07777
-	a.Nlink = st.Nlink
+	if a.Nlink = st.Nlink; a.Nlink == 0 && fs.odd.uncounted.Load() {
+		a.Nlink = 1 // clients take 0 for a removed object
+	}
 	a.UID, a.GID = st.Uid, st.Gid
 	a.Size = st.Size
 	a.Used = st.Blocks * 512
@@ -29,24 +31,12 @@ func (fs *FS) fill(a *vfs.Attr, st *unix.Statx_t) {
 		a.Major, a.Minor = st.Rdev_major, st.Rdev_minor
 	}
 	a.FSID = fs.fsid
-	a.FileID = st.Ino ^ fs.volume(st)
+	if a.FileID = st.Ino; !fs.inRootVolume(st) {
+		a.FileID = fs.fileID(st)
+	}
 	a.Atime = vfs.Time{Sec: st.Atime.Sec, Nsec: st.Atime.Nsec}
 	a.Mtime = vfs.Time{Sec: st.Mtime.Sec, Nsec: st.Mtime.Nsec}
 	a.Ctime = vfs.Time{Sec: st.Ctime.Sec, Nsec: st.Ctime.Nsec}
-}
-
-// volume returns what tells the inode numbers of one btrfs subvolume from those
-// of another: 0 in the volume of the root. Subvolumes are on one mount, but each
-// counts its inodes from 256. The subvolume's number outlives a reboot; kernels
-// before 6.10 do not tell it and the device number has to do.
-func (fs *FS) volume(st *unix.Statx_t) uint64 {
-	if st.Dev_major == fs.rootKey.major && st.Dev_minor == fs.rootKey.minor {
-		return 0
-	}
-	if st.Mask&statxSubvol != 0 {
-		return mix(st.Subvol)
-	}
-	return mix(uint64(st.Dev_major)<<32 | uint64(st.Dev_minor))
 }
 
 // objectKey tells one living object of a file system from all others. The birth

@@ -94,7 +94,7 @@ func BenchmarkLane(b *testing.B) {
 		return s
 	})
 	v.Close()
-	w.th.Current = v.th.Current
+	w.rights.cred = v.rights.cred
 	w.Close()
 	_ = fs.Close()
 }

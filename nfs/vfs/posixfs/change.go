@@ -13,7 +13,9 @@ import (
 // of changes that are made at the same time.
 
 // directory acquires a directory that is about to change and a descriptor to sync
-// it with.
+// it with: -1 when the process may not read it, which those who change it need not.
+// Syncing it puts its entries on stable storage, and with them on ext4 and XFS
+// everything of the same or an earlier transaction.
 func (v *View) directory(h *vfs.Handle, use int) (e *entry, fd int, s vfs.Status) {
 	e, s = v.acquire(h, use)
 	if s != vfs.OK {
@@ -22,7 +24,9 @@ func (v *View) directory(h *vfs.Handle, use int) (e *entry, fd int, s vfs.Status
 	if e.kind != unix.S_IFDIR {
 		return e, -1, vfs.NotDir
 	}
-	fd, s = v.reader(e)
+	if fd, s = v.reader(e); s == vfs.Access {
+		return e, -1, vfs.OK
+	}
 	return e, fd, s
 }
 
@@ -50,10 +54,12 @@ func (v *View) change(c *vfs.Cred, h *vfs.Handle, name []byte, w *vfs.WCC, act f
 		}
 		return s
 	}
+	mark := v.fs.mark(e, fd)
+	v.mark = v.fs.whole.failures()
 	if s = v.locked(c, e, w, act); s != vfs.OK {
 		return s
 	}
-	return v.syncDir(fd)
+	return v.fs.settle(e, fd, mark)
 }
 
 func (v *View) locked(c *vfs.Cred, e *entry, w *vfs.WCC, act func(*entry) vfs.Status) vfs.Status {
@@ -68,19 +74,6 @@ func (v *View) locked(c *vfs.Cred, e *entry, w *vfs.WCC, act func(*entry) vfs.St
 		return vfs.ServerFault
 	}
 	return act(e)
-}
-
-// syncDir puts the entries of a directory on stable storage, and with them on
-// ext4 and XFS everything of the same or an earlier transaction.
-func (v *View) syncDir(fd int) vfs.Status {
-	if v.fs.memory {
-		return vfs.OK
-	}
-	if errno := v.fs.fsync(fd); errno != 0 {
-		v.fs.lost()
-		return status(errno)
-	}
-	return vfs.OK
 }
 
 // cstring copies a name into dst and ends it with NUL.
@@ -111,7 +104,7 @@ func (v *View) release() {
 	if e == nil {
 		return
 	}
-	if v.last || statxRaw(e.fd, &v.st3) == 0 && v.st3.Nlink == 0 {
+	if v.last || statxWait(e.fd, &v.st3) == 0 && v.fs.gone(&v.st3) {
 		v.use[useChild].Store(nil)
 		e.due.Store(false) // who would look
 		v.fs.tab.retire(e)

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ringnfs/ringnfs/nfs/acl"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
@@ -103,7 +104,8 @@ func (v *View) decide(c *vfs.Cred, e *entry, st *unix.Statx_t, want vfs.Permissi
 }
 
 func (v *View) mayData(c *vfs.Cred, e *entry, st *unix.Statx_t, want vfs.Permission) (bool, vfs.Status) {
-	if st.Uid == v.uid(c) {
+	// Of objects whose owner is not mapped the overflow user, who may be, is no owner.
+	if st.Uid == v.uid(c) && (v.fs.ns.users == nil || st.Uid != v.fs.ns.overflow) {
 		return true, vfs.OK
 	}
 	if want == mayWriteData {
@@ -174,7 +176,7 @@ func (v *View) ask1(e *entry, want vfs.Permission) (bool, vfs.Status) {
 	case unix.EACCES, unix.EPERM, unix.EROFS, unix.ETXTBSY:
 		return false, vfs.OK
 	}
-	return false, status(errno)
+	return false, v.status(errno)
 }
 
 // warmUp reads the object's access control list, so that the kernel has it in
@@ -182,7 +184,7 @@ func (v *View) ask1(e *entry, want vfs.Permission) (bool, vfs.Status) {
 func (v *View) warmUp(e *entry) {
 	if e.kind != unix.S_IFLNK && v.as(nil) {
 		var b [1]byte
-		_, _ = unix.Getxattr(procPath(e.fd), "system.posix_acl_access", b[:0])
+		_, _ = unix.Getxattr(procPath(e.fd), acl.XattrAccess, b[:0])
 	}
 	e.warm.Store(true)
 }

@@ -1,7 +1,9 @@
 package posixfs
 
 import (
+	"bytes"
 	"math"
+	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -21,18 +23,24 @@ func (v *View) Create(c *vfs.Cred, dir vfs.Handle, name []byte, how vfs.CreateHo
 		if s.HasMode && how != vfs.Exclusive {
 			mode = s.Mode & 07777
 		}
-		fd, errno := openat(de.fd, &v.name[0], v.fs.quietNew()|unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NOCTTY, mode)
+		fd, errno := v.fs.plenty(func() (int, unix.Errno) {
+			return openat(de.fd, &v.name[0], v.fs.quietNew()|unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NOCTTY, mode)
+		})
 		if errno == unix.EEXIST && how != vfs.Guarded {
 			return v.exists(c, de, how, s, verf, e)
 		}
 		if errno != 0 {
-			return status(errno)
+			return v.named(errno)
 		}
 		if st := v.finish(fd, how, s, verf); st != vfs.OK {
 			v.undo(de, fd, 0)
 			return st
 		}
-		return v.arrived(de, fd, true, e)
+		st := v.arrived(de, fd, true, e)
+		if st == vfs.OK && how == vfs.Exclusive && !stamped(&e.Attr, verf, v.fs.limits.TimeDelta) {
+			v.fs.exclusives.add(e.Handle, verf)
+		}
+		return st
 	})
 }
 
@@ -47,7 +55,7 @@ func (v *View) finish(fd int, how vfs.CreateHow, s *vfs.SetAttr, verf uint64) vf
 		touched = true
 	} else {
 		if s.HasSize && s.Size != 0 {
-			if st := truncate(fd, s.Size); st != vfs.OK {
+			if st := v.fs.truncate(fd, s.Size); st != vfs.OK {
 				return st
 			}
 			touched = true
@@ -61,9 +69,8 @@ func (v *View) finish(fd int, how vfs.CreateHow, s *vfs.SetAttr, verf uint64) vf
 		touched = touched || more
 	}
 	if touched && !v.fs.memory {
-		if errno := v.fs.fsync(fd); errno != 0 {
-			v.fs.lost()
-			return status(errno)
+		if errno := v.fs.told(v.fs.fsync, fd); errno != 0 {
+			return v.fs.status(errno)
 		}
 	}
 	return vfs.OK
@@ -79,7 +86,7 @@ func takesSetID(s *vfs.SetAttr) bool {
 // which it closes: a call that fails has made nothing. It leaves alone what
 // somebody else has put in its place.
 func (v *View) undo(de *entry, fd int, flags uintptr) {
-	if statxRaw(fd, &v.st2) == 0 && statxAt(de.fd, &v.name[0], &v.st3) == 0 && keyOf(&v.st2) == keyOf(&v.st3) {
+	if statxWait(fd, &v.st2) == 0 && statxAt(de.fd, &v.name[0], &v.st3) == 0 && keyOf(&v.st2) == keyOf(&v.st3) {
 		_, _ = call(unix.SYS_UNLINKAT, uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), flags, 0, 0, 0)
 	}
 	closeFD(fd)
@@ -88,14 +95,14 @@ func (v *View) undo(de *entry, fd int, flags uintptr) {
 // arrived fills e for the new object open as fd, which it takes. With io, fd is
 // also open for reading and writing.
 func (v *View) arrived(de *entry, fd int, io bool, e *vfs.Entry) vfs.Status {
-	if errno := statxRaw(fd, &v.st2); errno != 0 {
+	if errno := statxWait(fd, &v.st2); errno != 0 {
 		closeFD(fd)
-		return status(errno)
+		return v.fs.status(errno)
 	}
 	h, errno := handle(fd, &v.kh, &v.mount)
 	if errno != 0 {
 		closeFD(fd)
-		return status(errno)
+		return v.fs.status(errno)
 	}
 	n := newEntry(h, &v.st2, fd)
 	n.name = nameKey(de, cut(v.name[:]))
@@ -121,10 +128,8 @@ func (v *View) arrived(de *entry, fd int, io bool, e *vfs.Entry) vfs.Status {
 
 // cut returns b up to its NUL.
 func cut(b []byte) []byte {
-	for i, c := range b {
-		if c == 0 {
-			return b[:i]
-		}
+	if i := bytes.IndexByte(b, 0); i >= 0 {
+		return b[:i]
 	}
 	return b
 }
@@ -140,7 +145,7 @@ func (v *View) exists(c *vfs.Cred, de *entry, how vfs.CreateHow, s *vfs.SetAttr,
 		return vfs.Exist
 	}
 	if how == vfs.Exclusive {
-		if !stamped(&e.Attr, verf) {
+		if !stamped(&e.Attr, verf, v.fs.limits.TimeDelta) && !(e.Attr.Size == 0 && v.fs.exclusives.has(e.Handle, verf)) {
 			return vfs.Exist
 		}
 		return vfs.OK
@@ -181,14 +186,56 @@ func stampOf(verf uint64) [2]vfs.Time {
 	return [2]vfs.Time{half(verf >> 32), half(verf & math.MaxUint32)}
 }
 
-// stamped reports whether a is what a create with verf left behind. A file system
-// that keeps whole seconds only has lost the nanoseconds, those of ctime as well.
-func stamped(a *vfs.Attr, verf uint64) bool {
+// stamped reports whether a is what a create with verf left behind, on a file system
+// with the resolution delta or a finer one: seconds are enough where it has lost the
+// nanoseconds.
+func stamped(a *vfs.Attr, verf uint64, delta vfs.Time) bool {
 	same := func(got, want vfs.Time) bool {
-		return got == want || got.Sec == want.Sec && got.Nsec == 0 && a.Ctime.Nsec == 0
+		if got == want {
+			return true
+		}
+		coarsest := delta.Nsec
+		if delta.Sec > 0 {
+			coarsest = 1e9
+		}
+		for unit := uint32(10); unit <= coarsest; unit *= 10 {
+			if got.Sec == want.Sec && got.Nsec == want.Nsec-want.Nsec%unit {
+				return true
+			}
+		}
+		return delta.Sec > 1 && got == vfs.Time{Sec: want.Sec - want.Sec%delta.Sec}
 	}
 	t := stampOf(verf)
 	return a.Size == 0 && same(a.Atime, t[0]) && same(a.Mtime, t[1])
+}
+
+// exclusives are the last files that were made with a verifier of which the file system
+// has not kept enough. A restart forgets them.
+type exclusives struct {
+	sync.Mutex
+	list [64]struct {
+		h    vfs.Handle
+		verf uint64
+	}
+	next int
+}
+
+func (x *exclusives) add(h vfs.Handle, verf uint64) {
+	x.Lock()
+	defer x.Unlock()
+	x.list[x.next].h, x.list[x.next].verf = h, verf
+	x.next = (x.next + 1) % len(x.list)
+}
+
+func (x *exclusives) has(h vfs.Handle, verf uint64) bool {
+	x.Lock()
+	defer x.Unlock()
+	for i := range x.list {
+		if x.list[i].h == h && x.list[i].verf == verf && h.Len() > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func (v *View) stamp(fd int, verf uint64) vfs.Status {

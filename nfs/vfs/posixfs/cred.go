@@ -1,6 +1,7 @@
 package posixfs
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -9,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ringnfs/ringnfs/nfs/syscalls"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
@@ -20,7 +22,7 @@ var unsettled = &vfs.Cred{}
 func processCred() (*vfs.Cred, error) {
 	list, err := os.Getgroups()
 	if err != nil {
-		return nil, fmt.Errorf("posixfs: reading the process's groups: %w", err)
+		return nil, fmt.Errorf("posixfs: getgroups, to know the process's own groups: %w; %s", err, syscalls.Remedy(errors.Is(err, unix.ENOSYS)))
 	}
 	groups := make([]uint32, len(list))
 	for i, g := range list {
@@ -29,56 +31,73 @@ func processCred() (*vfs.Cred, error) {
 	return &vfs.Cred{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()), Groups: groups}, nil
 }
 
+// rights are what a thread is to the kernel. All Views of the thread have them in
+// common, those of other trees, too.
+type rights struct {
+	// cred is the credential that the thread has in the kernel now, nil for the
+	// process's own.
+	cred *vfs.Cred
+	// prepared says that the thread has been changed for good (FS.prepare).
+	prepared bool
+}
+
+// rightsKey finds them in vfs.Thread.
+type rightsKey struct{}
+
+func rightsOf(t *vfs.Thread) *rights {
+	return t.Local(rightsKey{}, func() any { return new(rights) }).(*rights)
+}
+
 // as makes the thread act for c, nil meaning the process itself. It is free when
 // the thread does so already. With false the thread must not go on: it may have
 // other rights than it should.
 func (v *View) as(c *vfs.Cred) bool {
-	if v.th.Current == c || !v.fs.switches {
+	if v.rights.cred == c || !v.fs.switches {
 		return true
 	}
 	return v.become(c)
 }
 
 func (v *View) become(c *vfs.Cred) bool {
-	from, to := v.th.Current, c
+	from, to := v.rights.cred, c
 	if from == nil {
 		from = v.fs.own
 	}
 	if to == nil {
 		to = v.fs.own
 	}
-	v.th.Current = unsettled
-	if !switchCred(from, to) {
+	v.rights.cred = unsettled
+	if switchCred(from, to) != "" {
 		return false
 	}
-	v.th.Current = c
+	v.rights.cred = c
 	return true
 }
 
 // switchCred changes the calling thread's credential and reads it back, since
-// setfsuid does not report failure. The order does not matter: CAP_SETUID and
+// setfsuid does not report failure. It names the call that is refused. The order does not matter: CAP_SETUID and
 // CAP_SETGID stay whatever the fsuid is. Leaving fsuid 0 takes the capabilities
 // that override file permissions away, coming back returns them.
-func switchCred(from, to *vfs.Cred) bool {
+func switchCred(from, to *vfs.Cred) (refused string) {
 	all := from == unsettled
 	if all || !slices.Equal(from.Groups, to.Groups) {
 		if _, _, e := unix.RawSyscall(unix.SYS_SETGROUPS, uintptr(len(to.Groups)), uintptr(unsafe.Pointer(unsafe.SliceData(to.Groups))), 0); e != 0 {
-			return false
+			return "setgroups"
 		}
 	}
 	if all || from.GID != to.GID {
 		_, _, _ = unix.RawSyscall(unix.SYS_SETFSGID, uintptr(to.GID), 0, 0)
 		if g, _, _ := unix.RawSyscall(unix.SYS_SETFSGID, ^uintptr(0), 0, 0); uint32(g) != to.GID {
-			return false
+			return "setfsgid"
 		}
 	}
 	if all || from.UID != to.UID {
 		_, _, _ = unix.RawSyscall(unix.SYS_SETFSUID, uintptr(to.UID), 0, 0)
 		if u, _, _ := unix.RawSyscall(unix.SYS_SETFSUID, ^uintptr(0), 0, 0); uint32(u) != to.UID {
-			return false
+			return "setfsuid"
 		}
 	}
-	return true
+	return ""
 }
 
 // The capabilities that let a thread pass over file permissions: what the kernel
@@ -91,58 +110,123 @@ const capResource = 1 << unix.CAP_SYS_RESOURCE
 
 // prepare gives the thread its own umask, which is 0 because the modes that
 // clients send are final, and takes capabilities away that no caller shall enjoy.
-func (fs *FS) prepare(th *vfs.Thread) error {
-	if th.Prepared {
+func (fs *FS) prepare(r *rights) error {
+	if r.prepared {
 		return nil
 	}
-	if _, _, e := unix.RawSyscall(unix.SYS_UNSHARE, unix.CLONE_FS, 0, 0); e != 0 {
-		return fmt.Errorf("posixfs: a thread cannot have its own umask: unshare: %w", e)
+	// Where unshare(2) is refused, as containers do without CAP_SYS_ADMIN, the umask is
+	// the whole process's (tryThread says so).
+	_, _, _ = unix.RawSyscall(unix.SYS_UNSHARE, unix.CLONE_FS, 0, 0)
+	if _, _, e := unix.RawSyscall(unix.SYS_UMASK, 0, 0, 0); e != 0 {
+		return fmt.Errorf("posixfs: the modes that clients ask for would be cut by the umask: umask: %w; %s", e, syscalls.Remedy(e == unix.ENOSYS))
 	}
-	_, _, _ = unix.RawSyscall(unix.SYS_UMASK, 0, 0, 0)
 	drop := uint32(capResource)
 	if !fs.switches {
 		// Every caller acts as the process, so the process must not be able to
 		// do what its user may not.
 		drop |= capFS
 	}
-	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var caps [2]unix.CapUserData
-	if err := unix.Capget(&hdr, &caps[0]); err != nil {
-		return fmt.Errorf("posixfs: capget: %w", err)
+	caps, err := capabilities()
+	if err != nil {
+		return fmt.Errorf("posixfs: capget, to see what callers must not have: %w; %s", err, syscalls.Remedy(err == unix.ENOSYS))
 	}
 	if caps[0].Effective&drop != 0 {
 		caps[0].Effective &^= drop
+		hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 		if err := unix.Capset(&hdr, &caps[0]); err != nil {
-			return fmt.Errorf("posixfs: capset: %w", err)
+			return fmt.Errorf("posixfs: capset, to take away what callers must not have: %w; %s", err, syscalls.Remedy(err == unix.ENOSYS))
 		}
 	}
-	th.Prepared = true
+	r.prepared = true
 	return nil
 }
 
+// errAlone says that the process is root in a user namespace that has no other users,
+// as an ordinary user makes them.
+var errAlone = errors.New("its user namespace has no other users, or has setgroups switched off")
+
 // canSwitch tries on a thread of its own whether this process can act for others,
 // and makes sure that doing so takes its special rights away.
-func canSwitch(own *vfs.Cred) error {
+func canSwitch(own *vfs.Cred, ns *namespace) error {
+	if own.UID != 0 {
+		return fmt.Errorf("the process runs as user %d", own.UID)
+	}
+	somebody, ok := ns.other()
+	if !ok || ns.noGroups {
+		return errAlone
+	}
+	return onThread(func() error {
+		if call := switchCred(own, somebody); call != "" {
+			return fmt.Errorf("%s is refused", call)
+		}
+		caps, err := capabilities()
+		if err != nil {
+			return fmt.Errorf("capget: %w", err)
+		}
+		if caps[0].Effective&capFS != 0 {
+			return errors.New("setfsuid does not take capabilities away (securebits)")
+		}
+		return nil
+	})
+}
+
+// capabilities returns those of the calling thread.
+func capabilities() (caps [2]unix.CapUserData, err error) {
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	err = unix.Capget(&hdr, &caps[0])
+	return caps, err
+}
+
+// settleRights looks at the capabilities by which the FS acts as itself for users: it
+// opens their files, whose rights it has asked the kernel for, before it serves them.
+func (fs *FS) settleRights() error {
+	if !fs.switches {
+		return nil
+	}
+	caps, err := capabilities()
+	if err != nil {
+		return fmt.Errorf(
+			"posixfs: capget, to see whether users' files can be opened: %w; %s",
+			err,
+			syscalls.Remedy(err == unix.ENOSYS),
+		)
+	}
+	if caps[0].Effective&(1<<unix.CAP_DAC_OVERRIDE) == 0 {
+		return errors.New(
+			"posixfs: running as root without CAP_DAC_OVERRIDE: the files of other users could not be " +
+				"opened for them; " +
+				"give the process CAP_DAC_OVERRIDE as well (a container: --cap-add DAC_OVERRIDE), or run it " +
+				"as an ordinary user",
+		)
+	}
+	fs.disowned = caps[0].Effective&(1<<unix.CAP_FOWNER) == 0
+	return nil
+}
+
+// onThread runs f on a thread that ends with it, so that f may change the thread.
+func onThread(f func() error) error {
 	result := make(chan error)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		result <- func() error {
-			if own.UID != 0 {
-				return fmt.Errorf("the process runs as user %d", own.UID)
-			}
-			if !switchCred(own, &vfs.Cred{UID: 65534, GID: 65534, Groups: []uint32{65533}}) {
-				return fmt.Errorf("setfsuid, setfsgid or setgroups is refused (CAP_SETUID, CAP_SETGID)")
-			}
-			hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-			var caps [2]unix.CapUserData
-			if err := unix.Capget(&hdr, &caps[0]); err != nil {
-				return fmt.Errorf("capget: %w", err)
-			}
-			if caps[0].Effective&capFS != 0 {
-				return fmt.Errorf("setfsuid does not take capabilities away (securebits)")
-			}
-			return nil
-		}()
+		result <- f()
 	}()
 	return <-result
+}
+
+// tryThread prepares a thread as it is done for each View, so that what is refused is
+// known before anything is served.
+func (fs *FS) tryThread() error {
+	return onThread(func() error {
+		if _, _, e := unix.RawSyscall(unix.SYS_UNSHARE, unix.CLONE_FS, 0, 0); e != 0 {
+			fs.threadWhy = append(fs.threadWhy, fmt.Sprintf("the system call unshare is refused (%v): the umask of the whole process is set to 0", e))
+		}
+		return fs.prepare(new(rights))
+	})
+}
+
+// hasReadSearch reports whether the process has CAP_DAC_READ_SEARCH, so that something
+// else refuses what takes it.
+func hasReadSearch() bool {
+	caps, err := capabilities()
+	return err == nil && caps[0].Permitted&(1<<unix.CAP_DAC_READ_SEARCH) != 0
 }

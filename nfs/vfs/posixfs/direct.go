@@ -122,7 +122,7 @@ func (v *View) readDirect(e *entry, fd int, dst []byte, off uint64) (n int, s vf
 		for n < len(dst) {
 			r, errno := call(unix.SYS_PREAD64, uintptr(dfd), uintptr(unsafe.Pointer(&dst[n])), uintptr(len(dst)-n), uintptr(off)+uintptr(n), 0, 0)
 			if errno != 0 {
-				return e.notDirect(errno)
+				return v.notDirect(e, errno)
 			}
 			n += int(r)
 			if r == 0 || uint64(r)%page != 0 {
@@ -142,7 +142,7 @@ func (v *View) readDirect(e *entry, fd int, dst []byte, off uint64) (n int, s vf
 		ask := min(end-at, bounceSize)
 		r, errno := call(unix.SYS_PREAD64, uintptr(dfd), uintptr(unsafe.Pointer(&b[0])), uintptr(ask), uintptr(at), 0, 0)
 		if errno != 0 {
-			return e.notDirect(errno)
+			return v.notDirect(e, errno)
 		}
 		skip := off + uint64(n) - at
 		n += copy(dst[n:], b[min(skip, uint64(r)):r])
@@ -162,12 +162,12 @@ func (v *View) readEnd(fd int, dst []byte, n int, off uint64) (int, vfs.Status, 
 
 // notDirect is readDirect's result for errno. A file system may refuse what statx has
 // promised; the page cache does not.
-func (e *entry) notDirect(errno unix.Errno) (int, vfs.Status, bool) {
+func (v *View) notDirect(e *entry, errno unix.Errno) (int, vfs.Status, bool) {
 	if errno == unix.EINVAL || errno == unix.EOPNOTSUPP {
 		e.align.Store(noDirect)
 		return 0, vfs.OK, false
 	}
-	return 0, status(errno), true
+	return 0, v.fs.status(errno), true
 }
 
 // writeDirect is writeAll past the page cache, but for the pages that are not

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/disktest"
 )
 
 func (s *served) create(v *View, name string) (vfs.Handle, vfs.Status) {
@@ -116,7 +117,7 @@ func failingDisk(t *testing.T) string {
 	needRoot(t)
 	base := tmpfsDir(t)
 	require.NoError(t, unix.Mount("none", base, "tmpfs", 0, "size=6m"))
-	t.Cleanup(func() { require.NoError(t, unix.Unmount(base, 0)) })
+	disktest.UnmountAtEnd(t, base)
 	img, mnt := filepath.Join(base, "img"), filepath.Join(base, "mnt")
 	require.NoError(t, os.Mkdir(mnt, 0o755))
 	require.NoError(t, os.WriteFile(img, nil, 0o600))
@@ -126,7 +127,7 @@ func failingDisk(t *testing.T) string {
 	if err != nil {
 		t.Skipf("needs loop mounts: %s", out)
 	}
-	t.Cleanup(func() { run(t, "umount", mnt) })
+	disktest.UnmountAtEnd(t, mnt)
 	return mnt
 }
 
@@ -174,11 +175,8 @@ func TestAFailureIsNoticedWhenADirtyFileIsLetGo(t *testing.T) {
 		v.done()
 		s.fs.reap(false)
 		s.fs.reap(true)
-		// The janitor may have been the one to do it; wait for it to be done.
-		s.fs.closingMu.Lock()
+		now, st := v.Commit(s.root(), h, 0, 0, &w) // waits for the janitor, if that does it
 		require.NotEqual(t, verf, s.fs.Verifier())
-		s.fs.closingMu.Unlock()
-		now, st := v.Commit(s.root(), h, 0, 0, &w)
 		require.False(t, st == vfs.OK && now == verf)
 	})
 }

@@ -39,16 +39,31 @@
 // What large READs and WRITEs leave in it is the FS's [IOMode]. Only workers read and
 // write past it; a lane takes part as far as it finds data in it.
 //
+// # Mounts
+//
+// While something else is mounted at the directory's path, or what was there has been
+// unmounted, every operation is Delay (mountpoint.go).
+//
+// # FUSE
+//
+// A file system that is another program may count no links, forget objects that are not
+// in use, or give places in directories that do not last. That is tried at the start
+// (fuse.go, places.go); what cannot be served rightly is said by Features.
+//
 // # Goroutines
 //
 // One per FS (runJanitor): closes what has been idle and what has been written and
 // is stable, flushes what must be flushed before it is closed, and brings access
-// times up to date.
+// times up to date. One per FS (runMounts) looks where the path leads when one per
+// process (runMountWatch), which waits for changes of the mount table, says so. Two per
+// FS watch lanes that write (runWatch) and dirty memory (runDirty).
 //
 // # Lock order
 //
+//	entry.leaving (flushing and closing what is retired)
 //	FS.locks (directories, by stripe number; workers only)
 //	  entry.io (opening descriptors)
+//	    FS.lent (modes of files, not as root)
 //	    table.mu
 //	      FS.viewsMu, names.mu, entry.flushes.mu (not held over an fsync)
 package posixfs

@@ -20,11 +20,14 @@ type entry struct {
 	name uint64 // nameKey of the name that fd was opened by, else 0
 	id   uint64 // never used twice in one FS
 	fd   int    // O_PATH, or the descriptor that made the file
+	stub uint64 // its number, if it is a stub
+	shut bool   // clients may not use it: see shut.go
 
 	// Atomic. read and write are -1 or open for I/O; once set they stay until the
 	// entry is closed.
 	read, write atomic.Int32
 	direct      [directions]atomic.Int32 // past the page cache
+	waits       atomic.Int32             // as read, for View.trail alone: never to flush with
 	align       atomic.Uint32            // see directAlign; 0 as long as nobody has asked
 	streams     atomic.Pointer[streams]
 	undropped   atomic.Uint64 // see View.trail: where the last write of its kind ended, 0 after a flush
@@ -43,22 +46,41 @@ type entry struct {
 	io      sync.Mutex // opening read and write
 	flushes flushes
 
+	leaving sync.Mutex // held while it is flushed after it was retired, and to set left
+	left    bool       // flushed for the last time: its descriptors are about to be closed
+
 	// Guarded by table.mu.
-	at   int   // index in table.clock
-	idle uint8 // the janitor's rounds without use
-	held int   // descriptors when it was retired
+	at    int    // index in table.clock
+	idle  uint8  // the janitor's rounds without use
+	held  int    // descriptors when it was retired
+	older *entry // of the same object, retired before this one and not yet closed
 }
 
 func newEntry(h vfs.Handle, st *unix.Statx_t, fd int) *entry {
-	e := &entry{h: h, hash: hashHandle(&h), key: keyOf(st), kind: st.Mode & unix.S_IFMT, fd: fd}
+	e := &entry{h: h, hash: hashHandle(&h), stub: stubNumber(&h), kind: st.Mode & unix.S_IFMT, fd: fd}
+	e.number(st)
+	e.key = keyOf(st)
+	e.start()
+	return e
+}
+
+// start gives e the values of one that has only fd open, and nothing to flush.
+func (e *entry) start() {
 	e.read.Store(-1)
 	e.write.Store(-1)
+	e.waits.Store(-1)
 	for d := range e.direct {
 		e.direct[d].Store(-1)
 	}
 	e.ref.Store(true)
-	e.flushes.ended.L = &e.flushes.mu
-	return e
+	e.flushes.init()
+}
+
+// number puts the object's own number into its attributes, where the kernel's is not that.
+func (e *entry) number(st *unix.Statx_t) {
+	if e.stub != 0 {
+		st.Ino = e.stub
+	}
 }
 
 // touch marks e as used. The line is shared by all threads that use e, so it is
@@ -78,6 +100,9 @@ func (e *entry) fds() int {
 	if w := e.write.Load(); w >= 0 && int(w) != e.fd {
 		n++
 	}
+	if e.waits.Load() >= 0 {
+		n++
+	}
 	for d := range e.direct {
 		if e.direct[d].Load() >= 0 {
 			n++
@@ -91,6 +116,7 @@ type table struct {
 	fdMax int
 	open  atomic.Int64 // descriptors of all entries, retired ones included
 	ids   atomic.Uint64
+	going atomic.Int32 // retired entries that are not closed yet, flushed or not
 
 	mu       sync.Mutex
 	byHandle map[vfs.Handle]*entry
@@ -99,13 +125,15 @@ type table struct {
 	writers  []*entry // those that are open for writing, and dead ones among them
 	hand     int
 	retired  []*entry
-	pending  int // descriptors of retired
+	pending  int                   // descriptors of retired
+	goers    map[vfs.Handle]*entry // those of going, the youngest of each object
 }
 
 func (t *table) init(fdMax int) {
 	t.fdMax = fdMax
 	t.byHandle = make(map[vfs.Handle]*entry)
 	t.byObject = make(map[objectKey]*entry)
+	t.goers = make(map[vfs.Handle]*entry)
 }
 
 // find returns the living entry of h and publishes it in use.
@@ -146,14 +174,18 @@ func (t *table) add(e *entry, use *atomic.Pointer[entry]) *entry {
 		old.touch()
 		return old
 	}
+	t.addLocked(e)
+	use.Store(e)
+	return e
+}
+
+func (t *table) addLocked(e *entry) {
 	e.id = t.ids.Add(1)
 	e.at = len(t.clock)
 	t.clock = append(t.clock, e)
 	t.byHandle[e.h] = e
 	t.byObject[e.key] = e
 	t.open.Add(int64(e.fds()))
-	use.Store(e)
-	return e
 }
 
 // writable notes that e is open for writing.
@@ -189,6 +221,49 @@ func (t *table) retireLocked(e *entry) {
 	e.held = e.fds()
 	t.pending += e.held
 	t.retired = append(t.retired, e)
+	e.older = t.goers[e.h]
+	t.goers[e.h] = e
+	t.going.Add(1)
+}
+
+// replaceLocked retires e, and keeps its object open by an entry that has nothing else
+// open. Without a descriptor to spare it only retires e.
+func (t *table) replaceLocked(e *entry) {
+	n := &entry{h: e.h, hash: e.hash, key: e.key, kind: e.kind, stub: e.stub}
+	n.start()
+	fd, errno := openPath(e.fd, unix.O_PATH|unix.O_CLOEXEC)
+	t.retireLocked(e)
+	if errno == 0 {
+		n.fd = fd
+		t.addLocked(n)
+	}
+}
+
+// olders returns the entries of h's object that are retired and not closed yet.
+func (t *table) olders(h *vfs.Handle) (list []*entry) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for e := t.goers[*h]; e != nil; e = e.older {
+		list = append(list, e)
+	}
+	return list
+}
+
+// gone forgets a retired entry that is being closed and has been flushed.
+func (t *table) gone(e *entry) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if first := t.goers[e.h]; first != e {
+		for first.older != e {
+			first = first.older
+		}
+		first.older = e.older
+	} else if e.older != nil {
+		t.goers[e.h] = e.older
+	} else {
+		delete(t.goers, e.h)
+	}
+	t.going.Add(-1)
 }
 
 // evict retires entries until extra more descriptors fit. An entry with unstable

@@ -1,9 +1,6 @@
 package posixfs
 
 import (
-	"log/slog"
-	"sync"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
@@ -15,17 +12,22 @@ const errnoMax = 134
 // unknown marks errnos that have no meaning for a file system.
 const unknown = vfs.NumStatus
 
-// statuses maps errnos to statuses. EAGAIN is Delay here (a lease that is being
-// broken): a call that asked not to wait looks at EAGAIN before it comes here.
+// statuses maps errnos to statuses. What may go well another time is IO here: it was
+// tried often enough before it comes here (see patience), and who knows of an end of its
+// own, as a lease has one, says Delay by itself. So are the errors of file systems of other machines and
+// processes that cannot be reached, of which a client's program has no other word.
 var statuses = func() (t [errnoMax]vfs.Status) {
 	for i := range t {
 		t[i] = unknown
 	}
 	t[0] = vfs.OK
 	for s, list := range map[vfs.Status][]unix.Errno{
-		vfs.Perm:        {unix.EPERM},
-		vfs.NoEnt:       {unix.ENOENT},
-		vfs.IO:          {unix.EIO, unix.EUCLEAN, unix.EBADMSG, unix.EREMOTEIO, unix.ENOMEDIUM, unix.EMEDIUMTYPE, unix.EILSEQ, unix.ENODATA},
+		vfs.Perm:  {unix.EPERM},
+		vfs.NoEnt: {unix.ENOENT},
+		vfs.IO: {unix.EIO, unix.EUCLEAN, unix.EBADMSG, unix.EREMOTEIO, unix.ENOMEDIUM, unix.EMEDIUMTYPE, unix.EILSEQ, unix.ENODATA,
+			unix.EINTR, unix.ENOMEM, unix.EAGAIN, unix.ENOBUFS, unix.ENOLCK, unix.EDEADLK, unix.ETIMEDOUT, unix.ETIME,
+			unix.ENOTCONN, unix.ECONNABORTED, unix.ECONNRESET, unix.ECONNREFUSED, unix.ESHUTDOWN, unix.EPIPE, unix.EHOSTDOWN, unix.EHOSTUNREACH,
+			unix.ENETDOWN, unix.ENETUNREACH, unix.ENETRESET, unix.ENONET, unix.ENOLINK, unix.ECOMM, unix.EPROTO, unix.EREMCHG, unix.ECANCELED},
 		vfs.NXIO:        {unix.ENXIO, unix.ENODEV},
 		vfs.Access:      {unix.EACCES, unix.EBUSY, unix.ETXTBSY, unix.ENOKEY, unix.EKEYREJECTED, unix.EKEYEXPIRED, unix.EKEYREVOKED},
 		vfs.Exist:       {unix.EEXIST},
@@ -42,7 +44,7 @@ var statuses = func() (t [errnoMax]vfs.Status) {
 		vfs.DQuot:       {unix.EDQUOT},
 		vfs.Stale:       {unix.ESTALE},
 		vfs.NotSupp:     {unix.EOPNOTSUPP, unix.ENOSYS, unix.ENOTTY},
-		vfs.Delay:       {unix.ENOMEM, unix.EMFILE, unix.ENFILE, unix.EAGAIN, unix.EINTR, unix.ETIMEDOUT, unix.ENOBUFS, unix.ENOLCK, unix.EDEADLK},
+		vfs.Delay:       {unix.EMFILE, unix.ENFILE},
 		vfs.Loop:        {unix.ELOOP},
 	} {
 		for _, e := range list {
@@ -52,17 +54,42 @@ var statuses = func() (t [errnoMax]vfs.Status) {
 	return t
 }()
 
-var reported sync.Map // errnos that status has logged
+// refusedBy reports whether errno is what somebody says who refuses a system call: a
+// filter, a security module, or a kernel that does not have it.
+func refusedBy(e unix.Errno) bool { return e == unix.EPERM || e == unix.EACCES || e == unix.ENOSYS }
 
-// status maps an errno to what the front ends understand.
-func status(e unix.Errno) vfs.Status {
+// named is status for a call that makes, changes or looks up a name. EILSEQ is about the
+// name then, which the file system cannot keep; about data it is a broken checksum.
+func (v *View) named(e unix.Errno) vfs.Status {
+	if e == unix.EILSEQ {
+		return vfs.Inval
+	}
+	return v.status(e)
+}
+
+// status maps an errno to what the front ends understand. One that is not listed is
+// IO, too: FUSE passes on whatever its process says.
+func (fs *FS) status(e unix.Errno) vfs.Status {
 	if e < errnoMax {
 		if s := statuses[e]; s != unknown {
 			return s
 		}
 	}
-	if _, seen := reported.LoadOrStore(e, true); !seen {
-		slog.Warn("posixfs: the kernel returned an error that no file system should", "errno", int(e), "text", e.Error())
+	if _, seen := fs.reported.LoadOrStore(e, true); !seen {
+		go fs.runReport(e) // who reads the log may be slow
 	}
-	return vfs.ServerFault
+	return vfs.IO
+}
+
+// runReport is the goroutine that tells of an error once.
+func (fs *FS) runReport(e unix.Errno) {
+	fs.log.Warn(
+		"posixfs: the kernel returned an error that no file system should",
+		"errno",
+		int(e),
+		"text",
+		e.Error(),
+		"dir",
+		fs.dir,
+	)
 }

@@ -4,12 +4,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/disktest"
 )
 
 // ways are the private mount and what is done without it.
@@ -17,6 +19,9 @@ var waysOfServing = map[string]options{
 	"private mount":           {},
 	"no private mount":        {noPrivate: true},
 	"no mount and no handles": {noPrivate: true, noHandles: true},
+	"no openat2":              {noOpenat2: true},
+	"no openat2 and no mount": {noOpenat2: true, noPrivate: true},
+	"no openat2 and nothing":  {noOpenat2: true, noPrivate: true, noHandles: true},
 }
 
 func eachWay(t *testing.T, f func(t *testing.T, s *served, outside string)) {
@@ -164,20 +169,28 @@ func TestHandlesOutliveAnUnmount(t *testing.T) {
 			mnt := k.dir(t)
 			s := serve(t, mnt, Config{}, options{})
 			s.write("f", "content", 0o644)
-			h, root, fsid := s.lookup("f"), s.fs.Root(), s.fs.fsid
+			h, root, fsid, id := s.lookup("f"), s.fs.Root(), s.fs.fsid, s.fs.Identity()
 			s.close()
-			out, err := exec.Command("findmnt", "-no", "SOURCE", mnt).Output()
-			require.NoError(t, err)
-			dev := string(out[:len(out)-1])
-			run(t, "umount", mnt) // takes the loop device along
+			var st unix.Stat_t
+			require.NoError(t, unix.Stat(mnt, &st))
+			was := st.Dev
+			require.NoError(t, disktest.Unmount(mnt))
 			img := filepath.Join(filepath.Dir(mnt), "img")
-			_ = dev
-			run(t, "mount", "-o", "loop", img, mnt)
+			for st.Dev == was { // the loop device's number is free, and need not be another one
+				out, err := exec.Command("losetup", "-f", "--show", img).CombinedOutput()
+				require.NoError(t, err, "%s", out)
+				dev := strings.TrimSpace(string(out))
+				t.Cleanup(func() { run(t, "losetup", "-d", dev) }) // mounted, it goes with the mount
+				var rdev unix.Stat_t
+				require.NoError(t, unix.Stat(dev, &rdev))
+				if st.Dev = rdev.Rdev; st.Dev != was {
+					run(t, "mount", dev, mnt)
+				}
+			}
 			s = serve(t, mnt, Config{}, options{})
 			require.Equal(t, root, s.fs.Root())
-			if k.name != "xfs" { // its f_fsid is the device number
-				require.Equal(t, fsid, s.fs.fsid)
-			}
+			require.Equal(t, fsid, s.fs.fsid)
+			require.Equal(t, id, s.fs.Identity())
 			s.w.do(func(v *View) {
 				b := make([]byte, 16)
 				var a vfs.Attr

@@ -10,7 +10,7 @@ import (
 )
 
 // hot is the operations that a lane does by itself, on a file that is warm.
-func hot(t testing.TB, s *served) map[string]func(v *View) {
+func hot(t testing.TB, s *served) map[string]func(v *View) vfs.Status {
 	file, root := s.lookup("f"), s.fs.Root()
 	c := s.l.cred(1000, 1000, 4, 24)
 	var a, d vfs.Attr
@@ -19,28 +19,28 @@ func hot(t testing.TB, s *served) map[string]func(v *View) {
 	buf := make([]byte, 4096)
 	name := []byte("f")
 	src := [][]byte{buf[:2048], buf[2048:]}
-	ops := map[string]func(v *View){
-		"GetAttr": func(v *View) { require2(t, v.GetAttr(file, &a)) },
-		"Access": func(v *View) {
+	ops := map[string]func(v *View) vfs.Status{
+		"GetAttr": func(v *View) vfs.Status { return v.GetAttr(file, &a) },
+		"Access": func(v *View) vfs.Status {
 			_, st := v.Access(c, file, vfs.MayRead|vfs.MayWrite|vfs.MayExec, &a)
-			require2(t, st)
+			return st
 		},
-		"Lookup": func(v *View) {
+		"Lookup": func(v *View) vfs.Status {
 			s := v.Lookup(c, root, name, &e, &d)
 			if s == vfs.Again { // now and then a worker shall settle the directory
 				s = v.Lookup(c, root, name, &e, &d)
 			}
-			require2(t, s)
+			return s
 		},
-		"Read4K": func(v *View) {
+		"Read4K": func(v *View) vfs.Status {
 			_, _, st := v.Read(c, file, 0, buf, &a)
-			require2(t, st)
+			return st
 		},
 	}
 	if s.fs.writes.on {
-		ops["Write4K"] = func(v *View) {
+		ops["Write4K"] = func(v *View) vfs.Status {
 			_, _, _, st := v.Write(c, file, 0, src, vfs.Unstable, &w)
-			require2(t, st)
+			return st
 		}
 	}
 	s.w.do(func(v *View) { // warm up where waiting is allowed
@@ -75,9 +75,25 @@ func TestTheHotPathDoesNotAllocate(t *testing.T) {
 		t.Run(k.name, func(t *testing.T) {
 			s := hotPlace(t, k.dir(t))
 			for name, op := range hot(t, s) {
-				s.l.do(func(v *View) {
-					require.Zero(t, testing.AllocsPerRun(100, func() { op(v) }), name)
-				})
+				// On a busy machine a lane leaves a call to a worker, and takes up the next ones
+				// again: a run of calls counts in which it did each itself.
+				for tries, left := 0, 1; left > 0; tries++ {
+					require.Less(t, tries, 100, "%s is always left to workers", name)
+					left = 0
+					s.l.do(func(v *View) {
+						allocs := testing.AllocsPerRun(100, func() {
+							if st := op(v); st == vfs.Again {
+								left++
+							} else {
+								require2(t, st)
+							}
+						})
+						require.Zero(t, allocs, name)
+					})
+					if left > 0 {
+						s.w.do(func(v *View) { require2(t, op(v)) })
+					}
+				}
 			}
 		})
 	}

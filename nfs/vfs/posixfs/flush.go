@@ -22,6 +22,8 @@ type flushes struct {
 	errno   unix.Errno
 }
 
+func (f *flushes) init() { f.ended.L = &f.mu }
+
 // do returns the result of an fsync of the file that began after do was called,
 // or of the last that failed since. It blocks.
 func (f *flushes) do(fsync func() unix.Errno) unix.Errno {
@@ -75,34 +77,102 @@ func (f *flushes) failedSince(mark uint64) unix.Errno {
 func (fs *FS) flushSince(e *entry, fd int, mark uint64) vfs.Status {
 	_, s := fs.flush(e, fd)
 	if s == vfs.OK {
-		s = status(e.flushes.failedSince(mark))
+		s = fs.status(e.flushes.failedSince(mark))
 	}
 	return s
 }
 
 // flush puts e's data and attributes on stable storage. Only one fsync of an entry
 // runs at a time and all that wait for it hear how it ended, since the kernel
-// reports a failure once per descriptor.
+// reports a failure once per descriptor. fd is for an entry that is not open for
+// writing.
 func (fs *FS) flush(e *entry, fd int) (verf uint64, s vfs.Status) {
-	errno := e.flushes.do(func() unix.Errno {
-		dirty := e.dirty.Load()
-		if errno := fs.fsync(fd); errno != 0 {
-			fs.lost() // before anybody hears of it
-			return errno
-		}
-		e.dirty.CompareAndSwap(dirty, 0)
-		return 0
-	})
-	if errno != 0 {
-		return 0, status(errno)
+	if errno := e.flushes.do(func() unix.Errno { return fs.fsyncEntry(e, fd) }); errno != 0 {
+		return 0, fs.status(errno)
 	}
-	if fs.closing.Load() != 0 {
-		// The janitor may be flushing this very file through an older descriptor
-		// and hear of the failure in our place.
-		fs.closingMu.Lock()
-		fs.closingMu.Unlock() //nolint:staticcheck // only waits
+	if fs.tab.going.Load() != 0 {
+		// The data may have been written by way of an entry that was retired since.
+		// Its descriptor knows of failures that e's, opened later, does not: of those
+		// that another process has been told before.
+		for _, x := range fs.tab.olders(&e.h) {
+			x.leaving.Lock()
+			fs.flushLeft(x)
+			x.leaving.Unlock()
+		}
 	}
 	// A verifier that changed meanwhile makes the client write again. That is
 	// never wrong.
 	return fs.verifier.Load(), vfs.OK
+}
+
+// fsyncEntry is an fsync of e by the descriptor that it was written to, since that
+// one knows of all failures from then on. Without one it is by fd.
+func (fs *FS) fsyncEntry(e *entry, fd int) unix.Errno {
+	dirty := e.dirty.Load() // first: who has counted has the descriptor in place
+	if w := e.write.Load(); w >= 0 {
+		fd = int(w)
+	}
+	if errno := fs.told(fs.fsync, fd); errno != 0 {
+		return errno
+	}
+	e.dirty.CompareAndSwap(dirty, 0)
+	return 0
+}
+
+// told makes a call that flushes and tells of failures. Each changes the verifier,
+// before anybody hears of it. One that was interrupted is made again, and may have
+// used up a failure all the same.
+func (fs *FS) told(flush func(fd int) unix.Errno, fd int) unix.Errno {
+	for p := (patience{}); ; {
+		errno := flush(fd)
+		if errno == 0 {
+			return 0
+		}
+		fs.lost()
+		if errno != unix.EINTR || !p.again(errno) {
+			return errno
+		}
+	}
+}
+
+// flushLeft flushes what is unstable of an entry that is retired and not closed yet.
+// Its lock leaving is held. That it failed is told by the verifier.
+func (fs *FS) flushLeft(e *entry) {
+	if e.left || e.dirty.Load() == 0 {
+		return
+	}
+	fs.closing.Add(1)
+	_ = e.flushes.do(func() unix.Errno { return fs.fsyncEntry(e, -1) })
+	fs.closing.Add(-1)
+}
+
+// mark returns what settle is to be given for a change of e that is about to be made.
+func (fs *FS) mark(e *entry, fd int) uint64 {
+	if fd < 0 {
+		return fs.whole.failures()
+	}
+	return e.flushes.failures()
+}
+
+// settle puts a change of e on stable storage. fd is -1 for an object that cannot be
+// opened (a link, a device, a socket; not as root, what may not be read): only
+// flushing the file system reaches those. mark is from before the change.
+func (fs *FS) settle(e *entry, fd int, mark uint64) vfs.Status {
+	if fs.memory {
+		return vfs.OK
+	}
+	if fd < 0 {
+		return fs.flushAll(mark)
+	}
+	return fs.flushSince(e, fd, mark)
+}
+
+// flushAll puts everything on the file system on stable storage. mark is whole's
+// failures from before the change that this is for.
+func (fs *FS) flushAll(mark uint64) vfs.Status {
+	errno := fs.whole.do(func() unix.Errno { return fs.told(fs.syncfs, fs.root) })
+	if errno == 0 {
+		errno = fs.whole.failedSince(mark)
+	}
+	return fs.status(errno)
 }

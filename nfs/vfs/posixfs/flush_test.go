@@ -17,7 +17,7 @@ import (
 
 func newFlushes() *flushes {
 	f := &flushes{}
-	f.ended.L = &f.mu
+	f.init()
 	return f
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os/signal"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ringnfs/ringnfs/nfs/syscalls"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
@@ -20,67 +22,104 @@ type Config struct {
 	// Dir is the directory that becomes the root of the tree.
 	Dir string
 	// FDMax bounds the descriptors that are kept open for objects, apart from at
-	// most four for every operation in progress. 0 means a quarter of the
+	// most four for every operation in progress and WalkDescriptors. 0 means a quarter of the
 	// process's limit (RLIMIT_NOFILE), at most 65536.
 	FDMax int
 	// Writes says which threads make unstable writes.
 	Writes WritePath
+	// Log is where the FS says that it has to pause and that it goes on, and what it finds
+	// odd; nil is slog.Default.
+	Log *slog.Logger
 	// IO is what large READs and WRITEs leave behind in the page cache. New fails
 	// when the file system cannot do IODontCache or IODirect.
 	IO IOMode
+	// Shut is a directory, as a rule of the server itself, that clients may see but can
+	// neither enter nor read nor move, whatever their rights: it and what lies in it when
+	// New looks, also by handles of before. Empty is none. New fails if it is Dir itself.
+	Shut string
 }
 
 // FS is a directory of a local file system. It implements vfs.FS.
 type FS struct {
 	// Immutable.
-	dir      string
-	root     int // read-only descriptor of the top directory
-	tree     int // what keeps the private mount in place, -1 without
-	rootH    vfs.Handle
-	rootKey  objectKey
-	fsid     uint64
-	magic    int64
-	limits   vfs.Limits
-	own      *vfs.Cred // the process's identity
-	private  bool      // root is on a mount of its own
-	handles  bool      // open_by_handle_at works
-	switches bool      // callers are served with their own credentials
-	selfSync bool      // a new file must be synced by itself, not only its directory
-	memory   bool      // lives in memory: plain reads and writes do not wait for a disc
-	ownAtime bool      // see atime.go
-	foreign  bool      // somebody else has to be asked, who may not answer: nothing for lanes
-	io       IOMode    // as settled
-	ioLeast  int       // bigRequest
-	ioWhy    string    // why it is not what was asked for
-	large    streaming // for IOAuto
-	fsync    func(fd int) unix.Errno
-	births   bool   // see known.go
-	mount    uint64 // STATX_MNT_ID of root
-	noXDev   uint64 // RESOLVE_NO_XDEV where the kernel must be told not to cross mounts
-	period   time.Duration
+	dir         string
+	root        int // read-only descriptor of the top directory
+	tree        int // what keeps the private mount in place, -1 without
+	visible     int // Dir as everybody sees it: as long as it is open umount says busy
+	identity    vfs.Identity
+	idWhy       string // why handles do not last
+	rootH       vfs.Handle
+	rootKey     objectKey
+	fsid        uint64
+	magic       int64
+	limits      vfs.Limits
+	own         *vfs.Cred // the process's identity
+	ns          namespace
+	alone       bool      // root of a user namespace without other users
+	private     bool      // root is on a mount of its own
+	handles     bool      // open_by_handle_at works
+	switches    bool      // callers are served with their own credentials
+	disowned    bool      // switches, but without CAP_FOWNER: what owners alone may do is refused
+	selfSync    bool      // a new file must be synced by itself, not only its directory
+	memory      bool      // lives in memory: plain reads and writes do not wait for a disc
+	ownAtime    bool      // see atime.go
+	foreign     bool      // somebody else has to be asked, who may not answer: nothing for lanes
+	io          IOMode    // as settled
+	ioLeast     int       // bigRequest
+	ioWhy       string    // why it is not what was asked for
+	large       streaming // for IOAuto
+	noSubvolume bool      // pretended: what statx tells of subvolumes is not looked at
+	volumes     subvolumes
+	births      bool   // see known.go
+	mount       uint64 // STATX_MNT_ID of root
+	shut        shut
+	noXDev      uint64 // RESOLVE_NO_XDEV where the kernel must be told not to cross mounts
+
+	handlesWhy unix.Errno // why handles is false, where that was tried
+	threadWhy  []string   // what threads do without
+	noOpenat2  bool       // refused: see resolve.go
+	noPwritev2 bool       // refused
+	plainRead  bool       // preadv2 is refused: pread64 where it does not wait
+
+	// What tells of write-back errors: see flush.go. close is of what may have been written to.
+	fsync, syncfs, close func(fd int) unix.Errno
+	waitRange            func(fd int, off, n uint64) unix.Errno
+
+	log    *slog.Logger
+	period time.Duration
 
 	writes laneWrites
 
 	// Atomic.
 	verifier     atomic.Uint64
-	noReadNow    atomic.Bool // reads with RWF_NOWAIT are not supported
-	noChmodEmpty atomic.Bool // no fchmodat2 (before Linux 6.6)
-	closing      atomic.Int32
+	paused       atomic.Bool  // see mountpoint.go
+	noReadNow    atomic.Bool  // reads with RWF_NOWAIT are not supported
+	noChmodEmpty atomic.Bool  // no fchmodat2 (before Linux 6.6)
+	closing      atomic.Int32 // retired entries that are being flushed right now
 	tick         atomic.Int64 // tickPeriods since the start
 	now          atomic.Int64 // seconds since 1970, as of the last
 	views        atomic.Pointer[[]*View]
 
-	viewsMu   sync.Mutex // changing views
-	closingMu sync.Mutex // held while the janitor flushes an entry it closes
-	tab       table
-	names     names
-	known     handles
-	pages     pages
-	locks     [64]paddedMutex // WCC of one directory, by inode number
-	stop      chan struct{}
-	running   sync.WaitGroup
-	kick      chan struct{}
-	soiled    chan struct{} // a lane has written much
+	viewsMu    sync.Mutex // changing views
+	tab        table
+	names      names
+	known      handles
+	pages      pages
+	odd        oddities
+	reported   sync.Map // errnos that status has logged
+	wholes     wholes
+	whole      flushes // of the file system, for what cannot be flushed by itself
+	lent       lent
+	exclusives exclusives
+	locks      [64]paddedMutex // WCC of one directory, by inode number
+	stop       chan struct{}
+	running    sync.WaitGroup
+	kick       chan struct{}
+	soiled     chan struct{} // a lane has written much
+
+	// See mountpoint.go.
+	remounted chan struct{} // the mount table has changed
+	point     mountPoint
 }
 
 type paddedMutex struct {
@@ -94,10 +133,14 @@ func New(cfg Config) (*FS, error) { return newFS(cfg, options{}) }
 
 // options are what tests turn off, so that they see the older paths.
 type options struct {
-	noPrivate, noHandles, noSwitch, noChmodEmpty, foreign, noBirths bool
+	noPrivate, noHandles, noSwitch, noChmodEmpty, foreign, noBirths, noUUID, noMountID, noSubvolume bool
+	noOpenat2, noPreadv2, noPwritev2                                                                bool
 
 	period time.Duration
-	fsync  func(fd int) unix.Errno
+	now    func() time.Time // the clock of walks for handles
+	// What is called in the place of the system call of that name.
+	fsync, syncfs, close func(fd int) unix.Errno
+	waitRange            func(fd int, off, n uint64) unix.Errno
 
 	noDontCache bool
 	ioLeast     int    // bytes, in the place of bigRequest
@@ -105,10 +148,22 @@ type options struct {
 }
 
 func newFS(cfg Config, o options) (*FS, error) {
+	switch {
+	case cfg.Dir == "":
+		return nil, errors.New("posixfs: no Dir: give the directory to serve (\".\" is the current one)")
+	case cfg.Writes > WriteInline:
+		return nil, fmt.Errorf("posixfs: write path %d is unknown: use WriteAuto, WriteWorker or WriteInline", cfg.Writes)
+	case cfg.IO > IOAuto:
+		return nil, fmt.Errorf("posixfs: I/O mode %d is unknown: use IOBuffered, IODontCache, IODirect or IOAuto", cfg.IO)
+	}
 	signal.Ignore(unix.SIGXFSZ)
 	fs := &FS{
-		dir: cfg.Dir, root: -1, tree: -1, period: o.period,
+		dir: cfg.Dir, root: -1, tree: -1, visible: -1, period: o.period,
 		stop: make(chan struct{}), kick: make(chan struct{}, 1), soiled: make(chan struct{}, 1),
+		remounted: make(chan struct{}, 1), log: cfg.Log,
+	}
+	if fs.log == nil {
+		fs.log = slog.Default()
 	}
 	if fs.period == 0 {
 		fs.period = tickPeriod
@@ -116,9 +171,23 @@ func newFS(cfg Config, o options) (*FS, error) {
 	if fs.fsync = fsync; o.fsync != nil {
 		fs.fsync = o.fsync
 	}
+	if fs.syncfs = syncfs; o.syncfs != nil {
+		fs.syncfs = o.syncfs
+	}
+	if fs.waitRange = waitRange; o.waitRange != nil {
+		fs.waitRange = o.waitRange
+	}
+	if fs.close = closeWritten; o.close != nil {
+		fs.close = o.close
+	}
+	fs.whole.init()
 	fs.tick.Store(1)
 	fs.now.Store(time.Now().Unix())
-	fs.noChmodEmpty.Store(o.noChmodEmpty)
+	fs.noChmodEmpty.Store(o.noChmodEmpty || syscalls.Refused(unix.SYS_FCHMODAT2))
+	fs.noOpenat2 = o.noOpenat2 || syscalls.Refused(unix.SYS_OPENAT2)
+	fs.noPwritev2 = o.noPwritev2 || syscalls.Refused(unix.SYS_PWRITEV2)
+	fs.plainRead = o.noPreadv2 || syscalls.Refused(unix.SYS_PREADV2)
+	fs.noReadNow.Store(fs.plainRead)
 	fs.views.Store(new([]*View))
 	if err := fs.start(cfg, o); err != nil {
 		_ = fs.closeRoot()
@@ -127,19 +196,36 @@ func newFS(cfg Config, o options) (*FS, error) {
 	fs.running.Go(fs.runJanitor)
 	fs.running.Go(fs.runWatch)
 	fs.running.Go(fs.runDirty)
+	fs.running.Go(fs.runMounts)
 	return fs, nil
 }
 
 func (fs *FS) start(cfg Config, o options) (err error) {
+	if err = syscalls.Check(); err != nil {
+		return fmt.Errorf("posixfs: %w", err)
+	}
 	if fs.own, err = processCred(); err != nil {
 		return err
 	}
+	if unix.Access("/proc/self/fd", unix.F_OK) != nil {
+		return errors.New("posixfs: /proc is not mounted, and it is needed to open files and to make hard links; mount it (mount -t proc proc /proc)")
+	}
+	if fs.ns, err = ownNamespace(); err != nil {
+		return err
+	}
 	if !o.noSwitch {
-		why := canSwitch(fs.own)
-		if why != nil && fs.own.UID == 0 {
-			return fmt.Errorf("posixfs: running as root, but callers cannot be served with their own rights: %w; give the process CAP_SETUID and CAP_SETGID or run it as an ordinary user", why)
+		why := canSwitch(fs.own, &fs.ns)
+		fs.alone = errors.Is(why, errAlone)
+		if why != nil && fs.own.UID == 0 && !fs.alone {
+			return fmt.Errorf("posixfs: running as root, but callers cannot be served with their own rights: %w; give the process CAP_SETUID and CAP_SETGID, let a system call filter pass setgroups, setfsgid and setfsuid, or run it as an ordinary user", why)
 		}
 		fs.switches = why == nil
+	}
+	if err = fs.settleRights(); err != nil {
+		return err
+	}
+	if err = fs.tryThread(); err != nil {
+		return err
 	}
 	if err = fs.openRoot(o); err != nil {
 		return err
@@ -147,6 +233,10 @@ func (fs *FS) start(cfg Config, o options) (err error) {
 	if err = fs.identify(cfg, o); err != nil {
 		return err
 	}
+	if err = fs.shutOut(cfg.Shut); err != nil {
+		return err
+	}
+	fs.tryOddities()
 	if err = fs.settleIO(cfg.IO, o); err != nil {
 		return err
 	}
@@ -155,14 +245,14 @@ func (fs *FS) start(cfg Config, o options) (err error) {
 		fdMax = defaultFDMax()
 	}
 	fs.tab.init(fdMax)
-	fs.names.init()
+	fs.names.init(o.now)
 	fs.known.began = time.Now()
 	var seed [8]byte
 	if _, err = rand.Read(seed[:]); err != nil {
 		return fmt.Errorf("posixfs: random write verifier: %w", err)
 	}
 	fs.verifier.Store(binary.LittleEndian.Uint64(seed[:]))
-	return nil
+	return mounts.tell(fs.remounted)
 }
 
 func defaultFDMax() int {
@@ -181,7 +271,17 @@ func (fs *FS) openRoot(o options) error {
 	if err != nil {
 		return fmt.Errorf("posixfs: opening %s: %w", fs.dir, err)
 	}
-	fs.root, fs.noXDev = fd, unix.RESOLVE_NO_XDEV
+	// The private mount alone would not do: umount of the other one would say that it
+	// has been unmounted, while the file system goes on, with its journal open and what
+	// was written not on the disc.
+	fs.visible = fd
+	if err := fs.findPoint(); err != nil {
+		return err
+	}
+	if fs.root, err = unix.Openat(fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
+		return fmt.Errorf("posixfs: opening %s: %w", fs.dir, err)
+	}
+	fs.noXDev = unix.RESOLVE_NO_XDEV
 	if o.noPrivate || !fs.switches {
 		return nil
 	}
@@ -201,7 +301,7 @@ func (fs *FS) openRoot(o options) error {
 	if err != nil {
 		return nil
 	}
-	_ = unix.Close(fd)
+	_ = unix.Close(fs.root)
 	fs.root, fs.noXDev, fs.private = own, 0, true
 	return nil
 }
@@ -230,6 +330,9 @@ func (fs *FS) identify(cfg Config, o options) error {
 		return fmt.Errorf("posixfs: file handle of %s (%s): %w", fs.dir, fsName(fs.magic), errno)
 	}
 	fs.rootH = h
+	if err := fs.settleIdentity(&sf, o); err != nil {
+		return err
+	}
 	if fs.switches && !o.noHandles {
 		k.set(&h)
 		fd, errno := openByHandle(fs.root, &k, unix.O_PATH|unix.O_CLOEXEC)
@@ -237,25 +340,26 @@ func (fs *FS) identify(cfg Config, o options) error {
 		case errno == 0:
 			fs.handles = true
 			closeFD(fd)
-		case errno != unix.EPERM: // without CAP_DAC_READ_SEARCH names must do
+		case refusedBy(errno): // without CAP_DAC_READ_SEARCH names must do
+			fs.handlesWhy = errno
+		default:
 			return fmt.Errorf("posixfs: %s is on %s, which does not open its own file handles: %w; export a directory of another file system (ext4, XFS, btrfs, tmpfs)", fs.dir, fsName(fs.magic), errno)
 		}
 	}
 	var st unix.Statx_t
-	if errno := statxRaw(fs.root, &st); errno != 0 {
+	if errno := statxWait(fs.root, &st); errno != 0 {
 		return fmt.Errorf("posixfs: attributes of %s: %w", fs.dir, errno)
 	}
-	if unix.Access(procPath(fs.root), unix.F_OK) != nil {
-		return errors.New("posixfs: /proc is not mounted; it is needed to open files and to make hard links")
-	}
 	fs.rootKey, fs.mount = keyOf(&st), st.Mnt_id
+	fs.noSubvolume = o.noSubvolume
 	fs.births = keepsBirth(fs.magic) && st.Mask&unix.STATX_MNT_ID != 0 && !o.noBirths
-	fs.fsid = mix(uint64(uint32(sf.Fsid.Val[0]))<<32|uint64(uint32(sf.Fsid.Val[1]))) ^ hashHandle(&h)
 	fs.memory = fs.magic == unix.TMPFS_MAGIC || fs.magic == unix.RAMFS_MAGIC
 	fs.foreign = o.foreign || foreignFS[fs.magic]
 	fs.selfSync = !fs.memory && fs.magic != unix.EXT4_SUPER_MAGIC && fs.magic != unix.XFS_SUPER_MAGIC
 	fs.ownAtime = fs.ownsAtime(&sf)
 	fs.limits = limitsOf(fs.magic, &sf)
+	fs.limits.TimeDelta = fs.probeTimes(fs.limits.TimeDelta, &st)
+	fs.settleCase()
 	fs.openWrites(cfg.Writes, &sf)
 	return nil
 }
@@ -271,6 +375,7 @@ func (fs *FS) Verifier() uint64 { return fs.verifier.Load() }
 
 // Close implements vfs.FS. It flushes what is still unstable, and blocks for it.
 func (fs *FS) Close() error {
+	mounts.forget(fs.remounted)
 	close(fs.stop)
 	fs.running.Wait()
 	fs.tab.mu.Lock()
@@ -287,7 +392,7 @@ func (fs *FS) Close() error {
 
 func (fs *FS) closeRoot() error {
 	var err error
-	for _, fd := range []int{fs.root, fs.tree} {
+	for _, fd := range []int{fs.root, fs.tree, fs.visible} {
 		if fd >= 0 {
 			err = errors.Join(err, unix.Close(fd))
 		}
@@ -295,18 +400,51 @@ func (fs *FS) closeRoot() error {
 	return err
 }
 
+// ActsForOthers reports whether callers are served with their own rights. Otherwise each
+// of them has those of the process.
+func (fs *FS) ActsForOthers() bool { return fs.switches }
+
 // Features says how the tree is served, for the start-up message: one line for
 // each thing that had to be done without.
 func (fs *FS) Features() (kind string, without []string) {
-	if !fs.switches {
+	switch {
+	case fs.switches && fs.ns.limited():
+		without = append(without, fmt.Sprintf("a user namespace: there are users %v and groups %v; other users are anonymous, and other groups do not count", fs.ns.users, fs.ns.groups))
+	case fs.alone:
+		without = append(without, fmt.Sprintf("a user namespace without other users: every caller acts as its user %d", fs.own.UID))
+	case !fs.switches:
 		without = append(without, fmt.Sprintf("not root: every caller acts as user %d", fs.own.UID))
 	}
 	if !fs.private {
-		without = append(without, "no CAP_SYS_ADMIN: no private mount, mount points below the export are refused instead of hidden")
+		without = append(without, "no private mount, which takes CAP_SYS_ADMIN, open_tree and mount_setattr: mount points below the export are refused instead of hidden")
 	}
-	if !fs.handles {
+	switch {
+	case fs.handles:
+	case fs.handlesWhy == unix.ENOSYS:
+		without = append(without, "the system call open_by_handle_at is refused: handles are found again by walking the tree")
+	case fs.handlesWhy != 0 && !fs.ns.limited() && !fs.alone && hasReadSearch():
+		without = append(
+			without,
+			"the system call open_by_handle_at is refused: handles are found again by walking the tree; "+
+				syscalls.Remedy(false),
+		)
+	default:
 		without = append(without, "no CAP_DAC_READ_SEARCH: handles are found again by walking the tree")
 	}
+	if fs.disowned {
+		without = append(
+			without,
+			"no CAP_FOWNER: a READ notes the access time by itself, and may wait for the file system's journal",
+		)
+	}
+	if fs.idWhy != "" {
+		without = append(without, fs.idWhy)
+	}
+	if why := fs.shutNote(); why != "" {
+		without = append(without, why)
+	}
+	without = append(without, fs.threadWhy...)
+	without = append(without, fs.odd.notes()...)
 	if fs.writes.why != "" {
 		without = append(without, "lanes do not write: "+fs.writes.why)
 	}

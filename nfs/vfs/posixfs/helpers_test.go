@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/disktest"
 )
 
 func TestMain(m *testing.M) {
@@ -85,16 +86,11 @@ func mountImage(t *testing.T, dir string, size int64, options, mkfs string, args
 	require.NoError(t, os.Mkdir(mnt, 0o755))
 	require.NoError(t, os.WriteFile(img, nil, 0o600))
 	require.NoError(t, os.Truncate(img, size<<20))
-	run(t, mkfs, append(args, img)...)
+	require.NoError(t, disktest.MakeFS(mkfs, append(args, img)...))
 	if out, err := exec.Command("mount", "-o", options, img, mnt).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, strings.TrimSpace(string(out)))
 	}
-	t.Cleanup(func() {
-		if out, err := exec.Command("umount", mnt).CombinedOutput(); err != nil {
-			t.Errorf("umount: %s", out)
-			_ = exec.Command("umount", "-l", mnt).Run()
-		}
-	})
+	disktest.UnmountAtEnd(t, mnt)
 	require.NoError(t, os.Chmod(mnt, 0o755))
 	return mnt, nil
 }
@@ -122,7 +118,7 @@ func getStuck(t *testing.T, outer, path string, change func() error) (thaw func(
 		return st.Ctim
 	}
 	before := ctime()
-	thaw, done = freeze(t, outer), make(chan error, 1)
+	thaw, done = disktest.Freeze(t, outer), make(chan error, 1)
 	go func() { done <- change() }()
 	for ctime() == before && len(done) == 0 {
 		time.Sleep(time.Millisecond)
@@ -260,13 +256,4 @@ func openFDs(t *testing.T) int {
 func chown(t *testing.T, path string, uid, gid int) {
 	t.Helper()
 	require.NoError(t, unix.Lchown(path, uid, gid), fmt.Sprint(path))
-}
-
-// needFirst skips a long test that would show nothing new when all tests are run
-// again under the race detector or with assertions, which RINGNFS_AGAIN says.
-func needFirst(t *testing.T) {
-	t.Helper()
-	if os.Getenv("RINGNFS_AGAIN") != "" {
-		t.Skip("RINGNFS_AGAIN is set: it has run without the race detector and assertions")
-	}
 }

@@ -1,7 +1,6 @@
 package posixfs
 
 import (
-	"errors"
 	"strconv"
 	"sync/atomic"
 	"unsafe"
@@ -94,6 +93,19 @@ func (v *View) flusher(e *entry) (int, vfs.Status) {
 	return v.reader(e)
 }
 
+// settler returns a descriptor to settle a change of e's attributes with: -1 where the
+// file system is flushed instead.
+func (v *View) settler(e *entry) (int, vfs.Status) {
+	if e.kind != unix.S_IFREG && e.kind != unix.S_IFDIR {
+		return -1, vfs.OK
+	}
+	fd, s := v.flusher(e)
+	if s == vfs.Access || s == vfs.Perm || s == vfs.ROFS { // not root
+		return -1, vfs.OK
+	}
+	return fd, s
+}
+
 // openIO opens e with the process's own rights: what the caller may do has been
 // or will be decided apart from it. O_NONBLOCK is for files that somebody holds a
 // lease on: the client is told to come back (Delay).
@@ -113,14 +125,19 @@ func (v *View) openIO(e *entry, to *atomic.Int32, flags int) (int, vfs.Status) {
 	if fd := to.Load(); fd >= 0 {
 		return int(fd), vfs.OK
 	}
-	flags |= unix.O_CLOEXEC | unix.O_NOCTTY | unix.O_NONBLOCK | v.fs.quiet(e)
-	fd, errno := v.reopen(e, flags)
-	if lowOnFDs(errno) {
-		v.fs.room(v.fs.tab.fdMax / 4)
-		fd, errno = v.reopen(e, flags)
+	flags |= unix.O_CLOEXEC | unix.O_NOCTTY | v.fs.quiet(e)
+	if !v.fs.foreign { // whose EAGAIN may be its own, and for ever
+		flags |= unix.O_NONBLOCK
 	}
-	if errno != 0 {
-		return -1, status(errno)
+	fd, errno := opened(flags, func(flags int) (int, unix.Errno) {
+		return v.fs.plenty(func() (int, unix.Errno) { return v.reopen(e, flags) })
+	})
+	switch {
+	case errno == 0:
+	case errno == unix.EAGAIN && flags&unix.O_NONBLOCK != 0:
+		return -1, vfs.Delay // the kernel takes the lease back, after 45 s at the latest
+	default:
+		return -1, v.fs.status(errno)
 	}
 	v.fs.tab.open.Add(1)
 	to.Store(int32(fd))
@@ -132,11 +149,17 @@ func (v *View) openIO(e *entry, to *atomic.Int32, flags int) (int, vfs.Status) {
 
 func (v *View) reopen(e *entry, flags int) (int, unix.Errno) {
 	if v.fs.handles && v.kh.set(&e.h) {
-		return openByHandle(v.fs.root, &v.kh, flags)
+		for p := (patience{}); ; {
+			fd, errno := openByHandle(v.fs.root, &v.kh, flags)
+			if errno != unix.ENOMEM || !p.again(errno) {
+				return fd, errno
+			}
+		}
 	}
-	fd, err := unix.Open(procPath(e.fd), flags, 0)
-	var errno unix.Errno
-	errors.As(err, &errno)
+	fd, errno := openPath(e.fd, flags)
+	if errno == unix.EACCES && e.kind == unix.S_IFREG && v.fs.lends() {
+		return v.openOwn(e, flags)
+	}
 	return fd, errno
 }
 

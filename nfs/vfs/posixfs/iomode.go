@@ -128,7 +128,7 @@ func (v *View) readBy(e *entry, fd int, dst []byte, off uint64) (int, vfs.Status
 		case errno == unix.EOPNOTSUPP && n == 0: // this file cannot (DAX)
 			return v.pread(fd, dst, off)
 		case errno != 0:
-			return 0, status(errno)
+			return 0, v.fs.status(errno)
 		}
 		if n += int(r); r == 0 || n == len(dst) {
 			return n, vfs.OK
@@ -197,13 +197,13 @@ func (v *View) trail(e *entry, fd int, end uint64) {
 	}
 	end -= w
 	from := end - min(end, w)
-	// Waiting reports failures to the descriptor, and each is told once. It must not
-	// be the one that is flushed.
-	if e.read.Load() < 0 {
-		_, _ = v.openIO(e, &e.read, unix.O_RDONLY) // without it there is no waiting
+	// Waiting uses up the failure that it meets, for its descriptor.
+	wait := int(e.waits.Load())
+	if wait < 0 {
+		wait, _ = v.openIO(e, &e.waits, unix.O_RDONLY) // without it there is no waiting
 	}
-	if r := int(e.read.Load()); r >= 0 {
-		_ = unix.SyncFileRange(r, int64(from), int64(end-from), unix.SYNC_FILE_RANGE_WAIT_BEFORE)
+	if wait >= 0 && v.fs.waitRange(wait, from, end-from) != 0 {
+		v.fs.lost() // the flush will fail, too; from now on clients know
 	}
 	_ = unix.Fadvise(fd, int64(from), int64(end-from), unix.FADV_DONTNEED)
 }

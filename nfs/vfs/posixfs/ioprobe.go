@@ -48,6 +48,9 @@ func (fs *FS) cannot(mode IOMode, o options) (why string) {
 	if o.noDontCache && mode != IODirect {
 		return fsName(fs.magic) + " has no RWF_DONTCACHE"
 	}
+	if mode != IODirect && (fs.noPwritev2 || fs.plainRead) {
+		return "the system call preadv2 or pwritev2 is refused"
+	}
 	fd := fs.anyFile()
 	if fd < 0 {
 		return ""
@@ -99,11 +102,13 @@ func (fs *FS) anyFile() int {
 	return -1
 }
 
-func (fs *FS) openBelow(path string, flags uint64) (int, error) {
-	return unix.Openat2(fs.root, path, &unix.OpenHow{
-		Flags:   unix.O_RDONLY | unix.O_CLOEXEC | flags,
-		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV,
-	})
+func (fs *FS) openBelow(path string, flags int) (int, error) {
+	fd, errno := fs.openPath(path, false)
+	if errno != 0 {
+		return -1, errno
+	}
+	defer closeFD(fd)
+	return unix.Open(procPath(fd), unix.O_RDONLY|unix.O_CLOEXEC|flags, 0)
 }
 
 // memoryLimit returns how much memory there is for this process, page cache

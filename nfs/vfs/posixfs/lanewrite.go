@@ -3,7 +3,6 @@ package posixfs
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"slices"
 	"sync/atomic"
@@ -150,7 +149,7 @@ func (fs *FS) openWrites(path WritePath, sf *unix.Statfs_t) {
 // writes them (checksums): then writers wait for it.
 func stablePages(root int) bool {
 	var st unix.Statx_t
-	if statxRaw(root, &st) != 0 {
+	if statxWait(root, &st) != 0 {
 		return true
 	}
 	b, err := os.ReadFile(fmt.Sprintf("/sys/class/bdi/%d:%d/stable_pages_required", st.Dev_major, st.Dev_minor))
@@ -173,7 +172,7 @@ func (fs *FS) probeWrites() string {
 	var st unix.Statx_t
 	for range probes {
 		start := fs.writes.clock()
-		if n, err := unix.Pwrite(fd, b, 0); err != nil || n != len(b) || statxRaw(fd, &st) != 0 {
+		if n, err := unix.Pwrite(fd, b, 0); err != nil || n != len(b) || statxWait(fd, &st) != 0 {
 			return fmt.Sprintf("writing to it could not be tried: %v", err)
 		}
 		took = append(took, fs.writes.clock()-start)
@@ -272,7 +271,7 @@ func (fs *FS) watchWrites(now int64) {
 		fs.writes.slow(since, now)
 		if v.told.Swap(since) != since {
 			fs.running.Go(func() { // who reads the log may be slow, and ticks must go on
-				slog.Warn("posixfs: a lane is held up by a write; is the file system frozen, or the disc stuck?", "dir", fs.dir)
+				fs.log.Warn("posixfs: a lane is held up by a write; is the file system frozen, or the disc stuck?", "dir", fs.dir)
 			})
 		}
 	}

@@ -1,13 +1,10 @@
 package posixfs
 
 import (
-	"bufio"
 	"bytes"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/disktest"
 )
 
 const ms = int64(time.Millisecond)
@@ -309,35 +307,6 @@ func TestALaneLeavesAFileThatAWorkerHasLockedAlone(t *testing.T) {
 	require.Equal(t, vfs.OK, s.laneWrite(h, 0, 4096, vfs.Unstable))
 }
 
-// freeze freezes the file system, until thaw or the end of the test. Another process
-// does it, which thaws it after a while in any case: not even the end of a process frees
-// a thread that waits for that.
-func freeze(t *testing.T, dir string) (thaw func()) {
-	t.Helper()
-	if _, err := exec.LookPath("fsfreeze"); err != nil {
-		t.Skip("needs fsfreeze")
-	}
-	guard := exec.Command("bash", "-c", `fsfreeze -f "$0" && echo frozen && { read -r -t 30 _; r=$?; fsfreeze -u "$0" && [ $r -le 128 ]; }`, dir)
-	guard.Stderr = os.Stderr
-	hold, err := guard.StdinPipe()
-	require.NoError(t, err)
-	says, err := guard.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, guard.Start())
-	var once sync.Once
-	thaw = func() {
-		once.Do(func() {
-			_ = hold.Close()
-			require.NoError(t, guard.Wait(), "frozen for longer than it should be")
-		})
-	}
-	t.Cleanup(thaw)
-	word, err := bufio.NewReader(says).ReadString('\n')
-	require.NoError(t, err)
-	require.Equal(t, "frozen\n", word)
-	return thaw
-}
-
 func TestAFrozenFileSystemHoldsNoLaneUp(t *testing.T) {
 	for _, k := range fileSystems[1:] {
 		t.Run(k.name, func(t *testing.T) {
@@ -346,7 +315,7 @@ func TestAFrozenFileSystemHoldsNoLaneUp(t *testing.T) {
 			s.write("f", string(make([]byte, 8192)), 0o644)
 			h := s.lookup("f")
 			s.warm(h)
-			thaw := freeze(t, dir)
+			thaw := disktest.Freeze(t, dir)
 			done := make(chan vfs.Status, 1)
 			s.w.jobs <- func() {
 				var w vfs.WCC
@@ -372,7 +341,7 @@ func TestLanesThatWereFrozenLeaveWritingToTheWorkers(t *testing.T) {
 	s.write("f", string(make([]byte, 8192)), 0o644)
 	h := s.lookup("f")
 	s.warm(h)
-	thaw := freeze(t, dir)
+	thaw := disktest.Freeze(t, dir)
 	done := make(chan vfs.Status, 1)
 	s.l.jobs <- func() {
 		var w vfs.WCC

@@ -1,8 +1,10 @@
 package posixfs
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -24,6 +26,7 @@ var fsNames = map[int64]string{
 	unix.CGROUP2_SUPER_MAGIC:   "cgroup2",
 	unix.DEVPTS_SUPER_MAGIC:    "devpts",
 	unix.MSDOS_SUPER_MAGIC:     "FAT",
+	unix.EXFAT_SUPER_MAGIC:     "exFAT",
 	unix.ISOFS_SUPER_MAGIC:     "ISO 9660",
 	unix.SQUASHFS_MAGIC:        "squashfs",
 	unix.F2FS_SUPER_MAGIC:      "F2FS",
@@ -92,8 +95,129 @@ func limitsOf(magic int64, sf *unix.Statfs_t) vfs.Limits {
 		l.LinkMax = math.MaxInt32 // XFS_MAXLINK
 	case unix.BTRFS_SUPER_MAGIC:
 		l.LinkMax = 65535 // BTRFS_LINK_MAX
+	case unix.MSDOS_SUPER_MAGIC, unix.EXFAT_SUPER_MAGIC:
+		l.LinkMax, l.HardLinks, l.SymbolicLinks = 1, false, false
+		l.CaseInsensitive = true
+		l.TimeDelta = vfs.Time{Sec: 2}
+		l.CanSetTime = false // of an access time FAT keeps the day, and neither has years before 1980
+		if magic == unix.MSDOS_SUPER_MAGIC {
+			l.FileSizeMax = 1<<32 - 1
+			if sf.Namelen <= msdosName {
+				l.CasePreserving, l.NoTrunc = false, false
+			}
+		}
 	case unix.TMPFS_MAGIC, unix.RAMFS_MAGIC:
 		l.LinkMax = math.MaxInt32 // only bounded by the type of st_nlink
 	}
 	return l
+}
+
+// msdosName is the longest name of FAT without long names: it is cut to 8 and 3 letters
+// in capitals.
+const msdosName = 12
+
+// timeProbe is set on a file without a name, to see what is kept of it. No digit of its
+// nanoseconds is 0, and the seconds are odd.
+var timeProbe = unix.Timespec{Sec: 1_600_000_001, Nsec: 123_456_789}
+
+// probeTimes returns the resolution of time stamps as a new file shows it. Where none
+// without a name can be made, as on a read-only mount, the stamps of the top directory,
+// which are st, have to do.
+func (fs *FS) probeTimes(kind vfs.Time, top *unix.Statx_t) vfs.Time {
+	fd, err := unix.Openat(fs.root, ".", unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return coarser(kind, fs.seenTimes(top))
+	}
+	defer closeFD(fd) // the file is gone with it
+	times := [2]unix.Timespec{timeProbe, timeProbe}
+	var st unix.Statx_t
+	if _, errno := call(unix.SYS_UTIMENSAT, uintptr(fd), uintptr(unsafe.Pointer(&emptyPath[0])), uintptr(unsafe.Pointer(&times[0])), unix.AT_EMPTY_PATH, 0, 0); errno != 0 || statxWait(fd, &st) != 0 {
+		return coarser(kind, fs.seenTimes(top))
+	}
+	return coarser(resolution(st.Atime), resolution(st.Mtime))
+}
+
+// seenTimes returns the coarsest resolution by which the stamps of top can be, unless the
+// file system is known to keep nanoseconds. Too coarse is the better mistake: a client
+// that is told 1 ns takes stamps for different that are the same change's.
+func (fs *FS) seenTimes(top *unix.Statx_t) vfs.Time {
+	switch fs.magic {
+	case unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.TMPFS_MAGIC:
+		return vfs.Time{Nsec: 1}
+	case unix.EXT4_SUPER_MAGIC: // inodes with room for a birth have it for nanoseconds
+		if top.Mask&unix.STATX_BTIME != 0 {
+			return vfs.Time{Nsec: 1}
+		}
+	}
+	unit, odd := uint32(1e9), int64(0)
+	for _, at := range []unix.StatxTimestamp{top.Atime, top.Mtime, top.Ctime} {
+		for at.Nsec%unit != 0 {
+			unit /= 10
+		}
+		odd |= at.Sec & 1
+	}
+	switch {
+	case unit < 1e9:
+		return vfs.Time{Nsec: unit}
+	case odd != 0:
+		return vfs.Time{Sec: 1}
+	}
+	return vfs.Time{Sec: 2} // as FAT's
+}
+
+// resolution is that of a file system which has kept got of timeProbe.
+func resolution(got unix.StatxTimestamp) vfs.Time {
+	switch {
+	case got.Sec != timeProbe.Sec:
+		return vfs.Time{Sec: 2}
+	case got.Nsec == 0:
+		return vfs.Time{Sec: 1}
+	}
+	unit := uint32(1)
+	for got.Nsec%(10*unit) == 0 {
+		unit *= 10
+	}
+	return vfs.Time{Nsec: unit}
+}
+
+func coarser(a, b vfs.Time) vfs.Time {
+	if a.Sec > b.Sec || a.Sec == b.Sec && a.Nsec > b.Nsec {
+		return a
+	}
+	return b
+}
+
+// isFolded reports whether names in the directory fd are the same in capitals (chattr +F
+// of ext4, F2FS, tmpfs and others), and whether the file system knows of such a thing.
+func isFolded(fd int) (folded, known bool) {
+	const getFlags, casefold = 0x80086601, 0x40000000 // FS_IOC_GETFLAGS, FS_CASEFOLD_FL of linux/fs.h
+	var flags uint64
+	_, errno := call(unix.SYS_IOCTL, uintptr(fd), getFlags, uintptr(unsafe.Pointer(&flags)), 0, 0, 0)
+	return uint32(flags)&casefold != 0, errno == 0
+}
+
+// xfsFolds reports whether the XFS that fd is on compares ASCII names without case, in
+// all directories (mkfs.xfs -n version=ci).
+func xfsFolds(fd int) bool {
+	const flagsAt, ci = 92, 1 << 12 // in struct xfs_fsop_geom_v4; XFS_FSOP_GEOM_FLAGS_DIRV2CI
+	var g [112]byte
+	_, errno := call(unix.SYS_IOCTL, uintptr(fd), xfsGeometry, uintptr(unsafe.Pointer(&g)), 0, 0, 0)
+	return errno == 0 && binary.NativeEndian.Uint32(g[flagsAt:])&ci != 0
+}
+
+// settleCase finds out how names are compared. That every directory may have its own way is
+// taken for granted where directories can be asked, but for file systems that have no such
+// thing: ext4 does not tell whether it was made with case folding.
+func (fs *FS) settleCase() {
+	l := &fs.limits
+	switch fs.magic {
+	case unix.XFS_SUPER_MAGIC:
+		l.CaseInsensitive = xfsFolds(fs.root)
+	case unix.BTRFS_SUPER_MAGIC:
+	default:
+		if folded, known := isFolded(fs.root); known {
+			l.CaseInsensitive = l.CaseInsensitive || folded
+			l.Homogeneous = false
+		}
+	}
 }

@@ -49,7 +49,7 @@ func (v *View) lookup(c *vfs.Cred, de *entry, name []byte, e *vfs.Entry) vfs.Sta
 	}
 	// A remembered verdict lets the thread stay what it is. Otherwise the kernel
 	// checks on the way, with the caller's rights.
-	if v.th.Current != c {
+	if v.rights.cred != c {
 		switch ok := v.has(c, de, &v.st, vfs.MayExec); {
 		case !ok && v.fs.switches:
 			if granted, s := v.decide(c, de, &v.st, vfs.MayExec); s != vfs.OK || granted == 0 {
@@ -133,7 +133,7 @@ func (fs *FS) inside(fd int) bool {
 	var last objectKey
 	for range 4096 {
 		var st unix.Statx_t
-		if statxRaw(at, &st) != 0 {
+		if statxWait(at, &st) != 0 {
 			return false
 		}
 		k := keyOf(&st)
@@ -144,8 +144,8 @@ func (fs *FS) inside(fd int) bool {
 			return false
 		}
 		last = k
-		up, err := unix.Openat2(at, "..", &how)
-		if err != nil {
+		up, errno := fs.openName(at, &dotdot[0], &how)
+		if errno != 0 {
 			return false
 		}
 		if at != fd {
@@ -165,28 +165,33 @@ func (v *View) child(de *entry, name *byte, e *vfs.Entry, key uint64) vfs.Status
 	var errno unix.Errno
 	if v.lane {
 		v.how.Resolve |= resolveCached
-		if fd, errno = openat2Raw(de.fd, name, &v.how); errno == unix.EAGAIN {
+		if fd, errno = v.fs.openNow(de.fd, name, &v.how); errno == unix.EAGAIN {
 			// Either it would have to wait or something was renamed or mounted on
 			// this machine just now. Once more costs far less than a worker.
-			if fd, errno = openat2Raw(de.fd, name, &v.how); errno == unix.EAGAIN {
+			if fd, errno = v.fs.openNow(de.fd, name, &v.how); errno == unix.EAGAIN {
 				return vfs.Again
 			}
 		}
 	} else {
-		fd, errno = openat2(de.fd, name, &v.how)
+		fd, errno = v.fs.plenty(func() (int, unix.Errno) { return v.fs.openName(de.fd, name, &v.how) })
 	}
 	switch {
 	case errno == unix.EXDEV: // a mount point, on a mount that is not private
 		return vfs.Access
-	case lowOnFDs(errno) && !v.lane:
-		v.fs.room(v.fs.tab.fdMax / 4)
-		return vfs.Delay
+	case lowOnFDs(errno) && v.lane:
+		return vfs.Again // a worker closes some
 	case errno != 0:
-		return status(errno)
+		return v.named(errno)
 	}
-	if errno := statxRaw(fd, &v.st2); errno != 0 {
+	if errno := v.statx(fd, &v.st2); errno != 0 {
 		v.drop(fd)
-		return status(errno)
+		return v.status(errno)
+	}
+	if v.st2.Nlink == 0 && !v.lane {
+		v.fs.seeLinks(de.fd, name)
+	}
+	if v.fs.isStub(&v.st2) {
+		return v.stub(de, name, fd, e, key)
 	}
 	return v.describe(fd, e, key)
 }
@@ -209,11 +214,12 @@ func (v *View) describe(fd int, e *vfs.Entry, key uint64) vfs.Status {
 		h, errno := handle(fd, &v.kh, &v.mount)
 		if errno != 0 {
 			v.drop(fd)
-			return status(errno)
+			return v.status(errno)
 		}
 		e.Handle = h
 		switch {
 		case key == passing, v.lane && v.fs.tab.full():
+			v.fs.learnVolume(&h, &v.st2)
 			v.drop(fd)
 		default:
 			if !v.lane && v.fs.tab.full() {
@@ -238,6 +244,9 @@ func (v *View) drop(fd int) {
 // Walk implements vfs.View.
 func (v *View) Walk(c *vfs.Cred, path string, e *vfs.Entry) vfs.Status {
 	defer v.done()
+	if off := v.off.Load(); off != 0 {
+		return refusal(off)
+	}
 	path = strings.Trim(path, "/")
 	if path == "" {
 		// The kernel wants the right to search the directory for ".", too; whoever
@@ -247,28 +256,29 @@ func (v *View) Walk(c *vfs.Cred, path string, e *vfs.Entry) vfs.Status {
 	if !v.as(c) {
 		return vfs.ServerFault
 	}
-	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS | v.fs.noXDev}
-	var fd int
-	err := error(unix.EAGAIN)
-	for range 16 { // EAGAIN: something was renamed while ".." was resolved
-		if fd, err = unix.Openat2(v.fs.root, path, &how); err != unix.EAGAIN && err != unix.EINTR {
-			break
-		}
-	}
-	switch err {
-	case nil:
+	fd, errno := v.fs.openPath(path, true)
+	switch errno {
+	case 0:
 	case unix.EXDEV:
 		return vfs.Access
 	default:
-		return status(err.(unix.Errno))
+		return v.named(errno)
 	}
-	if errno := statxRaw(fd, &v.st2); errno != 0 {
+	if errno := statxWait(fd, &v.st2); errno != 0 {
 		closeFD(fd)
-		return status(errno)
+		return v.fs.status(errno)
 	}
-	if v.st2.Nlink == 0 { // the root itself, or what went while it was looked at
+	if v.fs.gone(&v.st2) { // the root itself, or what went while it was looked at
 		closeFD(fd)
 		return vfs.Stale
+	}
+	if v.fs.isStub(&v.st2) { // its handle is made of its directory's: it is found by LOOKUP
+		closeFD(fd)
+		return vfs.Access
+	}
+	if v.fs.shut.closed[keyOf(&v.st2)] {
+		closeFD(fd)
+		return vfs.Access
 	}
 	return v.describe(fd, e, unnamed)
 }

@@ -23,7 +23,7 @@ func (v *View) Mkdir(c *vfs.Cred, dir vfs.Handle, name []byte, s *vfs.SetAttr, e
 		// inheritance: only a mode that asks for more is set once more.
 		later.HasMode = mode&(unix.S_ISUID|unix.S_ISGID) != 0
 		if _, errno := call(unix.SYS_MKDIRAT, uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), uintptr(mode), 0, 0, 0); errno != 0 {
-			return status(errno)
+			return v.named(errno)
 		}
 		return v.made(de, &later, e)
 	})
@@ -48,7 +48,7 @@ func (v *View) Symlink(c *vfs.Cred, dir vfs.Handle, name, target []byte, s *vfs.
 			return vfs.NameTooLong
 		}
 		if _, errno := call(unix.SYS_SYMLINKAT, uintptr(unsafe.Pointer(&v.target[0])), uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), 0, 0, 0); errno != 0 {
-			return status(errno)
+			return v.named(errno)
 		}
 		return v.made(de, s, e)
 	})
@@ -71,7 +71,7 @@ func (v *View) Mknod(c *vfs.Cred, dir vfs.Handle, name []byte, t vfs.FileType, m
 			mode |= s.Mode & 07777
 		}
 		if _, errno := call(unix.SYS_MKNODAT, uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), uintptr(mode), uintptr(dev), 0, 0); errno != 0 {
-			return status(errno)
+			return v.named(errno)
 		}
 		return v.made(de, &later, e)
 	})
@@ -103,16 +103,16 @@ func nodeOf(t vfs.FileType, major, minor uint32) (mode uint32, dev uint64, s vfs
 func (v *View) made(de *entry, later *vfs.SetAttr, e *vfs.Entry) vfs.Status {
 	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: v.fs.noXDev}
 	v.how = how
-	fd, errno := openat2(de.fd, &v.name[0], &v.how)
+	fd, errno := v.fs.plenty(func() (int, unix.Errno) { return v.fs.openName(de.fd, &v.name[0], &v.how) })
 	if errno != 0 {
 		// Somebody took it away again at once. It was made all the same, and the
 		// client can look it up.
 		e.Handle, e.HasAttr = vfs.Handle{}, false
-		return status(errno)
+		return v.fs.status(errno)
 	}
-	if errno := statxRaw(fd, &v.st2); errno != 0 {
+	if errno := statxWait(fd, &v.st2); errno != 0 {
 		closeFD(fd)
-		return status(errno)
+		return v.fs.status(errno)
 	}
 	kind := v.st2.Mode & unix.S_IFMT
 	if kind == unix.S_IFDIR && later.Mode&^uint32(v.st2.Mode) == 0 {
@@ -144,21 +144,28 @@ func (v *View) syncNew(fd int, kind uint16, changed bool) vfs.Status {
 		if !changed {
 			return vfs.OK // goes with its directory
 		}
-		return v.fs.flushAll()
+		return v.fs.flushAll(v.mark)
 	}
 	if !v.as(nil) {
 		return vfs.ServerFault
 	}
-	d, errno := openat(fd, &dot[0], unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	d, errno := v.fs.plenty(func() (int, unix.Errno) {
+		return openat(fd, &dot[0], unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	})
+	if errno == unix.EACCES { // not root, and not for its owner to read
+		return v.fs.flushAll(v.mark)
+	}
 	if errno != 0 {
-		return status(errno)
+		return v.fs.status(errno)
 	}
 	defer closeFD(d)
-	if errno := v.fs.fsync(d); errno != 0 {
-		v.fs.lost()
-		return status(errno)
+	if errno := v.fs.told(v.fs.fsync, d); errno != 0 {
+		return v.fs.status(errno)
 	}
 	return vfs.OK
 }
 
-var dot = [2]byte{'.', 0}
+var (
+	dot    = [2]byte{'.', 0}
+	dotdot = [3]byte{'.', '.', 0}
+)

@@ -96,7 +96,12 @@ func (v *View) settleNames(de *entry) {
 		return
 	}
 	stamp := ctimeOf(&v.st)
-	fd, errno := openat(de.fd, &dot[0], unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOATIME|unix.O_CLOEXEC, 0)
+	fd, errno := opened(
+		unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOATIME|unix.O_CLOEXEC,
+		func(flags int) (int, unix.Errno) {
+			return openat(de.fd, &dot[0], flags, 0)
+		},
+	)
 	if errno != 0 {
 		return
 	}
@@ -136,10 +141,11 @@ func (v *View) cachedName(c *vfs.Cred, de *entry, key uint64, name []byte, e *vf
 			return false
 		}
 		x := p.child
-		if !v.hold(x, useChild) || statxRaw(x.fd, &v.st2) != 0 || v.st2.Nlink == 0 {
+		if !v.hold(x, useChild) || v.statx(x.fd, &v.st2) != 0 || v.fs.gone(&v.st2) {
 			*p = cached{}
 			return false
 		}
+		x.number(&v.st2)
 		e.Handle, e.HasAttr = x.h, true
 		v.fs.fill(&e.Attr, &v.st2)
 		return true

@@ -1,6 +1,8 @@
 package posixfs
 
 import (
+	"cmp"
+	"errors"
 	"os"
 	"sync"
 	"time"
@@ -55,11 +57,11 @@ const (
 	debtRate = 4
 )
 
-func (n *names) init() {
+func (n *names) init(now func() time.Time) {
 	n.places = make(map[vfs.Handle]place)
 	n.missing = make(map[vfs.Handle]time.Time)
 	n.wanted = make(map[vfs.Handle]bool)
-	if n.now == nil {
+	if n.now = now; now == nil {
 		n.now = time.Now
 	}
 }
@@ -90,7 +92,8 @@ func (n *names) put(h vfs.Handle, p place) {
 }
 
 // find returns an O_PATH descriptor of the object of h. It blocks, perhaps for
-// long. EAGAIN: it shall be asked for later.
+// long. EAGAIN: it shall be asked for later. ESTALE: all of the tree has been seen, and
+// it was not there; any other error is why not all could be seen.
 func (fs *FS) find(h *vfs.Handle) (int, unix.Errno) {
 	n := &fs.names
 	if fd, ok := fs.atPlace(h, 0); ok {
@@ -112,12 +115,15 @@ func (fs *FS) find(h *vfs.Handle) (int, unix.Errno) {
 	began := n.now()
 	own := *h // so that the caller's does not escape: that would be an allocation in each operation
 	s := search{fs: fs, targets: targets, h: &own, fd: -1}
-	s.walk(fs.root, fs.rootH, 0)
+	s.run()
+	if s.errno != 0 {
+		targets = nil // they may be where it did not come
+	}
 	n.end(targets, n.now().Sub(began))
 	if s.fd >= 0 {
 		return s.fd, 0
 	}
-	return -1, unix.ESTALE
+	return -1, cmp.Or(s.errno, unix.ESTALE)
 }
 
 // enter admits a call that would walk, or wait for the walk of another one.
@@ -210,8 +216,8 @@ func (fs *FS) atPlace(h *vfs.Handle, depth int) (int, bool) {
 
 // openIf opens name in dir if it has the handle h.
 func (fs *FS) openIf(dir int, name string, h *vfs.Handle) (int, bool) {
-	fd, err := unix.Openat2(dir, name, &unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_XDEV})
-	if err != nil {
+	fd, errno := fs.openSeen(dir, name)
+	if errno != 0 {
 		return -1, false
 	}
 	var k kernelHandle
@@ -223,21 +229,105 @@ func (fs *FS) openIf(dir int, name string, h *vfs.Handle) (int, bool) {
 	return fd, true
 }
 
-// search is a walk over the tree. It remembers all directories on the way.
+// search is a walk over the tree. It remembers all directories on the way. It goes down a
+// leg at a time, since it has two descriptors open for each level: what is deeper is
+// walked later, from where the leg ended.
 type search struct {
 	fs      *FS
 	targets map[vfs.Handle]bool // what is still to be found
 	h       *vfs.Handle         // what to return a descriptor of,
 	fd      int                 // and that, or -1
+	later   []step              // directories where legs ended
+	errno   unix.Errno          // why the walk has not seen everything: the first such
 }
 
-// walk looks for the targets below dir.
-func (s *search) walk(dir int, dirH vfs.Handle, depth int) {
-	if depth > depthMax {
+// step is a directory that the walk has met as name in up, which is nil for the root's.
+type step struct {
+	up    *step
+	name  string
+	h     vfs.Handle
+	depth int
+}
+
+const (
+	legDepth = 8
+	// WalkDescriptors is how many descriptors an FS has open at most, apart from those
+	// of Config.FDMax, while it looks for the object of a handle without
+	// CAP_DAC_READ_SEARCH. It does so once at a time.
+	WalkDescriptors = 2*legDepth + 4
+)
+
+// run walks until all targets are found, or everything has been seen that can be.
+func (s *search) run() {
+	s.later = []step{{h: s.fs.rootH}}
+	for len(s.later) > 0 && !s.over() {
+		at := s.later[len(s.later)-1]
+		s.later = s.later[:len(s.later)-1]
+		dir, errno := s.open(&at)
+		if errno != 0 {
+			s.failed(errno)
+			continue
+		}
+		s.walk(dir, &at)
+		closeFD(dir)
+	}
+}
+
+// over reports whether the walk is to end.
+func (s *search) over() bool { return len(s.targets) == 0 || lowOnFDs(s.errno) }
+
+// failed notes that something could not be seen. What is not there any more, or is no
+// business of the process, is no failure.
+func (s *search) failed(errno unix.Errno) {
+	switch errno {
+	case unix.ENOENT, unix.ENOTDIR, unix.ELOOP, unix.ESTALE, // gone, or another one has the name
+		unix.EACCES, unix.EPERM, unix.EXDEV,
+		unix.ENAMETOOLONG, unix.EOPNOTSUPP, unix.EOVERFLOW: // no handle of it has gone out
 		return
 	}
-	fd, err := unix.Openat(dir, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
+	if s.errno == 0 || lowOnFDs(errno) {
+		s.errno = errno
+	}
+}
+
+// open opens a directory anew. EAGAIN: it is not where it was.
+func (s *search) open(at *step) (int, unix.Errno) {
+	if at.up == nil {
+		return s.fs.plenty(func() (int, unix.Errno) {
+			return openat(s.fs.root, &dot[0], unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		})
+	}
+	dir, errno := s.open(at.up)
+	if errno != 0 {
+		return -1, errno
+	}
+	defer closeFD(dir)
+	fd, errno := s.fs.plenty(func() (int, unix.Errno) { return s.fs.openSeen(dir, at.name) })
+	var k kernelHandle
+	var mount int32
+	switch {
+	case errno == unix.ENOENT:
+		return -1, unix.EAGAIN
+	case errno != 0:
+		return -1, errno
+	}
+	if got, errno := handle(fd, &k, &mount); errno != 0 || got != at.h {
+		closeFD(fd)
+		return -1, unix.EAGAIN
+	}
+	return fd, 0
+}
+
+// walk looks for the targets below dir, which is at.
+func (s *search) walk(dir int, at *step) {
+	if at.depth > depthMax {
+		return
+	}
+	fd, errno := s.fs.plenty(func() (int, unix.Errno) {
+		return openat(dir, &dot[0], unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	})
+	if errno != 0 {
+		s.failed(errno)
 		return
 	}
 	f := os.NewFile(uintptr(fd), "")
@@ -245,9 +335,13 @@ func (s *search) walk(dir int, dirH vfs.Handle, depth int) {
 	for {
 		list, err := f.ReadDir(512)
 		for _, d := range list {
-			if s.visit(fd, dirH, d, depth); len(s.targets) == 0 {
+			if s.visit(fd, at, d); s.over() {
 				return
 			}
+		}
+		var errno unix.Errno
+		if errors.As(err, &errno) {
+			s.failed(errno)
 		}
 		if err != nil || len(list) == 0 {
 			return
@@ -255,9 +349,10 @@ func (s *search) walk(dir int, dirH vfs.Handle, depth int) {
 	}
 }
 
-func (s *search) visit(dir int, dirH vfs.Handle, d os.DirEntry, depth int) {
-	fd, err := unix.Openat2(dir, d.Name(), &unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_XDEV})
-	if err != nil {
+func (s *search) visit(dir int, up *step, d os.DirEntry) {
+	fd, errno := s.fs.plenty(func() (int, unix.Errno) { return s.fs.openSeen(dir, d.Name()) })
+	if errno != 0 {
+		s.failed(errno)
 		return
 	}
 	defer func() {
@@ -268,19 +363,29 @@ func (s *search) visit(dir int, dirH vfs.Handle, d os.DirEntry, depth int) {
 	var k kernelHandle
 	var mount int32
 	got, errno := handle(fd, &k, &mount)
-	if errno != 0 || !s.targets[got] && !d.IsDir() {
+	if errno != 0 {
+		s.failed(errno)
+		return
+	}
+	if !s.targets[got] && !d.IsDir() {
 		return
 	}
 	n := &s.fs.names
 	n.mu.Lock()
-	n.put(got, place{parent: dirH, name: d.Name()})
+	n.put(got, place{parent: up.h, name: d.Name()})
 	n.mu.Unlock()
 	if s.targets[got] {
 		if delete(s.targets, got); got == *s.h {
 			s.fd = fd
 		}
 	}
-	if d.IsDir() && len(s.targets) > 0 {
-		s.walk(fd, got, depth+1)
+	if !d.IsDir() || len(s.targets) == 0 {
+		return
 	}
+	at := &step{up: up, name: d.Name(), h: got, depth: up.depth + 1}
+	if at.depth%legDepth == 0 {
+		s.later = append(s.later, *at)
+		return
+	}
+	s.walk(fd, at)
 }

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
@@ -115,7 +117,7 @@ func TestFewCallsWaitForAWalk(t *testing.T) {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		return n.waiting == waitingMax
-	}, 10*time.Second, time.Millisecond)
+	}, 2*time.Minute, time.Millisecond)
 	require.Equal(t, vfs.Delay, s.getattr(handles[waitingMax]))
 	n.walk.Unlock()
 	for range waitingMax {
@@ -124,4 +126,71 @@ func TestFewCallsWaitForAWalk(t *testing.T) {
 	require.Equal(t, vfs.OK, s.getattr(handles[waitingMax]))
 	require.Zero(t, n.waiting)
 	require.LessOrEqual(t, n.walks, waitingMax)
+}
+
+// A walk that has not seen everything says nothing about what it has not found.
+func TestWhatAWalkCouldNotSeeIsNotTakenForGone(t *testing.T) {
+	p := mountProcess(t)
+	s := serve(t, p.dir, Config{}, options{noHandles: true})
+	h := s.lookup("f")
+	s.close()
+	s = serve(t, p.dir, Config{}, options{noHandles: true})
+	for range 2 {
+		p.fail(fuseOpendir, failing{unix.EIO, forEver})
+		require.Equal(t, vfs.IO, s.getattr(h))
+		require.Positive(t, p.count(fuseOpendir), "nothing was looked for")
+	}
+	require.Empty(t, s.fs.names.missing)
+}
+
+// lessDescriptors leaves the process n descriptors until enough is called.
+func lessDescriptors(t *testing.T, n int) (enough func()) {
+	t.Helper()
+	var was unix.Rlimit
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &was))
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 256, Max: was.Max}))
+	var taken []int
+	for {
+		fd, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			require.Equal(t, unix.EMFILE, err)
+			break
+		}
+		taken = append(taken, fd)
+	}
+	for range n {
+		require.NoError(t, unix.Close(taken[len(taken)-1]))
+		taken = taken[:len(taken)-1]
+	}
+	return sync.OnceFunc(func() {
+		for _, fd := range taken {
+			_ = unix.Close(fd)
+		}
+		require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &was))
+	})
+}
+
+// In a process of its own, whose descriptors they take.
+func TestUnprivilegedWalksTakeFewDescriptorsAndWaitForThem(t *testing.T) {
+	dir, err := os.MkdirTemp(unprivileged(t), "t")
+	require.NoError(t, err)
+	deep := strings.Repeat("d/", 40)
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, deep), 0o755))
+	s := serve(t, dir, Config{}, options{period: time.Hour})
+	s.write(deep+"f", "", 0o644)
+	h := s.lookup(deep + "f")
+	again := func() {
+		s.close()
+		s = serve(t, dir, Config{}, options{period: time.Hour})
+	}
+	again()
+	enough := lessDescriptors(t, WalkDescriptors+1) // and one for the object
+	defer func() { enough() }()
+	require.Equal(t, vfs.OK, s.getattr(h))
+	enough()
+	again()
+	enough = lessDescriptors(t, 3)
+	require.Equal(t, vfs.Delay, s.getattr(h))
+	enough()
+	require.Equal(t, vfs.OK, s.getattr(h))
 }

@@ -10,7 +10,7 @@ import (
 
 // GetAttr implements vfs.View.
 func (v *View) GetAttr(h vfs.Handle, a *vfs.Attr) vfs.Status {
-	e, s := v.acquire(&h, useMain)
+	e, s := v.reach(&h, useMain)
 	if s != vfs.OK {
 		return s
 	}
@@ -24,7 +24,7 @@ func (v *View) GetAttr(h vfs.Handle, a *vfs.Attr) vfs.Status {
 
 // Access implements vfs.View.
 func (v *View) Access(c *vfs.Cred, h vfs.Handle, want vfs.Permission, a *vfs.Attr) (vfs.Permission, vfs.Status) {
-	e, s := v.acquire(&h, useMain)
+	e, s := v.reach(&h, useMain)
 	if s != vfs.OK {
 		return 0, s
 	}
@@ -33,7 +33,7 @@ func (v *View) Access(c *vfs.Cred, h vfs.Handle, want vfs.Permission, a *vfs.Att
 		return 0, s
 	}
 	granted := vfs.Permission(0)
-	if want &= kernelBits; want != 0 {
+	if want &= kernelBits; want != 0 && !e.shut {
 		var known bool
 		if granted, known = v.recall(c, e, &v.st, want); !known {
 			if granted, s = v.decide(c, e, &v.st, want); s != vfs.OK {
@@ -45,13 +45,46 @@ func (v *View) Access(c *vfs.Cred, h vfs.Handle, want vfs.Permission, a *vfs.Att
 	return granted, vfs.OK
 }
 
+// PathConf implements vfs.View. Where directories differ, each is opened and asked, with
+// the process's own rights. Of one that they do not open, the top directory's answer has to
+// do.
+func (v *View) PathConf(h vfs.Handle, l *vfs.Limits) vfs.Status {
+	if v.lane && !v.fs.limits.Homogeneous {
+		return vfs.Again
+	}
+	e, s := v.reach(&h, useMain)
+	if s != vfs.OK {
+		return s
+	}
+	defer v.done()
+	if s := v.stat(e, &v.st); s != vfs.OK {
+		return s
+	}
+	*l = v.fs.limits
+	if l.Homogeneous || e.kind != unix.S_IFDIR || e.shut {
+		return vfs.OK
+	}
+	fd, s := v.openDir(nil, e)
+	if s == vfs.Access || s == vfs.Perm {
+		return vfs.OK
+	}
+	if s != vfs.OK {
+		return s
+	}
+	defer closeFD(fd)
+	if folded, known := isFolded(fd); known {
+		l.CaseInsensitive = folded
+	}
+	return vfs.OK
+}
+
 // Statfs implements vfs.View. It waits: some file systems add up counters under
 // locks that they hold for long.
 func (v *View) Statfs(_ *vfs.Cred, h vfs.Handle, out *vfs.Statfs) vfs.Status {
 	if v.lane {
 		return vfs.Again
 	}
-	e, s := v.acquire(&h, useMain)
+	e, s := v.reach(&h, useMain)
 	if s != vfs.OK {
 		return s
 	}
@@ -60,7 +93,7 @@ func (v *View) Statfs(_ *vfs.Cred, h vfs.Handle, out *vfs.Statfs) vfs.Status {
 		return s
 	}
 	if _, errno := call(unix.SYS_FSTATFS, uintptr(e.fd), uintptr(unsafe.Pointer(&v.sf)), 0, 0, 0, 0); errno != 0 {
-		return status(errno)
+		return v.fs.status(errno)
 	}
 	unit := uint64(v.sf.Frsize)
 	if unit == 0 {

@@ -38,7 +38,7 @@ type page struct {
 	dir    uint64 // entry.id of the directory
 	cookie uint64 // where it begins
 	ctime  unix.StatxTimestamp
-	dents  []byte // linux_dirent64; empty at the end of the directory
+	dents  []byte // linux_dirent64 with file IDs; empty at the end of the directory
 
 	// Atomic. kids has an element for each of dents, nil until it is wanted.
 	kids   atomic.Pointer[[]atomic.Pointer[entry]]
@@ -125,6 +125,7 @@ func (v *View) next(l *listing) (*page, vfs.Status) {
 	if s != vfs.OK {
 		return nil, s
 	}
+	v.fileIDs(l, v.dents[:n])
 	if !l.keep {
 		v.page.dents = v.dents[:n]
 		return &v.page, vfs.OK

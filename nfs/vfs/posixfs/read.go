@@ -127,12 +127,9 @@ func (v *View) pread(fd int, dst []byte, off uint64) (int, vfs.Status) {
 		return v.preadNow(fd, dst, off, 0)
 	}
 	for n := 0; ; {
-		r, _, errno := unix.Syscall6(unix.SYS_PREAD64, uintptr(fd), uintptr(unsafe.Pointer(&dst[n])), uintptr(len(dst)-n), uintptr(off)+uintptr(n), 0, 0)
-		switch {
-		case errno == unix.EINTR:
-			continue
-		case errno != 0:
-			return 0, status(errno)
+		r, errno := call(unix.SYS_PREAD64, uintptr(fd), uintptr(unsafe.Pointer(&dst[n])), uintptr(len(dst)-n), uintptr(off)+uintptr(n), 0, 0)
+		if errno != 0 {
+			return 0, v.fs.status(errno)
 		}
 		if n += int(r); r == 0 || n == len(dst) {
 			return n, vfs.OK
@@ -143,6 +140,13 @@ func (v *View) pread(fd int, dst []byte, off uint64) (int, vfs.Status) {
 func (v *View) preadNow(fd int, dst []byte, off uint64, more uintptr) (int, vfs.Status) {
 	flags := unix.RWF_NOWAIT | more
 	switch {
+	case v.fs.memory && v.fs.plainRead:
+		r, _, errno := unix.RawSyscall6(unix.SYS_PREAD64, uintptr(fd), uintptr(unsafe.Pointer(&dst[0])), uintptr(len(dst)), uintptr(off), 0, 0)
+		switch errno {
+		case 0:
+			return int(r), vfs.OK
+		}
+		return 0, v.status(errno)
 	case v.fs.memory: // has no RWF_NOWAIT and hardly needs it
 		flags = 0
 	case v.fs.noReadNow.Load():
@@ -157,10 +161,8 @@ func (v *View) preadNow(fd int, dst []byte, off uint64, more uintptr) (int, vfs.
 	case unix.EOPNOTSUPP:
 		v.fs.noReadNow.Store(true)
 		return 0, vfs.Again
-	case unix.EAGAIN, unix.EINTR:
-		return 0, vfs.Again
 	}
-	return 0, status(errno)
+	return 0, v.status(errno)
 }
 
 // ReadLink implements vfs.View.
@@ -177,10 +179,10 @@ func (v *View) ReadLink(_ *vfs.Cred, h vfs.Handle, dst []byte, a *vfs.Attr) (int
 	if e.kind != unix.S_IFLNK || len(dst) == 0 {
 		return 0, v.failed(e, a, vfs.Inval)
 	}
-	r, _, errno := unix.Syscall6(unix.SYS_READLINKAT, uintptr(e.fd), uintptr(unsafe.Pointer(&emptyPath[0])), uintptr(unsafe.Pointer(&dst[0])), uintptr(len(dst)), 0, 0)
+	r, errno := call(unix.SYS_READLINKAT, uintptr(e.fd), uintptr(unsafe.Pointer(&emptyPath[0])), uintptr(unsafe.Pointer(&dst[0])), uintptr(len(dst)), 0, 0)
 	s = vfs.OK
 	if errno != 0 {
-		s = status(errno)
+		s = v.fs.status(errno)
 	}
 	return int(r), v.failed(e, a, s)
 }

@@ -27,6 +27,9 @@ func (v *View) ReadDir(c *vfs.Cred, dir vfs.Handle, cookie, verf uint64, plus bo
 		}
 		return 0, false, s
 	}
+	if cookie == 0 && e.kind == unix.S_IFDIR {
+		v.trial(e)
+	}
 	newVerf = v.fs.dirVerf(&dir)
 	switch {
 	case e.kind != unix.S_IFDIR:
@@ -44,7 +47,13 @@ func (v *View) ReadDir(c *vfs.Cred, dir vfs.Handle, cookie, verf uint64, plus bo
 
 // dirVerf is the same for a directory as long as it exists, and another one for
 // every other directory.
-func (fs *FS) dirVerf(h *vfs.Handle) uint64 { return mix(hashHandle(h) ^ fs.fsid) }
+func (fs *FS) dirVerf(h *vfs.Handle) uint64 {
+	x := hashHandle(h) ^ fs.fsid
+	if fs.odd.unplaced.Load() { // another way to give places
+		x = ^x
+	}
+	return mix(x)
+}
 
 // openDir opens a directory for reading from a position of its own, with the
 // rights of c, who may search and read it, or the process's own.
@@ -53,13 +62,9 @@ func (v *View) openDir(c *vfs.Cred, e *entry) (int, vfs.Status) {
 		return -1, vfs.ServerFault
 	}
 	const flags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC
-	fd, errno := openat(e.fd, &dot[0], flags, 0)
-	if lowOnFDs(errno) {
-		v.fs.room(v.fs.tab.fdMax / 4)
-		fd, errno = openat(e.fd, &dot[0], flags, 0)
-	}
+	fd, errno := v.fs.plenty(func() (int, unix.Errno) { return openat(e.fd, &dot[0], flags, 0) })
 	if errno != 0 {
-		return -1, status(errno)
+		return -1, v.fs.status(errno)
 	}
 	return fd, vfs.OK
 }
@@ -68,6 +73,7 @@ func (v *View) openDir(c *vfs.Cred, e *entry) (int, vfs.Status) {
 const (
 	direntOff    = 8
 	direntReclen = 16
+	direntType   = 18
 	direntName   = 19
 )
 
@@ -109,6 +115,9 @@ func (v *View) list(c *vfs.Cred, e *entry, cookie uint64, plus bool, yield func(
 
 // fetch reads a piece of the directory into v.dents.
 func (v *View) fetch(l *listing) (n int, s vfs.Status) {
+	if v.fs.odd.unplaced.Load() {
+		return v.fetchPlaced(l)
+	}
 	if v.dents == nil {
 		v.dents = make([]byte, dentsBytes)
 	}
@@ -131,7 +140,7 @@ func (v *View) fetch(l *listing) (n int, s vfs.Status) {
 	}
 	r, errno := call(unix.SYS_GETDENTS64, uintptr(l.fd), uintptr(unsafe.Pointer(&v.dents[0])), uintptr(size), 0, 0, 0)
 	if errno != 0 {
-		return 0, status(errno)
+		return 0, v.fs.status(errno)
 	}
 	for b := v.dents[:r]; len(b) > 0; {
 		l.at = binary.NativeEndian.Uint64(b[direntOff:])
@@ -141,7 +150,9 @@ func (v *View) fetch(l *listing) (n int, s vfs.Status) {
 }
 
 // turnPage yields the entries of p and moves l on. It reports whether more are
-// wanted.
+// wanted. It is not inlined, since what it calls for each entry would not be then.
+//
+//go:noinline
 func (v *View) turnPage(c *vfs.Cred, l *listing, p *page, yield func(*vfs.DirEntry) bool) (more bool, s vfs.Status) {
 	var kids []atomic.Pointer[entry]
 	pin := false
@@ -156,17 +167,17 @@ func (v *View) turnPage(c *vfs.Cred, l *listing, p *page, yield func(*vfs.DirEnt
 			}
 		}
 	}
-	volume, top := v.fs.volume(&v.st), l.de.h == v.fs.rootH
+	top := l.de.h == v.fs.rootH
 	x := &v.dent
 	for i, b := 0, p.dents; len(b) > 0; i++ {
 		size := binary.NativeEndian.Uint16(b[direntReclen:])
 		name := b[direntName:size]
-		x.FileID = binary.NativeEndian.Uint64(b) ^ volume
+		x.FileID = binary.NativeEndian.Uint64(b)
 		x.Cookie = binary.NativeEndian.Uint64(b[direntOff:])
 		x.Name = cut(name)
 		x.HasEntry = false
 		b = b[size:]
-		if x.Cookie == 0 { // would start all over again
+		if x.Cookie == 0 || x.Cookie == l.cookie { // would start all over again, or stay for ever
 			return false, vfs.IO
 		}
 		dotdot := string(x.Name) == ".."
@@ -198,10 +209,11 @@ func (v *View) pinned(kid *atomic.Pointer[entry], x *vfs.DirEntry) bool {
 	if e == nil {
 		return false
 	}
-	if !v.hold(e, useChild) || statxRaw(e.fd, &v.st2) != 0 || v.st2.Nlink == 0 {
+	if !v.hold(e, useChild) || v.statx(e.fd, &v.st2) != 0 || v.fs.gone(&v.st2) {
 		v.use[useChild].Store(nil)
 		return false
 	}
+	e.number(&v.st2)
 	x.Entry.Handle, x.Entry.HasAttr, x.HasEntry = e.h, true, true
 	v.fs.fill(&x.Entry.Attr, &v.st2)
 	x.FileID = x.Entry.Attr.FileID
@@ -252,7 +264,7 @@ func (v *View) look(c *vfs.Cred, de *entry, name *byte, dotdot, pin bool, kid *a
 // known or open.
 func (v *View) glance(de *entry, name *byte, e *vfs.Entry) vfs.Status {
 	if errno := statxAt(de.fd, name, &v.st2); errno != 0 {
-		return status(errno)
+		return v.fs.status(errno)
 	}
 	if v.st2.Mnt_id != v.fs.mount && !v.fs.private {
 		return vfs.Access // something is mounted there

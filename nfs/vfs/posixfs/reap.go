@@ -56,7 +56,7 @@ func (fs *FS) runWatch() {
 			return
 		case at := <-tick.C:
 			fs.now.Store(at.Unix())
-			fs.tick.Add(1)
+			fs.wholes.expire(fs.tick.Add(1))
 			fs.watchWrites(fs.writes.clock())
 		}
 	}
@@ -64,7 +64,8 @@ func (fs *FS) runWatch() {
 
 // restWriters retires the files that were written to, but not since it last came
 // by, and have nothing unstable: while they are open for writing nobody can
-// execute them or make the file system read-only.
+// execute them or make the file system read-only. Where the file system forgets what is
+// not open, another entry of the same object takes the place.
 func (fs *FS) restWriters() {
 	t := &fs.tab
 	for i := 0; ; {
@@ -76,7 +77,11 @@ func (fs *FS) restWriters() {
 					i++
 					continue
 				}
-				t.retireLocked(e)
+				if fs.odd.keeps() {
+					t.replaceLocked(e)
+				} else {
+					t.retireLocked(e)
+				}
 			}
 			last := len(t.writers) - 1
 			t.writers[i], t.writers[last] = t.writers[last], nil
@@ -91,7 +96,8 @@ func (fs *FS) restWriters() {
 	}
 }
 
-// sweep retires the entries that nobody has used for idleRounds. It holds the
+// sweep retires the entries that nobody has used for idleRounds, unless the file
+// system forgets what is not open. It holds the
 // table's lock for a batch at a time, since lanes may be waiting for it.
 func (fs *FS) sweep() {
 	t := &fs.tab
@@ -106,7 +112,7 @@ func (fs *FS) sweep() {
 			}
 			if e.ref.Swap(false) {
 				e.idle = 0
-			} else if e.idle++; e.idle >= idleRounds {
+			} else if e.idle++; e.idle >= idleRounds && !fs.odd.keeps() {
 				t.retireLocked(e) // another entry takes its place
 				end--
 				continue
@@ -177,34 +183,46 @@ func (fs *FS) published(e *entry) bool {
 	return false
 }
 
-// closeEntry closes the descriptors of an entry that nobody can reach any more.
+// closeEntry closes the descriptors of a retired entry that no View has published.
 // Unstable data is flushed first: closed, the file would forget that writing it
 // back has failed.
 func (fs *FS) closeEntry(e *entry) {
-	if w := e.write.Load(); w >= 0 && e.dirty.Load() != 0 {
-		fs.closingMu.Lock()
-		fs.closing.Add(1)
-		if fs.fsync(int(w)) != 0 {
-			fs.lost()
-		}
-		fs.closing.Add(-1)
-		fs.closingMu.Unlock()
-	}
+	e.leaving.Lock()
+	fs.flushLeft(e)
+	e.left = true
+	e.leaving.Unlock()
+	fs.tab.gone(e)
 	fs.settleAtime(e)
 	n := e.fds()
 	if r := int(e.read.Load()); r >= 0 && r != e.fd {
 		closeFD(r)
 	}
-	if w := int(e.write.Load()); w >= 0 && w != e.fd {
-		closeFD(w)
+	w := int(e.write.Load())
+	if w >= 0 && w != e.fd {
+		fs.closeWritten(w)
+	}
+	if fd := int(e.waits.Load()); fd >= 0 {
+		closeFD(fd)
 	}
 	for d := range e.direct {
 		if fd := int(e.direct[d].Load()); fd >= 0 {
-			closeFD(fd)
+			fs.closeWritten(fd)
 		}
 	}
-	closeFD(e.fd)
+	if w == e.fd {
+		fs.closeWritten(w)
+	} else {
+		closeFD(e.fd)
+	}
 	fs.tab.open.Add(int64(-n))
+}
+
+// closeWritten closes a descriptor that may have been written to. FUSE and file
+// systems of other machines write back then, and report what became of it once.
+func (fs *FS) closeWritten(fd int) {
+	if fs.close(fd) != 0 { // it is closed all the same
+		fs.lost()
+	}
 }
 
 // lost changes the write verifier: data that was acknowledged as unstable may be
@@ -221,6 +239,40 @@ func (fs *FS) room(n int) {
 			fs.reap(true)
 		}
 	}
+}
+
+// shed closes a quarter of the descriptors that are kept for objects, though they are
+// not too many by their own bound: the process, or the machine, has none left. It may
+// block like room, and reports whether there are fewer now.
+func (fs *FS) shed() bool {
+	before := fs.tab.open.Load()
+	fs.tab.evict(fs.tab.fdMax-int(before)+max(shedLeast, int(before)/4), fs.published)
+	if fs.reap(false); fs.tab.open.Load() >= before {
+		fs.reap(true)
+	}
+	return fs.tab.open.Load() < before
+}
+
+// Shed closes a quarter of what is kept open for objects that nobody uses now. It may
+// be called from any goroutine until Close, and may block on the file system.
+func (fs *FS) Shed() { fs.shed() }
+
+const (
+	// shedLeast is how many descriptors shed closes at least, if there are as many.
+	shedLeast = 16
+	// shedTimes is how often an operation that finds none has some closed.
+	shedTimes = 4
+)
+
+// plenty opens by open, which has no lock of the table. When descriptors have run out,
+// some that are only kept are closed and it is tried again: a cache keeps nobody from
+// working. Workers only.
+func (fs *FS) plenty(open func() (int, unix.Errno)) (fd int, errno unix.Errno) {
+	fd, errno = open()
+	for try := 0; lowOnFDs(errno) && try < shedTimes && fs.shed(); try++ {
+		fd, errno = open()
+	}
+	return fd, errno
 }
 
 // retire drops an entry, for instance because its object is gone, and closes it

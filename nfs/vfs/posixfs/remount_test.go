@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/disktest"
 )
 
 // The private mount is a copy of the exported one, flags included, as it was at the
@@ -19,7 +20,7 @@ func TestFlagsOfTheMountAreThoseOfTheStart(t *testing.T) {
 	dir := filepath.Join(base, "mnt")
 	require.NoError(t, os.Mkdir(dir, 0o755))
 	require.NoError(t, unix.Mount(dir, dir, "", unix.MS_BIND, ""))
-	t.Cleanup(func() { require.NoError(t, unix.Unmount(dir, 0)) })
+	disktest.UnmountAtEnd(t, dir)
 	readOnly := func(flag uintptr) {
 		t.Helper()
 		require.NoError(t, unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_BIND|flag, ""))

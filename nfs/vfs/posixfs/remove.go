@@ -29,7 +29,7 @@ func (v *View) unlink(c *vfs.Cred, dir vfs.Handle, name []byte, flags uintptr, w
 		if errno != 0 {
 			v.use[useChild].Store(nil)
 		}
-		return status(errno)
+		return v.named(errno)
 	})
 	v.release()
 	return s
@@ -60,14 +60,15 @@ func (v *View) Rename(c *vfs.Cred, from vfs.Handle, fromName []byte, to vfs.Hand
 		}
 		return s
 	}
+	markFrom, markTo := v.fs.mark(fe, fd), v.fs.mark(te, td)
 	if s = v.rename(c, fe, te, wf, wt); s != vfs.OK {
 		return s
 	}
 	v.release()
 	// The new name first: a crash in between leaves the object with two names
 	// rather than with none.
-	if s = v.syncDir(td); s == vfs.OK && fe != te {
-		s = v.syncDir(fd)
+	if s = v.fs.settle(te, td, markTo); s == vfs.OK && fe != te {
+		s = v.fs.settle(fe, fd, markFrom)
 	}
 	if s == vfs.OK {
 		v.renamed(te)
@@ -96,12 +97,15 @@ func (v *View) rename(c *vfs.Cred, fe, te *entry, wf, wt *vfs.WCC) vfs.Status {
 	if !v.as(c) {
 		return vfs.ServerFault
 	}
+	if v.fs.fixedAt(fe.fd, &v.name[0]) {
+		return vfs.Access
+	}
 	v.existed(te, &v.name2[0])
 	_, errno := call(unix.SYS_RENAMEAT2, uintptr(fe.fd), uintptr(unsafe.Pointer(&v.name[0])), uintptr(te.fd), uintptr(unsafe.Pointer(&v.name2[0])), 0, 0)
 	if errno != 0 {
 		v.use[useChild].Store(nil)
 	}
-	return status(errno)
+	return v.named(errno)
 }
 
 // renamed remembers the new place of what was renamed, where places are needed.
@@ -110,7 +114,7 @@ func (v *View) renamed(te *entry) {
 		return
 	}
 	v.how = unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: v.fs.noXDev}
-	fd, errno := openat2(te.fd, &v.name2[0], &v.how)
+	fd, errno := v.fs.plenty(func() (int, unix.Errno) { return v.fs.openName(te.fd, &v.name2[0], &v.how) })
 	if errno != 0 {
 		return
 	}
@@ -142,12 +146,12 @@ func (v *View) Link(c *vfs.Cred, h vfs.Handle, dir vfs.Handle, name []byte, a *v
 		}
 		cstring(v.path(), []byte(procPath(e.fd)))
 		_, errno := call(unix.SYS_LINKAT, 0, uintptr(unsafe.Pointer(&v.target[0])), uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), unix.AT_SYMLINK_FOLLOW, 0)
-		return status(errno)
+		return v.named(errno)
 	})
 	if s == vfs.OK && v.fs.selfSync && e.kind == unix.S_IFREG {
 		s = v.flushEntry(e)
 	}
-	if e != nil && statxRaw(e.fd, &v.st) == 0 && v.st.Nlink != 0 {
+	if e != nil && statxWait(e.fd, &v.st) == 0 && !v.fs.gone(&v.st) {
 		v.fs.fill(a, &v.st)
 	}
 	return s

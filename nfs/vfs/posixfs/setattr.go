@@ -23,27 +23,32 @@ func (v *View) SetAttr(c *vfs.Cred, h vfs.Handle, s *vfs.SetAttr, guard *vfs.Tim
 	defer v.done()
 	e.locking.Add(1)
 	defer e.locking.Add(-1)
-	fd := -1
+	var fd int
+	v.moved = moved{}
+	if s.HasSize && guard != nil && e.kind == unix.S_IFREG && v.fs.lends() {
+		// What opening it does to the ctime is no news to the client.
+		if st = v.stat(e, &v.st2); st != vfs.OK {
+			return st
+		}
+		if !v.guarded(guard, &v.st2) {
+			setBefore(w, &v.st2)
+			v.after(e, w)
+			return vfs.NotSync
+		}
+	}
 	if s.HasSize && e.kind == unix.S_IFREG {
 		if fd, st = v.writerFor(c, e); st != vfs.OK {
 			v.after(e, w)
 			return st
 		}
-	} else if e.kind == unix.S_IFREG || e.kind == unix.S_IFDIR {
-		fd, st = v.flusher(e)
-		switch st {
-		case vfs.OK:
-		case vfs.Access, vfs.Perm, vfs.ROFS: // not root: the file system is flushed instead
-			fd = -1
-		default:
-			v.after(e, w)
-			return st
-		}
+	} else if fd, st = v.settler(e); st != vfs.OK {
+		v.after(e, w)
+		return st
 	}
-	mark := e.flushes.failures()
+	mark := v.fs.mark(e, fd)
 	changed, st := v.setAttr(c, e, fd, s, guard, w)
 	if changed {
-		if t := v.settle(e, fd, mark); st == vfs.OK {
+		if t := v.fs.settle(e, fd, mark); st == vfs.OK {
 			st = t
 		}
 	}
@@ -61,7 +66,7 @@ func (v *View) setAttr(c *vfs.Cred, e *entry, fd int, s *vfs.SetAttr, guard *vfs
 	}
 	setBefore(w, &v.st2)
 	defer v.after(e, w)
-	if guard != nil && *guard != w.Before.Ctime {
+	if guard != nil && !v.guarded(guard, &v.st2) {
 		return false, vfs.NotSync
 	}
 	if s.HasSize {
@@ -73,12 +78,24 @@ func (v *View) setAttr(c *vfs.Cred, e *entry, fd int, s *vfs.SetAttr, guard *vfs
 	if !v.as(c) {
 		return changed, vfs.ServerFault
 	}
+	if s.HasMode && v.fs.lends() {
+		l := v.fs.lent.of(e)
+		l.Lock()
+		defer l.Unlock()
+	}
 	more, st := v.apply(e.fd, e.kind, s)
 	if st == vfs.Perm && onlyTouches(s) {
 		st = v.touch(c, e)
 		more = st == vfs.OK
 	}
 	return changed || more, st
+}
+
+// guarded reports whether a file with the attributes st is as it was when its ctime was
+// guard, apart from what this call has done to open it.
+func (v *View) guarded(guard *vfs.Time, st *unix.Statx_t) bool {
+	is := func(t unix.StatxTimestamp) bool { return *guard == vfs.Time{Sec: t.Sec, Nsec: t.Nsec} }
+	return is(st.Ctime) || st.Ctime == v.moved.to && is(v.moved.from)
 }
 
 // onlyTouches reports whether s, apart from the size, sets one time stamp to the
@@ -100,8 +117,27 @@ func (v *View) touch(c *vfs.Cred, e *entry) vfs.Status {
 	if !v.as(nil) {
 		return vfs.ServerFault
 	}
-	_, errno := call(unix.SYS_UTIMENSAT, uintptr(e.fd), uintptr(unsafe.Pointer(&emptyPath[0])), uintptr(unsafe.Pointer(&v.times[0])), unix.AT_EMPTY_PATH, 0, 0)
-	return status(errno)
+	set := func() unix.Errno {
+		_, errno := call(
+			unix.SYS_UTIMENSAT,
+			uintptr(e.fd),
+			uintptr(unsafe.Pointer(&emptyPath[0])),
+			uintptr(unsafe.Pointer(&v.times[0])),
+			unix.AT_EMPTY_PATH,
+			0,
+			0,
+		)
+		return errno
+	}
+	errno := set()
+	if errno == unix.EPERM { // no CAP_FOWNER over the owner: then both, which the caller may
+		if !v.as(c) {
+			return vfs.ServerFault
+		}
+		v.times = [2]unix.Timespec{{Nsec: unix.UTIME_NOW}, {Nsec: unix.UTIME_NOW}}
+		errno = set()
+	}
+	return v.fs.status(errno)
 }
 
 // resize truncates or extends e. It needs the right to write, which the owner has.
@@ -119,15 +155,15 @@ func (v *View) resize(c *vfs.Cred, e *entry, fd int, size uint64) vfs.Status {
 	if !v.as(c) {
 		return vfs.ServerFault
 	}
-	return truncate(fd, size)
+	return v.fs.truncate(fd, size)
 }
 
-func truncate(fd int, size uint64) vfs.Status {
+func (fs *FS) truncate(fd int, size uint64) vfs.Status {
 	if size > math.MaxInt64 {
 		return vfs.FBig
 	}
 	_, errno := call(unix.SYS_FTRUNCATE, uintptr(fd), uintptr(size), 0, 0, 0, 0)
-	return status(errno)
+	return fs.status(errno)
 }
 
 // apply sets owner, mode and times, in this order because a change of owner takes
@@ -146,13 +182,13 @@ func (v *View) apply(fd int, kind uint16, s *vfs.SetAttr) (changed bool, st vfs.
 			return changed, vfs.Inval // to the kernel it means no change
 		}
 		if _, errno := call(unix.SYS_FCHOWNAT, uintptr(fd), empty, uid, gid, unix.AT_EMPTY_PATH, 0); errno != 0 {
-			return changed, status(errno)
+			return changed, v.fs.status(errno)
 		}
 		changed = true
 	}
 	if s.HasMode && kind != unix.S_IFLNK { // links have no mode; saying no would fail cp -a
 		if errno := v.chmod(fd, s.Mode&07777); errno != 0 {
-			return changed, status(errno)
+			return changed, v.fs.status(errno)
 		}
 		changed = true
 	}
@@ -163,7 +199,7 @@ func (v *View) apply(fd int, kind uint16, s *vfs.SetAttr) (changed bool, st vfs.
 		return changed, vfs.Inval
 	}
 	if _, errno := call(unix.SYS_UTIMENSAT, uintptr(fd), empty, uintptr(unsafe.Pointer(&v.times[0])), unix.AT_EMPTY_PATH, 0, 0); errno != 0 {
-		return changed, status(errno)
+		return changed, v.fs.status(errno)
 	}
 	return true, vfs.OK
 }
@@ -204,27 +240,4 @@ func errnoOf(err error) unix.Errno {
 		return errnoOf(e.Err)
 	}
 	return unix.EIO
-}
-
-// settle puts a change of e's attributes on stable storage. fd is -1 for objects
-// that cannot be opened (links, devices, sockets): only flushing the file system
-// reaches those.
-// mark is e.flushes.failures from before the change.
-func (v *View) settle(e *entry, fd int, mark uint64) vfs.Status {
-	if v.fs.memory {
-		return vfs.OK
-	}
-	if fd < 0 {
-		return v.fs.flushAll()
-	}
-	return v.fs.flushSince(e, fd, mark)
-}
-
-// flushAll puts everything on the file system on stable storage.
-func (fs *FS) flushAll() vfs.Status {
-	if _, errno := call(unix.SYS_SYNCFS, uintptr(fs.root), 0, 0, 0, 0, 0); errno != 0 {
-		fs.lost()
-		return status(errno)
-	}
-	return vfs.OK
 }

@@ -61,16 +61,17 @@ func (v *View) Splice(c *vfs.Cred, h vfs.Handle, off uint64, n int, p *vfs.Pipe,
 			return 0, false, s
 		}
 	}
+	tries := patience{}
 	for moved < n {
 		m, errno := v.spliceOnce(fd, off+uint64(moved), p.WriteFD, n-moved)
 		switch {
-		case errno == unix.EINTR:
+		case tries.atOnceAgain(errno):
 			continue
 		case errno != 0 && moved == 0:
-			if errno == unix.EINVAL {
-				return 0, false, vfs.NotSupp // this file system cannot
+			if errno == unix.EINVAL || mayPass(errno) {
+				return 0, false, vfs.NotSupp // this file system cannot; or let a read try
 			}
-			return 0, false, v.failed(e, a, status(errno))
+			return 0, false, v.failed(e, a, v.fs.status(errno))
 		}
 		if errno != 0 || m == 0 {
 			// Truncated meanwhile, the pipe is full, or an error that the next READ
@@ -86,9 +87,9 @@ func (v *View) Splice(c *vfs.Cred, h vfs.Handle, off uint64, n int, p *vfs.Pipe,
 
 // spliceEnd says whether fewer bytes than the file seemed to have are all of them.
 func (v *View) spliceEnd(e *entry, off uint64, moved int, a *vfs.Attr) (int, bool, vfs.Status) {
-	if errno := statxRaw(e.fd, &v.st); errno != 0 && moved == 0 {
+	if errno := v.statx(e.fd, &v.st); errno != 0 && moved == 0 {
 		a.Type = 0
-		return 0, false, status(errno)
+		return 0, false, v.status(errno)
 	}
 	eof := off+uint64(moved) >= v.st.Size
 	if moved == 0 && !eof {

@@ -228,7 +228,7 @@ func TestSpliceOfARangeThatIsBeingReadIsNotForALane(t *testing.T) {
 		t.Skipf("needs a disc that is slower: all of %d bytes were there", there)
 	}
 	require.Equal(t, vfs.Again, lane(int(there)))
-	require.Eventually(t, func() bool { return lane(int(there)) == vfs.OK }, 30*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return lane(int(there)) == vfs.OK }, 2*time.Minute, 10*time.Millisecond)
 }
 
 // Whoever reads a file from its beginning finds what comes next read already, by
@@ -290,7 +290,7 @@ func slowly(t *testing.T, dir string, rate int, f func() error) {
 		t.Skipf("needs the blkio controller of version 1 control groups: %v", err)
 	}
 	t.Cleanup(func() {
-		require.Eventually(t, func() bool { return unix.Rmdir(group) == nil }, 10*time.Second, 10*time.Millisecond)
+		require.Eventually(t, func() bool { return unix.Rmdir(group) == nil }, 2*time.Minute, 10*time.Millisecond)
 	})
 	var st unix.Stat_t
 	require.NoError(t, unix.Stat(dir, &st))

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/disktest"
 )
 
 // The kernel tells each descriptor of a failure once. An fsync that began before a
@@ -51,21 +52,10 @@ func TestAnFsyncThatFailsDuringAStableWriteIsItsFailure(t *testing.T) {
 			}
 			running := <-fsyncs
 			r.jobs <- func() { second <- f(r) }
-			require.Eventually(t, func() bool { // it has changed the file
+			bothFail(t, fsyncs, running, first, second, func() bool {
 				st, err := os.Stat(filepath.Join(s.dir, "f"))
 				return err == nil && st.Size() == 2
-			}, time.Minute, time.Millisecond)
-			running <- unix.EIO
-			require.Equal(t, vfs.IO, <-first)
-			for done := false; !done; {
-				select {
-				case c := <-fsyncs:
-					c <- 0
-				case st := <-second:
-					require.Equal(t, vfs.IO, st, "the failure may be that of its data")
-					done = true
-				}
-			}
+			})
 			for len(fsyncs) > 0 {
 				c := <-fsyncs
 				c <- 0
@@ -94,7 +84,7 @@ func TestAnFsyncDuringAWriteDoesNotMakeTheFileClean(t *testing.T) {
 	})
 	r := newRunner(t, s.fs, true)
 	defer r.close()
-	thaw := freeze(t, mnt)
+	thaw := disktest.Freeze(t, mnt)
 	defer thaw()
 	written := make(chan vfs.Status, 1)
 	s.w.jobs <- func() {
@@ -114,4 +104,23 @@ func TestAnFsyncDuringAWriteDoesNotMakeTheFileClean(t *testing.T) {
 	thaw()
 	require.Equal(t, vfs.OK, <-written)
 	require.NotZero(t, e.dirty.Load(), "closed like this, a failure to write it back would be lost")
+}
+
+// bothFail has the flush that is running fail once the second change has been made. The
+// failure may be that of its data as well, so both calls have to fail, though every later
+// flush goes well.
+func bothFail(t *testing.T, fsyncs chan chan unix.Errno, running chan unix.Errno, first, second chan vfs.Status, changed func() bool) {
+	t.Helper()
+	require.Eventually(t, changed, time.Minute, time.Millisecond)
+	running <- unix.EIO
+	require.Equal(t, vfs.IO, <-first)
+	for {
+		select {
+		case c := <-fsyncs:
+			c <- 0
+		case st := <-second:
+			require.Equal(t, vfs.IO, st, "the failure may be that of its data")
+			return
+		}
+	}
 }

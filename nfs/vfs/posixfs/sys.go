@@ -37,41 +37,93 @@ const statxSubvol = 0x8000 // STATX_SUBVOL, Linux 6.10; older kernels ignore it
 // waiting, else EAGAIN.
 const resolveCached = 0x20
 
-func statxRaw(fd int, st *unix.Statx_t) unix.Errno {
-	_, _, e := unix.RawSyscall6(unix.SYS_STATX, uintptr(fd), uintptr(unsafe.Pointer(noPath)),
-		unix.AT_EMPTY_PATH, statxMask, uintptr(unsafe.Pointer(st)), 0)
+func statxRaw(fd int, st *unix.Statx_t) (e unix.Errno) {
+	for range 1 + atOnceMax {
+		_, _, e = unix.RawSyscall6(unix.SYS_STATX, uintptr(fd), uintptr(unsafe.Pointer(noPath)),
+			unix.AT_EMPTY_PATH, statxMask, uintptr(unsafe.Pointer(st)), 0)
+		if e != unix.EINTR {
+			break
+		}
+	}
 	return e
+}
+
+// statxWait is statxRaw where waiting is allowed: a file system that another process
+// serves may not answer, and the collector waits for whoever is in a raw call.
+func statxWait(fd int, st *unix.Statx_t) unix.Errno {
+	for p := (patience{}); ; {
+		_, _, e := unix.Syscall6(unix.SYS_STATX, uintptr(fd), uintptr(unsafe.Pointer(noPath)),
+			unix.AT_EMPTY_PATH, statxMask, uintptr(unsafe.Pointer(st)), 0)
+		if e == 0 || !p.again(e) {
+			return e
+		}
+	}
+}
+
+// statx is the one of the two that the View's thread may make.
+func (v *View) statx(fd int, st *unix.Statx_t) unix.Errno {
+	if v.lane {
+		return statxRaw(fd, st)
+	}
+	return statxWait(fd, st)
+}
+
+// statxAt asks as statx does, for an entry by name.
+func (v *View) statxAt(fd int, name *byte, st *unix.Statx_t) unix.Errno {
+	if v.lane {
+		return statxAtRaw(fd, name, st)
+	}
+	return statxAt(fd, name, st)
 }
 
 // statxAt asks for an entry by name; name ends in NUL.
 func statxAt(fd int, name *byte, st *unix.Statx_t) unix.Errno {
-	_, _, e := unix.Syscall6(unix.SYS_STATX, uintptr(fd), uintptr(unsafe.Pointer(name)),
-		unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, statxMask, uintptr(unsafe.Pointer(st)), 0)
-	return e
+	for p := (patience{}); ; {
+		_, _, e := unix.Syscall6(unix.SYS_STATX, uintptr(fd), uintptr(unsafe.Pointer(name)),
+			unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, statxMask, uintptr(unsafe.Pointer(st)), 0)
+		if e == 0 || !p.again(e) {
+			return e
+		}
+	}
 }
 
-func statxAtRaw(fd int, name *byte, st *unix.Statx_t) unix.Errno {
-	_, _, e := unix.RawSyscall6(unix.SYS_STATX, uintptr(fd), uintptr(unsafe.Pointer(name)),
-		unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, statxMask, uintptr(unsafe.Pointer(st)), 0)
+func statxAtRaw(fd int, name *byte, st *unix.Statx_t) (e unix.Errno) {
+	for range 1 + atOnceMax {
+		_, _, e = unix.RawSyscall6(unix.SYS_STATX, uintptr(fd), uintptr(unsafe.Pointer(name)),
+			unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, statxMask, uintptr(unsafe.Pointer(st)), 0)
+		if e != unix.EINTR {
+			break
+		}
+	}
 	return e
 }
 
 func openat2(fd int, name *byte, how *unix.OpenHow) (int, unix.Errno) {
-	r, _, e := unix.Syscall6(unix.SYS_OPENAT2, uintptr(fd), uintptr(unsafe.Pointer(name)),
-		uintptr(unsafe.Pointer(how)), unsafe.Sizeof(*how), 0, 0)
-	return int(r), e
+	for p := (patience{}); ; {
+		r, _, e := unix.Syscall6(unix.SYS_OPENAT2, uintptr(fd), uintptr(unsafe.Pointer(name)),
+			uintptr(unsafe.Pointer(how)), unsafe.Sizeof(*how), 0, 0)
+		if e == 0 || !p.again(e) {
+			return int(r), e
+		}
+	}
 }
 
-func openat2Raw(fd int, name *byte, how *unix.OpenHow) (int, unix.Errno) {
-	r, _, e := unix.RawSyscall6(unix.SYS_OPENAT2, uintptr(fd), uintptr(unsafe.Pointer(name)),
-		uintptr(unsafe.Pointer(how)), unsafe.Sizeof(*how), 0, 0)
-	return int(r), e
+func openat2Raw(fd int, name *byte, how *unix.OpenHow) (r int, e unix.Errno) {
+	for range 1 + atOnceMax {
+		var got uintptr
+		got, _, e = unix.RawSyscall6(unix.SYS_OPENAT2, uintptr(fd), uintptr(unsafe.Pointer(name)),
+			uintptr(unsafe.Pointer(how)), unsafe.Sizeof(*how), 0, 0)
+		if r = int(got); e != unix.EINTR {
+			break
+		}
+	}
+	return r, e
 }
 
 func openat(fd int, name *byte, flags int, mode uint32) (int, unix.Errno) {
-	for {
+	for p := (patience{}); ; {
 		r, _, e := unix.Syscall6(unix.SYS_OPENAT, uintptr(fd), uintptr(unsafe.Pointer(name)), uintptr(flags), uintptr(mode), 0, 0)
-		if e != unix.EINTR {
+		if e == 0 || !p.again(e) {
 			return int(r), e
 		}
 	}
@@ -81,13 +133,36 @@ func closeRaw(fd int) { _, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0
 
 func closeFD(fd int) { _, _, _ = unix.Syscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
 
-func faccess(fd int, mode uint32) unix.Errno {
-	_, _, e := unix.Syscall6(unix.SYS_FACCESSAT2, uintptr(fd), uintptr(unsafe.Pointer(&emptyPath[0])), uintptr(mode), unix.AT_EMPTY_PATH|unix.AT_EACCESS, 0, 0)
+// closeWritten is closeFD for who wants to know how it went.
+func closeWritten(fd int) unix.Errno {
+	_, _, e := unix.Syscall(unix.SYS_CLOSE, uintptr(fd), 0, 0)
 	return e
 }
 
-func faccessRaw(fd int, mode uint32) unix.Errno {
-	_, _, e := unix.RawSyscall6(unix.SYS_FACCESSAT2, uintptr(fd), uintptr(unsafe.Pointer(&emptyPath[0])), uintptr(mode), unix.AT_EMPTY_PATH|unix.AT_EACCESS, 0, 0)
+func faccess(fd int, mode uint32) unix.Errno {
+	for p := (patience{}); ; {
+		_, _, e := unix.Syscall6(unix.SYS_FACCESSAT2, uintptr(fd), uintptr(unsafe.Pointer(&emptyPath[0])), uintptr(mode), unix.AT_EMPTY_PATH|unix.AT_EACCESS, 0, 0)
+		if e == 0 || !p.again(e) {
+			return e
+		}
+	}
+}
+
+func faccessRaw(fd int, mode uint32) (e unix.Errno) {
+	for range 1 + atOnceMax {
+		_, _, e = unix.RawSyscall6(
+			unix.SYS_FACCESSAT2,
+			uintptr(fd),
+			uintptr(unsafe.Pointer(&emptyPath[0])),
+			uintptr(mode),
+			unix.AT_EMPTY_PATH|unix.AT_EACCESS,
+			0,
+			0,
+		)
+		if e != unix.EINTR {
+			break
+		}
+	}
 	return e
 }
 
@@ -115,29 +190,42 @@ func nameToHandleAt(fd int, name *byte, k *kernelHandle, mount *int32) unix.Errn
 	return e
 }
 
+// openByHandle opens by handle. With O_NONBLOCK EAGAIN says that somebody holds a lease
+// on the file, and ENOMEM is left to who calls.
 func openByHandle(mount int, k *kernelHandle, flags int) (int, unix.Errno) {
-	for {
+	for p := (patience{}); ; {
 		r, _, e := unix.Syscall(unix.SYS_OPEN_BY_HANDLE_AT, uintptr(mount), uintptr(unsafe.Pointer(k)), uintptr(flags))
-		if e != unix.EINTR {
+		if e == 0 || e == unix.ENOMEM || e == unix.EAGAIN && flags&unix.O_NONBLOCK != 0 || !p.again(e) {
 			return int(r), e
 		}
 	}
 }
 
+// fsync is made once: whatever it returns may be a failure of write-back, which it will
+// not tell again.
 func fsync(fd int) unix.Errno {
-	for {
-		_, _, e := unix.Syscall(unix.SYS_FSYNC, uintptr(fd), 0, 0)
-		if e != unix.EINTR {
-			return e
-		}
-	}
+	_, _, e := unix.Syscall(unix.SYS_FSYNC, uintptr(fd), 0, 0)
+	return e
 }
 
-// call makes a system call that may sleep, again when a signal interrupts it.
+// syncfs is made once, as fsync is.
+func syncfs(fd int) unix.Errno {
+	_, _, e := unix.Syscall(unix.SYS_SYNCFS, uintptr(fd), 0, 0)
+	return e
+}
+
+// waitRange waits for the write-back of n bytes at off that is under way. A failure
+// that fd has not been told of is told, and used up.
+func waitRange(fd int, off, n uint64) unix.Errno {
+	_, _, e := unix.Syscall6(unix.SYS_SYNC_FILE_RANGE, uintptr(fd), uintptr(off), uintptr(n), unix.SYNC_FILE_RANGE_WAIT_BEFORE, 0, 0)
+	return e
+}
+
+// call makes a system call that may sleep, again as long as patience has it.
 func call(nr, a, b, c, d, e, f uintptr) (uintptr, unix.Errno) {
-	for {
+	for p := (patience{}); ; {
 		r, _, errno := unix.Syscall6(nr, a, b, c, d, e, f)
-		if errno != unix.EINTR {
+		if errno == 0 || !p.again(errno) {
 			return r, errno
 		}
 	}

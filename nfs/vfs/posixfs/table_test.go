@@ -1,16 +1,21 @@
 package posixfs
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/disktest"
 )
 
 func TestDescriptorsStayWithinTheirBoundAndNoneLeaks(t *testing.T) {
@@ -91,7 +96,7 @@ func TestRemovedFilesGiveTheirSpaceBackAtOnce(t *testing.T) {
 	dir = filepath.Join(dir, "m")
 	needRoot(t)
 	require.NoError(t, unix.Mount("none", dir, "tmpfs", 0, "size=8m"))
-	t.Cleanup(func() { require.NoError(t, unix.Unmount(dir, 0)) })
+	disktest.UnmountAtEnd(t, dir)
 	s := serve(t, dir, Config{}, options{period: time.Hour})
 	t.Cleanup(s.close) // before the unmount
 	for _, how := range []string{"remove", "rename over"} {
@@ -160,6 +165,7 @@ func TestThreadsOpenCloseAndUseTheSameFilesAtOnce(t *testing.T) {
 }
 
 func TestEveryErrnoOfAFileSystemHasAStatus(t *testing.T) {
+	fs := FS{log: slog.New(slog.DiscardHandler)}
 	for e := unix.Errno(0); e < errnoMax; e++ {
 		if s := statuses[e]; s != unknown {
 			require.Less(t, s, vfs.NumStatus)
@@ -172,9 +178,27 @@ func TestEveryErrnoOfAFileSystemHasAStatus(t *testing.T) {
 		unix.EXDEV: vfs.XDev, unix.ENODEV: vfs.NXIO, unix.ENOTDIR: vfs.NotDir, unix.EISDIR: vfs.IsDir, unix.EINVAL: vfs.Inval, unix.EFBIG: vfs.FBig,
 		unix.ENOSPC: vfs.NoSpc, unix.EROFS: vfs.ROFS, unix.EMLINK: vfs.MLink, unix.ENAMETOOLONG: vfs.NameTooLong, unix.ENOTEMPTY: vfs.NotEmpty,
 		unix.EDQUOT: vfs.DQuot, unix.ESTALE: vfs.Stale, unix.EOPNOTSUPP: vfs.NotSupp, unix.ENOSYS: vfs.NotSupp, unix.ELOOP: vfs.Loop,
-		unix.EUCLEAN: vfs.IO, unix.ENOMEM: vfs.Delay, unix.EMFILE: vfs.Delay, unix.ENFILE: vfs.Delay,
-		unix.EBADF: vfs.ServerFault, unix.EFAULT: vfs.ServerFault, unix.Errno(4000): vfs.ServerFault,
+		unix.EUCLEAN: vfs.IO, unix.ENOMEM: vfs.IO, unix.EMFILE: vfs.Delay, unix.ENFILE: vfs.Delay,
+		unix.EINTR: vfs.IO, unix.EAGAIN: vfs.IO, unix.ETIMEDOUT: vfs.IO, unix.ENOLCK: vfs.IO, unix.EDEADLK: vfs.IO, unix.ENOBUFS: vfs.IO,
+		unix.ENOTCONN: vfs.IO, unix.ECONNABORTED: vfs.IO, unix.EHOSTDOWN: vfs.IO, unix.EILSEQ: vfs.IO,
+		unix.EBADF: vfs.IO, unix.EFAULT: vfs.IO, unix.Errno(4000): vfs.IO,
 	} {
-		require.Equal(t, want, status(e), e.Error())
+		require.Equal(t, want, fs.status(e), e.Error())
 	}
+}
+
+func TestAnErrnoThatNoFileSystemShouldReturnIsToldOnceInItsLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var lines bytes.Buffer
+		fs := FS{dir: "/srv/odd", log: slog.New(slog.NewTextHandler(&lines, nil))}
+		for _, e := range []unix.Errno{unix.EBADF, unix.EIO, unix.EBADF, unix.Errno(4000)} {
+			require.Equal(t, vfs.IO, fs.status(e))
+		}
+		synctest.Wait()
+		told := lines.String()
+		require.Equal(t, 2, strings.Count(told, "\n"), "each once")
+		require.Contains(t, told, "errno=9 ")
+		require.Contains(t, told, "errno=4000 ")
+		require.Contains(t, told, "dir=/srv/odd")
+	})
 }

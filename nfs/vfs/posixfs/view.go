@@ -58,10 +58,12 @@ type View struct {
 	askedAt uint64
 	asked   bool
 
-	fs   *FS
-	th   *vfs.Thread
-	lane bool
-	away bool // a lane's, which must not touch this file system at all
+	fs     *FS
+	th     *vfs.Thread
+	rights *rights
+	able   vfs.Abilities
+	lane   bool
+	off    atomic.Uint32 // not 0 while the View answers nothing by itself; see mountpoint.go
 
 	// The thread's own way to entries, without a lock: sets of ways entries.
 	byHandle []*entry
@@ -87,7 +89,9 @@ type View struct {
 	target       []byte   // a path with its NUL, once one was needed
 	dents        []byte   // entries of a directory, once one was read
 	dent         vfs.DirEntry
+	moved        moved
 	last         bool      // see existed
+	mark         uint64    // FS.whole's failures before the present change of a directory
 	page         page      // a page that is not kept
 	listing      listing   // the listing that is on its way
 	knows        knowledge // of a listing with handles
@@ -106,27 +110,36 @@ var _ vfs.FS = (*FS)(nil)
 // which is changed for good (own umask, fewer capabilities) and must not be used
 // for anything else later.
 func (fs *FS) View(t *vfs.Thread) (vfs.View, error) {
-	if err := fs.prepare(t); err != nil {
+	r := rightsOf(t)
+	if err := fs.prepare(r); err != nil {
 		return nil, err
 	}
-	if t.Current == unsettled {
+	if r.cred == unsettled {
 		return nil, errors.New("posixfs: the thread's credential is not known")
 	}
 	n := fs.sizes(!t.MayWait)
 	v := &View{
-		fs: fs, th: t, lane: !t.MayWait, away: !t.MayWait && fs.foreign,
+		fs: fs, th: t, rights: r, lane: !t.MayWait,
 		byHandle: make([]*entry, n.sets*ways), byObject: make([]*entry, n.sets*ways),
 		verdicts: make([]verdict, n.verdicts), hints: make([]hint, n.hints),
+	}
+	v.able.Splice = v
+	if keepsACLs() {
+		v.able.ACLs = v
 	}
 	if v.lane {
 		v.samples = make([]sample, samplesMax)
 	}
 	fs.viewsMu.Lock()
 	defer fs.viewsMu.Unlock()
+	v.turnOff()
 	list := append(slices.Clone(*fs.views.Load()), v)
 	fs.views.Store(&list)
 	return v, nil
 }
+
+// Abilities implements vfs.View.
+func (v *View) Abilities() *vfs.Abilities { return &v.able }
 
 // Close implements vfs.View.
 func (v *View) Close() {
@@ -177,11 +190,11 @@ func (v *View) hold(e *entry, use int) bool {
 	return true
 }
 
-// acquire finds or opens the object of h and publishes its entry until done. A
-// lane gets Again for what is not open.
-func (v *View) acquire(h *vfs.Handle, use int) (*entry, vfs.Status) {
-	if v.away {
-		return nil, vfs.Again
+// reach finds or opens the object of h and publishes its entry until done. A
+// lane gets Again for what is not open. What clients may not use is reached too.
+func (v *View) reach(h *vfs.Handle, use int) (*entry, vfs.Status) {
+	if off := v.off.Load(); off != 0 {
+		return nil, refusal(off)
 	}
 	hash := hashHandle(h)
 	s := set(v.byHandle, hash)
@@ -238,26 +251,38 @@ func (v *View) open(h *vfs.Handle, use int) (*entry, vfs.Status) {
 		return nil, vfs.ServerFault
 	}
 	v.fs.room(1)
-	fd, errno := v.openHandle(h)
-	if lowOnFDs(errno) {
-		v.fs.room(v.fs.tab.fdMax / 4)
-		fd, errno = v.openHandle(h)
-	}
-	if errno != 0 {
-		if errno == unix.EINVAL || errno == unix.ENOENT {
-			return nil, vfs.Stale
+	if stubNumber(h) != 0 {
+		fd, s := v.openStub(h)
+		if s != vfs.OK {
+			return nil, s
 		}
-		return nil, status(errno)
+		return v.adopt(*h, &v.st, fd, use, unnamed), vfs.OK
+	}
+	fd, errno := v.fs.plenty(func() (int, unix.Errno) { return v.openHandle(h) })
+	if errno != 0 {
+		v.fs.stale(errno)
+	}
+	switch {
+	case errno == 0:
+	case errno == unix.EINVAL, errno == unix.ENOENT:
+		return nil, vfs.Stale
+	case errno == unix.EAGAIN && !v.fs.handles: // the tree is being walked for others
+		return nil, vfs.Delay
+	default:
+		return nil, v.fs.status(errno)
 	}
 	// The kernel overlooks what some handles have in excess. Only the form that
 	// it gives out itself is one.
 	got, errno := handle(fd, &v.kh, &v.mount)
 	if errno == 0 {
-		errno = statxRaw(fd, &v.st)
+		errno = statxWait(fd, &v.st)
 	}
-	if errno != 0 || got != *h || v.st.Nlink == 0 {
+	if errno == unix.ENOENT { // as in stat
+		errno = unix.ESTALE
+	}
+	if errno != 0 || got != *h || v.fs.gone(&v.st) {
 		closeFD(fd)
-		return nil, cmp.Or(status(errno), vfs.Stale)
+		return nil, cmp.Or(v.fs.status(errno), vfs.Stale)
 	}
 	return v.adopt(*h, &v.st, fd, use, 0), vfs.OK
 }
@@ -266,9 +291,16 @@ func (v *View) openHandle(h *vfs.Handle) (int, unix.Errno) {
 	if !v.fs.handles {
 		return v.fs.find(h)
 	}
+	p := patience{}
 	for tries := 0; ; tries++ {
 		fd, errno := openByHandle(v.fs.root, &v.kh, unix.O_PATH|unix.O_CLOEXEC)
-		if errno != unix.ENOMEM || tries == creatingTries {
+		if errno != unix.ENOMEM {
+			return fd, errno
+		}
+		if tries >= creatingTries {
+			if p.again(errno) {
+				continue
+			}
 			return fd, errno
 		}
 		// The handle's inode number is just being given to a new file: that is
@@ -289,6 +321,10 @@ var creatingWait = unix.Timespec{Nsec: 100_000}
 func (v *View) adopt(h vfs.Handle, st *unix.Statx_t, fd, use int, name uint64) *entry {
 	n := newEntry(h, st, fd)
 	n.name = name
+	n.shut = v.fs.shut.closed[n.key]
+	if n.stub == 0 {
+		v.fs.learnVolume(&h, st)
+	}
 	e := v.fs.tab.add(n, &v.use[use])
 	if e != n {
 		closeFD(fd)
@@ -300,13 +336,21 @@ func (v *View) adopt(h vfs.Handle, st *unix.Statx_t, fd, use int, name uint64) *
 // stat gets e's attributes into st. An object without a name is Stale and is let
 // go at once.
 func (v *View) stat(e *entry, st *unix.Statx_t) vfs.Status {
-	if errno := statxRaw(e.fd, st); errno != 0 {
-		return status(errno)
+	if errno := v.statx(e.fd, st); errno != 0 {
+		if errno == unix.ENOENT { // a FUSE file system says so of a removed object
+			v.fs.retire(e)
+			return vfs.Stale
+		}
+		return v.status(errno)
 	}
 	if st.Nlink == 0 {
-		v.fs.retire(e)
-		return vfs.Stale
+		if v.fs.gone(st) {
+			v.fs.retire(e)
+			return vfs.Stale
+		}
+		st.Nlink = 1 // for those who look whether there are attributes
 	}
+	e.number(st)
 	return vfs.OK
 }
 

@@ -108,7 +108,7 @@ func setBefore(w *vfs.WCC, st *unix.Statx_t) {
 
 // after fills the second half of w.
 func (v *View) after(e *entry, w *vfs.WCC) {
-	if statxRaw(e.fd, &v.st) == 0 && v.st.Nlink != 0 {
+	if v.statx(e.fd, &v.st) == 0 && !v.fs.gone(&v.st) {
 		w.HasAfter = true
 		v.fs.fill(&w.After, &v.st)
 	}
@@ -134,19 +134,19 @@ func (v *View) writeAll(e *entry, fd int, src [][]byte, off uint64, flags uintpt
 	// not seen all of it, and must not take the file for clean. Until then the
 	// entry is in use, so that nobody closes it.
 	defer e.dirty.Add(1)
+	p := patience{}
 	i, skip := 0, 0 // the first segment that is not yet written, and how much of it is
 	for n < total {
-		k := v.vector(src[i:], skip)
+		k, asked := v.vector(src[i:], skip)
 		r, errno := v.pwritev(fd, k, off+uint64(n), flags)
-		switch errno {
-		case 0:
-		case unix.EINTR:
-			continue
-		default:
+		if errno != 0 {
+			if !v.lane && p.again(errno) || v.lane && p.atOnceAgain(errno) {
+				continue
+			}
 			return n, v.writeError(errno, n)
 		}
 		n += int(r)
-		if n < total && v.lane || r == 0 {
+		if v.lane && int(r) < asked || r == 0 {
 			break // a short write is a result, too
 		}
 		for skip += int(r); i < len(src) && skip >= len(src[i]); i++ {
@@ -160,25 +160,29 @@ func (v *View) writeAll(e *entry, fd int, src [][]byte, off uint64, flags uintpt
 }
 
 // vector fills v.iov from src without the first skip bytes of it and returns how
-// many elements it used.
-func (v *View) vector(src [][]byte, skip int) int {
-	k := 0
+// many elements it used, and how many bytes they have.
+func (v *View) vector(src [][]byte, skip int) (k, bytes int) {
 	for _, b := range src {
 		if b = b[skip:]; len(b) > 0 {
 			v.iov[k] = unix.Iovec{Base: &b[0], Len: uint64(len(b))}
+			bytes += len(b)
 			if k++; k == len(v.iov) {
 				break
 			}
 		}
 		skip = 0
 	}
-	return k
+	return k, bytes
 }
 
 // pwritev writes v.iov[:k]. Lanes do not use RWF_NOWAIT (docs/design/0008), and say
 // that they may sleep: the collector waits for whoever does not.
 func (v *View) pwritev(fd, k int, off uint64, flags uintptr) (r uintptr, errno unix.Errno) {
-	r, _, errno = unix.Syscall6(unix.SYS_PWRITEV2, uintptr(fd), uintptr(unsafe.Pointer(&v.iov[0])), uintptr(k), uintptr(off), 0, flags)
+	nr := uintptr(unix.SYS_PWRITEV2)
+	if v.fs.noPwritev2 { // then there are no flags: see FS.cannot
+		nr = unix.SYS_PWRITEV
+	}
+	r, _, errno = unix.Syscall6(nr, uintptr(fd), uintptr(unsafe.Pointer(&v.iov[0])), uintptr(k), uintptr(off), 0, flags)
 	clear(v.iov[:k]) // the data is the caller's
 	return r, errno
 }
@@ -188,7 +192,7 @@ func (v *View) writeError(errno unix.Errno, n int) vfs.Status {
 	if n > 0 {
 		return vfs.OK
 	}
-	return status(errno)
+	return v.status(errno)
 }
 
 // Commit implements vfs.View. It flushes the whole file, which is what fsync

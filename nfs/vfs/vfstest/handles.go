@@ -66,6 +66,7 @@ func (t *T) all(h vfs.Handle, check func(method string, s vfs.Status)) {
 	_, s := t.V.Access(t.C, h, vfs.MayRead, &a)
 	check("Access", s)
 	check("Statfs", t.V.Statfs(t.C, h, &f))
+	check("PathConf", t.V.PathConf(h, new(vfs.Limits)))
 	_, _, s = t.V.Read(t.C, h, 0, buf, &a)
 	check("Read", s)
 	for how := vfs.Unstable; how <= vfs.FileSync; how++ {

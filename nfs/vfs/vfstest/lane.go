@@ -73,6 +73,9 @@ type laneFirst struct {
 
 func (l *laneFirst) Close() {}
 
+// Abilities returns the worker's.
+func (l *laneFirst) Abilities() *vfs.Abilities { return l.worker.Abilities() }
+
 // poisoned values show whether a result was written to.
 var (
 	poisonAttr  = vfs.Attr{Type: 99, Mode: 0xdead, Size: 0xdeadbeef, FileID: 1 << 60}
@@ -138,6 +141,21 @@ func (l *laneFirst) Access(c *vfs.Cred, h vfs.Handle, want vfs.Permission, a *vf
 		l.same("Access", stable(la), stable(*a))
 	}
 	return p, s
+}
+
+func (l *laneFirst) PathConf(h vfs.Handle, c *vfs.Limits) vfs.Status {
+	lc, ls := vfs.Limits{}, vfs.OK
+	l.lane.run(nil, func(*vfs.Cred) { ls = l.lane.v.PathConf(h, &lc) })
+	s := l.worker.PathConf(h, c)
+	if ls == vfs.Again {
+		l.untouched("PathConf", vfs.Limits{}, lc)
+		return s
+	}
+	l.same("PathConf", ls, s)
+	if s == vfs.OK {
+		l.same("PathConf", lc, *c)
+	}
+	return s
 }
 
 func (l *laneFirst) Statfs(c *vfs.Cred, h vfs.Handle, f *vfs.Statfs) vfs.Status {

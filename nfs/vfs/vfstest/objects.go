@@ -91,6 +91,11 @@ func limitsAreSane(t *T) {
 	require.Less(t, l.TimeDelta.Nsec, uint32(1e9))
 	require.NotEqual(t, vfs.Time{}, l.TimeDelta)
 	require.Equal(t, l, t.Env.FS.Limits())
+	for _, h := range []vfs.Handle{t.Root, t.mkdir(t.Root, "d", 0o700), t.create(t.Root, "f", 0o600)} {
+		var here vfs.Limits
+		require.Equal(t, vfs.OK, t.V.PathConf(h, &here))
+		require.Equal(t, l, here, "no directory of the suite is a special one")
+	}
 }
 
 func setNothing(t *T) {

@@ -39,8 +39,11 @@ func handlesOverRestart(t *T) {
 	t.remove(d, "gone")
 	root := t.Root
 	before := t.attr(f)
+	id := t.Env.FS.Identity()
+	require.NotZero(t, id)
 
 	t.restart()
+	require.Equal(t, id, t.Env.FS.Identity())
 	require.Equal(t, root, t.Root)
 	require.Equal(t, before, t.attr(f))
 	require.Equal(t, []byte("committed"), t.read(f, 0, 20))

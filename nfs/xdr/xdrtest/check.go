@@ -50,6 +50,19 @@ func Encode(t testing.TB, m Message) []byte {
 	return e.Bytes()
 }
 
+// Decode reads m from b, all of it. A nil m has no bytes.
+func Decode(t testing.TB, b []byte, m Message) {
+	t.Helper()
+	var d xdr.Decoder
+	d.Reset(b)
+	if m != nil {
+		m.Decode(&d)
+	}
+	if d.Err() != nil || d.Left() != 0 {
+		t.Fatalf("%+v: %v, and %d bytes are left", m, d.Err(), d.Left())
+	}
+}
+
 func check(r *rand.Rand, b []byte, make func() Message, dirty Message) error {
 	if err := same(b, make, dirty, r.IntN(len(b)+1), true); err != nil {
 		return err

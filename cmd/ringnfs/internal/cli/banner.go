@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"os/user"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/ringnfs/ringnfs/nfs/export"
@@ -27,6 +30,9 @@ type facts struct {
 	notes      []string
 	host       netip.Addr // what clients are told to mount from
 	uid        int        // who the server runs as
+	// alone is whether all callers act as that user, and no other local ones are served
+	// but root's.
+	alone bool
 }
 
 // feature is one optional ability of io_uring.
@@ -44,7 +50,11 @@ type exported struct {
 	anonUID  uint32
 	anonGID  uint32
 	allow    []netip.Prefix
-	io       string // other than buffered
+	insecure bool
+	// mountedReadOnly is whether the directory's own mount refuses changes.
+	mountedReadOnly bool
+	host            netip.Addr // what its clients are told to mount from; facts.host if none
+	io              string     // other than buffered
 }
 
 // writeBanner writes what a user has to know in order to use the server. Every
@@ -69,7 +79,7 @@ func writeBanner(w io.Writer, f facts) {
 		}
 	}
 	for _, x := range f.exports {
-		fmt.Fprintf(&b, "export %s: %s, %s, for %s%s\n", shown(x.path), access(x.readOnly), squashing(x, f.uid), clients(x.allow), large(x.io))
+		fmt.Fprintf(&b, "export %s: %s, %s, for %s%s\n", shown(x.path), access(x), squashing(x, f), clients(x, machineOf(f)), large(x.io))
 	}
 	fmt.Fprintf(&b, "listening on %s: %s\n", joinAddrs(f.listen), ports(f))
 	for _, n := range f.notes {
@@ -77,16 +87,58 @@ func writeBanner(w io.Writer, f facts) {
 	}
 	b.WriteString("mount on Linux, as root:\n")
 	for _, x := range f.exports {
-		fmt.Fprintf(&b, "  %s\n", mountLinux(f, x.path))
+		fmt.Fprintf(&b, "  %s\n", mountLinux(f.of(x), x.path))
 	}
 	b.WriteString("mount on macOS:\n")
 	for _, x := range f.exports {
-		fmt.Fprintf(&b, "  %s\n", mountMacOS(f, x.path))
+		fmt.Fprintf(&b, "  %s\n", mountMacOS(f.of(x), x.path))
 	}
-	if allLoopback(f.listen) {
-		fmt.Fprintf(&b, "only this machine reaches it; --allow CIDR opens it to others, and so does, on theirs,\n  ssh -N %sTHIS-MACHINE\n", tunnels(f))
+	here := func(x exported) bool {
+		return x.serves(netip.AddrFrom4([4]byte{127, 0, 0, 1})) || x.serves(netip.IPv6Loopback())
+	}
+	switch {
+	case !allLoopback(f.listen):
+	case len(f.exports) > 0 && !slices.ContainsFunc(f.exports, here):
+		b.WriteString("only this machine reaches it, which it is not for: have it --listen on another address\n")
+	default:
+		fmt.Fprintf(&b, "only this machine reaches it; --allow CIDR opens it to others, and so does, on theirs,\n  ssh -N %s%sTHIS-MACHINE\n", tunnels(f), login(f))
 	}
 	_, _ = io.WriteString(w, b.String())
+}
+
+// login is whom to log in as through ssh: a tunnel acts as that user alone, unless it is
+// root or the server's own. In a namespace of its own the server is called root and does
+// not know what else its user is called.
+func login(f facts) string {
+	switch {
+	case f.uid == 0 && f.alone:
+		return ""
+	case f.uid == 0:
+		return "root@"
+	}
+	if u, err := user.LookupId(strconv.Itoa(f.uid)); err == nil {
+		return u.Username + "@"
+	}
+	return ""
+}
+
+// machineOf is whom of this machine the server is for.
+func machineOf(f facts) string {
+	switch {
+	case f.alone && f.uid == 0:
+		return "root and the server's user of this machine"
+	case f.alone:
+		return fmt.Sprintf("root and user %d of this machine", f.uid)
+	}
+	return "this machine"
+}
+
+// of is f for one export.
+func (f facts) of(x exported) facts {
+	if x.host.IsValid() {
+		f.host = x.host
+	}
+	return f
 }
 
 func ports(f facts) string {
@@ -100,9 +152,12 @@ func ports(f facts) string {
 	return s + ", no portmap: " + orElse(strings.TrimPrefix(f.portmapWhy, "nfs: portmap: "), "the mount lines name the ports")
 }
 
-func access(readOnly bool) string {
-	if readOnly {
+func access(x exported) string {
+	switch {
+	case x.readOnly:
 		return "read-only"
+	case x.mountedReadOnly:
+		return "read-only, as it is mounted so here"
 	}
 	return "read-write"
 }
@@ -114,9 +169,12 @@ func large(io string) string {
 	return ", large I/O " + io
 }
 
-func squashing(x exported, uid int) string {
-	if uid != 0 { // only root can act for others
-		return fmt.Sprintf("everyone acts as user %d", uid)
+func squashing(x exported, f facts) string {
+	switch {
+	case f.alone && f.uid == 0:
+		return "everyone acts as the server's user"
+	case f.alone:
+		return fmt.Sprintf("everyone acts as user %d", f.uid)
 	}
 	switch x.squash {
 	case export.SquashNone:
@@ -128,20 +186,74 @@ func squashing(x exported, uid int) string {
 	}
 }
 
-func clients(allow []netip.Prefix) string {
-	texts := make([]string, 0, len(allow))
-	for _, p := range allow {
-		if p.Bits() == 0 {
-			return "every client that reaches it (--allow CIDR narrows that)"
-		}
-		if !p.Addr().IsLoopback() {
-			texts = append(texts, p.String())
+// clients says whom x serves; machine is whom of this machine.
+func clients(x exported, machine string) string {
+	if len(x.allow) == 0 {
+		return machine
+	}
+	var others []string
+	var any4, any6, all4, all6, local4, local6 bool
+	for _, p := range x.allow {
+		four := p.Addr().Is4()
+		any4, any6 = any4 || four, any6 || !four
+		switch {
+		case p.Bits() == 0:
+			all4, all6 = all4 || four, all6 || !four
+		case p.Addr().IsLoopback():
+			local4, local6 = local4 || four, local6 || !four
+		default:
+			others = append(others, p.String())
 		}
 	}
-	if len(texts) == 0 {
-		return "this machine"
+	var texts []string
+	switch {
+	case all4 && all6:
+		texts = []string{"every client that reaches it (--allow CIDR narrows that)"}
+		others = nil
+	case all4 && !any6:
+		texts = []string{"every IPv4 client and no IPv6 client"}
+		others = nil
+	case all6 && !any4:
+		texts = []string{"every IPv6 client and no IPv4 client"}
+		others = nil
+	case all4:
+		texts = []string{"every IPv4 client"}
+	case all6:
+		texts = []string{"every IPv6 client"}
 	}
-	return strings.Join(texts, ", ")
+	texts = append(texts, others...)
+	switch local4, local6 = local4 && !all4, local6 && !all6; {
+	case local4 && local6:
+		texts = append(texts, machine)
+	case local4:
+		texts = append(texts, machine+" by IPv4")
+	case local6:
+		texts = append(texts, machine+" by IPv6")
+	}
+	said := strings.Join(texts, ", ")
+	switch {
+	case x.onlyLocal():
+		return said
+	case x.insecure:
+		return said + ", from any port"
+	}
+	return said + ", from ports below 1024"
+}
+
+// onlyLocal reports whether x serves nobody but this machine's loopback addresses.
+func (x *exported) onlyLocal() bool {
+	return !slices.ContainsFunc(x.allow, func(p netip.Prefix) bool { return p.Bits() == 0 || !p.Addr().IsLoopback() })
+}
+
+// serves reports whether clients that x serves can call the server at a. Whoever calls a
+// loopback address calls from one; whoever calls another one, from anywhere else.
+func (x *exported) serves(a netip.Addr) bool {
+	if len(x.allow) == 0 {
+		return a.IsLoopback()
+	}
+	return slices.ContainsFunc(x.allow, func(p netip.Prefix) bool {
+		return p.Contains(a) || p.Addr().Is4() == a.Is4() && !a.IsLoopback() && !p.Addr().IsLoopback()
+	})
 }
 
 func joinAddrs(addrs []netip.Addr) string {

@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"text/tabwriter"
 	"time"
@@ -17,10 +18,14 @@ import (
 
 	"github.com/ringnfs/ringnfs/bench/load"
 	"github.com/ringnfs/ringnfs/bench/report"
+	"github.com/ringnfs/ringnfs/bench/report/columns"
 )
 
 // benchDefaults are the workloads of `ringnfs bench` when none is named.
 const benchDefaults = "null,getattr,lookup,access,read-4k-rand,read-1m-seq,write-4k-rand,write-1m-seq"
+
+// secondsLeast is the shortest measurement: one slice of its time.
+const secondsLeast = 0.05
 
 // benchFlags are the flags of `ringnfs bench` as given.
 type benchFlags struct {
@@ -41,6 +46,7 @@ type benchFlags struct {
 	mountPort int
 	serverPID []int
 	uid, gid  uint32
+	as        *load.Identity // nil for who runs this, with all groups
 	json      string
 	html      string
 	label     string
@@ -52,7 +58,7 @@ func (f *benchFlags) register(c *cobra.Command) {
 	fs.StringSliceVarP(&f.workloads, "workload", "w", strings.Split(benchDefaults, ","), "`WORKLOADS` to run, one after the other")
 	fs.IntVar(&f.conns, "conns", 4, "`N` connections")
 	fs.IntVar(&f.depth, "depth", 16, "`N` calls under way on each connection")
-	fs.Float64Var(&f.seconds, "seconds", 5, "measure each workload for `N` seconds")
+	fs.Float64Var(&f.seconds, "seconds", 5, "measure each workload for `N` seconds, 0.05 or more")
 	fs.Float64Var(&f.warmup, "warmup", 1, "run it for `N` seconds before")
 	fs.IntVar(&f.rounds, "rounds", 1, "go through all workloads `N` times; comparing needs 4 or more")
 	fs.Float64Var(&f.rate, "rate", 0, "make `N` calls a second in all, and count latency from when a call was due (default: as fast as answers come)")
@@ -65,13 +71,13 @@ func (f *benchFlags) register(c *cobra.Command) {
 	fs.IntVar(&f.threads, "threads", 0, "`N` threads of the client (default: half of the processors)")
 	fs.IntVar(&f.mountPort, "mount-port", 0, "`PORT` of MOUNT (default: that of NFS where it is given, otherwise asked from the port mapper)")
 	fs.IntSliceVar(&f.serverPID, "server-pid", nil, "process `ID` of the server, to measure its CPU time (default: found when it is on this machine)")
-	fs.Uint32Var(&f.uid, "uid", uint32(os.Getuid()), "make calls as user `ID`")
-	fs.Uint32Var(&f.gid, "gid", uint32(os.Getgid()), "make calls as group `ID`")
-	fs.StringVar(&f.json, "json", "", "write the results to `FILE`, for bench compare")
+	fs.Uint32Var(&f.uid, "uid", load.Myself().UID, "make calls as user `ID`; a server that knows who runs this may refuse others")
+	fs.Uint32Var(&f.gid, "gid", load.Myself().GID, "make calls as group `ID`")
+	fs.StringVar(&f.json, "json", "", "write the results to `FILE`, for bench compare; - is standard output, and the table goes to standard error then")
 	fs.StringVar(&f.html, "html", "", "write a page with charts to `FILE`")
 	fs.StringVar(&f.label, "label", "server", "`NAME` of the server in the results")
 	fs.Lookup("size").DefValue, fs.Lookup("file-size").DefValue = "", ""
-	fs.Lookup("workload").DefValue = benchDefaults
+	fs.Lookup("workload").DefValue = strings.ReplaceAll(benchDefaults, ",", ", ") // so that it can be wrapped
 }
 
 // jobs are what the flags ask for.
@@ -81,15 +87,29 @@ func (f *benchFlags) jobs() ([]load.Job, error) {
 	if !ok {
 		return nil, fmt.Errorf("--stable %q: say unstable, data-sync or file-sync", f.stable)
 	}
-	if f.rounds < 1 || f.conns < 1 || f.depth < 1 || f.threads < 0 || f.seconds <= 0 || f.warmup < 0 || f.rate < 0 || f.entries < 1 {
-		return nil, errors.New("--rounds, --conns, --depth, --seconds and --entries are at least 1, --rate and --warmup not negative")
+	for _, x := range []struct {
+		flag         string
+		value, least float64
+	}{
+		{"conns", float64(f.conns), 1}, {"depth", float64(f.depth), 1}, {"rounds", float64(f.rounds), 1}, {"entries", float64(f.entries), 1},
+		{"seconds", f.seconds, secondsLeast}, {"warmup", f.warmup, 0}, {"rate", f.rate, 0}, {"threads", float64(f.threads), 0},
+	} {
+		if !(x.value >= x.least && x.value < 1e9) { // NaN is neither
+			return nil, fmt.Errorf("--%s %v: %v or more", x.flag, x.value, x.least)
+		}
+	}
+	if f.json == "-" && f.html == "-" {
+		return nil, errors.New("--json and --html cannot both write to standard output: give one a file")
+	}
+	if f.mountPort < 0 || f.mountPort > 65535 {
+		return nil, fmt.Errorf("--mount-port %d is not a port number", f.mountPort)
 	}
 	if len(f.workloads) == 0 {
 		return nil, errors.New("--workload names nothing")
 	}
 	var jobs []load.Job
 	for _, text := range f.workloads {
-		w, err := load.ParseWorkload(text, int(min(f.size, 1<<30)), f.random)
+		w, err := load.ParseWorkload(strings.TrimSpace(text), int(min(f.size, 1<<30)), f.random)
 		if err != nil {
 			return nil, fmt.Errorf("--workload: %w", err)
 		}
@@ -108,20 +128,23 @@ func newBench(stdout, stderr io.Writer) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "bench [flags] TARGET",
 		Short: "Measure an NFS version 3 server",
-		Long: "bench makes load on an NFSv3 server and tells how many calls it answers, how fast, and, when\n" +
-			"it runs on this machine, at which cost. TARGET is an export: HOST:/PATH, HOST:PORT:/PATH or\n" +
+		Long: "bench makes load on an NFSv3 server and tells how many calls it answers, how fast, and, when " +
+			"it runs on this machine, at which cost. TARGET is an export: HOST:/PATH, HOST:PORT:/PATH or " +
 			"nfs://HOST:PORT/PATH. It works in a directory of its own there, and removes it at the end.\n\n" +
 			workloadHelp(),
 		Example: "  ringnfs bench localhost:2049:/srv/data\n" +
 			"  ringnfs bench -w read-64k-rand,mixed --conns 8 --rounds 5 --json a.json nfs://server/export",
 		Version: versionText(),
-		Args: func(_ *cobra.Command, args []string) error {
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) > 1 && suggested(c, args[0]) != "" {
+				return unknownCommand(c, args[0])
+			}
 			if len(args) != 1 {
 				return errors.New("which export shall be measured? ringnfs bench HOST:PORT:/PATH")
 			}
 			return nil
 		},
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			target, err := load.ParseTarget(args[0])
 			if err != nil {
 				return err
@@ -131,13 +154,17 @@ func newBench(stdout, stderr io.Writer) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+			if flags.uid != load.Myself().UID || flags.gid != load.Myself().GID {
+				flags.as = &load.Identity{UID: flags.uid, GID: flags.gid}
+			}
+			ctx, stop := untilSignal(stderr)
 			defer stop()
 			return failed(bench(ctx, target, jobs, &flags, stdout, stderr))
 		},
 	}
 	c.SetVersionTemplate("{{.Version}}\n")
 	flags.register(c)
+	completeBench(c)
 	c.AddCommand(newBenchCompare(stdout))
 	return c
 }
@@ -153,37 +180,103 @@ func workloadHelp() string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
-// bench measures and reports. What it made in the export is removed also when it
-// fails or is interrupted.
-func bench(ctx context.Context, target load.Target, jobs []load.Job, f *benchFlags, stdout, stderr io.Writer) (err error) {
+// leftover is why the benchmark's directory could not be removed.
+type leftover struct{ error }
+
+func (l leftover) Error() string {
+	return "clean up: " + l.error.Error() + ": remove it from the export by hand"
+}
+
+func (l leftover) Unwrap() error { return l.error }
+
+// signalled is why a run was ended.
+type signalled struct{ os.Signal }
+
+func (s signalled) Error() string { return "ended by a signal (" + s.Signal.String() + ")" }
+
+// untilSignal returns a context that the first signal ends which would otherwise end
+// the process and leave files in the export. The next one ends the process.
+func untilSignal(stderr io.Writer) (ctx context.Context, stop func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT)
+	notifyHangup(signals)
+	outliveReaders()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		select {
+		case s := <-signals:
+			signal.Stop(signals)
+			fmt.Fprintln(stderr, "ringnfs: removing what was made in the export; a second signal leaves it there")
+			cancel(signalled{s})
+		case <-done:
+		}
+	})
+	return ctx, func() {
+		close(done)
+		wg.Wait()
+		signal.Stop(signals)
+		cancel(nil)
+	}
+}
+
+// bench measures and reports. What it made in the export is removed, and what it has
+// measured is told, also when it fails or is interrupted.
+func bench(ctx context.Context, target load.Target, jobs []load.Job, f *benchFlags, stdout, stderr io.Writer) error {
+	out, err := openResults(f.json, f.html, stdout, stderr)
+	if err != nil {
+		return err
+	}
 	// The client's threads are locked and rarely idle.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU() + 1))
-	s, err := load.Open(target, load.Options{UID: f.uid, GID: f.gid, FileSize: int64(f.fileSize), Entries: f.entries})
+	rep, err := measureAll(ctx, target, jobs, f, out.text, stderr)
+	if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.Canceled) {
+		var left leftover
+		if errors.As(err, &left) {
+			cause = fmt.Errorf("%w; %w", cause, left)
+		}
+		err = cause
+	}
+	if len(rep.Runs) == 0 {
+		return err
+	}
 	if err != nil {
-		return fmt.Errorf("bench %s: %w", target, err)
+		all := f.rounds * len(jobs)
+		rep.Notes = append(rep.Notes, fmt.Sprintf("not complete: %d of %d measurements were made", len(rep.Runs), all))
+	}
+	return errors.Join(err, out.write(rep))
+}
+
+// measureAll makes all measurements, or as many as it can before the error that it
+// returns.
+func measureAll(ctx context.Context, target load.Target, jobs []load.Job, f *benchFlags, text, stderr io.Writer) (rep *report.Report, err error) {
+	rep = &report.Report{
+		Format: report.Format, Title: "ringnfs bench " + target.String(), Command: strings.Join(os.Args, " "),
+		Time: time.Now().UTC().Truncate(time.Second), Machine: report.ThisMachine(),
+		Servers: []report.Server{{Name: f.label, Command: target.String()}},
+	}
+	s, err := load.Open(ctx, target, load.Options{As: f.as, FileSize: int64(f.fileSize), Entries: f.entries})
+	if err != nil {
+		return rep, fmt.Errorf("bench %s: %w", target, err)
 	}
 	defer func() {
 		if e := s.Close(); e != nil {
-			err = errors.Join(err, fmt.Errorf("clean up: %w", e))
+			err = errors.Join(err, leftover{e})
 		}
 	}()
 	pids := f.serverPID
 	if len(pids) == 0 {
 		pids = load.FindServer(s.Addr())
 	}
-	rep := &report.Report{
-		Format: report.Format, Title: "ringnfs bench " + target.String(), Command: strings.Join(os.Args, " "),
-		Time: time.Now().UTC().Truncate(time.Second), Machine: report.ThisMachine(),
-		Servers: []report.Server{{Name: f.label, Command: target.String()}},
-	}
 	if len(pids) == 0 {
 		rep.Notes = append(rep.Notes, "the server's CPU time is not known: its process was not found on this machine")
 	}
-	fmt.Fprintf(stdout, "%s: %d connections x %d deep, %g s each", target, f.conns, f.depth, f.seconds)
+	first := fmt.Sprintf("%s: %d connections x %d deep, %g s each", target, f.conns, f.depth, f.seconds)
 	if len(pids) > 0 {
-		fmt.Fprintf(stdout, ", server process %s", strings.Trim(fmt.Sprint(pids), "[]"))
+		first += fmt.Sprintf(", server process %s", strings.Trim(fmt.Sprint(pids), "[]"))
 	}
-	fmt.Fprintln(stdout)
+	fmt.Fprintln(text, columns.Wrap(first, columns.Width(text, os.Getenv)))
 	bar := newProgress(stderr)
 	defer bar.end()
 	for round := range f.rounds {
@@ -194,21 +287,10 @@ func bench(ctx context.Context, target load.Target, jobs []load.Job, f *benchFla
 			res, err := s.Run(ctx, job)
 			bar.end()
 			if err != nil {
-				return fmt.Errorf("%s: %w", job.Workload, err)
+				return rep, fmt.Errorf("%s: %w", job.Workload, err)
 			}
 			rep.Runs = append(rep.Runs, report.Run{Server: f.label, Load: report.LoadName(res, ""), Round: round + 1, Result: *res})
 		}
 	}
-	if err := rep.WriteText(stdout); err != nil {
-		return err
-	}
-	if f.json != "" {
-		if err := rep.WriteFile(f.json); err != nil {
-			return err
-		}
-	}
-	if f.html != "" {
-		return rep.WriteHTMLFile(f.html)
-	}
-	return nil
+	return rep, nil
 }

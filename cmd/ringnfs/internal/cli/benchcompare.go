@@ -2,27 +2,42 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ringnfs/ringnfs/bench/report"
+	"github.com/ringnfs/ringnfs/bench/report/columns"
 )
 
 func newBenchCompare(stdout io.Writer) *cobra.Command {
-	return &cobra.Command{
-		Use:   "compare BEFORE.json AFTER.json",
+	var limit float64
+	c := &cobra.Command{
+		Use:   "compare [flags] BEFORE.json AFTER.json",
 		Short: "Tell what changed between two results of bench --json",
-		Long: "compare sets the medians of two results side by side. A difference is called one when the\n" +
-			"Mann-Whitney test gives it less than 5 % to have come by chance; the interval is where the ratio\n" +
-			"of the medians lies with 95 % confidence (bootstrap). Make results with --rounds 5 or more.",
+		Long: "compare sets the medians of two results side by side. A difference is called one when the " +
+			"Mann-Whitney test gives it less than 5 % to have come by chance; the interval is where the ratio " +
+			"of the medians lies with 95 % confidence (bootstrap). Make results with --rounds 5 or more.\n\n" +
+			"With --fail-over it exits with 1 when a figure got worse by more than that and not by " +
+			"chance, or a load or one of its figures " +
+			"is no longer there. Worse is less of a rate and more of CPU time or latency. With fewer than 4 rounds on " +
+			"either side nothing tells chance from change: then the figures alone decide.",
+		Example: "  ringnfs bench compare before.json after.json\n" +
+			"  ringnfs bench compare --fail-over 10 before.json after.json",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 2 {
 				return errors.New("which two results? ringnfs bench compare BEFORE.json AFTER.json")
 			}
 			return nil
 		},
-		RunE: func(_ *cobra.Command, args []string) error {
+		ValidArgsFunction: files("json"),
+		RunE: func(c *cobra.Command, args []string) error {
+			fails := c.Flags().Changed("fail-over")
+			if !(limit >= 0) { // nor NaN
+				return fmt.Errorf("--fail-over %v: 0 or more percent", limit)
+			}
 			a, err := report.ReadFile(args[0])
 			if err != nil {
 				return failure{err}
@@ -31,7 +46,15 @@ func newBenchCompare(stdout io.Writer) *cobra.Command {
 			if err != nil {
 				return failure{err}
 			}
-			return failed(report.Compare(a, b).WriteText(stdout))
+			x := report.Compare(a, b)
+			if err := x.WriteText(stdout, columns.Width(stdout, os.Getenv)); err != nil || !fails {
+				return failed(err)
+			}
+			return failed(x.Failure(limit))
 		},
 	}
+	c.Flags().Float64Var(&limit, "fail-over", 0, "exit with 1 when something got worse by more than `PERCENT`, for CI (default: never)")
+	c.Flags().Lookup("fail-over").DefValue = "0"
+	complete(c, map[string]completer{"fail-over": words("5", "10")})
+	return c
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/bench/load"
 	"github.com/ringnfs/ringnfs/bench/report"
+	"github.com/ringnfs/ringnfs/bench/report/columns"
 )
 
 // progress is a bar with the rate and the time left, on a terminal only.
@@ -32,9 +33,11 @@ func (p *progress) job(name string) func(load.Progress) {
 		return nil
 	}
 	const steps = 1000
+	const bar = 24
+	room := columns.Width(p.w, os.Getenv) - bar - len(" 100% || ") // a line that wraps is not taken off again
 	p.bar = progressbar.NewOptions(steps,
 		progressbar.OptionSetWriter(p.w),
-		progressbar.OptionSetWidth(24),
+		progressbar.OptionSetWidth(bar),
 		progressbar.OptionSetPredictTime(false),
 		progressbar.OptionSetElapsedTime(false),
 		progressbar.OptionThrottle(100*time.Millisecond),
@@ -47,7 +50,8 @@ func (p *progress) job(name string) func(load.Progress) {
 			p.bar.Reset()
 		}
 		last = at
-		p.bar.Describe(name + " " + describe(x))
+		text := name + " " + describe(x)
+		p.bar.Describe(text[:min(len(text), max(room, 0))])
 		_ = p.bar.Set(at) // a bar that is not drawn is no harm
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -21,10 +22,10 @@ type failure struct{ err error }
 func (f failure) Error() string { return f.err.Error() }
 func (f failure) Unwrap() error { return f.err }
 
-// killed is what ends the process when a second signal arrives.
+// killed is what ends the process when a second signal arrives, or one during the start.
 type killed struct{ code int }
 
-func (k killed) Error() string { return "ended by a second signal" }
+func (k killed) Error() string { return "ended by a signal" }
 
 // Main runs the command line args (without the program's name) and returns the
 // exit code of the process. It blocks for as long as the command runs, and
@@ -32,6 +33,7 @@ func (k killed) Error() string { return "ended by a second signal" }
 func Main(args []string, stdout, stderr io.Writer) int {
 	root := newRoot(stdout, stderr)
 	root.SetArgs(args)
+	root.SetFlagErrorFunc(flagErrors(args))
 	profile := profileFlag(root)
 	command, err := root.ExecuteC()
 	if errProfile := profile.stop(); err == nil {
@@ -47,12 +49,27 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	case errors.As(err, &end):
 		return end.code
 	case errors.As(err, &fail):
-		complain(stderr, strings.TrimPrefix(err.Error(), "nfs: "))
+		complainFor(complainMax, stderr, strings.TrimPrefix(err.Error(), "nfs: "))
 		return exitFailure
 	default: // all that cobra and our flag parsing say
 		what, _, _ := strings.Cut(err.Error(), ": strconv.") // Go's names help nobody here
 		complain(stderr, fmt.Sprintf("%s (see %s --help)", what, command.CommandPath()))
 		return exitUsage
+	}
+}
+
+// complainMax is how long the end of the process waits for whoever reads why.
+const complainMax = time.Second
+
+// complainFor is complain for a reader that may have stopped: it waits for longest only.
+func complainFor(longest time.Duration, w io.Writer, message string) {
+	written := make(chan struct{})
+	go func() { complain(w, message); close(written) }()
+	end := time.NewTimer(longest)
+	defer end.Stop()
+	select {
+	case <-written:
+	case <-end.C:
 	}
 }
 
@@ -67,8 +84,17 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "ringnfs",
 		Short: "An NFS server for Linux on io_uring",
-		Long: "ringnfs serves directories over NFS. It needs no configuration, no rpcbind and no\n" +
-			"other daemon: ringnfs serve DIR",
+		Long: "ringnfs serves directories over NFS. It needs no configuration, no rpcbind and no other daemon.\n" +
+			"\n" +
+			"  ringnfs serve DIR                    serves a directory to this machine\n" +
+			"  ringnfs bench HOST:PORT:/PATH        measures an NFS server, this one or another",
+		Args: func(c *cobra.Command, words []string) error {
+			if len(words) > 0 {
+				return unknownCommand(c, words[0])
+			}
+			return nil
+		},
+		RunE:              func(c *cobra.Command, _ []string) error { return c.Help() },
 		Version:           versionText(),
 		SilenceUsage:      true,
 		SilenceErrors:     true,
@@ -77,6 +103,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetVersionTemplate("{{.Version}}\n")
-	root.AddCommand(newServe(stdout, stderr), newBench(stdout, stderr))
+	useHelp(root)
+	root.AddCommand(newServe(stdout, stderr), newBench(stdout, stderr), newCompletion(stdout), newMan())
 	return root
 }

@@ -7,7 +7,7 @@
 // 0: done, or drained after SIGINT or SIGTERM. 1: the server could not start,
 // failed while it served, or could not be drained in time. 2: the command line
 // was wrong. 128 plus the signal's number: a second signal ended the process at
-// once.
+// once, or the first one did before it served.
 //
 // Standard output gets the banner and nothing else; errors and the log go to
 // standard error, an error as one line that names cause and remedy.

@@ -32,6 +32,7 @@ type serveFlags struct {
 	anonUID   uint32
 	anonGID   uint32
 	readOnly  bool
+	insecure  bool
 	lanes     int
 	memory    size
 	readPath  string
@@ -49,8 +50,8 @@ type serveFlags struct {
 func (f *serveFlags) register(c *cobra.Command) {
 	fs := c.Flags()
 	fs.SortFlags = false
-	fs.StringSliceVar(&f.listen, "listen", nil, "listen on this `ADDR`, repeatable (default 127.0.0.1 and ::1; every address with --allow)")
-	fs.StringSliceVar(&f.allow, "allow", nil, "serve clients in `CIDR` only, repeatable (default: this machine; everyone who reaches a --listen address)")
+	fs.Var(list{&f.listen, "an address of this machine, or 0.0.0.0 or :: for all"}, "listen", "listen on this `ADDR`, repeatable; :: is 0.0.0.0 too, unless an IPv4 address is named (default 127.0.0.1 and ::1; every address with --allow)")
+	fs.Var(list{&f.allow, "networks such as 192.168.1.0/24, or 0.0.0.0/0,::/0 for every client"}, "allow", "serve clients in `CIDR` only, repeatable (default: this machine; everyone who reaches a --listen address)")
 	fs.IntVar(&f.port, "port", 0, "`PORT` for NFS, and for MOUNT too (default 2049 as root, otherwise 12049; any free one where that is taken)")
 	fs.IntVar(&f.mountPort, "mount-port", 0, "`PORT` for MOUNT when it shall have its own (default: the same as NFS)")
 	fs.StringVar(&f.portmap, "portmap", "auto", "answer port mapper calls on port 111, `WHEN`: on, off, or auto (where that is allowed and the port is free)")
@@ -58,6 +59,7 @@ func (f *serveFlags) register(c *cobra.Command) {
 	fs.Uint32Var(&f.anonUID, "anonuid", nobody, "`UID` of the anonymous user")
 	fs.Uint32Var(&f.anonGID, "anongid", nobody, "`GID` of the anonymous user")
 	fs.BoolVar(&f.readOnly, "ro", false, "export read-only")
+	fs.BoolVar(&f.insecure, "insecure", false, "serve other machines whatever port they call from: any user there can then be any user here (default: from ports below 1024, which root has)")
 	fs.IntVar(&f.lanes, "lanes", 0, "`N` threads with a ring each (default: one per core)")
 	fs.Var(&f.memory, "memory", "buffer memory in all, such as 256M or 2GiB (default: by the number of lanes)")
 	fs.StringVar(&f.readPath, "read-path", "auto", "`HOW` the data of large READs leaves: copy, splice, zc (zero-copy), or auto (chosen per connection)")
@@ -68,7 +70,7 @@ func (f *serveFlags) register(c *cobra.Command) {
 	fs.StringArrayVar(&f.io, "io", nil, "`MODE` of large READs and WRITEs: buffered, dontcache or direct (they leave nothing in the page cache), or auto (only streams too large to keep); DIR=MODE is for one DIR and counts more, repeatable (default buffered)")
 	fs.Var(&f.transfer, "transfer-max", "largest READ and WRITE, at most 4M (default 1M)")
 	fs.StringVar(&f.stateDir, "state-dir", "", "`DIR` for what must survive a restart (default /var/lib/ringnfs as root, otherwise ~/.local/state/ringnfs)")
-	fs.StringSliceVar(&f.without, "without", nil, "do without this io_uring `FEATURE`, repeatable; the banner names those there are")
+	fs.Var(list{&f.without, "the names of features"}, "without", "do without this io_uring `FEATURE`, repeatable; the banner names those there are")
 	fs.StringVar(&f.logLevel, "log-level", "info", "log this `LEVEL` and those above: debug, info, warn or error")
 	fs.Lookup("spin").DefValue = "0"
 	for _, name := range []string{"memory", "splice-from", "zero-copy-from", "transfer-max"} {
@@ -100,7 +102,7 @@ func (f *serveFlags) config(c *cobra.Command, dirs []string) (nfs.Config, slog.L
 	if f.anonUID == 0 || f.anonGID == 0 {
 		return cfg, level, errors.New("--anonuid and --anongid may not be 0: the anonymous user would be root")
 	}
-	x := nfs.Export{ReadOnly: f.readOnly, AnonUID: f.anonUID, AnonGID: f.anonGID}
+	x := nfs.Export{ReadOnly: f.readOnly, Insecure: f.insecure, AnonUID: f.anonUID, AnonGID: f.anonGID}
 	switch f.squash {
 	case "root":
 		x.Squash = export.SquashRoot
@@ -127,6 +129,11 @@ func (f *serveFlags) config(c *cobra.Command, dirs []string) (nfs.Config, slog.L
 	}
 	if f.lanes < 0 {
 		return cfg, level, fmt.Errorf("--lanes %d: say how many, or leave it out for one per core", f.lanes)
+	}
+	for _, name := range f.without {
+		if !slices.ContainsFunc(nfs.FeatureNames(), func(known string) bool { return strings.EqualFold(known, name) }) {
+			return cfg, level, fmt.Errorf("--without %q: there are %s", name, strings.Join(nfs.FeatureNames(), ", "))
+		}
 	}
 	modes, err := parseIO(f.io, dirs)
 	if err != nil {
@@ -235,7 +242,11 @@ func parseAllow(texts []string) ([]netip.Prefix, error) {
 			a = a.Unmap()
 			p = netip.PrefixFrom(a, a.BitLen())
 		}
-		allow = append(allow, p.Masked())
+		networks, err := export.Networks([]netip.Prefix{p})
+		if err != nil {
+			return nil, fmt.Errorf("--allow %q: %w", text, err)
+		}
+		allow = append(allow, networks...)
 	}
 	return allow, nil
 }

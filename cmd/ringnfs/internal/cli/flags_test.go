@@ -27,7 +27,7 @@ func configOf(t *testing.T, line string) (nfs.Config, slog.Level, error) {
 
 func TestFlagsBecomeTheServersConfiguration(t *testing.T) {
 	cfg, level, err := configOf(t, "--listen 10.0.0.1 --listen [fe80::1] --allow 10.1.2.3/8,192.168.1.1 --port 2050 --mount-port 20048 "+
-		"--portmap off --squash all --anonuid 1000 --anongid 100 --ro --io dontcache --lanes 3 --memory 256M --transfer-max 4M --state-dir /s --without a,b --log-level debug /x /y")
+		"--portmap off --squash all --anonuid 1000 --anongid 100 --ro --io dontcache --lanes 3 --memory 256M --transfer-max 4M --state-dir /s --without send_zc,RECVSEND_BUNDLE --log-level debug /x /y")
 	require.NoError(t, err)
 	want := nfs.Export{
 		ReadOnly: true, Squash: export.SquashAll, AnonUID: 1000, AnonGID: 100, IO: nfs.IODontCache,
@@ -45,7 +45,7 @@ func TestFlagsBecomeTheServersConfiguration(t *testing.T) {
 	assert.EqualValues(t, 4<<20, cfg.ReadMax)
 	assert.EqualValues(t, 4<<20, cfg.WriteMax)
 	assert.Equal(t, "/s", cfg.StateDir)
-	assert.Equal(t, []string{"a", "b"}, cfg.Without)
+	assert.Equal(t, []string{"send_zc", "RECVSEND_BUNDLE"}, cfg.Without)
 	assert.Equal(t, slog.LevelDebug, level)
 }
 
@@ -95,10 +95,27 @@ func TestAWrongCommandLineIsOneLineAndExitCode2(t *testing.T) {
 		"serve --nonsense /x":          "unknown flag: --nonsense (see ringnfs serve --help)",
 		"serve --port http /x":         `"http" for "--port" flag (see ringnfs serve --help)`,
 		"bench --depth many x:/y":      `"many" for "--depth" flag (see ringnfs bench --help)`,
-		"nonsense":                     "unknown command",
+		"nonsense":                     `ringnfs: "nonsense" is no command (see ringnfs --help)`,
+		"serv":                         `ringnfs: "serv" is no command; did you mean ringnfs serve? (see ringnfs --help)`,
+		"serv --port 1 /x":             `"serv" is no command; did you mean ringnfs serve?`,
+		"help serv":                    `"serv" is no command; did you mean ringnfs serve?`,
+		"help bench compar":            `"compar" is no command; did you mean ringnfs bench compare?`,
+		"help nonsense":                `"nonsense" is no command`,
+		"bench compar a b":             `"compar" is no command; did you mean ringnfs bench compare?`,
+		"/srv":                         `ringnfs: "/srv" is no command; to serve that directory: ringnfs serve /srv (see ringnfs --help)`,
+		"--ro /srv":                    "to serve that directory: ringnfs serve /srv",
+		".":                            "to serve that directory: ringnfs serve .",
+		"serve --lisen ::1 /x":         "unknown flag: --lisen; did you mean --listen?",
+		"serve -ro /x":                 "did you mean --ro?",
+		"completion":                   "say bash, zsh or fish",
+		"completion tcsh":              "say bash, zsh or fish",
+		"man":                          "ringnfs man DIR",
 		"serve --listen here /x":       "--listen",
 		"serve --allow everybody /x":   "--allow",
 		"serve --allow fe80::1%lo /x":  "--allow",
+		"serve --allow 0.0.0.0 /x":     "for every client say 0.0.0.0/0,::/0",
+		"serve --allow :: /x":          "for every client say 0.0.0.0/0,::/0",
+		"serve --allow ::0.0.0.0 /x":   "for every client say 0.0.0.0/0,::/0",
 		"serve --port 65536 /x":        "--port",
 		"serve --port -1 /x":           "--port",
 		"serve --mount-port 0 /x":      "--mount-port",
@@ -108,6 +125,7 @@ func TestAWrongCommandLineIsOneLineAndExitCode2(t *testing.T) {
 		"serve --anonuid 0 /x":         "would be root",
 		"serve --lanes -1 /x":          "--lanes",
 		"serve --spin 2ms /x":          "--spin",
+		"serve --without MAGIC /x":     "--without \"MAGIC\": there are ",
 		"serve --spin -1us /x":         "--spin",
 		"serve --memory lots /x":       "--memory",
 		"serve --transfer-max 8M /x":   "--transfer-max",
@@ -141,13 +159,40 @@ func TestAVariableThatIsNotSetServesNothing(t *testing.T) {
 	assert.Equal(t, "ringnfs: an empty word is no directory (see ringnfs serve --help)\n", stderr.String())
 }
 
+func TestAnEmptyWordIsNeverADefault(t *testing.T) {
+	for _, args := range [][]string{
+		{"--allow", ""}, {"--allow", "10.0.0.0/8,,10.1.0.0/16"}, {"--allow", ","}, {"--allow", " "}, {"--allow", "", "--allow", "10.0.0.0/8"},
+		{"--allow", "10.0.0.0/8", "--allow="}, {"--listen", ""}, {"--listen", "127.0.0.1,"}, {"--without", ""}, {"--without", "SEND_ZC,"},
+		{"--io", ""}, {"--io", "/x="}, {"--port", ""}, {"--mount-port", ""}, {"--portmap", ""}, {"--squash", ""}, {"--anonuid", ""}, {"--anongid", ""},
+		{"--ro="}, {"--insecure="}, {"--lanes", ""}, {"--memory", ""}, {"--read-path", ""}, {"--splice-from", ""}, {"--zero-copy-from", ""},
+		{"--spin", ""}, {"--write-path", ""}, {"--transfer-max", ""}, {"--state-dir", ""}, {"--log-level", ""}, {"--cpu-profile", ""},
+	} {
+		var stdout, stderr bytes.Buffer
+		assert.Equal(t, exitUsage, Main(append([]string{"serve"}, append(args, "/x")...), &stdout, &stderr), args)
+		assert.Contains(t, stderr.String(), strings.TrimSuffix(args[0], "="), args)
+		assert.Equal(t, 1, strings.Count(stderr.String(), "\n"), stderr.String())
+	}
+	for _, args := range [][]string{{"--json", ""}, {"--html", ""}, {"--label", ""}, {"--workload", ""}, {"--stable", ""}} {
+		var stdout, stderr bytes.Buffer
+		assert.Equal(t, exitUsage, Main(append([]string{"bench"}, append(args, "127.0.0.1:/x")...), &stdout, &stderr), args)
+		assert.Contains(t, stderr.String(), args[0])
+	}
+}
+
 func TestHelpNamesEveryFlagThatScriptsMayUse(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	require.Equal(t, exitOK, Main([]string{"serve", "--help"}, &stdout, &stderr))
 	for _, flag := range []string{"--listen ADDR", "--allow CIDR", "--port PORT", "--mount-port PORT", "--portmap", "--squash", "--anonuid", "--anongid",
-		"--ro", "--io MODE", "--splice-from SIZE", "--zero-copy-from SIZE", "--lanes N", "--memory SIZE", "--state-dir DIR", "--log-level", "--version"} {
+		"--ro", "--insecure", "--io MODE", "--splice-from SIZE", "--zero-copy-from SIZE", "--lanes N", "--memory SIZE", "--state-dir DIR", "--log-level", "--version"} {
 		assert.Contains(t, stdout.String(), flag)
 	}
+	text := strings.Join(strings.Fields(stdout.String()), " ")
+	assert.Contains(
+		t,
+		text,
+		"a second signal ends it at once, and so does the first one before it serves: the exit code is "+
+			"128 and the signal's number then",
+	)
 	assert.Empty(t, stderr.String())
 }
 
@@ -158,4 +203,14 @@ func TestVersionIsToldByBothCommands(t *testing.T) {
 		assert.Equal(t, versionText()+"\n", stdout.String())
 		assert.True(t, strings.HasPrefix(stdout.String(), "ringnfs "+version))
 	}
+}
+
+func TestNetworksOfIPv4MappedIntoIPv6AreThoseOfIPv4(t *testing.T) {
+	cfg, _, err := configOf(t, "--allow ::ffff:10.0.0.0/104 --allow ::/0 /x")
+	require.NoError(t, err)
+	require.Equal(
+		t,
+		[]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::/0")},
+		cfg.Exports[0].Allow,
+	)
 }

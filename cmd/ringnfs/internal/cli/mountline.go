@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -22,9 +23,10 @@ func mountLinux(f facts, path string) string {
 }
 
 // mountMacOS is the same for macOS, whose root directory cannot take a mount
-// point; locallocks is its word for Linux's nolock (mount_nfs(8)).
+// point; locallocks is its word for Linux's nolock, and resvport has it call from a port
+// that only root can use, which Linux does by itself (mount_nfs(8)).
 func mountMacOS(f facts, path string) string {
-	return fmt.Sprintf("mkdir -p /tmp/ringnfs && sudo mount_nfs -o vers=3,tcp,locallocks,port=%d,mountport=%d %s /tmp/ringnfs",
+	return fmt.Sprintf("mkdir -p /tmp/ringnfs && sudo mount_nfs -o vers=3,tcp,resvport,locallocks,port=%d,mountport=%d %s /tmp/ringnfs",
 		f.port, f.mount, source(f.host, path))
 }
 
@@ -98,17 +100,25 @@ func octal(s string) string {
 }
 
 // hostOf chooses the address that clients are told: one of the network when
-// there is one, IPv4 rather than IPv6, otherwise loopback. Where the server
-// listens on all addresses, local tells what they are.
-func hostOf(listen []netip.Addr, local func() []netip.Addr) netip.Addr {
+// there is one, IPv4 rather than IPv6, otherwise loopback; of those at which serves says
+// that they get something, if there is one, which served tells. Where the server listens
+// on all addresses, local tells what they are, nothing when that is not known.
+func hostOf(listen []netip.Addr, local func() []netip.Addr, serves func(netip.Addr) bool) (host netip.Addr, served bool) {
 	var candidates []netip.Addr
+	reached := false // at an address that is not known, or good for nothing without its link
 	for _, a := range listen {
 		if !a.IsUnspecified() {
 			candidates = append(candidates, a)
 			continue
 		}
-		for _, l := range local() {
-			if l.Is4() == a.Is4() && !l.IsLinkLocalUnicast() {
+		all := local()
+		reached = reached || len(all) == 0
+		for _, l := range all {
+			switch {
+			case l.Is4() != a.Is4():
+			case l.IsLinkLocalUnicast():
+				reached = reached || serves(l)
+			default:
 				candidates = append(candidates, l)
 			}
 		}
@@ -125,28 +135,39 @@ func hostOf(listen []netip.Addr, local func() []netip.Addr) netip.Addr {
 			return 1
 		}
 	}
-	best := netip.AddrFrom4([4]byte{127, 0, 0, 1})
-	for i, a := range candidates {
-		if i == 0 || rank(a) < rank(best) {
-			best = a
-		}
+	good := slices.DeleteFunc(slices.Clone(candidates), func(a netip.Addr) bool { return !serves(a) })
+	if served = len(good) > 0; !served {
+		good = candidates
 	}
-	return best
+	if len(good) == 0 {
+		return netip.AddrFrom4([4]byte{127, 0, 0, 1}), reached
+	}
+	return slices.MinFunc(good, func(a, b netip.Addr) int { return rank(a) - rank(b) }), served || reached
 }
 
 // localAddrs are the addresses of this machine's interfaces.
 func localAddrs() []netip.Addr {
+	var addrs []netip.Addr
+	for _, p := range localPrefixes() {
+		addrs = append(addrs, p.Addr())
+	}
+	return addrs
+}
+
+// localPrefixes are those addresses with the networks that they are in.
+func localPrefixes() []netip.Prefix {
 	ifaddrs, err := net.InterfaceAddrs()
 	if err != nil {
 		return nil
 	}
-	var addrs []netip.Addr
+	var all []netip.Prefix
 	for _, i := range ifaddrs {
 		if n, ok := i.(*net.IPNet); ok {
 			if a, ok := netip.AddrFromSlice(n.IP); ok {
-				addrs = append(addrs, a.Unmap())
+				bits, _ := n.Mask.Size()
+				all = append(all, netip.PrefixFrom(a.Unmap(), bits))
 			}
 		}
 	}
-	return addrs
+	return all
 }

@@ -21,7 +21,12 @@ type cpuProfile struct {
 func profileFlag(root *cobra.Command) *cpuProfile {
 	p := new(cpuProfile)
 	root.PersistentFlags().StringVar(&p.name, "cpu-profile", "", "write a CPU profile of the program to `FILE`, until it ends")
-	root.PersistentPreRunE = func(*cobra.Command, []string) error { return p.start() }
+	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
+		if err := refuseEmpty(c); err != nil {
+			return err
+		}
+		return p.start()
+	}
 	return p
 }
 

@@ -34,7 +34,7 @@ type engine interface {
 
 // runEngine serves until the server ends by itself or a signal arrives, and calls
 // ready when it has started, in a goroutine of its own: ready may wait for whoever reads
-// what it writes. The first signal drains; a second returns at once, with the server
+// what it writes. The first signal drains; a second one other than SIGHUP returns at once, with the server
 // still running, for the process to exit. It blocks.
 func runEngine(e engine, signals <-chan os.Signal, drain, hang time.Duration, log *slog.Logger, ready func()) error {
 	served := make(chan error, 1)
@@ -60,21 +60,26 @@ func runEngine(e engine, signals <-chan os.Signal, drain, hang time.Duration, lo
 	drained := make(chan error, 1)
 	go func() { drained <- e.Drain(ctx) }()
 
-	select {
-	case err := <-served:
-		errDrain := <-drained
-		if errors.Is(errDrain, context.DeadlineExceeded) {
-			log.Warn("connections were dropped that did not take their replies", "after", drain.String())
-			errDrain = nil
+	for {
+		select {
+		case err := <-served:
+			errDrain := <-drained
+			if errors.Is(errDrain, context.DeadlineExceeded) {
+				log.Warn("connections were dropped that did not take their replies", "after", drain.String())
+				errDrain = nil
+			}
+			if err = errors.Join(err, errDrain); err == nil {
+				log.Info("drained")
+			}
+			return failed(err)
+		case again := <-signals:
+			if again == syscall.SIGHUP {
+				continue // a terminal that is closed sends two: the kernel's and the shell's
+			}
+			return killed{code: 128 + number(again)}
+		case <-hung.C:
+			return failed(fmt.Errorf("not ended %s after the signal: a call is stuck in a file system", drain+hang))
 		}
-		if err = errors.Join(err, errDrain); err == nil {
-			log.Info("drained")
-		}
-		return failed(err)
-	case again := <-signals:
-		return killed{code: 128 + number(again)}
-	case <-hung.C:
-		return failed(fmt.Errorf("not ended %s after the signal: a call is stuck in a file system", drain+hang))
 	}
 }
 

@@ -85,6 +85,18 @@ func TestASecondSignalDoesNotWaitForTheDrain(t *testing.T) {
 	s.end <- nil
 }
 
+func TestAClosedTerminalDrainsHoweverOftenItSaysSo(t *testing.T) {
+	s, signals := newScripted(), make(chan os.Signal) // each is taken
+	s.drain = func(context.Context) error {
+		signals <- syscall.SIGHUP
+		signals <- syscall.SIGHUP
+		s.end <- nil
+		return nil
+	}
+	go func() { signals <- syscall.SIGHUP }()
+	require.NoError(t, run(t, s, signals, time.Hour, time.Hour))
+}
+
 func TestAPeerThatDoesNotReadIsDroppedAndTheDrainASuccess(t *testing.T) {
 	s, signals := newScripted(), make(chan os.Signal, 2)
 	s.drain = func(ctx context.Context) error { <-ctx.Done(); s.end <- nil; return ctx.Err() }

@@ -13,7 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ringnfs/ringnfs/cmd/ringnfs/internal/privileges"
 	"github.com/ringnfs/ringnfs/nfs"
+	"github.com/ringnfs/ringnfs/nfs/notice"
 )
 
 func newServe(stdout, stderr io.Writer) *cobra.Command {
@@ -21,9 +23,10 @@ func newServe(stdout, stderr io.Writer) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve [flags] DIR...",
 		Short: "Serve directories over NFS until a signal ends it",
-		Long: "serve exports each DIR over NFSv3 under its own path; a single one can be mounted as / too.\n" +
-			"It prints what it started and how to mount it, and serves until SIGINT or SIGTERM, which\n" +
-			"let calls in flight finish; a second signal ends it at once. SIGUSR1 has it log what each\n" +
+		Long: "serve exports each DIR over NFSv3 under its own path; a single one can be mounted as / too. " +
+			"It prints what it started and how to mount it, and serves until SIGINT, SIGTERM or SIGHUP, which " +
+			"let calls in flight finish; a second signal ends it at once, and so does the first one before " +
+			"it serves: the exit code is 128 and the signal's number then. SIGUSR1 has it log what each " +
 			"lane has done.",
 		Example: "  ringnfs serve /srv/data\n" +
 			"  ringnfs serve --allow 192.168.1.0/24 --ro /srv/media /srv/music",
@@ -42,7 +45,11 @@ func newServe(stdout, stderr io.Writer) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+			outliveReaders()
+			// Nobody waits for whoever reads the log: neither calls nor signals.
+			lines := notice.Behind(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+			defer lines.Flush(notice.FlushMax)
+			log := slog.New(lines)
 			cfg.Log = log
 			env := environment{uid: os.Geteuid(), getenv: os.Getenv, hasAddr: canListen}
 			notes, portFixed, err := settle(&cfg, c.Flags().Changed("port"), env)
@@ -54,31 +61,61 @@ func newServe(stdout, stderr io.Writer) *cobra.Command {
 	}
 	c.SetVersionTemplate("{{.Version}}\n")
 	flags.register(c)
+	completeServe(c)
 	return c
 }
 
 // serve starts the server, says so on stdout, and blocks until it has ended.
 func serve(cfg nfs.Config, notes []string, portFixed bool, stdout io.Writer, log *slog.Logger) error {
-	// Before anything is started, so that a signal during the start drains too.
+	// Before anything is started, so that a signal during the start ends it in order.
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	notifyHangup(signals)
 	defer signal.Stop(signals)
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, syscall.SIGUSR1)
 	defer signal.Stop(asked)
 
-	srv, err := newServer(cfg)
+	srv, err := startHeeding(signals, func() (*nfs.Server, error) { return newServer(cfg) })
 	if errors.Is(err, syscall.EADDRINUSE) && !portFixed {
 		notes = append(notes, fmt.Sprintf("port %d is taken, so on another; --port N fixes one", cfg.Port))
 		cfg.Port = 0
-		srv, err = newServer(cfg)
+		srv, err = startHeeding(signals, func() (*nfs.Server, error) { return newServer(cfg) })
+	}
+	if errors.As(err, &killed{}) {
+		return err
 	}
 	if err != nil {
 		return failure{err}
 	}
 	leaveProcessors(srv.Info().Lanes)
 	defer tellWhenAsked(asked, srv.Stats, log)()
-	return runEngine(srv, signals, drainMax, hangMax, log, func() { writeBanner(stdout, factsOf(srv.Info(), cfg, notes)) })
+	return runEngine(srv, signals, drainMax, hangMax, log, func() {
+		if err := privileges.Drop(); err != nil {
+			notes = append(notes, fmt.Sprintf("the process keeps rights that it does not need: %v", err))
+		}
+		writeBanner(stdout, factsOf(srv.Info(), cfg, notes))
+	})
+}
+
+// startHeeding calls begin, which may wait for a file system for ever. A signal ends the
+// process then: nothing is served yet that could be finished.
+func startHeeding(signals <-chan os.Signal, begin func() (*nfs.Server, error)) (*nfs.Server, error) {
+	type result struct {
+		srv *nfs.Server
+		err error
+	}
+	begun := make(chan result, 1)
+	go func() {
+		srv, err := begin()
+		begun <- result{srv, err}
+	}()
+	select {
+	case r := <-begun:
+		return r.srv, r.err
+	case s := <-signals:
+		return nil, killed{code: 128 + number(s)}
+	}
 }
 
 // newServer leaves cfg as it is, for another try.
@@ -105,16 +142,23 @@ func factsOf(info nfs.Info, cfg nfs.Config, notes []string) facts {
 	f := facts{
 		version: versionText(), kernel: info.Kernel, lanes: info.Lanes, memory: info.Memory, stateDir: cfg.StateDir,
 		listen: info.Addrs, port: info.Port, mount: info.MountPort, portmap: info.PortmapPort, portmapWhy: info.PortmapWhy,
-		notes: slices.Concat(notes, info.Notes), host: hostOf(info.Addrs, localAddrs), uid: os.Geteuid(),
+		notes: slices.Concat(notes, info.Notes), uid: os.Geteuid(),
+		alone: !info.ActsForOthers,
 	}
 	for _, x := range info.Features {
 		f.features = append(f.features, feature{name: x.Name, on: x.On, why: x.Why})
 	}
 	for _, x := range info.Exports {
-		e := exported{path: x.Dir, readOnly: x.ReadOnly, squash: x.Squash, anonUID: x.AnonUID, anonGID: x.AnonGID, allow: x.Allow}
+		e := exported{path: x.Dir, readOnly: x.ReadOnly, squash: x.Squash, anonUID: x.AnonUID, anonGID: x.AnonGID, allow: x.Allow,
+			insecure: x.Insecure, mountedReadOnly: slices.Contains(info.ReadOnlyMounts, x.Dir)}
 		if x.IO != nfs.IOBuffered {
 			e.io = x.IO.String()
 		}
+		var served bool
+		if e.host, served = hostOf(info.Addrs, localAddrs, e.serves); !served {
+			f.notes = append(f.notes, fmt.Sprintf("nobody can use %s: the clients that it is for (--allow) reach none of the addresses that are listened on (--listen)", shown(x.Dir)))
+		}
+		f.host = e.host
 		f.exports = append(f.exports, e)
 	}
 	return f

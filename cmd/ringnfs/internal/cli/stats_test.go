@@ -46,7 +46,12 @@ func TestFiguresAreLoggedWhenAskedForAndAtTheEnd(t *testing.T) {
 	asked := make(chan os.Signal, 1)
 	end := tellWhenAsked(asked, func() []nfs.LaneStats { return lanes }, log)
 	asked <- syscall.SIGUSR1
-	require.Eventually(t, func() bool { return strings.Count(out.String(), "\n") == 2 }, 10*time.Second, time.Millisecond)
+	require.Eventually(
+		t,
+		func() bool { return strings.Count(out.String(), "\n") == 2 },
+		2*time.Minute,
+		time.Millisecond,
+	)
 	require.Contains(t, out.String(), "level=INFO msg=lane lane=0 connections=7 plain=0 ")
 	require.Contains(t, out.String(), "lane=1 connections=0 plain=0 spliced=0 zero_copy=10 copied=0 pinned=4096 pinned_most=8192 sent_p50=0s ")
 	require.Regexp(t, `acks=10 ack_p10=2m\S+ ack_p50=2m\S+ ack_p99=2m\S+\n`, out.String())

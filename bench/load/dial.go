@@ -1,0 +1,188 @@
+package load
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
+)
+
+// Servers may believe root of another machine only, which its port tells (exports(5),
+// secure): one below 1024, which others cannot have. Whoever may have one calls from
+// one, as long as there are some; nobody else tries in vain.
+const (
+	reservedLow  = 512
+	reservedHigh = 1023
+)
+
+// errNoReserved says that all reserved ports are taken.
+var errNoReserved = errors.New("no port below 1024 is left on this machine (one stays taken for a minute after its connection has ended)")
+
+// fromReserved calls try with one reserved port after the other, from any one on, for
+// as long as the error says that the port is the reason; with 0 if this process may not
+// have one. It returns errNoReserved when there is none left.
+func fromReserved(try func(port int) error) error {
+	const ports = reservedHigh - reservedLow + 1
+	first := rand.IntN(ports)
+	for i := range ports {
+		err := try(reservedLow + (first+i)%ports)
+		switch {
+		case errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM):
+			return try(0)
+		case errors.Is(err, unix.EADDRINUSE) || errors.Is(err, unix.EADDRNOTAVAIL):
+		default:
+			return err
+		}
+	}
+	return errNoReserved
+}
+
+// dial makes a TCP connection, at most patience long. When no reserved port is left it
+// comes from another, which the server may be content with.
+func dial(ctx context.Context, addr string) (nc net.Conn, err error) {
+	err = fromReserved(func(port int) error {
+		nc, err = dialFrom(ctx, port, addr)
+		return err
+	})
+	if errors.Is(err, errNoReserved) {
+		return dialFrom(ctx, 0, addr)
+	}
+	return nc, err
+}
+
+// dialFrom is dial from a port; 0 lets the kernel choose.
+func dialFrom(ctx context.Context, port int, addr string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	d := net.Dialer{}
+	if port != 0 {
+		d.LocalAddr = &net.TCPAddr{Port: port}
+	}
+	return d.DialContext(ctx, "tcp", addr)
+}
+
+// connect makes a connection for a measurement. On the machine itself it comes from an
+// ordinary port if the server lets it, since who calls is told by other means there; and
+// from one anywhere if no reserved one is left and the server lets it.
+func (s *Session) connect(ctx context.Context, addr unix.Sockaddr) (int, error) {
+	if loopback(addr) && s.ordinary(ctx) == nil {
+		return connectFrom(ctx, 0, addr)
+	}
+	fd, err := connect(ctx, addr)
+	if !errors.Is(err, errNoReserved) {
+		return fd, err
+	}
+	if err := s.ordinary(ctx); err != nil {
+		return -1, fmt.Errorf("%w, and the server refuses others (%w): use fewer --conns or wait for a minute, "+
+			"or have the server take calls from any port (ringnfs serve --insecure)", errNoReserved, err)
+	}
+	return connectFrom(ctx, 0, addr)
+}
+
+// ordinary says, after a first call from one, why the server refuses ordinary ports.
+func (s *Session) ordinary(ctx context.Context) error {
+	if s.asked {
+		return s.refuses
+	}
+	nc, err := dialFrom(ctx, 0, s.addr)
+	if err != nil {
+		return err
+	}
+	c := newControl(nc, s.cred)
+	defer c.Close()
+	defer c.until(ctx)()
+	var res nfs3.GETATTR3res
+	err = c.call(progNFS, 3, procGetattr, &nfs3.GETATTR3args{Object: s.root}, &res)
+	if err == nil && res.Status != nfs3.NFS3_OK {
+		err = statusError(procGetattr, uint32(res.Status))
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	s.asked, s.refuses = true, err
+	return err
+}
+
+func loopback(addr unix.Sockaddr) bool {
+	switch a := addr.(type) {
+	case *unix.SockaddrInet4:
+		return a.Addr[0] == 127
+	case *unix.SockaddrInet6:
+		return net.IP(a.Addr[:]).IsLoopback()
+	}
+	return false
+}
+
+// connect makes a connection that sends at once and never waits. It takes patience at most
+// from each port; ctx ends it early, with its error.
+func connect(ctx context.Context, addr unix.Sockaddr) (fd int, err error) {
+	err = fromReserved(func(port int) error {
+		fd, err = connectFrom(ctx, port, addr)
+		return err
+	})
+	return fd, err
+}
+
+// connectFrom is connect from a port; 0 lets the kernel choose. When it is closed its port
+// is free at once: there are few reserved ones, and what is still on the way is not wanted.
+func connectFrom(ctx context.Context, port int, addr unix.Sockaddr) (int, error) {
+	family, from := unix.AF_INET, unix.Sockaddr(&unix.SockaddrInet4{Port: port})
+	if _, ok := addr.(*unix.SockaddrInet6); ok {
+		family, from = unix.AF_INET6, &unix.SockaddrInet6{Port: port}
+	}
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("socket: %w", err)
+	}
+	if port != 0 {
+		err = unix.Bind(fd, from)
+	}
+	if err == nil {
+		if err = unix.Connect(fd, addr); errors.Is(err, unix.EINPROGRESS) || errors.Is(err, unix.EINTR) {
+			err = connected(ctx, fd)
+		}
+	}
+	if err == nil {
+		err = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	}
+	if err == nil {
+		err = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	}
+	if err != nil {
+		_ = unix.Close(fd) // err says why
+		return -1, fmt.Errorf("connect: %w", err)
+	}
+	return fd, nil
+}
+
+// connectTick is how often a connection that is being made looks whether it shall end.
+const connectTick = 50 * time.Millisecond
+
+// connected waits until the connection fd is there, or has failed.
+func connected(ctx context.Context, fd int) error {
+	for waited := time.Duration(0); waited < patience; waited += connectTick {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
+		n, err := unix.Poll(fds, int(connectTick/time.Millisecond))
+		switch {
+		case errors.Is(err, unix.EINTR), err == nil && n == 0:
+			continue
+		case err != nil:
+			return err
+		}
+		if failed, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR); err != nil || failed != 0 {
+			return cmp.Or(err, error(unix.Errno(failed)))
+		}
+		return nil
+	}
+	return fmt.Errorf("no answer within %v", patience)
+}

@@ -1,0 +1,3 @@
+package nfsacl
+
+//go:generate go run ../../cmd/xdrgen nfsacl.x

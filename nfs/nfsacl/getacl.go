@@ -1,0 +1,115 @@
+package nfsacl
+
+import (
+	"github.com/ringnfs/ringnfs/nfs/acl"
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// Sizes in bytes on the wire.
+const (
+	entryLen  = 12                       // aclent
+	fixedLen  = 4 + 4 + 84 + 4 + 2*(4+4) // of GETACL3res, with attributes
+	maskKnown = NFS_ACL | NFS_ACLCNT | NFS_DFACL | NFS_DFACLCNT
+)
+
+// getacl is GETACL: the access list, the default list, or how long they are.
+func (s *server) getacl(c *rpc.Call) rpc.Outcome {
+	var args GETACL3args
+	args.Decode(&c.Args)
+	if c.Args.Err() != nil {
+		return rpc.GarbageArgs
+	}
+	var a vfs.Attr
+	o, st := s.open(c, args.Fh.Data)
+	set := vfs.ACLSet{
+		HasAccess:  args.Mask&(NFS_ACL|NFS_ACLCNT) != 0,
+		HasDefault: args.Mask&(NFS_DFACL|NFS_DFACLCNT) != 0,
+	}
+	switch {
+	case st != vfs.OK:
+	case args.Mask&^maskKnown != 0:
+		st = vfs.Inval
+		o.describe(&a)
+	default:
+		st = o.lists(c, &set, &a)
+	}
+	if waits(c, st) {
+		return rpc.Wait
+	}
+	if st == vfs.OK && a.Type == 0 {
+		st = vfs.ServerFault // whose lists they are is a part of them
+	}
+	res := GETACL3res{Status: statusOf(st)}
+	if st != vfs.OK {
+		res.Attr = postOp(&a)
+		res.Encode(&c.Reply)
+		return rpc.Done
+	}
+	if set.HasAccess && set.Access == nil {
+		set.Access = acl.FromMode(a.Mode)
+	}
+	r := &res.Resok
+	r.Attr, r.Acl.Mask = postOp(&a), args.Mask
+	r.Acl.Aclcnt, r.Acl.Aclents = wire(set.Access, &a, 0, args.Mask&NFS_ACL != 0)
+	r.Acl.Dfaclcnt, r.Acl.Dfaclents = wire(set.Default, &a, NFS_ACL_DEFAULT, args.Mask&NFS_DFACL != 0)
+	if !c.Room(fixedLen + entryLen*(len(r.Acl.Aclents)+len(r.Acl.Dfaclents))) {
+		return rpc.Grow
+	}
+	res.Encode(&c.Reply)
+	return rpc.Done
+}
+
+// lists reads the lists that set asks for.
+func (o *object) lists(c *rpc.Call, set *vfs.ACLSet, a *vfs.Attr) vfs.Status {
+	if able := o.v.Abilities().ACLs; able != nil {
+		return able.GetACL(o.cred(c), o.h, set, a)
+	}
+	return o.v.GetAttr(o.h, a)
+}
+
+// describe fills a for a call that fails.
+func (o *object) describe(a *vfs.Attr) {
+	if o.v.GetAttr(o.h, a) != vfs.OK {
+		a.Type = 0
+	}
+}
+
+// wire returns a list as the protocol has it: how many entries it has, and with all the
+// entries. It has a mask in any case, and the ids of the owner and of the group.
+func wire(l acl.List, a *vfs.Attr, kind uint32, all bool) (count uint32, entries []Aclent) {
+	if len(l) == 0 {
+		return 0, nil
+	}
+	bare := true // three entries, which have no mask
+	var group acl.Perm
+	for _, e := range l {
+		if bare = bare && e.Tag != acl.Mask; e.Tag == acl.GroupObj {
+			group = e.Perm
+		}
+	}
+	count = uint32(len(l))
+	if bare {
+		count++
+	}
+	if !all {
+		return count, nil
+	}
+	for _, e := range l {
+		if bare && e.Tag == acl.Other {
+			entries = append(entries, Aclent{Type: uint32(acl.Mask) | kind, Perm: uint32(group)})
+		}
+		x := Aclent{Type: uint32(e.Tag) | kind, Perm: uint32(e.Perm)}
+		switch e.Tag {
+		case acl.UserObj:
+			x.Id = a.UID
+		case acl.GroupObj:
+			x.Id = a.GID
+		case acl.User, acl.Group:
+			x.Id = e.ID
+		case acl.Mask, acl.Other: // 0, which some clients rely on
+		}
+		entries = append(entries, x)
+	}
+	return count, entries
+}

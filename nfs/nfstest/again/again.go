@@ -1,0 +1,19 @@
+// Package again tells tests that all of them have run once: the run under the race
+// detector, with the assertions, is the second. Long tests do less then.
+package again
+
+import (
+	"os"
+	"testing"
+)
+
+// Now reports whether this is the second run, which .ci/test says by RINGNFS_AGAIN.
+func Now() bool { return os.Getenv("RINGNFS_AGAIN") != "" }
+
+// Skip skips a test that would show nothing new in the second run.
+func Skip(t testing.TB) {
+	t.Helper()
+	if Now() {
+		t.Skip("RINGNFS_AGAIN is set: it has run without the race detector and assertions")
+	}
+}

@@ -1,0 +1,78 @@
+package notice
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// gate is a writer that takes nothing while it is shut.
+type gate struct {
+	bytes.Buffer
+	entered chan struct{} // a write waits
+	open    chan struct{}
+}
+
+func newGate() *gate { return &gate{entered: make(chan struct{}, 1), open: make(chan struct{})} }
+
+func (g *gate) Write(b []byte) (int, error) {
+	select {
+	case g.entered <- struct{}{}:
+	default:
+	}
+	<-g.open
+	return g.Buffer.Write(b)
+}
+
+func text(w interface{ Write([]byte) (int, error) }) slog.Handler {
+	return slog.NewTextHandler(w, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}})
+}
+
+func TestNobodyWaitsForALogThatIsNotRead(t *testing.T) {
+	g := newGate()
+	q := Behind(text(g))
+	log := slog.New(q)
+	log.Info("line", "n", 0)
+	<-g.entered // it is taken, and hangs; the queue is empty
+	for i := 1; i <= QueueMax+7; i++ {
+		log.Info("line", "n", i)
+	}
+	require.False(t, q.Flush(0), "nothing has been written")
+	close(g.open)
+	require.True(t, q.Flush(time.Hour))
+	lines := strings.Split(strings.TrimSpace(g.String()), "\n")
+	require.Len(t, lines, 1+QueueMax+1)
+	for i := range 1 + QueueMax {
+		require.Equal(t, fmt.Sprintf("level=INFO msg=line n=%d", i), lines[i])
+	}
+	require.Equal(t, `level=WARN msg="the log was not taken in time: lines are missing here" left_out=7`, lines[1+QueueMax])
+
+	log.Info("again")
+	require.True(t, q.Flush(time.Hour))
+	require.True(t, strings.HasSuffix(g.String(), "\nlevel=INFO msg=again\n"), "it goes on, and the gap is told once")
+}
+
+func TestALineThatWaitedIsTheSameLine(t *testing.T) {
+	var b bytes.Buffer
+	q := Behind(text(&b))
+	log := slog.New(q)
+	log.Debug("not wanted")
+	log.With("a", 1).WithGroup("g").Warn("m", "b", "two words")
+	log.Error("n", "error", os.ErrNotExist)
+	require.True(t, q.Flush(time.Hour))
+	require.Equal(t, "level=WARN msg=m a=1 g.b=\"two words\"\nlevel=ERROR msg=n error=\"file does not exist\"\n", b.String())
+	require.False(t, q.Enabled(context.Background(), slog.LevelDebug))
+	require.Same(t, q, Behind(q), "one queue is enough, and keeps the order")
+}

@@ -1,0 +1,90 @@
+package drc
+
+import (
+	"math"
+	"time"
+)
+
+// Wire is a connection that calls come by. The cache only compares it, with ==.
+type Wire any
+
+// Unsent is the place of a reply that has not been sent.
+const Unsent = math.MaxUint64
+
+// Answer is what the cache knows of an earlier call that looks the same, and of one
+// connection that its reply was or will be sent by.
+type Answer struct {
+	By Wire
+	// End is how many bytes the connection has carried to the peer when the reply's
+	// last one has arrived; Unsent while the reply has not been queued there.
+	End uint64
+	// Done says that the call has been answered, at At.
+	Done bool
+	At   time.Time
+}
+
+// Relation is what a connection is to one that an equal call came by before.
+type Relation uint8
+
+// The relations.
+const (
+	// Unknown: it cannot be told yet, and will be.
+	Unknown Relation = iota
+	// Successor: it has taken the place of the other, whose peer has not heard the
+	// reply. The call is a retransmission.
+	Successor
+	// Stranger: the other is alive beside it, or its peer has heard the reply. The
+	// call is another one.
+	Stranger
+	// Settled: as Stranger, and the other will not carry this call again: it is over,
+	// and its peer has heard the reply.
+	Settled
+)
+
+// Caller is a call that is looked up.
+type Caller interface {
+	// By returns the connection that the call came by.
+	By() Wire
+	// Judge returns what that connection is to a.By, which is another one. It is
+	// called by Begin, on its goroutine and with no lock held.
+	Judge(a Answer) Relation
+	// Ended is called once when Begin has said Busy, from the goroutine that ends
+	// the call which was waited for. reply is what this call is answered with too: it
+	// is shared and immutable. It is nil when the call has to Begin again. It must not
+	// block.
+	Ended(reply []byte)
+}
+
+// judgement is what Judge has said of an entry.
+type judgement struct {
+	e       *entry
+	version uint64
+	answers []Answer
+	is      Relation
+}
+
+// judgedMax is how many entries with one key are asked about, the newest first. A
+// client that connects again has one; more is many clients with equal calls.
+const judgedMax = 8
+
+// judge asks from about each entry that it has not been asked about.
+func judge(from Caller, entries []judgement) {
+	for i := range entries {
+		j := &entries[i]
+		if len(j.answers) == 0 {
+			continue // it was judged before
+		}
+		j.is = Successor
+		for _, a := range j.answers {
+			switch r := from.Judge(a); {
+			case r == Stranger:
+				j.is = Stranger
+			case r == Unknown && j.is != Stranger:
+				j.is = Unknown
+			case r == Settled && j.is == Successor:
+				j.is = Settled
+			}
+		}
+		j.answers = nil
+	}
+}

@@ -1,0 +1,38 @@
+package syscalls
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"golang.org/x/sys/unix"
+)
+
+// TestNothingIsRefusedWithoutAFilter holds that what the calls are tried with is
+// answered by the kernel in one of the expected ways.
+func TestNothingIsRefusedWithoutAFilter(t *testing.T) {
+	for i := range Calls {
+		c := &Calls[i]
+		if c.Need != Must && c.Need != May {
+			continue
+		}
+		e := c.try()
+		if e == unix.ENOSYS && c.Since > "6.1" {
+			continue // a kernel that is old enough not to have it
+		}
+		assert.Zero(t, e, "%s: %v", c.Name, e)
+	}
+}
+
+// TestEachCallIsListedOnce holds that every call has a name, a number and a purpose
+// of its own.
+func TestEachCallIsListedOnce(t *testing.T) {
+	names, numbers := map[string]bool{}, map[uintptr]bool{}
+	for _, c := range Calls {
+		assert.NotEmpty(t, c.Purpose, c.Name)
+		assert.False(t, names[c.Name] || numbers[c.Nr], c.Name)
+		names[c.Name], numbers[c.Nr] = true, true
+		if c.Without != "" {
+			assert.Equal(t, May, c.Need, c.Name)
+		}
+	}
+}

@@ -1,0 +1,35 @@
+package transport
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/ringnfs/ringnfs/nfs/notice"
+)
+
+// limits bound the log lines that peers can cause, each kind by itself.
+type limits struct {
+	full, peerFull, userFull, guestsFull, accept, acceptDebug, still, abandoned, closed notice.Limit
+}
+
+func (l *limits) init() {
+	for _, x := range []*notice.Limit{&l.full, &l.peerFull, &l.userFull, &l.guestsFull, &l.accept, &l.still} {
+		x.Burst = 1 // each line says the same
+	}
+	// Whoever asks for debugging wants to see connections, but not a flood of them.
+	l.closed.Burst, l.closed.Every = 1000, 10*time.Millisecond
+}
+
+// say writes a line if its kind may have one now.
+func (s *Server) say(kind *notice.Limit, level slog.Level, message string, args ...any) {
+	kind.Log(s.cfg.Log, level, message, func() []any { return args })
+}
+
+// abandoned tells of a call that the server itself cannot answer.
+func (s *Server) abandoned(c *call, why string) {
+	name := "none"
+	if p := c.Procedure(); p != nil {
+		name = p.Name
+	}
+	s.say(&s.limits.abandoned, slog.LevelError, "call abandoned", "procedure", name, "peer", c.Peer, "why", why)
+}

@@ -1,0 +1,68 @@
+package transport
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/ringnfs/ringnfs/bufring"
+)
+
+// state describes the connections for a failure.
+func (w *world) state() string {
+	s := ""
+	for i, p := range w.peers {
+		s += fmt.Sprintf("peer %d: %d bytes to send, %d replies, %d missing, dealt %v killed %v reset %v\n",
+			i, len(p.in), p.replies, len(p.want), p.dealt, p.killed, p.reset)
+	}
+	done := make(chan string, 1)
+	l := w.ts.srv.lanes[0]
+	_ = l.loop.Post(taskFunc(func() {
+		s := fmt.Sprintf("%d buffers of %d, starved %d, slabs free %d %d %d, pinned %v, pipes free %d of %d, returned %v\n",
+			l.group.Available(), l.group.Count(), len(l.starved),
+			l.slabs.Free(bufring.Small), l.slabs.Free(bufring.Medium), l.slabs.Free(bufring.Large), l.pinned, len(l.pipes.free), l.pipes.made, l.returned)
+		for class := range l.waiting {
+			for c := l.waiting[class].head; c != nil; c = c.next {
+				s += fmt.Sprintf("a call of fd %d waits for class %d\n", c.conn.fd, class)
+			}
+		}
+		for cn := l.conns; cn != nil; cn = cn.nxt {
+			s += fmt.Sprintf(
+				"fd %d: receive %x canceling %v starved %v eof %v calls %d waiting %d unsent %d sending %d "+
+					"zc %d writable %v batch %v spill %v pinned %d behind %v held %d listed %v ops %d dead %v "+
+					"closed %v draining %v\n",
+				cn.fd,
+				uint64(cn.receive),
+				cn.canceling,
+				cn.starved,
+				cn.eof,
+				cn.calls,
+				cn.waiting,
+				cn.unsent,
+				cn.sending,
+				cn.zc.sends,
+				cn.writable,
+				cn.batch != nil,
+				cn.spill != nil,
+				len(cn.kept),
+				cn.behind(),
+				len(cn.held),
+				cn.listed,
+				cn.ops,
+				cn.dead,
+				cn.closed,
+				cn.draining,
+			)
+		}
+		done <- s
+	}))
+	select {
+	case t := <-done:
+		return s + t
+	case <-time.After(time.Second):
+		return s + "the lane does not answer"
+	}
+}
+
+type taskFunc func()
+
+func (f taskFunc) Run() { f() }

@@ -1,0 +1,209 @@
+package transport
+
+import (
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/rpc/drc"
+)
+
+// wire is a connection as the duplicate request cache knows it. It outlives the
+// connection, and any lane may ask it what the peer has heard. A connection has one
+// when it has carried a call that must not run twice.
+type wire struct {
+	// Immutable.
+	born time.Time // when the connection was adopted
+	look func(fd int) (tcpFacts, bool)
+
+	mu    sync.Mutex
+	fd    int    // guarded by mu: -1 when the connection is over
+	eof   bool   // guarded by mu: the peer has ended its side in order
+	acked uint64 // guarded by mu, when it is over: bytes that the peer has acknowledged
+	went  uint64 // guarded by mu, when it is over: bytes that the peer had acknowledged when it sent more
+}
+
+// tcpFacts is what the kernel knows of a connection.
+type tcpFacts struct {
+	state uint8
+	acked uint64
+	// silent is how long ago the peer was heard of last.
+	silent time.Duration
+}
+
+// tcpLook asks the kernel. It reports false for what is no TCP connection.
+func tcpLook(fd int) (tcpFacts, bool) {
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return tcpFacts{}, false
+	}
+	silent := min(info.Last_data_recv, info.Last_ack_recv)
+	return tcpFacts{state: info.State, acked: info.Bytes_acked, silent: time.Duration(silent) * time.Millisecond}, true
+}
+
+const (
+	// aliveSlack is by how much a sign of life must be younger than another
+	// connection to be certainly younger: the kernel counts in ticks of up to 10 ms.
+	aliveSlack = 20 * time.Millisecond
+	// quietMax is how long a peer that is there takes to acknowledge a reply: the
+	// kernel repeats it several times meanwhile.
+	quietMax = 5 * time.Second
+)
+
+// over says that the connection ends. went is how many bytes the peer had acknowledged
+// when it sent more. The descriptor is not used after it has returned.
+func (w *wire) over(went uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.fd < 0 {
+		return
+	}
+	f, _ := w.look(w.fd)
+	w.fd, w.acked, w.went = -1, f.acked, went
+}
+
+// ended says that the peer has ended its side.
+func (w *wire) ended() {
+	w.mu.Lock()
+	w.eof = true
+	w.mu.Unlock()
+}
+
+// heard reports whether the peer has acknowledged the first n bytes that were sent,
+// or will not tell.
+func (w *wire) heard(n uint64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f, ok := w.look(w.fd)
+	return !ok || f.acked >= n || f.state == unix.BPF_TCP_CLOSE
+}
+
+// judge returns what a connection that was born at born is to this one, which a call
+// that looks the same came by before (design record 0023), and as of when. seen is what
+// the kernel has told of connections in this turn.
+func (w *wire) judge(a drc.Answer, born time.Time, seen *sights) (r drc.Relation, at time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.fd < 0 {
+		return w.judgeEnd(a), time.Now()
+	}
+	s := seen.of(w)
+	return s.judge(w, a, born), s.at
+}
+
+// judgeEnd is judge when the connection is over. mu is held.
+func (w *wire) judgeEnd(a drc.Answer) drc.Relation {
+	// What the peer has acknowledged it has heard for certain if it went on, or ended the
+	// connection in order. Else the break may have taken the reply from its program.
+	if a.Done && w.acked >= a.End && (w.eof || w.went >= a.End) {
+		return drc.Settled
+	}
+	return drc.Successor
+}
+
+// judge is wire.judge as of the moment of the sight. The wire's mu is held.
+func (s *sight) judge(w *wire, a drc.Answer, born time.Time) drc.Relation {
+	f := &s.facts
+	if !s.ok {
+		return drc.Stranger // it is there, and that is all that can be known
+	}
+	heard := a.Done && f.acked >= a.End
+	broken := f.state == unix.BPF_TCP_CLOSE
+	switch {
+	case heard && (!broken || w.eof):
+		return drc.Stranger
+	case heard:
+		return drc.Unknown // its lane will say whether the peer went on
+	case broken:
+		return drc.Successor
+	case mayCall(f.state) && s.at.Add(-f.silent).After(born.Add(aliveSlack)):
+		return drc.Stranger // both are alive
+	case a.Done && f.silent >= quietMax && s.at.Sub(a.At) >= quietMax:
+		return drc.Successor
+	}
+	return drc.Unknown
+}
+
+// sight is what the kernel told of a connection at a moment.
+type sight struct {
+	facts tcpFacts
+	ok    bool
+	at    time.Time
+}
+
+// sights are those of one turn of a lane, so that the kernel is asked about each connection
+// once, however many calls are judged by it.
+type sights struct {
+	epoch uint64 // the turn
+	by    map[*wire]sight
+}
+
+// sightsMax is how many are remembered. Those that are not are asked for again.
+const sightsMax = 1024
+
+// now returns the sights for a turn: they are forgotten when another begins.
+func (s *sights) now(epoch uint64) *sights {
+	if s.epoch != epoch {
+		s.epoch = epoch
+		clear(s.by)
+	}
+	return s
+}
+
+// count returns how many connections the kernel has been asked about in a turn.
+func (s *sights) count(epoch uint64) int { return len(s.now(epoch).by) }
+
+// of returns the sight of a connection that is there. The wire's mu is held.
+func (s *sights) of(w *wire) sight {
+	if got, ok := s.by[w]; ok {
+		return got
+	}
+	got := sight{at: time.Now()}
+	got.facts, got.ok = w.look(w.fd)
+	if len(s.by) < sightsMax {
+		if s.by == nil {
+			s.by = make(map[*wire]sight)
+		}
+		s.by[w] = got
+	}
+	return got
+}
+
+// mayCall reports whether the peer has not ended its side of the connection.
+func mayCall(state uint8) bool {
+	switch state {
+	case unix.BPF_TCP_ESTABLISHED, unix.BPF_TCP_FIN_WAIT1, unix.BPF_TCP_FIN_WAIT2:
+		return true
+	}
+	return false
+}
+
+// known makes sure that the connection has a wire.
+func (cn *conn) known() {
+	if cn.wire == nil {
+		cn.wire = &wire{born: cn.born, look: cn.lane.srv.look, fd: cn.fd, eof: cn.eof}
+	}
+}
+
+// wentOn notes, when something has been received, that the peer had heard before that
+// what it is told once. What a peer sends without waiting for replies says nothing: it
+// counts when it is received, not when it is parsed, which may be after the reply.
+func (cn *conn) wentOn() {
+	if f, ok := cn.wire.look(cn.fd); ok && f.acked >= cn.once {
+		cn.went = cn.once
+	}
+}
+
+// forgotten ends what others may ask of the connection.
+func (cn *conn) forgotten() {
+	if cn.wire != nil {
+		cn.wire.over(cn.went)
+	}
+}
+
+// owed reports whether the peer has not heard the last reply that must not be given
+// twice. Whoever connects next and sends an equal call is told by that.
+func (cn *conn) owed() bool {
+	return cn.wire != nil && !cn.draining && !cn.wire.heard(cn.once)
+}

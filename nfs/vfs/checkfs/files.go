@@ -1,0 +1,137 @@
+package checkfs
+
+import (
+	"fmt"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+func (v *view) GetAttr(h vfs.Handle, a *vfs.Attr) vfs.Status {
+	const method = "GetAttr"
+	s := v.status(method, v.View.GetAttr(h, a))
+	if s == vfs.OK {
+		if what := impossible(a); what != "" {
+			return v.breach(method, what)
+		}
+	}
+	return s
+}
+
+func (v *view) SetAttr(c *vfs.Cred, h vfs.Handle, set *vfs.SetAttr, guard *vfs.Time, w *vfs.WCC) vfs.Status {
+	const method = "SetAttr"
+	s := v.status(method, v.View.SetAttr(c, h, set, guard, w))
+	v.wcc(method, w, s)
+	return s
+}
+
+func (v *view) Access(c *vfs.Cred, h vfs.Handle, want vfs.Permission, a *vfs.Attr) (vfs.Permission, vfs.Status) {
+	const method = "Access"
+	got, s := v.View.Access(c, h, want, a)
+	s = v.status(method, s)
+	v.attr(method, a, s)
+	if s == vfs.OK && got&^want != 0 {
+		return 0, v.breach(method, fmt.Sprintf("granted %#x where %#x was asked for", uint8(got), uint8(want)))
+	}
+	return got, s
+}
+
+func (v *view) Statfs(c *vfs.Cred, h vfs.Handle, st *vfs.Statfs) vfs.Status {
+	*st = vfs.Statfs{} // what is not filled is not the last call's
+	return v.status("Statfs", v.View.Statfs(c, h, st))
+}
+
+func (v *view) PathConf(h vfs.Handle, l *vfs.Limits) vfs.Status {
+	*l = vfs.Limits{}
+	return v.status("PathConf", v.View.PathConf(h, l))
+}
+
+// Read gives the back end no more memory than dst has: it could reach what is
+// behind it otherwise.
+func (v *view) Read(c *vfs.Cred, h vfs.Handle, off uint64, dst []byte, a *vfs.Attr) (int, bool, vfs.Status) {
+	const method = "Read"
+	n, eof, s := v.View.Read(c, h, off, dst[:len(dst):len(dst)], a)
+	s = v.status(method, s)
+	v.attr(method, a, s)
+	switch {
+	case s != vfs.OK:
+		return 0, false, s
+	case n < 0 || n > len(dst):
+		return 0, false, v.breach(method, beyond(n, len(dst)))
+	case n == 0 && !eof && len(dst) > 0:
+		return 0, false, v.breach(method, "returned OK with no bytes before the end of the file")
+	}
+	return n, eof, s
+}
+
+func beyond(n, room int) string {
+	return fmt.Sprintf("returned %d bytes where there could be 0 to %d", n, room)
+}
+
+func (v *view) Write(c *vfs.Cred, h vfs.Handle, off uint64, src [][]byte, how vfs.Stability, w *vfs.WCC) (int, vfs.Stability, uint64, vfs.Status) {
+	const method = "Write"
+	n, got, verf, s := v.View.Write(c, h, off, src, how, w)
+	s = v.status(method, s)
+	v.wcc(method, w, s)
+	if s != vfs.OK {
+		return 0, got, verf, s
+	}
+	given := 0
+	for _, b := range src {
+		given += len(b)
+	}
+	switch {
+	case n < 0 || n > given:
+		return 0, got, verf, v.breach(method, beyond(n, given))
+	case n == 0 && given > 0:
+		return 0, got, verf, v.breach(method, "returned OK with nothing written")
+	case got < how || got > vfs.FileSync:
+		return 0, how, verf, v.breach(method, fmt.Sprintf("reached stability %d where %d was asked for", got, how))
+	}
+	return n, got, verf, s
+}
+
+func (v *view) Commit(c *vfs.Cred, h vfs.Handle, off uint64, count uint32, w *vfs.WCC) (uint64, vfs.Status) {
+	const method = "Commit"
+	verf, s := v.View.Commit(c, h, off, count, w)
+	s = v.status(method, s)
+	v.wcc(method, w, s)
+	return verf, s
+}
+
+func (v *view) ReadLink(c *vfs.Cred, h vfs.Handle, dst []byte, a *vfs.Attr) (int, vfs.Status) {
+	const method = "ReadLink"
+	n, s := v.View.ReadLink(c, h, dst[:len(dst):len(dst)], a)
+	s = v.status(method, s)
+	v.attr(method, a, s)
+	switch {
+	case s != vfs.OK:
+		return 0, s
+	case n < 0 || n > len(dst):
+		return 0, v.breach(method, beyond(n, len(dst)))
+	}
+	return n, s
+}
+
+// splicer is the ability to splice.
+type splicer struct {
+	view *view
+	in   vfs.Splicer
+}
+
+// Splice looks at what the method says only. Whoever lent the pipe looks at what is
+// in it.
+func (v *splicer) Splice(c *vfs.Cred, h vfs.Handle, off uint64, n int, p *vfs.Pipe, a *vfs.Attr) (int, bool, vfs.Status) {
+	const method = "Splice"
+	moved, eof, s := v.in.Splice(c, h, off, n, p, a)
+	s = v.view.status(method, s)
+	v.view.attr(method, a, s)
+	switch {
+	case s != vfs.OK:
+		return 0, false, s
+	case moved < 0 || moved > n:
+		return 0, false, v.view.breach(method, beyond(moved, n))
+	case moved == 0 && !eof && n > 0:
+		return 0, false, v.view.breach(method, "returned OK with no bytes before the end of the file")
+	}
+	return moved, eof, s
+}

@@ -1,0 +1,115 @@
+package checkfs
+
+import (
+	"fmt"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// view is an FS seen from one thread.
+type view struct {
+	vfs.View // what is wrapped
+	report   Report
+	mayWait  bool
+	list     listing
+	able     vfs.Abilities
+}
+
+// Abilities returns those of the wrapped View, each held to its contract.
+func (v *view) Abilities() *vfs.Abilities { return &v.able }
+
+// abilities wraps those that there are.
+func abilities(v *view, in *vfs.Abilities) (able vfs.Abilities) {
+	if in.Splice != nil {
+		able.Splice = &splicer{view: v, in: in.Splice}
+	}
+	if in.ACLs != nil {
+		able.ACLs = &acls{view: v, in: in.ACLs}
+	}
+	return able
+}
+
+// status judges what a method returned.
+func (v *view) status(method string, s vfs.Status) vfs.Status {
+	switch {
+	case s == vfs.Again && v.mayWait:
+		return v.breach(method, "returned Again on a thread that may wait")
+	case s >= vfs.NumStatus:
+		return v.breach(method, fmt.Sprintf("returned status %d, which package vfs does not know", s))
+	}
+	return s
+}
+
+// breach reports one and returns what the call ends with.
+func (v *view) breach(method, what string) vfs.Status {
+	v.report(method, what)
+	return vfs.ServerFault
+}
+
+// attr leaves out attributes that cannot be, and those of an object that is gone.
+// Their Type is 0 when there are none.
+func (v *view) attr(method string, a *vfs.Attr, s vfs.Status) {
+	switch {
+	case s == vfs.Again || a.Type == 0:
+		return
+	case s == vfs.Stale || s == vfs.BadHandle:
+		a.Type = 0 // unspecified
+		return
+	}
+	if what := impossible(a); what != "" {
+		v.report(method, what)
+		a.Type = 0
+	}
+}
+
+// wcc leaves out the halves that cannot be.
+func (v *view) wcc(method string, w *vfs.WCC, s vfs.Status) {
+	if s == vfs.Again {
+		return
+	}
+	if w.HasBefore && (w.Before.Mtime.Nsec > nsecMax || w.Before.Ctime.Nsec > nsecMax) {
+		v.report(method, "filled WCC.Before with a time of more than 999,999,999 nanoseconds")
+		w.HasBefore = false
+	}
+	if !w.HasAfter {
+		return
+	}
+	if what := impossible(&w.After); what != "" {
+		v.report(method, what)
+		w.HasAfter = false
+	}
+}
+
+// entry judges the object that a method has found or made.
+func (v *view) entry(method string, e *vfs.Entry, s vfs.Status) vfs.Status {
+	if s != vfs.OK {
+		return s
+	}
+	if e.Handle.Len() == 0 {
+		return v.breach(method, "returned OK without a handle")
+	}
+	if e.HasAttr {
+		if what := impossible(&e.Attr); what != "" {
+			v.report(method, what)
+			e.HasAttr = false
+		}
+	}
+	return s
+}
+
+// nsecMax is the largest number of nanoseconds within a second.
+const nsecMax = 999_999_999
+
+// impossible says what is wrong with attributes that are said to be filled, ""
+// for none.
+func impossible(a *vfs.Attr) string {
+	switch {
+	case a.Type < vfs.TypeReg || a.Type > vfs.TypeFifo:
+		return fmt.Sprintf("filled attributes with type %d, which no object has", a.Type)
+	case a.Mode&^0o7777 != 0:
+		return fmt.Sprintf("filled attributes with mode %#o: only the bits of 07777 belong there", a.Mode)
+	case a.Atime.Nsec > nsecMax || a.Mtime.Nsec > nsecMax || a.Ctime.Nsec > nsecMax:
+		return "filled attributes with a time of more than 999,999,999 nanoseconds"
+	}
+	return ""
+}

@@ -1,0 +1,165 @@
+package posixfs
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/acl"
+	"github.com/ringnfs/ringnfs/nfs/syscalls"
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+var _ vfs.ACLs = (*View)(nil)
+
+// keepsACLs reports whether the calls that lists are kept with are allowed.
+func keepsACLs() bool {
+	return !syscalls.Refused(unix.SYS_GETXATTR) && !syscalls.Refused(unix.SYS_SETXATTR) &&
+		!syscalls.Refused(unix.SYS_REMOVEXATTR)
+}
+
+// GetACL implements vfs.ACLs.
+func (v *View) GetACL(c *vfs.Cred, h vfs.Handle, set *vfs.ACLSet, a *vfs.Attr) vfs.Status {
+	if v.lane {
+		return vfs.Again // the list may have to be read from the disc
+	}
+	a.Type = 0
+	e, s := v.acquire(&h, useMain)
+	if s != vfs.OK {
+		return s
+	}
+	defer v.done()
+	if s = v.stat(e, &v.st); s != vfs.OK {
+		return s
+	}
+	v.fs.fill(a, &v.st)
+	if !v.as(c) {
+		return vfs.ServerFault
+	}
+	path := procPath(e.fd)
+	set.Access, set.Default = nil, nil
+	if set.HasAccess {
+		if set.Access, s = v.getList(path, acl.XattrAccess); s != vfs.OK {
+			return s
+		}
+	}
+	if set.HasDefault && e.kind == unix.S_IFDIR {
+		set.Default, s = v.getList(path, acl.XattrDefault)
+	}
+	return s
+}
+
+// getList reads one list of what path names: nil when there is none.
+func (v *View) getList(path, name string) (acl.List, vfs.Status) {
+	buf := make([]byte, acl.XattrLen(vfs.ACLMax))
+	var n int
+	switch errno := retried(func() (err error) { n, err = unix.Getxattr(path, name, buf); return err }); errno {
+	case 0:
+	case unix.ENODATA, unix.EOPNOTSUPP:
+		return nil, vfs.OK
+	default:
+		return nil, v.fs.status(errno)
+	}
+	l, err := acl.ParseXattr(buf[:n])
+	if err != nil {
+		return nil, vfs.IO
+	}
+	return l, vfs.OK
+}
+
+// retried makes a call of package unix, again as long as patience has it.
+func retried(f func() error) unix.Errno {
+	for p := (patience{}); ; {
+		err := f()
+		if err == nil {
+			return 0
+		}
+		errno, ok := err.(unix.Errno)
+		switch {
+		case !ok:
+			return unix.EINVAL // a name with a NUL, which nobody gives
+		case !p.again(errno):
+			return errno
+		}
+	}
+}
+
+// SetACL implements vfs.ACLs.
+func (v *View) SetACL(c *vfs.Cred, h vfs.Handle, set *vfs.ACLSet, a *vfs.Attr) vfs.Status {
+	if v.lane {
+		return vfs.Again
+	}
+	a.Type = 0
+	e, s := v.acquire(&h, useMain)
+	if s != vfs.OK {
+		return s
+	}
+	defer v.done()
+	e.locking.Add(1)
+	defer e.locking.Add(-1)
+	fd, s := v.settler(e)
+	if s != vfs.OK {
+		return v.failed(e, a, s)
+	}
+	mark := v.fs.mark(e, fd)
+	changed, s := v.setACL(c, e, set, a)
+	if changed {
+		if t := v.fs.settle(e, fd, mark); s == vfs.OK {
+			s = t
+		}
+	}
+	return s
+}
+
+// setACL changes e's lists under its lock.
+func (v *View) setACL(c *vfs.Cred, e *entry, set *vfs.ACLSet, a *vfs.Attr) (changed bool, s vfs.Status) {
+	l := v.fs.lock(e)
+	l.Lock()
+	defer l.Unlock()
+	defer func() {
+		if v.stat(e, &v.st) == vfs.OK {
+			v.fs.fill(a, &v.st)
+		}
+	}()
+	if set.HasAccess && set.Access != nil && !set.Access.Valid() ||
+		set.HasDefault && set.Default != nil && !set.Default.Valid() {
+		return false, vfs.Inval
+	}
+	if set.HasDefault && set.Default != nil && e.kind != unix.S_IFDIR {
+		return false, vfs.Access
+	}
+	if !v.as(c) {
+		return false, vfs.ServerFault
+	}
+	if v.fs.lends() { // the mode is the list's
+		l := v.fs.lent.of(e)
+		l.Lock()
+		defer l.Unlock()
+	}
+	path := procPath(e.fd)
+	if set.HasAccess {
+		if s = v.setList(path, acl.XattrAccess, set.Access); s != vfs.OK {
+			return false, s
+		}
+		changed = true
+	}
+	if set.HasDefault && e.kind == unix.S_IFDIR {
+		if s = v.setList(path, acl.XattrDefault, set.Default); s != vfs.OK {
+			return changed, s
+		}
+		changed = true
+	}
+	return changed, vfs.OK
+}
+
+// setList gives what path names a list, or takes it away.
+func (v *View) setList(path, name string, l acl.List) vfs.Status {
+	if l == nil {
+		errno := retried(func() error { return unix.Removexattr(path, name) })
+		if errno == unix.ENODATA || errno == unix.EOPNOTSUPP {
+			return vfs.OK
+		}
+		return v.fs.status(errno)
+	}
+	l.Sort()
+	value := acl.AppendXattr(make([]byte, 0, acl.XattrLen(len(l))), l)
+	return v.fs.status(retried(func() error { return unix.Setxattr(path, name, value, 0) }))
+}

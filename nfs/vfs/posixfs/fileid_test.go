@@ -1,0 +1,227 @@
+package posixfs
+
+import (
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/disktest"
+)
+
+// sameIDs holds that each listing of a directory, the second of which may be from
+// memory, gives the file IDs that GETATTR gives, ".." included.
+func (s *served) sameIDs(path string) {
+	s.t.Helper()
+	h := s.fs.Root()
+	if path != "" {
+		h = s.lookup(path)
+	}
+	for range 2 {
+		for _, plus := range []bool{false, true} {
+			listed := make(map[string]uint64)
+			s.w.do(func(v *View) {
+				var d vfs.Attr
+				_, _, st := v.ReadDir(s.root(), h, 0, 0, plus, &d, func(e *vfs.DirEntry) bool {
+					listed[string(e.Name)] = e.FileID
+					return true
+				})
+				require.Equal(s.t, vfs.OK, st)
+				require.Contains(s.t, listed, "..")
+				for name, id := range listed {
+					var e vfs.Entry
+					require.Equal(s.t, vfs.OK, v.Lookup(s.root(), h, []byte(name), &e, &d), "%s in %q", name, path)
+					require.Equal(s.t, e.Attr.FileID, id, "%s in %q, plus %v", name, path, plus)
+				}
+			})
+		}
+	}
+}
+
+func TestListingsOfSubvolumesHaveTheFileIDsOfTheirDirectories(t *testing.T) {
+	for _, o := range []options{{}, {noPrivate: true}, {noSubvolume: true}} {
+		dir := loopDir(t, 128, "mkfs.btrfs", "-q")
+		for _, sub := range []string{"one", "one/two", "one/two/three"} {
+			run(t, "btrfs", "subvolume", "create", filepath.Join(dir, sub))
+		}
+		for _, d := range []string{"dir", "one/dir", "one/two/dir"} {
+			require.NoError(t, os.Mkdir(filepath.Join(dir, d), 0o755))
+			require.NoError(t, os.WriteFile(filepath.Join(dir, d, "file"), nil, 0o644))
+		}
+		for _, top := range []string{dir, filepath.Join(dir, "one")} {
+			s := serve(t, top, Config{}, o)
+			paths := []string{"", "two", "two/three", "two/dir", "dir"}
+			if top == dir {
+				paths = []string{"", "one", "one/two", "one/two/three", "one/two/dir", "dir"}
+			}
+			for _, path := range paths {
+				s.sameIDs(path)
+			}
+			s.close()
+		}
+	}
+}
+
+// Before Linux 6.10 only handles tell which subvolume an object is in. A number that was
+// made of the device number would be another one after a reboot.
+func TestFileIDsInSubvolumesAreTheSameOnAllKernels(t *testing.T) {
+	dir := loopDir(t, 128, "mkfs.btrfs", "-q")
+	paths := []string{"one", "one/two", "one/file", "one/two/file"}
+	for _, sub := range paths[:2] {
+		run(t, "btrfs", "subvolume", "create", filepath.Join(dir, sub))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, sub, "file"), nil, 0o644))
+	}
+	ids := func(o options) (list []uint64) {
+		s := serve(t, dir, Config{}, o)
+		defer s.close()
+		for _, path := range paths {
+			h := s.lookup(path)
+			s.w.do(func(v *View) {
+				var a vfs.Attr
+				require.Equal(t, vfs.OK, v.GetAttr(h, &a))
+				list = append(list, a.FileID)
+				if path == "one/two/file" && o.noSubvolume {
+					id, ok := s.fs.volumes.find(devOf(&v.st))
+					require.True(t, ok)
+					require.Equal(t, mix(id), s.fs.volume(&v.st))
+				}
+			})
+		}
+		return list
+	}
+	old := ids(options{noSubvolume: true})
+	var st unix.Statx_t
+	require.NoError(t, unix.Statx(unix.AT_FDCWD, filepath.Join(dir, "one"), 0, statxMask, &st))
+	if st.Mask&statxSubvol == 0 {
+		t.Skip("needs STATX_SUBVOL, Linux 6.10, to compare with")
+	}
+	require.Equal(t, ids(options{}), old)
+}
+
+// Layers of two file systems, so that overlay cannot make their numbers its own.
+func TestListingsOfAnOverlayHaveTheFileIDsOfTheirObjects(t *testing.T) {
+	needRoot(t)
+	base := tmpfsDir(t)
+	at := func(name string) string { return filepath.Join(base, name) }
+	mount := func(source, to, kind, options string) {
+		t.Helper()
+		require.NoError(t, os.MkdirAll(to, 0o755))
+		if err := unix.Mount(source, to, kind, 0, options); err != nil {
+			t.Skipf("needs mounts of %s (%s): %v", kind, options, err)
+		}
+		disktest.UnmountAtEnd(t, to)
+	}
+	mount("none", at("lower"), "tmpfs", "size=1m")
+	mount("none", at("upper"), "tmpfs", "size=1m")
+	for _, d := range []string{"lower/dir/sub", "upper/u/dir", "upper/w"} {
+		require.NoError(t, os.MkdirAll(at(d), 0o755))
+	}
+	for _, f := range []string{"lower/low", "lower/dir/low", "upper/u/up", "upper/u/dir/up"} {
+		require.NoError(t, os.WriteFile(at(f), nil, 0o644))
+	}
+	mount("overlay", at("merged"), "overlay", "nfs_export=on,index=on,xino=off,lowerdir="+at("lower")+",upperdir="+at("upper/u")+",workdir="+at("upper/w"))
+	s := serve(t, at("merged"), Config{}, options{})
+	for _, path := range []string{"", "dir", "dir/sub"} {
+		s.sameIDs(path)
+	}
+	s.close()
+}
+
+// The devices of layers are given out as they come; what clients know an object by stays.
+func TestFileIDsInAnOverlayOutliveItsMount(t *testing.T) {
+	needRoot(t)
+	lower, upper := loopDir(t, 16, "mkfs.ext4", "-q"), loopDir(t, 16, "mkfs.ext4", "-q")
+	base := tmpfsDir(t)
+	merged, other := filepath.Join(base, "merged"), filepath.Join(base, "other")
+	for _, dir := range []string{merged, other, filepath.Join(upper, "u"), filepath.Join(upper, "w")} {
+		require.NoError(t, os.Mkdir(dir, 0o755))
+	}
+	files := []string{filepath.Join(lower, "low"), filepath.Join(upper, "u", "up")}
+	for _, f := range files {
+		require.NoError(t, os.WriteFile(f, nil, 0o644))
+	}
+	mount := func() (unmount func()) {
+		options := "nfs_export=on,index=on,xino=off,lowerdir=" + lower + ",upperdir=" + filepath.Join(
+			upper,
+			"u",
+		) + ",workdir=" + filepath.Join(
+			upper,
+			"w",
+		)
+		if err := unix.Mount("overlay", merged, "overlay", 0, options); err != nil {
+			t.Skipf("needs overlay mounts: %v", err)
+		}
+		return disktest.UnmountAtEnd(t, merged)
+	}
+	seen := func(list bool) (ids []uint64, devices []uint64) {
+		s := serve(t, merged, Config{}, options{})
+		defer s.close()
+		if list {
+			s.sameIDs("")
+		}
+		for _, f := range files {
+			h := s.lookup(filepath.Base(f))
+			s.w.do(func(v *View) {
+				var a vfs.Attr
+				require.Equal(t, vfs.OK, v.GetAttr(h, &a))
+				ids, devices = append(ids, a.FileID), append(devices, devOf(&v.st))
+			})
+		}
+		return ids, devices
+	}
+	unmount := mount()
+	ids, devices := seen(false)
+	unmount()
+	require.NoError(t, unix.Mount("none", other, "tmpfs", 0, "")) // takes a device
+	disktest.UnmountAtEnd(t, other)
+	unmount = mount()
+	defer unmount()
+	again, others := seen(true)
+	require.NotEqual(t, devices, others, "the test shows nothing")
+	require.Equal(t, ids, again)
+	require.NotEqual(t, ids[0], ids[1])
+}
+
+// What a FUSE process leaves out is asked for.
+func TestListingsWithoutNumbersHaveTheFileIDsOfTheirObjects(t *testing.T) {
+	s := serve(t, tmpfsDir(t), Config{}, options{})
+	s.write("file", "", 0o644)
+	require.NoError(t, os.Mkdir(filepath.Join(s.dir, "dir"), 0o755))
+	want := make(map[string]uint64)
+	for _, name := range []string{".", "..", "file", "dir"} {
+		var st unix.Stat_t
+		require.NoError(t, unix.Lstat(filepath.Join(s.dir, name), &st))
+		want[name] = st.Ino
+	}
+	for _, unset := range []uint64{0, 1<<32 - 1, 1<<64 - 1} {
+		s.w.do(func(v *View) {
+			h := s.fs.Root()
+			de, st := v.acquire(&h, useMain)
+			require.Equal(t, vfs.OK, st)
+			require.Equal(t, vfs.OK, v.stat(de, &v.st))
+			var dents []byte
+			for name := range want {
+				size := (direntName + len(name) + 1 + 7) &^ 7
+				b := make([]byte, size)
+				binary.NativeEndian.PutUint64(b, unset)
+				binary.NativeEndian.PutUint16(b[direntReclen:], uint16(size))
+				copy(b[direntName:], name)
+				dents = append(dents, b...)
+			}
+			v.fileIDs(&listing{de: de, as: s.root()}, dents)
+			for b := dents; len(b) > 0; b = b[binary.NativeEndian.Uint16(b[direntReclen:]):] {
+				name := string(cut(b[direntName:]))
+				if name == ".." && s.fs.private {
+					continue // nothing is above; a listing says what the top is itself
+				}
+				require.Equal(t, want[name], binary.NativeEndian.Uint64(b), name)
+			}
+			v.done()
+		})
+	}
+	s.close()
+}

@@ -1,0 +1,193 @@
+package posixfs
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+	"sync/atomic"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A FUSE file system is another program, and may do what no local one does: count no
+// links, forget objects that are not in use, give places in directories that mean
+// nothing to the next open. It is tried at the start, on its root, and watched later.
+
+// oddities is what an FS has found out about its file system.
+type oddities struct {
+	doubtful  bool        // a file system that may have any
+	uncounted atomic.Bool // link counts are 0 whatever the object is called
+	forgets   bool        // handles of objects that are not in use become stale
+	fat       bool        // and so do those of FAT
+	untried   bool        // whether it forgets is not known
+	unplaced  atomic.Bool // places last for one open, if at all, or may be positions: see places.go
+	told      atomic.Bool // the log has been told of handles that became stale
+}
+
+// tryOddities tries what the file system does, with the root open.
+func (fs *FS) tryOddities() {
+	odd := &fs.odd
+	if fs.magic == unix.MSDOS_SUPER_MAGIC || fs.magic == unix.EXFAT_SUPER_MAGIC {
+		line, _ := MountLine(fs.point.here.mount)
+		odd.fat = fatForgets(line)
+	}
+	odd.doubtful = fs.magic == unix.FUSE_SUPER_MAGIC
+	if !odd.doubtful {
+		return
+	}
+	var st unix.Statx_t
+	if statxWait(fs.root, &st) == 0 && st.Nlink == 0 {
+		odd.uncounted.Store(true)
+	}
+	odd.unplaced.Store(!placesLast(fs.root))
+	odd.untried = true // until there is a name to try it with
+	_, names := firstDents(fs.root)
+	for _, name := range names {
+		if n := len(name) - 1; name[0] == '.' && (n == 1 || n == 2 && name[1] == '.') {
+			continue
+		}
+		fs.seeLinks(fs.root, &name[0])
+		odd.forgets, odd.untried = fs.forgotten(&name[0])
+		break
+	}
+}
+
+// keeps reports whether what was looked up stays open while there is room: closed, it
+// might be forgotten.
+func (odd *oddities) keeps() bool { return odd.forgets || odd.untried || odd.fat }
+
+// fatForgets reports whether a FAT that is mounted as a line of mountinfo says finds
+// objects by their handles only while they are in memory: it has nothing else that would
+// tell a file from the next one in its place.
+func fatForgets(line []byte) bool {
+	options := bytes.Split(line[bytes.LastIndexByte(line, ' ')+1:], []byte(","))
+	return !slices.ContainsFunc(
+		options,
+		func(o []byte) bool { return string(bytes.TrimSpace(o)) == "nfs=nostale_ro" },
+	)
+}
+
+// seeLinks looks whether name in dir counts no links though it has one.
+func (fs *FS) seeLinks(dir int, name *byte) {
+	if !fs.odd.doubtful || fs.odd.uncounted.Load() {
+		return
+	}
+	var st, again unix.Statx_t
+	if statxAt(dir, name, &st) == 0 && st.Nlink == 0 && statxAt(dir, name, &again) == 0 && keyOf(&st) == keyOf(&again) {
+		fs.odd.uncounted.Store(true)
+	}
+}
+
+// forgotten reports whether the object called name in the root is not found by its
+// handle once nobody has it in use, though its name is there. To see that the kernel
+// is made to let go of what it keeps for quicker look-ups, as it does by itself when
+// memory is short: a remount that changes nothing does so.
+func (fs *FS) forgotten(name *byte) (forgotten, untried bool) {
+	if !fs.handles {
+		return false, true
+	}
+	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: fs.noXDev}
+	fd, errno := fs.openName(fs.root, name, &how)
+	if errno != 0 {
+		return false, true
+	}
+	var k kernelHandle
+	var mount int32
+	h, errno := handle(fd, &k, &mount)
+	closeFD(fd)
+	if errno != 0 || !k.set(&h) || !letGo(fs.root) {
+		return false, true
+	}
+	if fd, errno = openByHandle(fs.root, &k, unix.O_PATH|unix.O_CLOEXEC); errno == 0 {
+		closeFD(fd)
+		return false, false
+	}
+	var st unix.Statx_t
+	there := statxAt(fs.root, name, &st) == 0
+	return errno == unix.ESTALE && there, !there
+}
+
+// letGo has the kernel forget the names of the file system of root that nobody uses.
+func letGo(root int) bool {
+	top := procPath(root)
+	fd, err := unix.Fspick(unix.AT_FDCWD, top, unix.FSPICK_CLOEXEC)
+	if err != nil {
+		return false
+	}
+	defer closeFD(fd)
+	return unix.FsconfigReconfigure(fd) == nil
+}
+
+// stale notes that a handle, which was good once, is not.
+func (fs *FS) stale(errno unix.Errno) {
+	if errno == unix.ESTALE && fs.odd.doubtful && !fs.odd.forgets && !fs.odd.told.Swap(true) {
+		fs.running.Go(func() { // who reads the log may be slow
+			fs.log.Warn("posixfs: a FUSE file system does not find an object by its handle: it was removed, or "+
+				"forgotten because nobody used it; file systems that do that need the option noforget (libfuse)", "dir", fs.dir)
+		})
+	}
+}
+
+// gone reports whether an object with the attributes st has lost its last name.
+func (fs *FS) gone(st *unix.Statx_t) bool { return st.Nlink == 0 && !fs.odd.uncounted.Load() }
+
+// notes are for the start-up message.
+func (odd *oddities) notes() (notes []string) {
+	if odd.forgets {
+		notes = append(notes, "this FUSE file system forgets objects that are not in use (it has no FUSE_EXPORT_SUPPORT): "+
+			"clients' handles of them become stale; give it the option noforget (libfuse), or export another file system")
+	}
+	if odd.fat {
+		notes = append(
+			notes,
+			"FAT finds objects by their handles only while they are in memory: clients' handles of them become stale "+
+				"when memory is short, and at a restart; mount it read-only with nfs=nostale_ro, or export "+
+				"another file system",
+		)
+	}
+	if odd.untried {
+		notes = append(
+			notes,
+			"whether this FUSE file system forgets objects that are not in use could not be tried (that takes root "+
+				"and a name in the exported directory): if it does (sshfs, and all that have no option "+
+				"noforget), handles become stale",
+		)
+	}
+	if odd.unplaced.Load() {
+		notes = append(notes, "this FUSE file system's places in directories do not last, or may be positions that change when "+
+			"entries are removed: each listing reads the whole directory")
+	}
+	return notes
+}
+
+// firstDents reads a piece of the directory dir and returns the names in it, each
+// with its NUL.
+func firstDents(dir int) (dents []byte, names [][]byte) {
+	fd, errno := openat(dir, &dot[0], unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if errno != 0 {
+		return nil, nil
+	}
+	defer closeFD(fd)
+	b := make([]byte, dentsBytes)
+	n, errno := getdents(fd, b)
+	if errno != 0 {
+		return nil, nil
+	}
+	dents = b[:n]
+	for b := dents; len(b) > 0; {
+		size := binary.NativeEndian.Uint16(b[direntReclen:])
+		name := b[direntName:size]
+		names = append(names, name[:len(cut(name))+1])
+		b = b[size:]
+	}
+	return dents, names
+}
+
+func getdents(fd int, b []byte) (int, unix.Errno) {
+	n, errno := call(unix.SYS_GETDENTS64, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), 0, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), 0
+}

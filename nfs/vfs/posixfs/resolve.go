@@ -1,0 +1,157 @@
+package posixfs
+
+import (
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Names are opened with openat2(2), which leaves the export nowhere. Where a filter
+// refuses that call (RestrictSUIDSGID= of systemd does, since a filter cannot look
+// into its structure) openat(2) opens one name at a time and follows no link: within
+// one directory the only other way out is a mount point, which the object's mount
+// tells. What is lost is looking without waiting, so that lanes look up nothing.
+
+// openName opens the entry name of the directory dir with how, whose Resolve is 0 or
+// RESOLVE_NO_XDEV. name has one component and ends in NUL. EXDEV: a mount point that
+// must not be crossed. It may wait.
+func (fs *FS) openName(dir int, name *byte, how *unix.OpenHow) (int, unix.Errno) {
+	if !fs.noOpenat2 {
+		return openat2(dir, name, how)
+	}
+	fd, errno := openat(dir, name, int(how.Flags), 0)
+	if errno != 0 || how.Resolve&unix.RESOLVE_NO_XDEV == 0 {
+		return fd, errno
+	}
+	var st unix.Statx_t
+	if errno = statxWait(fd, &st); errno == 0 && st.Mnt_id != fs.mount {
+		errno = unix.EXDEV
+	}
+	if errno != 0 {
+		closeFD(fd)
+		return -1, errno
+	}
+	return fd, 0
+}
+
+// openNow is openName for lanes: EAGAIN when it might wait.
+func (fs *FS) openNow(dir int, name *byte, how *unix.OpenHow) (int, unix.Errno) {
+	if fs.noOpenat2 {
+		return -1, unix.EAGAIN
+	}
+	return openat2Raw(dir, name, how)
+}
+
+// openSeen opens the entry name of dir, O_PATH, for a walk of the FS's own. It stays
+// on the export's mount.
+func (fs *FS) openSeen(dir int, name string) (int, unix.Errno) {
+	var b [unix.NAME_MAX + 1]byte
+	if !cstring(b[:], []byte(name)) {
+		return -1, unix.ENAMETOOLONG
+	}
+	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_XDEV}
+	return fs.openName(dir, &b[0], &how)
+}
+
+// openPath opens path below the root, O_PATH. It does not leave the tree (EXDEV), and
+// follows links only with links. It may wait.
+func (fs *FS) openPath(path string, links bool) (int, unix.Errno) {
+	if fs.noOpenat2 {
+		return fs.walkPath(path, links)
+	}
+	how := unix.OpenHow{
+		Flags:   unix.O_PATH | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS | fs.noXDev,
+	}
+	if !links {
+		how.Resolve |= unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV
+	}
+	for tries := 0; ; tries++ {
+		fd, err := unix.Openat2(fs.root, path, &how)
+		errno := errnoOf(err)
+		// EAGAIN: something was renamed while ".." was resolved.
+		if errno != unix.EAGAIN && errno != unix.EINTR || tries == pathTries {
+			return fd, errno
+		}
+	}
+}
+
+const (
+	pathTries = 16
+	linksMax  = 40 // as in the kernel (MAXSYMLINKS)
+)
+
+// walkPath is openPath without openat2.
+func (fs *FS) walkPath(path string, links bool) (int, unix.Errno) {
+	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: fs.noXDev}
+	if !links {
+		how.Resolve = unix.RESOLVE_NO_XDEV
+	}
+	top, errno := openat(fs.root, &dot[0], int(how.Flags), 0)
+	if errno != 0 {
+		return -1, errno
+	}
+	// The directories from the root down to where the walk is. The parent of each is
+	// the one before it, so ".." cannot lead to somewhere else.
+	at := []int{top}
+	defer func() {
+		for _, fd := range at {
+			closeFD(fd)
+		}
+	}()
+	rest := strings.Split(path, "/")
+	for followed := 0; len(rest) > 0; {
+		name := rest[0]
+		rest = rest[1:]
+		switch {
+		case name == "" || name == ".":
+			continue
+		case name == ".." && len(at) == 1:
+			return -1, unix.EXDEV
+		case name == "..":
+			closeFD(at[len(at)-1])
+			at = at[:len(at)-1]
+			continue
+		}
+		var b [unix.NAME_MAX + 1]byte
+		if !cstring(b[:], []byte(name)) {
+			return -1, unix.ENAMETOOLONG
+		}
+		fd, errno := fs.openName(at[len(at)-1], &b[0], &how)
+		if errno != 0 {
+			return -1, errno
+		}
+		at = append(at, fd)
+		to, isLink, errno := readLink(fd)
+		if errno != 0 {
+			return -1, errno
+		}
+		if !isLink {
+			continue
+		}
+		if followed++; !links || followed > linksMax {
+			return -1, unix.ELOOP
+		}
+		if strings.HasPrefix(to, "/") {
+			return -1, unix.EXDEV
+		}
+		closeFD(fd)
+		at = at[:len(at)-1]
+		rest = append(strings.Split(to, "/"), rest...)
+	}
+	last := at[len(at)-1]
+	at = at[:len(at)-1]
+	return last, 0
+}
+
+// readLink returns where the object fd leads when it is a symbolic link.
+func readLink(fd int) (to string, isLink bool, errno unix.Errno) {
+	var st unix.Statx_t
+	if errno = statxWait(fd, &st); errno != 0 || st.Mode&unix.S_IFMT != unix.S_IFLNK {
+		return "", false, errno
+	}
+	var b [unix.PathMax]byte
+	n, errno := call(unix.SYS_READLINKAT, uintptr(fd), uintptr(unsafe.Pointer(&emptyPath[0])), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), 0, 0)
+	return string(b[:n]), true, errno
+}

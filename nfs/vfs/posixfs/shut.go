@@ -1,0 +1,117 @@
+package posixfs
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// shut is what a tree keeps from all its clients: a directory of the server's own, what
+// lies in that right now, and the names by which the next start will find it. It is
+// immutable. The zero value shuts nothing.
+type shut struct {
+	// closed may be seen, but neither entered nor read nor changed: whatever name or
+	// handle it is reached by, also one of an earlier run.
+	closed map[objectKey]bool
+	// fixed are the directory and those above it, up to the top of the tree. Clients may
+	// not move them: in their place another one would be found.
+	fixed map[objectKey]bool
+	dir   string
+}
+
+// shutOut makes dir one that clients cannot use. It fails when dir is the top of the tree.
+func (fs *FS) shutOut(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	at, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("posixfs: opening %s, which clients shall not: %w", dir, err)
+	}
+	defer func() { closeFD(at) }()
+	var st unix.Statx_t
+	if errno := statxWait(at, &st); errno != 0 {
+		return fmt.Errorf("posixfs: attributes of %s: %w", dir, errno)
+	}
+	if keyOf(&st) == fs.rootKey {
+		return fmt.Errorf(
+			"posixfs: %s is the server's own directory (%s), which clients must not reach: export another "+
+				"one, or have the server keep its own elsewhere (--state-dir)",
+			fs.dir,
+			dir,
+		)
+	}
+	fs.shut = shut{closed: map[objectKey]bool{keyOf(&st): true}, dir: dir}
+	if err := fs.shutFilesIn(dir, at); err != nil {
+		return err
+	}
+	above, last := make(map[objectKey]bool), objectKey{}
+	for k := keyOf(&st); k != last; k = keyOf(&st) {
+		if k == fs.rootKey {
+			fs.shut.fixed = above
+			return nil
+		}
+		above[k], last = true, k
+		up, errno := openat(at, &dotdot[0], unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if errno != 0 { // clients cannot get there by names either, with the process's rights
+			return nil
+		}
+		closeFD(at)
+		at = up
+		if errno := statxWait(at, &st); errno != 0 {
+			return fmt.Errorf("posixfs: attributes of what is above %s: %w", dir, errno)
+		}
+	}
+	return nil
+}
+
+func (fs *FS) shutFilesIn(dir string, at int) error {
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("posixfs: what clients shall not open: %w", err)
+	}
+	for _, x := range list {
+		var name [unix.NAME_MAX + 1]byte
+		var st unix.Statx_t
+		if cstring(name[:], []byte(x.Name())) && statxAt(at, &name[0], &st) == 0 { // it may have gone
+			fs.shut.closed[keyOf(&st)] = true
+		}
+	}
+	return nil
+}
+
+// fixedAt reports whether clients must leave where it is what has this name in a
+// directory.
+func (fs *FS) fixedAt(dir int, name *byte) bool {
+	if len(fs.shut.fixed) == 0 {
+		return false
+	}
+	var st unix.Statx_t
+	return statxAt(dir, name, &st) == 0 && fs.shut.fixed[keyOf(&st)]
+}
+
+// shutNote says that the tree holds what it keeps from clients; nothing if it does not.
+func (fs *FS) shutNote() string {
+	if len(fs.shut.fixed) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(
+		"the state directory %s lies in the export %s: clients cannot enter or move it, but could read "+
+			"copies of it (backups, snapshots) there; --state-dir DIR keeps it elsewhere",
+		fs.shut.dir,
+		fs.dir,
+	)
+}
+
+// acquire is reach for what clients may use.
+func (v *View) acquire(h *vfs.Handle, use int) (*entry, vfs.Status) {
+	e, s := v.reach(h, use)
+	if s == vfs.OK && e.shut {
+		v.use[use].Store(nil)
+		return nil, vfs.Access
+	}
+	return e, s
+}

@@ -1,0 +1,167 @@
+package posixfs
+
+import (
+	"encoding/binary"
+	"maps"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// subvolumes remembers the number of each btrfs subvolume by the device number that it
+// has now. Linux tells it with the attributes since 6.10; before, it is in the handle of
+// each object, and the first time that an object of a subvolume is seen its handle is
+// made. So it is with the file systems of an overlay's layers. Device numbers of both are
+// given out as they come, so that a file would have another number after a reboot.
+type subvolumes struct {
+	mu    sync.Mutex                        // changing byDev
+	byDev atomic.Pointer[map[uint64]uint64] // not changed once it is here
+}
+
+// learn notes the number of the volume that objects with the device dev are in.
+func (s *subvolumes) learn(dev, id uint64) (first bool) {
+	if got, ok := s.find(dev); ok && got == id {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := make(map[uint64]uint64)
+	if old := s.byDev.Load(); old != nil {
+		maps.Copy(m, *old)
+	}
+	m[dev] = id
+	s.byDev.Store(&m)
+	return len(m) == 1
+}
+
+// subvolumeOf returns the subvolume that a handle of btrfs tells.
+func subvolumeOf(h *vfs.Handle) (id uint64, ok bool) {
+	const at = kindBytes + 8 // struct btrfs_fid: object, root
+	b := h.Bytes()
+	if len(b) < at+8 {
+		return 0, false
+	}
+	return binary.NativeEndian.Uint64(b[at:]), true
+}
+
+// layerOf returns a number for the file system of the layer that an overlay's handle is
+// of, made of its UUID (struct ovl_fb of the kernel, behind its padding).
+func layerOf(h *vfs.Handle) (id uint64, ok bool) {
+	const (
+		unpadded, padded = 0xfb, 0xf8 // OVL_FILEID_V0, OVL_FILEID_V1
+		padding          = 3
+		magicAt, magic   = 1, 0xfb
+		uuidAt           = 5
+	)
+	b := h.Bytes()
+	if len(b) < kindBytes+padding {
+		return 0, false
+	}
+	kind := binary.LittleEndian.Uint32(b)
+	if b = b[kindBytes:]; kind == padded {
+		b = b[padding:]
+	}
+	if kind != padded && kind != unpadded || len(b) < uuidAt+16 || b[magicAt] != magic {
+		return 0, false
+	}
+	b = b[uuidAt:]
+	return mix(binary.LittleEndian.Uint64(b)) ^ binary.LittleEndian.Uint64(b[8:]), true
+}
+
+// find returns the subvolume of a device number.
+func (s *subvolumes) find(dev uint64) (id uint64, ok bool) {
+	if m := s.byDev.Load(); m != nil {
+		id, ok = (*m)[dev]
+	}
+	return id, ok
+}
+
+func devOf(st *unix.Statx_t) uint64 { return uint64(st.Dev_major)<<32 | uint64(st.Dev_minor) }
+
+// learnVolume is for every object whose handle has just been made: from then on fileID
+// knows its volume.
+func (fs *FS) learnVolume(h *vfs.Handle, st *unix.Statx_t) {
+	if !fs.mustLearn(st) {
+		return
+	}
+	if fs.magic != unix.OVERLAYFS_SUPER_MAGIC {
+		if id, ok := subvolumeOf(h); ok {
+			fs.volumes.learn(devOf(st), id)
+		}
+		return
+	}
+	if id, ok := layerOf(h); ok && fs.volumes.learn(devOf(st), id) {
+		fs.running.Go(func() { // who reads the log may be slow
+			fs.log.Warn(
+				"posixfs: an overlay of layers on several file systems, mounted without xino, numbers its "+
+					"directories anew "+
+					"whenever they come into memory, and clients may find them stale; mount it with xino=on",
+				"dir",
+				fs.dir,
+			)
+		})
+	}
+}
+
+// mustLearn reports whether a handle is needed to know the volume of what has the
+// attributes st.
+func (fs *FS) mustLearn(st *unix.Statx_t) bool {
+	switch fs.magic {
+	case unix.BTRFS_SUPER_MAGIC:
+		return fs.noSubvolume || st.Mask&statxSubvol == 0
+	case unix.OVERLAYFS_SUPER_MAGIC: // has another device for each layer's file system, but for directories
+		return !fs.inRootVolume(st)
+	}
+	return false
+}
+
+// learnVolumeAt is learnVolume for an entry by its name, whose attributes are in v.st2.
+func (v *View) learnVolumeAt(dir int, name *byte) {
+	if !v.fs.mustLearn(&v.st2) {
+		return
+	}
+	if v.fs.magic == unix.BTRFS_SUPER_MAGIC {
+		if v.st2.Ino != subvolumeRoot {
+			return
+		}
+	} else if _, ok := v.fs.volumes.find(devOf(&v.st2)); ok {
+		return
+	}
+	if h, errno := handleAt(dir, name, &v.kh, &v.mount); errno == 0 {
+		v.fs.learnVolume(&h, &v.st2)
+	}
+}
+
+// fileID is the number of an object that no other one of the tree has.
+func (fs *FS) fileID(st *unix.Statx_t) uint64 {
+	if st.Ino&stubBit != 0 {
+		return st.Ino
+	}
+	return st.Ino ^ fs.volume(st)
+}
+
+// inRootVolume reports whether an object is in the volume of the root, where its number
+// is the kernel's. It spares most of them a look at what others need.
+func (fs *FS) inRootVolume(st *unix.Statx_t) bool {
+	return st.Dev_major == fs.rootKey.major && st.Dev_minor == fs.rootKey.minor
+}
+
+// volume returns what tells the inode numbers of one btrfs subvolume, or of the file
+// system of one layer of an overlay, from those of another: 0 in the volume of the root.
+// Subvolumes are on one mount, but each counts its inodes from 256.
+func (fs *FS) volume(st *unix.Statx_t) uint64 {
+	if fs.inRootVolume(st) {
+		return 0
+	}
+	if st.Mask&statxSubvol != 0 && !fs.noSubvolume &&
+		fs.magic != unix.OVERLAYFS_SUPER_MAGIC { // which passes on its layer's
+		return mix(st.Subvol)
+	}
+	if id, ok := fs.volumes.find(devOf(st)); ok {
+		return mix(id)
+	}
+	return mix(devOf(st)) // its handle tells nothing, or has not been made yet
+}

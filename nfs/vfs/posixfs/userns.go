@@ -1,0 +1,105 @@
+package posixfs
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// In a user namespace a process can act only as the users and groups that the
+// namespace maps: for all others setfsuid(2) changes nothing, and setgroups(2) fails as
+// a whole. An object whose owner is not mapped is shown as the overflow user's, whom
+// the namespace may map as well.
+
+// namespace is what the process's user namespace maps.
+type namespace struct {
+	users, groups vfs.IDs // nil: all
+	overflow      uint32  // whom objects are shown as belonging to whose owner is not mapped
+	noGroups      bool    // setgroups(2) is switched off in it
+}
+
+// ownNamespace reads the process's namespace. Kernels without them have one that
+// maps all.
+func ownNamespace() (n namespace, err error) {
+	if n.users, err = mapOf("/proc/self/uid_map"); err != nil {
+		return n, err
+	}
+	if n.groups, err = mapOf("/proc/self/gid_map"); err != nil {
+		return n, err
+	}
+	n.overflow = 65534
+	if text, err := os.ReadFile("/proc/sys/kernel/overflowuid"); err == nil {
+		if id, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 32); err == nil {
+			n.overflow = uint32(id)
+		}
+	}
+	text, _ := os.ReadFile("/proc/self/setgroups") // since Linux 3.19
+	n.noGroups = strings.TrimSpace(string(text)) == "deny"
+	return n, nil
+}
+
+// mapOf reads a map as user_namespaces(7) has it.
+func mapOf(path string) (vfs.IDs, error) {
+	text, err := os.ReadFile(path)
+	if os.IsNotExist(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("posixfs: which ids there are: %w", err)
+	}
+	return parseMap(string(text))
+}
+
+// parseMap turns the lines "inside outside count" into the ids inside, nil when they
+// are all that there can be.
+func parseMap(text string) (vfs.IDs, error) {
+	m := vfs.IDs{}
+	all := uint64(0)
+	for line := range strings.Lines(text) {
+		var inside, outside, count uint32
+		if _, err := fmt.Sscan(line, &inside, &outside, &count); err != nil {
+			return nil, fmt.Errorf("posixfs: a line of an id map reads %q: %w", line, err)
+		}
+		m = append(m, vfs.IDRange{First: inside, Count: count})
+		all += uint64(count)
+	}
+	if all >= 1<<32-1 { // 2^32-1 itself is no id
+		return nil, nil
+	}
+	return m, nil
+}
+
+// limited reports whether there are users or groups that nobody can act as.
+func (n *namespace) limited() bool { return n.users != nil || n.groups != nil }
+
+// other returns a credential that has nothing of root's, and false when the namespace
+// has none.
+func (n *namespace) other() (*vfs.Cred, bool) {
+	pick := func(m vfs.IDs, prefer uint32) (uint32, bool) {
+		if m.Has(prefer) {
+			return prefer, true
+		}
+		for _, r := range m {
+			if last := r.First + r.Count - 1; r.Count > 0 && last != 0 {
+				return last, true
+			}
+		}
+		return 0, false
+	}
+	uid, okUser := pick(n.users, 65534)
+	gid, okGroup := pick(n.groups, 65534)
+	group, _ := pick(n.groups, 65533)
+	return &vfs.Cred{UID: uid, GID: gid, Groups: []uint32{group}}, okUser && okGroup
+}
+
+// IDs returns the users and groups that callers can act as; nil for both when those
+// are all, or when every caller acts as the process.
+func (fs *FS) IDs() (users, groups vfs.IDs) {
+	if !fs.switches {
+		return nil, nil
+	}
+	return fs.ns.users, fs.ns.groups
+}

@@ -1,0 +1,324 @@
+package posixfs
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/nfstest/again"
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/disktest"
+)
+
+// smallDisk is a file system in an image of size MiB, for which there is too little
+// room: the tmpfs that it lies on has left MiB more than making it took. What is
+// written back beyond that is lost.
+func smallDisk(t *testing.T, size, left int64, mkfs string, args ...string) string {
+	t.Helper()
+	needRoot(t)
+	if _, err := exec.LookPath(mkfs); err != nil {
+		t.Skipf("needs %s: %v", mkfs, err)
+	}
+	base := tmpfsDir(t)
+	require.NoError(t, unix.Mount("none", base, "tmpfs", 0, fmt.Sprintf("size=%dm", size)))
+	disktest.UnmountAtEnd(t, base)
+	mnt, err := mountImage(t, base, size, "loop", mkfs, args...)
+	if err != nil {
+		t.Skipf("needs loop mounts of %s: %v", mkfs, err)
+	}
+	unix.Sync()
+	var sf unix.Statfs_t
+	require.NoError(t, unix.Statfs(base, &sf))
+	used := int64(sf.Blocks-sf.Bfree) * sf.Bsize
+	require.NoError(t, unix.Mount("none", base, "", unix.MS_REMOUNT, fmt.Sprintf("size=%d", used+left<<20)))
+	return mnt
+}
+
+var smallDisks = map[string]func(t *testing.T) string{
+	"ext4": func(t *testing.T) string {
+		return smallDisk(t, 64, 4, "mkfs.ext4", "-q", "-m", "0", "-J", "size=4", "-E", "lazy_itable_init=1")
+	},
+	"xfs": func(t *testing.T) string { return smallDisk(t, 320, 4, "mkfs.xfs", "-q") },
+}
+
+// The file is made by way of the server, whose descriptor then is for everything.
+func TestWhatWasLostIsNeverAcknowledged(t *testing.T) {
+	again.Skip(t)
+	t.Parallel()
+	ends := map[string]func(s *served, v *View, h vfs.Handle) (uint64, vfs.Status){
+		"commit": func(s *served, v *View, h vfs.Handle) (uint64, vfs.Status) {
+			return v.Commit(s.root(), h, 0, 0, new(vfs.WCC))
+		},
+		"stable write": func(s *served, v *View, h vfs.Handle) (uint64, vfs.Status) {
+			_, _, verf, st := v.Write(s.root(), h, 0, [][]byte{{1}}, vfs.DataSync, new(vfs.WCC))
+			return verf, st
+		},
+		"mode": func(s *served, v *View, h vfs.Handle) (uint64, vfs.Status) {
+			st := v.SetAttr(s.root(), h, &vfs.SetAttr{HasMode: true, Mode: 0o600}, nil, new(vfs.WCC))
+			return s.fs.Verifier(), st
+		},
+		"size": func(s *served, v *View, h vfs.Handle) (uint64, vfs.Status) {
+			st := v.SetAttr(s.root(), h, &vfs.SetAttr{HasSize: true, Size: 20 << 20}, nil, new(vfs.WCC))
+			return s.fs.Verifier(), st
+		},
+	}
+	for name, disk := range smallDisks {
+		for _, mode := range []IOMode{IODontCache, IOAuto, IOBuffered} {
+			for end, ask := range ends {
+				if mode != IODontCache && end != "commit" {
+					continue
+				}
+				t.Run(strings.Join([]string{name, mode.String(), end}, " "), func(t *testing.T) {
+					dir := disk(t)
+					needMode(t, dir, mode)
+					// A stream is large from 16 MiB on, and waited for at half of one.
+					s := serve(t, dir, Config{IO: mode}, options{memory: 64 << 20})
+					t.Cleanup(s.close)
+					s.w.do(func(v *View) {
+						h, st := s.create(v, "f")
+						require.Equal(t, vfs.OK, st)
+						data := make([]byte, 1<<20)
+						for i := range data {
+							data[i] = byte(i * 7)
+						}
+						first := s.fs.Verifier()
+						for off := uint64(0); off < 24<<20; off += uint64(len(data)) {
+							n, _, _, st := v.Write(s.root(), h, off, [][]byte{data}, vfs.Unstable, new(vfs.WCC))
+							if st != vfs.OK { // XFS shuts down once its log is lost
+								require.Equal(t, vfs.IO, st)
+								verf, st := v.Commit(s.root(), h, 0, 0, new(vfs.WCC))
+								require.False(t, st == vfs.OK && verf == first, "what was taken before is lost")
+								return
+							}
+							require.Equal(t, len(data), n)
+						}
+						verf, st := ask(s, v, h)
+						t.Logf("status %v, the verifier was %x and is %x", st, first, verf)
+						if end == "commit" {
+							require.False(t, st == vfs.OK && verf == first, "there is no room for the data")
+							return
+						}
+						require.NotEqual(t, vfs.OK, st)
+						require.NotEqual(t, first, s.fs.Verifier())
+					})
+				})
+			}
+		}
+	}
+}
+
+// errseq does as the kernel does with the write-back errors of one file: each open
+// file description is told once, and one that is opened later not at all when
+// somebody has been told.
+type errseq struct {
+	mu     sync.Mutex
+	failed int         // how often write-back has
+	told   map[int]int // by descriptor: how many of them
+}
+
+func (q *errseq) fail() { q.mu.Lock(); defer q.mu.Unlock(); q.failed++ }
+
+func (q *errseq) opened(fds ...int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, fd := range fds {
+		q.told[fd] = 0
+	}
+}
+
+func (q *errseq) tell(fd int) unix.Errno {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	seen, known := q.told[fd]
+	q.told[fd] = q.failed
+	if known && seen < q.failed {
+		return unix.EIO
+	}
+	return 0
+}
+
+// entryOf is what h has open now.
+func (s *served) entryOf(h vfs.Handle) *entry {
+	s.t.Helper()
+	s.fs.tab.mu.Lock()
+	defer s.fs.tab.mu.Unlock()
+	e := s.fs.tab.byHandle[h]
+	require.NotNil(s.t, e)
+	return e
+}
+
+func TestWaitingForAStreamUsesUpNothingThatItsFlushNeeds(t *testing.T) {
+	dir := loopDir(t, 64, "mkfs.ext4", "-q")
+	needMode(t, dir, IODontCache)
+	q := &errseq{told: map[int]int{}}
+	var waited []int
+	s := serve(t, dir, Config{IO: IODontCache}, options{
+		memory: 64 << 20, period: time.Hour, fsync: q.tell,
+		waitRange: func(fd int, _, _ uint64) unix.Errno { waited = append(waited, fd); return q.tell(fd) },
+	})
+	t.Cleanup(s.close)
+	s.w.do(func(v *View) {
+		h, st := s.create(v, "f")
+		require.Equal(t, vfs.OK, st)
+		e, data := s.entryOf(h), make([]byte, 1<<20)
+		write := func(off uint64) (verf uint64) {
+			_, _, verf, st := v.Write(s.root(), h, off, [][]byte{data}, vfs.Unstable, new(vfs.WCC))
+			require.Equal(t, vfs.OK, st)
+			return verf
+		}
+		write(0)
+		require.Len(t, waited, 1)
+		q.opened(int(e.write.Load()), int(e.read.Load()), waited[0])
+		q.fail()
+		first := write(1 << 20)
+		require.Len(t, waited, 2)
+		require.NotEqual(t, first, s.fs.Verifier(), "it was told, and tells")
+		require.NotContains(t, waited, int(e.write.Load()))
+		verf, st := v.Commit(s.root(), h, 0, 0, new(vfs.WCC))
+		require.Equal(t, vfs.IO, st, "who flushes is told, too")
+		require.NotEqual(t, first, verf)
+		now := write(2 << 20)
+		verf, st = v.Commit(s.root(), h, 0, 0, new(vfs.WCC))
+		require.Equal(t, vfs.OK, st)
+		require.Equal(t, now, verf, "and all is well again")
+		// Nor is any of it left open.
+		before := openFDs(t)
+		held := e.fds()
+		s.fs.tab.retire(e)
+		s.fs.reap(true)
+		require.Equal(t, before-held, openFDs(t))
+		require.Zero(t, s.fs.tab.going.Load())
+		require.Empty(t, s.fs.tab.goers)
+	})
+}
+
+// A file is opened anew while the entry that was written to is on its way out. What
+// the new descriptor does not know of, since somebody else was told, the old one does.
+func TestACommitFlushesByADescriptorThatIsAboutToBeClosed(t *testing.T) {
+	q := &errseq{told: map[int]int{}}
+	s := serve(t, tmpfsDir(t), Config{}, options{period: time.Hour, fsync: q.tell})
+	s.write("f", "", 0o666)
+	h := s.lookup("f")
+	other := newRunner(t, s.fs, true)
+	defer other.close()
+	var verf uint64
+	other.do(func(v *View) {
+		_, _, now, st := v.Write(other.cred(0, 0), h, 0, [][]byte{{1}}, vfs.Unstable, new(vfs.WCC))
+		require.Equal(t, vfs.OK, st)
+		verf = now
+		e, st := v.acquire(&h, useMain) // it goes on with something
+		require.Equal(t, vfs.OK, st)
+		q.opened(int(e.write.Load()))
+		s.fs.tab.retire(e)
+		s.fs.reap(true)
+	})
+	q.fail()
+	require.EqualValues(t, 1, s.fs.tab.going.Load())
+	s.w.do(func(v *View) {
+		now, st := v.Commit(s.root(), h, 0, 0, new(vfs.WCC))
+		require.False(t, st == vfs.OK && now == verf, "the old descriptor knows better")
+		_, _, verf, st = v.Write(s.root(), h, 0, [][]byte{{1}}, vfs.Unstable, new(vfs.WCC))
+		require.Equal(t, vfs.OK, st)
+		now, st = v.Commit(s.root(), h, 0, 0, new(vfs.WCC))
+		require.True(t, st == vfs.OK && now == verf, "told once")
+	})
+	other.do(func(v *View) { v.done() })
+	s.fs.reap(true)
+	require.Zero(t, s.fs.tab.going.Load())
+	require.Empty(t, s.fs.tab.goers)
+}
+
+func TestOldEntriesOfAnObjectAreFoundInAnyOrder(t *testing.T) {
+	s := serve(t, tmpfsDir(t), Config{}, options{period: time.Hour})
+	s.write("f", "", 0o666)
+	h := s.lookup("f")
+	held, e := make([]*runner, 3), make([]*entry, 3)
+	for i := range held {
+		held[i] = newRunner(t, s.fs, true)
+		held[i].do(func(v *View) {
+			var st vfs.Status
+			e[i], st = v.acquire(&h, useMain)
+			require.Equal(t, vfs.OK, st)
+			s.fs.tab.retire(e[i])
+		})
+	}
+	require.Equal(t, []*entry{e[2], e[1], e[0]}, s.fs.tab.olders(&h))
+	for _, x := range []struct {
+		close int
+		left  []*entry
+	}{{1, []*entry{e[2], e[0]}}, {2, []*entry{e[0]}}, {0, nil}} {
+		held[x.close].close()
+		s.fs.reap(true)
+		require.Equal(t, x.left, s.fs.tab.olders(&h))
+	}
+	require.Empty(t, s.fs.tab.goers)
+}
+
+func TestClosingAWrittenFileMayReportALoss(t *testing.T) {
+	var errno unix.Errno
+	s := serve(t, tmpfsDir(t), Config{}, options{period: time.Hour, close: func(fd int) unix.Errno {
+		closeFD(fd)
+		return errno
+	}})
+	s.write("f", "", 0o666)
+	h := s.lookup("f")
+	for _, errno = range []unix.Errno{0, unix.EIO} {
+		s.w.do(func(v *View) {
+			_, _, verf, st := v.Write(s.root(), h, 0, [][]byte{{1}}, vfs.Unstable, new(vfs.WCC))
+			require.Equal(t, vfs.OK, st)
+			s.fs.tab.retire(s.entryOf(h))
+			s.fs.reap(true)
+			require.Equal(t, errno != 0, verf != s.fs.Verifier())
+		})
+	}
+}
+
+// Whoever waits for a flush of a directory, or of the whole file system, is told of
+// one that has failed meanwhile: the kernel may have told that one of his change.
+func TestAFlushThatFailsDuringAChangeIsItsFailure(t *testing.T) {
+	fsyncs := make(chan chan unix.Errno, 4)
+	flush := func(int) unix.Errno {
+		c := make(chan unix.Errno)
+		fsyncs <- c
+		return <-c
+	}
+	s := serve(t, tmpfsDir(t), Config{}, options{period: time.Hour, fsync: flush, syncfs: flush})
+	s.fs.memory = false // so that all of them flush
+	require.NoError(t, os.Symlink("x", filepath.Join(s.dir, "first link")))
+	require.NoError(t, os.Symlink("x", filepath.Join(s.dir, "second link")))
+	links := map[string]vfs.Handle{}
+	for _, who := range []string{"first", "second"} {
+		links[who] = s.lookup(who + " link")
+	}
+	changed := func(name string) bool {
+		st, err := os.Lstat(filepath.Join(s.dir, name))
+		return err == nil && (st.IsDir() || st.ModTime().Unix() == 7)
+	}
+	for what, change := range map[string]func(r *runner, who string) vfs.Status{
+		" directory": func(r *runner, who string) vfs.Status {
+			return r.v.Mkdir(r.cred(0, 0), s.fs.Root(), []byte(who+" directory"), &vfs.SetAttr{}, new(vfs.Entry), new(vfs.WCC))
+		},
+		" link": func(r *runner, who string) vfs.Status {
+			return r.v.SetAttr(r.cred(0, 0), links[who], &vfs.SetAttr{MtimeHow: vfs.TimeClient, Mtime: vfs.Time{Sec: 7}}, nil, new(vfs.WCC))
+		},
+	} {
+		t.Run(what[1:], func(t *testing.T) {
+			s.fs.selfSync = false
+			r := newRunner(t, s.fs, true)
+			defer r.close()
+			first, second := make(chan vfs.Status, 1), make(chan vfs.Status, 1)
+			s.w.jobs <- func() { first <- change(s.w, "first") }
+			running := <-fsyncs
+			r.jobs <- func() { second <- change(r, "second") }
+			bothFail(t, fsyncs, running, first, second, func() bool { return changed("second" + what) })
+		})
+	}
+}
