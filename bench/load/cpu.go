@@ -101,8 +101,10 @@ func FindServer(addr string) []int {
 	// The kernel goes over its tables piece by piece: sockets that come and go
 	// meanwhile can hide another one.
 	for try := 0; try < 3 && len(inodes) == 0; try++ {
-		for _, name := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-			listeners(name, uint16(port), ours, inodes)
+		for _, name := range []string{"tcp", "tcp6"} {
+			// The network of this thread (Linux 3.17). /proc/net is that of the process's
+			// first thread, which may have ended its work in another one.
+			listeners("/proc/thread-self/net/"+name, uint16(port), ours, inodes)
 		}
 	}
 	if len(inodes) == 0 {
