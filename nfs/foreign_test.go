@@ -31,8 +31,9 @@ func (f *ownFS) View(t *vfs.Thread) (vfs.View, error) {
 // longReader says that it has read more than there was room for.
 type longReader struct{ vfs.View }
 
-func (v *longReader) Read(c *vfs.Cred, h vfs.Handle, off uint64, dst []byte, a *vfs.Attr) (int, bool, vfs.Status) {
-	n, _, s := v.View.Read(c, h, off, dst, a)
+func (v *longReader) Read(c *vfs.Cred, h vfs.Handle, r *vfs.ReadArgs, a *vfs.Attr) (int, bool, vfs.Status) {
+	off, dst := r.Off, r.Dst
+	n, _, s := v.View.Read(c, h, &vfs.ReadArgs{Off: off, Dst: dst}, a)
 	if s != vfs.OK {
 		return n, false, s
 	}
@@ -45,7 +46,8 @@ type wideReader struct {
 	reached chan int
 }
 
-func (v *wideReader) Read(_ *vfs.Cred, _ vfs.Handle, _ uint64, dst []byte, _ *vfs.Attr) (int, bool, vfs.Status) {
+func (v *wideReader) Read(_ *vfs.Cred, _ vfs.Handle, r *vfs.ReadArgs, _ *vfs.Attr) (int, bool, vfs.Status) {
+	dst := r.Dst
 	v.reached <- cap(dst) - len(dst)
 	return 0, true, vfs.OK
 }

@@ -102,7 +102,7 @@ func (s *server) find(c *rpc.Call, path string, p *found) vfs.Status {
 	if st := view.Walk(caller, rest, &p.e); st != vfs.OK {
 		return st
 	}
-	if !p.e.HasAttr {
+	if !p.e.Attr.Filled() {
 		if st := view.GetAttr(p.e.Handle, &p.e.Attr); st != vfs.OK {
 			return st
 		}

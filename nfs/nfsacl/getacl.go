@@ -37,7 +37,7 @@ func (s *server) getacl(c *rpc.Call) rpc.Outcome {
 	if waits(c, st) {
 		return rpc.Wait
 	}
-	if st == vfs.OK && a.Type == 0 {
+	if st == vfs.OK && !a.Filled() {
 		st = vfs.ServerFault // whose lists they are is a part of them
 	}
 	res := GETACL3res{Status: statusOf(st)}
@@ -71,7 +71,7 @@ func (o *object) lists(c *rpc.Call, set *vfs.ACLSet, a *vfs.Attr) vfs.Status {
 // describe fills a for a call that fails.
 func (o *object) describe(a *vfs.Attr) {
 	if o.v.GetAttr(o.h, a) != vfs.OK {
-		a.Type = 0
+		a.Mask = 0
 	}
 }
 

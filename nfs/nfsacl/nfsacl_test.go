@@ -61,6 +61,7 @@ func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{t: t, place: rpc.Place{Thread: &vfs.Thread{MayWait: true}}}
 	r.keeper.attr = vfs.Attr{
+		Mask:  vfs.AttrBasic,
 		Type:  vfs.TypeDir,
 		Mode:  0o751,
 		Nlink: 2,
@@ -389,7 +390,7 @@ func TestFailures(t *testing.T) {
 		require.NotEqual(t, NFS3_OK, res.Status)
 		require.True(t, res.Attr.AttributesFollow)
 	}
-	r.keeper.st, r.keeper.attr.Type = vfs.OK, 0
+	r.keeper.st, r.keeper.attr.Mask = vfs.OK, 0
 	require.Equal(t, NFS3ERR_SERVERFAULT, r.get("/keeps", both).Status, "without attributes there is no list")
 	require.Equal(t, NFS3ERR_SERVERFAULT, statusOf(vfs.NumStatus))
 	res := new(GETACL3res)

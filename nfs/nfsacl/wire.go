@@ -49,7 +49,7 @@ func statusOf(s vfs.Status) Nfsstat3 {
 
 // postOp returns attributes as they are on the wire, none when a has not been filled.
 func postOp(a *vfs.Attr) (p PostOpAttr) {
-	if a.Type == 0 {
+	if !a.Filled() {
 		return p
 	}
 	p.AttributesFollow = true

@@ -37,7 +37,7 @@ func (s *server) access(c *rpc.Call) rpc.Outcome {
 		}
 		has, st = o.v.Access(o.cred(c), o.h, permissions(a.rights), &w.attr)
 		if st != vfs.OK {
-			w.attr.Type = 0 // unspecified
+			w.attr.Mask = 0 // unspecified
 		}
 	}
 	if st != vfs.OK {

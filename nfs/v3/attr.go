@@ -75,7 +75,7 @@ func encodeFattr(e *xdr.Encoder, a *vfs.Attr) {
 // encodePostOpAttr writes a post_op_attr, without attributes when a has not been
 // filled (its Type is 0).
 func encodePostOpAttr(e *xdr.Encoder, a *vfs.Attr) {
-	if a.Type == 0 {
+	if !a.Filled() {
 		e.Uint32(0)
 		return
 	}
@@ -85,7 +85,7 @@ func encodePostOpAttr(e *xdr.Encoder, a *vfs.Attr) {
 
 // encodeEntryAttr writes the post_op_attr of an entry.
 func encodeEntryAttr(e *xdr.Encoder, n *vfs.Entry) {
-	if !n.HasAttr {
+	if !n.Attr.Filled() {
 		e.Uint32(0)
 		return
 	}
@@ -105,7 +105,7 @@ func encodeWCC(e *xdr.Encoder, w *vfs.WCC) {
 	} else {
 		e.Uint32(0)
 	}
-	if !w.HasAfter {
+	if !w.After.Filled() {
 		e.Uint32(0)
 		return
 	}

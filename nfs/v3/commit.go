@@ -44,7 +44,8 @@ func (s *server) commit(c *rpc.Call) rpc.Outcome {
 	if st := s.open(c, a.fh, &o, w); st != vfs.OK {
 		return refuse(c, procCommit, st, &o, &w.wcc)
 	}
-	verf, st := o.v.Commit(o.cred(c), o.h, a.offset, a.count, &w.wcc)
+	w.commit = vfs.CommitArgs{Off: a.offset, Count: a.count}
+	verf, st := o.v.Commit(o.cred(c), o.h, &w.commit, &w.wcc)
 	if st != vfs.OK {
 		return finish(c, procCommit, st, &w.wcc)
 	}

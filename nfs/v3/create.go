@@ -44,6 +44,7 @@ func (s *server) create(c *rpc.Call) rpc.Outcome {
 	if st != vfs.OK {
 		return refuse(c, procCreate, st, &dir, &w.wcc)
 	}
-	st = dir.v.Create(dir.cred(c), dir.h, a.where.name, a.how, &w.set, a.verf, &w.entry, &w.wcc)
+	w.create = vfs.CreateArgs{Name: a.where.name, How: a.how, Set: &w.set, Verf: a.verf}
+	st = dir.v.Create(dir.cred(c), dir.h, &w.create, &w.made)
 	return s.finishMade(c, procCreate, st, &dir, w)
 }

@@ -50,7 +50,7 @@ func (l *dirWriter) add(d *vfs.DirEntry) bool {
 		if !bare {
 			fh = l.s.table.SealAt(l.place, l.x, &d.Entry.Handle, l.w.fh[:0])
 			more := 4 + (len(fh)+3)&^3
-			if d.Entry.HasAttr {
+			if d.Entry.Attr.Filled() {
 				more += fattrLen
 			}
 			// Better one entry without attributes than none: the client cannot
@@ -123,12 +123,16 @@ func (s *server) readDirectory(c *rpc.Call, proc int, a *dirArgs) rpc.Outcome {
 		yield: l.yield, s: s, w: w, place: c.Place.Index, x: dir.x, e: e,
 		plus: proc == procReaddirplus, room: room, names: int(min(a.names, math.MaxInt32)),
 	}
-	verf, eof, st := dir.v.ReadDir(dir.cred(c), dir.h, a.cookie, a.verf, l.plus, &w.attr, l.yield)
+	w.readdir = vfs.ReadDirArgs{Cookie: a.cookie, Verf: a.verf, Yield: l.yield}
+	if l.plus {
+		w.readdir.Want = vfs.EntryHandle | vfs.EntryAttr
+	}
+	verf, eof, st := dir.v.ReadDir(dir.cred(c), dir.h, &w.readdir, &w.attr)
 	l.e = nil
 	if st == vfs.OK && (room < 0 || l.full && l.n == 0) {
 		st = vfs.TooSmall
 	}
-	if st == vfs.OK && w.attr.Type == 0 && !dir.fill(c, &w.attr) {
+	if st == vfs.OK && !w.attr.Filled() && !dir.fill(c, &w.attr) {
 		return rpc.Wait
 	}
 	if st != vfs.OK {

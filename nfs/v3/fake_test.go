@@ -20,7 +20,7 @@ func newFake() *fakeFS {
 	f.view = fakeView{
 		limits: &f.limits,
 		attr: vfs.Attr{
-			Type: vfs.TypeReg, Mode: 0o4755, Nlink: 3, UID: 4, GID: 5, Size: 1 << 40, Used: 7 << 32,
+			Mask: vfs.AttrBasic, Type: vfs.TypeReg, Mode: 0o4755, Nlink: 3, UID: 4, GID: 5, Size: 1 << 40, Used: 7 << 32,
 			Major: 8, Minor: 9, FSID: 10 << 32, FileID: 11 << 40,
 			Atime: vfs.Time{Sec: 12, Nsec: 13}, Mtime: vfs.Time{Sec: 14, Nsec: 15}, Ctime: vfs.Time{Sec: 16, Nsec: 17},
 		},
@@ -95,15 +95,22 @@ func (v *fakeView) done(c *vfs.Cred, a *vfs.Attr) vfs.Status {
 func (v *fakeView) changed(c *vfs.Cred, w *vfs.WCC) vfs.Status {
 	if !v.bare && v.st != vfs.Again {
 		w.SetBefore(&v.attr)
-		w.HasAfter, w.After = true, v.attr
+		w.After = v.attr
 	}
 	return v.done(c, nil)
+}
+
+func (v *fakeView) found(e *vfs.Entry) {
+	e.Handle, e.Attr = v.made, v.attr
+	if v.bare {
+		e.Attr.Mask = 0
+	}
 }
 
 func (v *fakeView) make(c *vfs.Cred, s *vfs.SetAttr, name []byte, e *vfs.Entry, w *vfs.WCC) vfs.Status {
 	keep(&v.name, name)
 	v.set = *s
-	e.Handle, e.HasAttr, e.Attr = v.made, !v.bare, v.attr
+	v.found(e)
 	return v.changed(c, w)
 }
 
@@ -112,7 +119,8 @@ func (v *fakeView) GetAttr(_ vfs.Handle, a *vfs.Attr) vfs.Status {
 	return v.attrSt
 }
 
-func (v *fakeView) SetAttr(c *vfs.Cred, _ vfs.Handle, s *vfs.SetAttr, guard *vfs.Time, w *vfs.WCC) vfs.Status {
+func (v *fakeView) SetAttr(c *vfs.Cred, _ vfs.Handle, s *vfs.SetAttr, w *vfs.WCC) vfs.Status {
+	guard := s.Guard
 	v.set, v.guarded = *s, guard != nil
 	if v.guarded {
 		v.guard = *guard
@@ -135,7 +143,8 @@ func (v *fakeView) Statfs(c *vfs.Cred, _ vfs.Handle, s *vfs.Statfs) vfs.Status {
 	return v.done(c, nil)
 }
 
-func (v *fakeView) Read(c *vfs.Cred, _ vfs.Handle, off uint64, dst []byte, a *vfs.Attr) (int, bool, vfs.Status) {
+func (v *fakeView) Read(c *vfs.Cred, _ vfs.Handle, r *vfs.ReadArgs, a *vfs.Attr) (int, bool, vfs.Status) {
+	off, dst := r.Off, r.Dst
 	v.off, v.count = off, len(dst)
 	n := 0
 	if off < uint64(len(v.content)) {
@@ -144,7 +153,8 @@ func (v *fakeView) Read(c *vfs.Cred, _ vfs.Handle, off uint64, dst []byte, a *vf
 	return n, off+uint64(n) >= uint64(len(v.content)), v.done(c, a)
 }
 
-func (v *fakeView) Write(c *vfs.Cred, _ vfs.Handle, off uint64, src [][]byte, how vfs.Stability, w *vfs.WCC) (int, vfs.Stability, uint64, vfs.Status) {
+func (v *fakeView) Write(c *vfs.Cred, _ vfs.Handle, r *vfs.WriteArgs, w *vfs.WCC) (int, vfs.Stability, uint64, vfs.Status) {
+	off, src, how := r.Off, r.Src, r.How
 	v.off, v.how, v.segments = off, uint32(how), len(src)
 	v.written = v.written[:0]
 	for _, b := range src {
@@ -157,7 +167,8 @@ func (v *fakeView) Write(c *vfs.Cred, _ vfs.Handle, off uint64, src [][]byte, ho
 	return n, vfs.FileSync, 0x1122334455667788, v.changed(c, w)
 }
 
-func (v *fakeView) Commit(c *vfs.Cred, _ vfs.Handle, off uint64, count uint32, w *vfs.WCC) (uint64, vfs.Status) {
+func (v *fakeView) Commit(c *vfs.Cred, _ vfs.Handle, r *vfs.CommitArgs, w *vfs.WCC) (uint64, vfs.Status) {
+	off, count := r.Off, r.Count
 	v.off, v.count = off, int(count)
 	return 0x1122334455667788, v.changed(c, w)
 }
@@ -166,27 +177,36 @@ func (v *fakeView) ReadLink(c *vfs.Cred, _ vfs.Handle, dst []byte, a *vfs.Attr) 
 	return copy(dst, v.link), v.done(c, a)
 }
 
-func (v *fakeView) Lookup(c *vfs.Cred, _ vfs.Handle, name []byte, e *vfs.Entry, d *vfs.Attr) vfs.Status {
+func (v *fakeView) Lookup(c *vfs.Cred, _ vfs.Handle, name []byte, f *vfs.Found) vfs.Status {
+	e, d := f.Entry, f.Dir
 	keep(&v.name, name)
-	e.Handle, e.HasAttr, e.Attr = v.made, !v.bare, v.attr
+	v.found(e)
 	return v.done(c, d)
 }
 
-func (v *fakeView) Create(c *vfs.Cred, _ vfs.Handle, name []byte, how vfs.CreateHow, s *vfs.SetAttr, verf uint64, e *vfs.Entry, w *vfs.WCC) vfs.Status {
+func (v *fakeView) Create(c *vfs.Cred, _ vfs.Handle, r *vfs.CreateArgs, m *vfs.Made) vfs.Status {
+	name, how, s, verf := r.Name, r.How, r.Set, r.Verf
+	e, w := m.Entry, m.Dir
 	v.how, v.verf = uint32(how), verf
 	return v.make(c, s, name, e, w)
 }
 
-func (v *fakeView) Mkdir(c *vfs.Cred, _ vfs.Handle, name []byte, s *vfs.SetAttr, e *vfs.Entry, w *vfs.WCC) vfs.Status {
+func (v *fakeView) Mkdir(c *vfs.Cred, _ vfs.Handle, r *vfs.MkdirArgs, m *vfs.Made) vfs.Status {
+	name, s := r.Name, r.Set
+	e, w := m.Entry, m.Dir
 	return v.make(c, s, name, e, w)
 }
 
-func (v *fakeView) Symlink(c *vfs.Cred, _ vfs.Handle, name, target []byte, s *vfs.SetAttr, e *vfs.Entry, w *vfs.WCC) vfs.Status {
+func (v *fakeView) Symlink(c *vfs.Cred, _ vfs.Handle, r *vfs.SymlinkArgs, m *vfs.Made) vfs.Status {
+	name, target, s := r.Name, r.Target, r.Set
+	e, w := m.Entry, m.Dir
 	keep(&v.name2, target)
 	return v.make(c, s, name, e, w)
 }
 
-func (v *fakeView) Mknod(c *vfs.Cred, _ vfs.Handle, name []byte, t vfs.FileType, major, minor uint32, s *vfs.SetAttr, e *vfs.Entry, w *vfs.WCC) vfs.Status {
+func (v *fakeView) Mknod(c *vfs.Cred, _ vfs.Handle, r *vfs.MknodArgs, m *vfs.Made) vfs.Status {
+	name, t, major, minor, s := r.Name, r.Type, r.Major, r.Minor, r.Set
+	e, w := m.Entry, m.Dir
 	v.how, v.major, v.minor = uint32(t), major, minor
 	return v.make(c, s, name, e, w)
 }
@@ -201,14 +221,16 @@ func (v *fakeView) Rmdir(c *vfs.Cred, _ vfs.Handle, name []byte, w *vfs.WCC) vfs
 	return v.changed(c, w)
 }
 
-func (v *fakeView) Rename(c *vfs.Cred, _ vfs.Handle, from []byte, _ vfs.Handle, to []byte, wf, wt *vfs.WCC) vfs.Status {
+func (v *fakeView) Rename(c *vfs.Cred, r *vfs.RenameArgs, wf, wt *vfs.WCC) vfs.Status {
+	from, to := r.FromName, r.ToName
 	keep(&v.name, from)
 	keep(&v.name2, to)
 	v.changed(c, wf)
 	return v.changed(c, wt)
 }
 
-func (v *fakeView) Link(c *vfs.Cred, _ vfs.Handle, _ vfs.Handle, name []byte, a *vfs.Attr, w *vfs.WCC) vfs.Status {
+func (v *fakeView) Link(c *vfs.Cred, r *vfs.LinkArgs, a *vfs.Attr, w *vfs.WCC) vfs.Status {
+	name := r.Name
 	keep(&v.name, name)
 	v.changed(c, w)
 	return v.done(c, a)
@@ -216,7 +238,8 @@ func (v *fakeView) Link(c *vfs.Cred, _ vfs.Handle, _ vfs.Handle, name []byte, a 
 
 func (v *fakeView) Walk(*vfs.Cred, string, *vfs.Entry) vfs.Status { return v.st }
 
-func (v *fakeView) ReadDir(c *vfs.Cred, _ vfs.Handle, cookie, verf uint64, plus bool, d *vfs.Attr, yield func(*vfs.DirEntry) bool) (uint64, bool, vfs.Status) {
+func (v *fakeView) ReadDir(c *vfs.Cred, _ vfs.Handle, r *vfs.ReadDirArgs, d *vfs.Attr) (uint64, bool, vfs.Status) {
+	cookie, verf, plus, yield := r.Cookie, r.Verf, r.Want != 0, r.Yield
 	v.cookie, v.verf, v.plus = cookie, verf, plus
 	st := v.done(c, d)
 	for i := cookie; st == vfs.OK && i < uint64(len(v.entries)); i++ {

@@ -30,14 +30,14 @@ func garden(t *testing.T) (*rig, [][]byte) {
 	var e vfs.Entry
 	var w vfs.WCC
 	set := &vfs.SetAttr{HasMode: true, Mode: 0o755}
-	add(v.Mkdir(c, root, []byte("dir"), set, &e, &w), &e)
+	add(v.Mkdir(c, root, &vfs.MkdirArgs{Name: []byte("dir"), Set: set}, &vfs.Made{Entry: &e, Dir: &w}), &e)
 	dir := e.Handle
-	add(v.Symlink(c, root, []byte("link"), []byte("dir/file"), set, &e, &w), &e)
-	add(v.Mknod(c, root, []byte("pipe"), vfs.TypeFifo, 0, 0, set, &e, &w), &e)
-	add(v.Create(c, dir, []byte("gone"), vfs.Guarded, set, 0, &e, &w), &e)
+	add(v.Symlink(c, root, &vfs.SymlinkArgs{Name: []byte("link"), Target: []byte("dir/file"), Set: set}, &vfs.Made{Entry: &e, Dir: &w}), &e)
+	add(v.Mknod(c, root, &vfs.MknodArgs{Name: []byte("pipe"), Type: vfs.TypeFifo, Set: set}, &vfs.Made{Entry: &e, Dir: &w}), &e)
+	add(v.Create(c, dir, &vfs.CreateArgs{Name: []byte("gone"), How: vfs.Guarded, Set: set}, &vfs.Made{Entry: &e, Dir: &w}), &e)
 	require.Equal(t, vfs.OK, v.Remove(c, dir, []byte("gone"), &w))
-	add(v.Create(c, dir, []byte("file"), vfs.Guarded, set, 0, &e, &w), &e)
-	_, _, _, st := v.Write(c, e.Handle, 0, [][]byte{pattern(10000)}, vfs.Unstable, &w)
+	add(v.Create(c, dir, &vfs.CreateArgs{Name: []byte("file"), How: vfs.Guarded, Set: set}, &vfs.Made{Entry: &e, Dir: &w}), &e)
+	_, _, _, st := v.Write(c, e.Handle, &vfs.WriteArgs{Off: 0, Src: [][]byte{pattern(10000)}, How: vfs.Unstable}, &w)
 	require.Equal(t, vfs.OK, st)
 	return r, handles
 }

@@ -29,7 +29,7 @@ func (s *server) describe(c *rpc.Call, fh []byte, o *object, w *work) vfs.Status
 	st := s.open(c, fh, o, w)
 	if st == vfs.OK {
 		if st = o.v.GetAttr(o.h, &w.attr); st != vfs.OK {
-			w.attr.Type = 0 // unspecified
+			w.attr.Mask = 0 // unspecified
 		}
 	}
 	return st

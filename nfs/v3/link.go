@@ -38,7 +38,8 @@ func (s *server) link(c *rpc.Call) rpc.Outcome {
 		st = checkEntry(a.where.name, vfs.Exist, vfs.Exist)
 	}
 	if st == vfs.OK {
-		st = dir.v.Link(dir.cred(c), o.h, dir.h, a.where.name, &w.attr, &w.wcc)
+		w.link = vfs.LinkArgs{Object: o.h, Dir: dir.h, Name: a.where.name}
+		st = dir.v.Link(dir.cred(c), &w.link, &w.attr, &w.wcc)
 		if waits(c, st) {
 			return rpc.Wait
 		}

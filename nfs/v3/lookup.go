@@ -19,7 +19,7 @@ func (s *server) lookup(c *rpc.Call) rpc.Outcome {
 		st = checkName(a.name)
 	}
 	if st == vfs.OK {
-		st = dir.v.Lookup(dir.cred(c), dir.h, a.name, &w.entry, &w.attr)
+		st = dir.v.Lookup(dir.cred(c), dir.h, a.name, &w.found)
 	}
 	if st != vfs.OK {
 		return failAttr(c, procLookup, st, &dir, &w.attr)

@@ -23,6 +23,7 @@ func (s *server) mkdir(c *rpc.Call) rpc.Outcome {
 	if st != vfs.OK {
 		return refuse(c, procMkdir, st, &dir, &w.wcc)
 	}
-	st = dir.v.Mkdir(dir.cred(c), dir.h, a.name, &w.set, &w.entry, &w.wcc)
+	w.mkdir = vfs.MkdirArgs{Name: a.name, Set: &w.set}
+	st = dir.v.Mkdir(dir.cred(c), dir.h, &w.mkdir, &w.made)
 	return s.finishMade(c, procMkdir, st, &dir, w)
 }

@@ -59,6 +59,7 @@ func (s *server) mknod(c *rpc.Call) rpc.Outcome {
 	if st != vfs.OK {
 		return refuse(c, procMknod, st, &dir, &w.wcc)
 	}
-	st = dir.v.Mknod(dir.cred(c), dir.h, a.where.name, a.kind, a.major, a.minor, &w.set, &w.entry, &w.wcc)
+	w.mknod = vfs.MknodArgs{Name: a.where.name, Type: a.kind, Major: a.major, Minor: a.minor, Set: &w.set}
+	st = dir.v.Mknod(dir.cred(c), dir.h, &w.mknod, &w.made)
 	return s.finishMade(c, procMknod, st, &dir, w)
 }

@@ -69,7 +69,8 @@ func (s *server) read(c *rpc.Call) rpc.Outcome {
 	start := e.Len()
 	e.Reserve(readHeader)
 	data := e.Reserve(count)
-	n, eof, st := o.v.Read(o.cred(c), o.h, a.offset, data, &w.attr)
+	w.read = vfs.ReadArgs{Off: a.offset, Dst: data}
+	n, eof, st := o.v.Read(o.cred(c), o.h, &w.read, &w.attr)
 	e.Truncate(start)
 	if st == vfs.OK && uint(n) > uint(len(data)) {
 		st = vfs.ServerFault // what is behind data is another reply's
@@ -77,7 +78,7 @@ func (s *server) read(c *rpc.Call) rpc.Outcome {
 	if st != vfs.OK {
 		return failAttr(c, procRead, st, &o, &w.attr)
 	}
-	if count == 0 && w.attr.Type != 0 {
+	if count == 0 && w.attr.Filled() {
 		eof = a.offset >= w.attr.Size // nothing was read that could tell
 	}
 	e.Uint32(uint32(NFS3_OK))
@@ -106,7 +107,8 @@ func (s *server) splice(c *rpc.Call, w *work, o *object, a *readArgs, count int)
 		c.Pipes.Return(p)
 		return 0, false
 	}
-	n, eof, st := v.Splice(o.cred(c), o.h, a.offset, count, p, &w.attr)
+	w.splice = vfs.SpliceArgs{Off: a.offset, N: count, To: p}
+	n, eof, st := v.Splice(o.cred(c), o.h, &w.splice, &w.attr)
 	if st != vfs.OK || n == 0 {
 		c.Pipes.Return(p)
 	}

@@ -21,8 +21,11 @@ func (v *fakeView) fill(n int) {
 		v.entries = append(v.entries, vfs.DirEntry{
 			FileID: uint64(i) << 33, Cookie: uint64(i + 1),
 			Name:     fmt.Appendf(nil, "%d%s", i, strings.Repeat("n", i*7%250)),
-			HasEntry: i%5 != 3, Entry: vfs.Entry{Handle: v.made, HasAttr: i%7 != 2, Attr: v.attr},
+			HasEntry: i%5 != 3, Entry: vfs.Entry{Handle: v.made, Attr: v.attr},
 		})
+		if i%7 == 2 {
+			v.entries[i].Entry.Attr.Mask = 0
+		}
 	}
 }
 
@@ -59,7 +62,7 @@ func TestDirectoriesAreReadWithinTheirBudgets(t *testing.T) {
 					require.EqualValues(t, x.Cookie, e.Cookie)
 					if i > 0 {
 						require.Equal(t, x.HasEntry, e.NameHandle.HandleFollows)
-						require.Equal(t, x.HasEntry && x.Entry.HasAttr, e.NameAttributes.AttributesFollow)
+						require.Equal(t, x.HasEntry && x.Entry.Attr.Filled(), e.NameAttributes.AttributesFollow)
 					}
 					used += info(e.Name)
 				}

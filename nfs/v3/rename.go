@@ -30,7 +30,8 @@ func (s *server) rename(c *rpc.Call) rpc.Outcome {
 		st = checkEntry(b.name, vfs.Inval, vfs.Inval)
 	}
 	if st == vfs.OK {
-		st = from.v.Rename(from.cred(c), from.h, a.name, to.h, b.name, &w.wcc, &w.wccTo)
+		w.rename = vfs.RenameArgs{From: from.h, FromName: a.name, To: to.h, ToName: b.name}
+		st = from.v.Rename(from.cred(c), &w.rename, &w.wcc, &w.wccTo)
 		if waits(c, st) {
 			return rpc.Wait
 		}

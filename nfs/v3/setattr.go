@@ -37,11 +37,10 @@ func (s *server) setattr(c *rpc.Call) rpc.Outcome {
 	if st != vfs.OK {
 		return refuse(c, procSetattr, st, &o, &w.wcc)
 	}
-	var guard *vfs.Time
 	if a.guarded {
 		w.guard = a.ctime
-		guard = &w.guard
+		w.set.Guard = &w.guard
 	}
-	st = o.v.SetAttr(o.cred(c), o.h, &w.set, guard, &w.wcc)
+	st = o.v.SetAttr(o.cred(c), o.h, &w.set, &w.wcc)
 	return finish(c, procSetattr, st, &w.wcc)
 }

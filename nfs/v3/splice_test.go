@@ -30,7 +30,8 @@ type splicingView struct {
 	short    int          // bytes fewer than there are
 }
 
-func (v *splicingView) Splice(c *vfs.Cred, h vfs.Handle, off uint64, n int, p *vfs.Pipe, a *vfs.Attr) (int, bool, vfs.Status) {
+func (v *splicingView) Splice(c *vfs.Cred, h vfs.Handle, r *vfs.SpliceArgs, a *vfs.Attr) (int, bool, vfs.Status) {
+	off, n, p := r.Off, r.N, r.To
 	v.splices++
 	if len(v.spliceSt) > 0 {
 		st := v.spliceSt[0]
@@ -42,7 +43,7 @@ func (v *splicingView) Splice(c *vfs.Cred, h vfs.Handle, off uint64, n int, p *v
 		}
 	}
 	b := make([]byte, n)
-	m, eof, st := v.Read(c, h, off, b, a)
+	m, eof, st := v.Read(c, h, &vfs.ReadArgs{Off: off, Dst: b}, a)
 	if m > v.short {
 		m -= v.short
 		eof = eof && v.short == 0

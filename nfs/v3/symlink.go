@@ -38,6 +38,7 @@ func (s *server) symlink(c *rpc.Call) rpc.Outcome {
 	if st != vfs.OK {
 		return refuse(c, procSymlink, st, &dir, &w.wcc)
 	}
-	st = dir.v.Symlink(dir.cred(c), dir.h, a.where.name, a.target, &w.set, &w.entry, &w.wcc)
+	w.symlink = vfs.SymlinkArgs{Name: a.where.name, Target: a.target, Set: &w.set}
+	st = dir.v.Symlink(dir.cred(c), dir.h, &w.symlink, &w.made)
 	return s.finishMade(c, procSymlink, st, &dir, w)
 }

@@ -12,14 +12,30 @@ import (
 // call. A local variable would be allocated each time, for its address goes
 // through an interface.
 type work struct {
-	attr     vfs.Attr // of the object, or of the directory of a LOOKUP
-	entry    vfs.Entry
-	wcc      vfs.WCC
-	wccTo    vfs.WCC // of RENAME's target directory
-	set      vfs.SetAttr
-	guard    vfs.Time
-	statfs   vfs.Statfs
-	limits   vfs.Limits
+	attr   vfs.Attr // of the object, or of the directory of a LOOKUP
+	entry  vfs.Entry
+	found  vfs.Found // entry and attr
+	wcc    vfs.WCC
+	made   vfs.Made // entry and wcc
+	wccTo  vfs.WCC  // of RENAME's target directory
+	statfs vfs.Statfs
+	limits vfs.Limits
+
+	// What the View is asked for, one procedure's at a time.
+	set     vfs.SetAttr
+	guard   vfs.Time
+	read    vfs.ReadArgs
+	splice  vfs.SpliceArgs
+	write   vfs.WriteArgs
+	commit  vfs.CommitArgs
+	create  vfs.CreateArgs
+	mkdir   vfs.MkdirArgs
+	symlink vfs.SymlinkArgs
+	mknod   vfs.MknodArgs
+	rename  vfs.RenameArgs
+	link    vfs.LinkArgs
+	readdir vfs.ReadDirArgs
+
 	segments [][]byte // of WRITE's data; keeps its length between calls
 	fh       [export.WireMax]byte
 	target   [targetMax + 1]byte // of READLINK
@@ -50,18 +66,21 @@ func (s *server) work(c *rpc.Call) *work {
 	if w == nil {
 		w = &work{segments: make([][]byte, 0, segmentsMin)}
 		w.dir.yield = w.dir.add // bound once, for each binding allocates
+		w.found = vfs.Found{Entry: &w.entry, Dir: &w.attr}
+		w.made = vfs.Made{Entry: &w.entry, Dir: &w.wcc}
 		s.works[c.Place.Index] = w
 	}
-	w.attr.Type = 0
-	w.entry.HasAttr = false
-	w.wcc.HasBefore, w.wcc.HasAfter = false, false
-	w.wccTo.HasBefore, w.wccTo.HasAfter = false, false
+	w.attr.Mask = 0
+	w.entry.Attr.Mask = 0
+	w.wcc.HasBefore, w.wcc.After.Mask = false, 0
+	w.wccTo.HasBefore, w.wccTo.After.Mask = false, 0
 	return w
 }
 
 // release lets go of the received memory that a WRITE's segments are views of.
 func (w *work) release() {
 	clear(w.segments)
+	w.write.Src = nil
 	if cap(w.segments) > segmentsMax {
 		w.segments = make([][]byte, 0, segmentsMin)
 	}
@@ -127,7 +146,7 @@ func (o *object) fill(c *rpc.Call, a *vfs.Attr) bool {
 	}
 	st := o.v.GetAttr(o.h, a)
 	if st != vfs.OK {
-		a.Type = 0
+		a.Mask = 0
 	}
 	return !waits(c, st)
 }
@@ -147,7 +166,7 @@ func failAttr(c *rpc.Call, proc int, st vfs.Status, o *object, a *vfs.Attr) rpc.
 	if waits(c, st) {
 		return rpc.Wait
 	}
-	if a.Type == 0 && !gone(st) && !o.fill(c, a) {
+	if !a.Filled() && !gone(st) && !o.fill(c, a) {
 		return rpc.Wait
 	}
 	c.Reply.Uint32(wire(proc, st))
@@ -175,9 +194,8 @@ func unchanged(c *rpc.Call, st vfs.Status, o *object, w *vfs.WCC) bool {
 	if !o.fill(c, &w.After) {
 		return false
 	}
-	if w.After.Type != 0 {
+	if w.After.Filled() {
 		w.SetBefore(&w.After)
-		w.HasAfter = true
 	}
 	return true
 }

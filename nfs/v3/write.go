@@ -67,7 +67,8 @@ func (s *server) write(c *rpc.Call) rpc.Outcome {
 	if a.count > s.cfg.WriteMax {
 		a.data = shorten(a.data, int(s.cfg.WriteMax))
 	}
-	n, got, verf, st := o.v.Write(o.cred(c), o.h, a.offset, a.data, a.stable, &w.wcc)
+	w.write = vfs.WriteArgs{Off: a.offset, Src: a.data, How: a.stable}
+	n, got, verf, st := o.v.Write(o.cred(c), o.h, &w.write, &w.wcc)
 	if st != vfs.OK {
 		c.Brief = a.stable == vfs.Unstable // a copy to the page cache
 		return finish(c, procWrite, st, &w.wcc)

@@ -21,8 +21,25 @@ type Time struct {
 	Nsec uint32
 }
 
+// AttrMask says which attributes are there.
+type AttrMask uint32
+
+// The attributes that come together.
+const (
+	AttrBasic  AttrMask = 1 << iota // those of RFC 1813's fattr3: Type to Ctime
+	AttrChange                      // Change
+	AttrBirth                       // Birth
+)
+
+// Change returns the change attribute of an object whose ctime is t, where each change
+// that somebody can tell from the one before it has a ctime of its own.
+func (t Time) Change() uint64 { return uint64(t.Sec)*1e9 + uint64(t.Nsec) }
+
 // Attr is what a file system says of one object.
 type Attr struct {
+	// Mask is which of the others are there, 0 for none; what is not there is
+	// unspecified.
+	Mask   AttrMask
 	Type   FileType
 	Mode   uint32 // permission bits with set-id and sticky: 07777 at most
 	Nlink  uint32
@@ -37,29 +54,43 @@ type Attr struct {
 	Atime  Time
 	Mtime  Time
 	Ctime  Time
+	// Change differs from what it was whenever the object's data, attributes or names
+	// have changed since somebody saw it (RFC 8881, section 5.8.1.4). A back end that
+	// cannot promise that leaves it out: that a ctime is fine does not suffice.
+	Change uint64
+	Birth  Time // when the object was made
 }
+
+// Has reports whether all of m are there.
+func (a *Attr) Has(m AttrMask) bool { return a.Mask&m == m }
+
+// Filled reports whether the attributes of AttrBasic are there.
+func (a *Attr) Filled() bool { return a.Mask&AttrBasic != 0 }
 
 // WCC is weak cache consistency data (RFC 1813, section 2.6): what an object
 // looked like right before and right after an operation. Either half may be
 // missing.
 type WCC struct {
 	HasBefore bool
-	HasAfter  bool
 	Before    Before
-	After     Attr
+	After     Attr // missing unless it is [Attr.Filled]
 }
 
-// Before is the part of the attributes that wcc_attr carries.
+// Before is the part of the attributes that wcc_attr carries (RFC 1813), and that
+// change_info4 does (RFC 8881, section 3.3.9).
 type Before struct {
 	Size  uint64
 	Mtime Time
 	Ctime Time
+	// Change is as in Attr, where HasChange.
+	Change    uint64
+	HasChange bool
 }
 
 // SetBefore stores the pre-operation half, taken from a.
 func (w *WCC) SetBefore(a *Attr) {
 	w.HasBefore = true
-	w.Before = Before{Size: a.Size, Mtime: a.Mtime, Ctime: a.Ctime}
+	w.Before = Before{Size: a.Size, Mtime: a.Mtime, Ctime: a.Ctime, Change: a.Change, HasChange: a.Has(AttrChange)}
 }
 
 // TimeHow says what to do with one time stamp (RFC 1813, time_how).
@@ -86,13 +117,15 @@ type SetAttr struct {
 	MtimeHow TimeHow
 	Atime    Time
 	Mtime    Time
+	// Guard, where it is not nil, must be the object's ctime (RFC 1813, sattrguard3).
+	// Only [Objects.SetAttr] heeds it.
+	Guard *Time
 }
 
 // Entry is an object found by name or made by an operation.
 type Entry struct {
-	Handle  Handle
-	HasAttr bool
-	Attr    Attr
+	Handle Handle
+	Attr   Attr // missing unless it is [Attr.Filled]
 }
 
 // HandleMax is the largest handle in bytes that a back end may give out; the

@@ -95,12 +95,12 @@ type View interface {
 type Objects interface {
 	// GetAttr fills a. It needs no permission: having the handle is enough.
 	GetAttr(h Handle, a *Attr) Status
-	// SetAttr changes attributes with c's rights, size first. With guard not
+	// SetAttr changes attributes with c's rights, size first. With s.Guard not
 	// nil and not equal to the object's ctime it changes nothing and returns
 	// NotSync. A size above the file system's largest is FBig or Inval. A change
 	// is on stable storage when it returns OK. w is filled as far as possible
 	// with every status but Again.
-	SetAttr(c *Cred, h Handle, s *SetAttr, guard *Time, w *WCC) Status
+	SetAttr(c *Cred, h Handle, s *SetAttr, w *WCC) Status
 	// Access returns which of the wanted permissions c has, and the object's
 	// attributes. The owner's right to open a file that he has locked himself
 	// out of is not counted here.
@@ -142,25 +142,24 @@ const (
 // Files are the operations on the content of regular files, and on the target
 // of symbolic links.
 type Files interface {
-	// Read fills dst from offset off and returns how many bytes it read and
-	// whether the read reached the end of the file: fewer bytes than len(dst)
+	// Read fills r.Dst from offset r.Off and returns how many bytes it read and
+	// whether the read reached the end of the file: fewer bytes than len(r.Dst)
 	// come only together with eof. Beyond the end it is (0, true, OK), however
 	// far. a receives the attributes after the read, also when the read fails
-	// for anything but Again and a dead handle (a.Type is 0 when not filled).
-	// With Again the content of dst is unspecified: a read that does not wait
+	// for anything but Again and a dead handle.
+	// With Again the content of r.Dst is unspecified: a read that does not wait
 	// may have filled a part of it before it met what is not in memory.
 	// The owner may always read; so may whoever may execute the file.
-	Read(c *Cred, h Handle, off uint64, dst []byte, a *Attr) (n int, eof bool, s Status)
-	// Write writes the segments of src one after the other at off and returns
-	// how many bytes were written, more than none with OK, unless src is empty.
-	// The stability reached is how or better. The verifier was in force when the
+	Read(c *Cred, h Handle, r *ReadArgs, a *Attr) (n int, eof bool, s Status)
+	// Write writes the segments of r.Src one after the other at r.Off and returns
+	// how many bytes were written, more than none with OK, unless Src is empty.
+	// The stability reached is r.How or better. The verifier was in force when the
 	// write began. w is filled as far as possible with every status but Again.
 	// The owner may always write.
-	Write(c *Cred, h Handle, off uint64, src [][]byte, how Stability, w *WCC) (n int, got Stability, verf uint64, s Status)
-	// Commit puts the range on stable storage; count 0 means to the end of the
-	// file. The verifier was in force before it began: a failed flush changes
-	// it and is an error, now and never again a success.
-	Commit(c *Cred, h Handle, off uint64, count uint32, w *WCC) (verf uint64, s Status)
+	Write(c *Cred, h Handle, r *WriteArgs, w *WCC) (n int, got Stability, verf uint64, s Status)
+	// Commit puts the range on stable storage. The verifier was in force before it
+	// began: a failed flush changes it and is an error, now and never again a success.
+	Commit(c *Cred, h Handle, r *CommitArgs, w *WCC) (verf uint64, s Status)
 	// ReadLink copies the target of a symbolic link to dst, which should have
 	// room for 4096 bytes, and returns its length. Inval for other objects. a
 	// is filled as in Read.
@@ -184,27 +183,27 @@ const (
 // every status but Again; before and after are taken under a lock that excludes
 // other changes made through this FS.
 type Names interface {
-	// Lookup finds name in dir. ".." of the root is the root. d receives dir's
-	// attributes (d.Type is 0 when not filled), also with NoEnt.
-	Lookup(c *Cred, dir Handle, name []byte, e *Entry, d *Attr) Status
-	// Create makes or finds a regular file. verf matters for Exclusive only,
-	// whose s is ignored.
-	Create(c *Cred, dir Handle, name []byte, how CreateHow, s *SetAttr, verf uint64, e *Entry, w *WCC) Status
+	// Lookup finds name in dir. ".." of the root is the root. f.Dir receives dir's
+	// attributes also with NoEnt.
+	Lookup(c *Cred, dir Handle, name []byte, f *Found) Status
+	// Create makes or finds a regular file.
+	Create(c *Cred, dir Handle, r *CreateArgs, m *Made) Status
 	// Mkdir makes a directory.
-	Mkdir(c *Cred, dir Handle, name []byte, s *SetAttr, e *Entry, w *WCC) Status
-	// Symlink makes a symbolic link to target, 1 to 4095 bytes without NUL.
-	Symlink(c *Cred, dir Handle, name, target []byte, s *SetAttr, e *Entry, w *WCC) Status
-	// Mknod makes a device, socket or FIFO. major and minor are for devices.
-	Mknod(c *Cred, dir Handle, name []byte, t FileType, major, minor uint32, s *SetAttr, e *Entry, w *WCC) Status
+	Mkdir(c *Cred, dir Handle, r *MkdirArgs, m *Made) Status
+	// Symlink makes a symbolic link.
+	Symlink(c *Cred, dir Handle, r *SymlinkArgs, m *Made) Status
+	// Mknod makes a device, socket or FIFO.
+	Mknod(c *Cred, dir Handle, r *MknodArgs, m *Made) Status
 	// Remove removes an entry that is not a directory: IsDir for a directory.
 	Remove(c *Cred, dir Handle, name []byte, w *WCC) Status
 	// Rmdir removes an empty directory.
 	Rmdir(c *Cred, dir Handle, name []byte, w *WCC) Status
-	// Rename moves an entry, over an existing one where POSIX allows it.
-	Rename(c *Cred, from Handle, fromName []byte, to Handle, toName []byte, wf, wt *WCC) Status
-	// Link makes a hard link to h. a receives h's attributes after it, also on
-	// failure (a.Type is 0 when not filled).
-	Link(c *Cred, h Handle, dir Handle, name []byte, a *Attr, w *WCC) Status
+	// Rename moves an entry, over an existing one where POSIX allows it. from and to are
+	// of the two directories.
+	Rename(c *Cred, r *RenameArgs, from, to *WCC) Status
+	// Link makes a hard link. a receives the attributes of r.Object after it, also on
+	// failure, and w is r.Dir's.
+	Link(c *Cred, r *LinkArgs, a *Attr, w *WCC) Status
 	// Walk resolves a slash-separated path below the root, following symbolic
 	// links only as long as they stay inside the tree. It serves MNT and always
 	// may wait.
@@ -213,26 +212,33 @@ type Names interface {
 
 // Directories reads directories.
 type Directories interface {
-	// ReadDir calls yield for each entry after the one that cookie belongs to,
-	// from the beginning when cookie is 0, and stops when yield returns false
+	// ReadDir calls r.Yield for each entry after the one that r.Cookie belongs to,
+	// from the beginning when that is 0, and stops when Yield returns false
 	// or at the end, which eof reports. "." and ".." are included. A cookie
 	// stays valid while entries come and go: an entry that exists throughout is
-	// seen exactly once. With cookie not 0 and verf not the directory's, or a
-	// cookie that cannot be one: BadCookie. d receives the directory's
-	// attributes (d.Type is 0 when not filled), also on failure. The returned
-	// verifier goes with the cookies.
+	// seen exactly once. With a cookie that is not 0 and a verifier that is not the
+	// directory's, or a cookie that cannot be one: BadCookie. d receives the
+	// directory's attributes, also on failure. The returned verifier goes with the
+	// cookies.
 	//
-	// The entry and its name are borrowed by yield until it returns. With plus,
-	// Entry is filled as far as c may see it: HasEntry. With Again, what was yielded
-	// is void.
-	ReadDir(c *Cred, dir Handle, cookie, verf uint64, plus bool, d *Attr, yield func(*DirEntry) bool) (newVerf uint64, eof bool, s Status)
+	// With Again, what was yielded is void.
+	ReadDir(c *Cred, dir Handle, r *ReadDirArgs, d *Attr) (newVerf uint64, eof bool, s Status)
 }
+
+// EntryMask says what of an object a directory's entry comes with.
+type EntryMask uint8
+
+// The parts of a [DirEntry] that may have to be asked for one by one.
+const (
+	EntryHandle EntryMask = 1 << iota // Entry.Handle
+	EntryAttr                         // Entry.Attr
+)
 
 // DirEntry is one entry of a directory.
 type DirEntry struct {
 	FileID   uint64
 	Cookie   uint64 // never 0; continues after this entry
 	Name     []byte
-	HasEntry bool
+	HasEntry bool // Entry.Handle is there
 	Entry    Entry
 }

@@ -75,13 +75,13 @@ func (l *liar) Access(_ *vfs.Cred, _ vfs.Handle, _ vfs.Permission, a *vfs.Attr) 
 	return l.got, l.status
 }
 
-func (l *liar) Read(_ *vfs.Cred, _ vfs.Handle, _ uint64, _ []byte, a *vfs.Attr) (int, bool, vfs.Status) {
+func (l *liar) Read(_ *vfs.Cred, _ vfs.Handle, r *vfs.ReadArgs, a *vfs.Attr) (int, bool, vfs.Status) {
 	*a = l.attr
 	return l.n, l.eof, l.status
 }
 
-func (l *liar) Write(_ *vfs.Cred, _ vfs.Handle, _ uint64, _ [][]byte, _ vfs.Stability, w *vfs.WCC) (int, vfs.Stability, uint64, vfs.Status) {
-	w.HasAfter, w.After = true, l.attr
+func (l *liar) Write(_ *vfs.Cred, _ vfs.Handle, r *vfs.WriteArgs, w *vfs.WCC) (int, vfs.Stability, uint64, vfs.Status) {
+	w.After = l.attr
 	return l.n, l.reached, 0, l.status
 }
 
@@ -90,17 +90,19 @@ func (l *liar) ReadLink(_ *vfs.Cred, _ vfs.Handle, _ []byte, a *vfs.Attr) (int, 
 	return l.n, l.status
 }
 
-func (l *liar) Lookup(_ *vfs.Cred, _ vfs.Handle, _ []byte, e *vfs.Entry, _ *vfs.Attr) vfs.Status {
+func (l *liar) Lookup(_ *vfs.Cred, _ vfs.Handle, _ []byte, f *vfs.Found) vfs.Status {
+	e := f.Entry
 	if l.handle.Len() > 0 {
 		e.Handle = l.handle
 	}
-	e.HasAttr, e.Attr = true, l.attr
+	e.Attr = l.attr
 	return l.status
 }
 
-func (l *liar) Mkdir(_ *vfs.Cred, _ vfs.Handle, _ []byte, _ *vfs.SetAttr, e *vfs.Entry, w *vfs.WCC) vfs.Status {
+func (l *liar) Mkdir(_ *vfs.Cred, _ vfs.Handle, r *vfs.MkdirArgs, m *vfs.Made) vfs.Status {
+	e, w := m.Entry, m.Dir
 	e.Handle = l.handle
-	w.HasAfter, w.After = true, l.attr
+	w.After = l.attr
 	return l.status
 }
 
@@ -109,14 +111,15 @@ func (l *liar) Walk(_ *vfs.Cred, _ string, e *vfs.Entry) vfs.Status {
 	return l.status
 }
 
-func (l *liar) ReadDir(_ *vfs.Cred, _ vfs.Handle, _, _ uint64, _ bool, _ *vfs.Attr, yield func(*vfs.DirEntry) bool) (uint64, bool, vfs.Status) {
+func (l *liar) ReadDir(_ *vfs.Cred, _ vfs.Handle, r *vfs.ReadDirArgs, _ *vfs.Attr) (uint64, bool, vfs.Status) {
+	yield := r.Yield
 	for i := range l.entries {
 		yield(&l.entries[i]) // whatever it says
 	}
 	return 1, l.eof, l.status
 }
 
-func (l *liar) Splice(_ *vfs.Cred, _ vfs.Handle, _ uint64, _ int, _ *vfs.Pipe, a *vfs.Attr) (int, bool, vfs.Status) {
+func (l *liar) Splice(_ *vfs.Cred, _ vfs.Handle, r *vfs.SpliceArgs, a *vfs.Attr) (int, bool, vfs.Status) {
 	*a = l.attr
 	return l.n, l.eof, l.status
 }
@@ -132,7 +135,7 @@ func (f *liarFS) View(*vfs.Thread) (vfs.View, error) { return f.l, nil }
 // good returns a liar that tells the truth so far.
 func good() *liar {
 	h, _ := vfs.MakeHandle([]byte{1})
-	return &liar{attr: vfs.Attr{Type: vfs.TypeReg, Mode: 0o644}, handle: h, n: 10, reached: vfs.FileSync, got: vfs.MayRead}
+	return &liar{attr: vfs.Attr{Mask: vfs.AttrBasic, Type: vfs.TypeReg, Mode: 0o644}, handle: h, n: 10, reached: vfs.FileSync, got: vfs.MayRead}
 }
 
 func TestEachBreachIsAServerFaultAndReported(t *testing.T) {
@@ -140,19 +143,22 @@ func TestEachBreachIsAServerFaultAndReported(t *testing.T) {
 	var a vfs.Attr
 	var e vfs.Entry
 	var w vfs.WCC
-	read := func(v vfs.View) vfs.Status { _, _, s := v.Read(nil, vfs.Handle{}, 0, buf, &a); return s }
+	read := func(v vfs.View) vfs.Status {
+		_, _, s := v.Read(nil, vfs.Handle{}, &vfs.ReadArgs{Off: 0, Dst: buf}, &a)
+		return s
+	}
 	write := func(v vfs.View) vfs.Status {
-		_, _, _, s := v.Write(nil, vfs.Handle{}, 0, [][]byte{buf}, vfs.DataSync, &w)
+		_, _, _, s := v.Write(nil, vfs.Handle{}, &vfs.WriteArgs{Off: 0, Src: [][]byte{buf}, How: vfs.DataSync}, &w)
 		return s
 	}
 	link := func(v vfs.View) vfs.Status { _, s := v.ReadLink(nil, vfs.Handle{}, buf, &a); return s }
 	list := func(v vfs.View) vfs.Status {
 		taken := 0
-		_, _, s := v.ReadDir(nil, vfs.Handle{}, 5, 1, true, &a, func(*vfs.DirEntry) bool { taken++; return taken < 2 })
+		_, _, s := v.ReadDir(nil, vfs.Handle{}, &vfs.ReadDirArgs{Cookie: 5, Verf: 1, Want: vfs.EntryHandle | vfs.EntryAttr, Yield: func(*vfs.DirEntry) bool { taken++; return taken < 2 }}, &a)
 		return s
 	}
 	splice := func(v vfs.View) vfs.Status {
-		_, _, s := v.Abilities().Splice.Splice(nil, vfs.Handle{}, 0, 10, nil, &a)
+		_, _, s := v.Abilities().Splice.Splice(nil, vfs.Handle{}, &vfs.SpliceArgs{Off: 0, N: 10, To: nil}, &a)
 		return s
 	}
 	getattr := func(v vfs.View) vfs.Status { return v.GetAttr(vfs.Handle{}, &a) }
@@ -163,28 +169,30 @@ func TestEachBreachIsAServerFaultAndReported(t *testing.T) {
 		call   func(vfs.View) vfs.Status
 		method string
 	}{
-		"Read of too much":             {func(l *liar) { l.n = 11 }, read, "Read"},
-		"Read of less than nothing":    {func(l *liar) { l.n = -1 }, read, "Read"},
-		"Read that does not end":       {func(l *liar) { l.n = 0 }, read, "Read"},
-		"Write of too much":            {func(l *liar) { l.n = 11 }, write, "Write"},
-		"Write of less than nothing":   {func(l *liar) { l.n = -1 }, write, "Write"},
-		"Write of nothing":             {func(l *liar) { l.n = 0 }, write, "Write"},
-		"Write that is not safe":       {func(l *liar) { l.reached = vfs.Unstable }, write, "Write"},
-		"Write that is what?":          {func(l *liar) { l.reached = 3 }, write, "Write"},
-		"ReadLink of too much":         {func(l *liar) { l.n = 11 }, link, "ReadLink"},
-		"ReadLink of less":             {func(l *liar) { l.n = -1 }, link, "ReadLink"},
-		"Splice of too much":           {func(l *liar) { l.n = 11 }, splice, "Splice"},
-		"Splice of less":               {func(l *liar) { l.n = -1 }, splice, "Splice"},
-		"Again on a worker":            {func(l *liar) { l.status = vfs.Again }, read, "Read"},
-		"an unknown status":            {func(l *liar) { l.status = vfs.NumStatus }, getattr, "GetAttr"},
-		"the last status":              {func(l *liar) { l.status = 255 }, write, "Write"},
-		"GetAttr of nothing":           {func(l *liar) { l.attr.Type = 0 }, getattr, "GetAttr"},
-		"GetAttr of an unknown type":   {func(l *liar) { l.attr.Type = 8 }, getattr, "GetAttr"},
-		"GetAttr with a type in mode":  {func(l *liar) { l.attr.Mode = 0o100644 }, getattr, "GetAttr"},
-		"GetAttr of no time":           {func(l *liar) { l.attr.Mtime.Nsec = 1e9 }, getattr, "GetAttr"},
-		"Access to more":               {func(l *liar) { l.got = vfs.MayRead | vfs.MayWrite }, access, "Access"},
-		"Lookup without a handle":      {func(l *liar) { l.handle = vfs.Handle{} }, func(v vfs.View) vfs.Status { return v.Lookup(nil, vfs.Handle{}, nil, &e, &a) }, "Lookup"},
-		"Mkdir without a handle":       {func(l *liar) { l.handle = vfs.Handle{} }, func(v vfs.View) vfs.Status { return v.Mkdir(nil, vfs.Handle{}, nil, nil, &e, &w) }, "Mkdir"},
+		"Read of too much":            {func(l *liar) { l.n = 11 }, read, "Read"},
+		"Read of less than nothing":   {func(l *liar) { l.n = -1 }, read, "Read"},
+		"Read that does not end":      {func(l *liar) { l.n = 0 }, read, "Read"},
+		"Write of too much":           {func(l *liar) { l.n = 11 }, write, "Write"},
+		"Write of less than nothing":  {func(l *liar) { l.n = -1 }, write, "Write"},
+		"Write of nothing":            {func(l *liar) { l.n = 0 }, write, "Write"},
+		"Write that is not safe":      {func(l *liar) { l.reached = vfs.Unstable }, write, "Write"},
+		"Write that is what?":         {func(l *liar) { l.reached = 3 }, write, "Write"},
+		"ReadLink of too much":        {func(l *liar) { l.n = 11 }, link, "ReadLink"},
+		"ReadLink of less":            {func(l *liar) { l.n = -1 }, link, "ReadLink"},
+		"Splice of too much":          {func(l *liar) { l.n = 11 }, splice, "Splice"},
+		"Splice of less":              {func(l *liar) { l.n = -1 }, splice, "Splice"},
+		"Again on a worker":           {func(l *liar) { l.status = vfs.Again }, read, "Read"},
+		"an unknown status":           {func(l *liar) { l.status = vfs.NumStatus }, getattr, "GetAttr"},
+		"the last status":             {func(l *liar) { l.status = 255 }, write, "Write"},
+		"GetAttr of nothing":          {func(l *liar) { l.attr.Type = 0 }, getattr, "GetAttr"},
+		"GetAttr of an unknown type":  {func(l *liar) { l.attr.Type = 8 }, getattr, "GetAttr"},
+		"GetAttr with a type in mode": {func(l *liar) { l.attr.Mode = 0o100644 }, getattr, "GetAttr"},
+		"GetAttr of no time":          {func(l *liar) { l.attr.Mtime.Nsec = 1e9 }, getattr, "GetAttr"},
+		"Access to more":              {func(l *liar) { l.got = vfs.MayRead | vfs.MayWrite }, access, "Access"},
+		"Lookup without a handle":     {func(l *liar) { l.handle = vfs.Handle{} }, func(v vfs.View) vfs.Status { return v.Lookup(nil, vfs.Handle{}, nil, &vfs.Found{Entry: &e, Dir: &a}) }, "Lookup"},
+		"Mkdir without a handle": {func(l *liar) { l.handle = vfs.Handle{} }, func(v vfs.View) vfs.Status {
+			return v.Mkdir(nil, vfs.Handle{}, &vfs.MkdirArgs{Name: nil, Set: nil}, &vfs.Made{Entry: &e, Dir: &w})
+		}, "Mkdir"},
 		"Walk without a handle":        {func(l *liar) { l.handle = vfs.Handle{} }, func(v vfs.View) vfs.Status { return v.Walk(nil, "", &e) }, "Walk"},
 		"ReadDir that goes on":         {func(l *liar) { l.entries = []vfs.DirEntry{entry("a", 6), entry("b", 7), entry("c", 8)} }, list, "ReadDir"},
 		"ReadDir without progress":     {func(l *liar) { l.entries = []vfs.DirEntry{entry("a", 5)} }, list, "ReadDir"},
@@ -218,26 +226,26 @@ func TestAttributesThatCannotBeAreLeftOutOfWhatHasHappened(t *testing.T) {
 	v, err := checkfs.Wrap(&liarFS{l: l}, func(string, string) { reports++ }).View(&vfs.Thread{})
 	require.NoError(t, err)
 	var w vfs.WCC
-	n, _, _, s := v.Write(nil, vfs.Handle{}, 0, [][]byte{make([]byte, 10)}, vfs.Unstable, &w)
+	n, _, _, s := v.Write(nil, vfs.Handle{}, &vfs.WriteArgs{Off: 0, Src: [][]byte{make([]byte, 10)}, How: vfs.Unstable}, &w)
 	require.Equal(t, vfs.OK, s, "it is written")
 	require.Equal(t, 10, n)
-	require.False(t, w.HasAfter)
+	require.False(t, w.After.Filled())
 	var e vfs.Entry
 	var d vfs.Attr
-	require.Equal(t, vfs.OK, v.Lookup(nil, vfs.Handle{}, nil, &e, &d))
-	require.False(t, e.HasAttr)
+	require.Equal(t, vfs.OK, v.Lookup(nil, vfs.Handle{}, nil, &vfs.Found{Entry: &e, Dir: &d}))
+	require.False(t, e.Attr.Filled())
 	h := l.handle
-	l.entries = []vfs.DirEntry{{Name: []byte("a"), Cookie: 1, HasEntry: true, Entry: vfs.Entry{Handle: h, HasAttr: true, Attr: l.attr}}, {Name: []byte("b"), Cookie: 2, HasEntry: true}}
+	l.entries = []vfs.DirEntry{{Name: []byte("a"), Cookie: 1, HasEntry: true, Entry: vfs.Entry{Handle: h, Attr: l.attr}}, {Name: []byte("b"), Cookie: 2, HasEntry: true}}
 	l.eof = true
 	var seen []vfs.DirEntry
-	_, eof, s := v.ReadDir(nil, vfs.Handle{}, 0, 0, true, &d, func(x *vfs.DirEntry) bool { seen = append(seen, *x); return true })
+	_, eof, s := v.ReadDir(nil, vfs.Handle{}, &vfs.ReadDirArgs{Want: vfs.EntryHandle | vfs.EntryAttr, Yield: func(x *vfs.DirEntry) bool { seen = append(seen, *x); return true }}, &d)
 	require.Equal(t, vfs.OK, s)
 	require.True(t, eof)
 	require.Len(t, seen, 2)
 	require.True(t, seen[0].HasEntry)
-	require.False(t, seen[0].Entry.HasAttr)
+	require.False(t, seen[0].Entry.Attr.Filled())
 	require.False(t, seen[1].HasEntry)
-	require.True(t, l.entries[0].Entry.HasAttr, "what is the back end's stays as it is")
+	require.True(t, l.entries[0].Entry.Attr.Filled(), "what is the back end's stays as it is")
 	require.Equal(t, 4, reports)
 	v.Close()
 }
@@ -249,7 +257,7 @@ func TestAgainOnALaneIsPassedOn(t *testing.T) {
 	require.NoError(t, err)
 	var a vfs.Attr
 	require.Equal(t, vfs.Again, v.GetAttr(vfs.Handle{}, &a))
-	_, _, s := v.ReadDir(nil, vfs.Handle{}, 0, 0, false, &a, func(*vfs.DirEntry) bool { return true })
+	_, _, s := v.ReadDir(nil, vfs.Handle{}, &vfs.ReadDirArgs{Yield: func(*vfs.DirEntry) bool { return true }}, &a)
 	require.Equal(t, vfs.Again, s)
 	v.Close()
 }
@@ -266,9 +274,9 @@ func TestCheckingAllocatesNothing(t *testing.T) {
 	yield := func(*vfs.DirEntry) bool { return true }
 	require.Zero(t, testing.AllocsPerRun(100, func() {
 		v.GetAttr(vfs.Handle{}, &a)
-		v.Read(nil, vfs.Handle{}, 0, buf, &a)
-		v.Write(nil, vfs.Handle{}, 0, src, vfs.Unstable, &w)
-		v.ReadDir(nil, vfs.Handle{}, 0, 0, false, &a, yield)
+		v.Read(nil, vfs.Handle{}, &vfs.ReadArgs{Off: 0, Dst: buf}, &a)
+		v.Write(nil, vfs.Handle{}, &vfs.WriteArgs{Off: 0, Src: src, How: vfs.Unstable}, &w)
+		v.ReadDir(nil, vfs.Handle{}, &vfs.ReadDirArgs{Yield: yield}, &a)
 	}))
 	v.Close()
 }

@@ -17,9 +17,9 @@ func (v *view) GetAttr(h vfs.Handle, a *vfs.Attr) vfs.Status {
 	return s
 }
 
-func (v *view) SetAttr(c *vfs.Cred, h vfs.Handle, set *vfs.SetAttr, guard *vfs.Time, w *vfs.WCC) vfs.Status {
+func (v *view) SetAttr(c *vfs.Cred, h vfs.Handle, set *vfs.SetAttr, w *vfs.WCC) vfs.Status {
 	const method = "SetAttr"
-	s := v.status(method, v.View.SetAttr(c, h, set, guard, w))
+	s := v.status(method, v.View.SetAttr(c, h, set, w))
 	v.wcc(method, w, s)
 	return s
 }
@@ -47,17 +47,19 @@ func (v *view) PathConf(h vfs.Handle, l *vfs.Limits) vfs.Status {
 
 // Read gives the back end no more memory than dst has: it could reach what is
 // behind it otherwise.
-func (v *view) Read(c *vfs.Cred, h vfs.Handle, off uint64, dst []byte, a *vfs.Attr) (int, bool, vfs.Status) {
+func (v *view) Read(c *vfs.Cred, h vfs.Handle, r *vfs.ReadArgs, a *vfs.Attr) (int, bool, vfs.Status) {
 	const method = "Read"
-	n, eof, s := v.View.Read(c, h, off, dst[:len(dst):len(dst)], a)
+	v.read = *r
+	v.read.Dst = r.Dst[:len(r.Dst):len(r.Dst)]
+	n, eof, s := v.View.Read(c, h, &v.read, a)
 	s = v.status(method, s)
 	v.attr(method, a, s)
 	switch {
 	case s != vfs.OK:
 		return 0, false, s
-	case n < 0 || n > len(dst):
-		return 0, false, v.breach(method, beyond(n, len(dst)))
-	case n == 0 && !eof && len(dst) > 0:
+	case n < 0 || n > len(r.Dst):
+		return 0, false, v.breach(method, beyond(n, len(r.Dst)))
+	case n == 0 && !eof && len(r.Dst) > 0:
 		return 0, false, v.breach(method, "returned OK with no bytes before the end of the file")
 	}
 	return n, eof, s
@@ -67,16 +69,16 @@ func beyond(n, room int) string {
 	return fmt.Sprintf("returned %d bytes where there could be 0 to %d", n, room)
 }
 
-func (v *view) Write(c *vfs.Cred, h vfs.Handle, off uint64, src [][]byte, how vfs.Stability, w *vfs.WCC) (int, vfs.Stability, uint64, vfs.Status) {
+func (v *view) Write(c *vfs.Cred, h vfs.Handle, r *vfs.WriteArgs, w *vfs.WCC) (int, vfs.Stability, uint64, vfs.Status) {
 	const method = "Write"
-	n, got, verf, s := v.View.Write(c, h, off, src, how, w)
+	n, got, verf, s := v.View.Write(c, h, r, w)
 	s = v.status(method, s)
 	v.wcc(method, w, s)
 	if s != vfs.OK {
 		return 0, got, verf, s
 	}
 	given := 0
-	for _, b := range src {
+	for _, b := range r.Src {
 		given += len(b)
 	}
 	switch {
@@ -84,15 +86,15 @@ func (v *view) Write(c *vfs.Cred, h vfs.Handle, off uint64, src [][]byte, how vf
 		return 0, got, verf, v.breach(method, beyond(n, given))
 	case n == 0 && given > 0:
 		return 0, got, verf, v.breach(method, "returned OK with nothing written")
-	case got < how || got > vfs.FileSync:
-		return 0, how, verf, v.breach(method, fmt.Sprintf("reached stability %d where %d was asked for", got, how))
+	case got < r.How || got > vfs.FileSync:
+		return 0, r.How, verf, v.breach(method, fmt.Sprintf("reached stability %d where %d was asked for", got, r.How))
 	}
 	return n, got, verf, s
 }
 
-func (v *view) Commit(c *vfs.Cred, h vfs.Handle, off uint64, count uint32, w *vfs.WCC) (uint64, vfs.Status) {
+func (v *view) Commit(c *vfs.Cred, h vfs.Handle, r *vfs.CommitArgs, w *vfs.WCC) (uint64, vfs.Status) {
 	const method = "Commit"
-	verf, s := v.View.Commit(c, h, off, count, w)
+	verf, s := v.View.Commit(c, h, r, w)
 	s = v.status(method, s)
 	v.wcc(method, w, s)
 	return verf, s
@@ -120,17 +122,17 @@ type splicer struct {
 
 // Splice looks at what the method says only. Whoever lent the pipe looks at what is
 // in it.
-func (v *splicer) Splice(c *vfs.Cred, h vfs.Handle, off uint64, n int, p *vfs.Pipe, a *vfs.Attr) (int, bool, vfs.Status) {
+func (v *splicer) Splice(c *vfs.Cred, h vfs.Handle, r *vfs.SpliceArgs, a *vfs.Attr) (int, bool, vfs.Status) {
 	const method = "Splice"
-	moved, eof, s := v.in.Splice(c, h, off, n, p, a)
+	moved, eof, s := v.in.Splice(c, h, r, a)
 	s = v.view.status(method, s)
 	v.view.attr(method, a, s)
 	switch {
 	case s != vfs.OK:
 		return 0, false, s
-	case moved < 0 || moved > n:
-		return 0, false, v.view.breach(method, beyond(moved, n))
-	case moved == 0 && !eof && n > 0:
+	case moved < 0 || moved > r.N:
+		return 0, false, v.view.breach(method, beyond(moved, r.N))
+	case moved == 0 && !eof && r.N > 0:
 		return 0, false, v.view.breach(method, "returned OK with no bytes before the end of the file")
 	}
 	return moved, eof, s

@@ -5,39 +5,39 @@ import "github.com/ringnfs/ringnfs/nfs/vfs"
 // Each method below clears the handle that it is to fill: one left over from
 // another call must not go out as this one's.
 
-func (v *view) Lookup(c *vfs.Cred, dir vfs.Handle, name []byte, e *vfs.Entry, d *vfs.Attr) vfs.Status {
+func (v *view) Lookup(c *vfs.Cred, dir vfs.Handle, name []byte, f *vfs.Found) vfs.Status {
 	const method = "Lookup"
-	e.Handle = vfs.Handle{}
-	s := v.status(method, v.View.Lookup(c, dir, name, e, d))
-	v.attr(method, d, s)
-	return v.entry(method, e, s)
+	f.Entry.Handle = vfs.Handle{}
+	s := v.status(method, v.View.Lookup(c, dir, name, f))
+	v.attr(method, f.Dir, s)
+	return v.entry(method, f.Entry, s)
 }
 
 // made judges what Create, Mkdir, Symlink or Mknod has made.
-func (v *view) made(method string, s vfs.Status, e *vfs.Entry, w *vfs.WCC) vfs.Status {
+func (v *view) made(method string, s vfs.Status, m *vfs.Made) vfs.Status {
 	s = v.status(method, s)
-	v.wcc(method, w, s)
-	return v.entry(method, e, s)
+	v.wcc(method, m.Dir, s)
+	return v.entry(method, m.Entry, s)
 }
 
-func (v *view) Create(c *vfs.Cred, dir vfs.Handle, name []byte, how vfs.CreateHow, set *vfs.SetAttr, verf uint64, e *vfs.Entry, w *vfs.WCC) vfs.Status {
-	e.Handle = vfs.Handle{}
-	return v.made("Create", v.View.Create(c, dir, name, how, set, verf, e, w), e, w)
+func (v *view) Create(c *vfs.Cred, dir vfs.Handle, r *vfs.CreateArgs, m *vfs.Made) vfs.Status {
+	m.Entry.Handle = vfs.Handle{}
+	return v.made("Create", v.View.Create(c, dir, r, m), m)
 }
 
-func (v *view) Mkdir(c *vfs.Cred, dir vfs.Handle, name []byte, set *vfs.SetAttr, e *vfs.Entry, w *vfs.WCC) vfs.Status {
-	e.Handle = vfs.Handle{}
-	return v.made("Mkdir", v.View.Mkdir(c, dir, name, set, e, w), e, w)
+func (v *view) Mkdir(c *vfs.Cred, dir vfs.Handle, r *vfs.MkdirArgs, m *vfs.Made) vfs.Status {
+	m.Entry.Handle = vfs.Handle{}
+	return v.made("Mkdir", v.View.Mkdir(c, dir, r, m), m)
 }
 
-func (v *view) Symlink(c *vfs.Cred, dir vfs.Handle, name, target []byte, set *vfs.SetAttr, e *vfs.Entry, w *vfs.WCC) vfs.Status {
-	e.Handle = vfs.Handle{}
-	return v.made("Symlink", v.View.Symlink(c, dir, name, target, set, e, w), e, w)
+func (v *view) Symlink(c *vfs.Cred, dir vfs.Handle, r *vfs.SymlinkArgs, m *vfs.Made) vfs.Status {
+	m.Entry.Handle = vfs.Handle{}
+	return v.made("Symlink", v.View.Symlink(c, dir, r, m), m)
 }
 
-func (v *view) Mknod(c *vfs.Cred, dir vfs.Handle, name []byte, t vfs.FileType, major, minor uint32, set *vfs.SetAttr, e *vfs.Entry, w *vfs.WCC) vfs.Status {
-	e.Handle = vfs.Handle{}
-	return v.made("Mknod", v.View.Mknod(c, dir, name, t, major, minor, set, e, w), e, w)
+func (v *view) Mknod(c *vfs.Cred, dir vfs.Handle, r *vfs.MknodArgs, m *vfs.Made) vfs.Status {
+	m.Entry.Handle = vfs.Handle{}
+	return v.made("Mknod", v.View.Mknod(c, dir, r, m), m)
 }
 
 func (v *view) Remove(c *vfs.Cred, dir vfs.Handle, name []byte, w *vfs.WCC) vfs.Status {
@@ -54,17 +54,17 @@ func (v *view) Rmdir(c *vfs.Cred, dir vfs.Handle, name []byte, w *vfs.WCC) vfs.S
 	return s
 }
 
-func (v *view) Rename(c *vfs.Cred, from vfs.Handle, fromName []byte, to vfs.Handle, toName []byte, wf, wt *vfs.WCC) vfs.Status {
+func (v *view) Rename(c *vfs.Cred, r *vfs.RenameArgs, wf, wt *vfs.WCC) vfs.Status {
 	const method = "Rename"
-	s := v.status(method, v.View.Rename(c, from, fromName, to, toName, wf, wt))
+	s := v.status(method, v.View.Rename(c, r, wf, wt))
 	v.wcc(method, wf, s)
 	v.wcc(method, wt, s)
 	return s
 }
 
-func (v *view) Link(c *vfs.Cred, h, dir vfs.Handle, name []byte, a *vfs.Attr, w *vfs.WCC) vfs.Status {
+func (v *view) Link(c *vfs.Cred, r *vfs.LinkArgs, a *vfs.Attr, w *vfs.WCC) vfs.Status {
 	const method = "Link"
-	s := v.status(method, v.View.Link(c, h, dir, name, a, w))
+	s := v.status(method, v.View.Link(c, r, a, w))
 	v.attr(method, a, s)
 	v.wcc(method, w, s)
 	return s

@@ -68,23 +68,25 @@ func (l *listing) whole(d *vfs.DirEntry) *vfs.DirEntry {
 		l.bare.HasEntry = false
 		return &l.bare
 	}
-	if !d.Entry.HasAttr {
+	if !d.Entry.Attr.Filled() {
 		return d
 	}
 	if what := impossible(&d.Entry.Attr); what != "" {
 		l.v.report("ReadDir", what)
 		l.bare = *d
-		l.bare.Entry.HasAttr = false
+		l.bare.Entry.Attr.Mask = 0
 		return &l.bare
 	}
 	return d
 }
 
-func (v *view) ReadDir(c *vfs.Cred, dir vfs.Handle, cookie, verf uint64, plus bool, d *vfs.Attr, yield func(*vfs.DirEntry) bool) (uint64, bool, vfs.Status) {
+func (v *view) ReadDir(c *vfs.Cred, dir vfs.Handle, r *vfs.ReadDirArgs, d *vfs.Attr) (uint64, bool, vfs.Status) {
 	const method = "ReadDir"
 	l := &v.list
-	l.to, l.v, l.before, l.n, l.ended, l.breach = yield, v, cookie, 0, false, ""
-	newVerf, eof, s := v.View.ReadDir(c, dir, cookie, verf, plus, d, l.yield)
+	l.to, l.v, l.before, l.n, l.ended, l.breach = r.Yield, v, r.Cookie, 0, false, ""
+	v.readdir = *r
+	v.readdir.Yield = l.yield
+	newVerf, eof, s := v.View.ReadDir(c, dir, &v.readdir, d)
 	l.to = nil
 	s = v.status(method, s)
 	v.attr(method, d, s)

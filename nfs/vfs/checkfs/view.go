@@ -12,6 +12,8 @@ type view struct {
 	report   Report
 	mayWait  bool
 	list     listing
+	read     vfs.ReadArgs    // what the wrapped View is asked for
+	readdir  vfs.ReadDirArgs // as well
 	able     vfs.Abilities
 }
 
@@ -50,15 +52,15 @@ func (v *view) breach(method, what string) vfs.Status {
 // Their Type is 0 when there are none.
 func (v *view) attr(method string, a *vfs.Attr, s vfs.Status) {
 	switch {
-	case s == vfs.Again || a.Type == 0:
+	case s == vfs.Again || !a.Filled():
 		return
 	case s == vfs.Stale || s == vfs.BadHandle:
-		a.Type = 0 // unspecified
+		a.Mask = 0 // unspecified
 		return
 	}
 	if what := impossible(a); what != "" {
 		v.report(method, what)
-		a.Type = 0
+		a.Mask = 0
 	}
 }
 
@@ -71,12 +73,12 @@ func (v *view) wcc(method string, w *vfs.WCC, s vfs.Status) {
 		v.report(method, "filled WCC.Before with a time of more than 999,999,999 nanoseconds")
 		w.HasBefore = false
 	}
-	if !w.HasAfter {
+	if !w.After.Filled() {
 		return
 	}
 	if what := impossible(&w.After); what != "" {
 		v.report(method, what)
-		w.HasAfter = false
+		w.After.Mask = 0
 	}
 }
 
@@ -88,10 +90,10 @@ func (v *view) entry(method string, e *vfs.Entry, s vfs.Status) vfs.Status {
 	if e.Handle.Len() == 0 {
 		return v.breach(method, "returned OK without a handle")
 	}
-	if e.HasAttr {
+	if e.Attr.Filled() {
 		if what := impossible(&e.Attr); what != "" {
 			v.report(method, what)
-			e.HasAttr = false
+			e.Attr.Mask = 0
 		}
 	}
 	return s

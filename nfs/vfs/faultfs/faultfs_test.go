@@ -58,7 +58,7 @@ func TestShortWrites(t *testing.T) {
 	short := f.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.Write}, Short: 3})
 	v, c, h := openFile(t, f, true)
 	var w vfs.WCC
-	n, _, _, s := v.Write(c, h, 6, [][]byte{[]byte("ab"), []byte("cd"), []byte("ef")}, vfs.Unstable, &w)
+	n, _, _, s := v.Write(c, h, &vfs.WriteArgs{Off: 6, Src: [][]byte{[]byte("ab"), []byte("cd"), []byte("ef")}, How: vfs.Unstable}, &w)
 	require.Equal(t, vfs.OK, s)
 	require.Equal(t, 3, n)
 	require.EqualValues(t, 9, w.After.Size)
@@ -78,7 +78,7 @@ func openFile(t *testing.T, f *faultfs.FS, mayWait bool) (vfs.View, *vfs.Cred, v
 	c := th.Creds.Intern(0, 0, nil)
 	var e vfs.Entry
 	var w vfs.WCC
-	s := v.Create(c, f.Root(), []byte("file"), vfs.Guarded, &vfs.SetAttr{HasMode: true, Mode: 0o644, HasSize: true, Size: 6}, 0, &e, &w)
+	s := v.Create(c, f.Root(), &vfs.CreateArgs{Name: []byte("file"), How: vfs.Guarded, Set: &vfs.SetAttr{HasMode: true, Mode: 0o644, HasSize: true, Size: 6}}, &vfs.Made{Entry: &e, Dir: &w})
 	require.Equal(t, vfs.OK, s)
 	return v, c, e.Handle
 }
@@ -136,25 +136,38 @@ func invoke(v vfs.View, name string, c *vfs.Cred, h vfs.Handle) vfs.Status {
 	m := method(v, name)
 	var args []reflect.Value
 	for i := range m.Type().NumIn() {
-		switch in := m.Type().In(i); {
-		case in == reflect.TypeFor[*vfs.Cred]():
-			args = append(args, reflect.ValueOf(c))
-		case in == reflect.TypeFor[vfs.Handle]():
-			args = append(args, reflect.ValueOf(h))
-		case in == reflect.TypeFor[[]byte]():
-			args = append(args, reflect.ValueOf([]byte("new")))
-		case in == reflect.TypeFor[*vfs.Time]():
-			args = append(args, reflect.Zero(in))
-		case in.Kind() == reflect.Pointer:
-			args = append(args, reflect.New(in.Elem()))
-		case in.Kind() == reflect.Func:
-			args = append(args, reflect.ValueOf(func(*vfs.DirEntry) bool { return true }))
-		default:
-			args = append(args, reflect.Zero(in))
-		}
+		args = append(args, argument(m.Type().In(i), c, h))
 	}
 	out := m.Call(args)
 	return out[len(out)-1].Interface().(vfs.Status)
+}
+
+// argument makes one, with whatever it points to.
+func argument(in reflect.Type, c *vfs.Cred, h vfs.Handle) reflect.Value {
+	switch {
+	case in == reflect.TypeFor[*vfs.Cred]():
+		return reflect.ValueOf(c)
+	case in == reflect.TypeFor[vfs.Handle]():
+		return reflect.ValueOf(h)
+	case in == reflect.TypeFor[[]byte]():
+		return reflect.ValueOf([]byte("new"))
+	case in == reflect.TypeFor[*vfs.Time](): // a guard
+		return reflect.Zero(in)
+	case in.Kind() == reflect.Func:
+		return reflect.ValueOf(func(*vfs.DirEntry) bool { return true })
+	case in.Kind() == reflect.Pointer:
+		to := reflect.New(in.Elem())
+		if to.Elem().Kind() == reflect.Struct {
+			for i := range to.Elem().NumField() {
+				if f := to.Elem().Field(i); f.CanSet() {
+					f.Set(argument(f.Type(), c, h))
+				}
+			}
+		}
+		return to
+	default:
+		return reflect.Zero(in)
+	}
 }
 
 func TestEveryOperationCanBeMadeToFail(t *testing.T) {
@@ -189,7 +202,9 @@ func TestRulesChooseByOperationNameThreadAndCount(t *testing.T) {
 	v, c, _ := openFile(t, f, true)
 	var e vfs.Entry
 	var d vfs.Attr
-	look := func(name string) vfs.Status { return v.Lookup(c, f.Root(), []byte(name), &e, &d) }
+	look := func(name string) vfs.Status {
+		return v.Lookup(c, f.Root(), []byte(name), &vfs.Found{Entry: &e, Dir: &d})
+	}
 
 	f.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.Lookup}, Name: "absent", Status: vfs.IO})
 	require.Equal(t, vfs.IO, look("absent"))
@@ -244,17 +259,17 @@ func TestFailuresComeWithAttributes(t *testing.T) {
 	var a vfs.Attr
 	var e vfs.Entry
 	var w, w2 vfs.WCC
-	_, _, _, s := v.Write(c, h, 0, [][]byte{[]byte("x")}, vfs.Unstable, &w)
+	_, _, _, s := v.Write(c, h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("x")}, How: vfs.Unstable}, &w)
 	require.Equal(t, vfs.NoSpc, s)
-	require.True(t, w.HasBefore && w.HasAfter)
+	require.True(t, w.HasBefore && w.After.Filled())
 	require.EqualValues(t, 6, w.Before.Size)
 	require.EqualValues(t, 6, w.After.Size)
 	w = vfs.WCC{}
-	require.Equal(t, vfs.NoSpc, v.Rename(c, f.Root(), []byte("a"), f.Root(), []byte("b"), &w, &w2))
-	require.True(t, w.HasBefore && w2.HasAfter)
-	require.Equal(t, vfs.NoSpc, v.Lookup(c, f.Root(), []byte("file"), &e, &a))
+	require.Equal(t, vfs.NoSpc, v.Rename(c, &vfs.RenameArgs{From: f.Root(), FromName: []byte("a"), To: f.Root(), ToName: []byte("b")}, &w, &w2))
+	require.True(t, w.HasBefore && w2.After.Filled())
+	require.Equal(t, vfs.NoSpc, v.Lookup(c, f.Root(), []byte("file"), &vfs.Found{Entry: &e, Dir: &a}))
 	require.Equal(t, vfs.TypeDir, a.Type)
-	_, _, s = v.Read(c, h, 0, make([]byte, 9), &a)
+	_, _, s = v.Read(c, h, &vfs.ReadArgs{Off: 0, Dst: make([]byte, 9)}, &a)
 	require.Equal(t, vfs.NoSpc, s)
 	require.Equal(t, vfs.TypeReg, a.Type)
 }
@@ -265,9 +280,9 @@ func TestAStatusAfterTheWorkIsDone(t *testing.T) {
 	x := f.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.Mkdir}, Status: vfs.IO, AfterDone: true})
 	var e vfs.Entry
 	var w vfs.WCC
-	require.Equal(t, vfs.IO, v.Mkdir(c, f.Root(), []byte("d"), &vfs.SetAttr{}, &e, &w))
+	require.Equal(t, vfs.IO, v.Mkdir(c, f.Root(), &vfs.MkdirArgs{Name: []byte("d"), Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}))
 	x.Remove()
-	require.Equal(t, vfs.Exist, v.Mkdir(c, f.Root(), []byte("d"), &vfs.SetAttr{}, &e, &w))
+	require.Equal(t, vfs.Exist, v.Mkdir(c, f.Root(), &vfs.MkdirArgs{Name: []byte("d"), Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}))
 }
 
 func TestShortReads(t *testing.T) {
@@ -275,11 +290,11 @@ func TestShortReads(t *testing.T) {
 	v, c, h := openFile(t, f, true)
 	f.Add(faultfs.Rule{Short: 4})
 	var a vfs.Attr
-	n, eof, s := v.Read(c, h, 0, make([]byte, 100), &a)
+	n, eof, s := v.Read(c, h, &vfs.ReadArgs{Off: 0, Dst: make([]byte, 100)}, &a)
 	require.Equal(t, vfs.OK, s)
 	require.Equal(t, 4, n)
 	require.False(t, eof)
-	n, eof, _ = v.Read(c, h, 4, make([]byte, 100), &a)
+	n, eof, _ = v.Read(c, h, &vfs.ReadArgs{Off: 4, Dst: make([]byte, 100)}, &a)
 	require.Equal(t, 2, n)
 	require.True(t, eof)
 	require.Equal(t, vfs.OK, v.GetAttr(h, &a), "other operations pass")
@@ -292,15 +307,15 @@ func TestAFailedFlushChangesTheVerifier(t *testing.T) {
 		verf := f.Verifier()
 		x := f.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.Commit}, Status: status, Count: 1})
 		var w vfs.WCC
-		_, s := v.Commit(c, h, 0, 0, &w)
+		_, s := v.Commit(c, h, &vfs.CommitArgs{Off: 0, Count: 0}, &w)
 		require.Equal(t, status, s)
-		require.True(t, w.HasBefore && w.HasAfter)
+		require.True(t, w.HasBefore && w.After.Filled())
 		require.Equal(t, 1, x.Hits())
 		require.NotEqual(t, verf, f.Verifier())
-		got, s := v.Commit(c, h, 0, 0, &w)
+		got, s := v.Commit(c, h, &vfs.CommitArgs{Off: 0, Count: 0}, &w)
 		require.Equal(t, vfs.OK, s)
 		require.Equal(t, f.Verifier(), got)
-		_, _, got, s = v.Write(c, h, 0, [][]byte{[]byte("x")}, vfs.Unstable, &w)
+		_, _, got, s = v.Write(c, h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("x")}, How: vfs.Unstable}, &w)
 		require.Equal(t, vfs.OK, s)
 		require.Equal(t, f.Verifier(), got)
 	}
@@ -309,7 +324,7 @@ func TestAFailedFlushChangesTheVerifier(t *testing.T) {
 	verf := f.Verifier()
 	f.Add(faultfs.Rule{Status: vfs.Access})
 	var w vfs.WCC
-	_, s := v.Commit(c, h, 0, 0, &w)
+	_, s := v.Commit(c, h, &vfs.CommitArgs{Off: 0, Count: 0}, &w)
 	require.Equal(t, vfs.Access, s)
 	require.Equal(t, verf, f.Verifier(), "a refusal loses nothing")
 }
@@ -327,7 +342,7 @@ func TestTheVerifierIsTheOneAtTheBeginning(t *testing.T) {
 	got := make(chan result)
 	go func() {
 		var w vfs.WCC
-		_, _, verf, s := v.Write(c, h, 0, [][]byte{[]byte("x")}, vfs.Unstable, &w)
+		_, _, verf, s := v.Write(c, h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("x")}, How: vfs.Unstable}, &w)
 		got <- result{verf, s}
 	}()
 	<-g.Entered()
@@ -338,7 +353,7 @@ func TestTheVerifierIsTheOneAtTheBeginning(t *testing.T) {
 	require.Equal(t, result{verf, vfs.OK}, <-got)
 	require.NotEqual(t, verf, f.Verifier())
 	var w vfs.WCC
-	now, s := v.Commit(c, h, 0, 0, &w)
+	now, s := v.Commit(c, h, &vfs.CommitArgs{Off: 0, Count: 0}, &w)
 	require.Equal(t, vfs.OK, s)
 	require.Equal(t, f.Verifier(), now, "an open gate holds nobody")
 }

@@ -200,7 +200,7 @@ func (v *view) run(x *call, do func() vfs.Status, fill func()) vfs.Status {
 // attr fills a for a call that fails.
 func (v *view) attr(h vfs.Handle, a *vfs.Attr) {
 	if v.in.GetAttr(h, a) != vfs.OK {
-		a.Type = 0
+		a.Mask = 0
 	}
 }
 
@@ -209,6 +209,5 @@ func (v *view) wcc(h vfs.Handle, w *vfs.WCC) {
 	*w = vfs.WCC{}
 	if v.in.GetAttr(h, &w.After) == vfs.OK {
 		w.SetBefore(&w.After)
-		w.HasAfter = true
 	}
 }

@@ -10,23 +10,16 @@ type splicer struct {
 
 // Splice moves nothing when it is made to fail, also after it is done: with any status
 // but OK the pipe is as it was.
-func (p *splicer) Splice(
-	c *vfs.Cred,
-	h vfs.Handle,
-	off uint64,
-	n int,
-	to *vfs.Pipe,
-	a *vfs.Attr,
-) (moved int, eof bool, s vfs.Status) {
+func (p *splicer) Splice(c *vfs.Cred, h vfs.Handle, r *vfs.SpliceArgs, a *vfs.Attr) (moved int, eof bool, s vfs.Status) {
 	v := p.view
 	x := v.begin(Splice, c, "")
 	x.rule.AfterDone = false
-	if m := x.rule.Short; m > 0 && m < n {
-		n = m
+	if m := x.rule.Short; m > 0 && m < r.N {
+		r = &vfs.SpliceArgs{Off: r.Off, N: m, To: r.To}
 	}
 	s = v.run(
 		&x,
-		func() vfs.Status { moved, eof, s = p.in.Splice(c, h, off, n, to, a); return s },
+		func() vfs.Status { moved, eof, s = p.in.Splice(c, h, r, a); return s },
 		func() { v.attr(h, a) },
 	)
 	if s != vfs.OK {

@@ -95,11 +95,12 @@ func (t *tree) mayWriteData(c *vfs.Cred, n *inode) vfs.Status {
 }
 
 // Read implements vfs.View.
-func (v *view) Read(c *vfs.Cred, h vfs.Handle, off uint64, dst []byte, a *vfs.Attr) (int, bool, vfs.Status) {
+func (v *view) Read(c *vfs.Cred, h vfs.Handle, r *vfs.ReadArgs, a *vfs.Attr) (int, bool, vfs.Status) {
+	off, dst := r.Off, r.Dst
 	t := v.t
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	a.Type = 0
+	a.Mask = 0
 	n, s := t.get(&h)
 	if s != vfs.OK {
 		return 0, false, s
@@ -119,7 +120,8 @@ func (v *view) Read(c *vfs.Cred, h vfs.Handle, off uint64, dst []byte, a *vfs.At
 }
 
 // Write implements vfs.View.
-func (v *view) Write(c *vfs.Cred, h vfs.Handle, off uint64, src [][]byte, how vfs.Stability, w *vfs.WCC) (int, vfs.Stability, uint64, vfs.Status) {
+func (v *view) Write(c *vfs.Cred, h vfs.Handle, r *vfs.WriteArgs, w *vfs.WCC) (int, vfs.Stability, uint64, vfs.Status) {
+	off, src, how := r.Off, r.Src, r.How
 	t := v.t
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -170,7 +172,7 @@ func (v *view) Write(c *vfs.Cred, h vfs.Handle, off uint64, src [][]byte, how vf
 }
 
 // Commit implements vfs.View. There is nothing to do.
-func (v *view) Commit(c *vfs.Cred, h vfs.Handle, _ uint64, _ uint32, w *vfs.WCC) (uint64, vfs.Status) {
+func (v *view) Commit(c *vfs.Cred, h vfs.Handle, r *vfs.CommitArgs, w *vfs.WCC) (uint64, vfs.Status) {
 	t := v.t
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -189,7 +191,7 @@ func (v *view) ReadLink(_ *vfs.Cred, h vfs.Handle, dst []byte, a *vfs.Attr) (int
 	t := v.t
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	a.Type = 0
+	a.Mask = 0
 	n, s := t.get(&h)
 	if s != vfs.OK {
 		return 0, s

@@ -78,9 +78,10 @@ func (d *directory) behind(cookie uint64) []*dirent {
 const batchLen = 64
 
 // ReadDir implements vfs.View.
-func (v *view) ReadDir(c *vfs.Cred, dir vfs.Handle, cookie, verf uint64, plus bool, d *vfs.Attr, yield func(*vfs.DirEntry) bool) (uint64, bool, vfs.Status) {
+func (v *view) ReadDir(c *vfs.Cred, dir vfs.Handle, r *vfs.ReadDirArgs, d *vfs.Attr) (uint64, bool, vfs.Status) {
+	cookie, verf, plus, yield := r.Cookie, r.Verf, r.Want != 0, r.Yield
 	t := v.t
-	d.Type = 0
+	d.Mask = 0
 	t.mu.RLock()
 	n, s := t.get(&dir)
 	if s == vfs.OK {

@@ -14,7 +14,8 @@ type inode struct {
 	nlink               uint32
 	uid, gid            uint32
 	major, minor        uint32
-	atime, mtime, ctime vfs.Time
+	atime, mtime, ctime vfs.Time // see now: each change has a ctime of its own
+	birth               vfs.Time
 
 	// Regular files.
 	size    uint64
@@ -36,7 +37,7 @@ func (t *tree) newInode(typ vfs.FileType, c *vfs.Cred, mode uint32, in *inode) (
 	}
 	t.inoLast++
 	now := t.now()
-	n := &inode{ino: t.inoLast, typ: typ, mode: mode & modeBits, uid: c.UID, gid: c.GID, atime: now, mtime: now, ctime: now}
+	n := &inode{ino: t.inoLast, typ: typ, mode: mode & modeBits, uid: c.UID, gid: c.GID, atime: now, mtime: now, ctime: now, birth: now}
 	if typ == vfs.TypeDir {
 		n.dir = newDirectory()
 	}
@@ -73,10 +74,11 @@ func (t *tree) unlink(n *inode) {
 // attr fills a.
 func (t *tree) attr(n *inode, a *vfs.Attr) {
 	*a = vfs.Attr{
+		Mask: vfs.AttrBasic | vfs.AttrChange | vfs.AttrBirth,
 		Type: n.typ, Mode: n.mode, Nlink: n.nlink, UID: n.uid, GID: n.gid,
 		Size: n.size, Used: uint64(len(n.blocks)) * blockLen,
 		Major: n.major, Minor: n.minor, FSID: t.instance, FileID: n.ino,
-		Atime: n.atime, Mtime: n.mtime, Ctime: n.ctime,
+		Atime: n.atime, Mtime: n.mtime, Ctime: n.ctime, Change: n.ctime.Change(), Birth: n.birth,
 	}
 	switch n.typ {
 	case vfs.TypeDir:
@@ -90,7 +92,6 @@ func (t *tree) attr(n *inode, a *vfs.Attr) {
 
 func (t *tree) entry(n *inode, e *vfs.Entry) {
 	e.Handle = t.handle(n)
-	e.HasAttr = true
 	t.attr(n, &e.Attr)
 }
 
@@ -103,7 +104,6 @@ func (t *tree) before(n *inode, w *vfs.WCC) {
 }
 
 func (t *tree) after(n *inode, w *vfs.WCC) {
-	w.HasAfter = true
 	t.attr(n, &w.After)
 }
 

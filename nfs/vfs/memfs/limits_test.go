@@ -35,7 +35,7 @@ func open(t testing.TB, c memfs.Config) *user {
 func (u *user) create(name string) (vfs.Handle, vfs.Status) {
 	var e vfs.Entry
 	var w vfs.WCC
-	s := u.Create(u.c, u.root, []byte(name), vfs.Guarded, &vfs.SetAttr{HasMode: true, Mode: 0o644}, 0, &e, &w)
+	s := u.Create(u.c, u.root, &vfs.CreateArgs{Name: []byte(name), How: vfs.Guarded, Set: &vfs.SetAttr{HasMode: true, Mode: 0o644}}, &vfs.Made{Entry: &e, Dir: &w})
 	return e.Handle, s
 }
 
@@ -52,21 +52,21 @@ func TestWritesStopWhenTheBudgetIsUsedUp(t *testing.T) {
 	require.Equal(t, vfs.OK, s)
 	var w vfs.WCC
 	data := make([]byte, 100<<10)
-	n, _, _, s := u.Write(u.c, h, 0, [][]byte{data}, vfs.FileSync, &w)
+	n, _, _, s := u.Write(u.c, h, &vfs.WriteArgs{Off: 0, Src: [][]byte{data}, How: vfs.FileSync}, &w)
 	require.Equal(t, vfs.OK, s, "a short write is a success")
 	require.Positive(t, n)
 	require.Less(t, n, 64<<10)
 	require.EqualValues(t, n, w.After.Size)
-	_, _, _, s = u.Write(u.c, h, uint64(n), [][]byte{data}, vfs.FileSync, &w)
+	_, _, _, s = u.Write(u.c, h, &vfs.WriteArgs{Off: uint64(n), Src: [][]byte{data}, How: vfs.FileSync}, &w)
 	require.Equal(t, vfs.NoSpc, s)
-	require.True(t, w.HasBefore && w.HasAfter)
-	_, _, _, s = u.Write(u.c, h, 0, [][]byte{data[:n]}, vfs.FileSync, &w)
+	require.True(t, w.HasBefore && w.After.Filled())
+	_, _, _, s = u.Write(u.c, h, &vfs.WriteArgs{Off: 0, Src: [][]byte{data[:n]}, How: vfs.FileSync}, &w)
 	require.Equal(t, vfs.OK, s, "overwriting needs no room")
-	s = u.SetAttr(u.c, h, &vfs.SetAttr{HasSize: true, Size: 1 << 40}, nil, &w)
+	s = u.SetAttr(u.c, h, &vfs.SetAttr{HasSize: true, Size: 1 << 40}, &w)
 	require.Equal(t, vfs.OK, s, "neither does a hole")
-	s = u.SetAttr(u.c, h, &vfs.SetAttr{HasSize: true}, nil, &w)
+	s = u.SetAttr(u.c, h, &vfs.SetAttr{HasSize: true}, &w)
 	require.Equal(t, vfs.OK, s)
-	_, _, _, s = u.Write(u.c, h, 0, [][]byte{data[:4096]}, vfs.FileSync, &w)
+	_, _, _, s = u.Write(u.c, h, &vfs.WriteArgs{Off: 0, Src: [][]byte{data[:4096]}, How: vfs.FileSync}, &w)
 	require.Equal(t, vfs.OK, s, "truncation gives room back")
 }
 
@@ -84,8 +84,8 @@ func TestNamesStopWhenTheBudgetIsUsedUp(t *testing.T) {
 	require.Greater(t, made, 10)
 	var e vfs.Entry
 	var w vfs.WCC
-	require.Equal(t, vfs.NoSpc, u.Mkdir(u.c, u.root, []byte("d"), &vfs.SetAttr{}, &e, &w))
-	require.Equal(t, vfs.NoSpc, u.Symlink(u.c, u.root, []byte("l"), make([]byte, 4000), &vfs.SetAttr{}, &e, &w))
+	require.Equal(t, vfs.NoSpc, u.Mkdir(u.c, u.root, &vfs.MkdirArgs{Name: []byte("d"), Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}))
+	require.Equal(t, vfs.NoSpc, u.Symlink(u.c, u.root, &vfs.SymlinkArgs{Name: []byte("l"), Target: make([]byte, 4000), Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}))
 	for i := range made {
 		require.Equal(t, vfs.OK, u.Remove(u.c, u.root, fmt.Appendf(nil, "f%d", i), &w))
 	}
@@ -106,20 +106,20 @@ func TestNothingLeaksFromTheBudget(t *testing.T) {
 		require.Equal(t, vfs.OK, s)
 	}
 	n := func(name string) []byte { return []byte(name) }
-	_, _, _, s = u.Write(u.c, h, 1<<40, [][]byte{make([]byte, 10_000)}, vfs.Unstable, &w)
+	_, _, _, s = u.Write(u.c, h, &vfs.WriteArgs{Off: 1 << 40, Src: [][]byte{make([]byte, 10_000)}, How: vfs.Unstable}, &w)
 	ok(s)
-	ok(u.Link(u.c, h, u.root, n("linked"), &a, &w))
-	ok(u.Symlink(u.c, u.root, n("sym"), n("target"), &vfs.SetAttr{}, &e, &w))
-	ok(u.Mkdir(u.c, u.root, n("d"), &vfs.SetAttr{}, &e, &w))
-	ok(u.Mkdir(u.c, u.root, n("d2"), &vfs.SetAttr{}, &e, &w))
-	ok(u.Mknod(u.c, u.root, n("p"), vfs.TypeFifo, 0, 0, &vfs.SetAttr{}, &e, &w))
-	ok(u.Rename(u.c, u.root, n("d"), u.root, n("d2"), &w, &w2))
-	ok(u.Rename(u.c, u.root, n("p"), u.root, n("a longer name"), &w, &w2))
-	ok(u.Rename(u.c, u.root, n("a longer name"), u.root, n("sym"), &w, &w2))
+	ok(u.Link(u.c, &vfs.LinkArgs{Object: h, Dir: u.root, Name: n("linked")}, &a, &w))
+	ok(u.Symlink(u.c, u.root, &vfs.SymlinkArgs{Name: n("sym"), Target: n("target"), Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}))
+	ok(u.Mkdir(u.c, u.root, &vfs.MkdirArgs{Name: n("d"), Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}))
+	ok(u.Mkdir(u.c, u.root, &vfs.MkdirArgs{Name: n("d2"), Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}))
+	ok(u.Mknod(u.c, u.root, &vfs.MknodArgs{Name: n("p"), Type: vfs.TypeFifo, Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}))
+	ok(u.Rename(u.c, &vfs.RenameArgs{From: u.root, FromName: n("d"), To: u.root, ToName: n("d2")}, &w, &w2))
+	ok(u.Rename(u.c, &vfs.RenameArgs{From: u.root, FromName: n("p"), To: u.root, ToName: n("a longer name")}, &w, &w2))
+	ok(u.Rename(u.c, &vfs.RenameArgs{From: u.root, FromName: n("a longer name"), To: u.root, ToName: n("sym")}, &w, &w2))
 	nobody := &vfs.Cred{UID: 1, GID: 1}
-	ok(u.SetAttr(u.c, u.root, &vfs.SetAttr{HasMode: true, Mode: 0o777}, nil, &w))
+	ok(u.SetAttr(u.c, u.root, &vfs.SetAttr{HasMode: true, Mode: 0o777}, &w))
 	set := &vfs.SetAttr{HasUID: true, UID: 9}
-	require.Equal(t, vfs.Perm, u.Create(nobody, u.root, n("x"), vfs.Guarded, set, 0, &e, &w), "an attribute that cannot be set undoes the creation")
+	require.Equal(t, vfs.Perm, u.Create(nobody, u.root, &vfs.CreateArgs{Name: n("x"), How: vfs.Guarded, Set: set}, &vfs.Made{Entry: &e, Dir: &w}), "an attribute that cannot be set undoes the creation")
 	ok(u.Rmdir(u.c, u.root, n("d2"), &w))
 	for _, name := range []string{"f", "linked", "sym"} {
 		ok(u.Remove(u.c, u.root, n(name), &w))
@@ -145,10 +145,10 @@ func TestLinkMax(t *testing.T) {
 	var e vfs.Entry
 	var w vfs.WCC
 	for i, want := range []vfs.Status{vfs.OK, vfs.OK, vfs.MLink} {
-		require.Equal(t, want, u.Link(u.c, h, u.root, fmt.Appendf(nil, "l%d", i), &a, &w))
+		require.Equal(t, want, u.Link(u.c, &vfs.LinkArgs{Object: h, Dir: u.root, Name: fmt.Appendf(nil, "l%d", i)}, &a, &w))
 	}
-	require.Equal(t, vfs.OK, u.Mkdir(u.c, u.root, []byte("d"), &vfs.SetAttr{}, &e, &w))
-	require.Equal(t, vfs.MLink, u.Mkdir(u.c, u.root, []byte("d2"), &vfs.SetAttr{}, &e, &w), "the root has its two links and one of d")
+	require.Equal(t, vfs.OK, u.Mkdir(u.c, u.root, &vfs.MkdirArgs{Name: []byte("d"), Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}))
+	require.Equal(t, vfs.MLink, u.Mkdir(u.c, u.root, &vfs.MkdirArgs{Name: []byte("d2"), Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}), "the root has its two links and one of d")
 }
 
 func TestReadOnlyRefusesEveryChange(t *testing.T) {
@@ -161,26 +161,26 @@ func TestReadOnlyRefusesEveryChange(t *testing.T) {
 	var w, w2 vfs.WCC
 	require.Equal(t, vfs.OK, u.GetAttr(u.root, &before))
 	n := []byte("new")
-	_, _, _, wrote := u.Write(u.c, h, 0, [][]byte{n}, vfs.Unstable, &w)
+	_, _, _, wrote := u.Write(u.c, h, &vfs.WriteArgs{Off: 0, Src: [][]byte{n}, How: vfs.Unstable}, &w)
 	_, created := u.create("new")
 	for what, s := range map[string]vfs.Status{
 		"Write": wrote, "Create": created,
-		"SetAttr": u.SetAttr(u.c, h, &vfs.SetAttr{HasMode: true}, nil, &w),
-		"Mkdir":   u.Mkdir(u.c, u.root, n, &vfs.SetAttr{}, &e, &w),
-		"Symlink": u.Symlink(u.c, u.root, n, n, &vfs.SetAttr{}, &e, &w),
-		"Mknod":   u.Mknod(u.c, u.root, n, vfs.TypeFifo, 0, 0, &vfs.SetAttr{}, &e, &w),
+		"SetAttr": u.SetAttr(u.c, h, &vfs.SetAttr{HasMode: true}, &w),
+		"Mkdir":   u.Mkdir(u.c, u.root, &vfs.MkdirArgs{Name: n, Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}),
+		"Symlink": u.Symlink(u.c, u.root, &vfs.SymlinkArgs{Name: n, Target: n, Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}),
+		"Mknod":   u.Mknod(u.c, u.root, &vfs.MknodArgs{Name: n, Type: vfs.TypeFifo, Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}),
 		"Remove":  u.Remove(u.c, u.root, []byte("f"), &w),
 		"Rmdir":   u.Rmdir(u.c, u.root, []byte("f"), &w),
-		"Rename":  u.Rename(u.c, u.root, []byte("f"), u.root, n, &w, &w2),
-		"Link":    u.Link(u.c, h, u.root, n, &a, &w),
+		"Rename":  u.Rename(u.c, &vfs.RenameArgs{From: u.root, FromName: []byte("f"), To: u.root, ToName: n}, &w, &w2),
+		"Link":    u.Link(u.c, &vfs.LinkArgs{Object: h, Dir: u.root, Name: n}, &a, &w),
 	} {
 		require.Equal(t, vfs.ROFS, s, what)
 	}
-	require.True(t, w.HasBefore && w.HasAfter)
+	require.True(t, w.HasBefore && w.After.Filled())
 	got, s := u.Access(u.c, h, vfs.MayRead|vfs.MayWrite, &a)
 	require.Equal(t, vfs.OK, s)
 	require.Equal(t, vfs.MayRead, got)
-	_, _, s = u.Read(u.c, h, 0, make([]byte, 1), &a)
+	_, _, s = u.Read(u.c, h, &vfs.ReadArgs{Off: 0, Dst: make([]byte, 1)}, &a)
 	require.Equal(t, vfs.OK, s)
 	require.Equal(t, vfs.OK, u.GetAttr(u.root, &a))
 	require.Equal(t, before, a)
@@ -193,12 +193,12 @@ func TestASparseFileCostsOneBlock(t *testing.T) {
 	h, _ := u.create("f")
 	before := u.free(t)
 	var w vfs.WCC
-	n, _, _, s := u.Write(u.c, h, math.MaxInt64-10, [][]byte{make([]byte, 4), make([]byte, 100)}, vfs.Unstable, &w)
+	n, _, _, s := u.Write(u.c, h, &vfs.WriteArgs{Off: math.MaxInt64 - 10, Src: [][]byte{make([]byte, 4), make([]byte, 100)}, How: vfs.Unstable}, &w)
 	require.Equal(t, vfs.OK, s)
 	require.Equal(t, 10, n, "up to the largest size")
 	require.EqualValues(t, math.MaxInt64, w.After.Size)
 	require.EqualValues(t, 4096, before-u.free(t))
-	_, _, _, s = u.Write(u.c, h, math.MaxInt64, [][]byte{{1}}, vfs.Unstable, &w)
+	_, _, _, s = u.Write(u.c, h, &vfs.WriteArgs{Off: math.MaxInt64, Src: [][]byte{{1}}, How: vfs.Unstable}, &w)
 	require.Equal(t, vfs.FBig, s)
 }
 
@@ -208,7 +208,7 @@ func TestTimeStampsIncreaseThoughTheClockDoesNot(t *testing.T) {
 	last := vfs.Time{}
 	var w vfs.WCC
 	for range 5 {
-		require.Equal(t, vfs.OK, u.SetAttr(u.c, u.root, &vfs.SetAttr{MtimeHow: vfs.TimeServer}, nil, &w))
+		require.Equal(t, vfs.OK, u.SetAttr(u.c, u.root, &vfs.SetAttr{MtimeHow: vfs.TimeServer}, &w))
 		now := w.After.Ctime
 		require.True(t, now.Sec > last.Sec || now.Sec == last.Sec && now.Nsec > last.Nsec)
 		require.Less(t, now.Nsec, uint32(1e9))
@@ -216,7 +216,7 @@ func TestTimeStampsIncreaseThoughTheClockDoesNot(t *testing.T) {
 	}
 	require.EqualValues(t, 1001, last.Sec)
 	at = time.Unix(900, 0) // set back
-	require.Equal(t, vfs.OK, u.SetAttr(u.c, u.root, &vfs.SetAttr{MtimeHow: vfs.TimeServer}, nil, &w))
+	require.Equal(t, vfs.OK, u.SetAttr(u.c, u.root, &vfs.SetAttr{MtimeHow: vfs.TimeServer}, &w))
 	require.Greater(t, w.After.Ctime.Nsec, last.Nsec)
 }
 
@@ -229,7 +229,7 @@ func TestBadNamesDoNotBreakTheTree(t *testing.T) {
 		require.Equal(t, want, s, "%q", name)
 		var w, w2 vfs.WCC
 		require.Equal(t, want, u.Remove(u.c, u.root, []byte(name), &w), "%q", name)
-		require.Equal(t, want, u.Rename(u.c, u.root, []byte("x"), u.root, []byte(name), &w, &w2), "%q", name)
+		require.Equal(t, want, u.Rename(u.c, &vfs.RenameArgs{From: u.root, FromName: []byte("x"), To: u.root, ToName: []byte(name)}, &w, &w2), "%q", name)
 	}
 }
 

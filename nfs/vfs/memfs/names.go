@@ -7,11 +7,12 @@ import (
 )
 
 // Lookup implements vfs.View.
-func (v *view) Lookup(c *vfs.Cred, dir vfs.Handle, name []byte, e *vfs.Entry, d *vfs.Attr) vfs.Status {
+func (v *view) Lookup(c *vfs.Cred, dir vfs.Handle, name []byte, f *vfs.Found) vfs.Status {
+	e, d := f.Entry, f.Dir
 	t := v.t
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	d.Type = 0
+	d.Mask = 0
 	n, s := t.get(&dir)
 	if s != vfs.OK {
 		return s
@@ -151,7 +152,9 @@ func (t *tree) create(c *vfs.Cred, n *inode, name []byte, typ vfs.FileType, set 
 }
 
 // Create implements vfs.View.
-func (v *view) Create(c *vfs.Cred, dir vfs.Handle, name []byte, how vfs.CreateHow, set *vfs.SetAttr, verf uint64, e *vfs.Entry, w *vfs.WCC) vfs.Status {
+func (v *view) Create(c *vfs.Cred, dir vfs.Handle, r *vfs.CreateArgs, m *vfs.Made) vfs.Status {
+	name, how, set, verf := r.Name, r.How, r.Set, r.Verf
+	e, w := m.Entry, m.Dir
 	t := v.t
 	return v.change(c, &dir, name, w, func(n, child *inode) vfs.Status {
 		switch {
@@ -202,12 +205,16 @@ func (v *view) make(c *vfs.Cred, dir *vfs.Handle, name []byte, typ vfs.FileType,
 }
 
 // Mkdir implements vfs.View.
-func (v *view) Mkdir(c *vfs.Cred, dir vfs.Handle, name []byte, set *vfs.SetAttr, e *vfs.Entry, w *vfs.WCC) vfs.Status {
+func (v *view) Mkdir(c *vfs.Cred, dir vfs.Handle, r *vfs.MkdirArgs, m *vfs.Made) vfs.Status {
+	name, set := r.Name, r.Set
+	e, w := m.Entry, m.Dir
 	return v.make(c, &dir, name, vfs.TypeDir, set, 0, nil, e, w)
 }
 
 // Symlink implements vfs.View.
-func (v *view) Symlink(c *vfs.Cred, dir vfs.Handle, name, target []byte, set *vfs.SetAttr, e *vfs.Entry, w *vfs.WCC) vfs.Status {
+func (v *view) Symlink(c *vfs.Cred, dir vfs.Handle, r *vfs.SymlinkArgs, m *vfs.Made) vfs.Status {
+	name, target, set := r.Name, r.Target, r.Set
+	e, w := m.Entry, m.Dir
 	target = bytes.Clone(target)
 	return v.make(c, &dir, name, vfs.TypeLnk, set, len(target), func(n *inode) {
 		n.target, n.mode = target, 0o777
@@ -215,7 +222,9 @@ func (v *view) Symlink(c *vfs.Cred, dir vfs.Handle, name, target []byte, set *vf
 }
 
 // Mknod implements vfs.View.
-func (v *view) Mknod(c *vfs.Cred, dir vfs.Handle, name []byte, typ vfs.FileType, major, minor uint32, set *vfs.SetAttr, e *vfs.Entry, w *vfs.WCC) vfs.Status {
+func (v *view) Mknod(c *vfs.Cred, dir vfs.Handle, r *vfs.MknodArgs, m *vfs.Made) vfs.Status {
+	name, typ, major, minor, set := r.Name, r.Type, r.Major, r.Minor, r.Set
+	e, w := m.Entry, m.Dir
 	device := typ == vfs.TypeBlk || typ == vfs.TypeChr
 	refuse := vfs.OK
 	switch {

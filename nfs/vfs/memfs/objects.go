@@ -60,7 +60,8 @@ func (v *view) Statfs(_ *vfs.Cred, h vfs.Handle, fs *vfs.Statfs) vfs.Status {
 }
 
 // SetAttr implements vfs.View. It changes all that is asked for, or nothing.
-func (v *view) SetAttr(c *vfs.Cred, h vfs.Handle, set *vfs.SetAttr, guard *vfs.Time, w *vfs.WCC) vfs.Status {
+func (v *view) SetAttr(c *vfs.Cred, h vfs.Handle, set *vfs.SetAttr, w *vfs.WCC) vfs.Status {
+	guard := set.Guard
 	t := v.t
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -3,9 +3,10 @@ package memfs
 import "github.com/ringnfs/ringnfs/nfs/vfs"
 
 // Link implements vfs.View.
-func (v *view) Link(c *vfs.Cred, h vfs.Handle, dir vfs.Handle, name []byte, a *vfs.Attr, w *vfs.WCC) vfs.Status {
+func (v *view) Link(c *vfs.Cred, r *vfs.LinkArgs, a *vfs.Attr, w *vfs.WCC) vfs.Status {
+	h, dir, name := r.Object, r.Dir, r.Name
 	t := v.t
-	a.Type = 0
+	a.Mask = 0
 	var n *inode
 	s := v.change(c, &dir, name, w, func(d, child *inode) vfs.Status {
 		var s vfs.Status
@@ -39,7 +40,8 @@ func (v *view) Link(c *vfs.Cred, h vfs.Handle, dir vfs.Handle, name []byte, a *v
 }
 
 // Rename implements vfs.View.
-func (v *view) Rename(c *vfs.Cred, from vfs.Handle, fromName []byte, to vfs.Handle, toName []byte, wf, wt *vfs.WCC) vfs.Status {
+func (v *view) Rename(c *vfs.Cred, r *vfs.RenameArgs, wf, wt *vfs.WCC) vfs.Status {
+	from, fromName, to, toName := r.From, r.FromName, r.To, r.ToName
 	t := v.t
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -21,7 +21,7 @@ func (v *View) GetACL(c *vfs.Cred, h vfs.Handle, set *vfs.ACLSet, a *vfs.Attr) v
 	if v.lane {
 		return vfs.Again // the list may have to be read from the disc
 	}
-	a.Type = 0
+	a.Mask = 0
 	e, s := v.acquire(&h, useMain)
 	if s != vfs.OK {
 		return s
@@ -87,7 +87,7 @@ func (v *View) SetACL(c *vfs.Cred, h vfs.Handle, set *vfs.ACLSet, a *vfs.Attr) v
 	if v.lane {
 		return vfs.Again
 	}
-	a.Type = 0
+	a.Mask = 0
 	e, s := v.acquire(&h, useMain)
 	if s != vfs.OK {
 		return s

@@ -17,8 +17,12 @@ var fileType = [16]vfs.FileType{
 	unix.S_IFIFO >> 12:  vfs.TypeFifo,
 }
 
+// fill takes what st says.
 func (fs *FS) fill(a *vfs.Attr, st *unix.Statx_t) {
-	a.Type = fileType[st.Mode>>12]
+	a.Mask = 0
+	if a.Type = fileType[st.Mode>>12]; a.Type != 0 {
+		a.Mask = fs.tells
+	}
 	a.Mode = uint32(st.Mode) & 07777
 	if a.Nlink = st.Nlink; a.Nlink == 0 && fs.odd.uncounted.Load() {
 		a.Nlink = 1 // clients take 0 for a removed object
@@ -37,6 +41,11 @@ func (fs *FS) fill(a *vfs.Attr, st *unix.Statx_t) {
 	a.Atime = vfs.Time{Sec: st.Atime.Sec, Nsec: st.Atime.Nsec}
 	a.Mtime = vfs.Time{Sec: st.Mtime.Sec, Nsec: st.Mtime.Nsec}
 	a.Ctime = vfs.Time{Sec: st.Ctime.Sec, Nsec: st.Ctime.Nsec}
+	a.Change = a.Ctime.Change()
+	if st.Mask&unix.STATX_BTIME != 0 && a.Mask != 0 {
+		a.Mask |= vfs.AttrBirth
+		a.Birth = vfs.Time{Sec: st.Btime.Sec, Nsec: st.Btime.Nsec}
+	}
 }
 
 // objectKey tells one living object of a file system from all others. The birth

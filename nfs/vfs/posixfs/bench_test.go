@@ -50,15 +50,15 @@ func BenchmarkLane(b *testing.B) {
 	var wcc vfs.WCC
 	src := [][]byte{buf[:4096]}
 	big := [][]byte{buf}
-	w.Lookup(c, fs.Root(), []byte("f"), &e, &a)
+	w.Lookup(c, fs.Root(), []byte("f"), &vfs.Found{Entry: &e, Dir: &a})
 	h, root, name := e.Handle, fs.Root(), []byte("f")
 	for _, c := range []*vfs.Cred{c, c2} {
 		w.Access(c, h, vfs.MayRead, &a)
 		w.Access(c, root, vfs.MayExec, &a)
 	}
-	w.Write(c, h, 0, big, vfs.Unstable, &wcc)
+	w.Write(c, h, &vfs.WriteArgs{Off: 0, Src: big, How: vfs.Unstable}, &wcc)
 	time.Sleep(20 * time.Millisecond) // ticks of the kernel's clock, so that the access time is the later one
-	w.Read(c, h, 0, buf, &a)
+	w.Read(c, h, &vfs.ReadArgs{Off: 0, Dst: buf}, &a)
 	w.as(nil)
 	run := func(name string, f func() vfs.Status) {
 		b.Run(name, func(b *testing.B) {
@@ -73,16 +73,22 @@ func BenchmarkLane(b *testing.B) {
 	run("GetAttr", func() vfs.Status { return v.GetAttr(h, &a) })
 	run("Access", func() vfs.Status { _, s := v.Access(c2, h, 7, &a); return s })
 	run("Lookup", func() vfs.Status {
-		s := v.Lookup(c2, root, name, &e, &a)
+		s := v.Lookup(c2, root, name, &vfs.Found{Entry: &e, Dir: &a})
 		for s == vfs.Again { // somebody on this machine renames or mounts
-			s = v.Lookup(c2, root, name, &e, &a)
+			s = v.Lookup(c2, root, name, &vfs.Found{Entry: &e, Dir: &a})
 		}
 		return s
 	})
-	run("Read4K", func() vfs.Status { _, _, s := v.Read(c2, h, 0, buf[:4096], &a); return s })
-	run("Read1M", func() vfs.Status { _, _, s := v.Read(c2, h, 0, buf, &a); return s })
-	run("Write4K", func() vfs.Status { _, _, _, s := v.Write(c, h, 0, src, vfs.Unstable, &wcc); return s })
-	run("Write1M", func() vfs.Status { _, _, _, s := v.Write(c, h, 0, big, vfs.Unstable, &wcc); return s })
+	run("Read4K", func() vfs.Status { _, _, s := v.Read(c2, h, &vfs.ReadArgs{Off: 0, Dst: buf[:4096]}, &a); return s })
+	run("Read1M", func() vfs.Status { _, _, s := v.Read(c2, h, &vfs.ReadArgs{Off: 0, Dst: buf}, &a); return s })
+	run("Write4K", func() vfs.Status {
+		_, _, _, s := v.Write(c, h, &vfs.WriteArgs{Off: 0, Src: src, How: vfs.Unstable}, &wcc)
+		return s
+	})
+	run("Write1M", func() vfs.Status {
+		_, _, _, s := v.Write(c, h, &vfs.WriteArgs{Off: 0, Src: big, How: vfs.Unstable}, &wcc)
+		return s
+	})
 	two := false
 	run("AccessOfTwoUsersInTurn", func() vfs.Status {
 		two = !two

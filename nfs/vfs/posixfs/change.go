@@ -35,7 +35,7 @@ func (v *View) before(e *entry, w *vfs.WCC) vfs.Status {
 	if s := v.stat(e, &v.st); s != vfs.OK {
 		return s
 	}
-	setBefore(w, &v.st)
+	v.fs.setBefore(w, &v.st)
 	return vfs.OK
 }
 

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/vfstest"
 )
 
 func TestChangesBehindTheServersBackAreSeenAtOnce(t *testing.T) {
@@ -32,9 +33,11 @@ func TestChangesBehindTheServersBackAreSeenAtOnce(t *testing.T) {
 			}
 			lookup := func(name string) (e vfs.Entry, st vfs.Status) {
 				var d vfs.Attr
-				s.l.do(func(v *View) { st = v.Lookup(s.l.cred(0, 0), s.fs.Root(), []byte(name), &e, &d) })
+				s.l.do(func(v *View) {
+					st = v.Lookup(s.l.cred(0, 0), s.fs.Root(), []byte(name), &vfs.Found{Entry: &e, Dir: &d})
+				})
 				if st == vfs.Again {
-					s.w.do(func(v *View) { st = v.Lookup(s.root(), s.fs.Root(), []byte(name), &e, &d) })
+					s.w.do(func(v *View) { st = v.Lookup(s.root(), s.fs.Root(), []byte(name), &vfs.Found{Entry: &e, Dir: &d}) })
 				}
 				return e, st
 			}
@@ -44,7 +47,7 @@ func TestChangesBehindTheServersBackAreSeenAtOnce(t *testing.T) {
 				both(func(r *runner, v *View) vfs.Status {
 					b := make([]byte, 64)
 					var a vfs.Attr
-					n, _, st := v.Read(r.cred(0, 0), h, 0, b, &a)
+					n, _, st := v.Read(r.cred(0, 0), h, &vfs.ReadArgs{Off: 0, Dst: b}, &a)
 					if st == vfs.OK {
 						require.Equal(t, text, string(b[:n]))
 						require.EqualValues(t, len(text), a.Size)
@@ -89,7 +92,7 @@ func TestTimesOfASymbolicLinkTakeEffect(t *testing.T) {
 			s.w.do(func(v *View) {
 				var w vfs.WCC
 				want := vfs.Time{Sec: 1234567890, Nsec: 123456789}
-				st := v.SetAttr(s.root(), h, &vfs.SetAttr{AtimeHow: vfs.TimeClient, Atime: want, MtimeHow: vfs.TimeClient, Mtime: want}, nil, &w)
+				st := v.SetAttr(s.root(), h, &vfs.SetAttr{AtimeHow: vfs.TimeClient, Atime: want, MtimeHow: vfs.TimeClient, Mtime: want}, &w)
 				require.Equal(t, vfs.OK, st)
 				require.Equal(t, want, w.After.Mtime)
 			})
@@ -108,7 +111,7 @@ func (s *served) readAll(h vfs.Handle, plus bool, n int, between func()) (names 
 			var d vfs.Attr
 			var st vfs.Status
 			left := n
-			verf, eof, st = v.ReadDir(s.root(), h, cookie, verf, plus, &d, func(x *vfs.DirEntry) bool {
+			verf, eof, st = v.ReadDir(s.root(), h, &vfs.ReadDirArgs{Cookie: cookie, Verf: verf, Want: vfstest.Plus(plus), Yield: func(x *vfs.DirEntry) bool {
 				if left == 0 {
 					return false
 				}
@@ -116,7 +119,7 @@ func (s *served) readAll(h vfs.Handle, plus bool, n int, between func()) (names 
 				names = append(names, string(x.Name))
 				cookie = x.Cookie
 				return true
-			})
+			}}, &d)
 			require.Equal(s.t, vfs.OK, st)
 		})
 		between()
@@ -183,12 +186,12 @@ func TestForeignCookiesAreRefused(t *testing.T) {
 			s.w.do(func(v *View) {
 				var d vfs.Attr
 				none := func(*vfs.DirEntry) bool { return true }
-				verf, _, st := v.ReadDir(s.root(), s.fs.Root(), 0, 0, false, &d, none)
+				verf, _, st := v.ReadDir(s.root(), s.fs.Root(), &vfs.ReadDirArgs{Yield: none}, &d)
 				require.Equal(t, vfs.OK, st)
-				_, _, st = v.ReadDir(s.root(), s.fs.Root(), 1, verf+1, false, &d, none)
+				_, _, st = v.ReadDir(s.root(), s.fs.Root(), &vfs.ReadDirArgs{Cookie: 1, Verf: verf + 1, Yield: none}, &d)
 				require.Equal(t, vfs.BadCookie, st)
 				for _, c := range []uint64{1 << 63, 1<<64 - 1} {
-					_, _, st = v.ReadDir(s.root(), s.fs.Root(), c, verf, false, &d, none)
+					_, _, st = v.ReadDir(s.root(), s.fs.Root(), &vfs.ReadDirArgs{Cookie: c, Verf: verf, Yield: none}, &d)
 					require.Equal(t, vfs.BadCookie, st)
 				}
 			})

@@ -31,8 +31,8 @@ func TestWhoMayWriteMaySetOneTimeToThePresent(t *testing.T) {
 		var st vfs.Status
 		s.w.do(func(v *View) {
 			var w vfs.WCC
-			st = v.SetAttr(s.w.cred(1000, 1000), h, &a, nil, &w)
-			assert.True(t, w.HasBefore && w.HasAfter)
+			st = v.SetAttr(s.w.cred(1000, 1000), h, &a, &w)
+			assert.True(t, w.HasBefore && w.After.Filled())
 		})
 		return st
 	}
@@ -70,7 +70,7 @@ func TestADirectoryKeepsTheGroupBitThatItInherits(t *testing.T) {
 			var e vfs.Entry
 			var w vfs.WCC
 			c := s.w.cred(1000, 1000)
-			require.Equal(t, vfs.OK, v.Mkdir(c, h, []byte(name), &vfs.SetAttr{HasMode: true, Mode: mode}, &e, &w))
+			require.Equal(t, vfs.OK, v.Mkdir(c, h, &vfs.MkdirArgs{Name: []byte(name), Set: &vfs.SetAttr{HasMode: true, Mode: mode}}, &vfs.Made{Entry: &e, Dir: &w}))
 			require.Equal(t, uint32(0o2755), e.Attr.Mode, name)
 			require.Equal(t, uint32(2000), e.Attr.GID, name)
 		})

@@ -56,7 +56,7 @@ func TestTheResolutionOfTimeStampsIsWhatTheFileSystemKeeps(t *testing.T) {
 // exclusive creates name as an EXCLUSIVE CREATE with verf does.
 func (s *served) exclusive(name string, verf uint64) (st vfs.Status) {
 	s.w.do(func(v *View) {
-		st = v.Create(s.root(), s.fs.Root(), []byte(name), vfs.Exclusive, &vfs.SetAttr{}, verf, new(vfs.Entry), new(vfs.WCC))
+		st = v.Create(s.root(), s.fs.Root(), &vfs.CreateArgs{Name: []byte(name), How: vfs.Exclusive, Set: &vfs.SetAttr{}, Verf: verf}, &vfs.Made{Entry: new(vfs.Entry), Dir: new(vfs.WCC)})
 	})
 	return st
 }

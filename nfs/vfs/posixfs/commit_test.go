@@ -17,7 +17,7 @@ func (s *served) commit(h vfs.Handle, uid uint32) (st vfs.Status) {
 	s.t.Helper()
 	s.w.do(func(v *View) {
 		var w vfs.WCC
-		_, st = v.Commit(s.w.cred(uid, uid), h, 0, 0, &w)
+		_, st = v.Commit(s.w.cred(uid, uid), h, &vfs.CommitArgs{Off: 0, Count: 0}, &w)
 	})
 	return st
 }
@@ -39,7 +39,7 @@ func TestCommitDoesNotOpenForWriting(t *testing.T) {
 	require.Equal(t, vfs.OK, s.commit(h, 0))
 	require.False(t, s.opened(h))
 	s.w.do(func(v *View) {
-		_, _, _, st := v.Write(s.root(), h, 0, [][]byte{[]byte("C")}, vfs.Unstable, new(vfs.WCC))
+		_, _, _, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("C")}, How: vfs.Unstable}, new(vfs.WCC))
 		require.Equal(t, vfs.OK, st)
 	})
 	require.True(t, s.opened(h))

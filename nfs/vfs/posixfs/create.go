@@ -12,7 +12,9 @@ import (
 )
 
 // Create implements vfs.View.
-func (v *View) Create(c *vfs.Cred, dir vfs.Handle, name []byte, how vfs.CreateHow, s *vfs.SetAttr, verf uint64, e *vfs.Entry, w *vfs.WCC) vfs.Status {
+func (v *View) Create(c *vfs.Cred, dir vfs.Handle, r *vfs.CreateArgs, m *vfs.Made) vfs.Status {
+	name, how, s, verf := r.Name, r.How, r.Set, r.Verf
+	e, w := m.Entry, m.Dir
 	if v.lane {
 		return vfs.Again
 	}
@@ -120,7 +122,7 @@ func (v *View) arrived(de *entry, fd int, io bool, e *vfs.Entry) vfs.Status {
 		v.fs.tab.writable(n)
 	}
 	v.learn(n)
-	e.Handle, e.HasAttr = h, true
+	e.Handle = h
 	v.fs.fill(&e.Attr, &v.st2)
 	v.fs.note(&h, &de.h, cut(v.name[:]))
 	return vfs.OK

@@ -17,7 +17,7 @@ import (
 func (s *served) create(v *View, name string) (vfs.Handle, vfs.Status) {
 	var e vfs.Entry
 	var w vfs.WCC
-	st := v.Create(s.root(), s.fs.Root(), []byte(name), vfs.Guarded, &vfs.SetAttr{HasMode: true, Mode: 0o644}, 0, &e, &w)
+	st := v.Create(s.root(), s.fs.Root(), &vfs.CreateArgs{Name: []byte(name), How: vfs.Guarded, Set: &vfs.SetAttr{HasMode: true, Mode: 0o644}}, &vfs.Made{Entry: &e, Dir: &w})
 	return e.Handle, st
 }
 
@@ -37,23 +37,23 @@ func TestAFullDiskIsNeverSuccess(t *testing.T) {
 			var w vfs.WCC
 			off := uint64(0)
 			for {
-				n, _, _, st := v.Write(s.root(), h, off, [][]byte{data}, how, &w)
+				n, _, _, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: off, Src: [][]byte{data}, How: how}, &w)
 				if st != vfs.OK {
 					require.Equal(t, vfs.NoSpc, st, name)
-					require.True(t, w.HasAfter)
+					require.True(t, w.After.Filled())
 					break
 				}
 				require.Positive(t, n)
 				off += uint64(n)
 				require.Less(t, off, uint64(16<<20))
 			}
-			_, st = v.Commit(s.root(), h, 0, 0, &w)
+			_, st = v.Commit(s.root(), h, &vfs.CommitArgs{Off: 0, Count: 0}, &w)
 			require.Equal(t, vfs.OK, st)
 			// What was acknowledged is there.
 			var a vfs.Attr
 			b := make([]byte, 4096)
 			for at := uint64(0); at < off; at += 1 << 20 {
-				n, _, st := v.Read(s.root(), h, at, b, &a)
+				n, _, st := v.Read(s.root(), h, &vfs.ReadArgs{Off: at, Dst: b}, &a)
 				require.Equal(t, vfs.OK, st)
 				require.Equal(t, data[:n], b[:n])
 			}
@@ -62,7 +62,7 @@ func TestAFullDiskIsNeverSuccess(t *testing.T) {
 				require.Equal(t, vfs.OK, v.Remove(s.root(), s.fs.Root(), []byte(name), &w))
 				continue
 			}
-			require.Equal(t, vfs.OK, v.SetAttr(s.root(), h, &vfs.SetAttr{HasSize: true}, nil, &w))
+			require.Equal(t, vfs.OK, v.SetAttr(s.root(), h, &vfs.SetAttr{HasSize: true}, &w))
 		}
 		// No inode, no block for the directory.
 		var st vfs.Status
@@ -70,7 +70,7 @@ func TestAFullDiskIsNeverSuccess(t *testing.T) {
 			require.Less(t, i, 100000)
 			var e vfs.Entry
 			var w vfs.WCC
-			st = v.Mkdir(s.root(), s.fs.Root(), fmt.Appendf(nil, "directory %d", i), &vfs.SetAttr{HasMode: true, Mode: 0o755}, &e, &w)
+			st = v.Mkdir(s.root(), s.fs.Root(), &vfs.MkdirArgs{Name: fmt.Appendf(nil, "directory %d", i), Set: &vfs.SetAttr{HasMode: true, Mode: 0o755}}, &vfs.Made{Entry: &e, Dir: &w})
 		}
 		require.Equal(t, vfs.NoSpc, st)
 	})
@@ -90,22 +90,22 @@ func TestAReadOnlyFileSystemSaysSo(t *testing.T) {
 		c, root := s.root(), s.fs.Root()
 		_, st := s.create(v, "new")
 		require.Equal(t, vfs.ROFS, st)
-		_, _, _, st = v.Write(c, h, 0, [][]byte{[]byte("x")}, vfs.Unstable, &w)
+		_, _, _, st = v.Write(c, h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("x")}, How: vfs.Unstable}, &w)
 		require.Equal(t, vfs.ROFS, st)
-		require.True(t, w.HasAfter)
-		require.Equal(t, vfs.ROFS, v.SetAttr(c, h, &vfs.SetAttr{HasMode: true, Mode: 0o600}, nil, &w))
-		require.Equal(t, vfs.ROFS, v.SetAttr(c, h, &vfs.SetAttr{HasSize: true}, nil, &w))
-		require.Equal(t, vfs.ROFS, v.Mkdir(c, root, []byte("d"), &vfs.SetAttr{}, &e, &w))
-		require.Equal(t, vfs.ROFS, v.Symlink(c, root, []byte("l"), []byte("t"), &vfs.SetAttr{}, &e, &w))
-		require.Equal(t, vfs.ROFS, v.Mknod(c, root, []byte("p"), vfs.TypeFifo, 0, 0, &vfs.SetAttr{}, &e, &w))
+		require.True(t, w.After.Filled())
+		require.Equal(t, vfs.ROFS, v.SetAttr(c, h, &vfs.SetAttr{HasMode: true, Mode: 0o600}, &w))
+		require.Equal(t, vfs.ROFS, v.SetAttr(c, h, &vfs.SetAttr{HasSize: true}, &w))
+		require.Equal(t, vfs.ROFS, v.Mkdir(c, root, &vfs.MkdirArgs{Name: []byte("d"), Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}))
+		require.Equal(t, vfs.ROFS, v.Symlink(c, root, &vfs.SymlinkArgs{Name: []byte("l"), Target: []byte("t"), Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}))
+		require.Equal(t, vfs.ROFS, v.Mknod(c, root, &vfs.MknodArgs{Name: []byte("p"), Type: vfs.TypeFifo, Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}))
 		require.Equal(t, vfs.ROFS, v.Remove(c, root, []byte("f"), &w))
-		require.Equal(t, vfs.ROFS, v.Rename(c, root, []byte("f"), root, []byte("g"), &w, &w2))
-		require.Equal(t, vfs.ROFS, v.Link(c, h, root, []byte("g"), &a, &w))
+		require.Equal(t, vfs.ROFS, v.Rename(c, &vfs.RenameArgs{From: root, FromName: []byte("f"), To: root, ToName: []byte("g")}, &w, &w2))
+		require.Equal(t, vfs.ROFS, v.Link(c, &vfs.LinkArgs{Object: h, Dir: root, Name: []byte("g")}, &a, &w))
 		p, st := v.Access(c, h, vfs.MayRead|vfs.MayWrite, &a)
 		require.Equal(t, vfs.OK, st)
 		require.Equal(t, vfs.MayRead, p)
 		b := make([]byte, 16)
-		n, _, st := v.Read(c, h, 0, b, &a)
+		n, _, st := v.Read(c, h, &vfs.ReadArgs{Off: 0, Dst: b}, &a)
 		require.Equal(t, vfs.OK, st)
 		require.Equal(t, "content", string(b[:n]))
 	})
@@ -141,17 +141,17 @@ func TestAFailedFlushIsReportedAndChangesTheVerifier(t *testing.T) {
 		data := make([]byte, 1<<20)
 		var verf uint64
 		for off := uint64(0); off < 16<<20; off += 1 << 20 {
-			n, got, vf, st := v.Write(s.root(), h, off, [][]byte{data}, vfs.Unstable, &w)
+			n, got, vf, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: off, Src: [][]byte{data}, How: vfs.Unstable}, &w)
 			require.Equal(t, vfs.OK, st)
 			require.Equal(t, len(data), n)
 			require.Equal(t, vfs.Unstable, got)
 			verf = vf
 		}
-		_, st = v.Commit(s.root(), h, 0, 0, &w)
+		_, st = v.Commit(s.root(), h, &vfs.CommitArgs{Off: 0, Count: 0}, &w)
 		require.Contains(t, []vfs.Status{vfs.IO, vfs.NoSpc}, st) // as the loop device puts it
 		require.NotEqual(t, verf, s.fs.Verifier())
 		// Asked again it is no success for what was written under the old verifier.
-		again, st := v.Commit(s.root(), h, 0, 0, &w)
+		again, st := v.Commit(s.root(), h, &vfs.CommitArgs{Off: 0, Count: 0}, &w)
 		require.False(t, st == vfs.OK && again == verf)
 	})
 }
@@ -166,7 +166,7 @@ func TestAFailureIsNoticedWhenADirtyFileIsLetGo(t *testing.T) {
 		data := make([]byte, 1<<20)
 		var verf uint64
 		for off := uint64(0); off < 16<<20; off += 1 << 20 {
-			_, _, verf, st = v.Write(s.root(), h, off, [][]byte{data}, vfs.Unstable, &w)
+			_, _, verf, st = v.Write(s.root(), h, &vfs.WriteArgs{Off: off, Src: [][]byte{data}, How: vfs.Unstable}, &w)
 			require.Equal(t, vfs.OK, st)
 		}
 		e, st := v.acquire(&h, useMain)
@@ -175,7 +175,7 @@ func TestAFailureIsNoticedWhenADirtyFileIsLetGo(t *testing.T) {
 		v.done()
 		s.fs.reap(false)
 		s.fs.reap(true)
-		now, st := v.Commit(s.root(), h, 0, 0, &w) // waits for the janitor, if that does it
+		now, st := v.Commit(s.root(), h, &vfs.CommitArgs{Off: 0, Count: 0}, &w) // waits for the janitor, if that does it
 		require.NotEqual(t, verf, s.fs.Verifier())
 		require.False(t, st == vfs.OK && now == verf)
 	})
@@ -192,8 +192,8 @@ func TestAWriteBeyondTheFileSizeLimitIsAnErrorAndNoSignal(t *testing.T) {
 	defer func() { require.NoError(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &old)) }()
 	s.w.do(func(v *View) {
 		var w vfs.WCC
-		_, _, _, st := v.Write(s.root(), h, 1<<20, [][]byte{[]byte("x")}, vfs.Unstable, &w)
+		_, _, _, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: 1 << 20, Src: [][]byte{[]byte("x")}, How: vfs.Unstable}, &w)
 		require.Equal(t, vfs.FBig, st)
-		require.Equal(t, vfs.FBig, v.SetAttr(s.root(), h, &vfs.SetAttr{HasSize: true, Size: 1 << 20}, nil, &w))
+		require.Equal(t, vfs.FBig, v.SetAttr(s.root(), h, &vfs.SetAttr{HasSize: true, Size: 1 << 20}, &w))
 	})
 }

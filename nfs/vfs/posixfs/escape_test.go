@@ -41,7 +41,7 @@ func (s *served) tryLookup(h vfs.Handle, name string) (vfs.Entry, vfs.Status) {
 	var st vfs.Status
 	s.w.do(func(v *View) {
 		var d vfs.Attr
-		st = v.Lookup(s.root(), h, []byte(name), &e, &d)
+		st = v.Lookup(s.root(), h, []byte(name), &vfs.Found{Entry: &e, Dir: &d})
 	})
 	return e, st
 }
@@ -69,12 +69,12 @@ func TestADirectoryThatWasMovedOutIsNoLadder(t *testing.T) {
 		require.Equal(t, vfs.Stale, st)
 		s.w.do(func(v *View) {
 			var d vfs.Attr
-			_, _, _ = v.ReadDir(s.root(), b, 0, 0, true, &d, func(x *vfs.DirEntry) bool {
+			_, _, _ = v.ReadDir(s.root(), b, &vfs.ReadDirArgs{Want: vfs.EntryHandle | vfs.EntryAttr, Yield: func(x *vfs.DirEntry) bool {
 				if string(x.Name) == ".." {
 					require.False(t, x.HasEntry, "READDIRPLUS gives the handle of a directory outside")
 				}
 				return true
-			})
+			}}, &d)
 		})
 		require.NoError(t, os.Rename(filepath.Join(outside, "secret/b"), filepath.Join(s.dir, "b")))
 		if s.fs.handles {
@@ -125,12 +125,12 @@ func TestMountPointsBelowAreNotCrossed(t *testing.T) {
 			var e vfs.Entry
 			require.NotEqual(t, vfs.OK, v.Walk(s.root(), "m/secret", &e))
 			var d vfs.Attr
-			_, _, st := v.ReadDir(s.root(), s.fs.Root(), 0, 0, true, &d, func(x *vfs.DirEntry) bool {
+			_, _, st := v.ReadDir(s.root(), s.fs.Root(), &vfs.ReadDirArgs{Want: vfs.EntryHandle | vfs.EntryAttr, Yield: func(x *vfs.DirEntry) bool {
 				if string(x.Name) == "m" {
 					require.Equal(t, s.fs.private, x.HasEntry)
 				}
 				return true
-			})
+			}}, &d)
 			require.Equal(t, vfs.OK, st)
 		})
 	})
@@ -194,7 +194,7 @@ func TestHandlesOutliveAnUnmount(t *testing.T) {
 			s.w.do(func(v *View) {
 				b := make([]byte, 16)
 				var a vfs.Attr
-				n, eof, st := v.Read(s.root(), h, 0, b, &a)
+				n, eof, st := v.Read(s.root(), h, &vfs.ReadArgs{Off: 0, Dst: b}, &a)
 				require.Equal(t, vfs.OK, st)
 				require.True(t, eof)
 				require.Equal(t, "content", string(b[:n]))
@@ -213,7 +213,7 @@ func TestListingADirectoryDoesNotForgetWhereItIs(t *testing.T) {
 	s.w.do(func(v *View) {
 		for _, h := range []vfs.Handle{s.fs.Root(), a, b} {
 			var d vfs.Attr
-			_, _, st := v.ReadDir(s.root(), h, 0, 0, true, &d, func(*vfs.DirEntry) bool { return true })
+			_, _, st := v.ReadDir(s.root(), h, &vfs.ReadDirArgs{Want: vfs.EntryHandle | vfs.EntryAttr, Yield: func(*vfs.DirEntry) bool { return true }}, &d)
 			require.Equal(t, vfs.OK, st)
 		}
 	})

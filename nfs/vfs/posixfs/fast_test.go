@@ -26,20 +26,20 @@ func hot(t testing.TB, s *served) map[string]func(v *View) vfs.Status {
 			return st
 		},
 		"Lookup": func(v *View) vfs.Status {
-			s := v.Lookup(c, root, name, &e, &d)
+			s := v.Lookup(c, root, name, &vfs.Found{Entry: &e, Dir: &d})
 			if s == vfs.Again { // now and then a worker shall settle the directory
-				s = v.Lookup(c, root, name, &e, &d)
+				s = v.Lookup(c, root, name, &vfs.Found{Entry: &e, Dir: &d})
 			}
 			return s
 		},
 		"Read4K": func(v *View) vfs.Status {
-			_, _, st := v.Read(c, file, 0, buf, &a)
+			_, _, st := v.Read(c, file, &vfs.ReadArgs{Off: 0, Dst: buf}, &a)
 			return st
 		},
 	}
 	if s.fs.writes.on {
 		ops["Write4K"] = func(v *View) vfs.Status {
-			_, _, _, st := v.Write(c, file, 0, src, vfs.Unstable, &w)
+			_, _, _, st := v.Write(c, file, &vfs.WriteArgs{Off: 0, Src: src, How: vfs.Unstable}, &w)
 			return st
 		}
 	}
@@ -47,9 +47,9 @@ func hot(t testing.TB, s *served) map[string]func(v *View) vfs.Status {
 		cw := s.w.cred(1000, 1000, 4, 24)
 		_, _ = v.Access(cw, root, vfs.MayExec, &a)
 		_, _ = v.Access(cw, file, vfs.MayRead, &a)
-		_, _, st := v.Read(cw, file, 0, buf, &a)
+		_, _, st := v.Read(cw, file, &vfs.ReadArgs{Off: 0, Dst: buf}, &a)
 		require2(t, st)
-		_, _, _, st = v.Write(cw, file, 0, src, vfs.Unstable, &w)
+		_, _, _, st = v.Write(cw, file, &vfs.WriteArgs{Off: 0, Src: src, How: vfs.Unstable}, &w)
 		require2(t, st)
 	})
 	return ops

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/disktest"
+	"github.com/ringnfs/ringnfs/nfs/vfs/vfstest"
 )
 
 // sameIDs holds that each listing of a directory, the second of which may be from
@@ -26,15 +27,15 @@ func (s *served) sameIDs(path string) {
 			listed := make(map[string]uint64)
 			s.w.do(func(v *View) {
 				var d vfs.Attr
-				_, _, st := v.ReadDir(s.root(), h, 0, 0, plus, &d, func(e *vfs.DirEntry) bool {
+				_, _, st := v.ReadDir(s.root(), h, &vfs.ReadDirArgs{Want: vfstest.Plus(plus), Yield: func(e *vfs.DirEntry) bool {
 					listed[string(e.Name)] = e.FileID
 					return true
-				})
+				}}, &d)
 				require.Equal(s.t, vfs.OK, st)
 				require.Contains(s.t, listed, "..")
 				for name, id := range listed {
 					var e vfs.Entry
-					require.Equal(s.t, vfs.OK, v.Lookup(s.root(), h, []byte(name), &e, &d), "%s in %q", name, path)
+					require.Equal(s.t, vfs.OK, v.Lookup(s.root(), h, []byte(name), &vfs.Found{Entry: &e, Dir: &d}), "%s in %q", name, path)
 					require.Equal(s.t, e.Attr.FileID, id, "%s in %q, plus %v", name, path, plus)
 				}
 			})

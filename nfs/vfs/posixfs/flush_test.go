@@ -123,13 +123,13 @@ func TestEachFlushIsCoveredByAnFsyncThatBeganAfterIt(t *testing.T) {
 						how = vfs.FileSync
 					}
 					from := now()
-					n, got, _, st := v.Write(r.cred(0, 0), h, uint64(i*rounds+k), [][]byte{{1}}, how, &w)
+					n, got, _, st := v.Write(r.cred(0, 0), h, &vfs.WriteArgs{Off: uint64(i*rounds + k), Src: [][]byte{{1}}, How: how}, &w)
 					if how == vfs.Unstable {
 						if st != vfs.OK || n != 1 {
 							return fmt.Errorf("write: %d, status %d", n, st)
 						}
 						from = now()
-						_, st = v.Commit(r.cred(0, 0), h, 0, 0, &w)
+						_, st = v.Commit(r.cred(0, 0), h, &vfs.CommitArgs{Off: 0, Count: 0}, &w)
 					} else if st == vfs.OK && got != how {
 						return errors.New("not as stable as was asked for")
 					}
@@ -192,12 +192,12 @@ func TestAStableWriteWhoseFlushFailsIsAnErrorAndChangesTheVerifier(t *testing.T)
 				errno = e
 				var w vfs.WCC
 				verf := s.fs.Verifier()
-				_, _, _, st := v.Write(s.root(), h, 0, [][]byte{[]byte("x")}, how, &w)
+				_, _, _, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("x")}, How: how}, &w)
 				require.Equal(t, want, st)
-				require.True(t, w.HasBefore && w.HasAfter)
+				require.True(t, w.HasBefore && w.After.Filled())
 				require.Equal(t, verf+1, s.fs.Verifier())
 				errno = 0
-				_, got, now, st := v.Write(s.root(), h, 0, [][]byte{[]byte("x")}, how, &w)
+				_, got, now, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("x")}, How: how}, &w)
 				require.Equal(t, vfs.OK, st)
 				require.GreaterOrEqual(t, got, how)
 				require.Equal(t, verf+1, now, "in force when the write began")

@@ -24,7 +24,7 @@ func TestLanesLeaveForeignFileSystemsToWorkers(t *testing.T) {
 		var e vfs.Entry
 		buf := make([]byte, 7)
 		s.w.do(func(v *View) { // opens what lanes need
-			_, _, st := v.Read(s.root(), h, 0, buf, &a)
+			_, _, st := v.Read(s.root(), h, &vfs.ReadArgs{Off: 0, Dst: buf}, &a)
 			require.Equal(t, vfs.OK, st)
 			require.Equal(t, "content", string(buf))
 		})
@@ -34,17 +34,17 @@ func TestLanesLeaveForeignFileSystemsToWorkers(t *testing.T) {
 			if !foreign {
 				return
 			}
-			require.Equal(t, vfs.Again, v.Lookup(c, s.fs.Root(), []byte("file"), &e, &a))
+			require.Equal(t, vfs.Again, v.Lookup(c, s.fs.Root(), []byte("file"), &vfs.Found{Entry: &e, Dir: &a}))
 			_, st := v.Access(c, h, vfs.MayRead, &a)
 			require.Equal(t, vfs.Again, st)
-			_, _, st = v.Read(c, h, 0, buf, &a)
+			_, _, st = v.Read(c, h, &vfs.ReadArgs{Off: 0, Dst: buf}, &a)
 			require.Equal(t, vfs.Again, st)
-			_, _, _, st = v.Write(c, h, 0, [][]byte{buf}, vfs.Unstable, &vfs.WCC{})
+			_, _, _, st = v.Write(c, h, &vfs.WriteArgs{Off: 0, Src: [][]byte{buf}, How: vfs.Unstable}, &vfs.WCC{})
 			require.Equal(t, vfs.Again, st)
 		})
 		time.Sleep(verdictAge + 20*time.Millisecond)
 		s.w.do(func(v *View) { // ctimes may be of another machine's clock
-			_, _, st := v.Read(s.root(), h, 0, buf, &a)
+			_, _, st := v.Read(s.root(), h, &vfs.ReadArgs{Off: 0, Dst: buf}, &a)
 			require.Equal(t, vfs.OK, st)
 			e, st := v.acquire(&h, useMain)
 			require.Equal(t, vfs.OK, st)

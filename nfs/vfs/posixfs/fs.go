@@ -53,7 +53,8 @@ type FS struct {
 	fsid        uint64
 	magic       int64
 	limits      vfs.Limits
-	own         *vfs.Cred // the process's identity
+	tells       vfs.AttrMask // what fill gives of every object; AttrBirth is up to the object
+	own         *vfs.Cred    // the process's identity
 	ns          namespace
 	alone       bool      // root of a user namespace without other users
 	private     bool      // root is on a mount of its own
@@ -358,6 +359,7 @@ func (fs *FS) identify(cfg Config, o options) error {
 	fs.selfSync = !fs.memory && fs.magic != unix.EXT4_SUPER_MAGIC && fs.magic != unix.XFS_SUPER_MAGIC
 	fs.ownAtime = fs.ownsAtime(&sf)
 	fs.limits = limitsOf(fs.magic, &sf)
+	fs.tells = vfs.AttrBasic
 	fs.limits.TimeDelta = fs.probeTimes(fs.limits.TimeDelta, &st)
 	fs.settleCase()
 	fs.openWrites(cfg.Writes, &sf)

@@ -276,20 +276,20 @@ func TestNoErrorOfAFileSystemLastsForEver(t *testing.T) {
 				end vfs.Status
 			}{
 				"create": {fuseCreate, func(v *View) vfs.Status {
-					return v.Create(s.root(), s.fs.Root(), []byte("new"), vfs.Guarded, &vfs.SetAttr{HasMode: true, Mode: 0o644}, 0, new(vfs.Entry), new(vfs.WCC))
+					return v.Create(s.root(), s.fs.Root(), &vfs.CreateArgs{Name: []byte("new"), How: vfs.Guarded, Set: &vfs.SetAttr{HasMode: true, Mode: 0o644}}, &vfs.Made{Entry: new(vfs.Entry), Dir: new(vfs.WCC)})
 				}, x.named},
 				"mkdir": {fuseMkdir, func(v *View) vfs.Status {
-					return v.Mkdir(s.root(), s.fs.Root(), []byte("dir"), &vfs.SetAttr{HasMode: true, Mode: 0o755}, new(vfs.Entry), new(vfs.WCC))
+					return v.Mkdir(s.root(), s.fs.Root(), &vfs.MkdirArgs{Name: []byte("dir"), Set: &vfs.SetAttr{HasMode: true, Mode: 0o755}}, &vfs.Made{Entry: new(vfs.Entry), Dir: new(vfs.WCC)})
 				}, x.named},
 				"attributes": {fuseGetattr, func(v *View) vfs.Status { return v.GetAttr(h, new(vfs.Attr)) }, vfs.IO},
 				"write": {fuseWrite, func(v *View) vfs.Status {
-					_, _, _, st := v.Write(s.root(), h, 0, data, vfs.Unstable, new(vfs.WCC))
+					_, _, _, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: data, How: vfs.Unstable}, new(vfs.WCC))
 					return st
 				}, vfs.IO},
 				"open": {fuseOpen, func(v *View) vfs.Status {
 					s.fs.tab.retire(s.entryOf(h))
 					v.done()
-					_, _, st := v.Read(s.root(), h, 0, make([]byte, 10), new(vfs.Attr))
+					_, _, st := v.Read(s.root(), h, &vfs.ReadArgs{Off: 0, Dst: make([]byte, 10)}, new(vfs.Attr))
 					return st
 				}, vfs.IO},
 			} {
@@ -359,9 +359,9 @@ func TestAnInterruptedFlushMayHaveBeenAFailure(t *testing.T) {
 	s.write("f", "", 0o666)
 	h := s.lookup("f")
 	s.w.do(func(v *View) {
-		_, _, verf, st := v.Write(s.root(), h, 0, [][]byte{{1}}, vfs.Unstable, new(vfs.WCC))
+		_, _, verf, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{{1}}, How: vfs.Unstable}, new(vfs.WCC))
 		require.Equal(t, vfs.OK, st)
-		now, st := v.Commit(s.root(), h, 0, 0, new(vfs.WCC))
+		now, st := v.Commit(s.root(), h, &vfs.CommitArgs{Off: 0, Count: 0}, new(vfs.WCC))
 		require.Equal(t, vfs.OK, st)
 		require.NotEqual(t, verf, now)
 	})
@@ -382,7 +382,7 @@ func TestALeaseIsWaitedForByTheClient(t *testing.T) {
 	_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETSIG, int(unix.SIGURG)) // which Go ignores
 	s.w.do(func(v *View) {
 		write := func() vfs.Status {
-			_, _, _, st := v.Write(s.root(), h, 0, [][]byte{{1}}, vfs.Unstable, new(vfs.WCC))
+			_, _, _, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{{1}}, How: vfs.Unstable}, new(vfs.WCC))
 			return st
 		}
 		require.Equal(t, vfs.Delay, write())

@@ -230,7 +230,7 @@ func (s *served) lookup(path string) vfs.Handle {
 	s.w.do(func(v *View) {
 		for _, name := range strings.Split(path, "/") {
 			var d vfs.Attr
-			require.Equal(s.t, vfs.OK, v.Lookup(s.root(), h, []byte(name), &e, &d), "%s in %s", name, path)
+			require.Equal(s.t, vfs.OK, v.Lookup(s.root(), h, []byte(name), &vfs.Found{Entry: &e, Dir: &d}), "%s in %s", name, path)
 			h = e.Handle
 		}
 	})

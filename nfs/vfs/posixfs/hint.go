@@ -62,7 +62,7 @@ func (v *View) again(de *entry, key uint64, e *vfs.Entry) bool {
 		return false
 	}
 	if v.hold(x, useChild) && v.statxAt(de.fd, &v.name[0], &v.st2) == 0 && keyOf(&v.st2) == x.key {
-		e.Handle, e.HasAttr = x.h, true
+		e.Handle = x.h
 		v.fs.fill(&e.Attr, &v.st2)
 		return true
 	}

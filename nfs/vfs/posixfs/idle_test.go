@@ -39,8 +39,8 @@ func TestAWrittenFileIsLetGoSoonOnceItIsStable(t *testing.T) {
 		var st vfs.Status
 		h, st = s.create(v, "f")
 		require.Equal(t, vfs.OK, st)
-		require.Equal(t, vfs.OK, v.SetAttr(s.root(), h, &vfs.SetAttr{HasMode: true, Mode: 0o755}, nil, &w))
-		_, _, _, st = v.Write(s.root(), h, 0, [][]byte{[]byte(script)}, vfs.Unstable, &w)
+		require.Equal(t, vfs.OK, v.SetAttr(s.root(), h, &vfs.SetAttr{HasMode: true, Mode: 0o755}, &w))
+		_, _, _, st = v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte(script)}, How: vfs.Unstable}, &w)
 		require.Equal(t, vfs.OK, st)
 	})
 	for range idleRounds {
@@ -48,7 +48,7 @@ func TestAWrittenFileIsLetGoSoonOnceItIsStable(t *testing.T) {
 		require.True(t, writing(), "what is unstable must be flushed through the descriptor that it was written to")
 	}
 	s.w.do(func(v *View) {
-		_, st := v.Commit(s.root(), h, 0, 0, &w)
+		_, st := v.Commit(s.root(), h, &vfs.CommitArgs{Off: 0, Count: 0}, &w)
 		require.Equal(t, vfs.OK, st)
 	})
 	rest()
@@ -59,7 +59,7 @@ func TestAWrittenFileIsLetGoSoonOnceItIsStable(t *testing.T) {
 	run(t, "mount", "-o", "remount,ro", mnt)
 	run(t, "mount", "-o", "remount,rw", mnt)
 	s.w.do(func(v *View) {
-		_, _, _, st := v.Write(s.root(), h, 0, [][]byte{[]byte("#!/bin/sh\nexit 5\n")}, vfs.FileSync, &w)
+		_, _, _, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("#!/bin/sh\nexit 5\n")}, How: vfs.FileSync}, &w)
 		require.Equal(t, vfs.OK, st)
 	})
 	rest()
@@ -85,7 +85,7 @@ func TestReadingKeepsAccessTimesAsRelatimeWould(t *testing.T) {
 			h, p := s.lookup("f"), filepath.Join(s.dir, "f")
 			b := make([]byte, 64)
 			read := func(r *runner) (a vfs.Attr, st vfs.Status) {
-				r.do(func(v *View) { _, _, st = v.Read(r.cred(0, 0), h, 0, b, &a) })
+				r.do(func(v *View) { _, _, st = v.Read(r.cred(0, 0), h, &vfs.ReadArgs{Off: 0, Dst: b}, &a) })
 				return a, st
 			}
 			old := []unix.Timespec{{Sec: 1e9}, {Sec: 1e9 + 5}}
@@ -145,10 +145,10 @@ func TestAnAccessTimeThatStaysDoesNotKeepLanesFromReading(t *testing.T) {
 		var a vfs.Attr
 		b := make([]byte, 10)
 		var st vfs.Status
-		s.l.do(func(v *View) { _, _, st = v.Read(s.l.cred(0, 0), h, 0, b, &a) })
+		s.l.do(func(v *View) { _, _, st = v.Read(s.l.cred(0, 0), h, &vfs.ReadArgs{Off: 0, Dst: b}, &a) })
 		if st == vfs.Again {
 			again++
-			s.w.do(func(v *View) { _, _, st = v.Read(s.root(), h, 0, b, &a) })
+			s.w.do(func(v *View) { _, _, st = v.Read(s.root(), h, &vfs.ReadArgs{Off: 0, Dst: b}, &a) })
 		}
 		require.Equal(t, vfs.OK, st)
 	}

@@ -192,7 +192,7 @@ func (p *pile) write() {
 		var m int
 		p.on(p.views[k], func(r *runner) (st vfs.Status) {
 			var w vfs.WCC
-			m, _, _, st = r.v.Write(r.cred(0, 0), p.h[k], uint64(off+done), pieces(nil, src, done, n), how, &w)
+			m, _, _, st = r.v.Write(r.cred(0, 0), p.h[k], &vfs.WriteArgs{Off: uint64(off + done), Src: pieces(nil, src, done, n), How: how}, &w)
 			if st == vfs.OK {
 				require.EqualValues(p.t, max(len(p.model), off+done+m), w.After.Size)
 			}
@@ -213,7 +213,7 @@ func (p *pile) read() {
 	dst := make([]byte, at+n)[at:]
 	p.on(p.views[k], func(r *runner) vfs.Status {
 		var a vfs.Attr
-		m, eof, st := r.v.Read(r.cred(0, 0), p.h[k], uint64(off), dst, &a)
+		m, eof, st := r.v.Read(r.cred(0, 0), p.h[k], &vfs.ReadArgs{Off: uint64(off), Dst: dst}, &a)
 		if st == vfs.OK {
 			want := p.model[min(off, len(p.model)):min(off+n, len(p.model))]
 			require.Equal(p.t, len(want), m, "%d at %d of %d by %v", n, off, len(p.model), p.views[k].fs.io)
@@ -229,7 +229,7 @@ func (p *pile) resize() {
 	var w vfs.WCC
 	s := p.views[k]
 	s.w.do(func(v *View) {
-		require.Equal(p.t, vfs.OK, v.SetAttr(s.root(), p.h[k], &vfs.SetAttr{HasSize: true, Size: uint64(size)}, nil, &w))
+		require.Equal(p.t, vfs.OK, v.SetAttr(s.root(), p.h[k], &vfs.SetAttr{HasSize: true, Size: uint64(size)}, &w))
 	})
 	if size > len(p.model) {
 		p.model = append(p.model, make([]byte, size-len(p.model))...)
@@ -241,7 +241,7 @@ func (p *pile) commit() {
 	k := p.rng.IntN(len(p.views))
 	s := p.views[k]
 	s.w.do(func(v *View) {
-		verf, st := v.Commit(s.root(), p.h[k], 0, 0, new(vfs.WCC))
+		verf, st := v.Commit(s.root(), p.h[k], &vfs.CommitArgs{Off: 0, Count: 0}, new(vfs.WCC))
 		require.Equal(p.t, vfs.OK, st)
 		require.Equal(p.t, s.fs.Verifier(), verf)
 	})
@@ -327,12 +327,12 @@ func TestNeighboursWriteAtOnceInAllModes(t *testing.T) {
 						s.w.do(func(v *View) {
 							for j := i; j+1 < len(edges); j += 3 {
 								for at := edges[j]; at < edges[j+1]; {
-									n, _, _, st := v.Write(s.root(), h, uint64(at), [][]byte{want[at:edges[j+1]]}, vfs.Unstable, new(vfs.WCC))
+									n, _, _, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: uint64(at), Src: [][]byte{want[at:edges[j+1]]}, How: vfs.Unstable}, new(vfs.WCC))
 									require.Equal(t, vfs.OK, st)
 									at += n
 								}
 							}
-							_, st := v.Commit(s.root(), h, 0, 0, new(vfs.WCC))
+							_, st := v.Commit(s.root(), h, &vfs.CommitArgs{Off: 0, Count: 0}, new(vfs.WCC))
 							require.Equal(t, vfs.OK, st)
 						})
 					})
@@ -342,7 +342,7 @@ func TestNeighboursWriteAtOnceInAllModes(t *testing.T) {
 					h := s.lookup("f")
 					got := make([]byte, size)
 					s.w.do(func(v *View) {
-						n, _, st := v.Read(s.root(), h, 0, got, new(vfs.Attr))
+						n, _, st := v.Read(s.root(), h, &vfs.ReadArgs{Off: 0, Dst: got}, new(vfs.Attr))
 						require.Equal(t, vfs.OK, st)
 						require.Equal(t, size, n)
 					})
@@ -367,10 +367,10 @@ func TestAnUncachedWriteThatFailsIsNoSuccess(t *testing.T) {
 				before, data := s.fs.Verifier(), make([]byte, 1<<20)
 				failed := false
 				for off := uint64(0); off < 16<<20; off += 1 << 20 {
-					n, _, _, st := v.Write(s.root(), h, off, [][]byte{data}, vfs.Unstable, new(vfs.WCC))
+					n, _, _, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: off, Src: [][]byte{data}, How: vfs.Unstable}, new(vfs.WCC))
 					failed = failed || st != vfs.OK || n < len(data)
 				}
-				_, st = v.Commit(s.root(), h, 0, 0, new(vfs.WCC))
+				_, st = v.Commit(s.root(), h, &vfs.CommitArgs{Off: 0, Count: 0}, new(vfs.WCC))
 				require.True(t, failed || st != vfs.OK, "6 MiB of disc have taken 16")
 				if st != vfs.OK {
 					require.NotEqual(t, before, s.fs.Verifier())

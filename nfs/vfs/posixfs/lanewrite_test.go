@@ -169,11 +169,11 @@ func (s *served) laneWrite(h vfs.Handle, off uint64, n int, how vfs.Stability) (
 	var w vfs.WCC
 	s.l.do(func(v *View) {
 		var m int
-		m, _, _, st = v.Write(s.l.cred(0, 0), h, off, [][]byte{bytes.Repeat([]byte{'l'}, n)}, how, &w)
+		m, _, _, st = v.Write(s.l.cred(0, 0), h, &vfs.WriteArgs{Off: off, Src: [][]byte{bytes.Repeat([]byte{'l'}, n)}, How: how}, &w)
 		if st == vfs.OK {
 			require.Equal(s.t, n, m)
 			require.True(s.t, w.HasBefore)
-			require.True(s.t, w.HasAfter)
+			require.True(s.t, w.After.Filled())
 		}
 	})
 	return st
@@ -183,7 +183,7 @@ func (s *served) laneWrite(h vfs.Handle, off uint64, n int, how vfs.Stability) (
 func (s *served) warm(h vfs.Handle) {
 	s.w.do(func(v *View) {
 		var w vfs.WCC
-		_, _, _, st := v.Write(s.root(), h, 0, [][]byte{[]byte("w")}, vfs.Unstable, &w)
+		_, _, _, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("w")}, How: vfs.Unstable}, &w)
 		require.Equal(s.t, vfs.OK, st)
 	})
 }
@@ -227,7 +227,7 @@ func TestLanesNeverMakeStableWrites(t *testing.T) {
 			require.Equal(t, vfs.Again, s.laneWrite(h, 0, 4096, vfs.FileSync))
 			s.l.do(func(v *View) {
 				var w vfs.WCC
-				_, st := v.Commit(s.l.cred(0, 0), h, 0, 0, &w)
+				_, st := v.Commit(s.l.cred(0, 0), h, &vfs.CommitArgs{Off: 0, Count: 0}, &w)
 				require.Equal(t, vfs.Again, st)
 			})
 			off := serve(t, s.dir, Config{Writes: WriteWorker}, options{})
@@ -251,7 +251,7 @@ func TestALaneLeavesWhatMustBeReadFirstToAWorker(t *testing.T) {
 			h := s.lookup("f")
 			s.w.do(func(v *View) {
 				var w vfs.WCC
-				_, _, _, st := v.Write(s.root(), h, 0, [][]byte{content[:1]}, vfs.FileSync, &w)
+				_, _, _, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{content[:1]}, How: vfs.FileSync}, &w)
 				require.Equal(t, vfs.OK, st)
 			})
 			f, err := os.Open(filepath.Join(s.dir, "f"))
@@ -319,14 +319,14 @@ func TestAFrozenFileSystemHoldsNoLaneUp(t *testing.T) {
 			done := make(chan vfs.Status, 1)
 			s.w.jobs <- func() {
 				var w vfs.WCC
-				_, _, _, st := s.w.v.Write(s.root(), h, 0, [][]byte{make([]byte, 4096)}, vfs.Unstable, &w)
+				_, _, _, st := s.w.v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{make([]byte, 4096)}, How: vfs.Unstable}, &w)
 				done <- st
 			}
 			require.Equal(t, vfs.Again, s.laneWrite(h, 0, 4096, vfs.Unstable))
 			s.l.do(func(v *View) {
 				var a vfs.Attr
 				require.Equal(t, vfs.OK, v.GetAttr(h, &a))
-				_, _, st := v.Read(s.l.cred(0, 0), h, 0, make([]byte, 4096), &a)
+				_, _, st := v.Read(s.l.cred(0, 0), h, &vfs.ReadArgs{Off: 0, Dst: make([]byte, 4096)}, &a)
 				require.Contains(t, []vfs.Status{vfs.OK, vfs.Again}, st)
 			})
 			thaw()
@@ -345,7 +345,7 @@ func TestLanesThatWereFrozenLeaveWritingToTheWorkers(t *testing.T) {
 	done := make(chan vfs.Status, 1)
 	s.l.jobs <- func() {
 		var w vfs.WCC
-		_, _, _, st := s.l.v.Write(s.l.cred(0, 0), h, 0, [][]byte{make([]byte, 4096)}, vfs.Unstable, &w)
+		_, _, _, st := s.l.v.Write(s.l.cred(0, 0), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{make([]byte, 4096)}, How: vfs.Unstable}, &w)
 		done <- st
 	}
 	for s.l.v.writing.Load() == 0 {

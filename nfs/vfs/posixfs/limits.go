@@ -120,7 +120,8 @@ const msdosName = 12
 // nanoseconds is 0, and the seconds are odd.
 var timeProbe = unix.Timespec{Sec: 1_600_000_001, Nsec: 123_456_789}
 
-// probeTimes returns the resolution of time stamps as a new file shows it. Where none
+// probeTimes returns the resolution of time stamps as a new file shows it, and finds out
+// whether changes have ctimes of their own. Where no file
 // without a name can be made, as on a read-only mount, the stamps of the top directory,
 // which are st, have to do.
 func (fs *FS) probeTimes(kind vfs.Time, top *unix.Statx_t) vfs.Time {
@@ -129,12 +130,40 @@ func (fs *FS) probeTimes(kind vfs.Time, top *unix.Statx_t) vfs.Time {
 		return coarser(kind, fs.seenTimes(top))
 	}
 	defer closeFD(fd) // the file is gone with it
+	if stampsRemovals(fs.magic) && ctimesDiffer(fd) {
+		fs.tells |= vfs.AttrChange
+	}
 	times := [2]unix.Timespec{timeProbe, timeProbe}
 	var st unix.Statx_t
 	if _, errno := call(unix.SYS_UTIMENSAT, uintptr(fd), uintptr(unsafe.Pointer(&emptyPath[0])), uintptr(unsafe.Pointer(&times[0])), unix.AT_EMPTY_PATH, 0, 0); errno != 0 || statxWait(fd, &st) != 0 {
 		return coarser(kind, fs.seenTimes(top))
 	}
 	return coarser(resolution(st.Atime), resolution(st.Mtime))
+}
+
+// stampsRemovals reports whether a directory's ctime differs after a removal from what
+// somebody saw before. tmpfs and others that use simple_unlink of the kernel's libfs give
+// the directory the removed object's stamp, which can be the one that it has.
+func stampsRemovals(magic int64) bool {
+	return magic == unix.EXT4_SUPER_MAGIC || magic == unix.XFS_SUPER_MAGIC || magic == unix.BTRFS_SUPER_MAGIC
+}
+
+// ctimesDiffer reports whether each of a few changes of the file fd, made as fast as they
+// can be, had a ctime of its own once somebody had looked at the one before (FS_MGTIME,
+// Linux 6.13). Else all changes within a tick of the kernel's clock may have the same.
+func ctimesDiffer(fd int) bool {
+	var st unix.Statx_t
+	before := unix.StatxTimestamp{}
+	for range 8 {
+		if n, err := unix.Pwrite(fd, []byte{0}, 0); n != 1 || err != nil {
+			return false
+		}
+		if statxWait(fd, &st) != 0 || st.Ctime == before {
+			return false
+		}
+		before = st.Ctime
+	}
+	return true
 }
 
 // seenTimes returns the coarsest resolution by which the stamps of top can be, unless the

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/vfstest"
 )
 
 // BenchmarkListing lists directories in steps of replies of 64 KiB, as READDIR and
@@ -65,7 +66,7 @@ func listInReplies(b *testing.B, v vfs.View, h vfs.Handle, plus bool) (n int) {
 	for eof := false; !eof; {
 		left := reply
 		var s vfs.Status
-		verf, eof, s = v.ReadDir(nil, h, cookie, verf, plus, &d, func(x *vfs.DirEntry) bool {
+		verf, eof, s = v.ReadDir(nil, h, &vfs.ReadDirArgs{Cookie: cookie, Verf: verf, Want: vfstest.Plus(plus), Yield: func(x *vfs.DirEntry) bool {
 			size := 24 + (len(x.Name)+3)&^3 // entry3 (RFC 1813, section 3.3.16)
 			if plus {
 				size += 4 + 84 + 4 + 4 + 64
@@ -76,7 +77,7 @@ func listInReplies(b *testing.B, v vfs.View, h vfs.Handle, plus bool) (n int) {
 			n++
 			cookie = x.Cookie
 			return true
-		})
+		}}, &d)
 		if s != vfs.OK {
 			b.Fatal(s)
 		}

@@ -22,7 +22,7 @@ func walk(v *View, c *vfs.Cred, dir vfs.Handle, each int) (map[string]vfs.DirEnt
 	for eof := false; !eof; {
 		n := 0
 		var s vfs.Status
-		verf, eof, s = v.ReadDir(c, dir, cookie, verf, true, &d, func(x *vfs.DirEntry) bool {
+		verf, eof, s = v.ReadDir(c, dir, &vfs.ReadDirArgs{Cookie: cookie, Verf: verf, Want: vfs.EntryHandle | vfs.EntryAttr, Yield: func(x *vfs.DirEntry) bool {
 			if n++; n > each {
 				return false
 			}
@@ -31,7 +31,7 @@ func walk(v *View, c *vfs.Cred, dir vfs.Handle, each int) (map[string]vfs.DirEnt
 			got[string(x.Name)] = y
 			cookie = x.Cookie
 			return true
-		})
+		}}, &d)
 		if s != vfs.OK {
 			return nil, s
 		}
@@ -289,7 +289,7 @@ func TestALaneListsByItselfWhatIsOpen(t *testing.T) {
 			require.NoError(t, os.Remove(filepath.Join(s.dir, "d/file-009")))
 			s.l.do(func(v *View) {
 				var d vfs.Attr
-				_, _, st := v.ReadDir(c, h, 0, 0, true, &d, func(*vfs.DirEntry) bool { return true })
+				_, _, st := v.ReadDir(c, h, &vfs.ReadDirArgs{Want: vfs.EntryHandle | vfs.EntryAttr, Yield: func(*vfs.DirEntry) bool { return true }}, &d)
 				require.Equal(t, vfs.Again, st, "the directory has changed")
 			})
 			require.NotContains(t, s.listed(h), "file-009")
@@ -309,7 +309,7 @@ func TestAWarmListingDoesNotAllocate(t *testing.T) {
 	yield := func(*vfs.DirEntry) bool { n++; return true }
 	s.l.do(func(v *View) {
 		require.Zero(t, testing.AllocsPerRun(20, func() {
-			_, _, st := v.ReadDir(c, h, 0, 0, true, &d, yield)
+			_, _, st := v.ReadDir(c, h, &vfs.ReadDirArgs{Want: vfs.EntryHandle | vfs.EntryAttr, Yield: yield}, &d)
 			require2(t, st)
 		}))
 		require.Equal(t, 21*202, n)

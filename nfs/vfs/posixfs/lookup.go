@@ -9,7 +9,8 @@ import (
 )
 
 // Lookup implements vfs.View.
-func (v *View) Lookup(c *vfs.Cred, dir vfs.Handle, name []byte, e *vfs.Entry, d *vfs.Attr) vfs.Status {
+func (v *View) Lookup(c *vfs.Cred, dir vfs.Handle, name []byte, f *vfs.Found) vfs.Status {
+	e, d := f.Entry, f.Dir
 	de, s := v.acquire(&dir, useMain)
 	if s == vfs.OK {
 		defer v.done()
@@ -22,7 +23,7 @@ func (v *View) Lookup(c *vfs.Cred, dir vfs.Handle, name []byte, e *vfs.Entry, d 
 		}
 	}
 	if s != vfs.Again {
-		d.Type = 0
+		d.Mask = 0
 	}
 	return s
 }
@@ -92,7 +93,7 @@ func (v *View) itself(c *vfs.Cred, de *entry, e *vfs.Entry) vfs.Status {
 	if granted, s := v.may(c, de, &v.st, vfs.MayExec); s != vfs.OK || granted == 0 {
 		return refused(s)
 	}
-	e.Handle, e.HasAttr = de.h, true
+	e.Handle = de.h
 	v.fs.fill(&e.Attr, &v.st)
 	return vfs.OK
 }
@@ -228,7 +229,6 @@ func (v *View) describe(fd int, e *vfs.Entry, key uint64) vfs.Status {
 			v.adopt(h, &v.st2, fd, useChild, key)
 		}
 	}
-	e.HasAttr = true
 	v.fs.fill(&e.Attr, &v.st2)
 	return vfs.OK
 }

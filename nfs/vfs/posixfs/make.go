@@ -9,7 +9,9 @@ import (
 )
 
 // Mkdir implements vfs.View.
-func (v *View) Mkdir(c *vfs.Cred, dir vfs.Handle, name []byte, s *vfs.SetAttr, e *vfs.Entry, w *vfs.WCC) vfs.Status {
+func (v *View) Mkdir(c *vfs.Cred, dir vfs.Handle, r *vfs.MkdirArgs, m *vfs.Made) vfs.Status {
+	name, s := r.Name, r.Set
+	e, w := m.Entry, m.Dir
 	if v.lane {
 		return vfs.Again
 	}
@@ -38,7 +40,9 @@ func (v *View) path() []byte {
 }
 
 // Symlink implements vfs.View.
-func (v *View) Symlink(c *vfs.Cred, dir vfs.Handle, name, target []byte, s *vfs.SetAttr, e *vfs.Entry, w *vfs.WCC) vfs.Status {
+func (v *View) Symlink(c *vfs.Cred, dir vfs.Handle, r *vfs.SymlinkArgs, m *vfs.Made) vfs.Status {
+	name, target, s := r.Name, r.Target, r.Set
+	e, w := m.Entry, m.Dir
 	if v.lane {
 		return vfs.Again
 	}
@@ -55,7 +59,9 @@ func (v *View) Symlink(c *vfs.Cred, dir vfs.Handle, name, target []byte, s *vfs.
 }
 
 // Mknod implements vfs.View.
-func (v *View) Mknod(c *vfs.Cred, dir vfs.Handle, name []byte, t vfs.FileType, major, minor uint32, s *vfs.SetAttr, e *vfs.Entry, w *vfs.WCC) vfs.Status {
+func (v *View) Mknod(c *vfs.Cred, dir vfs.Handle, r *vfs.MknodArgs, m *vfs.Made) vfs.Status {
+	name, t, major, minor, s := r.Name, r.Type, r.Major, r.Minor, r.Set
+	e, w := m.Entry, m.Dir
 	if v.lane {
 		return vfs.Again
 	}
@@ -107,7 +113,7 @@ func (v *View) made(de *entry, later *vfs.SetAttr, e *vfs.Entry) vfs.Status {
 	if errno != 0 {
 		// Somebody took it away again at once. It was made all the same, and the
 		// client can look it up.
-		e.Handle, e.HasAttr = vfs.Handle{}, false
+		e.Handle, e.Attr.Mask = vfs.Handle{}, 0
 		return v.fs.status(errno)
 	}
 	if errno := statxWait(fd, &v.st2); errno != 0 {

@@ -146,7 +146,7 @@ func (v *View) cachedName(c *vfs.Cred, de *entry, key uint64, name []byte, e *vf
 			return false
 		}
 		x.number(&v.st2)
-		e.Handle, e.HasAttr = x.h, true
+		e.Handle = x.h
 		v.fs.fill(&e.Attr, &v.st2)
 		return true
 	}

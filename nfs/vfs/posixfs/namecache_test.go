@@ -27,10 +27,10 @@ func (s *served) find(dir vfs.Handle, name string) (e vfs.Entry, d vfs.Attr, st 
 func (s *served) findAs(uid uint32, dir vfs.Handle, name string) (e vfs.Entry, d vfs.Attr, st vfs.Status) {
 	s.l.do(func(v *View) {
 		v.th.Epoch++
-		st = v.Lookup(s.l.cred(uid, uid), dir, []byte(name), &e, &d)
+		st = v.Lookup(s.l.cred(uid, uid), dir, []byte(name), &vfs.Found{Entry: &e, Dir: &d})
 	})
 	if st == vfs.Again {
-		s.w.do(func(v *View) { st = v.Lookup(s.w.cred(uid, uid), dir, []byte(name), &e, &d) })
+		s.w.do(func(v *View) { st = v.Lookup(s.w.cred(uid, uid), dir, []byte(name), &vfs.Found{Entry: &e, Dir: &d}) })
 	}
 	return e, d, st
 }
@@ -313,7 +313,7 @@ func TestRememberedNamesCostNoAllocation(t *testing.T) {
 		var d vfs.Attr
 		require.Zero(t, testing.AllocsPerRun(1000, func() {
 			v.th.Epoch++
-			require2(t, v.Lookup(c, root, name, &e, &d))
+			require2(t, v.Lookup(c, root, name, &vfs.Found{Entry: &e, Dir: &d}))
 		}))
 	})
 }
@@ -327,10 +327,10 @@ func TestCallsOfOneEpochShareTheAttributesOfADirectory(t *testing.T) {
 		s.l.do(func(v *View) {
 			v.th.Epoch = epoch
 			var e vfs.Entry
-			st := v.Lookup(s.l.cred(0, 0), root, []byte("a"), &e, &d)
+			st := v.Lookup(s.l.cred(0, 0), root, []byte("a"), &vfs.Found{Entry: &e, Dir: &d})
 			for range 100 { // something on this machine is renamed or mounted
 				if st == vfs.Again {
-					st = v.Lookup(s.l.cred(0, 0), root, []byte("a"), &e, &d)
+					st = v.Lookup(s.l.cred(0, 0), root, []byte("a"), &vfs.Found{Entry: &e, Dir: &d})
 				}
 			}
 			require2(t, st)
@@ -391,7 +391,7 @@ func TestAChangeThatIsUnderWayIsNotMistakenForDone(t *testing.T) {
 			v.th.Epoch++
 			var e vfs.Entry
 			var a vfs.Attr
-			st = v.Lookup(s.l.cred(0, 0), h, []byte("b"), &e, &a)
+			st = v.Lookup(s.l.cred(0, 0), h, []byte("b"), &vfs.Found{Entry: &e, Dir: &a})
 		})
 		return st
 	}
@@ -409,7 +409,7 @@ func TestAChangeThatIsUnderWayIsNotMistakenForDone(t *testing.T) {
 		s.w.do(func(v *View) { // waits for the rename
 			var e vfs.Entry
 			var a vfs.Attr
-			_ = v.Lookup(s.w.cred(0, 0), h, []byte("b"), &e, &a)
+			_ = v.Lookup(s.w.cred(0, 0), h, []byte("b"), &vfs.Found{Entry: &e, Dir: &a})
 		})
 	}()
 	for range 20 {

@@ -15,7 +15,8 @@ import (
 // attributes and the ctime that the remembered verdict must match. The verdict is
 // from before the read and still holds after it, so it held all the while. Without
 // one that grants it the permission is asked for first.
-func (v *View) Read(c *vfs.Cred, h vfs.Handle, off uint64, dst []byte, a *vfs.Attr) (n int, eof bool, s vfs.Status) {
+func (v *View) Read(c *vfs.Cred, h vfs.Handle, r *vfs.ReadArgs, a *vfs.Attr) (n int, eof bool, s vfs.Status) {
+	off, dst := r.Off, r.Dst
 	defer v.done()
 	e, fd, s := v.beginRead(&h, a)
 	if s != vfs.OK {
@@ -34,7 +35,7 @@ func (v *View) Read(c *vfs.Cred, h vfs.Handle, off uint64, dst []byte, a *vfs.At
 			return 0, false, v.failed(e, a, s)
 		}
 		if s = v.stat(e, &v.st); s != vfs.OK {
-			a.Type = 0
+			a.Mask = 0
 			return 0, false, s
 		}
 		if checked || v.has(c, e, &v.st, mayReadData) {
@@ -63,7 +64,7 @@ func (v *View) beginRead(h *vfs.Handle, a *vfs.Attr) (e *entry, fd int, s vfs.St
 	e, s = v.acquire(h, useMain)
 	if s != vfs.OK {
 		if s != vfs.Again {
-			a.Type = 0
+			a.Mask = 0
 		}
 		return nil, -1, s
 	}
@@ -79,7 +80,7 @@ func (v *View) beginRead(h *vfs.Handle, a *vfs.Attr) (e *entry, fd int, s vfs.St
 // checkRead asks whether c may read e. a is filled when the answer is no.
 func (v *View) checkRead(c *vfs.Cred, e *entry, a *vfs.Attr) vfs.Status {
 	if s := v.stat(e, &v.st); s != vfs.OK {
-		a.Type = 0
+		a.Mask = 0
 		return s
 	}
 	granted, s := v.may(c, e, &v.st, mayReadData)
@@ -107,7 +108,7 @@ func (v *View) failed(e *entry, a *vfs.Attr, s vfs.Status) vfs.Status {
 		return s
 	}
 	if t := v.stat(e, &v.st); t != vfs.OK {
-		a.Type = 0
+		a.Mask = 0
 		return t
 	}
 	v.fs.fill(a, &v.st)
@@ -172,7 +173,7 @@ func (v *View) ReadLink(_ *vfs.Cred, h vfs.Handle, dst []byte, a *vfs.Attr) (int
 	}
 	e, s := v.acquire(&h, useMain)
 	if s != vfs.OK {
-		a.Type = 0
+		a.Mask = 0
 		return 0, s
 	}
 	defer v.done()

@@ -15,7 +15,8 @@ import (
 // the directory, which every file system that can be exported keeps valid while
 // the directory changes and over restarts; finding the place again costs one
 // block read from the cache, however large the directory is.
-func (v *View) ReadDir(c *vfs.Cred, dir vfs.Handle, cookie, verf uint64, plus bool, d *vfs.Attr, yield func(*vfs.DirEntry) bool) (newVerf uint64, eof bool, s vfs.Status) {
+func (v *View) ReadDir(c *vfs.Cred, dir vfs.Handle, r *vfs.ReadDirArgs, d *vfs.Attr) (newVerf uint64, eof bool, s vfs.Status) {
+	cookie, verf, plus, yield := r.Cookie, r.Verf, r.Want != 0, r.Yield
 	e, s := v.acquire(&dir, useMain)
 	if s == vfs.OK {
 		defer v.done()
@@ -23,7 +24,7 @@ func (v *View) ReadDir(c *vfs.Cred, dir vfs.Handle, cookie, verf uint64, plus bo
 	}
 	if s != vfs.OK {
 		if s != vfs.Again {
-			d.Type = 0
+			d.Mask = 0
 		}
 		return 0, false, s
 	}
@@ -214,7 +215,7 @@ func (v *View) pinned(kid *atomic.Pointer[entry], x *vfs.DirEntry) bool {
 		return false
 	}
 	e.number(&v.st2)
-	x.Entry.Handle, x.Entry.HasAttr, x.HasEntry = e.h, true, true
+	x.Entry.Handle, x.HasEntry = e.h, true
 	v.fs.fill(&x.Entry.Attr, &v.st2)
 	x.FileID = x.Entry.Attr.FileID
 	v.use[useChild].Store(nil)
@@ -322,7 +323,6 @@ func (v *View) pair(de *entry, name *byte, k *objectKey, e *vfs.Entry) bool {
 
 // seen fills in the attributes in v.st2.
 func (v *View) seen(e *vfs.Entry) vfs.Status {
-	e.HasAttr = true
 	v.fs.fill(&e.Attr, &v.st2)
 	return vfs.OK
 }

@@ -36,7 +36,8 @@ func (v *View) unlink(c *vfs.Cred, dir vfs.Handle, name []byte, flags uintptr, w
 }
 
 // Rename implements vfs.View.
-func (v *View) Rename(c *vfs.Cred, from vfs.Handle, fromName []byte, to vfs.Handle, toName []byte, wf, wt *vfs.WCC) vfs.Status {
+func (v *View) Rename(c *vfs.Cred, r *vfs.RenameArgs, wf, wt *vfs.WCC) vfs.Status {
+	from, fromName, to, toName := r.From, r.FromName, r.To, r.ToName
 	if v.lane {
 		return vfs.Again
 	}
@@ -126,12 +127,13 @@ func (v *View) renamed(te *entry) {
 
 // Link implements vfs.View. The kernel makes the link with the caller's rights by
 // way of /proc, and so applies fs.protected_hardlinks like to a local user.
-func (v *View) Link(c *vfs.Cred, h vfs.Handle, dir vfs.Handle, name []byte, a *vfs.Attr, w *vfs.WCC) vfs.Status {
+func (v *View) Link(c *vfs.Cred, r *vfs.LinkArgs, a *vfs.Attr, w *vfs.WCC) vfs.Status {
+	h, dir, name := r.Object, r.Dir, r.Name
 	if v.lane {
 		return vfs.Again
 	}
 	defer v.done()
-	a.Type = 0
+	a.Mask = 0
 	*w = vfs.WCC{}
 	e, s := v.acquire(&h, useSecond)
 	if s == vfs.OK && e.kind == unix.S_IFDIR {

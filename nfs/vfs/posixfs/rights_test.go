@@ -32,7 +32,7 @@ func (s *served) readBy(r *runner, h vfs.Handle, uid, gid uint32, groups ...uint
 	r.do(func(v *View) {
 		var b [64]byte
 		var n int
-		n, _, st = v.Read(r.cred(uid, gid, groups...), h, 0, b[:], new(vfs.Attr))
+		n, _, st = v.Read(r.cred(uid, gid, groups...), h, &vfs.ReadArgs{Off: 0, Dst: b[:]}, new(vfs.Attr))
 		text = string(b[:n])
 	})
 	return text, st
@@ -188,7 +188,7 @@ func grantAndRevoke(t *testing.T, dir string) {
 			var a vfs.Attr
 			c := s.l.cred(1000, 1000)
 			for !stop.Load() {
-				_, _, st := v.Read(c, h, 0, b[:], &a)
+				_, _, st := v.Read(c, h, &vfs.ReadArgs{Off: 0, Dst: b[:]}, &a)
 				if st == vfs.Again { // to bring the access time up to date
 					_, st = s.readBy(s.w, h, 1000, 1000)
 				}
@@ -256,7 +256,7 @@ func TestTicksDoNotWaitForTheJanitor(t *testing.T) {
 	s.write("f", "", 0o666)
 	h := s.lookup("f")
 	s.w.do(func(v *View) {
-		_, _, _, st := v.Write(s.root(), h, 0, [][]byte{{1}}, vfs.Unstable, new(vfs.WCC))
+		_, _, _, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{{1}}, How: vfs.Unstable}, new(vfs.WCC))
 		require.Equal(t, vfs.OK, st)
 		e, st := v.acquire(&h, useMain)
 		require.Equal(t, vfs.OK, st)
@@ -321,7 +321,7 @@ func TestAVerdictThatHasGrownOldDoesNotHaveTheContentReadTwice(t *testing.T) {
 	b := make([]byte, 1<<20)
 	once := func(v *View) {
 		s.fs.tick.Add(verdictTicks)
-		n, _, st := v.Read(s.root(), h, 0, b, new(vfs.Attr))
+		n, _, st := v.Read(s.root(), h, &vfs.ReadArgs{Off: 0, Dst: b}, new(vfs.Attr))
 		require.Equal(t, vfs.OK, st)
 		require.Equal(t, len(b), n)
 	}
@@ -432,15 +432,15 @@ func TestNewObjectsBelongToTheCaller(t *testing.T) {
 		var e vfs.Entry
 		var w vfs.WCC
 		mode := &vfs.SetAttr{HasMode: true, Mode: 0o666}
-		require.Equal(t, vfs.OK, v.Create(c, s.fs.Root(), []byte("f"), vfs.Guarded, mode, 0, &e, &w))
+		require.Equal(t, vfs.OK, v.Create(c, s.fs.Root(), &vfs.CreateArgs{Name: []byte("f"), How: vfs.Guarded, Set: mode}, &vfs.Made{Entry: &e, Dir: &w}))
 		require.Equal(t, []uint32{1000, 1001, 0o666}, []uint32{e.Attr.UID, e.Attr.GID, e.Attr.Mode})
-		require.Equal(t, vfs.OK, v.Mkdir(c, sgid, []byte("d"), &vfs.SetAttr{HasMode: true, Mode: 0o755}, &e, &w))
+		require.Equal(t, vfs.OK, v.Mkdir(c, sgid, &vfs.MkdirArgs{Name: []byte("d"), Set: &vfs.SetAttr{HasMode: true, Mode: 0o755}}, &vfs.Made{Entry: &e, Dir: &w}))
 		require.Equal(t, []uint32{1000, 500, 0o2755}, []uint32{e.Attr.UID, e.Attr.GID, e.Attr.Mode})
-		require.Equal(t, vfs.OK, v.Create(c, sticky, []byte("f"), vfs.Guarded, mode, 0, &e, &w))
+		require.Equal(t, vfs.OK, v.Create(c, sticky, &vfs.CreateArgs{Name: []byte("f"), How: vfs.Guarded, Set: mode}, &vfs.Made{Entry: &e, Dir: &w}))
 		require.Equal(t, vfs.Perm, v.Remove(other, sticky, []byte("f"), &w))
 		require.Equal(t, vfs.OK, v.Remove(c, sticky, []byte("f"), &w))
-		require.Equal(t, vfs.Perm, v.Mknod(c, s.fs.Root(), []byte("dev"), vfs.TypeChr, 1, 3, mode, &e, &w))
-		require.Equal(t, vfs.OK, v.Mknod(s.root(), s.fs.Root(), []byte("dev"), vfs.TypeChr, 1, 3, mode, &e, &w))
+		require.Equal(t, vfs.Perm, v.Mknod(c, s.fs.Root(), &vfs.MknodArgs{Name: []byte("dev"), Type: vfs.TypeChr, Major: 1, Minor: 3, Set: mode}, &vfs.Made{Entry: &e, Dir: &w}))
+		require.Equal(t, vfs.OK, v.Mknod(s.root(), s.fs.Root(), &vfs.MknodArgs{Name: []byte("dev"), Type: vfs.TypeChr, Major: 1, Minor: 3, Set: mode}, &vfs.Made{Entry: &e, Dir: &w}))
 		require.Equal(t, []uint32{1, 3}, []uint32{e.Attr.Major, e.Attr.Minor})
 	})
 }
@@ -453,7 +453,7 @@ func TestAWriteByAnotherTakesSetIDBitsAway(t *testing.T) {
 	h := s.lookup("f")
 	s.w.do(func(v *View) {
 		var w vfs.WCC
-		_, _, _, st := v.Write(s.w.cred(1000, 1000), h, 0, [][]byte{[]byte("y")}, vfs.Unstable, &w)
+		_, _, _, st := v.Write(s.w.cred(1000, 1000), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("y")}, How: vfs.Unstable}, &w)
 		require.Equal(t, vfs.OK, st)
 		require.EqualValues(t, 0o777, w.After.Mode)
 	})
@@ -469,7 +469,7 @@ func TestReservedBlocksAreNotForEverybody(t *testing.T) {
 		fill := func(c *vfs.Cred, off uint64) uint64 {
 			var w vfs.WCC
 			for {
-				n, _, _, st := v.Write(c, h, off, [][]byte{data}, vfs.FileSync, &w)
+				n, _, _, st := v.Write(c, h, &vfs.WriteArgs{Off: off, Src: [][]byte{data}, How: vfs.FileSync}, &w)
 				if st != vfs.OK {
 					require.Equal(t, vfs.NoSpc, st)
 					return off
@@ -492,18 +492,18 @@ func TestWhoMayNotWriteDoesNotHaveAFileOpenedForWriting(t *testing.T) {
 	h := s.lookup("f")
 	for name, f := range map[string]func(v *View, c *vfs.Cred) vfs.Status{
 		"WRITE": func(v *View, c *vfs.Cred) vfs.Status {
-			_, _, _, st := v.Write(c, h, 0, [][]byte{[]byte("x")}, vfs.Unstable, new(vfs.WCC))
+			_, _, _, st := v.Write(c, h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("x")}, How: vfs.Unstable}, new(vfs.WCC))
 			return st
 		},
 		"COMMIT": func(v *View, c *vfs.Cred) vfs.Status {
-			_, st := v.Commit(c, h, 0, 0, new(vfs.WCC))
+			_, st := v.Commit(c, h, &vfs.CommitArgs{Off: 0, Count: 0}, new(vfs.WCC))
 			return st
 		},
 		"SETATTR": func(v *View, c *vfs.Cred) vfs.Status {
-			return v.SetAttr(c, h, &vfs.SetAttr{HasSize: true}, nil, new(vfs.WCC))
+			return v.SetAttr(c, h, &vfs.SetAttr{HasSize: true}, new(vfs.WCC))
 		},
 		"CREATE": func(v *View, c *vfs.Cred) vfs.Status {
-			return v.Create(c, s.fs.Root(), []byte("f"), vfs.Unchecked, &vfs.SetAttr{HasSize: true}, 0, new(vfs.Entry), new(vfs.WCC))
+			return v.Create(c, s.fs.Root(), &vfs.CreateArgs{Name: []byte("f"), How: vfs.Unchecked, Set: &vfs.SetAttr{HasSize: true}}, &vfs.Made{Entry: new(vfs.Entry), Dir: new(vfs.WCC)})
 		},
 	} {
 		s.w.do(func(v *View) { require.Equal(t, vfs.Access, f(v, s.w.cred(1000, 1000)), name) })

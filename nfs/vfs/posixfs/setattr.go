@@ -11,7 +11,8 @@ import (
 )
 
 // SetAttr implements vfs.View.
-func (v *View) SetAttr(c *vfs.Cred, h vfs.Handle, s *vfs.SetAttr, guard *vfs.Time, w *vfs.WCC) vfs.Status {
+func (v *View) SetAttr(c *vfs.Cred, h vfs.Handle, s *vfs.SetAttr, w *vfs.WCC) vfs.Status {
+	guard := s.Guard
 	if v.lane {
 		return vfs.Again
 	}
@@ -31,7 +32,7 @@ func (v *View) SetAttr(c *vfs.Cred, h vfs.Handle, s *vfs.SetAttr, guard *vfs.Tim
 			return st
 		}
 		if !v.guarded(guard, &v.st2) {
-			setBefore(w, &v.st2)
+			v.fs.setBefore(w, &v.st2)
 			v.after(e, w)
 			return vfs.NotSync
 		}
@@ -64,7 +65,7 @@ func (v *View) setAttr(c *vfs.Cred, e *entry, fd int, s *vfs.SetAttr, guard *vfs
 	if st = v.stat(e, &v.st2); st != vfs.OK {
 		return false, st
 	}
-	setBefore(w, &v.st2)
+	v.fs.setBefore(w, &v.st2)
 	defer v.after(e, w)
 	if guard != nil && !v.guarded(guard, &v.st2) {
 		return false, vfs.NotSync

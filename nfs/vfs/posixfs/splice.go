@@ -18,7 +18,8 @@ var _ vfs.Splicer = (*View)(nil)
 // not. Pages that are being read from the disc count as cached, and a sequential
 // reader of a cold file always meets some, so that allRead looks whether they are
 // there.
-func (v *View) Splice(c *vfs.Cred, h vfs.Handle, off uint64, n int, p *vfs.Pipe, a *vfs.Attr) (moved int, eof bool, s vfs.Status) {
+func (v *View) Splice(c *vfs.Cred, h vfs.Handle, r *vfs.SpliceArgs, a *vfs.Attr) (moved int, eof bool, s vfs.Status) {
+	off, n, p := r.Off, r.N, r.To
 	defer v.done()
 	e, fd, s := v.beginRead(&h, a)
 	if s != vfs.OK {
@@ -88,7 +89,7 @@ func (v *View) Splice(c *vfs.Cred, h vfs.Handle, off uint64, n int, p *vfs.Pipe,
 // spliceEnd says whether fewer bytes than the file seemed to have are all of them.
 func (v *View) spliceEnd(e *entry, off uint64, moved int, a *vfs.Attr) (int, bool, vfs.Status) {
 	if errno := v.statx(e.fd, &v.st); errno != 0 && moved == 0 {
-		a.Type = 0
+		a.Mask = 0
 		return 0, false, v.status(errno)
 	}
 	eof := off+uint64(moved) >= v.st.Size

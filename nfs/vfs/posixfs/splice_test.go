@@ -55,7 +55,9 @@ func empty(t *testing.T, p *vfs.Pipe) []byte {
 // splice is Splice on a lane if that can do it, else on the worker.
 func (s *served) splice(p *vfs.Pipe, h vfs.Handle, uid uint32, off uint64, n int, a *vfs.Attr) (moved int, eof bool, st vfs.Status) {
 	for _, r := range []*runner{s.l, s.w} {
-		r.do(func(v *View) { moved, eof, st = v.Splice(r.cred(uid, uid), h, off, n, p, a) })
+		r.do(func(v *View) {
+			moved, eof, st = v.Splice(r.cred(uid, uid), h, &vfs.SpliceArgs{Off: off, N: n, To: p}, a)
+		})
 		if st != vfs.Again {
 			break
 		}
@@ -104,7 +106,7 @@ func TestSpliceGivesWhatReadGives(t *testing.T) {
 				require.Len(t, got, moved, "the count says what is in the pipe")
 				var m int
 				var end bool
-				s.w.do(func(v *View) { m, end, st = v.Read(s.root(), h, off, dst[:n], &want) })
+				s.w.do(func(v *View) { m, end, st = v.Read(s.root(), h, &vfs.ReadArgs{Off: off, Dst: dst[:n]}, &want) })
 				require.Equal(t, vfs.OK, st)
 				require.Equal(t, m, moved, "%d at %d", n, off)
 				require.Equal(t, end, eof, "%d at %d", n, off)
@@ -168,7 +170,11 @@ func TestSpliceOfAColdRangeIsNotForALane(t *testing.T) {
 	defer func() { _ = f.Close() }()
 	require.NoError(t, f.Sync())
 	var moved int
-	lane := func() { s.l.do(func(v *View) { moved, _, st = v.Splice(s.l.cred(0, 0), h, 0, 100_000, p, &a) }) }
+	lane := func() {
+		s.l.do(func(v *View) {
+			moved, _, st = v.Splice(s.l.cred(0, 0), h, &vfs.SpliceArgs{Off: 0, N: 100_000, To: p}, &a)
+		})
+	}
 	lane()
 	if st == vfs.NotSupp {
 		t.Skip("needs cachestat: Linux 6.5")
@@ -199,7 +205,7 @@ func TestSpliceOfARangeThatIsBeingReadIsNotForALane(t *testing.T) {
 	require.NoError(t, f.Sync())
 	lane := func(n int) (st vfs.Status) {
 		var moved int
-		s.l.do(func(v *View) { moved, _, st = v.Splice(s.l.cred(0, 0), h, 0, n, p, &a) })
+		s.l.do(func(v *View) { moved, _, st = v.Splice(s.l.cred(0, 0), h, &vfs.SpliceArgs{Off: 0, N: n, To: p}, &a) })
 		require.Len(t, empty(t, p), moved)
 		return st
 	}
@@ -252,9 +258,9 @@ func TestTheKernelReadsAheadOfASequentialReader(t *testing.T) {
 				var st vfs.Status
 				s.w.do(func(v *View) {
 					if way == "read" {
-						n, _, st = v.Read(s.root(), h, off, b, &a)
+						n, _, st = v.Read(s.root(), h, &vfs.ReadArgs{Off: off, Dst: b}, &a)
 					} else {
-						n, _, st = v.Splice(s.root(), h, off, piece, p, &a)
+						n, _, st = v.Splice(s.root(), h, &vfs.SpliceArgs{Off: off, N: piece, To: p}, &a)
 					}
 				})
 				require.Equal(t, vfs.OK, st)
@@ -330,7 +336,9 @@ func TestSpliceAsksForTheSameRightsAsRead(t *testing.T) {
 		for _, uid := range []uint32{0, 1000, 1001} {
 			var a vfs.Attr
 			var want vfs.Status
-			s.w.do(func(v *View) { _, _, want = v.Read(s.w.cred(uid, uid), h, 0, make([]byte, 10), &a) })
+			s.w.do(func(v *View) {
+				_, _, want = v.Read(s.w.cred(uid, uid), h, &vfs.ReadArgs{Off: 0, Dst: make([]byte, 10)}, &a)
+			})
 			_, _, st := s.splice(p, h, uid, 0, 10, &a)
 			require.Equal(t, want, st, "%s by %d", name, uid)
 			require.Equal(t, st == vfs.OK, len(empty(t, p)) == 10)

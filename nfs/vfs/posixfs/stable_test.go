@@ -27,14 +27,14 @@ func TestAnFsyncThatFailsDuringAStableWriteIsItsFailure(t *testing.T) {
 	h, size := s.lookup("f"), uint64(3)
 	change := map[string]func(r *runner) vfs.Status{
 		"write": func(r *runner) vfs.Status {
-			_, _, _, st := r.v.Write(r.cred(0, 0), h, 1, [][]byte{{1}}, vfs.FileSync, new(vfs.WCC))
+			_, _, _, st := r.v.Write(r.cred(0, 0), h, &vfs.WriteArgs{Off: 1, Src: [][]byte{{1}}, How: vfs.FileSync}, new(vfs.WCC))
 			return st
 		},
 		"setattr": func(r *runner) vfs.Status {
-			return r.v.SetAttr(r.cred(0, 0), h, &vfs.SetAttr{HasSize: true, Size: 2}, nil, new(vfs.WCC))
+			return r.v.SetAttr(r.cred(0, 0), h, &vfs.SetAttr{HasSize: true, Size: 2}, new(vfs.WCC))
 		},
 		"create": func(r *runner) vfs.Status {
-			return r.v.Create(r.cred(0, 0), s.fs.Root(), []byte("f"), vfs.Unchecked, &vfs.SetAttr{HasSize: true, Size: 2}, 0, new(vfs.Entry), new(vfs.WCC))
+			return r.v.Create(r.cred(0, 0), s.fs.Root(), &vfs.CreateArgs{Name: []byte("f"), How: vfs.Unchecked, Set: &vfs.SetAttr{HasSize: true, Size: 2}}, &vfs.Made{Entry: new(vfs.Entry), Dir: new(vfs.WCC)})
 		},
 	}
 	s.fs.memory = false // so that all of them flush
@@ -47,7 +47,7 @@ func TestAnFsyncThatFailsDuringAStableWriteIsItsFailure(t *testing.T) {
 			r := newRunner(t, s.fs, true)
 			first, second := make(chan vfs.Status, 1), make(chan vfs.Status, 1)
 			s.w.jobs <- func() {
-				_, st := s.w.v.Commit(s.root(), h, 0, 0, new(vfs.WCC))
+				_, st := s.w.v.Commit(s.root(), h, &vfs.CommitArgs{Off: 0, Count: 0}, new(vfs.WCC))
 				first <- st
 			}
 			running := <-fsyncs
@@ -76,7 +76,7 @@ func TestAnFsyncDuringAWriteDoesNotMakeTheFileClean(t *testing.T) {
 	var e *entry
 	s.w.do(func(v *View) {
 		tid = unix.Gettid()
-		_, _, _, st := v.Write(s.root(), h, 0, [][]byte{{1}}, vfs.Unstable, new(vfs.WCC))
+		_, _, _, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{{1}}, How: vfs.Unstable}, new(vfs.WCC))
 		require.Equal(t, vfs.OK, st)
 		e, st = v.acquire(&h, useMain)
 		require.Equal(t, vfs.OK, st)
@@ -88,7 +88,7 @@ func TestAnFsyncDuringAWriteDoesNotMakeTheFileClean(t *testing.T) {
 	defer thaw()
 	written := make(chan vfs.Status, 1)
 	s.w.jobs <- func() {
-		_, _, _, st := s.w.v.Write(s.root(), h, 0, [][]byte{{2}}, vfs.Unstable, new(vfs.WCC))
+		_, _, _, st := s.w.v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{{2}}, How: vfs.Unstable}, new(vfs.WCC))
 		written <- st
 	}
 	require.Eventually(t, func() bool {
@@ -98,7 +98,7 @@ func TestAnFsyncDuringAWriteDoesNotMakeTheFileClean(t *testing.T) {
 		return err == nil && nr == unix.SYS_PWRITEV2
 	}, time.Minute, time.Millisecond, "the write waits for the file system")
 	r.do(func(v *View) {
-		_, st := v.Commit(r.cred(0, 0), h, 0, 0, new(vfs.WCC))
+		_, st := v.Commit(r.cred(0, 0), h, &vfs.CommitArgs{Off: 0, Count: 0}, new(vfs.WCC))
 		require.Equal(t, vfs.OK, st)
 	})
 	thaw()

@@ -32,7 +32,7 @@ func TestStubsOfSubvolumesInSnapshotsAreDirectoriesOfTheirOwn(t *testing.T) {
 					require.Equal(t, vfs.OK, v.GetAttr(h, &a), path)
 					n := 0
 					var d vfs.Attr
-					_, _, st := v.ReadDir(s.root(), h, 0, 0, false, &d, func(*vfs.DirEntry) bool { n++; return true })
+					_, _, st := v.ReadDir(s.root(), h, &vfs.ReadDirArgs{Yield: func(*vfs.DirEntry) bool { n++; return true }}, &d)
 					require.Equal(t, vfs.OK, st, path)
 					require.Equal(t, 2, n, path)
 				})

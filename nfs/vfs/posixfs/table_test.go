@@ -34,11 +34,11 @@ func TestDescriptorsStayWithinTheirBoundAndNoneLeaks(t *testing.T) {
 		s.w.do(func(v *View) {
 			b := make([]byte, 8)
 			var a vfs.Attr
-			n, _, st := v.Read(c, h, 0, b, &a)
+			n, _, st := v.Read(c, h, &vfs.ReadArgs{Off: 0, Dst: b}, &a)
 			require.Equal(t, vfs.OK, st)
 			require.Equal(t, fmt.Sprint(i), string(b[:n]))
 			var w vfs.WCC
-			_, _, _, st = v.Write(c, h, 0, [][]byte{[]byte("x")}, vfs.Unstable, &w)
+			_, _, _, st = v.Write(c, h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("x")}, How: vfs.Unstable}, &w)
 			require.Equal(t, vfs.OK, st)
 		})
 		require.LessOrEqual(t, openFDs(t), base+40+4)
@@ -106,13 +106,13 @@ func TestRemovedFilesGiveTheirSpaceBackAtOnce(t *testing.T) {
 		var a vfs.Attr
 		s.w.do(func(v *View) {
 			b := make([]byte, 10)
-			_, _, st := v.Read(s.root(), h, 0, b, &a)
+			_, _, st := v.Read(s.root(), h, &vfs.ReadArgs{Off: 0, Dst: b}, &a)
 			require.Equal(t, vfs.OK, st)
 			var w, w2 vfs.WCC
 			if how == "remove" {
 				st = v.Remove(s.root(), s.fs.Root(), []byte("big"), &w)
 			} else {
-				st = v.Rename(s.root(), s.fs.Root(), []byte("other"), s.fs.Root(), []byte("big"), &w, &w2)
+				st = v.Rename(s.root(), &vfs.RenameArgs{From: s.fs.Root(), FromName: []byte("other"), To: s.fs.Root(), ToName: []byte("big")}, &w, &w2)
 			}
 			require.Equal(t, vfs.OK, st)
 			require.Equal(t, vfs.Stale, v.GetAttr(h, &a))
@@ -144,7 +144,7 @@ func TestThreadsOpenCloseAndUseTheSameFilesAtOnce(t *testing.T) {
 				var a vfs.Attr
 				for i := range 4000 {
 					k := (i*7 + r) % len(handles)
-					n, _, st := v.Read(c, handles[k], 0, b, &a)
+					n, _, st := v.Read(c, handles[k], &vfs.ReadArgs{Off: 0, Dst: b}, &a)
 					if st == vfs.Again && v.lane {
 						continue
 					}

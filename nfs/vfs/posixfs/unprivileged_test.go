@@ -121,25 +121,25 @@ func TestUnprivilegedOwnersReadAndWriteWhateverTheModeSays(t *testing.T) {
 		has("content")
 		for _, restart := range []bool{false, true} {
 			s.w.do(func(v *View) { // a descriptor that can only write must do
-				_, _, _, st := v.Write(s.w.cred(5, 5), h, 0, [][]byte{[]byte("C")}, vfs.Unstable, new(vfs.WCC))
+				_, _, _, st := v.Write(s.w.cred(5, 5), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("C")}, How: vfs.Unstable}, new(vfs.WCC))
 				require.Equal(t, vfs.OK, st)
 			})
 			drop(restart)
 			s.w.do(func(v *View) {
-				_, st := v.Commit(s.w.cred(5, 5), h, 0, 0, new(vfs.WCC))
+				_, st := v.Commit(s.w.cred(5, 5), h, &vfs.CommitArgs{Off: 0, Count: 0}, new(vfs.WCC))
 				require.Equal(t, vfs.OK, st)
 			})
 			drop(restart)
 			s.w.do(func(v *View) {
 				w := new(vfs.WCC)
-				_, _, _, st := v.Write(s.w.cred(5, 5), h, 7, [][]byte{[]byte("!")}, vfs.FileSync, w)
+				_, _, _, st := v.Write(s.w.cred(5, 5), h, &vfs.WriteArgs{Off: 7, Src: [][]byte{[]byte("!")}, How: vfs.FileSync}, w)
 				require.Equal(t, vfs.OK, st)
 				require.EqualValues(t, mode&0o777, w.After.Mode&0o777)
 			})
 			drop(restart)
 			has("Content!")
 			s.w.do(func(v *View) {
-				require.Equal(t, vfs.OK, v.SetAttr(s.w.cred(5, 5), h, &vfs.SetAttr{HasSize: true, Size: 7}, nil, new(vfs.WCC)))
+				require.Equal(t, vfs.OK, v.SetAttr(s.w.cred(5, 5), h, &vfs.SetAttr{HasSize: true, Size: 7}, new(vfs.WCC)))
 			})
 			has("Content")
 		}
@@ -173,10 +173,10 @@ func TestUnprivilegedOpeningDoesNotUndoAChangeOfMode(t *testing.T) {
 		mode := uint32(0o440 | i%8)
 		done := make(chan vfs.Status, 1)
 		r.jobs <- func() {
-			done <- r.v.SetAttr(r.cred(0, 0), h, &vfs.SetAttr{HasMode: true, Mode: mode}, nil, new(vfs.WCC))
+			done <- r.v.SetAttr(r.cred(0, 0), h, &vfs.SetAttr{HasMode: true, Mode: mode}, new(vfs.WCC))
 		}
 		s.w.do(func(v *View) {
-			_, _, _, st := v.Write(s.root(), h, 0, [][]byte{[]byte("C")}, vfs.Unstable, new(vfs.WCC))
+			_, _, _, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("C")}, How: vfs.Unstable}, new(vfs.WCC))
 			require.Equal(t, vfs.OK, st)
 		})
 		require.Equal(t, vfs.OK, <-done)
@@ -238,7 +238,7 @@ func TestUnprivilegedSetIDBitsAreNotPutBack(t *testing.T) {
 		var before, after unix.Stat_t
 		require.NoError(t, unix.Stat(filepath.Join(dir, name), &before))
 		s.w.do(func(v *View) {
-			_, _, _, st := v.Write(s.w.cred(5, 5), h, 0, [][]byte{[]byte("C")}, vfs.Unstable, new(vfs.WCC))
+			_, _, _, st := v.Write(s.w.cred(5, 5), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("C")}, How: vfs.Unstable}, new(vfs.WCC))
 			require.Equal(t, vfs.Access, st)
 		})
 		require.NoError(t, unix.Stat(filepath.Join(dir, name), &after))
@@ -259,7 +259,7 @@ func TestUnprivilegedGuardsHoldAgainstTheServersOwnOpening(t *testing.T) {
 	s.w.do(func(v *View) {
 		var st unix.Stat_t
 		size := func(n uint64, guard vfs.Time) vfs.Status {
-			return v.SetAttr(s.w.cred(5, 5), h, &vfs.SetAttr{HasSize: true, Size: n}, &guard, new(vfs.WCC))
+			return v.SetAttr(s.w.cred(5, 5), h, &vfs.SetAttr{HasSize: true, Size: n, Guard: &guard}, new(vfs.WCC))
 		}
 		require.NoError(t, unix.Stat(p, &st))
 		was := vfs.Time{Sec: st.Ctim.Sec, Nsec: uint32(st.Ctim.Nsec)}
@@ -286,9 +286,9 @@ func TestUnprivilegedDirectoriesThatCannotBeReadAreChanged(t *testing.T) {
 		var e vfs.Entry
 		w, w2 := new(vfs.WCC), new(vfs.WCC)
 		c := s.root()
-		require.Equal(t, vfs.OK, v.Create(c, h, []byte("f"), vfs.Guarded, &vfs.SetAttr{HasMode: true, Mode: 0o600}, 0, &e, w))
-		require.Equal(t, vfs.OK, v.Mkdir(c, h, []byte("sub"), &vfs.SetAttr{HasMode: true}, &e, w))
-		require.Equal(t, vfs.OK, v.Rename(c, h, []byte("f"), h, []byte("g"), w, w2))
+		require.Equal(t, vfs.OK, v.Create(c, h, &vfs.CreateArgs{Name: []byte("f"), How: vfs.Guarded, Set: &vfs.SetAttr{HasMode: true, Mode: 0o600}}, &vfs.Made{Entry: &e, Dir: w}))
+		require.Equal(t, vfs.OK, v.Mkdir(c, h, &vfs.MkdirArgs{Name: []byte("sub"), Set: &vfs.SetAttr{HasMode: true}}, &vfs.Made{Entry: &e, Dir: w}))
+		require.Equal(t, vfs.OK, v.Rename(c, &vfs.RenameArgs{From: h, FromName: []byte("f"), To: h, ToName: []byte("g")}, w, w2))
 		require.Equal(t, vfs.OK, v.Remove(c, h, []byte("g"), w))
 		require.Equal(t, vfs.OK, v.Rmdir(c, h, []byte("sub"), w))
 	})

@@ -69,7 +69,7 @@ func (c client) read(h vfs.Handle, off uint64, dst []byte) int {
 	st := vfs.Again
 	for _, r := range []*runner{c.l, c.w} {
 		if st == vfs.Again {
-			r.do(func(v *View) { n, _, st = v.Read(r.cred(0, 0), h, off, dst, new(vfs.Attr)) })
+			r.do(func(v *View) { n, _, st = v.Read(r.cred(0, 0), h, &vfs.ReadArgs{Off: off, Dst: dst}, new(vfs.Attr)) })
 		}
 	}
 	require.Equal(c.t, vfs.OK, st)
@@ -82,7 +82,7 @@ func (c client) write(h vfs.Handle, off uint64, src []byte) {
 		for _, r := range []*runner{c.l, c.w} {
 			if st == vfs.Again {
 				r.do(func(v *View) {
-					m, _, _, st = v.Write(r.cred(0, 0), h, off+uint64(n), [][]byte{src[n:]}, vfs.Unstable, new(vfs.WCC))
+					m, _, _, st = v.Write(r.cred(0, 0), h, &vfs.WriteArgs{Off: off + uint64(n), Src: [][]byte{src[n:]}, How: vfs.Unstable}, new(vfs.WCC))
 				})
 			}
 		}
@@ -100,7 +100,7 @@ func (c client) stream(name string, size, n int) {
 
 func (c client) commit(h vfs.Handle) {
 	c.w.do(func(v *View) {
-		_, st := v.Commit(c.root(), h, 0, 0, new(vfs.WCC))
+		_, st := v.Commit(c.root(), h, &vfs.CommitArgs{Off: 0, Count: 0}, new(vfs.WCC))
 		require.Equal(c.t, vfs.OK, st)
 	})
 }
@@ -206,7 +206,7 @@ func TestUncachedStreamsLeaveWhatIsInThePageCache(t *testing.T) {
 			require.GreaterOrEqual(t, inCache(t, path), most(16<<20))
 			h, dst := s.lookup("f"), make([]byte, 1<<20)
 			s.l.do(func(v *View) {
-				n, _, st := v.Read(s.l.cred(0, 0), h, 1<<20, dst, new(vfs.Attr))
+				n, _, st := v.Read(s.l.cred(0, 0), h, &vfs.ReadArgs{Off: 1 << 20, Dst: dst}, new(vfs.Attr))
 				require.Equal(t, vfs.OK, st, "a lane answers what is in memory")
 				require.Equal(t, len(dst), n)
 			})
@@ -214,13 +214,13 @@ func TestUncachedStreamsLeaveWhatIsInThePageCache(t *testing.T) {
 			left := inCache(t, path) // as good as nothing
 			require.Less(t, left, int64(1<<20))
 			s.l.do(func(v *View) {
-				_, _, st := v.Read(s.l.cred(0, 0), h, 1<<20, dst, new(vfs.Attr))
+				_, _, st := v.Read(s.l.cred(0, 0), h, &vfs.ReadArgs{Off: 1 << 20, Dst: dst}, new(vfs.Attr))
 				require.Equal(t, vfs.Again, st)
 			})
 			require.LessOrEqual(t, inCache(t, path), left, "and starts nothing for what is not")
 			p := testPipe(t)
 			s.w.do(func(v *View) {
-				_, _, st := v.Splice(s.root(), h, 0, 1<<20, p, new(vfs.Attr))
+				_, _, st := v.Splice(s.root(), h, &vfs.SpliceArgs{Off: 0, N: 1 << 20, To: p}, new(vfs.Attr))
 				require.Equal(t, vfs.NotSupp, st, "spliced pages would stay")
 			})
 			require.Empty(t, empty(t, p))
@@ -245,9 +245,9 @@ func TestDescriptorsOfDirectIOAreCountedAndClosed(t *testing.T) {
 	none := openFDs(t)
 	open := s.fs.tab.open.Load()
 	s.w.do(func(v *View) {
-		_, _, st := v.Read(s.root(), h, 0, b, new(vfs.Attr))
+		_, _, st := v.Read(s.root(), h, &vfs.ReadArgs{Off: 0, Dst: b}, new(vfs.Attr))
 		require.Equal(t, vfs.OK, st)
-		_, _, _, st = v.Write(s.root(), h, 4, [][]byte{b}, vfs.Unstable, new(vfs.WCC))
+		_, _, _, st = v.Write(s.root(), h, &vfs.WriteArgs{Off: 4, Src: [][]byte{b}, How: vfs.Unstable}, new(vfs.WCC))
 		require.Equal(t, vfs.OK, st)
 	})
 	require.Equal(t, none+4, openFDs(t))

@@ -12,7 +12,8 @@ import (
 // Write implements vfs.View. It writes with the caller's credential, so that the
 // kernel takes set-id bits away, charges quotas and keeps reserved blocks from
 // those who have no right to them.
-func (v *View) Write(c *vfs.Cred, h vfs.Handle, off uint64, src [][]byte, how vfs.Stability, w *vfs.WCC) (n int, got vfs.Stability, verf uint64, s vfs.Status) {
+func (v *View) Write(c *vfs.Cred, h vfs.Handle, r *vfs.WriteArgs, w *vfs.WCC) (n int, got vfs.Stability, verf uint64, s vfs.Status) {
+	off, src, how := r.Off, r.Src, r.How
 	verf = v.fs.verifier.Load()
 	if v.lane {
 		now := v.fs.writes.clock()
@@ -56,7 +57,7 @@ func (v *View) Write(c *vfs.Cred, h vfs.Handle, off uint64, src [][]byte, how vf
 	}
 	*w = vfs.WCC{}
 	if v.st2.Nlink != 0 {
-		setBefore(w, &v.st2)
+		v.fs.setBefore(w, &v.st2)
 	}
 	v.after(e, w)
 	return n, how, verf, s
@@ -97,19 +98,19 @@ func (v *View) beginWrite(c *vfs.Cred, e *entry, commit bool) (fd int, s vfs.Sta
 	return fd, s
 }
 
-func setBefore(w *vfs.WCC, st *unix.Statx_t) {
+// setBefore fills the first half of w.
+func (fs *FS) setBefore(w *vfs.WCC, st *unix.Statx_t) {
 	w.HasBefore = true
-	w.Before = vfs.Before{
-		Size:  st.Size,
-		Mtime: vfs.Time{Sec: st.Mtime.Sec, Nsec: st.Mtime.Nsec},
-		Ctime: vfs.Time{Sec: st.Ctime.Sec, Nsec: st.Ctime.Nsec},
-	}
+	b := &w.Before
+	b.Size = st.Size
+	b.Mtime = vfs.Time{Sec: st.Mtime.Sec, Nsec: st.Mtime.Nsec}
+	b.Ctime = vfs.Time{Sec: st.Ctime.Sec, Nsec: st.Ctime.Nsec}
+	b.Change, b.HasChange = b.Ctime.Change(), fs.tells&vfs.AttrChange != 0
 }
 
 // after fills the second half of w.
 func (v *View) after(e *entry, w *vfs.WCC) {
 	if v.statx(e.fd, &v.st) == 0 && !v.fs.gone(&v.st) {
-		w.HasAfter = true
 		v.fs.fill(&w.After, &v.st)
 	}
 }
@@ -197,7 +198,7 @@ func (v *View) writeError(errno unix.Errno, n int) vfs.Status {
 
 // Commit implements vfs.View. It flushes the whole file, which is what fsync
 // does and what is needed to learn of every failure.
-func (v *View) Commit(c *vfs.Cred, h vfs.Handle, _ uint64, _ uint32, w *vfs.WCC) (verf uint64, s vfs.Status) {
+func (v *View) Commit(c *vfs.Cred, h vfs.Handle, r *vfs.CommitArgs, w *vfs.WCC) (verf uint64, s vfs.Status) {
 	if v.lane {
 		return 0, vfs.Again
 	}
@@ -211,7 +212,7 @@ func (v *View) Commit(c *vfs.Cred, h vfs.Handle, _ uint64, _ uint32, w *vfs.WCC)
 	defer e.locking.Add(-1)
 	fd, s := v.beginWrite(c, e, true)
 	if v.st2.Nlink != 0 {
-		setBefore(w, &v.st2)
+		v.fs.setBefore(w, &v.st2)
 	}
 	if s == vfs.OK {
 		verf, s = v.fs.flush(e, fd)

@@ -55,18 +55,18 @@ func TestWhatWasLostIsNeverAcknowledged(t *testing.T) {
 	t.Parallel()
 	ends := map[string]func(s *served, v *View, h vfs.Handle) (uint64, vfs.Status){
 		"commit": func(s *served, v *View, h vfs.Handle) (uint64, vfs.Status) {
-			return v.Commit(s.root(), h, 0, 0, new(vfs.WCC))
+			return v.Commit(s.root(), h, &vfs.CommitArgs{Off: 0, Count: 0}, new(vfs.WCC))
 		},
 		"stable write": func(s *served, v *View, h vfs.Handle) (uint64, vfs.Status) {
-			_, _, verf, st := v.Write(s.root(), h, 0, [][]byte{{1}}, vfs.DataSync, new(vfs.WCC))
+			_, _, verf, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{{1}}, How: vfs.DataSync}, new(vfs.WCC))
 			return verf, st
 		},
 		"mode": func(s *served, v *View, h vfs.Handle) (uint64, vfs.Status) {
-			st := v.SetAttr(s.root(), h, &vfs.SetAttr{HasMode: true, Mode: 0o600}, nil, new(vfs.WCC))
+			st := v.SetAttr(s.root(), h, &vfs.SetAttr{HasMode: true, Mode: 0o600}, new(vfs.WCC))
 			return s.fs.Verifier(), st
 		},
 		"size": func(s *served, v *View, h vfs.Handle) (uint64, vfs.Status) {
-			st := v.SetAttr(s.root(), h, &vfs.SetAttr{HasSize: true, Size: 20 << 20}, nil, new(vfs.WCC))
+			st := v.SetAttr(s.root(), h, &vfs.SetAttr{HasSize: true, Size: 20 << 20}, new(vfs.WCC))
 			return s.fs.Verifier(), st
 		},
 	}
@@ -91,10 +91,10 @@ func TestWhatWasLostIsNeverAcknowledged(t *testing.T) {
 						}
 						first := s.fs.Verifier()
 						for off := uint64(0); off < 24<<20; off += uint64(len(data)) {
-							n, _, _, st := v.Write(s.root(), h, off, [][]byte{data}, vfs.Unstable, new(vfs.WCC))
+							n, _, _, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: off, Src: [][]byte{data}, How: vfs.Unstable}, new(vfs.WCC))
 							if st != vfs.OK { // XFS shuts down once its log is lost
 								require.Equal(t, vfs.IO, st)
-								verf, st := v.Commit(s.root(), h, 0, 0, new(vfs.WCC))
+								verf, st := v.Commit(s.root(), h, &vfs.CommitArgs{Off: 0, Count: 0}, new(vfs.WCC))
 								require.False(t, st == vfs.OK && verf == first, "what was taken before is lost")
 								return
 							}
@@ -170,7 +170,7 @@ func TestWaitingForAStreamUsesUpNothingThatItsFlushNeeds(t *testing.T) {
 		require.Equal(t, vfs.OK, st)
 		e, data := s.entryOf(h), make([]byte, 1<<20)
 		write := func(off uint64) (verf uint64) {
-			_, _, verf, st := v.Write(s.root(), h, off, [][]byte{data}, vfs.Unstable, new(vfs.WCC))
+			_, _, verf, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: off, Src: [][]byte{data}, How: vfs.Unstable}, new(vfs.WCC))
 			require.Equal(t, vfs.OK, st)
 			return verf
 		}
@@ -182,11 +182,11 @@ func TestWaitingForAStreamUsesUpNothingThatItsFlushNeeds(t *testing.T) {
 		require.Len(t, waited, 2)
 		require.NotEqual(t, first, s.fs.Verifier(), "it was told, and tells")
 		require.NotContains(t, waited, int(e.write.Load()))
-		verf, st := v.Commit(s.root(), h, 0, 0, new(vfs.WCC))
+		verf, st := v.Commit(s.root(), h, &vfs.CommitArgs{Off: 0, Count: 0}, new(vfs.WCC))
 		require.Equal(t, vfs.IO, st, "who flushes is told, too")
 		require.NotEqual(t, first, verf)
 		now := write(2 << 20)
-		verf, st = v.Commit(s.root(), h, 0, 0, new(vfs.WCC))
+		verf, st = v.Commit(s.root(), h, &vfs.CommitArgs{Off: 0, Count: 0}, new(vfs.WCC))
 		require.Equal(t, vfs.OK, st)
 		require.Equal(t, now, verf, "and all is well again")
 		// Nor is any of it left open.
@@ -211,7 +211,7 @@ func TestACommitFlushesByADescriptorThatIsAboutToBeClosed(t *testing.T) {
 	defer other.close()
 	var verf uint64
 	other.do(func(v *View) {
-		_, _, now, st := v.Write(other.cred(0, 0), h, 0, [][]byte{{1}}, vfs.Unstable, new(vfs.WCC))
+		_, _, now, st := v.Write(other.cred(0, 0), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{{1}}, How: vfs.Unstable}, new(vfs.WCC))
 		require.Equal(t, vfs.OK, st)
 		verf = now
 		e, st := v.acquire(&h, useMain) // it goes on with something
@@ -223,11 +223,11 @@ func TestACommitFlushesByADescriptorThatIsAboutToBeClosed(t *testing.T) {
 	q.fail()
 	require.EqualValues(t, 1, s.fs.tab.going.Load())
 	s.w.do(func(v *View) {
-		now, st := v.Commit(s.root(), h, 0, 0, new(vfs.WCC))
+		now, st := v.Commit(s.root(), h, &vfs.CommitArgs{Off: 0, Count: 0}, new(vfs.WCC))
 		require.False(t, st == vfs.OK && now == verf, "the old descriptor knows better")
-		_, _, verf, st = v.Write(s.root(), h, 0, [][]byte{{1}}, vfs.Unstable, new(vfs.WCC))
+		_, _, verf, st = v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{{1}}, How: vfs.Unstable}, new(vfs.WCC))
 		require.Equal(t, vfs.OK, st)
-		now, st = v.Commit(s.root(), h, 0, 0, new(vfs.WCC))
+		now, st = v.Commit(s.root(), h, &vfs.CommitArgs{Off: 0, Count: 0}, new(vfs.WCC))
 		require.True(t, st == vfs.OK && now == verf, "told once")
 	})
 	other.do(func(v *View) { v.done() })
@@ -272,7 +272,7 @@ func TestClosingAWrittenFileMayReportALoss(t *testing.T) {
 	h := s.lookup("f")
 	for _, errno = range []unix.Errno{0, unix.EIO} {
 		s.w.do(func(v *View) {
-			_, _, verf, st := v.Write(s.root(), h, 0, [][]byte{{1}}, vfs.Unstable, new(vfs.WCC))
+			_, _, verf, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{{1}}, How: vfs.Unstable}, new(vfs.WCC))
 			require.Equal(t, vfs.OK, st)
 			s.fs.tab.retire(s.entryOf(h))
 			s.fs.reap(true)
@@ -304,10 +304,10 @@ func TestAFlushThatFailsDuringAChangeIsItsFailure(t *testing.T) {
 	}
 	for what, change := range map[string]func(r *runner, who string) vfs.Status{
 		" directory": func(r *runner, who string) vfs.Status {
-			return r.v.Mkdir(r.cred(0, 0), s.fs.Root(), []byte(who+" directory"), &vfs.SetAttr{}, new(vfs.Entry), new(vfs.WCC))
+			return r.v.Mkdir(r.cred(0, 0), s.fs.Root(), &vfs.MkdirArgs{Name: []byte(who + " directory"), Set: &vfs.SetAttr{}}, &vfs.Made{Entry: new(vfs.Entry), Dir: new(vfs.WCC)})
 		},
 		" link": func(r *runner, who string) vfs.Status {
-			return r.v.SetAttr(r.cred(0, 0), links[who], &vfs.SetAttr{MtimeHow: vfs.TimeClient, Mtime: vfs.Time{Sec: 7}}, nil, new(vfs.WCC))
+			return r.v.SetAttr(r.cred(0, 0), links[who], &vfs.SetAttr{MtimeHow: vfs.TimeClient, Mtime: vfs.Time{Sec: 7}}, new(vfs.WCC))
 		},
 	} {
 		t.Run(what[1:], func(t *testing.T) {

@@ -77,6 +77,6 @@ type idle struct{}
 func (idle) GetACL(*vfs.Cred, vfs.Handle, *vfs.ACLSet, *vfs.Attr) vfs.Status { return vfs.OK }
 func (idle) SetACL(*vfs.Cred, vfs.Handle, *vfs.ACLSet, *vfs.Attr) vfs.Status { return vfs.OK }
 
-func (idle) Splice(*vfs.Cred, vfs.Handle, uint64, int, *vfs.Pipe, *vfs.Attr) (int, bool, vfs.Status) {
+func (idle) Splice(_ *vfs.Cred, _ vfs.Handle, r *vfs.SpliceArgs, _ *vfs.Attr) (int, bool, vfs.Status) {
 	return 0, true, vfs.OK
 }

@@ -26,7 +26,7 @@ func (t *T) tryCreate(name string, how vfs.CreateHow, set *vfs.SetAttr, verf uin
 	check := t.watch(t.Root)
 	var e vfs.Entry
 	var w vfs.WCC
-	s := t.V.Create(t.C, t.Root, []byte(name), how, set, verf, &e, &w)
+	s := t.V.Create(t.C, t.Root, &vfs.CreateArgs{Name: []byte(name), How: how, Set: set, Verf: verf}, &vfs.Made{Entry: &e, Dir: &w})
 	check(&w)
 	if s == vfs.OK {
 		t.entry(t.Root, name, &e)
@@ -178,15 +178,15 @@ func createInFile(t *T) {
 		var a vfs.Attr
 		n := []byte("x")
 		for how := vfs.Unchecked; how <= vfs.Exclusive; how++ {
-			require.Equal(t, vfs.NotDir, t.V.Create(t.C, h, n, how, mode(0o644), 0, &e, &w), "Create in a %s", name)
+			require.Equal(t, vfs.NotDir, t.V.Create(t.C, h, &vfs.CreateArgs{Name: n, How: how, Set: mode(0o644)}, &vfs.Made{Entry: &e, Dir: &w}), "Create in a %s", name)
 		}
-		require.Equal(t, vfs.NotDir, t.V.Mkdir(t.C, h, n, mode(0o755), &e, &w), "Mkdir in a %s", name)
-		require.Equal(t, vfs.NotDir, t.V.Symlink(t.C, h, n, n, &vfs.SetAttr{}, &e, &w), "Symlink in a %s", name)
-		require.Equal(t, vfs.NotDir, t.V.Mknod(t.C, h, n, vfs.TypeFifo, 0, 0, mode(0o644), &e, &w), "Mknod in a %s", name)
+		require.Equal(t, vfs.NotDir, t.V.Mkdir(t.C, h, &vfs.MkdirArgs{Name: n, Set: mode(0o755)}, &vfs.Made{Entry: &e, Dir: &w}), "Mkdir in a %s", name)
+		require.Equal(t, vfs.NotDir, t.V.Symlink(t.C, h, &vfs.SymlinkArgs{Name: n, Target: n, Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}), "Symlink in a %s", name)
+		require.Equal(t, vfs.NotDir, t.V.Mknod(t.C, h, &vfs.MknodArgs{Name: n, Type: vfs.TypeFifo, Set: mode(0o644)}, &vfs.Made{Entry: &e, Dir: &w}), "Mknod in a %s", name)
 		require.Equal(t, vfs.NotDir, t.V.Remove(t.C, h, n, &w), "Remove in a %s", name)
 		require.Equal(t, vfs.NotDir, t.V.Rmdir(t.C, h, n, &w), "Rmdir in a %s", name)
-		require.Equal(t, vfs.NotDir, t.V.Lookup(t.C, h, n, &e, &a), "Lookup in a %s", name)
-		require.Equal(t, vfs.NotDir, t.V.Link(t.C, f, h, n, &a, &w), "Link in a %s", name)
+		require.Equal(t, vfs.NotDir, t.V.Lookup(t.C, h, n, &vfs.Found{Entry: &e, Dir: &a}), "Lookup in a %s", name)
+		require.Equal(t, vfs.NotDir, t.V.Link(t.C, &vfs.LinkArgs{Object: f, Dir: h, Name: n}, &a, &w), "Link in a %s", name)
 	}
 }
 
@@ -201,7 +201,7 @@ func createRace(t *T) {
 			for n := range names {
 				var e vfs.Entry
 				var w vfs.WCC
-				switch s := v.Create(c, t.Root, fmt.Appendf(nil, "f%d", n), vfs.Guarded, mode(0o644), 0, &e, &w); s {
+				switch s := v.Create(c, t.Root, &vfs.CreateArgs{Name: fmt.Appendf(nil, "f%d", n), How: vfs.Guarded, Set: mode(0o644)}, &vfs.Made{Entry: &e, Dir: &w}); s {
 				case vfs.OK:
 					results[i].won[n] = true
 				case vfs.Exist:

@@ -77,7 +77,7 @@ func readFarBeyond(t *T) {
 	for _, off := range append([]uint64{5, 6, 4096, 1 << 32, 1 << 40, 1 << 44, 1 << 53}, hugeSizes...) {
 		dst := bytes.Repeat([]byte{poisonByte}, 4096)
 		var a vfs.Attr
-		n, eof, s := t.V.Read(t.C, h, off, dst, &a)
+		n, eof, s := t.V.Read(t.C, h, &vfs.ReadArgs{Off: off, Dst: dst}, &a)
 		require.Equal(t, vfs.OK, s, "offset %d", off)
 		require.Zero(t, n, "offset %d", off)
 		require.True(t, eof, "offset %d", off)
@@ -99,7 +99,7 @@ func readHoles(t *T) {
 	require.EqualValues(t, 1<<20+3, t.attr(h).Size)
 	dst := bytes.Repeat([]byte{poisonByte}, 8192)
 	var a vfs.Attr
-	n, eof, s := t.V.Read(t.C, h, 4000, dst, &a)
+	n, eof, s := t.V.Read(t.C, h, &vfs.ReadArgs{Off: 4000, Dst: dst}, &a)
 	require.Equal(t, vfs.OK, s)
 	require.Equal(t, len(dst), n)
 	require.False(t, eof)
@@ -122,7 +122,7 @@ var noFile = []vfs.Status{vfs.Inval, vfs.IsDir, vfs.Loop, vfs.NXIO, vfs.BadType,
 func readOthers(t *T) {
 	for name, h := range t.others() {
 		var a vfs.Attr
-		_, _, s := t.V.Read(t.C, h, 0, make([]byte, 100), &a)
+		_, _, s := t.V.Read(t.C, h, &vfs.ReadArgs{Off: 0, Dst: make([]byte, 100)}, &a)
 		t.refused(s, "READ of a "+name, noFile...)
 		if name == "directory" {
 			t.refused(s, "READ of a directory", vfs.IsDir, vfs.Inval)
@@ -144,7 +144,7 @@ func writeSegments(t *T) {
 		}
 		check := t.watch(h)
 		var w vfs.WCC
-		n, _, _, s := t.V.Write(t.C, h, 50, src, vfs.Unstable, &w)
+		n, _, _, s := t.V.Write(t.C, h, &vfs.WriteArgs{Off: 50, Src: src, How: vfs.Unstable}, &w)
 		require.Equal(t, vfs.OK, s)
 		check(&w)
 		require.Positive(t, n)
@@ -157,7 +157,7 @@ func writeSegments(t *T) {
 		src = append(src, data[i:i+1])
 	}
 	var w vfs.WCC
-	n, _, _, s := t.V.Write(t.C, h, 0, src, vfs.Unstable, &w)
+	n, _, _, s := t.V.Write(t.C, h, &vfs.WriteArgs{Off: 0, Src: src, How: vfs.Unstable}, &w)
 	require.Equal(t, vfs.OK, s)
 	require.Equal(t, 3000, n, "the pieces are no reason to write less")
 	require.Equal(t, data[:n], t.read(h, 0, 5000))
@@ -169,7 +169,7 @@ func writeNothing(t *T) {
 	for _, src := range [][][]byte{nil, {}, {nil}, {{}, {}}} {
 		for _, off := range []uint64{0, 4, 100} {
 			var w vfs.WCC
-			n, _, _, s := t.V.Write(t.C, h, off, src, vfs.FileSync, &w)
+			n, _, _, s := t.V.Write(t.C, h, &vfs.WriteArgs{Off: off, Src: src, How: vfs.FileSync}, &w)
 			require.Equal(t, vfs.OK, s)
 			require.Zero(t, n)
 			require.EqualValues(t, 4, t.attr(h).Size)
@@ -191,7 +191,7 @@ func writeStability(t *T) {
 	for how := vfs.Unstable; how <= vfs.FileSync; how++ {
 		check := t.watch(h)
 		var w vfs.WCC
-		n, got, verf, s := t.V.Write(t.C, h, 0, [][]byte{[]byte("data")}, how, &w)
+		n, got, verf, s := t.V.Write(t.C, h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("data")}, How: how}, &w)
 		require.Equal(t, vfs.OK, s)
 		require.Equal(t, 4, n)
 		require.GreaterOrEqual(t, got, how)
@@ -207,7 +207,7 @@ func writeHugeOffset(t *T) {
 	for _, off := range hugeSizes {
 		before := t.attr(h).Size
 		var w vfs.WCC
-		n, _, _, s := t.V.Write(t.C, h, off, [][]byte{pattern(40, 1), pattern(8000, 2)}, vfs.Unstable, &w)
+		n, _, _, s := t.V.Write(t.C, h, &vfs.WriteArgs{Off: off, Src: [][]byte{pattern(40, 1), pattern(8000, 2)}, How: vfs.Unstable}, &w)
 		a := t.attr(h)
 		if s != vfs.OK {
 			t.refused(s, "a huge offset", vfs.FBig, vfs.Inval)
@@ -225,7 +225,7 @@ func writeOthers(t *T) {
 	for name, h := range t.others() {
 		check := t.watch(h)
 		var w vfs.WCC
-		_, _, _, s := t.V.Write(t.C, h, 0, [][]byte{[]byte("x")}, vfs.Unstable, &w)
+		_, _, _, s := t.V.Write(t.C, h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("x")}, How: vfs.Unstable}, &w)
 		t.refused(s, "WRITE of a "+name, noFile...)
 		check(&w)
 	}
@@ -249,7 +249,7 @@ func commitRanges(t *T) {
 		for _, count := range []uint32{0, 1, 4096, math.MaxUint32} {
 			check := t.watch(h)
 			var w vfs.WCC
-			verf, s := t.V.Commit(t.C, h, off, count, &w)
+			verf, s := t.V.Commit(t.C, h, &vfs.CommitArgs{Off: off, Count: count}, &w)
 			check(&w)
 			if off >= 1<<62 && s == vfs.Inval {
 				continue
@@ -263,7 +263,7 @@ func commitRanges(t *T) {
 func commitOthers(t *T) {
 	for name, h := range t.others() {
 		var w vfs.WCC
-		_, s := t.V.Commit(t.C, h, 0, 0, &w)
+		_, s := t.V.Commit(t.C, h, &vfs.CommitArgs{Off: 0, Count: 0}, &w)
 		t.refused(s, "COMMIT of a "+name, noFile...)
 	}
 }
@@ -274,7 +274,7 @@ func verifierStays(t *T) {
 		h := t.create(t.Root, "f", 0o644)
 		t.write(h, 0, []byte("data"))
 		var w vfs.WCC
-		got, s := t.V.Commit(t.C, h, 0, 0, &w)
+		got, s := t.V.Commit(t.C, h, &vfs.CommitArgs{Off: 0, Count: 0}, &w)
 		require.Equal(t, vfs.OK, s)
 		require.Equal(t, verf, got)
 		t.remove(t.Root, "f")
@@ -305,7 +305,7 @@ func readLinkTargets(t *T) {
 	longest := strings.Repeat("e", min(tooLong, 4095))
 	var e vfs.Entry
 	var w vfs.WCC
-	s := t.V.Symlink(t.C, t.Root, []byte("too long"), []byte(longest), &vfs.SetAttr{}, &e, &w)
+	s := t.V.Symlink(t.C, t.Root, &vfs.SymlinkArgs{Name: []byte("too long"), Target: []byte(longest), Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w})
 	if s == vfs.NameTooLong {
 		t.absent(t.Root, "too long")
 		return

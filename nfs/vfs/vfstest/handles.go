@@ -61,42 +61,42 @@ func (t *T) all(h vfs.Handle, check func(method string, s vfs.Status)) {
 	var w, w2 vfs.WCC
 	name, buf := []byte("x"), make([]byte, 4096)
 	check("GetAttr", t.V.GetAttr(h, &a))
-	check("SetAttr", t.V.SetAttr(t.C, h, mode(0o644), nil, &w))
-	check("SetAttr of size", t.V.SetAttr(t.C, h, &vfs.SetAttr{HasSize: true}, nil, &w))
+	check("SetAttr", t.V.SetAttr(t.C, h, mode(0o644), &w))
+	check("SetAttr of size", t.V.SetAttr(t.C, h, &vfs.SetAttr{HasSize: true}, &w))
 	_, s := t.V.Access(t.C, h, vfs.MayRead, &a)
 	check("Access", s)
 	check("Statfs", t.V.Statfs(t.C, h, &f))
 	check("PathConf", t.V.PathConf(h, new(vfs.Limits)))
-	_, _, s = t.V.Read(t.C, h, 0, buf, &a)
+	_, _, s = t.V.Read(t.C, h, &vfs.ReadArgs{Off: 0, Dst: buf}, &a)
 	check("Read", s)
 	for how := vfs.Unstable; how <= vfs.FileSync; how++ {
-		_, _, _, s = t.V.Write(t.C, h, 0, [][]byte{name}, how, &w)
+		_, _, _, s = t.V.Write(t.C, h, &vfs.WriteArgs{Off: 0, Src: [][]byte{name}, How: how}, &w)
 		check("Write", s)
 	}
-	_, s = t.V.Commit(t.C, h, 0, 0, &w)
+	_, s = t.V.Commit(t.C, h, &vfs.CommitArgs{Off: 0, Count: 0}, &w)
 	check("Commit", s)
 	_, s = t.V.ReadLink(t.C, h, buf, &a)
 	check("ReadLink", s)
 	for _, n := range []string{"x", ".", ".."} {
-		check("Lookup "+n, t.V.Lookup(t.C, h, []byte(n), &e, &a))
+		check("Lookup "+n, t.V.Lookup(t.C, h, []byte(n), &vfs.Found{Entry: &e, Dir: &a}))
 	}
 	for how := vfs.Unchecked; how <= vfs.Exclusive; how++ {
-		check("Create", t.V.Create(t.C, h, name, how, mode(0o644), 1, &e, &w))
+		check("Create", t.V.Create(t.C, h, &vfs.CreateArgs{Name: name, How: how, Set: mode(0o644), Verf: 1}, &vfs.Made{Entry: &e, Dir: &w}))
 	}
-	check("Mkdir", t.V.Mkdir(t.C, h, name, mode(0o755), &e, &w))
-	check("Symlink", t.V.Symlink(t.C, h, name, name, &vfs.SetAttr{}, &e, &w))
-	check("Mknod", t.V.Mknod(t.C, h, name, vfs.TypeFifo, 0, 0, mode(0o644), &e, &w))
+	check("Mkdir", t.V.Mkdir(t.C, h, &vfs.MkdirArgs{Name: name, Set: mode(0o755)}, &vfs.Made{Entry: &e, Dir: &w}))
+	check("Symlink", t.V.Symlink(t.C, h, &vfs.SymlinkArgs{Name: name, Target: name, Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}))
+	check("Mknod", t.V.Mknod(t.C, h, &vfs.MknodArgs{Name: name, Type: vfs.TypeFifo, Set: mode(0o644)}, &vfs.Made{Entry: &e, Dir: &w}))
 	check("Remove", t.V.Remove(t.C, h, name, &w))
 	check("Rmdir", t.V.Rmdir(t.C, h, name, &w))
-	check("Rename from", t.V.Rename(t.C, h, name, t.Root, name, &w, &w2))
-	check("Link", t.V.Link(t.C, h, t.Root, []byte("linked"), &a, &w))
+	check("Rename from", t.V.Rename(t.C, &vfs.RenameArgs{From: h, FromName: name, To: t.Root, ToName: name}, &w, &w2))
+	check("Link", t.V.Link(t.C, &vfs.LinkArgs{Object: h, Dir: t.Root, Name: []byte("linked")}, &a, &w))
 	for _, plus := range []bool{false, true} {
-		_, _, s = t.V.ReadDir(t.C, h, 0, 0, plus, &a, func(*vfs.DirEntry) bool { return true })
+		_, _, s = t.V.ReadDir(t.C, h, &vfs.ReadDirArgs{Want: Plus(plus), Yield: func(*vfs.DirEntry) bool { return true }}, &a)
 		check(fmt.Sprintf("ReadDir plus=%v", plus), s)
 	}
 	file := t.create(t.Root, "x", 0o644)
-	check("Rename to", t.V.Rename(t.C, t.Root, name, h, name, &w2, &w))
-	check("Link into", t.V.Link(t.C, file, h, name, &a, &w))
+	check("Rename to", t.V.Rename(t.C, &vfs.RenameArgs{From: t.Root, FromName: name, To: h, ToName: name}, &w2, &w))
+	check("Link into", t.V.Link(t.C, &vfs.LinkArgs{Object: file, Dir: h, Name: name}, &a, &w))
 	t.remove(t.Root, "x")
 	t.absent(t.Root, "linked")
 }

@@ -78,9 +78,9 @@ func (l *laneFirst) Abilities() *vfs.Abilities { return l.worker.Abilities() }
 
 // poisoned values show whether a result was written to.
 var (
-	poisonAttr  = vfs.Attr{Type: 99, Mode: 0xdead, Size: 0xdeadbeef, FileID: 1 << 60}
+	poisonAttr  = vfs.Attr{Mask: vfs.AttrBasic, Type: 99, Mode: 0xdead, Size: 0xdeadbeef, FileID: 1 << 60}
 	poisonWCC   = vfs.WCC{HasBefore: true, Before: vfs.Before{Size: 0xdeadbeef}, After: poisonAttr}
-	poisonEntry = vfs.Entry{HasAttr: true, Attr: poisonAttr}
+	poisonEntry = vfs.Entry{Attr: poisonAttr}
 	poisonFS    = vfs.Statfs{TotalBytes: 1, FreeBytes: 2, FreeFiles: 0xdead}
 )
 
@@ -173,11 +173,12 @@ func (l *laneFirst) Statfs(c *vfs.Cred, h vfs.Handle, f *vfs.Statfs) vfs.Status 
 	return s
 }
 
-func (l *laneFirst) Read(c *vfs.Cred, h vfs.Handle, off uint64, dst []byte, a *vfs.Attr) (int, bool, vfs.Status) {
+func (l *laneFirst) Read(c *vfs.Cred, h vfs.Handle, r *vfs.ReadArgs, a *vfs.Attr) (int, bool, vfs.Status) {
+	off, dst := r.Off, r.Dst
 	ldst := bytes.Repeat([]byte{poisonByte}, len(dst))
 	la, ln, leof, ls := poisonAttr, 0, false, vfs.OK
-	l.lane.run(c, func(c *vfs.Cred) { ln, leof, ls = l.lane.v.Read(c, h, off, ldst, &la) })
-	n, eof, s := l.worker.Read(c, h, off, dst, a)
+	l.lane.run(c, func(c *vfs.Cred) { ln, leof, ls = l.lane.v.Read(c, h, &vfs.ReadArgs{Off: off, Dst: ldst}, &la) })
+	n, eof, s := l.worker.Read(c, h, &vfs.ReadArgs{Off: off, Dst: dst}, a)
 	if ls == vfs.Again {
 		l.untouched("Read", poisonAttr, la) // what dst holds is open
 		return n, eof, s
@@ -208,10 +209,11 @@ func (l *laneFirst) ReadLink(c *vfs.Cred, h vfs.Handle, dst []byte, a *vfs.Attr)
 	return n, s
 }
 
-func (l *laneFirst) Lookup(c *vfs.Cred, dir vfs.Handle, name []byte, e *vfs.Entry, d *vfs.Attr) vfs.Status {
+func (l *laneFirst) Lookup(c *vfs.Cred, dir vfs.Handle, name []byte, f *vfs.Found) vfs.Status {
+	e, d := f.Entry, f.Dir
 	le, ld, ls := poisonEntry, poisonAttr, vfs.OK
-	l.lane.run(c, func(c *vfs.Cred) { ls = l.lane.v.Lookup(c, dir, name, &le, &ld) })
-	s := l.worker.Lookup(c, dir, name, e, d)
+	l.lane.run(c, func(c *vfs.Cred) { ls = l.lane.v.Lookup(c, dir, name, &vfs.Found{Entry: &le, Dir: &ld}) })
+	s := l.worker.Lookup(c, dir, name, &vfs.Found{Entry: e, Dir: d})
 	if ls == vfs.Again {
 		l.untouched("Lookup", poisonEntry, le, poisonAttr, ld)
 		return s
@@ -232,20 +234,21 @@ type listed struct {
 	entry          vfs.Entry
 }
 
-func (l *laneFirst) ReadDir(c *vfs.Cred, dir vfs.Handle, cookie, verf uint64, plus bool, d *vfs.Attr, yield func(*vfs.DirEntry) bool) (uint64, bool, vfs.Status) {
+func (l *laneFirst) ReadDir(c *vfs.Cred, dir vfs.Handle, r *vfs.ReadDirArgs, d *vfs.Attr) (uint64, bool, vfs.Status) {
+	cookie, verf, plus, yield := r.Cookie, r.Verf, r.Want != 0, r.Yield
 	// The lane lists as many entries as the worker will.
 	var got []listed
-	v, eof, s := l.worker.ReadDir(c, dir, cookie, verf, plus, d, func(e *vfs.DirEntry) bool {
+	v, eof, s := l.worker.ReadDir(c, dir, &vfs.ReadDirArgs{Cookie: cookie, Verf: verf, Want: Plus(plus), Yield: func(e *vfs.DirEntry) bool {
 		got = append(got, listedOf(e))
 		return yield(e)
-	})
+	}}, d)
 	var lgot []listed
 	ld, lv, leof, ls := poisonAttr, uint64(0), false, vfs.OK
 	l.lane.run(c, func(c *vfs.Cred) {
-		lv, leof, ls = l.lane.v.ReadDir(c, dir, cookie, verf, plus, &ld, func(e *vfs.DirEntry) bool {
+		lv, leof, ls = l.lane.v.ReadDir(c, dir, &vfs.ReadDirArgs{Cookie: cookie, Verf: verf, Want: Plus(plus), Yield: func(e *vfs.DirEntry) bool {
 			lgot = append(lgot, listedOf(e))
 			return len(lgot) < len(got) || eof
-		})
+		}}, &ld)
 	})
 	if ls == vfs.Again {
 		l.untouched("ReadDir", poisonAttr, ld)

@@ -6,34 +6,36 @@ import "github.com/ringnfs/ringnfs/nfs/vfs"
 // Again, on the worker. Had the lane done anything all the same, the worker's
 // result would be wrong, as for a second MKDIR.
 
-func (l *laneFirst) SetAttr(c *vfs.Cred, h vfs.Handle, set *vfs.SetAttr, guard *vfs.Time, w *vfs.WCC) (s vfs.Status) {
+func (l *laneFirst) SetAttr(c *vfs.Cred, h vfs.Handle, set *vfs.SetAttr, w *vfs.WCC) (s vfs.Status) {
 	lw := poisonWCC
-	l.lane.run(c, func(c *vfs.Cred) { s = l.lane.v.SetAttr(c, h, set, guard, &lw) })
+	l.lane.run(c, func(c *vfs.Cred) { s = l.lane.v.SetAttr(c, h, set, &lw) })
 	if s == vfs.Again {
 		l.untouched("SetAttr", poisonWCC, lw)
-		return l.worker.SetAttr(c, h, set, guard, w)
+		return l.worker.SetAttr(c, h, set, w)
 	}
 	*w = lw
 	return s
 }
 
-func (l *laneFirst) Write(c *vfs.Cred, h vfs.Handle, off uint64, src [][]byte, how vfs.Stability, w *vfs.WCC) (n int, got vfs.Stability, verf uint64, s vfs.Status) {
+func (l *laneFirst) Write(c *vfs.Cred, h vfs.Handle, r *vfs.WriteArgs, w *vfs.WCC) (n int, got vfs.Stability, verf uint64, s vfs.Status) {
 	lw := poisonWCC
-	l.lane.run(c, func(c *vfs.Cred) { n, got, verf, s = l.lane.v.Write(c, h, off, src, how, &lw) })
+	l.lane.run(c, func(c *vfs.Cred) {
+		n, got, verf, s = l.lane.v.Write(c, h, r, &lw)
+	})
 	if s == vfs.Again {
 		l.untouched("Write", poisonWCC, lw)
-		return l.worker.Write(c, h, off, src, how, w)
+		return l.worker.Write(c, h, r, w)
 	}
 	*w = lw
 	return n, got, verf, s
 }
 
-func (l *laneFirst) Commit(c *vfs.Cred, h vfs.Handle, off uint64, count uint32, w *vfs.WCC) (verf uint64, s vfs.Status) {
+func (l *laneFirst) Commit(c *vfs.Cred, h vfs.Handle, r *vfs.CommitArgs, w *vfs.WCC) (verf uint64, s vfs.Status) {
 	lw := poisonWCC
-	l.lane.run(c, func(c *vfs.Cred) { verf, s = l.lane.v.Commit(c, h, off, count, &lw) })
+	l.lane.run(c, func(c *vfs.Cred) { verf, s = l.lane.v.Commit(c, h, r, &lw) })
 	if s == vfs.Again {
 		l.untouched("Commit", poisonWCC, lw)
-		return l.worker.Commit(c, h, off, count, w)
+		return l.worker.Commit(c, h, r, w)
 	}
 	*w = lw
 	return verf, s
@@ -51,27 +53,31 @@ func (l *laneFirst) made(method string, c *vfs.Cred, e *vfs.Entry, w *vfs.WCC, d
 	return s
 }
 
-func (l *laneFirst) Create(c *vfs.Cred, dir vfs.Handle, name []byte, how vfs.CreateHow, set *vfs.SetAttr, verf uint64, e *vfs.Entry, w *vfs.WCC) vfs.Status {
+func (l *laneFirst) Create(c *vfs.Cred, dir vfs.Handle, r *vfs.CreateArgs, m *vfs.Made) vfs.Status {
+	e, w := m.Entry, m.Dir
 	return l.made("Create", c, e, w, func(v vfs.View, c *vfs.Cred, e *vfs.Entry, w *vfs.WCC) vfs.Status {
-		return v.Create(c, dir, name, how, set, verf, e, w)
+		return v.Create(c, dir, r, &vfs.Made{Entry: e, Dir: w})
 	})
 }
 
-func (l *laneFirst) Mkdir(c *vfs.Cred, dir vfs.Handle, name []byte, set *vfs.SetAttr, e *vfs.Entry, w *vfs.WCC) vfs.Status {
+func (l *laneFirst) Mkdir(c *vfs.Cred, dir vfs.Handle, r *vfs.MkdirArgs, m *vfs.Made) vfs.Status {
+	e, w := m.Entry, m.Dir
 	return l.made("Mkdir", c, e, w, func(v vfs.View, c *vfs.Cred, e *vfs.Entry, w *vfs.WCC) vfs.Status {
-		return v.Mkdir(c, dir, name, set, e, w)
+		return v.Mkdir(c, dir, r, &vfs.Made{Entry: e, Dir: w})
 	})
 }
 
-func (l *laneFirst) Symlink(c *vfs.Cred, dir vfs.Handle, name, target []byte, set *vfs.SetAttr, e *vfs.Entry, w *vfs.WCC) vfs.Status {
+func (l *laneFirst) Symlink(c *vfs.Cred, dir vfs.Handle, r *vfs.SymlinkArgs, m *vfs.Made) vfs.Status {
+	e, w := m.Entry, m.Dir
 	return l.made("Symlink", c, e, w, func(v vfs.View, c *vfs.Cred, e *vfs.Entry, w *vfs.WCC) vfs.Status {
-		return v.Symlink(c, dir, name, target, set, e, w)
+		return v.Symlink(c, dir, r, &vfs.Made{Entry: e, Dir: w})
 	})
 }
 
-func (l *laneFirst) Mknod(c *vfs.Cred, dir vfs.Handle, name []byte, typ vfs.FileType, major, minor uint32, set *vfs.SetAttr, e *vfs.Entry, w *vfs.WCC) vfs.Status {
+func (l *laneFirst) Mknod(c *vfs.Cred, dir vfs.Handle, r *vfs.MknodArgs, m *vfs.Made) vfs.Status {
+	e, w := m.Entry, m.Dir
 	return l.made("Mknod", c, e, w, func(v vfs.View, c *vfs.Cred, e *vfs.Entry, w *vfs.WCC) vfs.Status {
-		return v.Mknod(c, dir, name, typ, major, minor, set, e, w)
+		return v.Mknod(c, dir, r, &vfs.Made{Entry: e, Dir: w})
 	})
 }
 
@@ -95,23 +101,25 @@ func (l *laneFirst) Rmdir(c *vfs.Cred, dir vfs.Handle, name []byte, w *vfs.WCC) 
 	return l.removed("Rmdir", c, w, func(v vfs.View, c *vfs.Cred, w *vfs.WCC) vfs.Status { return v.Rmdir(c, dir, name, w) })
 }
 
-func (l *laneFirst) Rename(c *vfs.Cred, from vfs.Handle, fromName []byte, to vfs.Handle, toName []byte, wf, wt *vfs.WCC) (s vfs.Status) {
+func (l *laneFirst) Rename(c *vfs.Cred, r *vfs.RenameArgs, wf, wt *vfs.WCC) (s vfs.Status) {
 	lwf, lwt := poisonWCC, poisonWCC
-	l.lane.run(c, func(c *vfs.Cred) { s = l.lane.v.Rename(c, from, fromName, to, toName, &lwf, &lwt) })
+	l.lane.run(c, func(c *vfs.Cred) {
+		s = l.lane.v.Rename(c, r, &lwf, &lwt)
+	})
 	if s == vfs.Again {
 		l.untouched("Rename", poisonWCC, lwf, poisonWCC, lwt)
-		return l.worker.Rename(c, from, fromName, to, toName, wf, wt)
+		return l.worker.Rename(c, r, wf, wt)
 	}
 	*wf, *wt = lwf, lwt
 	return s
 }
 
-func (l *laneFirst) Link(c *vfs.Cred, h vfs.Handle, dir vfs.Handle, name []byte, a *vfs.Attr, w *vfs.WCC) (s vfs.Status) {
+func (l *laneFirst) Link(c *vfs.Cred, r *vfs.LinkArgs, a *vfs.Attr, w *vfs.WCC) (s vfs.Status) {
 	la, lw := poisonAttr, poisonWCC
-	l.lane.run(c, func(c *vfs.Cred) { s = l.lane.v.Link(c, h, dir, name, &la, &lw) })
+	l.lane.run(c, func(c *vfs.Cred) { s = l.lane.v.Link(c, r, &la, &lw) })
 	if s == vfs.Again {
 		l.untouched("Link", poisonAttr, la, poisonWCC, lw)
-		return l.worker.Link(c, h, dir, name, a, w)
+		return l.worker.Link(c, r, a, w)
 	}
 	*a, *w = la, lw
 	return s

@@ -52,7 +52,7 @@ func randomOperations(t *T) {
 		}
 		var e vfs.Entry
 		var w vfs.WCC
-		s := t.V.Mkdir(t.C, t.Root, fmt.Appendf(nil, "run%d", runs), mode(0o755), &e, &w)
+		s := t.V.Mkdir(t.C, t.Root, &vfs.MkdirArgs{Name: fmt.Appendf(nil, "run%d", runs), Set: mode(0o755)}, &vfs.Made{Entry: &e, Dir: &w})
 		require.Equal(rt, vfs.OK, s)
 		m := &model{t: t, rt: rt, root: &node{h: e.Handle, typ: vfs.TypeDir, mode: 0o755, sub: map[string]*node{}}}
 		rt.Repeat(map[string]func(*rapid.T){
@@ -146,7 +146,7 @@ func (m *model) create(rt *rapid.T) {
 	}
 	var e vfs.Entry
 	var w vfs.WCC
-	s := m.t.V.Create(m.t.C, d.h, []byte(name), how, set, 0, &e, &w)
+	s := m.t.V.Create(m.t.C, d.h, &vfs.CreateArgs{Name: []byte(name), How: how, Set: set}, &vfs.Made{Entry: &e, Dir: &w})
 	old := d.sub[name]
 	switch {
 	case old == nil:
@@ -178,7 +178,7 @@ func (m *model) mkdir(*rapid.T) {
 	d, name := m.dir(), m.name()
 	var e vfs.Entry
 	var w vfs.WCC
-	s := m.t.V.Mkdir(m.t.C, d.h, []byte(name), mode(0o700), &e, &w)
+	s := m.t.V.Mkdir(m.t.C, d.h, &vfs.MkdirArgs{Name: []byte(name), Set: mode(0o700)}, &vfs.Made{Entry: &e, Dir: &w})
 	if d.sub[name] != nil {
 		m.expect(s, "mkdir", vfs.Exist)
 		return
@@ -192,7 +192,7 @@ func (m *model) symlink(rt *rapid.T) {
 	target := rapid.SampledFrom([]string{"a", "../b", "/", "no where"}).Draw(rt, "target")
 	var e vfs.Entry
 	var w vfs.WCC
-	s := m.t.V.Symlink(m.t.C, d.h, []byte(name), []byte(target), &vfs.SetAttr{}, &e, &w)
+	s := m.t.V.Symlink(m.t.C, d.h, &vfs.SymlinkArgs{Name: []byte(name), Target: []byte(target), Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w})
 	if d.sub[name] != nil {
 		m.expect(s, "symlink", vfs.Exist)
 		return
@@ -205,7 +205,7 @@ func (m *model) link(*rapid.T) {
 	f, d, name := m.file(), m.dir(), m.name()
 	var a vfs.Attr
 	var w vfs.WCC
-	s := m.t.V.Link(m.t.C, f.h, d.h, []byte(name), &a, &w)
+	s := m.t.V.Link(m.t.C, &vfs.LinkArgs{Object: f.h, Dir: d.h, Name: []byte(name)}, &a, &w)
 	if d.sub[name] != nil {
 		m.expect(s, "link", vfs.Exist)
 		return
@@ -222,7 +222,7 @@ func (m *model) write(rt *rapid.T) {
 	how := vfs.Stability(rapid.IntRange(0, 2).Draw(rt, "stability"))
 	cut := rapid.IntRange(0, len(data)).Draw(rt, "cut")
 	var w vfs.WCC
-	n, got, _, s := m.t.V.Write(m.t.C, f.h, uint64(off), [][]byte{data[:cut], data[cut:]}, how, &w)
+	n, got, _, s := m.t.V.Write(m.t.C, f.h, &vfs.WriteArgs{Off: uint64(off), Src: [][]byte{data[:cut], data[cut:]}, How: how}, &w)
 	m.expect(s, "write", vfs.OK)
 	require.GreaterOrEqual(rt, got, how)
 	require.Positive(rt, n)
@@ -238,7 +238,7 @@ func (m *model) truncate(rt *rapid.T) {
 	f := m.file()
 	size := rapid.IntRange(0, 20_000).Draw(rt, "size")
 	var w vfs.WCC
-	m.expect(m.t.V.SetAttr(m.t.C, f.h, &vfs.SetAttr{HasSize: true, Size: uint64(size)}, nil, &w), "truncate", vfs.OK)
+	m.expect(m.t.V.SetAttr(m.t.C, f.h, &vfs.SetAttr{HasSize: true, Size: uint64(size)}, &w), "truncate", vfs.OK)
 	f.resize(size)
 	m.dropSetID(f)
 }
@@ -262,7 +262,7 @@ func (m *model) chmod(rt *rapid.T) {
 		f.mode |= 0o600
 	}
 	var w vfs.WCC
-	m.expect(m.t.V.SetAttr(m.t.C, f.h, mode(f.mode), nil, &w), "chmod", vfs.OK)
+	m.expect(m.t.V.SetAttr(m.t.C, f.h, mode(f.mode), &w), "chmod", vfs.OK)
 }
 
 func (m *model) read(rt *rapid.T) {
@@ -270,7 +270,7 @@ func (m *model) read(rt *rapid.T) {
 	off := rapid.IntRange(0, 25_000).Draw(rt, "offset")
 	dst := make([]byte, rapid.IntRange(1, 20_000).Draw(rt, "length"))
 	var a vfs.Attr
-	n, eof, s := m.t.V.Read(m.t.C, f.h, uint64(off), dst, &a)
+	n, eof, s := m.t.V.Read(m.t.C, f.h, &vfs.ReadArgs{Off: uint64(off), Dst: dst}, &a)
 	m.expect(s, "read", vfs.OK)
 	size := len(f.data)
 	want := f.data[min(off, size):min(off+len(dst), size)]
@@ -324,7 +324,7 @@ func (m *model) rename(*rapid.T) {
 	from, fromName := m.dir(), m.name()
 	to, toName := m.dir(), m.name()
 	var wf, wt vfs.WCC
-	s := m.t.V.Rename(m.t.C, from.h, []byte(fromName), to.h, []byte(toName), &wf, &wt)
+	s := m.t.V.Rename(m.t.C, &vfs.RenameArgs{From: from.h, FromName: []byte(fromName), To: to.h, ToName: []byte(toName)}, &wf, &wt)
 	n, old := from.sub[fromName], to.sub[toName]
 	switch {
 	case n == nil:
@@ -363,7 +363,7 @@ func (m *model) lookup(rt *rapid.T) {
 	d, name := m.dir(), m.name()
 	var e vfs.Entry
 	var a vfs.Attr
-	s := m.t.V.Lookup(m.t.C, d.h, []byte(name), &e, &a)
+	s := m.t.V.Lookup(m.t.C, d.h, []byte(name), &vfs.Found{Entry: &e, Dir: &a})
 	if d.sub[name] == nil {
 		m.expect(s, "lookup", vfs.NoEnt)
 		return
@@ -377,10 +377,10 @@ func (m *model) list(*rapid.T) { m.listed(m.dir()) }
 func (m *model) listed(d *node) {
 	var got []string
 	var a vfs.Attr
-	_, eof, s := m.t.V.ReadDir(m.t.C, d.h, 0, 0, false, &a, func(e *vfs.DirEntry) bool {
+	_, eof, s := m.t.V.ReadDir(m.t.C, d.h, &vfs.ReadDirArgs{Yield: func(e *vfs.DirEntry) bool {
 		got = append(got, string(e.Name))
 		return true
-	})
+	}}, &a)
 	m.expect(s, "list", vfs.OK)
 	require.True(m.rt, eof)
 	require.ElementsMatch(m.rt, append(sortedNames(d), ".", ".."), got)
@@ -405,7 +405,7 @@ func (m *model) compare(n *node) {
 		require.EqualValues(m.rt, n.names, a.Nlink)
 		require.EqualValues(m.rt, len(n.data), a.Size)
 		dst := make([]byte, len(n.data)+1)
-		got, eof, s := m.t.V.Read(m.t.C, n.h, 0, dst, &a)
+		got, eof, s := m.t.V.Read(m.t.C, n.h, &vfs.ReadArgs{Off: 0, Dst: dst}, &a)
 		m.expect(s, "read", vfs.OK)
 		require.True(m.rt, eof)
 		require.True(m.rt, bytes.Equal(n.data, dst[:got]))

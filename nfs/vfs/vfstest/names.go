@@ -117,7 +117,7 @@ func lookupLinks(t *T) {
 		var e vfs.Entry
 		var d vfs.Attr
 		for _, below := range []string{".", "..", "x"} {
-			require.Equal(t, vfs.NotDir, t.V.Lookup(t.C, h, []byte(below), &e, &d), "%s/%s", name, below)
+			require.Equal(t, vfs.NotDir, t.V.Lookup(t.C, h, []byte(below), &vfs.Found{Entry: &e, Dir: &d}), "%s/%s", name, below)
 		}
 	}
 }
@@ -132,7 +132,7 @@ func mkdirModes(t *T) {
 	var w vfs.WCC
 	at := vfs.Time{Sec: 12345}
 	set := &vfs.SetAttr{HasMode: true, Mode: 0o755, MtimeHow: vfs.TimeClient, Mtime: at}
-	require.Equal(t, vfs.OK, t.V.Mkdir(t.C, t.Root, []byte("dated"), set, &e, &w))
+	require.Equal(t, vfs.OK, t.V.Mkdir(t.C, t.Root, &vfs.MkdirArgs{Name: []byte("dated"), Set: set}, &vfs.Made{Entry: &e, Dir: &w}))
 	require.Equal(t, at, t.attr(e.Handle).Mtime)
 }
 
@@ -143,10 +143,14 @@ func makeOverExisting(t *T) {
 		n := []byte(name)
 		before := t.attr(t.lookup(t.Root, name))
 		for method, do := range map[string]func(e *vfs.Entry, w *vfs.WCC) vfs.Status{
-			"Mkdir":   func(e *vfs.Entry, w *vfs.WCC) vfs.Status { return t.V.Mkdir(t.C, t.Root, n, mode(0o777), e, w) },
-			"Symlink": func(e *vfs.Entry, w *vfs.WCC) vfs.Status { return t.V.Symlink(t.C, t.Root, n, n, mode(0o777), e, w) },
+			"Mkdir": func(e *vfs.Entry, w *vfs.WCC) vfs.Status {
+				return t.V.Mkdir(t.C, t.Root, &vfs.MkdirArgs{Name: n, Set: mode(0o777)}, &vfs.Made{Entry: e, Dir: w})
+			},
+			"Symlink": func(e *vfs.Entry, w *vfs.WCC) vfs.Status {
+				return t.V.Symlink(t.C, t.Root, &vfs.SymlinkArgs{Name: n, Target: n, Set: mode(0o777)}, &vfs.Made{Entry: e, Dir: w})
+			},
 			"Mknod": func(e *vfs.Entry, w *vfs.WCC) vfs.Status {
-				return t.V.Mknod(t.C, t.Root, n, vfs.TypeFifo, 0, 0, mode(0o777), e, w)
+				return t.V.Mknod(t.C, t.Root, &vfs.MknodArgs{Name: n, Type: vfs.TypeFifo, Set: mode(0o777)}, &vfs.Made{Entry: e, Dir: w})
 			},
 		} {
 			check := t.watch(t.Root)
@@ -185,7 +189,7 @@ func mknodTypes(t *T) {
 	if t.Env.HasDevices && t.Env.DeviceMajorMax != 0 {
 		var e vfs.Entry
 		var w vfs.WCC
-		s := t.V.Mknod(t.C, t.Root, []byte("n"), vfs.TypeChr, majorMax+1, 0, mode(0o640), &e, &w)
+		s := t.V.Mknod(t.C, t.Root, &vfs.MknodArgs{Name: []byte("n"), Type: vfs.TypeChr, Major: majorMax + 1, Set: mode(0o640)}, &vfs.Made{Entry: &e, Dir: &w})
 		t.refused(s, "a larger device number than there can be", vfs.Inval, vfs.FBig)
 		t.absent(t.Root, "n")
 	}
@@ -199,7 +203,7 @@ func mknodBadTypes(t *T) {
 		check := t.watch(t.Root)
 		var e vfs.Entry
 		var w vfs.WCC
-		s := t.V.Mknod(t.C, t.Root, []byte("x"), typ, 0, 0, mode(0o644), &e, &w)
+		s := t.V.Mknod(t.C, t.Root, &vfs.MknodArgs{Name: []byte("x"), Type: typ, Set: mode(0o644)}, &vfs.Made{Entry: &e, Dir: &w})
 		t.refused(s, fmt.Sprintf("MKNOD of type %d", typ), vfs.BadType, vfs.Inval)
 		check(&w)
 		t.absent(t.Root, "x")
@@ -240,7 +244,7 @@ func linkOthers(t *T) {
 		var a vfs.Attr
 		var w vfs.WCC
 		check := t.watch(t.Root)
-		s := t.V.Link(t.C, h, t.Root, []byte("second"), &a, &w)
+		s := t.V.Link(t.C, &vfs.LinkArgs{Object: h, Dir: t.Root, Name: []byte("second")}, &a, &w)
 		check(&w)
 		require.NotZero(t, a.Type, "the object's attributes, also on failure")
 		if name == "directory" {
@@ -257,7 +261,7 @@ func linkOthers(t *T) {
 	for _, name := range []string{"f", "other-dir", "other-link"} {
 		var a vfs.Attr
 		var w vfs.WCC
-		require.Equal(t, vfs.Exist, t.V.Link(t.C, f, t.Root, []byte(name), &a, &w), name)
+		require.Equal(t, vfs.Exist, t.V.Link(t.C, &vfs.LinkArgs{Object: f, Dir: t.Root, Name: []byte(name)}, &a, &w), name)
 		require.EqualValues(t, 1, t.attr(f).Nlink)
 		require.Equal(t, stable(t.attr(f)), stable(a))
 	}

@@ -1,6 +1,7 @@
 package vfstest
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/stretchr/testify/require"
@@ -20,6 +21,8 @@ var objectTests = []testCase{
 	{"SETATTR sets times to the server's present", setServerTimes},
 	{"SETATTR refuses times that are none", setImpossibleTimes},
 	{"SETATTR changes the times of a symbolic link itself", setLinkTimes},
+	{"the change attribute differs after every change", changesAreTold},
+	{"the time of birth stays", birthStays},
 	{"SETATTR with a guard", setGuarded},
 	{"SETATTR truncates and extends", setSize},
 	{"SETATTR of sizes around 2^63 never wraps", setHugeSize},
@@ -192,7 +195,7 @@ func setImpossibleTimes(t *T) {
 	before := t.attr(h)
 	for _, nsec := range []uint32{1e9, 1<<30 - 2, 1<<30 - 1, math.MaxInt32, math.MaxUint32} {
 		var w vfs.WCC
-		s := t.V.SetAttr(t.C, h, &vfs.SetAttr{MtimeHow: vfs.TimeClient, Mtime: vfs.Time{Sec: 7, Nsec: nsec}}, nil, &w)
+		s := t.V.SetAttr(t.C, h, &vfs.SetAttr{MtimeHow: vfs.TimeClient, Mtime: vfs.Time{Sec: 7, Nsec: nsec}}, &w)
 		require.Equal(t, vfs.Inval, s, "%d nanoseconds", nsec)
 		require.Equal(t, stable(before), stable(t.attr(h)))
 	}
@@ -214,20 +217,73 @@ func setLinkTimes(t *T) {
 	require.Equal(t, mt, t.attr(dangling).Mtime)
 }
 
+// changesAreTold makes changes as fast as it can, and looks after each. Where the View
+// gives no change attribute there is nothing to be held to.
+func changesAreTold(t *T) {
+	file, dir := t.create(t.Root, "f", 0o644), t.mkdir(t.Root, "d", 0o755)
+	for _, h := range []vfs.Handle{file, dir} {
+		if a := t.attr(h); !a.Has(vfs.AttrChange) {
+			t.Skip("the file system cannot tell changes apart that come fast")
+		}
+	}
+	seen := map[uint64]string{t.attr(file).Change: "as it was made"}
+	told := func(h vfs.Handle, what string) {
+		t.Helper()
+		n := t.attr(h).Change
+		require.NotContains(t, seen, n, "after %s", what)
+		seen[n] = what
+	}
+	for i := range 8 {
+		t.write(file, 0, []byte{byte(i)})
+		told(file, "a write")
+		t.set(file, mode(0o600+uint32(i)&1))
+		told(file, "a change of mode")
+		t.set(file, &vfs.SetAttr{HasSize: true, Size: 100 + uint64(i)}) // never what it was
+		told(file, "a truncation")
+	}
+	clear(seen)
+	for i := range 8 {
+		t.create(dir, fmt.Sprint("f", i), 0o644)
+		told(dir, "a CREATE in it")
+		var w vfs.WCC
+		require.Equal(t, vfs.OK, t.V.Remove(t.C, dir, fmt.Append(nil, "f", i), &w))
+		told(dir, "a REMOVE from it")
+		require.True(t, w.Before.HasChange)
+		require.NotEqual(t, w.Before.Change, w.After.Change)
+	}
+	before := t.attr(file)
+	t.read(file, 0, 1)
+	require.Equal(t, before.Change, t.attr(file).Change, "reading changes nothing")
+}
+
+func birthStays(t *T) {
+	h := t.create(t.Root, "f", 0o644)
+	born := t.attr(h)
+	if !born.Has(vfs.AttrBirth) {
+		t.Skip("the file system does not tell when an object was made")
+	}
+	require.Positive(t, born.Birth.Sec)
+	t.write(h, 0, []byte("x"))
+	t.set(h, &vfs.SetAttr{MtimeHow: vfs.TimeClient, Mtime: vfs.Time{Sec: 1}})
+	require.Equal(t, born.Birth, t.attr(h).Birth)
+}
+
 func setGuarded(t *T) {
 	h := t.create(t.Root, "f", 0o644)
 	ctime := t.attr(h).Ctime
 	for _, bad := range []vfs.Time{{}, {Sec: ctime.Sec + 1, Nsec: ctime.Nsec}, {Sec: ctime.Sec, Nsec: ctime.Nsec ^ 1}, {Sec: ctime.Sec - 1, Nsec: ctime.Nsec}} {
 		check := t.watch(h)
 		var w vfs.WCC
-		s := t.V.SetAttr(t.C, h, &vfs.SetAttr{HasMode: true, Mode: 0o600, HasSize: true, Size: 9}, &bad, &w)
+		s := t.V.SetAttr(t.C, h, &vfs.SetAttr{HasMode: true, Mode: 0o600, HasSize: true, Size: 9, Guard: &bad}, &w)
 		require.Equal(t, vfs.NotSync, s)
 		check(&w)
 		require.EqualValues(t, 0o644, t.attr(h).Mode)
 		require.Zero(t, t.attr(h).Size)
 	}
 	var w vfs.WCC
-	require.Equal(t, vfs.OK, t.V.SetAttr(t.C, h, mode(0o600), &ctime, &w))
+	set := mode(0o600)
+	set.Guard = &ctime
+	require.Equal(t, vfs.OK, t.V.SetAttr(t.C, h, set, &w))
 	require.EqualValues(t, 0o600, t.attr(h).Mode)
 }
 
@@ -258,7 +314,7 @@ func setHugeSize(t *T) {
 	for _, huge := range hugeSizes {
 		check := t.watch(h)
 		var w vfs.WCC
-		s := t.V.SetAttr(t.C, h, &vfs.SetAttr{HasSize: true, Size: huge}, nil, &w)
+		s := t.V.SetAttr(t.C, h, &vfs.SetAttr{HasSize: true, Size: huge}, &w)
 		check(&w)
 		if s == vfs.OK && huge <= t.Env.FS.Limits().FileSizeMax {
 			size = huge
@@ -272,7 +328,7 @@ func setHugeSize(t *T) {
 		for _, how := range []vfs.CreateHow{vfs.Unchecked, vfs.Guarded} {
 			var e vfs.Entry
 			var w vfs.WCC
-			s := t.V.Create(t.C, t.Root, []byte("new"), how, &vfs.SetAttr{HasMode: true, Mode: 0o644, HasSize: true, Size: huge}, 0, &e, &w)
+			s := t.V.Create(t.C, t.Root, &vfs.CreateArgs{Name: []byte("new"), How: how, Set: &vfs.SetAttr{HasMode: true, Mode: 0o644, HasSize: true, Size: huge}}, &vfs.Made{Entry: &e, Dir: &w})
 			if s == vfs.OK && huge <= t.Env.FS.Limits().FileSizeMax {
 				require.Equal(t, huge, t.attr(e.Handle).Size)
 				t.remove(t.Root, "new")
@@ -290,7 +346,7 @@ func setSizeOfOthers(t *T) {
 	} {
 		check := t.watch(h)
 		var w vfs.WCC
-		s := t.V.SetAttr(t.C, h, &vfs.SetAttr{HasSize: true, Size: 1}, nil, &w)
+		s := t.V.SetAttr(t.C, h, &vfs.SetAttr{HasSize: true, Size: 1}, &w)
 		t.refused(s, "size of a "+name, vfs.Inval, vfs.IsDir, vfs.Loop, vfs.NotSupp)
 		check(&w)
 	}

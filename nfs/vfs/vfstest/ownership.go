@@ -12,7 +12,7 @@ func (t *T) setAs(c *vfs.Cred, h vfs.Handle, s *vfs.SetAttr) vfs.Status {
 	check := t.watch(h)
 	before := t.attr(h)
 	var w vfs.WCC
-	got := t.V.SetAttr(c, h, s, nil, &w)
+	got := t.V.SetAttr(c, h, s, &w)
 	check(&w)
 	if got != vfs.OK {
 		require.Equal(t, stable(before), stable(t.attr(h)), "refused, but it changed something")
@@ -93,8 +93,8 @@ func moveDirectoryRights(t *T) {
 	a, b := t.mkdir(t.Root, "a", 0o777), t.mkdir(t.Root, "b", 0o777)
 	t.mkdir(a, "sub", 0o755) // the superuser's
 	var w, w2 vfs.WCC
-	t.refused(t.V.Rename(p.alice, a, []byte("sub"), b, []byte("sub"), &w, &w2), "its dot-dot would change", vfs.Access, vfs.Perm)
-	require.Equal(t, vfs.OK, t.V.Rename(p.alice, a, []byte("sub"), a, []byte("renamed"), &w, &w2))
+	t.refused(t.V.Rename(p.alice, &vfs.RenameArgs{From: a, FromName: []byte("sub"), To: b, ToName: []byte("sub")}, &w, &w2), "its dot-dot would change", vfs.Access, vfs.Perm)
+	require.Equal(t, vfs.OK, t.V.Rename(p.alice, &vfs.RenameArgs{From: a, FromName: []byte("sub"), To: a, ToName: []byte("renamed")}, &w, &w2))
 	t.hasNames(a, "renamed")
 	t.hasNames(b)
 }
@@ -104,7 +104,7 @@ func deviceRights(t *T) {
 	for _, typ := range []vfs.FileType{vfs.TypeBlk, vfs.TypeChr} {
 		var e vfs.Entry
 		var w vfs.WCC
-		s := t.V.Mknod(p.alice, t.Root, []byte("dev"), typ, 1, 3, mode(0o666), &e, &w)
+		s := t.V.Mknod(p.alice, t.Root, &vfs.MknodArgs{Name: []byte("dev"), Type: typ, Major: 1, Minor: 3, Set: mode(0o666)}, &vfs.Made{Entry: &e, Dir: &w})
 		t.refused(s, "MKNOD of a device", vfs.Perm, vfs.Access)
 		t.absent(t.Root, "dev")
 	}

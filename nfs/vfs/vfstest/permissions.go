@@ -74,7 +74,7 @@ func (t *T) access(c *vfs.Cred, h vfs.Handle) vfs.Permission {
 func (t *T) readAs(c *vfs.Cred, h vfs.Handle) vfs.Status {
 	t.Helper()
 	var a vfs.Attr
-	_, _, s := t.V.Read(c, h, 0, make([]byte, 10), &a)
+	_, _, s := t.V.Read(c, h, &vfs.ReadArgs{Off: 0, Dst: make([]byte, 10)}, &a)
 	require.Equal(t, vfs.TypeReg, a.Type, "attributes come also with a failure")
 	return s
 }
@@ -83,7 +83,7 @@ func (t *T) writeAs(c *vfs.Cred, h vfs.Handle) vfs.Status {
 	t.Helper()
 	check := t.watch(h)
 	var w vfs.WCC
-	_, _, _, s := t.V.Write(c, h, 0, [][]byte{[]byte("w")}, vfs.Unstable, &w)
+	_, _, _, s := t.V.Write(c, h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("w")}, How: vfs.Unstable}, &w)
 	check(&w)
 	return s
 }
@@ -132,10 +132,10 @@ func ownerMayAlways(t *T) {
 		require.Equal(t, vfs.OK, t.readAs(p.alice, h), "mode %04o", m)
 		require.Equal(t, vfs.OK, t.writeAs(p.alice, h), "mode %04o", m)
 		var w vfs.WCC
-		_, s := t.V.Commit(p.alice, h, 0, 0, &w)
+		_, s := t.V.Commit(p.alice, h, &vfs.CommitArgs{Off: 0, Count: 0}, &w)
 		require.Equal(t, vfs.OK, s, "COMMIT of mode %04o", m)
 		// Like writing, and for the same reason: the file may be open.
-		require.Equal(t, vfs.OK, t.V.SetAttr(p.alice, h, &vfs.SetAttr{HasSize: true, Size: 5}, nil, &w), "truncation of mode %04o", m)
+		require.Equal(t, vfs.OK, t.V.SetAttr(p.alice, h, &vfs.SetAttr{HasSize: true, Size: 5}, &w), "truncation of mode %04o", m)
 		require.Equal(t, vfs.Permission(m>>6&7), t.access(p.alice, h), "ACCESS does not count it")
 	}
 	t.set(h, mode(0o700))
@@ -218,23 +218,23 @@ func directoryWrite(t *T) {
 		t.set(d, mode(m))
 		check := t.watch(d)
 		for what, s := range map[string]vfs.Status{
-			"Create":      t.V.Create(p.alice, d, n, vfs.Guarded, mode(0o644), 0, &e, &w),
-			"Exclusive":   t.V.Create(p.alice, d, n, vfs.Exclusive, mode(0o644), 5, &e, &w),
-			"Mkdir":       t.V.Mkdir(p.alice, d, n, mode(0o755), &e, &w),
-			"Symlink":     t.V.Symlink(p.alice, d, n, n, &vfs.SetAttr{}, &e, &w),
-			"Mknod":       t.V.Mknod(p.alice, d, n, vfs.TypeFifo, 0, 0, mode(0o644), &e, &w),
+			"Create":      t.V.Create(p.alice, d, &vfs.CreateArgs{Name: n, How: vfs.Guarded, Set: mode(0o644)}, &vfs.Made{Entry: &e, Dir: &w}),
+			"Exclusive":   t.V.Create(p.alice, d, &vfs.CreateArgs{Name: n, How: vfs.Exclusive, Set: mode(0o644), Verf: 5}, &vfs.Made{Entry: &e, Dir: &w}),
+			"Mkdir":       t.V.Mkdir(p.alice, d, &vfs.MkdirArgs{Name: n, Set: mode(0o755)}, &vfs.Made{Entry: &e, Dir: &w}),
+			"Symlink":     t.V.Symlink(p.alice, d, &vfs.SymlinkArgs{Name: n, Target: n, Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}),
+			"Mknod":       t.V.Mknod(p.alice, d, &vfs.MknodArgs{Name: n, Type: vfs.TypeFifo, Set: mode(0o644)}, &vfs.Made{Entry: &e, Dir: &w}),
 			"Remove":      t.V.Remove(p.alice, d, []byte("f"), &w),
 			"Rmdir":       t.V.Rmdir(p.alice, d, []byte("sub"), &w),
-			"Link":        t.V.Link(p.alice, f, d, n, &a, &w),
-			"Rename from": t.V.Rename(p.alice, d, []byte("f"), t.Root, n, &w, &w2),
-			"Rename in":   t.V.Rename(p.alice, d, []byte("f"), d, n, &w, &w2),
+			"Link":        t.V.Link(p.alice, &vfs.LinkArgs{Object: f, Dir: d, Name: n}, &a, &w),
+			"Rename from": t.V.Rename(p.alice, &vfs.RenameArgs{From: d, FromName: []byte("f"), To: t.Root, ToName: n}, &w, &w2),
+			"Rename in":   t.V.Rename(p.alice, &vfs.RenameArgs{From: d, FromName: []byte("f"), To: d, ToName: n}, &w, &w2),
 		} {
 			require.Equal(t, vfs.Access, s, "%s with mode %04o", what, m)
 			check(&w)
 		}
 	}
 	t.set(d, mode(0o757))
-	require.Equal(t, vfs.OK, t.V.Rename(p.alice, d, []byte("f"), d, n, &w, &w2))
+	require.Equal(t, vfs.OK, t.V.Rename(p.alice, &vfs.RenameArgs{From: d, FromName: []byte("f"), To: d, ToName: n}, &w, &w2))
 	require.Equal(t, vfs.OK, t.V.Rmdir(p.alice, d, []byte("sub"), &w))
 	t.hasNames(d, "new")
 }
@@ -247,7 +247,7 @@ func createTruncateRights(t *T) {
 		check := t.watch(t.Root)
 		var e vfs.Entry
 		var w vfs.WCC
-		s := t.V.Create(c, t.Root, []byte("f"), vfs.Unchecked, &vfs.SetAttr{HasMode: true, Mode: 0o666, HasSize: true}, 0, &e, &w)
+		s := t.V.Create(c, t.Root, &vfs.CreateArgs{Name: []byte("f"), How: vfs.Unchecked, Set: &vfs.SetAttr{HasMode: true, Mode: 0o666, HasSize: true}}, &vfs.Made{Entry: &e, Dir: &w})
 		check(&w)
 		return s
 	}
@@ -264,15 +264,15 @@ func directorySearch(t *T) {
 	var e vfs.Entry
 	var a vfs.Attr
 	list := func(plus bool) (es []listed, s vfs.Status) {
-		_, _, s = t.V.ReadDir(p.bob, d, 0, 0, plus, &a, func(e *vfs.DirEntry) bool {
+		_, _, s = t.V.ReadDir(p.bob, d, &vfs.ReadDirArgs{Want: Plus(plus), Yield: func(e *vfs.DirEntry) bool {
 			es = append(es, listedOf(e))
 			return true
-		})
+		}}, &a)
 		require.Equal(t, vfs.TypeDir, a.Type, "attributes come also with a failure")
 		return es, s
 	}
 	lookup := func(name string) vfs.Status {
-		s := t.V.Lookup(p.bob, d, []byte(name), &e, &a)
+		s := t.V.Lookup(p.bob, d, []byte(name), &vfs.Found{Entry: &e, Dir: &a})
 		require.Equal(t, vfs.TypeDir, a.Type, "attributes come also with a failure")
 		return s
 	}
@@ -321,11 +321,21 @@ func newOwner(t *T) {
 	var w vfs.WCC
 	for i, c := range []*vfs.Cred{p.alice, p.bobInClub, t.cred(bobID, club)} {
 		for what, s := range map[string]func(n []byte) vfs.Status{
-			"file":   func(n []byte) vfs.Status { return t.V.Create(c, t.Root, n, vfs.Guarded, mode(0o600), 0, &e, &w) },
-			"unique": func(n []byte) vfs.Status { return t.V.Create(c, t.Root, n, vfs.Exclusive, mode(0), 9, &e, &w) },
-			"dir":    func(n []byte) vfs.Status { return t.V.Mkdir(c, t.Root, n, mode(0o700), &e, &w) },
-			"link":   func(n []byte) vfs.Status { return t.V.Symlink(c, t.Root, n, n, &vfs.SetAttr{}, &e, &w) },
-			"fifo":   func(n []byte) vfs.Status { return t.V.Mknod(c, t.Root, n, vfs.TypeFifo, 0, 0, mode(0o600), &e, &w) },
+			"file": func(n []byte) vfs.Status {
+				return t.V.Create(c, t.Root, &vfs.CreateArgs{Name: n, How: vfs.Guarded, Set: mode(0o600)}, &vfs.Made{Entry: &e, Dir: &w})
+			},
+			"unique": func(n []byte) vfs.Status {
+				return t.V.Create(c, t.Root, &vfs.CreateArgs{Name: n, How: vfs.Exclusive, Set: mode(0), Verf: 9}, &vfs.Made{Entry: &e, Dir: &w})
+			},
+			"dir": func(n []byte) vfs.Status {
+				return t.V.Mkdir(c, t.Root, &vfs.MkdirArgs{Name: n, Set: mode(0o700)}, &vfs.Made{Entry: &e, Dir: &w})
+			},
+			"link": func(n []byte) vfs.Status {
+				return t.V.Symlink(c, t.Root, &vfs.SymlinkArgs{Name: n, Target: n, Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w})
+			},
+			"fifo": func(n []byte) vfs.Status {
+				return t.V.Mknod(c, t.Root, &vfs.MknodArgs{Name: n, Type: vfs.TypeFifo, Set: mode(0o600)}, &vfs.Made{Entry: &e, Dir: &w})
+			},
 		} {
 			require.Equal(t, vfs.OK, s(fmt.Appendf(nil, "%s%d", what, i)))
 			a := t.attr(e.Handle)
@@ -341,7 +351,7 @@ func setGIDDirectory(t *T) {
 	require.EqualValues(t, club, t.attr(f).GID)
 	var e vfs.Entry
 	var w vfs.WCC
-	require.Equal(t, vfs.OK, t.V.Mkdir(p.aliceInClub, d, []byte("sub"), mode(0o755), &e, &w))
+	require.Equal(t, vfs.OK, t.V.Mkdir(p.aliceInClub, d, &vfs.MkdirArgs{Name: []byte("sub"), Set: mode(0o755)}, &vfs.Made{Entry: &e, Dir: &w}))
 	a := t.attr(e.Handle)
 	require.EqualValues(t, club, a.GID)
 	require.EqualValues(t, 0o2755, a.Mode, "and its bit to directories")
@@ -355,8 +365,8 @@ func stickyDirectory(t *T) {
 	var w, w2 vfs.WCC
 	denied := []vfs.Status{vfs.Perm, vfs.Access}
 	t.refused(t.V.Remove(p.bob, d, []byte("hers"), &w), "removing another's file", denied...)
-	t.refused(t.V.Rename(p.bob, d, []byte("hers"), d, []byte("x"), &w, &w2), "renaming another's file", denied...)
-	t.refused(t.V.Rename(p.bob, d, []byte("his"), d, []byte("hers"), &w, &w2), "replacing another's file", denied...)
+	t.refused(t.V.Rename(p.bob, &vfs.RenameArgs{From: d, FromName: []byte("hers"), To: d, ToName: []byte("x")}, &w, &w2), "renaming another's file", denied...)
+	t.refused(t.V.Rename(p.bob, &vfs.RenameArgs{From: d, FromName: []byte("his"), To: d, ToName: []byte("hers")}, &w, &w2), "replacing another's file", denied...)
 	t.hasNames(d, "hers", "his")
 	require.Equal(t, vfs.OK, t.V.Remove(p.alice, d, []byte("hers"), &w))
 	require.Equal(t, vfs.OK, t.V.Remove(p.bob, d, []byte("his"), &w))

@@ -31,13 +31,13 @@ var readDirTests = []testCase{
 func (t *T) page(dir vfs.Handle, cookie, verf uint64, plus bool, n int) (es []listed, newVerf uint64, eof bool) {
 	t.Helper()
 	var d vfs.Attr
-	newVerf, eof, s := t.V.ReadDir(t.C, dir, cookie, verf, plus, &d, func(e *vfs.DirEntry) bool {
+	newVerf, eof, s := t.V.ReadDir(t.C, dir, &vfs.ReadDirArgs{Cookie: cookie, Verf: verf, Want: Plus(plus), Yield: func(e *vfs.DirEntry) bool {
 		if len(es) == n {
 			return false
 		}
 		es = append(es, listedOf(e))
 		return true
-	})
+	}}, &d)
 	require.Equal(t, vfs.OK, s, "ReadDir from cookie %#x", cookie)
 	require.Equal(t, vfs.TypeDir, d.Type, "the directory's attributes")
 	require.NotContains(t, cookiesOf(es), uint64(0), "a cookie is never 0")
@@ -119,7 +119,7 @@ func listPlus(t *T) {
 	for _, e := range t.list(t.Root, true) {
 		require.True(t, e.has, e.name)
 		require.Equal(t, t.lookup(t.Root, e.name), e.entry.Handle, e.name)
-		require.True(t, e.entry.HasAttr, e.name)
+		require.True(t, e.entry.Attr.Filled(), e.name)
 		require.Equal(t, stable(t.attr(e.entry.Handle)), e.entry.Attr, e.name)
 		require.Equal(t, e.fileID, e.entry.Attr.FileID, e.name)
 	}
@@ -139,7 +139,7 @@ func (t *T) fill(dir vfs.Handle, prefix string, n int) []string {
 		names = append(names, fmt.Sprintf("%s%05d", prefix, i))
 		var e vfs.Entry
 		var w vfs.WCC
-		require.Equal(t, vfs.OK, t.Worker.Create(t.C, dir, []byte(names[i]), vfs.Guarded, mode(0o644), 0, &e, &w))
+		require.Equal(t, vfs.OK, t.Worker.Create(t.C, dir, &vfs.CreateArgs{Name: []byte(names[i]), How: vfs.Guarded, Set: mode(0o644)}, &vfs.Made{Entry: &e, Dir: &w}))
 	}
 	return names
 }
@@ -166,10 +166,10 @@ func listRefused(t *T) {
 	for take := range 5 {
 		n := 0
 		var a vfs.Attr
-		_, eof, s := t.V.ReadDir(t.C, d, 0, 0, false, &a, func(*vfs.DirEntry) bool {
+		_, eof, s := t.V.ReadDir(t.C, d, &vfs.ReadDirArgs{Yield: func(*vfs.DirEntry) bool {
 			n++
 			return n <= take
-		})
+		}}, &a)
 		require.Equal(t, vfs.OK, s)
 		require.False(t, eof, "the entry that was refused is still to come")
 		require.Equal(t, take+1, n, "nothing is offered after a refusal")
@@ -183,11 +183,11 @@ func listStaleVerifier(t *T) {
 	for _, bad := range []uint64{verf ^ 1, verf ^ 1<<63, verf + 1, ^verf} {
 		var a vfs.Attr
 		called := false
-		_, _, s := t.V.ReadDir(t.C, d, es[4].cookie, bad, false, &a, func(*vfs.DirEntry) bool { called = true; return true })
+		_, _, s := t.V.ReadDir(t.C, d, &vfs.ReadDirArgs{Cookie: es[4].cookie, Verf: bad, Yield: func(*vfs.DirEntry) bool { called = true; return true }}, &a)
 		require.Equal(t, vfs.BadCookie, s, "verifier %#x instead of %#x", bad, verf)
 		require.False(t, called)
 		require.Equal(t, vfs.TypeDir, a.Type, "attributes come also with a failure")
-		_, _, s = t.V.ReadDir(t.C, d, 0, bad, false, &a, func(*vfs.DirEntry) bool { return true })
+		_, _, s = t.V.ReadDir(t.C, d, &vfs.ReadDirArgs{Verf: bad, Yield: func(*vfs.DirEntry) bool { return true }}, &a)
 		require.Equal(t, vfs.OK, s, "a listing from the beginning needs no verifier")
 	}
 }
@@ -203,10 +203,10 @@ func listInventedCookies(t *T) {
 		}
 		var got []listed
 		var a vfs.Attr
-		_, _, s := t.V.ReadDir(t.C, d, cookie, verf, false, &a, func(e *vfs.DirEntry) bool {
+		_, _, s := t.V.ReadDir(t.C, d, &vfs.ReadDirArgs{Cookie: cookie, Verf: verf, Yield: func(e *vfs.DirEntry) bool {
 			got = append(got, listedOf(e))
 			return len(got) < 100
-		})
+		}}, &a)
 		if s != vfs.OK {
 			require.Equal(t, vfs.BadCookie, s, "cookie %#x", cookie)
 			continue
@@ -224,7 +224,7 @@ func listOthers(t *T) {
 	all["file"] = t.create(t.Root, "f", 0o644)
 	for name, h := range all {
 		var a vfs.Attr
-		_, _, s := t.V.ReadDir(t.C, h, 0, 0, false, &a, func(*vfs.DirEntry) bool { return true })
+		_, _, s := t.V.ReadDir(t.C, h, &vfs.ReadDirArgs{Yield: func(*vfs.DirEntry) bool { return true }}, &a)
 		require.Equal(t, vfs.NotDir, s, name)
 	}
 }
@@ -276,7 +276,7 @@ func listWhileRacing(t *T) {
 			var e vfs.Entry
 			var w vfs.WCC
 			name := fmt.Appendf(nil, "churn%d", i)
-			if s := v.Create(c, d, name, vfs.Guarded, mode(0o644), 0, &e, &w); s != vfs.OK {
+			if s := v.Create(c, d, &vfs.CreateArgs{Name: name, How: vfs.Guarded, Set: mode(0o644)}, &vfs.Made{Entry: &e, Dir: &w}); s != vfs.OK {
 				return fmt.Errorf("create: %v", s)
 			}
 			if s := v.Remove(c, d, name, &w); s != vfs.OK {
@@ -353,4 +353,12 @@ func listLarge(t *T) {
 	}
 	t.lookup(t.Root, fmt.Sprintf("f%05d", n/2))
 	t.absent(t.Root, fmt.Sprintf("f%05d", n))
+}
+
+// Plus is what READDIRPLUS wants of entries, or with false what READDIR does.
+func Plus(plus bool) vfs.EntryMask {
+	if plus {
+		return vfs.EntryHandle | vfs.EntryAttr
+	}
+	return 0
 }

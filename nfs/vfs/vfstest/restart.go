@@ -34,7 +34,7 @@ func handlesOverRestart(t *T) {
 	gone := t.create(d, "gone", 0o644)
 	t.write(f, 0, []byte("committed"))
 	var w vfs.WCC
-	_, s := t.V.Commit(t.C, f, 0, 0, &w)
+	_, s := t.V.Commit(t.C, f, &vfs.CommitArgs{Off: 0, Count: 0}, &w)
 	require.Equal(t, vfs.OK, s)
 	t.remove(d, "gone")
 	root := t.Root
@@ -89,10 +89,10 @@ func listingOverRestart(t *T) {
 	t.restart()
 	var got []listed
 	var a vfs.Attr
-	_, _, s := t.V.ReadDir(t.C, d, all[9].cookie, verf, false, &a, func(e *vfs.DirEntry) bool {
+	_, _, s := t.V.ReadDir(t.C, d, &vfs.ReadDirArgs{Cookie: all[9].cookie, Verf: verf, Yield: func(e *vfs.DirEntry) bool {
 		got = append(got, listedOf(e))
 		return true
-	})
+	}}, &a)
 	if s != vfs.BadCookie {
 		require.Equal(t, vfs.OK, s)
 		require.Equal(t, all[10:], got)

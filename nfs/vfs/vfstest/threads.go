@@ -29,7 +29,7 @@ func writeSideBySide(t *T) {
 			for b := range blocks {
 				var w vfs.WCC
 				off := uint64((b*peers + i) * blockLen)
-				n, _, _, s := v.Write(c, h, off, [][]byte{pattern(blockLen, b*peers+i)}, vfs.Unstable, &w)
+				n, _, _, s := v.Write(c, h, &vfs.WriteArgs{Off: off, Src: [][]byte{pattern(blockLen, b*peers+i)}, How: vfs.Unstable}, &w)
 				if s != vfs.OK || n != blockLen {
 					return fmt.Errorf("write: %d, %v", n, s)
 				}
@@ -54,13 +54,13 @@ func seenAtOnce(t *T) {
 			c := th.Creds.Intern(t.Env.UID, t.Env.GID, t.Env.Groups)
 			var e vfs.Entry
 			var w vfs.WCC
-			if s := v.Create(c, t.Root, []byte(name), vfs.Guarded, mode(0o644), 0, &e, &w); s != vfs.OK {
+			if s := v.Create(c, t.Root, &vfs.CreateArgs{Name: []byte(name), How: vfs.Guarded, Set: mode(0o644)}, &vfs.Made{Entry: &e, Dir: &w}); s != vfs.OK {
 				return fmt.Errorf("create: %v", s)
 			}
-			if _, _, _, s := v.Write(c, h, 0, [][]byte{data}, vfs.Unstable, &w); s != vfs.OK {
+			if _, _, _, s := v.Write(c, h, &vfs.WriteArgs{Off: 0, Src: [][]byte{data}, How: vfs.Unstable}, &w); s != vfs.OK {
 				return fmt.Errorf("write: %v", s)
 			}
-			if s := v.SetAttr(c, h, mode(0o600+uint32(i)), nil, &w); s != vfs.OK {
+			if s := v.SetAttr(c, h, mode(0o600+uint32(i)), &w); s != vfs.OK {
 				return fmt.Errorf("setattr: %v", s)
 			}
 			return nil
@@ -85,10 +85,10 @@ func changesDoNotOverlap(t *T) {
 			for n := range changes {
 				var e vfs.Entry
 				var w vfs.WCC
-				if s := v.Create(c, d, fmt.Appendf(nil, "f%d-%d", i, n), vfs.Guarded, mode(0o644), 0, &e, &w); s != vfs.OK {
+				if s := v.Create(c, d, &vfs.CreateArgs{Name: fmt.Appendf(nil, "f%d-%d", i, n), How: vfs.Guarded, Set: mode(0o644)}, &vfs.Made{Entry: &e, Dir: &w}); s != vfs.OK {
 					return fmt.Errorf("create: %v", s)
 				}
-				if !w.HasBefore || !w.HasAfter {
+				if !w.HasBefore || !w.After.Filled() {
 					return fmt.Errorf("a WCC is not whole: %+v", w)
 				}
 				mu.Lock()
@@ -128,7 +128,7 @@ func threadCredentials(t *T) {
 			for range 50 {
 				for id, h := range secrets {
 					var a vfs.Attr
-					_, _, s := v.Read(c, h, 0, make([]byte, 4), &a)
+					_, _, s := v.Read(c, h, &vfs.ReadArgs{Off: 0, Dst: make([]byte, 4)}, &a)
 					if (s == vfs.OK) != (id == me) {
 						return fmt.Errorf("user %d reads the file of %d: %v", me, id, s)
 					}

@@ -29,17 +29,24 @@ func (t *T) watch(dir vfs.Handle) func(w *vfs.WCC) {
 		t.Helper()
 		after := t.attr(dir)
 		require.True(t, w.HasBefore, "WCC has no attributes before")
-		require.Equal(t, vfs.Before{Size: before.Size, Mtime: before.Mtime, Ctime: before.Ctime}, w.Before, "WCC before")
-		require.True(t, w.HasAfter, "WCC has no attributes after")
+		require.Equal(t, beforeOf(&before), w.Before, "WCC before")
+		require.True(t, w.After.Filled(), "WCC has no attributes after")
 		require.Equal(t, stable(after), stable(w.After), "WCC after")
 	}
+}
+
+// beforeOf is what a WCC says of an object that had the attributes a.
+func beforeOf(a *vfs.Attr) vfs.Before {
+	var w vfs.WCC
+	w.SetBefore(a)
+	return w.Before
 }
 
 // entry checks an Entry against GetAttr and Lookup, and returns its handle.
 func (t *T) entry(dir vfs.Handle, name string, e *vfs.Entry) vfs.Handle {
 	t.Helper()
 	require.NotZero(t, e.Handle.Len(), "the entry has a handle")
-	if e.HasAttr {
+	if e.Attr.Filled() {
 		require.Equal(t, stable(t.attr(e.Handle)), stable(e.Attr), "attributes of the entry")
 	}
 	require.Equal(t, e.Handle, t.lookup(dir, name), "handle of %q", name)
@@ -56,7 +63,7 @@ func (t *T) createAs(c *vfs.Cred, dir vfs.Handle, name string, m uint32) vfs.Han
 	check := t.watch(dir)
 	var e vfs.Entry
 	var w vfs.WCC
-	require.Equal(t, vfs.OK, t.V.Create(c, dir, []byte(name), vfs.Guarded, mode(m), 0, &e, &w), "Create %q", name)
+	require.Equal(t, vfs.OK, t.V.Create(c, dir, &vfs.CreateArgs{Name: []byte(name), How: vfs.Guarded, Set: mode(m)}, &vfs.Made{Entry: &e, Dir: &w}), "Create %q", name)
 	check(&w)
 	return t.entry(dir, name, &e)
 }
@@ -66,7 +73,7 @@ func (t *T) mkdir(dir vfs.Handle, name string, m uint32) vfs.Handle {
 	check := t.watch(dir)
 	var e vfs.Entry
 	var w vfs.WCC
-	require.Equal(t, vfs.OK, t.V.Mkdir(t.C, dir, []byte(name), mode(m), &e, &w), "Mkdir %q", name)
+	require.Equal(t, vfs.OK, t.V.Mkdir(t.C, dir, &vfs.MkdirArgs{Name: []byte(name), Set: mode(m)}, &vfs.Made{Entry: &e, Dir: &w}), "Mkdir %q", name)
 	check(&w)
 	return t.entry(dir, name, &e)
 }
@@ -76,7 +83,7 @@ func (t *T) symlink(dir vfs.Handle, name, target string) vfs.Handle {
 	check := t.watch(dir)
 	var e vfs.Entry
 	var w vfs.WCC
-	require.Equal(t, vfs.OK, t.V.Symlink(t.C, dir, []byte(name), []byte(target), &vfs.SetAttr{}, &e, &w), "Symlink %q", name)
+	require.Equal(t, vfs.OK, t.V.Symlink(t.C, dir, &vfs.SymlinkArgs{Name: []byte(name), Target: []byte(target), Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}), "Symlink %q", name)
 	check(&w)
 	return t.entry(dir, name, &e)
 }
@@ -86,7 +93,7 @@ func (t *T) mknod(dir vfs.Handle, name string, typ vfs.FileType, major, minor ui
 	check := t.watch(dir)
 	var e vfs.Entry
 	var w vfs.WCC
-	require.Equal(t, vfs.OK, t.V.Mknod(t.C, dir, []byte(name), typ, major, minor, mode(0o640), &e, &w), "Mknod %q", name)
+	require.Equal(t, vfs.OK, t.V.Mknod(t.C, dir, &vfs.MknodArgs{Name: []byte(name), Type: typ, Major: major, Minor: minor, Set: mode(0o640)}, &vfs.Made{Entry: &e, Dir: &w}), "Mknod %q", name)
 	check(&w)
 	return t.entry(dir, name, &e)
 }
@@ -96,7 +103,7 @@ func (t *T) link(h, dir vfs.Handle, name string) {
 	check := t.watch(dir)
 	var a vfs.Attr
 	var w vfs.WCC
-	require.Equal(t, vfs.OK, t.V.Link(t.C, h, dir, []byte(name), &a, &w), "Link %q", name)
+	require.Equal(t, vfs.OK, t.V.Link(t.C, &vfs.LinkArgs{Object: h, Dir: dir, Name: []byte(name)}, &a, &w), "Link %q", name)
 	check(&w)
 	require.Equal(t, stable(t.attr(h)), stable(a), "attributes after Link")
 	require.Equal(t, h, t.lookup(dir, name), "both names have one handle")
@@ -106,9 +113,9 @@ func (t *T) lookup(dir vfs.Handle, name string) vfs.Handle {
 	t.Helper()
 	var e vfs.Entry
 	var d vfs.Attr
-	require.Equal(t, vfs.OK, t.V.Lookup(t.C, dir, []byte(name), &e, &d), "Lookup %q", name)
+	require.Equal(t, vfs.OK, t.V.Lookup(t.C, dir, []byte(name), &vfs.Found{Entry: &e, Dir: &d}), "Lookup %q", name)
 	require.Equal(t, stable(t.attr(dir)), stable(d), "the directory's attributes from Lookup")
-	if e.HasAttr {
+	if e.Attr.Filled() {
 		require.Equal(t, stable(t.attr(e.Handle)), stable(e.Attr), "the object's attributes from Lookup")
 	}
 	return e.Handle
@@ -119,7 +126,7 @@ func (t *T) absent(dir vfs.Handle, name string) {
 	t.Helper()
 	var e vfs.Entry
 	var d vfs.Attr
-	require.Equal(t, vfs.NoEnt, t.V.Lookup(t.C, dir, []byte(name), &e, &d), "Lookup %q", name)
+	require.Equal(t, vfs.NoEnt, t.V.Lookup(t.C, dir, []byte(name), &vfs.Found{Entry: &e, Dir: &d}), "Lookup %q", name)
 	require.Equal(t, stable(t.attr(dir)), stable(d), "the directory's attributes from Lookup, also with NoEnt")
 }
 
@@ -145,7 +152,7 @@ func (t *T) rename(from vfs.Handle, fromName string, to vfs.Handle, toName strin
 	t.Helper()
 	checkFrom, checkTo := t.watch(from), t.watch(to)
 	var wf, wt vfs.WCC
-	require.Equal(t, vfs.OK, t.V.Rename(t.C, from, []byte(fromName), to, []byte(toName), &wf, &wt), "Rename %q to %q", fromName, toName)
+	require.Equal(t, vfs.OK, t.V.Rename(t.C, &vfs.RenameArgs{From: from, FromName: []byte(fromName), To: to, ToName: []byte(toName)}, &wf, &wt), "Rename %q to %q", fromName, toName)
 	checkFrom(&wf)
 	checkTo(&wt)
 }
@@ -155,7 +162,7 @@ func (t *T) set(h vfs.Handle, s *vfs.SetAttr) {
 	t.Helper()
 	check := t.watch(h)
 	var w vfs.WCC
-	require.Equal(t, vfs.OK, t.V.SetAttr(t.C, h, s, nil, &w), "SetAttr %+v", *s)
+	require.Equal(t, vfs.OK, t.V.SetAttr(t.C, h, s, &w), "SetAttr %+v", *s)
 	check(&w)
 }
 
@@ -165,7 +172,7 @@ func (t *T) write(h vfs.Handle, off uint64, data []byte) {
 	for len(data) > 0 {
 		check := t.watch(h)
 		var w vfs.WCC
-		n, got, verf, s := t.V.Write(t.C, h, off, [][]byte{data}, vfs.Unstable, &w)
+		n, got, verf, s := t.V.Write(t.C, h, &vfs.WriteArgs{Off: off, Src: [][]byte{data}, How: vfs.Unstable}, &w)
 		require.Equal(t, vfs.OK, s, "Write of %d at %d", len(data), off)
 		require.Positive(t, n, "Write with OK writes something")
 		require.LessOrEqual(t, n, len(data))
@@ -182,7 +189,7 @@ func (t *T) read(h vfs.Handle, off uint64, n int) []byte {
 	t.Helper()
 	dst := make([]byte, n)
 	var a vfs.Attr
-	m, eof, s := t.V.Read(t.C, h, off, dst, &a)
+	m, eof, s := t.V.Read(t.C, h, &vfs.ReadArgs{Off: off, Dst: dst}, &a)
 	require.Equal(t, vfs.OK, s, "Read of %d at %d", n, off)
 	require.Equal(t, stable(t.attr(h)), stable(a), "attributes from Read")
 	if m < n {
