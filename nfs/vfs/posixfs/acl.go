@@ -6,6 +6,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/acl"
 	"github.com/ringnfs/ringnfs/nfs/syscalls"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 var _ vfs.ACLs = (*View)(nil)
@@ -67,7 +68,7 @@ func (v *View) getList(path, name string) (acl.List, vfs.Status) {
 
 // retried makes a call of package unix, again as long as patience has it.
 func retried(f func() error) unix.Errno {
-	for p := (patience{}); ; {
+	for p := (kernel.Patience{}); ; {
 		err := f()
 		if err == nil {
 			return 0
@@ -76,7 +77,7 @@ func retried(f func() error) unix.Errno {
 		switch {
 		case !ok:
 			return unix.EINVAL // a name with a NUL, which nobody gives
-		case !p.again(errno):
+		case !p.Again(errno):
 			return errno
 		}
 	}

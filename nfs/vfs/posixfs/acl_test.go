@@ -11,6 +11,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/acl"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // getfacl is what the system's own tool says of an object.
@@ -225,12 +226,12 @@ func TestAListIsOnStableStorage(t *testing.T) {
 	s := serve(t, dir, Config{}, options{})
 	s.write("f", "x", 0o640)
 	h := s.lookup("f")
-	s.fs.fsync = func(fd int) unix.Errno { flushes++; return fsync(fd) }
+	s.fs.fsync = func(fd int) unix.Errno { flushes++; return kernel.Fsync(fd) }
 	st, _ := s.setACL(s.root(), h, vfs.ACLSet{HasAccess: true, Access: named})
 	require.Equal(t, vfs.OK, st)
 	require.Equal(t, 1, flushes)
 	s.fs.fsync = func(int) unix.Errno { return unix.EIO }
 	st, _ = s.setACL(s.root(), h, vfs.ACLSet{HasAccess: true, Access: acl.FromMode(0o600)})
 	require.Equal(t, vfs.IO, st)
-	s.fs.fsync = fsync
+	s.fs.fsync = kernel.Fsync
 }

@@ -4,6 +4,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // Reading updates the access time, for which most file systems open a transaction
@@ -96,15 +97,15 @@ func (v *View) accessed(e *entry) vfs.Status {
 
 // access reads from the object of h, so that the kernel notes the time. It blocks.
 func (fs *FS) access(h *vfs.Handle) {
-	var k kernelHandle
-	if !k.set(h) {
+	var k kernel.FileHandle
+	if !k.Set(h) {
 		return
 	}
-	fd, errno := openByHandle(fs.root, &k, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOCTTY|unix.O_NONBLOCK)
+	fd, errno := kernel.OpenByHandle(fs.root, &k, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOCTTY|unix.O_NONBLOCK)
 	if errno != 0 {
 		return
 	}
-	defer closeFD(fd)
+	defer kernel.CloseFD(fd)
 	var b [1]byte
 	_, _ = unix.Pread(fd, b[:], 0)
 }

@@ -47,28 +47,3 @@ func (fs *FS) fill(a *vfs.Attr, st *unix.Statx_t) {
 		a.Birth = vfs.Time{Sec: st.Btime.Sec, Nsec: st.Btime.Nsec}
 	}
 }
-
-// objectKey tells one living object of a file system from all others. The birth
-// time guards against file systems whose inode numbers wrap around.
-type objectKey struct {
-	ino          uint64
-	major, minor uint32
-	bornSec      int64
-	bornNsec     uint32
-}
-
-func keyOf(st *unix.Statx_t) objectKey {
-	return objectKey{ino: st.Ino, major: st.Dev_major, minor: st.Dev_minor, bornSec: st.Btime.Sec, bornNsec: st.Btime.Nsec}
-}
-
-func (k *objectKey) hash() uint64 { return mix(k.ino ^ uint64(k.minor)<<40) }
-
-// mix spreads the bits of x: the finaliser of MurmurHash3.
-func mix(x uint64) uint64 {
-	x ^= x >> 33
-	x *= 0xff51afd7ed558ccd
-	x ^= x >> 33
-	x *= 0xc4ceb9fe1a85ec53
-	x ^= x >> 33
-	return x
-}

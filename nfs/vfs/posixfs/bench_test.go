@@ -100,7 +100,7 @@ func BenchmarkLane(b *testing.B) {
 		return s
 	})
 	v.Close()
-	w.rights.cred = v.rights.cred
+	w.rights.Cred = v.rights.Cred
 	w.Close()
 	_ = fs.Close()
 }

@@ -4,6 +4,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // A change of a directory goes like this: make ready with the process's rights
@@ -89,10 +90,10 @@ func cstring(dst, name []byte) bool {
 // entry is published, and v.last says whether this is its last name.
 func (v *View) existed(e *entry, name *byte) {
 	v.last = false
-	if statxAt(e.fd, name, &v.st3) != 0 {
+	if kernel.StatxAt(e.fd, name, &v.st3) != 0 {
 		return
 	}
-	k := keyOf(&v.st3)
+	k := kernel.KeyOf(&v.st3)
 	v.last = v.object(&k, useChild) != nil && (v.st3.Nlink <= 1 || v.st3.Mode&unix.S_IFMT == unix.S_IFDIR)
 }
 
@@ -104,7 +105,7 @@ func (v *View) release() {
 	if e == nil {
 		return
 	}
-	if v.last || statxWait(e.fd, &v.st3) == 0 && v.fs.gone(&v.st3) {
+	if v.last || kernel.StatxWait(e.fd, &v.st3) == 0 && v.fs.gone(&v.st3) {
 		v.use[useChild].Store(nil)
 		e.due.Store(false) // who would look
 		v.fs.tab.retire(e)

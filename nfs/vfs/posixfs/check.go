@@ -8,6 +8,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/acl"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // Beside the kernel's three permissions a verdict covers what NFS allows on
@@ -105,7 +106,7 @@ func (v *View) decide(c *vfs.Cred, e *entry, st *unix.Statx_t, want vfs.Permissi
 
 func (v *View) mayData(c *vfs.Cred, e *entry, st *unix.Statx_t, want vfs.Permission) (bool, vfs.Status) {
 	// Of objects whose owner is not mapped the overflow user, who may be, is no owner.
-	if st.Uid == v.uid(c) && (v.fs.ns.users == nil || st.Uid != v.fs.ns.overflow) {
+	if st.Uid == v.uid(c) && (v.fs.ns.Users == nil || st.Uid != v.fs.ns.Overflow) {
 		return true, vfs.OK
 	}
 	if want == mayWriteData {
@@ -166,9 +167,9 @@ func grantedIf(ok bool, p vfs.Permission) vfs.Permission {
 func (v *View) ask1(e *entry, want vfs.Permission) (bool, vfs.Status) {
 	var errno unix.Errno
 	if v.lane {
-		errno = faccessRaw(e.fd, uint32(want))
+		errno = kernel.FaccessRaw(e.fd, uint32(want))
 	} else {
-		errno = faccess(e.fd, uint32(want))
+		errno = kernel.Faccess(e.fd, uint32(want))
 	}
 	switch errno {
 	case 0:

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // Create implements vfs.View.
@@ -26,7 +27,7 @@ func (v *View) Create(c *vfs.Cred, dir vfs.Handle, r *vfs.CreateArgs, m *vfs.Mad
 			mode = s.Mode & 07777
 		}
 		fd, errno := v.fs.plenty(func() (int, unix.Errno) {
-			return openat(de.fd, &v.name[0], v.fs.quietNew()|unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NOCTTY, mode)
+			return kernel.Openat(de.fd, &v.name[0], v.fs.quietNew()|unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NOCTTY, mode)
 		})
 		if errno == unix.EEXIST && how != vfs.Guarded {
 			return v.exists(c, de, how, s, verf, e)
@@ -88,22 +89,22 @@ func takesSetID(s *vfs.SetAttr) bool {
 // which it closes: a call that fails has made nothing. It leaves alone what
 // somebody else has put in its place.
 func (v *View) undo(de *entry, fd int, flags uintptr) {
-	if statxWait(fd, &v.st2) == 0 && statxAt(de.fd, &v.name[0], &v.st3) == 0 && keyOf(&v.st2) == keyOf(&v.st3) {
-		_, _ = call(unix.SYS_UNLINKAT, uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), flags, 0, 0, 0)
+	if kernel.StatxWait(fd, &v.st2) == 0 && kernel.StatxAt(de.fd, &v.name[0], &v.st3) == 0 && kernel.KeyOf(&v.st2) == kernel.KeyOf(&v.st3) {
+		_, _ = kernel.Call(unix.SYS_UNLINKAT, uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), flags, 0, 0, 0)
 	}
-	closeFD(fd)
+	kernel.CloseFD(fd)
 }
 
 // arrived fills e for the new object open as fd, which it takes. With io, fd is
 // also open for reading and writing.
 func (v *View) arrived(de *entry, fd int, io bool, e *vfs.Entry) vfs.Status {
-	if errno := statxWait(fd, &v.st2); errno != 0 {
-		closeFD(fd)
+	if errno := kernel.StatxWait(fd, &v.st2); errno != 0 {
+		kernel.CloseFD(fd)
 		return v.fs.status(errno)
 	}
-	h, errno := handle(fd, &v.kh, &v.mount)
+	h, errno := kernel.Handle(fd, &v.kh, &v.mount)
 	if errno != 0 {
-		closeFD(fd)
+		kernel.CloseFD(fd)
 		return v.fs.status(errno)
 	}
 	n := newEntry(h, &v.st2, fd)
@@ -116,7 +117,7 @@ func (v *View) arrived(de *entry, fd int, io bool, e *vfs.Entry) vfs.Status {
 		}
 	}
 	if x := v.fs.tab.add(n, &v.use[useChild]); x != n {
-		closeFD(fd)
+		kernel.CloseFD(fd)
 		n = x
 	} else if io {
 		v.fs.tab.writable(n)

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // Direct I/O is done in whole pages, at memory of the alignment that the file asks
@@ -99,7 +100,7 @@ func (v *View) directFD(e *entry, d direction) (fd int, page uint64, mem uintptr
 // of 256 bytes, the high half that of memory. noDirect when it has none.
 func directAlign(fd int) uint32 {
 	var st unix.Statx_t
-	_, errno := call(unix.SYS_STATX, uintptr(fd), uintptr(unsafe.Pointer(&emptyPath[0])), unix.AT_EMPTY_PATH,
+	_, errno := kernel.Call(unix.SYS_STATX, uintptr(fd), uintptr(unsafe.Pointer(&kernel.EmptyPath[0])), unix.AT_EMPTY_PATH,
 		unix.STATX_DIOALIGN, uintptr(unsafe.Pointer(&st)), 0)
 	if errno != 0 || st.Mask&unix.STATX_DIOALIGN == 0 {
 		return noDirect
@@ -120,7 +121,7 @@ func (v *View) readDirect(e *entry, fd int, dst []byte, off uint64) (n int, s vf
 	}
 	if off%page == 0 && uint64(len(dst))%page == 0 && aligned(dst, mem) {
 		for n < len(dst) {
-			r, errno := call(unix.SYS_PREAD64, uintptr(dfd), uintptr(unsafe.Pointer(&dst[n])), uintptr(len(dst)-n), uintptr(off)+uintptr(n), 0, 0)
+			r, errno := kernel.Call(unix.SYS_PREAD64, uintptr(dfd), uintptr(unsafe.Pointer(&dst[n])), uintptr(len(dst)-n), uintptr(off)+uintptr(n), 0, 0)
 			if errno != 0 {
 				return v.notDirect(e, errno)
 			}
@@ -140,7 +141,7 @@ func (v *View) readDirect(e *entry, fd int, dst []byte, off uint64) (n int, s vf
 	for n < len(dst) {
 		at := (off + uint64(n)) &^ (page - 1)
 		ask := min(end-at, bounceSize)
-		r, errno := call(unix.SYS_PREAD64, uintptr(dfd), uintptr(unsafe.Pointer(&b[0])), uintptr(ask), uintptr(at), 0, 0)
+		r, errno := kernel.Call(unix.SYS_PREAD64, uintptr(dfd), uintptr(unsafe.Pointer(&b[0])), uintptr(ask), uintptr(at), 0, 0)
 		if errno != 0 {
 			return v.notDirect(e, errno)
 		}
@@ -235,7 +236,7 @@ func (v *View) writePages(e *entry, dfd, fd int, src [][]byte, off uint64, total
 			}
 			p = b[:m]
 		}
-		r, errno := call(unix.SYS_PWRITE64, uintptr(dfd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), uintptr(off)+uintptr(n), 0, 0)
+		r, errno := kernel.Call(unix.SYS_PWRITE64, uintptr(dfd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), uintptr(off)+uintptr(n), 0, 0)
 		switch {
 		case errno == unix.EINVAL || errno == unix.EOPNOTSUPP:
 			e.align.Store(noDirect)

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // entry is one object that the FS has open. While its descriptors are open the
@@ -15,7 +16,7 @@ type entry struct {
 	// Immutable.
 	h    vfs.Handle
 	hash uint64
-	key  objectKey
+	key  kernel.ObjectKey
 	kind uint16 // S_IFMT of the mode
 	name uint64 // nameKey of the name that fd was opened by, else 0
 	id   uint64 // never used twice in one FS
@@ -57,9 +58,9 @@ type entry struct {
 }
 
 func newEntry(h vfs.Handle, st *unix.Statx_t, fd int) *entry {
-	e := &entry{h: h, hash: hashHandle(&h), stub: stubNumber(&h), kind: st.Mode & unix.S_IFMT, fd: fd}
+	e := &entry{h: h, hash: kernel.HashHandle(&h), stub: stubNumber(&h), kind: st.Mode & unix.S_IFMT, fd: fd}
 	e.number(st)
-	e.key = keyOf(st)
+	e.key = kernel.KeyOf(st)
 	e.start()
 	return e
 }
@@ -120,7 +121,7 @@ type table struct {
 
 	mu       sync.Mutex
 	byHandle map[vfs.Handle]*entry
-	byObject map[objectKey]*entry
+	byObject map[kernel.ObjectKey]*entry
 	clock    []*entry // all living entries in no order, for the second-chance hand
 	writers  []*entry // those that are open for writing, and dead ones among them
 	hand     int
@@ -132,7 +133,7 @@ type table struct {
 func (t *table) init(fdMax int) {
 	t.fdMax = fdMax
 	t.byHandle = make(map[vfs.Handle]*entry)
-	t.byObject = make(map[objectKey]*entry)
+	t.byObject = make(map[kernel.ObjectKey]*entry)
 	t.goers = make(map[vfs.Handle]*entry)
 }
 
@@ -149,7 +150,7 @@ func (t *table) find(h *vfs.Handle, use *atomic.Pointer[entry]) *entry {
 }
 
 // findObject is find by object.
-func (t *table) findObject(k *objectKey, use *atomic.Pointer[entry]) *entry {
+func (t *table) findObject(k *kernel.ObjectKey, use *atomic.Pointer[entry]) *entry {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e := t.byObject[*k]

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/disktest"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // ways are the private mount and what is done without it.
@@ -219,5 +220,5 @@ func TestListingADirectoryDoesNotForgetWhereItIs(t *testing.T) {
 	})
 	fd, ok := s.fs.atPlace(&b, 0)
 	require.True(t, ok, "the whole tree would be searched for it")
-	closeFD(fd)
+	kernel.CloseFD(fd)
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // A listing's inode numbers are not always those that a stat of the entry gives, and
@@ -33,7 +35,7 @@ func (v *View) fileIDs(l *listing, dents []byte) {
 		case name[0] == '.' && name[1] == 0:
 			id = v.fs.fileID(&v.st)
 		case v.doubtful(l.de, ino, b[direntType], name[0] == '.' && name[1] == '.' && name[2] == 0):
-			if v.as(l.as) && statxAt(l.de.fd, &name[0], &v.st2) == 0 && v.st2.Mnt_id == v.st.Mnt_id {
+			if v.as(l.as) && kernel.StatxAt(l.de.fd, &name[0], &v.st2) == 0 && v.st2.Mnt_id == v.st.Mnt_id {
 				if v.fs.isStub(&v.st2) {
 					h, _ := stubHandle(&l.de.h, string(cut(name)))
 					v.st2.Ino = stubNumber(&h)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/disktest"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 	"github.com/ringnfs/ringnfs/nfs/vfs/vfstest"
 )
 
@@ -88,7 +89,7 @@ func TestFileIDsInSubvolumesAreTheSameOnAllKernels(t *testing.T) {
 				if path == "one/two/file" && o.noSubvolume {
 					id, ok := s.fs.volumes.find(devOf(&v.st))
 					require.True(t, ok)
-					require.Equal(t, mix(id), s.fs.volume(&v.st))
+					require.Equal(t, kernel.Mix(id), s.fs.volume(&v.st))
 				}
 			})
 		}
@@ -96,8 +97,8 @@ func TestFileIDsInSubvolumesAreTheSameOnAllKernels(t *testing.T) {
 	}
 	old := ids(options{noSubvolume: true})
 	var st unix.Statx_t
-	require.NoError(t, unix.Statx(unix.AT_FDCWD, filepath.Join(dir, "one"), 0, statxMask, &st))
-	if st.Mask&statxSubvol == 0 {
+	require.NoError(t, unix.Statx(unix.AT_FDCWD, filepath.Join(dir, "one"), 0, kernel.StatxMask, &st))
+	if st.Mask&kernel.StatxSubvol == 0 {
 		t.Skip("needs STATX_SUBVOL, Linux 6.10, to compare with")
 	}
 	require.Equal(t, ids(options{}), old)

@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // flushes lets the calls that wait for one file to be flushed share an fsync. A
@@ -123,13 +124,13 @@ func (fs *FS) fsyncEntry(e *entry, fd int) unix.Errno {
 // before anybody hears of it. One that was interrupted is made again, and may have
 // used up a failure all the same.
 func (fs *FS) told(flush func(fd int) unix.Errno, fd int) unix.Errno {
-	for p := (patience{}); ; {
+	for p := (kernel.Patience{}); ; {
 		errno := flush(fd)
 		if errno == 0 {
 			return 0
 		}
 		fs.lost()
-		if errno != unix.EINTR || !p.again(errno) {
+		if errno != unix.EINTR || !p.Again(errno) {
 			return errno
 		}
 	}

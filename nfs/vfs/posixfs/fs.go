@@ -15,6 +15,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/syscalls"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // Config says what to serve and how.
@@ -49,13 +50,13 @@ type FS struct {
 	identity    vfs.Identity
 	idWhy       string // why handles do not last
 	rootH       vfs.Handle
-	rootKey     objectKey
+	rootKey     kernel.ObjectKey
 	fsid        uint64
 	magic       int64
 	limits      vfs.Limits
 	tells       vfs.AttrMask // what fill gives of every object; AttrBirth is up to the object
 	own         *vfs.Cred    // the process's identity
-	ns          namespace
+	ns          kernel.Namespace
 	alone       bool      // root of a user namespace without other users
 	private     bool      // root is on a mount of its own
 	handles     bool      // open_by_handle_at works
@@ -169,16 +170,16 @@ func newFS(cfg Config, o options) (*FS, error) {
 	if fs.period == 0 {
 		fs.period = tickPeriod
 	}
-	if fs.fsync = fsync; o.fsync != nil {
+	if fs.fsync = kernel.Fsync; o.fsync != nil {
 		fs.fsync = o.fsync
 	}
-	if fs.syncfs = syncfs; o.syncfs != nil {
+	if fs.syncfs = kernel.Syncfs; o.syncfs != nil {
 		fs.syncfs = o.syncfs
 	}
-	if fs.waitRange = waitRange; o.waitRange != nil {
+	if fs.waitRange = kernel.WaitRange; o.waitRange != nil {
 		fs.waitRange = o.waitRange
 	}
-	if fs.close = closeWritten; o.close != nil {
+	if fs.close = kernel.CloseWritten; o.close != nil {
 		fs.close = o.close
 	}
 	fs.whole.init()
@@ -205,18 +206,18 @@ func (fs *FS) start(cfg Config, o options) (err error) {
 	if err = syscalls.Check(); err != nil {
 		return fmt.Errorf("posixfs: %w", err)
 	}
-	if fs.own, err = processCred(); err != nil {
+	if fs.own, err = kernel.ProcessCred(); err != nil {
 		return err
 	}
 	if unix.Access("/proc/self/fd", unix.F_OK) != nil {
 		return errors.New("posixfs: /proc is not mounted, and it is needed to open files and to make hard links; mount it (mount -t proc proc /proc)")
 	}
-	if fs.ns, err = ownNamespace(); err != nil {
+	if fs.ns, err = kernel.OwnNamespace(); err != nil {
 		return err
 	}
 	if !o.noSwitch {
-		why := canSwitch(fs.own, &fs.ns)
-		fs.alone = errors.Is(why, errAlone)
+		why := kernel.CanSwitch(fs.own, &fs.ns)
+		fs.alone = errors.Is(why, kernel.ErrAlone)
 		if why != nil && fs.own.UID == 0 && !fs.alone {
 			return fmt.Errorf("posixfs: running as root, but callers cannot be served with their own rights: %w; give the process CAP_SETUID and CAP_SETGID, let a system call filter pass setgroups, setfsgid and setfsuid, or run it as an ordinary user", why)
 		}
@@ -314,13 +315,13 @@ func (fs *FS) identify(cfg Config, o options) error {
 		return fmt.Errorf("posixfs: statfs of %s: %w", fs.dir, err)
 	}
 	fs.magic = int64(sf.Type)
-	var k kernelHandle
+	var k kernel.FileHandle
 	var mount int32
-	h, errno := handle(fs.root, &k, &mount)
+	h, errno := kernel.Handle(fs.root, &k, &mount)
 	switch errno {
 	case 0:
 	case unix.EOVERFLOW:
-		return fmt.Errorf("posixfs: %s is on %s, whose file handles are longer than the %d bytes that NFSv3 leaves for them; export a directory of another file system (ext4, XFS, btrfs, tmpfs)", fs.dir, fsName(fs.magic), vfs.HandleMax-kindBytes)
+		return fmt.Errorf("posixfs: %s is on %s, whose file handles are longer than the %d bytes that NFSv3 leaves for them; export a directory of another file system (ext4, XFS, btrfs, tmpfs)", fs.dir, fsName(fs.magic), vfs.HandleMax-kernel.KindBytes)
 	case unix.EOPNOTSUPP:
 		remedy := "export a directory of another file system (ext4, XFS, btrfs, tmpfs)"
 		if fs.magic == unix.OVERLAYFS_SUPER_MAGIC {
@@ -335,23 +336,23 @@ func (fs *FS) identify(cfg Config, o options) error {
 		return err
 	}
 	if fs.switches && !o.noHandles {
-		k.set(&h)
-		fd, errno := openByHandle(fs.root, &k, unix.O_PATH|unix.O_CLOEXEC)
+		k.Set(&h)
+		fd, errno := kernel.OpenByHandle(fs.root, &k, unix.O_PATH|unix.O_CLOEXEC)
 		switch {
 		case errno == 0:
 			fs.handles = true
-			closeFD(fd)
-		case refusedBy(errno): // without CAP_DAC_READ_SEARCH names must do
+			kernel.CloseFD(fd)
+		case kernel.RefusedBy(errno): // without CAP_DAC_READ_SEARCH names must do
 			fs.handlesWhy = errno
 		default:
 			return fmt.Errorf("posixfs: %s is on %s, which does not open its own file handles: %w; export a directory of another file system (ext4, XFS, btrfs, tmpfs)", fs.dir, fsName(fs.magic), errno)
 		}
 	}
 	var st unix.Statx_t
-	if errno := statxWait(fs.root, &st); errno != 0 {
+	if errno := kernel.StatxWait(fs.root, &st); errno != 0 {
 		return fmt.Errorf("posixfs: attributes of %s: %w", fs.dir, errno)
 	}
-	fs.rootKey, fs.mount = keyOf(&st), st.Mnt_id
+	fs.rootKey, fs.mount = kernel.KeyOf(&st), st.Mnt_id
 	fs.noSubvolume = o.noSubvolume
 	fs.births = keepsBirth(fs.magic) && st.Mask&unix.STATX_MNT_ID != 0 && !o.noBirths
 	fs.memory = fs.magic == unix.TMPFS_MAGIC || fs.magic == unix.RAMFS_MAGIC
@@ -410,8 +411,8 @@ func (fs *FS) ActsForOthers() bool { return fs.switches }
 // each thing that had to be done without.
 func (fs *FS) Features() (kind string, without []string) {
 	switch {
-	case fs.switches && fs.ns.limited():
-		without = append(without, fmt.Sprintf("a user namespace: there are users %v and groups %v; other users are anonymous, and other groups do not count", fs.ns.users, fs.ns.groups))
+	case fs.switches && fs.ns.Limited():
+		without = append(without, fmt.Sprintf("a user namespace: there are users %v and groups %v; other users are anonymous, and other groups do not count", fs.ns.Users, fs.ns.Groups))
 	case fs.alone:
 		without = append(without, fmt.Sprintf("a user namespace without other users: every caller acts as its user %d", fs.own.UID))
 	case !fs.switches:
@@ -424,7 +425,7 @@ func (fs *FS) Features() (kind string, without []string) {
 	case fs.handles:
 	case fs.handlesWhy == unix.ENOSYS:
 		without = append(without, "the system call open_by_handle_at is refused: handles are found again by walking the tree")
-	case fs.handlesWhy != 0 && !fs.ns.limited() && !fs.alone && hasReadSearch():
+	case fs.handlesWhy != 0 && !fs.ns.Limited() && !fs.alone && kernel.HasReadSearch():
 		without = append(
 			without,
 			"the system call open_by_handle_at is refused: handles are found again by walking the tree; "+

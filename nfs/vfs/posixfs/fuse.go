@@ -8,6 +8,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // A FUSE file system is another program, and may do what no local one does: count no
@@ -37,7 +39,7 @@ func (fs *FS) tryOddities() {
 		return
 	}
 	var st unix.Statx_t
-	if statxWait(fs.root, &st) == 0 && st.Nlink == 0 {
+	if kernel.StatxWait(fs.root, &st) == 0 && st.Nlink == 0 {
 		odd.uncounted.Store(true)
 	}
 	odd.unplaced.Store(!placesLast(fs.root))
@@ -74,7 +76,7 @@ func (fs *FS) seeLinks(dir int, name *byte) {
 		return
 	}
 	var st, again unix.Statx_t
-	if statxAt(dir, name, &st) == 0 && st.Nlink == 0 && statxAt(dir, name, &again) == 0 && keyOf(&st) == keyOf(&again) {
+	if kernel.StatxAt(dir, name, &st) == 0 && st.Nlink == 0 && kernel.StatxAt(dir, name, &again) == 0 && kernel.KeyOf(&st) == kernel.KeyOf(&again) {
 		fs.odd.uncounted.Store(true)
 	}
 }
@@ -92,19 +94,19 @@ func (fs *FS) forgotten(name *byte) (forgotten, untried bool) {
 	if errno != 0 {
 		return false, true
 	}
-	var k kernelHandle
+	var k kernel.FileHandle
 	var mount int32
-	h, errno := handle(fd, &k, &mount)
-	closeFD(fd)
-	if errno != 0 || !k.set(&h) || !letGo(fs.root) {
+	h, errno := kernel.Handle(fd, &k, &mount)
+	kernel.CloseFD(fd)
+	if errno != 0 || !k.Set(&h) || !letGo(fs.root) {
 		return false, true
 	}
-	if fd, errno = openByHandle(fs.root, &k, unix.O_PATH|unix.O_CLOEXEC); errno == 0 {
-		closeFD(fd)
+	if fd, errno = kernel.OpenByHandle(fs.root, &k, unix.O_PATH|unix.O_CLOEXEC); errno == 0 {
+		kernel.CloseFD(fd)
 		return false, false
 	}
 	var st unix.Statx_t
-	there := statxAt(fs.root, name, &st) == 0
+	there := kernel.StatxAt(fs.root, name, &st) == 0
 	return errno == unix.ESTALE && there, !there
 }
 
@@ -115,7 +117,7 @@ func letGo(root int) bool {
 	if err != nil {
 		return false
 	}
-	defer closeFD(fd)
+	defer kernel.CloseFD(fd)
 	return unix.FsconfigReconfigure(fd) == nil
 }
 
@@ -164,11 +166,11 @@ func (odd *oddities) notes() (notes []string) {
 // firstDents reads a piece of the directory dir and returns the names in it, each
 // with its NUL.
 func firstDents(dir int) (dents []byte, names [][]byte) {
-	fd, errno := openat(dir, &dot[0], unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	fd, errno := kernel.Openat(dir, &dot[0], unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if errno != 0 {
 		return nil, nil
 	}
-	defer closeFD(fd)
+	defer kernel.CloseFD(fd)
 	b := make([]byte, dentsBytes)
 	n, errno := getdents(fd, b)
 	if errno != 0 {
@@ -185,7 +187,7 @@ func firstDents(dir int) (dents []byte, names [][]byte) {
 }
 
 func getdents(fd int, b []byte) (int, unix.Errno) {
-	n, errno := call(unix.SYS_GETDENTS64, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), 0, 0, 0)
+	n, errno := kernel.Call(unix.SYS_GETDENTS64, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), 0, 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // What the kernel asks of a FUSE process (linux/fuse.h).
@@ -253,7 +254,7 @@ func reply(op uint32, node uint64, body []byte) ([]byte, unix.Errno) {
 // Whatever a file system says, and however often, a call ends: with an error that a
 // program understands, and when it goes well at last, well.
 func TestNoErrorOfAFileSystemLastsForEver(t *testing.T) {
-	const once, often, interrupted = 1, 1 + pausesMax, 1 + atOnceMax + pausesMax
+	const once, often, interrupted = 1, 1 + kernel.PausesMax, 1 + kernel.AtOnceMax + kernel.PausesMax
 	for _, x := range []struct {
 		errno unix.Errno
 		tries int
@@ -333,14 +334,14 @@ func TestPatienceHasAnEnd(t *testing.T) {
 			unix.ETIMEDOUT: {0, 0}, unix.EIO: {0, 0}, unix.ENOSPC: {0, 0},
 		} {
 			began, tries := time.Now(), 0
-			for p := (patience{}); tries < 1000 && p.again(e); {
+			for p := (kernel.Patience{}); tries < 1000 && p.Again(e); {
 				tries++
 			}
 			require.Equal(t, want.tries, tries, e.Error())
 			require.Equal(t, want.for1, time.Since(began), e.Error())
 		}
 		n := 0
-		for p := (patience{}); n < 1000 && p.atOnceAgain(unix.EINTR); {
+		for p := (kernel.Patience{}); n < 1000 && p.AtOnceAgain(unix.EINTR); {
 			n++
 		}
 		require.Equal(t, 16, n)

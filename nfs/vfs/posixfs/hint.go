@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // A name that has been looked up before is looked up again by one statx instead of
@@ -40,7 +41,7 @@ func nameKey(de *entry, name []byte) uint64 {
 	for i, c := range name {
 		x ^= uint64(c) << (8 * i)
 	}
-	return mix(x^uint64(len(name))<<60) | 2
+	return kernel.Mix(x^uint64(len(name))<<60) | 2
 }
 
 func (v *View) hintAt(key uint64) uint64 { return key >> 2 & uint64(len(v.hints)-1) }
@@ -61,7 +62,7 @@ func (v *View) again(de *entry, key uint64, e *vfs.Entry) bool {
 	if x == nil || at.key != key {
 		return false
 	}
-	if v.hold(x, useChild) && v.statxAt(de.fd, &v.name[0], &v.st2) == 0 && keyOf(&v.st2) == x.key {
+	if v.hold(x, useChild) && v.statxAt(de.fd, &v.name[0], &v.st2) == 0 && kernel.KeyOf(&v.st2) == x.key {
 		e.Handle = x.h
 		v.fs.fill(&e.Attr, &v.st2)
 		return true

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // reader returns a descriptor of e to read or to flush with. A lane gets Again
@@ -77,7 +78,7 @@ func (v *View) committer(c *vfs.Cred, e *entry) (int, vfs.Status) {
 // denied says why e may not be written to: the kernel's check does not tell a file
 // system that is read-only from a file that is not the caller's.
 func (v *View) denied(e *entry) vfs.Status {
-	_, errno := call(unix.SYS_FSTATFS, uintptr(e.fd), uintptr(unsafe.Pointer(&v.sf)), 0, 0, 0, 0)
+	_, errno := kernel.Call(unix.SYS_FSTATFS, uintptr(e.fd), uintptr(unsafe.Pointer(&v.sf)), 0, 0, 0, 0)
 	if errno == 0 && v.sf.Flags&unix.ST_RDONLY != 0 {
 		return vfs.ROFS
 	}
@@ -148,10 +149,10 @@ func (v *View) openIO(e *entry, to *atomic.Int32, flags int) (int, vfs.Status) {
 }
 
 func (v *View) reopen(e *entry, flags int) (int, unix.Errno) {
-	if v.fs.handles && v.kh.set(&e.h) {
-		for p := (patience{}); ; {
-			fd, errno := openByHandle(v.fs.root, &v.kh, flags)
-			if errno != unix.ENOMEM || !p.again(errno) {
+	if v.fs.handles && v.kh.Set(&e.h) {
+		for p := (kernel.Patience{}); ; {
+			fd, errno := kernel.OpenByHandle(v.fs.root, &v.kh, flags)
+			if errno != unix.ENOMEM || !p.Again(errno) {
 				return fd, errno
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // IOMode says what large READs and WRITEs leave behind in the page cache. Requests
@@ -122,7 +123,7 @@ func (v *View) readBy(e *entry, fd int, dst []byte, off uint64) (int, vfs.Status
 	}
 	for n := 0; ; {
 		v.iov[0] = unix.Iovec{Base: &dst[n], Len: uint64(len(dst) - n)}
-		r, errno := call(unix.SYS_PREADV2, uintptr(fd), uintptr(unsafe.Pointer(&v.iov[0])), 1, uintptr(off)+uintptr(n), 0, w.flag())
+		r, errno := kernel.Call(unix.SYS_PREADV2, uintptr(fd), uintptr(unsafe.Pointer(&v.iov[0])), 1, uintptr(off)+uintptr(n), 0, w.flag())
 		v.iov[0].Base = nil
 		switch {
 		case errno == unix.EOPNOTSUPP && n == 0: // this file cannot (DAX)

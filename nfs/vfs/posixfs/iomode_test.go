@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 	"github.com/ringnfs/ringnfs/nfs/vfs/vfstest"
 )
 
@@ -78,7 +79,7 @@ func TestAnIOModeThatTheFileSystemLacksIsRefused(t *testing.T) {
 			_, err = f.Write(make([]byte, 8192))
 			require.NoError(t, err)
 			v := unix.Iovec{Base: new(byte), Len: 1}
-			_, errno := call(unix.SYS_PREADV2, f.Fd(), uintptr(unsafe.Pointer(&v)), 1, 0, 0, unix.RWF_DONTCACHE)
+			_, errno := kernel.Call(unix.SYS_PREADV2, f.Fd(), uintptr(unsafe.Pointer(&v)), 1, 0, 0, unix.RWF_DONTCACHE)
 			var st unix.Statx_t
 			require.NoError(t, unix.Statx(int(f.Fd()), "", unix.AT_EMPTY_PATH, unix.STATX_DIOALIGN, &st))
 			can := map[IOMode]bool{IOBuffered: true, IOAuto: true, IODontCache: errno == 0, IODirect: st.Dio_offset_align != 0}

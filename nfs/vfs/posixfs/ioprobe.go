@@ -12,6 +12,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // settleIO finds out whether the file system can do what mode asks for.
@@ -55,7 +57,7 @@ func (fs *FS) cannot(mode IOMode, o options) (why string) {
 	if fd < 0 {
 		return ""
 	}
-	defer closeFD(fd)
+	defer kernel.CloseFD(fd)
 	if mode == IODirect {
 		if fs.memory || directAlign(fd) == noDirect {
 			return fsName(fs.magic) + " gives no alignment for direct I/O (STATX_DIOALIGN; Linux 6.1 does on ext4 and XFS)"
@@ -64,7 +66,7 @@ func (fs *FS) cannot(mode IOMode, o options) (why string) {
 	}
 	var b [1]byte
 	v := unix.Iovec{Base: &b[0], Len: 1}
-	if _, errno := call(unix.SYS_PREADV2, uintptr(fd), uintptr(unsafe.Pointer(&v)), 1, 0, 0, unix.RWF_DONTCACHE); errno != 0 {
+	if _, errno := kernel.Call(unix.SYS_PREADV2, uintptr(fd), uintptr(unsafe.Pointer(&v)), 1, 0, 0, unix.RWF_DONTCACHE); errno != 0 {
 		return fmt.Sprintf("%s has no RWF_DONTCACHE (%v; Linux 6.14 has it on ext4 and XFS)", fsName(fs.magic), errno)
 	}
 	return ""
@@ -107,7 +109,7 @@ func (fs *FS) openBelow(path string, flags int) (int, error) {
 	if errno != 0 {
 		return -1, errno
 	}
-	defer closeFD(fd)
+	defer kernel.CloseFD(fd)
 	return unix.Open(procPath(fd), unix.O_RDONLY|unix.O_CLOEXEC|flags, 0)
 }
 

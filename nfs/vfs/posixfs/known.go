@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // A listing with handles asks the kernel about every name once, for the attributes,
@@ -43,7 +44,7 @@ const (
 
 // known is the handle of an object as long as it has this ctime. It is immutable.
 type known struct {
-	key   objectKey
+	key   kernel.ObjectKey
 	ctime unix.StatxTimestamp
 	h     vfs.Handle
 }
@@ -102,14 +103,14 @@ func (m *handles) check(ahead int64) {
 	m.ahead.CompareAndSwap(most, ahead)
 }
 
-func (k *knowledge) set(key *objectKey) []atomic.Pointer[known] {
-	i := key.hash() & (knownMax/knownWays - 1) * knownWays
+func (k *knowledge) set(key *kernel.ObjectKey) []atomic.Pointer[known] {
+	i := key.Hash() & (knownMax/knownWays - 1) * knownWays
 	return k.slots[i : i+knownWays : i+knownWays]
 }
 
 // find returns the handle of the object with this key and the attributes st, nil
 // when it is not known.
-func (k *knowledge) find(key *objectKey, st *unix.Statx_t) *vfs.Handle {
+func (k *knowledge) find(key *kernel.ObjectKey, st *unix.Statx_t) *vfs.Handle {
 	set := k.set(key)
 	for i := range set {
 		if x := set[i].Load(); x != nil && x.key == *key && x.ctime == st.Ctime {
@@ -121,7 +122,7 @@ func (k *knowledge) find(key *objectKey, st *unix.Statx_t) *vfs.Handle {
 
 // add remembers the handle of an object that has the attributes st. The object has
 // a key of its own.
-func (m *handles) add(k *knowledge, key *objectKey, st *unix.Statx_t, h *vfs.Handle) {
+func (m *handles) add(k *knowledge, key *kernel.ObjectKey, st *unix.Statx_t, h *vfs.Handle) {
 	set := k.set(key)
 	x := &known{key: *key, ctime: st.Ctime, h: *h}
 	for i := range set {
@@ -166,10 +167,10 @@ func (fs *FS) numbers() bool {
 // numberIn returns the inode's number that a handle holds where numbers is true.
 func numberIn(h *vfs.Handle) (ino uint64, ok bool) {
 	b := h.Bytes()
-	if len(b) < kindBytes+8 {
+	if len(b) < kernel.KindBytes+8 {
 		return 0, false
 	}
-	kind, b := binary.LittleEndian.Uint32(b), b[kindBytes:]
+	kind, b := binary.LittleEndian.Uint32(b), b[kernel.KindBytes:]
 	switch kind {
 	case fidIno32, fidIno32Parent:
 		return uint64(binary.NativeEndian.Uint32(b)), true

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // WritePath says which threads make unstable writes. Stable ones are always the
@@ -149,7 +150,7 @@ func (fs *FS) openWrites(path WritePath, sf *unix.Statfs_t) {
 // writes them (checksums): then writers wait for it.
 func stablePages(root int) bool {
 	var st unix.Statx_t
-	if statxWait(root, &st) != 0 {
+	if kernel.StatxWait(root, &st) != 0 {
 		return true
 	}
 	b, err := os.ReadFile(fmt.Sprintf("/sys/class/bdi/%d:%d/stable_pages_required", st.Dev_major, st.Dev_minor))
@@ -172,7 +173,7 @@ func (fs *FS) probeWrites() string {
 	var st unix.Statx_t
 	for range probes {
 		start := fs.writes.clock()
-		if n, err := unix.Pwrite(fd, b, 0); err != nil || n != len(b) || statxWait(fd, &st) != 0 {
+		if n, err := unix.Pwrite(fd, b, 0); err != nil || n != len(b) || kernel.StatxWait(fd, &st) != 0 {
 			return fmt.Sprintf("writing to it could not be tried: %v", err)
 		}
 		took = append(took, fs.writes.clock()-start)

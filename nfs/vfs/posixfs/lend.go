@@ -4,6 +4,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // NFS lets the owner read and write a file whatever its mode says (RFC 1813, section
@@ -18,7 +20,7 @@ import (
 // bits, by hash of the object.
 type lent [16]sync.Mutex
 
-func (l *lent) of(e *entry) *sync.Mutex { return &l[e.key.hash()%uint64(len(l))] }
+func (l *lent) of(e *entry) *sync.Mutex { return &l[e.key.Hash()%uint64(len(l))] }
 
 // lends reports whether files are opened that way.
 func (fs *FS) lends() bool { return !fs.handles && !fs.switches }
@@ -50,7 +52,7 @@ func (v *View) lend(e *entry, need uint32, open func() (int, unix.Errno)) (int, 
 	l.Lock()
 	defer l.Unlock()
 	var was, lent, now unix.Statx_t
-	if statxWait(e.fd, &was) != 0 || was.Uid != v.fs.own.UID {
+	if kernel.StatxWait(e.fd, &was) != 0 || was.Uid != v.fs.own.UID {
 		return -1, unix.EACCES
 	}
 	mode := uint32(was.Mode & 07777)
@@ -60,9 +62,9 @@ func (v *View) lend(e *entry, need uint32, open func() (int, unix.Errno)) (int, 
 	if v.chmod(e.fd, mode|need) != 0 {
 		return -1, unix.EACCES
 	}
-	seen := statxWait(e.fd, &lent)
+	seen := kernel.StatxWait(e.fd, &lent)
 	fd, opened := open()
-	errno := statxWait(e.fd, &now)
+	errno := kernel.StatxWait(e.fd, &now)
 	if errno == 0 && uint32(now.Mode&07777) != mode|need {
 		return fd, opened // somebody has changed the mode meanwhile, and is to have the last word
 	}
@@ -70,7 +72,7 @@ func (v *View) lend(e *entry, need uint32, open func() (int, unix.Errno)) (int, 
 	if errno = v.chmod(e.fd, mode); errno != 0 {
 		v.fs.log.Warn("posixfs: a file was opened that its mode forbids its owner, and has kept the bits that were added for that",
 			"dir", v.fs.dir, "inode", was.Ino, "mode", mode, "added", need, "error", errno.Error())
-	} else if alone && statxWait(e.fd, &now) == 0 {
+	} else if alone && kernel.StatxWait(e.fd, &now) == 0 {
 		v.moved = moved{from: was.Ctime, to: now.Ctime}
 	}
 	return fd, opened
@@ -79,10 +81,10 @@ func (v *View) lend(e *entry, need uint32, open func() (int, unix.Errno)) (int, 
 // openPath opens what an O_PATH descriptor stands for.
 func openPath(fd, flags int) (int, unix.Errno) {
 	path := procPath(fd)
-	for p := (patience{}); ; {
+	for p := (kernel.Patience{}); ; {
 		fd, err := unix.Open(path, flags, 0)
 		errno := errnoOf(err)
-		if errno == 0 || errno == unix.EAGAIN && flags&unix.O_NONBLOCK != 0 || !p.again(errno) {
+		if errno == 0 || errno == unix.EAGAIN && flags&unix.O_NONBLOCK != 0 || !p.Again(errno) {
 			return fd, errno
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // fsNames are the file systems that somebody may try to export.
@@ -129,13 +130,13 @@ func (fs *FS) probeTimes(kind vfs.Time, top *unix.Statx_t) vfs.Time {
 	if err != nil {
 		return coarser(kind, fs.seenTimes(top))
 	}
-	defer closeFD(fd) // the file is gone with it
+	defer kernel.CloseFD(fd) // the file is gone with it
 	if stampsRemovals(fs.magic) && ctimesDiffer(fd) {
 		fs.tells |= vfs.AttrChange
 	}
 	times := [2]unix.Timespec{timeProbe, timeProbe}
 	var st unix.Statx_t
-	if _, errno := call(unix.SYS_UTIMENSAT, uintptr(fd), uintptr(unsafe.Pointer(&emptyPath[0])), uintptr(unsafe.Pointer(&times[0])), unix.AT_EMPTY_PATH, 0, 0); errno != 0 || statxWait(fd, &st) != 0 {
+	if _, errno := kernel.Call(unix.SYS_UTIMENSAT, uintptr(fd), uintptr(unsafe.Pointer(&kernel.EmptyPath[0])), uintptr(unsafe.Pointer(&times[0])), unix.AT_EMPTY_PATH, 0, 0); errno != 0 || kernel.StatxWait(fd, &st) != 0 {
 		return coarser(kind, fs.seenTimes(top))
 	}
 	return coarser(resolution(st.Atime), resolution(st.Mtime))
@@ -158,7 +159,7 @@ func ctimesDiffer(fd int) bool {
 		if n, err := unix.Pwrite(fd, []byte{0}, 0); n != 1 || err != nil {
 			return false
 		}
-		if statxWait(fd, &st) != 0 || st.Ctime == before {
+		if kernel.StatxWait(fd, &st) != 0 || st.Ctime == before {
 			return false
 		}
 		before = st.Ctime
@@ -221,7 +222,7 @@ func coarser(a, b vfs.Time) vfs.Time {
 func isFolded(fd int) (folded, known bool) {
 	const getFlags, casefold = 0x80086601, 0x40000000 // FS_IOC_GETFLAGS, FS_CASEFOLD_FL of linux/fs.h
 	var flags uint64
-	_, errno := call(unix.SYS_IOCTL, uintptr(fd), getFlags, uintptr(unsafe.Pointer(&flags)), 0, 0, 0)
+	_, errno := kernel.Call(unix.SYS_IOCTL, uintptr(fd), getFlags, uintptr(unsafe.Pointer(&flags)), 0, 0, 0)
 	return uint32(flags)&casefold != 0, errno == 0
 }
 
@@ -230,7 +231,7 @@ func isFolded(fd int) (folded, known bool) {
 func xfsFolds(fd int) bool {
 	const flagsAt, ci = 92, 1 << 12 // in struct xfs_fsop_geom_v4; XFS_FSOP_GEOM_FLAGS_DIRV2CI
 	var g [112]byte
-	_, errno := call(unix.SYS_IOCTL, uintptr(fd), xfsGeometry, uintptr(unsafe.Pointer(&g)), 0, 0, 0)
+	_, errno := kernel.Call(unix.SYS_IOCTL, uintptr(fd), xfsGeometry, uintptr(unsafe.Pointer(&g)), 0, 0, 0)
 	return errno == 0 && binary.NativeEndian.Uint32(g[flagsAt:])&ci != 0
 }
 

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // walk reads a whole directory as READDIRPLUS does, with a call for every few
@@ -320,7 +321,7 @@ func TestHandlesAreForgottenWhenTheClockIsSetBack(t *testing.T) {
 	m := &handles{began: time.Now()}
 	var k knowledge
 	st := unix.Statx_t{Ino: 7, Mask: unix.STATX_BTIME, Btime: unix.StatxTimestamp{Sec: 1}}
-	key := keyOf(&st)
+	key := kernel.KeyOf(&st)
 	h, _ := vfs.MakeHandle([]byte("handle"))
 	m.ready(&k)
 	require.True(t, k.own(&st))

@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // Lookup implements vfs.View.
@@ -50,7 +51,7 @@ func (v *View) lookup(c *vfs.Cred, de *entry, name []byte, e *vfs.Entry) vfs.Sta
 	}
 	// A remembered verdict lets the thread stay what it is. Otherwise the kernel
 	// checks on the way, with the caller's rights.
-	if v.rights.cred != c {
+	if v.rights.Acting() != c {
 		switch ok := v.has(c, de, &v.st, vfs.MayExec); {
 		case !ok && v.fs.switches:
 			if granted, s := v.decide(c, de, &v.st, vfs.MayExec); s != vfs.OK || granted == 0 {
@@ -127,17 +128,17 @@ func (fs *FS) inside(fd int) bool {
 	at := fd
 	defer func() {
 		if at != fd {
-			closeFD(at)
+			kernel.CloseFD(at)
 		}
 	}()
 	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_XDEV}
-	var last objectKey
+	var last kernel.ObjectKey
 	for range 4096 {
 		var st unix.Statx_t
-		if statxWait(at, &st) != 0 {
+		if kernel.StatxWait(at, &st) != 0 {
 			return false
 		}
-		k := keyOf(&st)
+		k := kernel.KeyOf(&st)
 		if k == fs.rootKey {
 			return true
 		}
@@ -150,7 +151,7 @@ func (fs *FS) inside(fd int) bool {
 			return false
 		}
 		if at != fd {
-			closeFD(at)
+			kernel.CloseFD(at)
 		}
 		at = up
 	}
@@ -165,7 +166,7 @@ func (v *View) child(de *entry, name *byte, e *vfs.Entry, key uint64) vfs.Status
 	var fd int
 	var errno unix.Errno
 	if v.lane {
-		v.how.Resolve |= resolveCached
+		v.how.Resolve |= kernel.ResolveCached
 		if fd, errno = v.fs.openNow(de.fd, name, &v.how); errno == unix.EAGAIN {
 			// Either it would have to wait or something was renamed or mounted on
 			// this machine just now. Once more costs far less than a worker.
@@ -200,7 +201,7 @@ func (v *View) child(de *entry, name *byte, e *vfs.Entry, key uint64) vfs.Status
 // describe fills e for the open descriptor fd, whose attributes are in v.st2. It
 // takes fd.
 func (v *View) describe(fd int, e *vfs.Entry, key uint64) vfs.Status {
-	k := keyOf(&v.st2)
+	k := kernel.KeyOf(&v.st2)
 	x := v.object(&k, useChild)
 	if x != nil && x.name == unnamed && key > passing && x.kind != unix.S_IFDIR && x.dirty.Load() == 0 && !v.fs.tab.full() {
 		// It was opened by its handle. Opened by its name it is found again faster.
@@ -212,7 +213,7 @@ func (v *View) describe(fd int, e *vfs.Entry, key uint64) vfs.Status {
 		v.drop(fd)
 		e.Handle = x.h
 	} else {
-		h, errno := handle(fd, &v.kh, &v.mount)
+		h, errno := kernel.Handle(fd, &v.kh, &v.mount)
 		if errno != 0 {
 			v.drop(fd)
 			return v.status(errno)
@@ -235,10 +236,10 @@ func (v *View) describe(fd int, e *vfs.Entry, key uint64) vfs.Status {
 
 func (v *View) drop(fd int) {
 	if v.lane {
-		closeRaw(fd)
+		kernel.CloseRaw(fd)
 		return
 	}
-	closeFD(fd)
+	kernel.CloseFD(fd)
 }
 
 // Walk implements vfs.View.
@@ -264,20 +265,20 @@ func (v *View) Walk(c *vfs.Cred, path string, e *vfs.Entry) vfs.Status {
 	default:
 		return v.named(errno)
 	}
-	if errno := statxWait(fd, &v.st2); errno != 0 {
-		closeFD(fd)
+	if errno := kernel.StatxWait(fd, &v.st2); errno != 0 {
+		kernel.CloseFD(fd)
 		return v.fs.status(errno)
 	}
 	if v.fs.gone(&v.st2) { // the root itself, or what went while it was looked at
-		closeFD(fd)
+		kernel.CloseFD(fd)
 		return vfs.Stale
 	}
 	if v.fs.isStub(&v.st2) { // its handle is made of its directory's: it is found by LOOKUP
-		closeFD(fd)
+		kernel.CloseFD(fd)
 		return vfs.Access
 	}
-	if v.fs.shut.closed[keyOf(&v.st2)] {
-		closeFD(fd)
+	if v.fs.shut.closed[kernel.KeyOf(&v.st2)] {
+		kernel.CloseFD(fd)
 		return vfs.Access
 	}
 	return v.describe(fd, e, unnamed)

@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // Mkdir implements vfs.View.
@@ -24,7 +25,7 @@ func (v *View) Mkdir(c *vfs.Cred, dir vfs.Handle, r *vfs.MkdirArgs, m *vfs.Made)
 		// The kernel ignores set-id bits here, and sets the directory's own by
 		// inheritance: only a mode that asks for more is set once more.
 		later.HasMode = mode&(unix.S_ISUID|unix.S_ISGID) != 0
-		if _, errno := call(unix.SYS_MKDIRAT, uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), uintptr(mode), 0, 0, 0); errno != 0 {
+		if _, errno := kernel.Call(unix.SYS_MKDIRAT, uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), uintptr(mode), 0, 0, 0); errno != 0 {
 			return v.named(errno)
 		}
 		return v.made(de, &later, e)
@@ -51,7 +52,7 @@ func (v *View) Symlink(c *vfs.Cred, dir vfs.Handle, r *vfs.SymlinkArgs, m *vfs.M
 		if !cstring(v.path(), target) {
 			return vfs.NameTooLong
 		}
-		if _, errno := call(unix.SYS_SYMLINKAT, uintptr(unsafe.Pointer(&v.target[0])), uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), 0, 0, 0); errno != 0 {
+		if _, errno := kernel.Call(unix.SYS_SYMLINKAT, uintptr(unsafe.Pointer(&v.target[0])), uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), 0, 0, 0); errno != 0 {
 			return v.named(errno)
 		}
 		return v.made(de, s, e)
@@ -76,7 +77,7 @@ func (v *View) Mknod(c *vfs.Cred, dir vfs.Handle, r *vfs.MknodArgs, m *vfs.Made)
 		if s.HasMode {
 			mode |= s.Mode & 07777
 		}
-		if _, errno := call(unix.SYS_MKNODAT, uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), uintptr(mode), uintptr(dev), 0, 0); errno != 0 {
+		if _, errno := kernel.Call(unix.SYS_MKNODAT, uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), uintptr(mode), uintptr(dev), 0, 0); errno != 0 {
 			return v.named(errno)
 		}
 		return v.made(de, &later, e)
@@ -116,8 +117,8 @@ func (v *View) made(de *entry, later *vfs.SetAttr, e *vfs.Entry) vfs.Status {
 		e.Handle, e.Attr.Mask = vfs.Handle{}, 0
 		return v.fs.status(errno)
 	}
-	if errno := statxWait(fd, &v.st2); errno != 0 {
-		closeFD(fd)
+	if errno := kernel.StatxWait(fd, &v.st2); errno != 0 {
+		kernel.CloseFD(fd)
 		return v.fs.status(errno)
 	}
 	kind := v.st2.Mode & unix.S_IFMT
@@ -137,7 +138,7 @@ func (v *View) made(de *entry, later *vfs.SetAttr, e *vfs.Entry) vfs.Status {
 	}
 	if (changed || v.fs.selfSync) && !v.fs.memory {
 		if st := v.syncNew(fd, kind, changed); st != vfs.OK {
-			closeFD(fd)
+			kernel.CloseFD(fd)
 			return st
 		}
 	}
@@ -156,7 +157,7 @@ func (v *View) syncNew(fd int, kind uint16, changed bool) vfs.Status {
 		return vfs.ServerFault
 	}
 	d, errno := v.fs.plenty(func() (int, unix.Errno) {
-		return openat(fd, &dot[0], unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		return kernel.Openat(fd, &dot[0], unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	})
 	if errno == unix.EACCES { // not root, and not for its owner to read
 		return v.fs.flushAll(v.mark)
@@ -164,7 +165,7 @@ func (v *View) syncNew(fd int, kind uint16, changed bool) vfs.Status {
 	if errno != 0 {
 		return v.fs.status(errno)
 	}
-	defer closeFD(d)
+	defer kernel.CloseFD(d)
 	if errno := v.fs.told(v.fs.fsync, d); errno != 0 {
 		return v.fs.status(errno)
 	}

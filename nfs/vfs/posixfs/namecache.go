@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // A lane remembers which entry a name has led to, together with the directory's
@@ -99,14 +100,14 @@ func (v *View) settleNames(de *entry) {
 	fd, errno := opened(
 		unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOATIME|unix.O_CLOEXEC,
 		func(flags int) (int, unix.Errno) {
-			return openat(de.fd, &dot[0], flags, 0)
+			return kernel.Openat(de.fd, &dot[0], flags, 0)
 		},
 	)
 	if errno != 0 {
 		return
 	}
-	n, errno := call(unix.SYS_GETDENTS64, uintptr(fd), uintptr(unsafe.Pointer(&v.name2[0])), unsafe.Sizeof(v.name2), 0, 0, 0)
-	closeFD(fd)
+	n, errno := kernel.Call(unix.SYS_GETDENTS64, uintptr(fd), uintptr(unsafe.Pointer(&v.name2[0])), unsafe.Sizeof(v.name2), 0, 0, 0)
+	kernel.CloseFD(fd)
 	if errno != 0 || n == 0 {
 		return
 	}

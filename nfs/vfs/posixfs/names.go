@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // names finds objects without open_by_handle_at, which needs CAP_DAC_READ_SEARCH.
@@ -210,7 +211,7 @@ func (fs *FS) atPlace(h *vfs.Handle, depth int) (int, bool) {
 	if !ok {
 		return -1, false
 	}
-	defer closeFD(dir)
+	defer kernel.CloseFD(dir)
 	return fs.openIf(dir, p.name, h)
 }
 
@@ -220,10 +221,10 @@ func (fs *FS) openIf(dir int, name string, h *vfs.Handle) (int, bool) {
 	if errno != 0 {
 		return -1, false
 	}
-	var k kernelHandle
+	var k kernel.FileHandle
 	var mount int32
-	if got, errno := handle(fd, &k, &mount); errno != 0 || got != *h {
-		closeFD(fd)
+	if got, errno := kernel.Handle(fd, &k, &mount); errno != 0 || got != *h {
+		kernel.CloseFD(fd)
 		return -1, false
 	}
 	return fd, true
@@ -269,7 +270,7 @@ func (s *search) run() {
 			continue
 		}
 		s.walk(dir, &at)
-		closeFD(dir)
+		kernel.CloseFD(dir)
 	}
 }
 
@@ -294,16 +295,16 @@ func (s *search) failed(errno unix.Errno) {
 func (s *search) open(at *step) (int, unix.Errno) {
 	if at.up == nil {
 		return s.fs.plenty(func() (int, unix.Errno) {
-			return openat(s.fs.root, &dot[0], unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+			return kernel.Openat(s.fs.root, &dot[0], unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		})
 	}
 	dir, errno := s.open(at.up)
 	if errno != 0 {
 		return -1, errno
 	}
-	defer closeFD(dir)
+	defer kernel.CloseFD(dir)
 	fd, errno := s.fs.plenty(func() (int, unix.Errno) { return s.fs.openSeen(dir, at.name) })
-	var k kernelHandle
+	var k kernel.FileHandle
 	var mount int32
 	switch {
 	case errno == unix.ENOENT:
@@ -311,8 +312,8 @@ func (s *search) open(at *step) (int, unix.Errno) {
 	case errno != 0:
 		return -1, errno
 	}
-	if got, errno := handle(fd, &k, &mount); errno != 0 || got != at.h {
-		closeFD(fd)
+	if got, errno := kernel.Handle(fd, &k, &mount); errno != 0 || got != at.h {
+		kernel.CloseFD(fd)
 		return -1, unix.EAGAIN
 	}
 	return fd, 0
@@ -324,7 +325,7 @@ func (s *search) walk(dir int, at *step) {
 		return
 	}
 	fd, errno := s.fs.plenty(func() (int, unix.Errno) {
-		return openat(dir, &dot[0], unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		return kernel.Openat(dir, &dot[0], unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	})
 	if errno != 0 {
 		s.failed(errno)
@@ -357,12 +358,12 @@ func (s *search) visit(dir int, up *step, d os.DirEntry) {
 	}
 	defer func() {
 		if fd != s.fd {
-			closeFD(fd)
+			kernel.CloseFD(fd)
 		}
 	}()
-	var k kernelHandle
+	var k kernel.FileHandle
 	var mount int32
-	got, errno := handle(fd, &k, &mount)
+	got, errno := kernel.Handle(fd, &k, &mount)
 	if errno != 0 {
 		s.failed(errno)
 		return

@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // GetAttr implements vfs.View.
@@ -71,7 +72,7 @@ func (v *View) PathConf(h vfs.Handle, l *vfs.Limits) vfs.Status {
 	if s != vfs.OK {
 		return s
 	}
-	defer closeFD(fd)
+	defer kernel.CloseFD(fd)
 	if folded, known := isFolded(fd); known {
 		l.CaseInsensitive = folded
 	}
@@ -92,7 +93,7 @@ func (v *View) Statfs(_ *vfs.Cred, h vfs.Handle, out *vfs.Statfs) vfs.Status {
 	if s := v.stat(e, &v.st); s != vfs.OK {
 		return s
 	}
-	if _, errno := call(unix.SYS_FSTATFS, uintptr(e.fd), uintptr(unsafe.Pointer(&v.sf)), 0, 0, 0, 0); errno != 0 {
+	if _, errno := kernel.Call(unix.SYS_FSTATFS, uintptr(e.fd), uintptr(unsafe.Pointer(&v.sf)), 0, 0, 0, 0); errno != 0 {
 		return v.fs.status(errno)
 	}
 	unit := uint64(v.sf.Frsize)

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // What getdents64 has returned is kept, a page at a time, and is good for as long
@@ -52,7 +53,7 @@ type pages struct {
 }
 
 func (p *pages) set(dir, cookie uint64) []atomic.Pointer[page] {
-	i := mix(dir*0x9e3779b97f4a7c15^cookie) & (pagesMax/pageWays - 1) * pageWays
+	i := kernel.Mix(dir*0x9e3779b97f4a7c15^cookie) & (pagesMax/pageWays - 1) * pageWays
 	return p.slots[i : i+pageWays : i+pageWays]
 }
 

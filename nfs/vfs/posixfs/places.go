@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // A client goes on with a listing where the last reply ended, in a later call, so a
@@ -48,13 +49,13 @@ func placesLastOnce(dir int) (last, sure bool) {
 	if positions(places) {
 		return false, true
 	}
-	fd, errno := openat(dir, &dot[0], unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	fd, errno := kernel.Openat(dir, &dot[0], unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if errno != 0 {
 		return true, true // then nobody lists it
 	}
-	defer closeFD(fd)
+	defer kernel.CloseFD(fd)
 	i := (len(places) - 1) / 2
-	at, errno := call(unix.SYS_LSEEK, uintptr(fd), uintptr(places[i]), unix.SEEK_SET, 0, 0, 0)
+	at, errno := kernel.Call(unix.SYS_LSEEK, uintptr(fd), uintptr(places[i]), unix.SEEK_SET, 0, 0, 0)
 	if errno != 0 || uint64(at) != places[i] {
 		return false, false
 	}
@@ -125,7 +126,7 @@ func (v *View) readWhole(l *listing) (*whole, vfs.Status) {
 	if s != vfs.OK {
 		return nil, s
 	}
-	defer closeFD(fd)
+	defer kernel.CloseFD(fd)
 	ws, had := &v.fs.wholes, int64(0)
 	defer func() { ws.reading.Add(-had) }()
 	now := v.fs.tick.Load()
@@ -169,7 +170,7 @@ func (w *whole) sort() {
 	place := func(start int32) uint64 {
 		h := fnv.New64a()
 		_, _ = h.Write(cut(w.dents[start+direntName:]))
-		return max(mix(h.Sum64())>>2, 1)
+		return max(kernel.Mix(h.Sum64())>>2, 1)
 	}
 	type one struct {
 		place uint64

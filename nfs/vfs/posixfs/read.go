@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // Read implements vfs.View.
@@ -128,7 +129,7 @@ func (v *View) pread(fd int, dst []byte, off uint64) (int, vfs.Status) {
 		return v.preadNow(fd, dst, off, 0)
 	}
 	for n := 0; ; {
-		r, errno := call(unix.SYS_PREAD64, uintptr(fd), uintptr(unsafe.Pointer(&dst[n])), uintptr(len(dst)-n), uintptr(off)+uintptr(n), 0, 0)
+		r, errno := kernel.Call(unix.SYS_PREAD64, uintptr(fd), uintptr(unsafe.Pointer(&dst[n])), uintptr(len(dst)-n), uintptr(off)+uintptr(n), 0, 0)
 		if errno != 0 {
 			return 0, v.fs.status(errno)
 		}
@@ -180,7 +181,7 @@ func (v *View) ReadLink(_ *vfs.Cred, h vfs.Handle, dst []byte, a *vfs.Attr) (int
 	if e.kind != unix.S_IFLNK || len(dst) == 0 {
 		return 0, v.failed(e, a, vfs.Inval)
 	}
-	r, errno := call(unix.SYS_READLINKAT, uintptr(e.fd), uintptr(unsafe.Pointer(&emptyPath[0])), uintptr(unsafe.Pointer(&dst[0])), uintptr(len(dst)), 0, 0)
+	r, errno := kernel.Call(unix.SYS_READLINKAT, uintptr(e.fd), uintptr(unsafe.Pointer(&kernel.EmptyPath[0])), uintptr(unsafe.Pointer(&dst[0])), uintptr(len(dst)), 0, 0)
 	s = vfs.OK
 	if errno != 0 {
 		s = v.fs.status(errno)

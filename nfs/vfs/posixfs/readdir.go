@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // ReadDir implements vfs.View. A cookie is the kernel's own position (d_off) in
@@ -49,11 +50,11 @@ func (v *View) ReadDir(c *vfs.Cred, dir vfs.Handle, r *vfs.ReadDirArgs, d *vfs.A
 // dirVerf is the same for a directory as long as it exists, and another one for
 // every other directory.
 func (fs *FS) dirVerf(h *vfs.Handle) uint64 {
-	x := hashHandle(h) ^ fs.fsid
+	x := kernel.HashHandle(h) ^ fs.fsid
 	if fs.odd.unplaced.Load() { // another way to give places
 		x = ^x
 	}
-	return mix(x)
+	return kernel.Mix(x)
 }
 
 // openDir opens a directory for reading from a position of its own, with the
@@ -63,7 +64,7 @@ func (v *View) openDir(c *vfs.Cred, e *entry) (int, vfs.Status) {
 		return -1, vfs.ServerFault
 	}
 	const flags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC
-	fd, errno := v.fs.plenty(func() (int, unix.Errno) { return openat(e.fd, &dot[0], flags, 0) })
+	fd, errno := v.fs.plenty(func() (int, unix.Errno) { return kernel.Openat(e.fd, &dot[0], flags, 0) })
 	if errno != 0 {
 		return -1, v.fs.status(errno)
 	}
@@ -108,7 +109,7 @@ func (v *View) list(c *vfs.Cred, e *entry, cookie uint64, plus bool, yield func(
 		}
 	}
 	if l.fd >= 0 {
-		closeFD(l.fd)
+		kernel.CloseFD(l.fd)
 	}
 	*l, v.knows.slots, v.page.dents = listing{}, nil, nil
 	return eof, s
@@ -129,7 +130,7 @@ func (v *View) fetch(l *listing) (n int, s vfs.Status) {
 		l.at = 0
 	}
 	if l.at != l.cookie {
-		at, errno := call(unix.SYS_LSEEK, uintptr(l.fd), uintptr(l.cookie), unix.SEEK_SET, 0, 0, 0)
+		at, errno := kernel.Call(unix.SYS_LSEEK, uintptr(l.fd), uintptr(l.cookie), unix.SEEK_SET, 0, 0, 0)
 		if errno != 0 || uint64(at) != l.cookie {
 			return 0, vfs.BadCookie
 		}
@@ -139,7 +140,7 @@ func (v *View) fetch(l *listing) (n int, s vfs.Status) {
 	if l.plus {
 		size = dentsPlusBytes
 	}
-	r, errno := call(unix.SYS_GETDENTS64, uintptr(l.fd), uintptr(unsafe.Pointer(&v.dents[0])), uintptr(size), 0, 0, 0)
+	r, errno := kernel.Call(unix.SYS_GETDENTS64, uintptr(l.fd), uintptr(unsafe.Pointer(&v.dents[0])), uintptr(size), 0, 0, 0)
 	if errno != 0 {
 		return 0, v.fs.status(errno)
 	}
@@ -183,7 +184,7 @@ func (v *View) turnPage(c *vfs.Cred, l *listing, p *page, yield func(*vfs.DirEnt
 		}
 		dotdot := string(x.Name) == ".."
 		if dotdot && top {
-			x.FileID = v.fs.rootKey.ino
+			x.FileID = v.fs.rootKey.Ino
 		}
 		if l.plus && l.search {
 			var kid *atomic.Pointer[entry]
@@ -264,13 +265,13 @@ func (v *View) look(c *vfs.Cred, de *entry, name *byte, dotdot, pin bool, kid *a
 // glance is child for a listing, which opens nothing: one statx where the object is
 // known or open.
 func (v *View) glance(de *entry, name *byte, e *vfs.Entry) vfs.Status {
-	if errno := statxAt(de.fd, name, &v.st2); errno != 0 {
+	if errno := kernel.StatxAt(de.fd, name, &v.st2); errno != 0 {
 		return v.fs.status(errno)
 	}
 	if v.st2.Mnt_id != v.fs.mount && !v.fs.private {
 		return vfs.Access // something is mounted there
 	}
-	k := keyOf(&v.st2)
+	k := kernel.KeyOf(&v.st2)
 	own := v.knows.own(&v.st2)
 	if own {
 		if h := v.knows.find(&k, &v.st2); h != nil {
@@ -295,7 +296,7 @@ func (v *View) glance(de *entry, name *byte, e *vfs.Entry) vfs.Status {
 	}
 	s := v.child(de, name, e, passing)
 	if s == vfs.OK && v.knows.own(&v.st2) {
-		k = keyOf(&v.st2)
+		k = kernel.KeyOf(&v.st2)
 		v.fs.known.add(&v.knows, &k, &v.st2, &e.Handle)
 	}
 	return s
@@ -305,16 +306,16 @@ func (v *View) glance(de *entry, name *byte, e *vfs.Entry) vfs.Status {
 // before and after that the name leads to an object with the same key, and the key
 // is its own, then its number was the object's all the time; and that is the number
 // in the handle. The same ctime says that the handle has not changed in between.
-func (v *View) pair(de *entry, name *byte, k *objectKey, e *vfs.Entry) bool {
+func (v *View) pair(de *entry, name *byte, k *kernel.ObjectKey, e *vfs.Entry) bool {
 	ctime := v.st2.Ctime
-	h, errno := handleAt(de.fd, name, &v.kh, &v.mount)
+	h, errno := kernel.HandleAt(de.fd, name, &v.kh, &v.mount)
 	if errno != 0 {
 		return false
 	}
-	if ino, ok := numberIn(&h); !ok || ino != k.ino {
+	if ino, ok := numberIn(&h); !ok || ino != k.Ino {
 		return false
 	}
-	if statxAt(de.fd, name, &v.st2) != 0 || keyOf(&v.st2) != *k || v.st2.Ctime != ctime {
+	if kernel.StatxAt(de.fd, name, &v.st2) != 0 || kernel.KeyOf(&v.st2) != *k || v.st2.Ctime != ctime {
 		return false
 	}
 	e.Handle = h

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 const (
@@ -195,14 +197,14 @@ func (fs *FS) closeEntry(e *entry) {
 	fs.settleAtime(e)
 	n := e.fds()
 	if r := int(e.read.Load()); r >= 0 && r != e.fd {
-		closeFD(r)
+		kernel.CloseFD(r)
 	}
 	w := int(e.write.Load())
 	if w >= 0 && w != e.fd {
 		fs.closeWritten(w)
 	}
 	if fd := int(e.waits.Load()); fd >= 0 {
-		closeFD(fd)
+		kernel.CloseFD(fd)
 	}
 	for d := range e.direct {
 		if fd := int(e.direct[d].Load()); fd >= 0 {
@@ -212,7 +214,7 @@ func (fs *FS) closeEntry(e *entry) {
 	if w == e.fd {
 		fs.closeWritten(w)
 	} else {
-		closeFD(e.fd)
+		kernel.CloseFD(e.fd)
 	}
 	fs.tab.open.Add(int64(-n))
 }

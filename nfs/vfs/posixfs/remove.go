@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // Remove implements vfs.View.
@@ -25,7 +26,7 @@ func (v *View) unlink(c *vfs.Cred, dir vfs.Handle, name []byte, flags uintptr, w
 	defer v.done()
 	s := v.change(c, &dir, name, w, func(de *entry) vfs.Status {
 		v.existed(de, &v.name[0])
-		_, errno := call(unix.SYS_UNLINKAT, uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), flags, 0, 0, 0)
+		_, errno := kernel.Call(unix.SYS_UNLINKAT, uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), flags, 0, 0, 0)
 		if errno != 0 {
 			v.use[useChild].Store(nil)
 		}
@@ -102,7 +103,7 @@ func (v *View) rename(c *vfs.Cred, fe, te *entry, wf, wt *vfs.WCC) vfs.Status {
 		return vfs.Access
 	}
 	v.existed(te, &v.name2[0])
-	_, errno := call(unix.SYS_RENAMEAT2, uintptr(fe.fd), uintptr(unsafe.Pointer(&v.name[0])), uintptr(te.fd), uintptr(unsafe.Pointer(&v.name2[0])), 0, 0)
+	_, errno := kernel.Call(unix.SYS_RENAMEAT2, uintptr(fe.fd), uintptr(unsafe.Pointer(&v.name[0])), uintptr(te.fd), uintptr(unsafe.Pointer(&v.name2[0])), 0, 0)
 	if errno != 0 {
 		v.use[useChild].Store(nil)
 	}
@@ -119,8 +120,8 @@ func (v *View) renamed(te *entry) {
 	if errno != 0 {
 		return
 	}
-	defer closeFD(fd)
-	if h, errno := handle(fd, &v.kh, &v.mount); errno == 0 {
+	defer kernel.CloseFD(fd)
+	if h, errno := kernel.Handle(fd, &v.kh, &v.mount); errno == 0 {
 		v.fs.note(&h, &te.h, cut(v.name2[:]))
 	}
 }
@@ -147,13 +148,13 @@ func (v *View) Link(c *vfs.Cred, r *vfs.LinkArgs, a *vfs.Attr, w *vfs.WCC) vfs.S
 			return s
 		}
 		cstring(v.path(), []byte(procPath(e.fd)))
-		_, errno := call(unix.SYS_LINKAT, 0, uintptr(unsafe.Pointer(&v.target[0])), uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), unix.AT_SYMLINK_FOLLOW, 0)
+		_, errno := kernel.Call(unix.SYS_LINKAT, 0, uintptr(unsafe.Pointer(&v.target[0])), uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), unix.AT_SYMLINK_FOLLOW, 0)
 		return v.named(errno)
 	})
 	if s == vfs.OK && v.fs.selfSync && e.kind == unix.S_IFREG {
 		s = v.flushEntry(e)
 	}
-	if e != nil && statxWait(e.fd, &v.st) == 0 && !v.fs.gone(&v.st) {
+	if e != nil && kernel.StatxWait(e.fd, &v.st) == 0 && !v.fs.gone(&v.st) {
 		v.fs.fill(a, &v.st)
 	}
 	return s

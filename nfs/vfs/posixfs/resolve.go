@@ -5,6 +5,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // Names are opened with openat2(2), which leaves the export nowhere. Where a filter
@@ -18,18 +20,18 @@ import (
 // must not be crossed. It may wait.
 func (fs *FS) openName(dir int, name *byte, how *unix.OpenHow) (int, unix.Errno) {
 	if !fs.noOpenat2 {
-		return openat2(dir, name, how)
+		return kernel.Openat2(dir, name, how)
 	}
-	fd, errno := openat(dir, name, int(how.Flags), 0)
+	fd, errno := kernel.Openat(dir, name, int(how.Flags), 0)
 	if errno != 0 || how.Resolve&unix.RESOLVE_NO_XDEV == 0 {
 		return fd, errno
 	}
 	var st unix.Statx_t
-	if errno = statxWait(fd, &st); errno == 0 && st.Mnt_id != fs.mount {
+	if errno = kernel.StatxWait(fd, &st); errno == 0 && st.Mnt_id != fs.mount {
 		errno = unix.EXDEV
 	}
 	if errno != 0 {
-		closeFD(fd)
+		kernel.CloseFD(fd)
 		return -1, errno
 	}
 	return fd, 0
@@ -40,7 +42,7 @@ func (fs *FS) openNow(dir int, name *byte, how *unix.OpenHow) (int, unix.Errno) 
 	if fs.noOpenat2 {
 		return -1, unix.EAGAIN
 	}
-	return openat2Raw(dir, name, how)
+	return kernel.Openat2Raw(dir, name, how)
 }
 
 // openSeen opens the entry name of dir, O_PATH, for a walk of the FS's own. It stays
@@ -88,7 +90,7 @@ func (fs *FS) walkPath(path string, links bool) (int, unix.Errno) {
 	if !links {
 		how.Resolve = unix.RESOLVE_NO_XDEV
 	}
-	top, errno := openat(fs.root, &dot[0], int(how.Flags), 0)
+	top, errno := kernel.Openat(fs.root, &dot[0], int(how.Flags), 0)
 	if errno != 0 {
 		return -1, errno
 	}
@@ -97,7 +99,7 @@ func (fs *FS) walkPath(path string, links bool) (int, unix.Errno) {
 	at := []int{top}
 	defer func() {
 		for _, fd := range at {
-			closeFD(fd)
+			kernel.CloseFD(fd)
 		}
 	}()
 	rest := strings.Split(path, "/")
@@ -110,7 +112,7 @@ func (fs *FS) walkPath(path string, links bool) (int, unix.Errno) {
 		case name == ".." && len(at) == 1:
 			return -1, unix.EXDEV
 		case name == "..":
-			closeFD(at[len(at)-1])
+			kernel.CloseFD(at[len(at)-1])
 			at = at[:len(at)-1]
 			continue
 		}
@@ -136,7 +138,7 @@ func (fs *FS) walkPath(path string, links bool) (int, unix.Errno) {
 		if strings.HasPrefix(to, "/") {
 			return -1, unix.EXDEV
 		}
-		closeFD(fd)
+		kernel.CloseFD(fd)
 		at = at[:len(at)-1]
 		rest = append(strings.Split(to, "/"), rest...)
 	}
@@ -148,10 +150,10 @@ func (fs *FS) walkPath(path string, links bool) (int, unix.Errno) {
 // readLink returns where the object fd leads when it is a symbolic link.
 func readLink(fd int) (to string, isLink bool, errno unix.Errno) {
 	var st unix.Statx_t
-	if errno = statxWait(fd, &st); errno != 0 || st.Mode&unix.S_IFMT != unix.S_IFLNK {
+	if errno = kernel.StatxWait(fd, &st); errno != 0 || st.Mode&unix.S_IFMT != unix.S_IFLNK {
 		return "", false, errno
 	}
 	var b [unix.PathMax]byte
-	n, errno := call(unix.SYS_READLINKAT, uintptr(fd), uintptr(unsafe.Pointer(&emptyPath[0])), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), 0, 0)
+	n, errno := kernel.Call(unix.SYS_READLINKAT, uintptr(fd), uintptr(unsafe.Pointer(&kernel.EmptyPath[0])), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), 0, 0)
 	return string(b[:n]), true, errno
 }

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // SetAttr implements vfs.View.
@@ -119,10 +120,10 @@ func (v *View) touch(c *vfs.Cred, e *entry) vfs.Status {
 		return vfs.ServerFault
 	}
 	set := func() unix.Errno {
-		_, errno := call(
+		_, errno := kernel.Call(
 			unix.SYS_UTIMENSAT,
 			uintptr(e.fd),
-			uintptr(unsafe.Pointer(&emptyPath[0])),
+			uintptr(unsafe.Pointer(&kernel.EmptyPath[0])),
 			uintptr(unsafe.Pointer(&v.times[0])),
 			unix.AT_EMPTY_PATH,
 			0,
@@ -163,14 +164,14 @@ func (fs *FS) truncate(fd int, size uint64) vfs.Status {
 	if size > math.MaxInt64 {
 		return vfs.FBig
 	}
-	_, errno := call(unix.SYS_FTRUNCATE, uintptr(fd), uintptr(size), 0, 0, 0, 0)
+	_, errno := kernel.Call(unix.SYS_FTRUNCATE, uintptr(fd), uintptr(size), 0, 0, 0, 0)
 	return fs.status(errno)
 }
 
 // apply sets owner, mode and times, in this order because a change of owner takes
 // set-id bits away. The thread acts for the caller. fd may be O_PATH.
 func (v *View) apply(fd int, kind uint16, s *vfs.SetAttr) (changed bool, st vfs.Status) {
-	empty := uintptr(unsafe.Pointer(&emptyPath[0]))
+	empty := uintptr(unsafe.Pointer(&kernel.EmptyPath[0]))
 	if s.HasUID || s.HasGID {
 		uid, gid := ^uintptr(0), ^uintptr(0)
 		if s.HasUID {
@@ -182,7 +183,7 @@ func (v *View) apply(fd int, kind uint16, s *vfs.SetAttr) (changed bool, st vfs.
 		if s.HasUID && s.UID == math.MaxUint32 || s.HasGID && s.GID == math.MaxUint32 {
 			return changed, vfs.Inval // to the kernel it means no change
 		}
-		if _, errno := call(unix.SYS_FCHOWNAT, uintptr(fd), empty, uid, gid, unix.AT_EMPTY_PATH, 0); errno != 0 {
+		if _, errno := kernel.Call(unix.SYS_FCHOWNAT, uintptr(fd), empty, uid, gid, unix.AT_EMPTY_PATH, 0); errno != 0 {
 			return changed, v.fs.status(errno)
 		}
 		changed = true
@@ -199,7 +200,7 @@ func (v *View) apply(fd int, kind uint16, s *vfs.SetAttr) (changed bool, st vfs.
 	if !timeSpec(&v.times[0], s.AtimeHow, s.Atime) || !timeSpec(&v.times[1], s.MtimeHow, s.Mtime) {
 		return changed, vfs.Inval
 	}
-	if _, errno := call(unix.SYS_UTIMENSAT, uintptr(fd), empty, uintptr(unsafe.Pointer(&v.times[0])), unix.AT_EMPTY_PATH, 0, 0); errno != 0 {
+	if _, errno := kernel.Call(unix.SYS_UTIMENSAT, uintptr(fd), empty, uintptr(unsafe.Pointer(&v.times[0])), unix.AT_EMPTY_PATH, 0, 0); errno != 0 {
 		return changed, v.fs.status(errno)
 	}
 	return true, vfs.OK
@@ -222,7 +223,7 @@ func timeSpec(ts *unix.Timespec, how vfs.TimeHow, t vfs.Time) bool {
 // is at hand.
 func (v *View) chmod(fd int, mode uint32) unix.Errno {
 	if !v.fs.noChmodEmpty.Load() {
-		_, errno := call(unix.SYS_FCHMODAT2, uintptr(fd), uintptr(unsafe.Pointer(&emptyPath[0])), uintptr(mode), unix.AT_EMPTY_PATH, 0, 0)
+		_, errno := kernel.Call(unix.SYS_FCHMODAT2, uintptr(fd), uintptr(unsafe.Pointer(&kernel.EmptyPath[0])), uintptr(mode), unix.AT_EMPTY_PATH, 0, 0)
 		if errno != unix.ENOSYS {
 			return errno
 		}

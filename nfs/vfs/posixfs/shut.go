@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // shut is what a tree keeps from all its clients: a directory of the server's own, what
@@ -15,10 +16,10 @@ import (
 type shut struct {
 	// closed may be seen, but neither entered nor read nor changed: whatever name or
 	// handle it is reached by, also one of an earlier run.
-	closed map[objectKey]bool
+	closed map[kernel.ObjectKey]bool
 	// fixed are the directory and those above it, up to the top of the tree. Clients may
 	// not move them: in their place another one would be found.
-	fixed map[objectKey]bool
+	fixed map[kernel.ObjectKey]bool
 	dir   string
 }
 
@@ -31,12 +32,12 @@ func (fs *FS) shutOut(dir string) error {
 	if err != nil {
 		return fmt.Errorf("posixfs: opening %s, which clients shall not: %w", dir, err)
 	}
-	defer func() { closeFD(at) }()
+	defer func() { kernel.CloseFD(at) }()
 	var st unix.Statx_t
-	if errno := statxWait(at, &st); errno != 0 {
+	if errno := kernel.StatxWait(at, &st); errno != 0 {
 		return fmt.Errorf("posixfs: attributes of %s: %w", dir, errno)
 	}
-	if keyOf(&st) == fs.rootKey {
+	if kernel.KeyOf(&st) == fs.rootKey {
 		return fmt.Errorf(
 			"posixfs: %s is the server's own directory (%s), which clients must not reach: export another "+
 				"one, or have the server keep its own elsewhere (--state-dir)",
@@ -44,24 +45,24 @@ func (fs *FS) shutOut(dir string) error {
 			dir,
 		)
 	}
-	fs.shut = shut{closed: map[objectKey]bool{keyOf(&st): true}, dir: dir}
+	fs.shut = shut{closed: map[kernel.ObjectKey]bool{kernel.KeyOf(&st): true}, dir: dir}
 	if err := fs.shutFilesIn(dir, at); err != nil {
 		return err
 	}
-	above, last := make(map[objectKey]bool), objectKey{}
-	for k := keyOf(&st); k != last; k = keyOf(&st) {
+	above, last := make(map[kernel.ObjectKey]bool), kernel.ObjectKey{}
+	for k := kernel.KeyOf(&st); k != last; k = kernel.KeyOf(&st) {
 		if k == fs.rootKey {
 			fs.shut.fixed = above
 			return nil
 		}
 		above[k], last = true, k
-		up, errno := openat(at, &dotdot[0], unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		up, errno := kernel.Openat(at, &dotdot[0], unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		if errno != 0 { // clients cannot get there by names either, with the process's rights
 			return nil
 		}
-		closeFD(at)
+		kernel.CloseFD(at)
 		at = up
-		if errno := statxWait(at, &st); errno != 0 {
+		if errno := kernel.StatxWait(at, &st); errno != 0 {
 			return fmt.Errorf("posixfs: attributes of what is above %s: %w", dir, errno)
 		}
 	}
@@ -76,8 +77,8 @@ func (fs *FS) shutFilesIn(dir string, at int) error {
 	for _, x := range list {
 		var name [unix.NAME_MAX + 1]byte
 		var st unix.Statx_t
-		if cstring(name[:], []byte(x.Name())) && statxAt(at, &name[0], &st) == 0 { // it may have gone
-			fs.shut.closed[keyOf(&st)] = true
+		if cstring(name[:], []byte(x.Name())) && kernel.StatxAt(at, &name[0], &st) == 0 { // it may have gone
+			fs.shut.closed[kernel.KeyOf(&st)] = true
 		}
 	}
 	return nil
@@ -90,7 +91,7 @@ func (fs *FS) fixedAt(dir int, name *byte) bool {
 		return false
 	}
 	var st unix.Statx_t
-	return statxAt(dir, name, &st) == 0 && fs.shut.fixed[keyOf(&st)]
+	return kernel.StatxAt(dir, name, &st) == 0 && fs.shut.fixed[kernel.KeyOf(&st)]
 }
 
 // shutNote says that the tree holds what it keeps from clients; nothing if it does not.

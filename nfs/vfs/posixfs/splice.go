@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 var _ vfs.Splicer = (*View)(nil)
@@ -62,14 +63,14 @@ func (v *View) Splice(c *vfs.Cred, h vfs.Handle, r *vfs.SpliceArgs, a *vfs.Attr)
 			return 0, false, s
 		}
 	}
-	tries := patience{}
+	tries := kernel.Patience{}
 	for moved < n {
 		m, errno := v.spliceOnce(fd, off+uint64(moved), p.WriteFD, n-moved)
 		switch {
-		case tries.atOnceAgain(errno):
+		case tries.AtOnceAgain(errno):
 			continue
 		case errno != 0 && moved == 0:
-			if errno == unix.EINVAL || mayPass(errno) {
+			if errno == unix.EINVAL || kernel.MayPass(errno) {
 				return 0, false, vfs.NotSupp // this file system cannot; or let a read try
 			}
 			return 0, false, v.failed(e, a, v.fs.status(errno))

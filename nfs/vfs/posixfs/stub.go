@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // A btrfs snapshot has an empty directory where the original has a subvolume. The kernel
@@ -47,10 +48,10 @@ func stubHandle(dir *vfs.Handle, name string) (vfs.Handle, vfs.Status) {
 // not a stub's.
 func stubNumber(h *vfs.Handle) uint64 {
 	b := h.Bytes()
-	if len(b) < 2*kindBytes+stubSum || binary.LittleEndian.Uint32(b) != stubKind {
+	if len(b) < 2*kernel.KindBytes+stubSum || binary.LittleEndian.Uint32(b) != stubKind {
 		return 0
 	}
-	return hashHandle(h) | stubBit
+	return kernel.HashHandle(h) | stubBit
 }
 
 // stub is describe for a stub in de, with v.st2 its attributes.
@@ -78,8 +79,8 @@ func (v *View) stub(de *entry, name *byte, fd int, e *vfs.Entry, key uint64) vfs
 // reads the directory to its end or until it has found the name.
 func (v *View) openStub(h *vfs.Handle) (fd int, s vfs.Status) {
 	b := h.Bytes()
-	dir, _ := vfs.MakeHandle(b[kindBytes : len(b)-stubSum]) // shorter than h
-	if !v.kh.set(&dir) {
+	dir, _ := vfs.MakeHandle(b[kernel.KindBytes : len(b)-stubSum]) // shorter than h
+	if !v.kh.Set(&dir) {
 		return -1, vfs.BadHandle
 	}
 	at, errno := v.openHandle(&dir)
@@ -89,8 +90,8 @@ func (v *View) openStub(h *vfs.Handle) (fd int, s vfs.Status) {
 	if errno != 0 {
 		return -1, v.fs.status(errno)
 	}
-	defer closeFD(at)
-	read, errno := openat(at, &dot[0], unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	defer kernel.CloseFD(at)
+	read, errno := kernel.Openat(at, &dot[0], unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if errno != 0 {
 		return -1, v.fs.status(errno)
 	}
@@ -107,7 +108,7 @@ func (v *View) openStub(h *vfs.Handle) (fd int, s vfs.Status) {
 				return -1, vfs.Stale
 			}
 			if errno := v.statx(fd, &v.st); errno != 0 || !v.fs.isStub(&v.st) {
-				closeFD(fd)
+				kernel.CloseFD(fd)
 				return -1, vfs.Stale // a subvolume or another directory has the name
 			}
 			return fd, vfs.OK

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // subvolumes remembers the number of each btrfs subvolume by the device number that it
@@ -39,7 +40,7 @@ func (s *subvolumes) learn(dev, id uint64) (first bool) {
 
 // subvolumeOf returns the subvolume that a handle of btrfs tells.
 func subvolumeOf(h *vfs.Handle) (id uint64, ok bool) {
-	const at = kindBytes + 8 // struct btrfs_fid: object, root
+	const at = kernel.KindBytes + 8 // struct btrfs_fid: object, root
 	b := h.Bytes()
 	if len(b) < at+8 {
 		return 0, false
@@ -57,18 +58,18 @@ func layerOf(h *vfs.Handle) (id uint64, ok bool) {
 		uuidAt           = 5
 	)
 	b := h.Bytes()
-	if len(b) < kindBytes+padding {
+	if len(b) < kernel.KindBytes+padding {
 		return 0, false
 	}
 	kind := binary.LittleEndian.Uint32(b)
-	if b = b[kindBytes:]; kind == padded {
+	if b = b[kernel.KindBytes:]; kind == padded {
 		b = b[padding:]
 	}
 	if kind != padded && kind != unpadded || len(b) < uuidAt+16 || b[magicAt] != magic {
 		return 0, false
 	}
 	b = b[uuidAt:]
-	return mix(binary.LittleEndian.Uint64(b)) ^ binary.LittleEndian.Uint64(b[8:]), true
+	return kernel.Mix(binary.LittleEndian.Uint64(b)) ^ binary.LittleEndian.Uint64(b[8:]), true
 }
 
 // find returns the subvolume of a device number.
@@ -111,7 +112,7 @@ func (fs *FS) learnVolume(h *vfs.Handle, st *unix.Statx_t) {
 func (fs *FS) mustLearn(st *unix.Statx_t) bool {
 	switch fs.magic {
 	case unix.BTRFS_SUPER_MAGIC:
-		return fs.noSubvolume || st.Mask&statxSubvol == 0
+		return fs.noSubvolume || st.Mask&kernel.StatxSubvol == 0
 	case unix.OVERLAYFS_SUPER_MAGIC: // has another device for each layer's file system, but for directories
 		return !fs.inRootVolume(st)
 	}
@@ -130,7 +131,7 @@ func (v *View) learnVolumeAt(dir int, name *byte) {
 	} else if _, ok := v.fs.volumes.find(devOf(&v.st2)); ok {
 		return
 	}
-	if h, errno := handleAt(dir, name, &v.kh, &v.mount); errno == 0 {
+	if h, errno := kernel.HandleAt(dir, name, &v.kh, &v.mount); errno == 0 {
 		v.fs.learnVolume(&h, &v.st2)
 	}
 }
@@ -146,7 +147,7 @@ func (fs *FS) fileID(st *unix.Statx_t) uint64 {
 // inRootVolume reports whether an object is in the volume of the root, where its number
 // is the kernel's. It spares most of them a look at what others need.
 func (fs *FS) inRootVolume(st *unix.Statx_t) bool {
-	return st.Dev_major == fs.rootKey.major && st.Dev_minor == fs.rootKey.minor
+	return st.Dev_major == fs.rootKey.Major && st.Dev_minor == fs.rootKey.Minor
 }
 
 // volume returns what tells the inode numbers of one btrfs subvolume, or of the file
@@ -156,12 +157,12 @@ func (fs *FS) volume(st *unix.Statx_t) uint64 {
 	if fs.inRootVolume(st) {
 		return 0
 	}
-	if st.Mask&statxSubvol != 0 && !fs.noSubvolume &&
+	if st.Mask&kernel.StatxSubvol != 0 && !fs.noSubvolume &&
 		fs.magic != unix.OVERLAYFS_SUPER_MAGIC { // which passes on its layer's
-		return mix(st.Subvol)
+		return kernel.Mix(st.Subvol)
 	}
 	if id, ok := fs.volumes.find(devOf(st)); ok {
-		return mix(id)
+		return kernel.Mix(id)
 	}
-	return mix(devOf(st)) // its handle tells nothing, or has not been made yet
+	return kernel.Mix(devOf(st)) // its handle tells nothing, or has not been made yet
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/disktest"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 func TestDescriptorsStayWithinTheirBoundAndNoneLeaks(t *testing.T) {
@@ -83,10 +84,10 @@ func TestAnEntryInUseIsNotClosed(t *testing.T) {
 		require.Equal(t, vfs.OK, st)
 		s.fs.tab.retire(e)
 		s.fs.reap(true)
-		require.Zero(t, statxRaw(e.fd, &v.st), "closed under an operation")
+		require.Zero(t, kernel.StatxRaw(e.fd, &v.st), "closed under an operation")
 		v.done()
 		s.fs.reap(true)
-		require.Equal(t, unix.EBADF, statxRaw(e.fd, &v.st))
+		require.Equal(t, unix.EBADF, kernel.StatxRaw(e.fd, &v.st))
 	})
 }
 
@@ -161,29 +162,6 @@ func TestThreadsOpenCloseAndUseTheSameFilesAtOnce(t *testing.T) {
 	}
 	for _, x := range runners {
 		x.close()
-	}
-}
-
-func TestEveryErrnoOfAFileSystemHasAStatus(t *testing.T) {
-	fs := FS{log: slog.New(slog.DiscardHandler)}
-	for e := unix.Errno(0); e < errnoMax; e++ {
-		if s := statuses[e]; s != unknown {
-			require.Less(t, s, vfs.NumStatus)
-			require.NotEqual(t, vfs.Again, s, e)
-			require.Equal(t, e == 0, s == vfs.OK, e)
-		}
-	}
-	for e, want := range map[unix.Errno]vfs.Status{
-		unix.EPERM: vfs.Perm, unix.ENOENT: vfs.NoEnt, unix.EIO: vfs.IO, unix.ENXIO: vfs.NXIO, unix.EACCES: vfs.Access, unix.EEXIST: vfs.Exist,
-		unix.EXDEV: vfs.XDev, unix.ENODEV: vfs.NXIO, unix.ENOTDIR: vfs.NotDir, unix.EISDIR: vfs.IsDir, unix.EINVAL: vfs.Inval, unix.EFBIG: vfs.FBig,
-		unix.ENOSPC: vfs.NoSpc, unix.EROFS: vfs.ROFS, unix.EMLINK: vfs.MLink, unix.ENAMETOOLONG: vfs.NameTooLong, unix.ENOTEMPTY: vfs.NotEmpty,
-		unix.EDQUOT: vfs.DQuot, unix.ESTALE: vfs.Stale, unix.EOPNOTSUPP: vfs.NotSupp, unix.ENOSYS: vfs.NotSupp, unix.ELOOP: vfs.Loop,
-		unix.EUCLEAN: vfs.IO, unix.ENOMEM: vfs.IO, unix.EMFILE: vfs.Delay, unix.ENFILE: vfs.Delay,
-		unix.EINTR: vfs.IO, unix.EAGAIN: vfs.IO, unix.ETIMEDOUT: vfs.IO, unix.ENOLCK: vfs.IO, unix.EDEADLK: vfs.IO, unix.ENOBUFS: vfs.IO,
-		unix.ENOTCONN: vfs.IO, unix.ECONNABORTED: vfs.IO, unix.EHOSTDOWN: vfs.IO, unix.EILSEQ: vfs.IO,
-		unix.EBADF: vfs.IO, unix.EFAULT: vfs.IO, unix.Errno(4000): vfs.IO,
-	} {
-		require.Equal(t, want, fs.status(e), e.Error())
 	}
 }
 

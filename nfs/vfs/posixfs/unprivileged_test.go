@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 	"github.com/ringnfs/ringnfs/nfs/vfs/vfstest"
 )
 
@@ -218,7 +219,7 @@ func TestUnprivilegedLentBitsAreTakenBack(t *testing.T) {
 			var st unix.Stat_t
 			require.NoError(t, unix.Fstat(fd, &st))
 			require.Equal(t, x.mode, st.Mode&0o7777, name)
-			closeFD(fd)
+			kernel.CloseFD(fd)
 		})
 		_, _, _ = os.Remove(p), os.Remove(p+"-link"), os.Remove(p+"-renamed")
 	}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // What View.use publishes.
@@ -60,7 +61,7 @@ type View struct {
 
 	fs     *FS
 	th     *vfs.Thread
-	rights *rights
+	rights *kernel.Rights
 	able   vfs.Abilities
 	lane   bool
 	off    atomic.Uint32 // not 0 while the View answers nothing by itself; see mountpoint.go
@@ -79,7 +80,7 @@ type View struct {
 	// no operation allocates.
 	st, st2, st3 unix.Statx_t
 	how          unix.OpenHow
-	kh           kernelHandle
+	kh           kernel.FileHandle
 	mount        int32
 	sf           unix.Statfs_t
 	times        [2]unix.Timespec
@@ -110,11 +111,11 @@ var _ vfs.FS = (*FS)(nil)
 // which is changed for good (own umask, fewer capabilities) and must not be used
 // for anything else later.
 func (fs *FS) View(t *vfs.Thread) (vfs.View, error) {
-	r := rightsOf(t)
-	if err := fs.prepare(r); err != nil {
+	r := kernel.RightsOf(t)
+	if err := r.Prepare(fs.switches); err != nil {
 		return nil, err
 	}
-	if r.cred == unsettled {
+	if r.Lost() {
 		return nil, errors.New("posixfs: the thread's credential is not known")
 	}
 	n := fs.sizes(!t.MayWait)
@@ -196,7 +197,7 @@ func (v *View) reach(h *vfs.Handle, use int) (*entry, vfs.Status) {
 	if off := v.off.Load(); off != 0 {
 		return nil, refusal(off)
 	}
-	hash := hashHandle(h)
+	hash := kernel.HashHandle(h)
 	s := set(v.byHandle, hash)
 	for i, e := range s {
 		if e != nil && e.hash == hash && e.h == *h {
@@ -220,12 +221,12 @@ func (v *View) reach(h *vfs.Handle, use int) (*entry, vfs.Status) {
 // learn puts e into the thread's own maps.
 func (v *View) learn(e *entry) {
 	v.put(set(v.byHandle, e.hash), e)
-	v.put(set(v.byObject, e.key.hash()), e)
+	v.put(set(v.byObject, e.key.Hash()), e)
 }
 
 // object finds the entry of an object that is open right now under its key.
-func (v *View) object(k *objectKey, use int) *entry {
-	s := set(v.byObject, k.hash())
+func (v *View) object(k *kernel.ObjectKey, use int) *entry {
+	s := set(v.byObject, k.Hash())
 	for i, e := range s {
 		if e != nil && e.key == *k {
 			if v.hold(e, use) {
@@ -244,7 +245,7 @@ func (v *View) object(k *objectKey, use int) *entry {
 
 // open opens the object of h with the process's own rights. Workers only.
 func (v *View) open(h *vfs.Handle, use int) (*entry, vfs.Status) {
-	if !v.kh.set(h) {
+	if !v.kh.Set(h) {
 		return nil, vfs.BadHandle
 	}
 	if !v.as(nil) {
@@ -273,15 +274,15 @@ func (v *View) open(h *vfs.Handle, use int) (*entry, vfs.Status) {
 	}
 	// The kernel overlooks what some handles have in excess. Only the form that
 	// it gives out itself is one.
-	got, errno := handle(fd, &v.kh, &v.mount)
+	got, errno := kernel.Handle(fd, &v.kh, &v.mount)
 	if errno == 0 {
-		errno = statxWait(fd, &v.st)
+		errno = kernel.StatxWait(fd, &v.st)
 	}
 	if errno == unix.ENOENT { // as in stat
 		errno = unix.ESTALE
 	}
 	if errno != 0 || got != *h || v.fs.gone(&v.st) {
-		closeFD(fd)
+		kernel.CloseFD(fd)
 		return nil, cmp.Or(v.fs.status(errno), vfs.Stale)
 	}
 	return v.adopt(*h, &v.st, fd, use, 0), vfs.OK
@@ -291,14 +292,14 @@ func (v *View) openHandle(h *vfs.Handle) (int, unix.Errno) {
 	if !v.fs.handles {
 		return v.fs.find(h)
 	}
-	p := patience{}
+	p := kernel.Patience{}
 	for tries := 0; ; tries++ {
-		fd, errno := openByHandle(v.fs.root, &v.kh, unix.O_PATH|unix.O_CLOEXEC)
+		fd, errno := kernel.OpenByHandle(v.fs.root, &v.kh, unix.O_PATH|unix.O_CLOEXEC)
 		if errno != unix.ENOMEM {
 			return fd, errno
 		}
 		if tries >= creatingTries {
-			if p.again(errno) {
+			if p.Again(errno) {
 				continue
 			}
 			return fd, errno
@@ -327,7 +328,7 @@ func (v *View) adopt(h vfs.Handle, st *unix.Statx_t, fd, use int, name uint64) *
 	}
 	e := v.fs.tab.add(n, &v.use[use])
 	if e != n {
-		closeFD(fd)
+		kernel.CloseFD(fd)
 	}
 	v.learn(e)
 	return e
@@ -357,4 +358,4 @@ func (v *View) stat(e *entry, st *unix.Statx_t) vfs.Status {
 // lock returns the lock that changes to e's directory are made under.
 func (fs *FS) lock(e *entry) *paddedMutex { return &fs.locks[fs.stripe(e)] }
 
-func (fs *FS) stripe(e *entry) int { return int(e.key.hash() % uint64(len(fs.locks))) }
+func (fs *FS) stripe(e *entry) int { return int(e.key.Hash() % uint64(len(fs.locks))) }

@@ -92,7 +92,7 @@ func (v *View) tooLarge(e *entry) {
 	}
 	fs.log.Error("posixfs: a directory is too large to be listed on a FUSE file system whose places do not last; "+
 		"divide it into several, or export the directory that the FUSE file system is made from",
-		"dir", fs.dir, "inode", e.key.ino, "limit", wholeBounds)
+		"dir", fs.dir, "inode", e.key.Ino, "limit", wholeBounds)
 }
 
 // sameCred compares the credentials of two threads.

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // Write implements vfs.View. It writes with the caller's credential, so that the
@@ -135,13 +136,13 @@ func (v *View) writeAll(e *entry, fd int, src [][]byte, off uint64, flags uintpt
 	// not seen all of it, and must not take the file for clean. Until then the
 	// entry is in use, so that nobody closes it.
 	defer e.dirty.Add(1)
-	p := patience{}
+	p := kernel.Patience{}
 	i, skip := 0, 0 // the first segment that is not yet written, and how much of it is
 	for n < total {
 		k, asked := v.vector(src[i:], skip)
 		r, errno := v.pwritev(fd, k, off+uint64(n), flags)
 		if errno != 0 {
-			if !v.lane && p.again(errno) || v.lane && p.atOnceAgain(errno) {
+			if !v.lane && p.Again(errno) || v.lane && p.AtOnceAgain(errno) {
 				continue
 			}
 			return n, v.writeError(errno, n)

@@ -16,6 +16,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/nfstest/again"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/disktest"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // smallDisk is a file system in an image of size MiB, for which there is too little
@@ -265,7 +266,7 @@ func TestOldEntriesOfAnObjectAreFoundInAnyOrder(t *testing.T) {
 func TestClosingAWrittenFileMayReportALoss(t *testing.T) {
 	var errno unix.Errno
 	s := serve(t, tmpfsDir(t), Config{}, options{period: time.Hour, close: func(fd int) unix.Errno {
-		closeFD(fd)
+		kernel.CloseFD(fd)
 		return errno
 	}})
 	s.write("f", "", 0o666)

@@ -1,4 +1,4 @@
-package posixfs
+package kernel
 
 import (
 	"errors"
@@ -14,12 +14,14 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
+// A thread acts for one caller at a time, by its file system ids and groups.
+
 // unsettled is a thread's credential after a switch that failed half way. It
 // equals no caller's.
 var unsettled = &vfs.Cred{}
 
-// processCred is the identity that the process has by itself.
-func processCred() (*vfs.Cred, error) {
+// ProcessCred is the identity that the process has by itself.
+func ProcessCred() (*vfs.Cred, error) {
 	list, err := os.Getgroups()
 	if err != nil {
 		return nil, fmt.Errorf("posixfs: getgroups, to know the process's own groups: %w; %s", err, syscalls.Remedy(errors.Is(err, unix.ENOSYS)))
@@ -31,12 +33,12 @@ func processCred() (*vfs.Cred, error) {
 	return &vfs.Cred{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()), Groups: groups}, nil
 }
 
-// rights are what a thread is to the kernel. All Views of the thread have them in
+// Rights are what a thread is to the kernel. All Views of the thread have them in
 // common, those of other trees, too.
-type rights struct {
+type Rights struct {
 	// cred is the credential that the thread has in the kernel now, nil for the
 	// process's own.
-	cred *vfs.Cred
+	Cred *vfs.Cred
 	// prepared says that the thread has been changed for good (FS.prepare).
 	prepared bool
 }
@@ -44,34 +46,8 @@ type rights struct {
 // rightsKey finds them in vfs.Thread.
 type rightsKey struct{}
 
-func rightsOf(t *vfs.Thread) *rights {
-	return t.Local(rightsKey{}, func() any { return new(rights) }).(*rights)
-}
-
-// as makes the thread act for c, nil meaning the process itself. It is free when
-// the thread does so already. With false the thread must not go on: it may have
-// other rights than it should.
-func (v *View) as(c *vfs.Cred) bool {
-	if v.rights.cred == c || !v.fs.switches {
-		return true
-	}
-	return v.become(c)
-}
-
-func (v *View) become(c *vfs.Cred) bool {
-	from, to := v.rights.cred, c
-	if from == nil {
-		from = v.fs.own
-	}
-	if to == nil {
-		to = v.fs.own
-	}
-	v.rights.cred = unsettled
-	if switchCred(from, to) != "" {
-		return false
-	}
-	v.rights.cred = c
-	return true
+func RightsOf(t *vfs.Thread) *Rights {
+	return t.Local(rightsKey{}, func() any { return new(Rights) }).(*Rights)
 }
 
 // switchCred changes the calling thread's credential and reads it back, since
@@ -108,9 +84,10 @@ const capFS = 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_DAC_REA
 // CAP_SYS_RESOURCE passes over quotas and the blocks that are reserved for root.
 const capResource = 1 << unix.CAP_SYS_RESOURCE
 
-// prepare gives the thread its own umask, which is 0 because the modes that
-// clients send are final, and takes capabilities away that no caller shall enjoy.
-func (fs *FS) prepare(r *rights) error {
+// Prepare gives the calling thread its own umask, which is 0 because the modes that
+// clients send are final, and takes capabilities away that no caller shall enjoy. Without
+// switches all callers are served as the process.
+func (r *Rights) Prepare(switches bool) error {
 	if r.prepared {
 		return nil
 	}
@@ -121,12 +98,12 @@ func (fs *FS) prepare(r *rights) error {
 		return fmt.Errorf("posixfs: the modes that clients ask for would be cut by the umask: umask: %w; %s", e, syscalls.Remedy(e == unix.ENOSYS))
 	}
 	drop := uint32(capResource)
-	if !fs.switches {
+	if !switches {
 		// Every caller acts as the process, so the process must not be able to
 		// do what its user may not.
 		drop |= capFS
 	}
-	caps, err := capabilities()
+	caps, err := Capabilities()
 	if err != nil {
 		return fmt.Errorf("posixfs: capget, to see what callers must not have: %w; %s", err, syscalls.Remedy(err == unix.ENOSYS))
 	}
@@ -141,25 +118,25 @@ func (fs *FS) prepare(r *rights) error {
 	return nil
 }
 
-// errAlone says that the process is root in a user namespace that has no other users,
+// ErrAlone says that the process is root in a user namespace that has no other users,
 // as an ordinary user makes them.
-var errAlone = errors.New("its user namespace has no other users, or has setgroups switched off")
+var ErrAlone = errors.New("its user namespace has no other users, or has setgroups switched off")
 
-// canSwitch tries on a thread of its own whether this process can act for others,
+// CanSwitch tries on a thread of its own whether this process can act for others,
 // and makes sure that doing so takes its special rights away.
-func canSwitch(own *vfs.Cred, ns *namespace) error {
+func CanSwitch(own *vfs.Cred, ns *Namespace) error {
 	if own.UID != 0 {
 		return fmt.Errorf("the process runs as user %d", own.UID)
 	}
-	somebody, ok := ns.other()
+	somebody, ok := ns.Other()
 	if !ok || ns.noGroups {
-		return errAlone
+		return ErrAlone
 	}
-	return onThread(func() error {
+	return OnThread(func() error {
 		if call := switchCred(own, somebody); call != "" {
 			return fmt.Errorf("%s is refused", call)
 		}
-		caps, err := capabilities()
+		caps, err := Capabilities()
 		if err != nil {
 			return fmt.Errorf("capget: %w", err)
 		}
@@ -170,41 +147,15 @@ func canSwitch(own *vfs.Cred, ns *namespace) error {
 	})
 }
 
-// capabilities returns those of the calling thread.
-func capabilities() (caps [2]unix.CapUserData, err error) {
+// Capabilities returns those of the calling thread.
+func Capabilities() (caps [2]unix.CapUserData, err error) {
 	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	err = unix.Capget(&hdr, &caps[0])
 	return caps, err
 }
 
-// settleRights looks at the capabilities by which the FS acts as itself for users: it
-// opens their files, whose rights it has asked the kernel for, before it serves them.
-func (fs *FS) settleRights() error {
-	if !fs.switches {
-		return nil
-	}
-	caps, err := capabilities()
-	if err != nil {
-		return fmt.Errorf(
-			"posixfs: capget, to see whether users' files can be opened: %w; %s",
-			err,
-			syscalls.Remedy(err == unix.ENOSYS),
-		)
-	}
-	if caps[0].Effective&(1<<unix.CAP_DAC_OVERRIDE) == 0 {
-		return errors.New(
-			"posixfs: running as root without CAP_DAC_OVERRIDE: the files of other users could not be " +
-				"opened for them; " +
-				"give the process CAP_DAC_OVERRIDE as well (a container: --cap-add DAC_OVERRIDE), or run it " +
-				"as an ordinary user",
-		)
-	}
-	fs.disowned = caps[0].Effective&(1<<unix.CAP_FOWNER) == 0
-	return nil
-}
-
-// onThread runs f on a thread that ends with it, so that f may change the thread.
-func onThread(f func() error) error {
+// OnThread runs f on a thread that ends with it, so that f may change the thread.
+func OnThread(f func() error) error {
 	result := make(chan error)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
@@ -213,20 +164,33 @@ func onThread(f func() error) error {
 	return <-result
 }
 
-// tryThread prepares a thread as it is done for each View, so that what is refused is
-// known before anything is served.
-func (fs *FS) tryThread() error {
-	return onThread(func() error {
-		if _, _, e := unix.RawSyscall(unix.SYS_UNSHARE, unix.CLONE_FS, 0, 0); e != 0 {
-			fs.threadWhy = append(fs.threadWhy, fmt.Sprintf("the system call unshare is refused (%v): the umask of the whole process is set to 0", e))
-		}
-		return fs.prepare(new(rights))
-	})
-}
-
-// hasReadSearch reports whether the process has CAP_DAC_READ_SEARCH, so that something
+// HasReadSearch reports whether the process has CAP_DAC_READ_SEARCH, so that something
 // else refuses what takes it.
-func hasReadSearch() bool {
-	caps, err := capabilities()
+func HasReadSearch() bool {
+	caps, err := Capabilities()
 	return err == nil && caps[0].Permitted&(1<<unix.CAP_DAC_READ_SEARCH) != 0
 }
+
+// As makes the thread act for c, nil meaning own, which is what the process is by itself.
+// With false the thread must not go on: it may have other rights than it should.
+func (r *Rights) As(c, own *vfs.Cred) bool {
+	from, to := r.Cred, c
+	if from == nil {
+		from = own
+	}
+	if to == nil {
+		to = own
+	}
+	r.Cred = unsettled
+	if switchCred(from, to) != "" {
+		return false
+	}
+	r.Cred = c
+	return true
+}
+
+// Lost reports whether the thread may have any rights since a switch failed half way.
+func (r *Rights) Lost() bool { return r.Cred == unsettled }
+
+// Acting returns whom the thread acts for, nil for the process itself.
+func (r *Rights) Acting() *vfs.Cred { return r.Cred }

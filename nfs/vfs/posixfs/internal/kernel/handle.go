@@ -1,4 +1,4 @@
-package posixfs
+package kernel
 
 import (
 	"encoding/binary"
@@ -10,51 +10,51 @@ import (
 
 // A vfs.Handle holds the type of the kernel's handle, 4 bytes little-endian, and
 // the handle's bytes.
-const kindBytes = 4
+const KindBytes = 4
 
-// handle makes the vfs handle of what fd stands for. k is scratch.
-func handle(fd int, k *kernelHandle, mount *int32) (vfs.Handle, unix.Errno) {
+// Handle makes the vfs handle of what fd stands for. k is scratch.
+func Handle(fd int, k *FileHandle, mount *int32) (vfs.Handle, unix.Errno) {
 	if e := nameToHandleRaw(fd, k, mount); e != 0 {
 		return vfs.Handle{}, e
 	}
 	return k.handle()
 }
 
-// handleAt is handle for an entry of the directory fd by its name, which ends in
+// HandleAt is handle for an entry of the directory fd by its name, which ends in
 // NUL.
-func handleAt(fd int, name *byte, k *kernelHandle, mount *int32) (vfs.Handle, unix.Errno) {
+func HandleAt(fd int, name *byte, k *FileHandle, mount *int32) (vfs.Handle, unix.Errno) {
 	if e := nameToHandleAt(fd, name, k, mount); e != 0 {
 		return vfs.Handle{}, e
 	}
 	return k.handle()
 }
 
-func (k *kernelHandle) handle() (vfs.Handle, unix.Errno) {
+func (k *FileHandle) handle() (vfs.Handle, unix.Errno) {
 	var b [vfs.HandleMax]byte
 	n := int(k.bytes)
-	if n > len(b)-kindBytes {
+	if n > len(b)-KindBytes {
 		return vfs.Handle{}, unix.EOVERFLOW
 	}
 	binary.LittleEndian.PutUint32(b[:], uint32(k.kind))
-	copy(b[kindBytes:], k.data[:n])
-	h, _ := vfs.MakeHandle(b[:kindBytes+n])
+	copy(b[KindBytes:], k.data[:n])
+	h, _ := vfs.MakeHandle(b[:KindBytes+n])
 	return h, 0
 }
 
 // kernel sets k from h. It reports false when h cannot be a handle of ours.
-func (k *kernelHandle) set(h *vfs.Handle) bool {
+func (k *FileHandle) Set(h *vfs.Handle) bool {
 	b := h.Bytes()
-	if len(b) <= kindBytes {
+	if len(b) <= KindBytes {
 		return false
 	}
 	k.kind = int32(binary.LittleEndian.Uint32(b))
-	k.bytes = uint32(copy(k.data[:], b[kindBytes:]))
+	k.bytes = uint32(copy(k.data[:], b[KindBytes:]))
 	return true
 }
 
-// hashHandle is for tables in memory. Handles come sealed, so nobody outside can
+// HashHandle is for tables in memory. Handles come sealed, so nobody outside can
 // choose them to collide.
-func hashHandle(h *vfs.Handle) uint64 {
+func HashHandle(h *vfs.Handle) uint64 {
 	b := h.Bytes()
 	x := uint64(len(b))
 	for len(b) >= 8 {
@@ -65,5 +65,5 @@ func hashHandle(h *vfs.Handle) uint64 {
 	for i, c := range b {
 		x ^= uint64(c) << (8 * i)
 	}
-	return mix(x)
+	return Mix(x)
 }

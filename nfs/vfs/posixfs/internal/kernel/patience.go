@@ -1,11 +1,9 @@
-package posixfs
+package kernel
 
 import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
 // Some errors say that the same call may go well another time. A client that is told
@@ -18,39 +16,39 @@ const (
 	// atOnceMax is how often a call is made again at once. A signal of Go's scheduler
 	// interrupts one now and then; a file system that always answers EINTR does so for
 	// ever.
-	atOnceMax = 16
-	// pausesMax is how often it is made again after a pause of 1, 2, 4 ms and so on: for
+	AtOnceMax = 16
+	// PausesMax is how often it is made again after a pause of 1, 2, 4 ms and so on: for
 	// a second in all.
-	pausesMax = 10
+	PausesMax = 10
 )
 
-// patience counts the tries of one system call. The zero value has made one.
-type patience struct {
+// Patience counts the tries of one system call. The zero value has made one.
+type Patience struct {
 	atOnce, pauses int
 }
 
-// atOnceAgain reports whether a call that failed with e is to be made again. It does
+// AtOnceAgain reports whether a call that failed with e is to be made again. It does
 // not sleep.
-func (p *patience) atOnceAgain(e unix.Errno) bool {
-	if e != unix.EINTR || p.atOnce == atOnceMax {
+func (p *Patience) AtOnceAgain(e unix.Errno) bool {
+	if e != unix.EINTR || p.atOnce == AtOnceMax {
 		return false
 	}
 	p.atOnce++
 	return true
 }
 
-// again is atOnceAgain where waiting is allowed. It may sleep before it says yes.
-func (p *patience) again(e unix.Errno) bool {
+// Again is AtOnceAgain where waiting is allowed. It may sleep before it says yes.
+func (p *Patience) Again(e unix.Errno) bool {
 	switch e {
 	case unix.EINTR:
-		if p.atOnceAgain(e) {
+		if p.AtOnceAgain(e) {
 			return true
 		}
 	case unix.ENOMEM, unix.EAGAIN, unix.ENOBUFS, unix.ENOLCK, unix.EDEADLK:
 	default: // ETIMEDOUT as well: it has waited, and may have been done all the same
 		return false
 	}
-	if p.pauses == pausesMax {
+	if p.pauses == PausesMax {
 		return false
 	}
 	time.Sleep(time.Millisecond << p.pauses)
@@ -58,20 +56,11 @@ func (p *patience) again(e unix.Errno) bool {
 	return true
 }
 
-// mayPass reports whether e is one of those for which again is there.
-func mayPass(e unix.Errno) bool {
+// MayPass reports whether e is one of those for which again is there.
+func MayPass(e unix.Errno) bool {
 	switch e {
 	case unix.EINTR, unix.ENOMEM, unix.EAGAIN, unix.ENOBUFS, unix.ENOLCK, unix.EDEADLK:
 		return true
 	}
 	return false
-}
-
-// status is the function of that name; on a lane, what may go well another time is
-// for a worker to try.
-func (v *View) status(e unix.Errno) vfs.Status {
-	if v.lane && mayPass(e) {
-		return vfs.Again
-	}
-	return v.fs.status(e)
 }

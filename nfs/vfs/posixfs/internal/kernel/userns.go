@@ -1,4 +1,4 @@
-package posixfs
+package kernel
 
 import (
 	"fmt"
@@ -14,26 +14,26 @@ import (
 // a whole. An object whose owner is not mapped is shown as the overflow user's, whom
 // the namespace may map as well.
 
-// namespace is what the process's user namespace maps.
-type namespace struct {
-	users, groups vfs.IDs // nil: all
-	overflow      uint32  // whom objects are shown as belonging to whose owner is not mapped
+// Namespace is what the process's user namespace maps.
+type Namespace struct {
+	Users, Groups vfs.IDs // nil: all
+	Overflow      uint32  // whom objects are shown as belonging to whose owner is not mapped
 	noGroups      bool    // setgroups(2) is switched off in it
 }
 
-// ownNamespace reads the process's namespace. Kernels without them have one that
+// OwnNamespace reads the process's namespace. Kernels without them have one that
 // maps all.
-func ownNamespace() (n namespace, err error) {
-	if n.users, err = mapOf("/proc/self/uid_map"); err != nil {
+func OwnNamespace() (n Namespace, err error) {
+	if n.Users, err = mapOf("/proc/self/uid_map"); err != nil {
 		return n, err
 	}
-	if n.groups, err = mapOf("/proc/self/gid_map"); err != nil {
+	if n.Groups, err = mapOf("/proc/self/gid_map"); err != nil {
 		return n, err
 	}
-	n.overflow = 65534
+	n.Overflow = 65534
 	if text, err := os.ReadFile("/proc/sys/kernel/overflowuid"); err == nil {
 		if id, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 32); err == nil {
-			n.overflow = uint32(id)
+			n.Overflow = uint32(id)
 		}
 	}
 	text, _ := os.ReadFile("/proc/self/setgroups") // since Linux 3.19
@@ -72,12 +72,12 @@ func parseMap(text string) (vfs.IDs, error) {
 	return m, nil
 }
 
-// limited reports whether there are users or groups that nobody can act as.
-func (n *namespace) limited() bool { return n.users != nil || n.groups != nil }
+// Limited reports whether there are users or groups that nobody can act as.
+func (n *Namespace) Limited() bool { return n.Users != nil || n.Groups != nil }
 
-// other returns a credential that has nothing of root's, and false when the namespace
+// Other returns a credential that has nothing of root's, and false when the namespace
 // has none.
-func (n *namespace) other() (*vfs.Cred, bool) {
+func (n *Namespace) Other() (*vfs.Cred, bool) {
 	pick := func(m vfs.IDs, prefer uint32) (uint32, bool) {
 		if m.Has(prefer) {
 			return prefer, true
@@ -89,17 +89,8 @@ func (n *namespace) other() (*vfs.Cred, bool) {
 		}
 		return 0, false
 	}
-	uid, okUser := pick(n.users, 65534)
-	gid, okGroup := pick(n.groups, 65534)
-	group, _ := pick(n.groups, 65533)
+	uid, okUser := pick(n.Users, 65534)
+	gid, okGroup := pick(n.Groups, 65534)
+	group, _ := pick(n.Groups, 65533)
 	return &vfs.Cred{UID: uid, GID: gid, Groups: []uint32{group}}, okUser && okGroup
-}
-
-// IDs returns the users and groups that callers can act as; nil for both when those
-// are all, or when every caller acts as the process.
-func (fs *FS) IDs() (users, groups vfs.IDs) {
-	if !fs.switches {
-		return nil, nil
-	}
-	return fs.ns.users, fs.ns.groups
 }

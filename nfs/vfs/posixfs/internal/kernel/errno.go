@@ -1,4 +1,4 @@
-package posixfs
+package kernel
 
 import (
 	"golang.org/x/sys/unix"
@@ -54,42 +54,17 @@ var statuses = func() (t [errnoMax]vfs.Status) {
 	return t
 }()
 
-// refusedBy reports whether errno is what somebody says who refuses a system call: a
+// RefusedBy reports whether errno is what somebody says who refuses a system call: a
 // filter, a security module, or a kernel that does not have it.
-func refusedBy(e unix.Errno) bool { return e == unix.EPERM || e == unix.EACCES || e == unix.ENOSYS }
+func RefusedBy(e unix.Errno) bool { return e == unix.EPERM || e == unix.EACCES || e == unix.ENOSYS }
 
-// named is status for a call that makes, changes or looks up a name. EILSEQ is about the
-// name then, which the file system cannot keep; about data it is a broken checksum.
-func (v *View) named(e unix.Errno) vfs.Status {
-	if e == unix.EILSEQ {
-		return vfs.Inval
-	}
-	return v.status(e)
-}
-
-// status maps an errno to what the front ends understand. One that is not listed is
-// IO, too: FUSE passes on whatever its process says.
-func (fs *FS) status(e unix.Errno) vfs.Status {
+// StatusOf maps an errno to what the front ends understand. known is false for one that
+// no file system should return.
+func StatusOf(e unix.Errno) (s vfs.Status, known bool) {
 	if e < errnoMax {
-		if s := statuses[e]; s != unknown {
-			return s
+		if s = statuses[e]; s != unknown {
+			return s, true
 		}
 	}
-	if _, seen := fs.reported.LoadOrStore(e, true); !seen {
-		go fs.runReport(e) // who reads the log may be slow
-	}
-	return vfs.IO
-}
-
-// runReport is the goroutine that tells of an error once.
-func (fs *FS) runReport(e unix.Errno) {
-	fs.log.Warn(
-		"posixfs: the kernel returned an error that no file system should",
-		"errno",
-		int(e),
-		"text",
-		e.Error(),
-		"dir",
-		fs.dir,
-	)
+	return vfs.IO, false
 }

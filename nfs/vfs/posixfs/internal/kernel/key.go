@@ -1,0 +1,28 @@
+package kernel
+
+import "golang.org/x/sys/unix"
+
+// ObjectKey tells one living object of a file system from all others. The birth
+// time guards against file systems whose inode numbers wrap around.
+type ObjectKey struct {
+	Ino          uint64
+	Major, Minor uint32
+	bornSec      int64
+	bornNsec     uint32
+}
+
+func KeyOf(st *unix.Statx_t) ObjectKey {
+	return ObjectKey{Ino: st.Ino, Major: st.Dev_major, Minor: st.Dev_minor, bornSec: st.Btime.Sec, bornNsec: st.Btime.Nsec}
+}
+
+func (k *ObjectKey) Hash() uint64 { return Mix(k.Ino ^ uint64(k.Minor)<<40) }
+
+// Mix spreads the bits of x: the finaliser of MurmurHash3.
+func Mix(x uint64) uint64 {
+	x ^= x >> 33
+	x *= 0xff51afd7ed558ccd
+	x ^= x >> 33
+	x *= 0xc4ceb9fe1a85ec53
+	x ^= x >> 33
+	return x
+}

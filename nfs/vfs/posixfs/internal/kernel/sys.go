@@ -1,0 +1,216 @@
+package kernel
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// System calls in the form that the hot path wants: no strings, no errors in
+// interfaces, results in structures of the caller. The functions whose names end in
+// Raw do not tell the scheduler, so they are for calls that do not sleep; the
+// others may be used where waiting is allowed.
+
+// EmptyPath is "" for AT_EMPTY_PATH.
+var EmptyPath [1]byte
+
+// noPath is the path of a statx(2) that is for the descriptor itself: NULL, which
+// spares the kernel the look at a string, or "" before Linux 6.11.
+var noPath = func() *byte {
+	var st unix.Statx_t
+	cwd := unix.AT_FDCWD // a variable: the constant is negative
+	_, _, e := unix.RawSyscall6(unix.SYS_STATX, uintptr(cwd), 0, unix.AT_EMPTY_PATH, StatxMask, uintptr(unsafe.Pointer(&st)), 0)
+	if e != 0 {
+		return &EmptyPath[0]
+	}
+	return nil
+}()
+
+// StatxMask asks for what vfs.Attr needs, and for what tells one object from
+// another that had the same number before (birth time, btrfs subvolume) and one
+// mount from another (Linux 5.8).
+const StatxMask = unix.STATX_BASIC_STATS | unix.STATX_BTIME | unix.STATX_MNT_ID | StatxSubvol
+
+const StatxSubvol = 0x8000 // STATX_SUBVOL, Linux 6.10; older kernels ignore it
+
+// ResolveCached is RESOLVE_CACHED (Linux 5.12): only what can be found without
+// waiting, else EAGAIN.
+const ResolveCached = 0x20
+
+func StatxRaw(fd int, st *unix.Statx_t) (e unix.Errno) {
+	for range 1 + AtOnceMax {
+		_, _, e = unix.RawSyscall6(unix.SYS_STATX, uintptr(fd), uintptr(unsafe.Pointer(noPath)),
+			unix.AT_EMPTY_PATH, StatxMask, uintptr(unsafe.Pointer(st)), 0)
+		if e != unix.EINTR {
+			break
+		}
+	}
+	return e
+}
+
+// StatxWait is StatxRaw where waiting is allowed: a file system that another process
+// serves may not answer, and the collector waits for whoever is in a raw call.
+func StatxWait(fd int, st *unix.Statx_t) unix.Errno {
+	for p := (Patience{}); ; {
+		_, _, e := unix.Syscall6(unix.SYS_STATX, uintptr(fd), uintptr(unsafe.Pointer(noPath)),
+			unix.AT_EMPTY_PATH, StatxMask, uintptr(unsafe.Pointer(st)), 0)
+		if e == 0 || !p.Again(e) {
+			return e
+		}
+	}
+}
+
+// StatxAt asks for an entry by name; name ends in NUL.
+func StatxAt(fd int, name *byte, st *unix.Statx_t) unix.Errno {
+	for p := (Patience{}); ; {
+		_, _, e := unix.Syscall6(unix.SYS_STATX, uintptr(fd), uintptr(unsafe.Pointer(name)),
+			unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, StatxMask, uintptr(unsafe.Pointer(st)), 0)
+		if e == 0 || !p.Again(e) {
+			return e
+		}
+	}
+}
+
+func StatxAtRaw(fd int, name *byte, st *unix.Statx_t) (e unix.Errno) {
+	for range 1 + AtOnceMax {
+		_, _, e = unix.RawSyscall6(unix.SYS_STATX, uintptr(fd), uintptr(unsafe.Pointer(name)),
+			unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, StatxMask, uintptr(unsafe.Pointer(st)), 0)
+		if e != unix.EINTR {
+			break
+		}
+	}
+	return e
+}
+
+func Openat2(fd int, name *byte, how *unix.OpenHow) (int, unix.Errno) {
+	for p := (Patience{}); ; {
+		r, _, e := unix.Syscall6(unix.SYS_OPENAT2, uintptr(fd), uintptr(unsafe.Pointer(name)),
+			uintptr(unsafe.Pointer(how)), unsafe.Sizeof(*how), 0, 0)
+		if e == 0 || !p.Again(e) {
+			return int(r), e
+		}
+	}
+}
+
+func Openat2Raw(fd int, name *byte, how *unix.OpenHow) (r int, e unix.Errno) {
+	for range 1 + AtOnceMax {
+		var got uintptr
+		got, _, e = unix.RawSyscall6(unix.SYS_OPENAT2, uintptr(fd), uintptr(unsafe.Pointer(name)),
+			uintptr(unsafe.Pointer(how)), unsafe.Sizeof(*how), 0, 0)
+		if r = int(got); e != unix.EINTR {
+			break
+		}
+	}
+	return r, e
+}
+
+func Openat(fd int, name *byte, flags int, mode uint32) (int, unix.Errno) {
+	for p := (Patience{}); ; {
+		r, _, e := unix.Syscall6(unix.SYS_OPENAT, uintptr(fd), uintptr(unsafe.Pointer(name)), uintptr(flags), uintptr(mode), 0, 0)
+		if e == 0 || !p.Again(e) {
+			return int(r), e
+		}
+	}
+}
+
+func CloseRaw(fd int) { _, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
+
+func CloseFD(fd int) { _, _, _ = unix.Syscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
+
+// CloseWritten is CloseFD for who wants to know how it went.
+func CloseWritten(fd int) unix.Errno {
+	_, _, e := unix.Syscall(unix.SYS_CLOSE, uintptr(fd), 0, 0)
+	return e
+}
+
+func Faccess(fd int, mode uint32) unix.Errno {
+	for p := (Patience{}); ; {
+		_, _, e := unix.Syscall6(unix.SYS_FACCESSAT2, uintptr(fd), uintptr(unsafe.Pointer(&EmptyPath[0])), uintptr(mode), unix.AT_EMPTY_PATH|unix.AT_EACCESS, 0, 0)
+		if e == 0 || !p.Again(e) {
+			return e
+		}
+	}
+}
+
+func FaccessRaw(fd int, mode uint32) (e unix.Errno) {
+	for range 1 + AtOnceMax {
+		_, _, e = unix.RawSyscall6(
+			unix.SYS_FACCESSAT2,
+			uintptr(fd),
+			uintptr(unsafe.Pointer(&EmptyPath[0])),
+			uintptr(mode),
+			unix.AT_EMPTY_PATH|unix.AT_EACCESS,
+			0,
+			0,
+		)
+		if e != unix.EINTR {
+			break
+		}
+	}
+	return e
+}
+
+// FileHandle is struct file_handle with room for the largest handle that the
+// kernel makes (MAX_HANDLE_SZ).
+type FileHandle struct {
+	bytes uint32
+	kind  int32
+	data  [128]byte
+}
+
+// nameToHandleRaw fills k for the object that fd stands for.
+func nameToHandleRaw(fd int, k *FileHandle, mount *int32) unix.Errno {
+	k.bytes = uint32(len(k.data))
+	_, _, e := unix.RawSyscall6(unix.SYS_NAME_TO_HANDLE_AT, uintptr(fd), uintptr(unsafe.Pointer(&EmptyPath[0])),
+		uintptr(unsafe.Pointer(k)), uintptr(unsafe.Pointer(mount)), unix.AT_EMPTY_PATH, 0)
+	return e
+}
+
+// nameToHandleAt is nameToHandleRaw for an entry by name, which ends in NUL.
+func nameToHandleAt(fd int, name *byte, k *FileHandle, mount *int32) unix.Errno {
+	k.bytes = uint32(len(k.data))
+	_, _, e := unix.Syscall6(unix.SYS_NAME_TO_HANDLE_AT, uintptr(fd), uintptr(unsafe.Pointer(name)),
+		uintptr(unsafe.Pointer(k)), uintptr(unsafe.Pointer(mount)), 0, 0)
+	return e
+}
+
+// OpenByHandle opens by handle. With O_NONBLOCK EAGAIN says that somebody holds a lease
+// on the file, and ENOMEM is left to who calls.
+func OpenByHandle(mount int, k *FileHandle, flags int) (int, unix.Errno) {
+	for p := (Patience{}); ; {
+		r, _, e := unix.Syscall(unix.SYS_OPEN_BY_HANDLE_AT, uintptr(mount), uintptr(unsafe.Pointer(k)), uintptr(flags))
+		if e == 0 || e == unix.ENOMEM || e == unix.EAGAIN && flags&unix.O_NONBLOCK != 0 || !p.Again(e) {
+			return int(r), e
+		}
+	}
+}
+
+// Fsync is made once: whatever it returns may be a failure of write-back, which it will
+// not tell again.
+func Fsync(fd int) unix.Errno {
+	_, _, e := unix.Syscall(unix.SYS_FSYNC, uintptr(fd), 0, 0)
+	return e
+}
+
+// Syncfs is made once, as fsync is.
+func Syncfs(fd int) unix.Errno {
+	_, _, e := unix.Syscall(unix.SYS_SYNCFS, uintptr(fd), 0, 0)
+	return e
+}
+
+// WaitRange waits for the write-back of n bytes at off that is under way. A failure
+// that fd has not been told of is told, and used up.
+func WaitRange(fd int, off, n uint64) unix.Errno {
+	_, _, e := unix.Syscall6(unix.SYS_SYNC_FILE_RANGE, uintptr(fd), uintptr(off), uintptr(n), unix.SYNC_FILE_RANGE_WAIT_BEFORE, 0, 0)
+	return e
+}
+
+// Call makes a system call that may sleep, again as long as patience has it.
+func Call(nr, a, b, c, d, e, f uintptr) (uintptr, unix.Errno) {
+	for p := (Patience{}); ; {
+		r, _, errno := unix.Syscall6(nr, a, b, c, d, e, f)
+		if errno == 0 || !p.Again(errno) {
+			return r, errno
+		}
+	}
+}
