@@ -31,7 +31,7 @@ type verdict struct {
 
 func (v *View) slot(c *vfs.Cred, e *entry) *verdict {
 	x := e.id*0x9e3779b97f4a7c15 ^ uint64(uintptr(unsafe.Pointer(c)))*0xff51afd7ed558ccd
-	return &v.verdicts[x>>32&uint64(len(v.verdicts)-1)]
+	return v.verdicts.At(x >> 32)
 }
 
 // of reports whether d is about c and e.

@@ -16,6 +16,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/syscalls"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/recall"
 )
 
 // Config says what to serve and how.
@@ -246,6 +247,7 @@ func (fs *FS) start(cfg Config, o options) (err error) {
 	if fdMax <= 0 {
 		fdMax = defaultFDMax()
 	}
+	fs.pages = pages{recall.NewShared[page](pageSets, pageWays)}
 	fs.tab.init(fdMax)
 	fs.names.init(o.now)
 	fs.known.began = time.Now()

@@ -44,12 +44,12 @@ func nameKey(de *entry, name []byte) uint64 {
 	return kernel.Mix(x^uint64(len(name))<<60) | 2
 }
 
-func (v *View) hintAt(key uint64) uint64 { return key >> 2 & uint64(len(v.hints)-1) }
+func (v *View) hintAt(key uint64) *hint { return v.hints.At(key >> 2) }
 
 // hint remembers what the name with this key has just led to.
 func (v *View) hint(key uint64) {
 	if x := v.use[useChild].Load(); x != nil && v.fs.private && (x.name == key || x.kind == unix.S_IFDIR) {
-		v.hints[v.hintAt(key)] = hint{key: key, child: x}
+		*v.hintAt(key) = hint{key: key, child: x}
 	}
 }
 
@@ -57,7 +57,7 @@ func (v *View) hint(key uint64) {
 // thread's present rights. It reports false when that did not do; the careful way
 // then finds out why.
 func (v *View) again(de *entry, key uint64, e *vfs.Entry) bool {
-	at := &v.hints[v.hintAt(key)]
+	at := v.hintAt(key)
 	x := at.child
 	if x == nil || at.key != key {
 		return false

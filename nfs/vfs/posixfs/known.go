@@ -10,6 +10,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/recall"
 )
 
 // A listing with handles asks the kernel about every name once, for the attributes,
@@ -35,10 +36,10 @@ const bornGrain = 50 * time.Millisecond
 // the time since the start: reading both takes time.
 const clockSlack = 20 * time.Millisecond
 
-// knownMax is how many handles an FS remembers, a power of two: 7 MiB of memory
-// once that many files have been listed.
+// knownSets and knownWays are how many handles an FS remembers: 7 MiB of memory once
+// that many files have been listed.
 const (
-	knownMax  = 1 << 16
+	knownSets = 1 << 14
 	knownWays = 4
 )
 
@@ -53,19 +54,16 @@ type known struct {
 type handles struct {
 	began time.Time // immutable
 
-	slots atomic.Pointer[knownSlots]
-	turn  atomic.Uint32 // which way is replaced next
-	ahead atomic.Int64  // how far the clock was before the time since began, in ns
+	slots atomic.Pointer[recall.Shared[known]]
+	ahead atomic.Int64 // how far the clock was before the time since began, in ns
 
 	mu sync.Mutex // replacing slots
 }
 
-type knownSlots [knownMax]atomic.Pointer[known]
-
 // knowledge is what an operation may use and add to. It is of the moment at which
 // handles.ready returned it, and for what is seen after that.
 type knowledge struct {
-	slots  *knownSlots
+	slots  *recall.Shared[known]
 	before unix.StatxTimestamp // who was born before has a key of its own
 }
 
@@ -77,7 +75,7 @@ func (m *handles) ready(k *knowledge) {
 	if k.slots = m.slots.Load(); k.slots == nil {
 		m.mu.Lock()
 		if k.slots = m.slots.Load(); k.slots == nil {
-			k.slots = new(knownSlots)
+			k.slots = recall.NewShared[known](knownSets, knownWays)
 			m.slots.Store(k.slots)
 		}
 		m.mu.Unlock()
@@ -103,15 +101,10 @@ func (m *handles) check(ahead int64) {
 	m.ahead.CompareAndSwap(most, ahead)
 }
 
-func (k *knowledge) set(key *kernel.ObjectKey) []atomic.Pointer[known] {
-	i := key.Hash() & (knownMax/knownWays - 1) * knownWays
-	return k.slots[i : i+knownWays : i+knownWays]
-}
-
 // find returns the handle of the object with this key and the attributes st, nil
 // when it is not known.
 func (k *knowledge) find(key *kernel.ObjectKey, st *unix.Statx_t) *vfs.Handle {
-	set := k.set(key)
+	set := k.slots.Set(key.Hash())
 	for i := range set {
 		if x := set[i].Load(); x != nil && x.key == *key && x.ctime == st.Ctime {
 			return &x.h
@@ -122,16 +115,9 @@ func (k *knowledge) find(key *kernel.ObjectKey, st *unix.Statx_t) *vfs.Handle {
 
 // add remembers the handle of an object that has the attributes st. The object has
 // a key of its own.
-func (m *handles) add(k *knowledge, key *kernel.ObjectKey, st *unix.Statx_t, h *vfs.Handle) {
-	set := k.set(key)
+func (k *knowledge) add(key *kernel.ObjectKey, st *unix.Statx_t, h *vfs.Handle) {
 	x := &known{key: *key, ctime: st.Ctime, h: *h}
-	for i := range set {
-		if old := set[i].Load(); old == nil || old.key == *key {
-			set[i].Store(x)
-			return
-		}
-	}
-	set[m.turn.Add(1)%knownWays].Store(x)
+	k.slots.Put(key.Hash(), x, func(old *known) bool { return old.key == x.key })
 }
 
 // own reports whether the object with the attributes st has a key of its own.

@@ -325,7 +325,7 @@ func TestHandlesAreForgottenWhenTheClockIsSetBack(t *testing.T) {
 	h, _ := vfs.MakeHandle([]byte("handle"))
 	m.ready(&k)
 	require.True(t, k.own(&st))
-	m.add(&k, &key, &st, &h)
+	k.add(&key, &st, &h)
 	m.ready(&k)
 	require.Equal(t, &h, k.find(&key, &st))
 	changed := st

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/recall"
 )
 
 // A lane remembers which entry a name has led to, together with the directory's
@@ -28,9 +29,9 @@ import (
 // docs/design/0011-names.md has the proof.
 
 const (
-	cacheSets    = 2048
-	cacheWays    = 2
-	cacheNameMax = 63
+	pathSets    = 2048
+	pathWays    = 2
+	pathNameMax = 63
 	// settleAfter is how many LOOKUPs a lane answers in a directory that stays the
 	// same before it has it settled. When that does not help it waits four times as
 	// long, and so on to settleMax.
@@ -38,14 +39,14 @@ const (
 	settleMax   = 1 << 20
 )
 
-// cached is a name and where it led when the directory had the stamp.
-type cached struct {
+// settledName is a name and where it led when the directory had the stamp.
+type settledName struct {
 	key   uint64 // nameKey, 0 for an empty place
 	dir   uint64 // entry.id
 	stamp int64
 	child *entry
 	n     uint8
-	name  [cacheNameMax]byte
+	name  [pathNameMax]byte
 }
 
 // ctimeOf returns the ctime as one number, in ns since 1970.
@@ -117,19 +118,16 @@ func (v *View) settleNames(de *entry) {
 	de.settled.Store(stamp)
 }
 
-func (v *View) cacheSet(key uint64) []cached {
-	i := key >> 2 & (cacheSets - 1) * cacheWays
-	return v.cache[i : i+cacheWays : i+cacheWays]
-}
+func (v *View) pathSet(key uint64) []settledName { return v.paths.Set(key >> 2) }
 
 // cachedName answers a LOOKUP in de, which is settled, without the name being
 // resolved. It reports false when that does not do; the usual way then finds out
 // why.
 func (v *View) cachedName(c *vfs.Cred, de *entry, key uint64, name []byte, e *vfs.Entry) bool {
-	if v.cache == nil {
+	if !v.paths.Ready() {
 		return false
 	}
-	set := v.cacheSet(key)
+	set := v.pathSet(key)
 	for i := range set {
 		p := &set[i]
 		if p.key != key || p.dir != de.id || string(p.name[:p.n]) != string(name) {
@@ -143,7 +141,7 @@ func (v *View) cachedName(c *vfs.Cred, de *entry, key uint64, name []byte, e *vf
 		}
 		x := p.child
 		if !v.hold(x, useChild) || v.statx(x.fd, &v.st2) != 0 || v.fs.gone(&v.st2) {
-			*p = cached{}
+			*p = settledName{}
 			return false
 		}
 		x.number(&v.st2)
@@ -158,15 +156,14 @@ func (v *View) cachedName(c *vfs.Cred, de *entry, key uint64, name []byte, e *vf
 // it was looked up.
 func (v *View) cacheName(de *entry, key uint64, name []byte) {
 	x := v.use[useChild].Load()
-	if x == nil || len(name) > cacheNameMax {
+	if x == nil || len(name) > pathNameMax {
 		return
 	}
-	if v.cache == nil {
-		v.cache = make([]cached, cacheSets*cacheWays)
+	if !v.paths.Ready() {
+		v.paths = recall.NewOwn[settledName](pathSets, pathWays)
 	}
-	set := v.cacheSet(key)
-	v.turn++
-	p := &set[v.turn%cacheWays]
+	set := v.pathSet(key)
+	p := v.paths.Victim(set)
 	for i := range set {
 		if q := &set[i]; q.key == key && q.dir == de.id || q.key == 0 {
 			p = q

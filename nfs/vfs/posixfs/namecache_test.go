@@ -233,7 +233,7 @@ func TestNothingIsRememberedWithoutAPrivateMount(t *testing.T) {
 		require.Equal(t, vfs.OK, st)
 	}
 	require.False(t, s.remembers(s.fs.Root(), "a"))
-	require.Nil(t, s.l.v.cache)
+	require.False(t, s.l.v.paths.Ready())
 }
 
 func TestWhoMayNotSearchIsToldNothingRemembered(t *testing.T) {
@@ -262,8 +262,8 @@ func TestWhoMayNotSearchIsToldNothingRemembered(t *testing.T) {
 func TestRememberedNamesMayBeMoreThanThereIsRoomFor(t *testing.T) {
 	needRoot(t)
 	s := serve(t, tmpfsDir(t), Config{}, options{})
-	const n = cacheSets*cacheWays + 1000
-	long := strings.Repeat("l", cacheNameMax)
+	const n = pathSets*pathWays + 1000
+	long := strings.Repeat("l", pathNameMax)
 	names := []string{long, long + "l", long + "m"}
 	for i := range n {
 		names = append(names, fmt.Sprint("f", i))
@@ -280,7 +280,7 @@ func TestRememberedNamesMayBeMoreThanThereIsRoomFor(t *testing.T) {
 			require.EqualValues(t, len(name), e.Attr.Size, name)
 		}
 	}
-	require.Len(t, s.l.v.cache, cacheSets*cacheWays)
+	require.True(t, s.l.v.paths.Ready())
 }
 
 func TestRememberedNamesDoNotKeepDescriptorsOpen(t *testing.T) {

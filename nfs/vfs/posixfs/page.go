@@ -8,6 +8,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/recall"
 )
 
 // What getdents64 has returned is kept, a page at a time, and is good for as long
@@ -28,7 +29,7 @@ import (
 // pinTicks, so that going through a large tree does not drive out others.
 
 const (
-	pagesMax = 512 // per FS, a power of two; at most 11 KiB each
+	pageSets = 256 // per FS, times pageWays; at most 11 KiB each
 	pageWays = 2
 	pinTicks = 4 // see FS.tick: 5 s
 )
@@ -47,20 +48,14 @@ type page struct {
 }
 
 // pages are the pages of an FS.
-type pages struct {
-	slots [pagesMax]atomic.Pointer[page]
-	turn  atomic.Uint32
-}
+type pages struct{ *recall.Shared[page] }
 
-func (p *pages) set(dir, cookie uint64) []atomic.Pointer[page] {
-	i := kernel.Mix(dir*0x9e3779b97f4a7c15^cookie) & (pagesMax/pageWays - 1) * pageWays
-	return p.slots[i : i+pageWays : i+pageWays]
-}
+func pageHash(dir, cookie uint64) uint64 { return kernel.Mix(dir*0x9e3779b97f4a7c15 ^ cookie) }
 
 // find returns the page of e that begins at cookie, if it is good for a directory
 // with the attributes st.
-func (p *pages) find(e *entry, cookie uint64, st *unix.Statx_t) *page {
-	set := p.set(e.id, cookie)
+func (p pages) find(e *entry, cookie uint64, st *unix.Statx_t) *page {
+	set := p.Set(pageHash(e.id, cookie))
 	for i := range set {
 		if x := set[i].Load(); x != nil && x.dir == e.id && x.cookie == cookie && x.ctime == st.Ctime {
 			return x
@@ -69,15 +64,8 @@ func (p *pages) find(e *entry, cookie uint64, st *unix.Statx_t) *page {
 	return nil
 }
 
-func (p *pages) add(x *page) {
-	set := p.set(x.dir, x.cookie)
-	for i := range set {
-		if old := set[i].Load(); old == nil || old.dir == x.dir && old.cookie == x.cookie {
-			set[i].Store(x)
-			return
-		}
-	}
-	set[p.turn.Add(1)%pageWays].Store(x)
+func (p pages) add(x *page) {
+	p.Put(pageHash(x.dir, x.cookie), x, func(old *page) bool { return old.dir == x.dir && old.cookie == x.cookie })
 }
 
 // keepsPages reports whether pages of a directory with the attributes st may be

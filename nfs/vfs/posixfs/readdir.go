@@ -291,13 +291,13 @@ func (v *View) glance(de *entry, name *byte, e *vfs.Entry) vfs.Status {
 		return v.seen(e)
 	}
 	if own && v.fs.numbers() && v.pair(de, name, &k, e) {
-		v.fs.known.add(&v.knows, &k, &v.st2, &e.Handle)
+		v.knows.add(&k, &v.st2, &e.Handle)
 		return v.seen(e)
 	}
 	s := v.child(de, name, e, passing)
 	if s == vfs.OK && v.knows.own(&v.st2) {
 		k = kernel.KeyOf(&v.st2)
-		v.fs.known.add(&v.knows, &k, &v.st2, &e.Handle)
+		v.knows.add(&k, &v.st2, &e.Handle)
 	}
 	return s
 }

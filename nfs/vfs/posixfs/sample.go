@@ -27,10 +27,10 @@ type sample struct {
 
 // sampleOf returns de's place, nil on a worker.
 func (v *View) sampleOf(de *entry) *sample {
-	if v.samples == nil {
+	if !v.samples.Ready() {
 		return nil
 	}
-	p := &v.samples[de.id%samplesMax]
+	p := v.samples.At(de.id)
 	if p.dir != de.id {
 		p.dir, p.epoch, p.stamp = de.id, 0, 0
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/recall"
 )
 
 // What View.use publishes.
@@ -67,14 +68,13 @@ type View struct {
 	off    atomic.Uint32 // not 0 while the View answers nothing by itself; see mountpoint.go
 
 	// The thread's own way to entries, without a lock: sets of ways entries.
-	byHandle []*entry
-	byObject []*entry
-	turn     uint32 // which way is replaced next
+	byHandle recall.Own[*entry]
+	byObject recall.Own[*entry]
 
-	verdicts []verdict
-	hints    []hint
-	samples  []sample // a lane's
-	cache    []cached // a lane's, once one is worth it
+	verdicts recall.Own[verdict]
+	hints    recall.Own[hint]
+	samples  recall.Own[sample]      // a lane's
+	paths    recall.Own[settledName] // a lane's, once one is worth it
 
 	// What the kernel reads and writes. It is here and not on the stack, so that
 	// no operation allocates.
@@ -121,15 +121,15 @@ func (fs *FS) View(t *vfs.Thread) (vfs.View, error) {
 	n := fs.sizes(!t.MayWait)
 	v := &View{
 		fs: fs, th: t, rights: r, lane: !t.MayWait,
-		byHandle: make([]*entry, n.sets*ways), byObject: make([]*entry, n.sets*ways),
-		verdicts: make([]verdict, n.verdicts), hints: make([]hint, n.hints),
+		byHandle: recall.NewOwn[*entry](n.sets, ways), byObject: recall.NewOwn[*entry](n.sets, ways),
+		verdicts: recall.NewOwn[verdict](n.verdicts, 1), hints: recall.NewOwn[hint](n.hints, 1),
 	}
 	v.able.Splice = v
 	if keepsACLs() {
 		v.able.ACLs = v
 	}
 	if v.lane {
-		v.samples = make([]sample, samplesMax)
+		v.samples = recall.NewOwn[sample](samplesMax, 1)
 	}
 	fs.viewsMu.Lock()
 	defer fs.viewsMu.Unlock()
@@ -162,22 +162,17 @@ func (v *View) done() {
 	}
 }
 
-// set returns the ways that a hash may be in.
-func set(m []*entry, hash uint64) []*entry {
-	i := int(hash) & (len(m)/ways - 1) * ways
-	return m[i : i+ways : i+ways]
-}
-
-// put stores e in a set in place of a dead entry, an empty way, or any.
-func (v *View) put(s []*entry, e *entry) {
+// keepIn stores e in one of m's places for the hash: that of a dead entry, an empty one, or
+// any.
+func keepIn(m *recall.Own[*entry], hash uint64, e *entry) {
+	s := m.Set(hash)
 	for i := range s {
 		if s[i] == nil || s[i].dead.Load() {
 			s[i] = e
 			return
 		}
 	}
-	v.turn++
-	s[v.turn%ways] = e
+	*m.Victim(s) = e
 }
 
 // hold publishes e in use and returns false when it is dead all the same.
@@ -198,7 +193,7 @@ func (v *View) reach(h *vfs.Handle, use int) (*entry, vfs.Status) {
 		return nil, refusal(off)
 	}
 	hash := kernel.HashHandle(h)
-	s := set(v.byHandle, hash)
+	s := v.byHandle.Set(hash)
 	for i, e := range s {
 		if e != nil && e.hash == hash && e.h == *h {
 			if v.hold(e, use) {
@@ -220,13 +215,13 @@ func (v *View) reach(h *vfs.Handle, use int) (*entry, vfs.Status) {
 
 // learn puts e into the thread's own maps.
 func (v *View) learn(e *entry) {
-	v.put(set(v.byHandle, e.hash), e)
-	v.put(set(v.byObject, e.key.Hash()), e)
+	keepIn(&v.byHandle, e.hash, e)
+	keepIn(&v.byObject, e.key.Hash(), e)
 }
 
 // object finds the entry of an object that is open right now under its key.
 func (v *View) object(k *kernel.ObjectKey, use int) *entry {
-	s := set(v.byObject, k.Hash())
+	s := v.byObject.Set(k.Hash())
 	for i, e := range s {
 		if e != nil && e.key == *k {
 			if v.hold(e, use) {
