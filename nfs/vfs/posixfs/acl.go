@@ -35,14 +35,14 @@ func (v *View) GetACL(c *vfs.Cred, h vfs.Handle, set *vfs.ACLSet, a *vfs.Attr) v
 	if !v.as(c) {
 		return vfs.ServerFault
 	}
-	path := procPath(e.fd)
+	path := procPath(e.FD)
 	set.Access, set.Default = nil, nil
 	if set.HasAccess {
 		if set.Access, s = v.getList(path, acl.XattrAccess); s != vfs.OK {
 			return s
 		}
 	}
-	if set.HasDefault && e.kind == unix.S_IFDIR {
+	if set.HasDefault && e.Kind == unix.S_IFDIR {
 		set.Default, s = v.getList(path, acl.XattrDefault)
 	}
 	return s
@@ -94,8 +94,8 @@ func (v *View) SetACL(c *vfs.Cred, h vfs.Handle, set *vfs.ACLSet, a *vfs.Attr) v
 		return s
 	}
 	defer v.done()
-	e.locking.Add(1)
-	defer e.locking.Add(-1)
+	e.Own.access.locking.Add(1)
+	defer e.Own.access.locking.Add(-1)
 	fd, s := v.settler(e)
 	if s != vfs.OK {
 		return v.failed(e, a, s)
@@ -124,7 +124,7 @@ func (v *View) setACL(c *vfs.Cred, e *entry, set *vfs.ACLSet, a *vfs.Attr) (chan
 		set.HasDefault && set.Default != nil && !set.Default.Valid() {
 		return false, vfs.Inval
 	}
-	if set.HasDefault && set.Default != nil && e.kind != unix.S_IFDIR {
+	if set.HasDefault && set.Default != nil && e.Kind != unix.S_IFDIR {
 		return false, vfs.Access
 	}
 	if !v.as(c) {
@@ -135,14 +135,14 @@ func (v *View) setACL(c *vfs.Cred, e *entry, set *vfs.ACLSet, a *vfs.Attr) (chan
 		l.Lock()
 		defer l.Unlock()
 	}
-	path := procPath(e.fd)
+	path := procPath(e.FD)
 	if set.HasAccess {
 		if s = v.setList(path, acl.XattrAccess, set.Access); s != vfs.OK {
 			return false, s
 		}
 		changed = true
 	}
-	if set.HasDefault && e.kind == unix.S_IFDIR {
+	if set.HasDefault && e.Kind == unix.S_IFDIR {
 		if s = v.setList(path, acl.XattrDefault, set.Default); s != vfs.OK {
 			return changed, s
 		}

@@ -28,7 +28,7 @@ func (fs *FS) ownsAtime(sf *unix.Statfs_t) bool {
 
 // quiet is the flag to open e with for reading or writing.
 func (fs *FS) quiet(e *entry) int {
-	if fs.ownAtime && e.kind == unix.S_IFREG {
+	if fs.ownAtime && e.Kind == unix.S_IFREG {
 		return unix.O_NOATIME
 	}
 	return 0
@@ -70,27 +70,27 @@ func (v *View) accessed(e *entry) vfs.Status {
 	}
 	tick := v.fs.tick.Load()
 	switch {
-	case e.vain.Load() >= vainMax:
+	case e.Own.atime.vain.Load() >= vainMax:
 		return vfs.OK
-	case e.atimeTick.Load() == tick:
-		if !e.due.Load() {
-			e.due.Store(true)
+	case e.Own.atime.tick.Load() == tick:
+		if !e.Own.atime.due.Load() {
+			e.Own.atime.due.Store(true)
 		}
 		return vfs.OK
 	case v.lane:
 		return vfs.Again
 	}
-	e.atimeTick.Store(tick)
+	e.Own.atime.tick.Store(tick)
 	if !v.as(nil) {
 		return vfs.ServerFault
 	}
 	before := v.st.Atime
-	v.fs.access(&e.h)
+	v.fs.access(&e.Handle)
 	s := v.stat(e, &v.st)
 	if v.st.Atime != before {
-		e.vain.Store(0)
+		e.Own.atime.vain.Store(0)
 	} else {
-		e.vain.Add(1)
+		e.Own.atime.vain.Add(1)
 	}
 	return s
 }
@@ -112,7 +112,7 @@ func (fs *FS) access(h *vfs.Handle) {
 
 // settleAtime does what accessed has put off.
 func (fs *FS) settleAtime(e *entry) {
-	if e.due.Swap(false) {
-		fs.access(&e.h)
+	if e.Own.atime.due.Swap(false) {
+		fs.access(&e.Handle)
 	}
 }

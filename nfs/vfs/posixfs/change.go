@@ -22,7 +22,7 @@ func (v *View) directory(h *vfs.Handle, use int) (e *entry, fd int, s vfs.Status
 	if s != vfs.OK {
 		return nil, -1, s
 	}
-	if e.kind != unix.S_IFDIR {
+	if e.Kind != unix.S_IFDIR {
 		return e, -1, vfs.NotDir
 	}
 	if fd, s = v.reader(e); s == vfs.Access {
@@ -90,7 +90,7 @@ func cstring(dst, name []byte) bool {
 // entry is published, and v.last says whether this is its last name.
 func (v *View) existed(e *entry, name *byte) {
 	v.last = false
-	if kernel.StatxAt(e.fd, name, &v.st3) != 0 {
+	if kernel.StatxAt(e.FD, name, &v.st3) != 0 {
 		return
 	}
 	k := kernel.KeyOf(&v.st3)
@@ -101,14 +101,14 @@ func (v *View) existed(e *entry, name *byte) {
 // last: its space shall be free when the client is told so. (Should it have got
 // another name meanwhile, it is opened again when it is needed.)
 func (v *View) release() {
-	e := v.use[useChild].Load()
+	e := v.use.At(useChild)
 	if e == nil {
 		return
 	}
-	if v.last || kernel.StatxWait(e.fd, &v.st3) == 0 && v.fs.gone(&v.st3) {
-		v.use[useChild].Store(nil)
-		e.due.Store(false) // who would look
-		v.fs.tab.retire(e)
+	if v.last || kernel.StatxWait(e.FD, &v.st3) == 0 && v.fs.gone(&v.st3) {
+		v.use.Drop(useChild)
+		e.Own.atime.due.Store(false) // who would look
+		v.fs.tab.Retire(e)
 		v.fs.reap(false)
 	}
 }

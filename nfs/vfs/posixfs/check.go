@@ -30,12 +30,12 @@ type verdict struct {
 }
 
 func (v *View) slot(c *vfs.Cred, e *entry) *verdict {
-	x := e.id*0x9e3779b97f4a7c15 ^ uint64(uintptr(unsafe.Pointer(c)))*0xff51afd7ed558ccd
+	x := e.ID*0x9e3779b97f4a7c15 ^ uint64(uintptr(unsafe.Pointer(c)))*0xff51afd7ed558ccd
 	return v.verdicts.At(x >> 32)
 }
 
 // of reports whether d is about c and e.
-func (d *verdict) of(c *vfs.Cred, e *entry) bool { return d.entry == e.id && d.cred == c }
+func (d *verdict) of(c *vfs.Cred, e *entry) bool { return d.entry == e.ID && d.cred == c }
 
 // good reports whether d is about c and e and not too old.
 func (v *View) good(d *verdict, c *vfs.Cred, e *entry) bool {
@@ -78,7 +78,7 @@ func (v *View) may(c *vfs.Cred, e *entry, st *unix.Statx_t, want vfs.Permission)
 // decide is may without what is remembered.
 func (v *View) decide(c *vfs.Cred, e *entry, st *unix.Statx_t, want vfs.Permission) (granted vfs.Permission, s vfs.Status) {
 	// Before the first question: what is old enough now is so for all of them.
-	d := verdict{entry: e.id, cred: c, ctime: st.Ctime, asked: v.fs.tick.Load(), known: want}
+	d := verdict{entry: e.ID, cred: c, ctime: st.Ctime, asked: v.fs.tick.Load(), known: want}
 	old := ctimeAge(st, time.Now()) >= verdictAge
 	if plain := want & kernelBits; plain != 0 {
 		g, s := v.ask(c, e, plain)
@@ -131,7 +131,7 @@ func (v *View) uid(c *vfs.Cred) uint32 {
 // ask has the kernel decide. The check may have to read an access control list
 // from disc, once for as long as the inode is in memory: warm says that it has.
 func (v *View) ask(c *vfs.Cred, e *entry, want vfs.Permission) (vfs.Permission, vfs.Status) {
-	if !e.warm.Load() {
+	if !e.Own.access.warm.Load() {
 		if v.lane {
 			return 0, vfs.Again
 		}
@@ -167,9 +167,9 @@ func grantedIf(ok bool, p vfs.Permission) vfs.Permission {
 func (v *View) ask1(e *entry, want vfs.Permission) (bool, vfs.Status) {
 	var errno unix.Errno
 	if v.lane {
-		errno = kernel.FaccessRaw(e.fd, uint32(want))
+		errno = kernel.FaccessRaw(e.FD, uint32(want))
 	} else {
-		errno = kernel.Faccess(e.fd, uint32(want))
+		errno = kernel.Faccess(e.FD, uint32(want))
 	}
 	switch errno {
 	case 0:
@@ -183,11 +183,11 @@ func (v *View) ask1(e *entry, want vfs.Permission) (bool, vfs.Status) {
 // warmUp reads the object's access control list, so that the kernel has it in
 // memory. An answer is not needed: most objects have none.
 func (v *View) warmUp(e *entry) {
-	if e.kind != unix.S_IFLNK && v.as(nil) {
+	if e.Kind != unix.S_IFLNK && v.as(nil) {
 		var b [1]byte
-		_, _ = unix.Getxattr(procPath(e.fd), acl.XattrAccess, b[:0])
+		_, _ = unix.Getxattr(procPath(e.FD), acl.XattrAccess, b[:0])
 	}
-	e.warm.Store(true)
+	e.Own.access.warm.Store(true)
 }
 
 // ctimeGrain is how long an object's ctime may stay the same over two changes

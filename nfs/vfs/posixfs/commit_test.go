@@ -24,10 +24,8 @@ func (s *served) commit(h vfs.Handle, uid uint32) (st vfs.Status) {
 
 // opened reports whether the file is open for writing here.
 func (s *served) opened(h vfs.Handle) bool {
-	s.fs.tab.mu.Lock()
-	defer s.fs.tab.mu.Unlock()
-	e := s.fs.tab.byHandle[h]
-	return e != nil && e.write.Load() >= 0
+	e := s.living(h)
+	return e != nil && e.Write.Load() >= 0
 }
 
 // While a file is open for writing nobody can execute it, and leases on it are

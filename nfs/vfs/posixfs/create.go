@@ -27,7 +27,7 @@ func (v *View) Create(c *vfs.Cred, dir vfs.Handle, r *vfs.CreateArgs, m *vfs.Mad
 			mode = s.Mode & 07777
 		}
 		fd, errno := v.fs.plenty(func() (int, unix.Errno) {
-			return kernel.Openat(de.fd, &v.name[0], v.fs.quietNew()|unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NOCTTY, mode)
+			return kernel.Openat(de.FD, &v.name[0], v.fs.quietNew()|unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NOCTTY, mode)
 		})
 		if errno == unix.EEXIST && how != vfs.Guarded {
 			return v.exists(c, de, how, s, verf, e)
@@ -89,8 +89,8 @@ func takesSetID(s *vfs.SetAttr) bool {
 // which it closes: a call that fails has made nothing. It leaves alone what
 // somebody else has put in its place.
 func (v *View) undo(de *entry, fd int, flags uintptr) {
-	if kernel.StatxWait(fd, &v.st2) == 0 && kernel.StatxAt(de.fd, &v.name[0], &v.st3) == 0 && kernel.KeyOf(&v.st2) == kernel.KeyOf(&v.st3) {
-		_, _ = kernel.Call(unix.SYS_UNLINKAT, uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), flags, 0, 0, 0)
+	if kernel.StatxWait(fd, &v.st2) == 0 && kernel.StatxAt(de.FD, &v.name[0], &v.st3) == 0 && kernel.KeyOf(&v.st2) == kernel.KeyOf(&v.st3) {
+		_, _ = kernel.Call(unix.SYS_UNLINKAT, uintptr(de.FD), uintptr(unsafe.Pointer(&v.name[0])), flags, 0, 0, 0)
 	}
 	kernel.CloseFD(fd)
 }
@@ -108,24 +108,24 @@ func (v *View) arrived(de *entry, fd int, io bool, e *vfs.Entry) vfs.Status {
 		return v.fs.status(errno)
 	}
 	n := newEntry(h, &v.st2, fd)
-	n.name = nameKey(de, cut(v.name[:]))
+	n.Own.name = nameKey(de, cut(v.name[:]))
 	if io {
-		n.read.Store(int32(fd))
-		n.write.Store(int32(fd))
+		n.Read.Store(int32(fd))
+		n.Write.Store(int32(fd))
 		if q := v.fs.quiet(n); q != v.fs.quietNew() { // the thread acts for the owner
 			_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETFL, q)
 		}
 	}
-	if x := v.fs.tab.add(n, &v.use[useChild]); x != n {
+	if x := v.fs.tab.Add(n, &v.use, useChild); x != n {
 		kernel.CloseFD(fd)
 		n = x
 	} else if io {
-		v.fs.tab.writable(n)
+		v.fs.tab.Writable(n)
 	}
 	v.learn(n)
 	e.Handle = h
 	v.fs.fill(&e.Attr, &v.st2)
-	v.fs.note(&h, &de.h, cut(v.name[:]))
+	v.fs.note(&h, &de.Handle, cut(v.name[:]))
 	return vfs.OK
 }
 
@@ -142,9 +142,9 @@ func (v *View) exists(c *vfs.Cred, de *entry, how vfs.CreateHow, s *vfs.SetAttr,
 	if st := v.child(de, &v.name[0], e, nameKey(de, cut(v.name[:]))); st != vfs.OK {
 		return st
 	}
-	v.fs.note(&e.Handle, &de.h, cut(v.name[:]))
-	x := v.use[useChild].Load()
-	if x == nil || x.kind != unix.S_IFREG {
+	v.fs.note(&e.Handle, &de.Handle, cut(v.name[:]))
+	x := v.use.At(useChild)
+	if x == nil || x.Kind != unix.S_IFREG {
 		return vfs.Exist
 	}
 	if how == vfs.Exclusive {
@@ -160,7 +160,7 @@ func (v *View) exists(c *vfs.Cred, de *entry, how vfs.CreateHow, s *vfs.SetAttr,
 	if st != vfs.OK {
 		return st
 	}
-	mark := x.flushes.failures()
+	mark := x.Own.flush.flushes.failures()
 	if st = v.resize(c, x, fd, s.Size); st != vfs.OK {
 		return st
 	}

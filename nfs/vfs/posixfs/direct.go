@@ -70,26 +70,26 @@ func giveBounce(b []byte) {
 // for, of the file's range and of memory. It may leave the thread acting for the
 // process itself. ok is false when e cannot be read or written directly.
 func (v *View) directFD(e *entry, d direction) (fd int, page uint64, mem uintptr, ok bool) {
-	if e.align.Load() == noDirect {
+	if e.Own.way.align.Load() == noDirect {
 		return -1, 0, 0, false
 	}
-	fd, flags := int(e.direct[d].Load()), unix.O_RDONLY
+	fd, flags := int(e.Direct[d].Load()), unix.O_RDONLY
 	if fd < 0 {
 		if d == toWrite {
 			flags = unix.O_RDWR
 		}
 		var s vfs.Status
-		if fd, s = v.openIO(e, &e.direct[d], flags|unix.O_DIRECT); s != vfs.OK {
+		if fd, s = v.openIO(e, &e.Direct[d], flags|unix.O_DIRECT); s != vfs.OK {
 			if s == vfs.Inval { // what open says of file systems without it
-				e.align.Store(noDirect)
+				e.Own.way.align.Store(noDirect)
 			}
 			return -1, 0, 0, false
 		}
 	}
-	if e.align.Load() == 0 {
-		e.align.Store(directAlign(fd))
+	if e.Own.way.align.Load() == 0 {
+		e.Own.way.align.Store(directAlign(fd))
 	}
-	a := e.align.Load()
+	a := e.Own.way.align.Load()
 	if a == noDirect {
 		return -1, 0, 0, false
 	}
@@ -165,7 +165,7 @@ func (v *View) readEnd(fd int, dst []byte, n int, off uint64) (int, vfs.Status, 
 // promised; the page cache does not.
 func (v *View) notDirect(e *entry, errno unix.Errno) (int, vfs.Status, bool) {
 	if errno == unix.EINVAL || errno == unix.EOPNOTSUPP {
-		e.align.Store(noDirect)
+		e.Own.way.align.Store(noDirect)
 		return 0, vfs.OK, false
 	}
 	return 0, v.fs.status(errno), true
@@ -223,7 +223,7 @@ func (v *View) writePages(e *entry, dfd, fd int, src [][]byte, off uint64, total
 		}
 		defer giveBounce(b)
 	}
-	defer e.dirty.Add(1) // as writeAll does
+	defer e.Own.flush.dirty.Add(1) // as writeAll does
 	for i, skip := 0, 0; n < total; {
 		var p []byte
 		if b == nil {
@@ -239,7 +239,7 @@ func (v *View) writePages(e *entry, dfd, fd int, src [][]byte, off uint64, total
 		r, errno := kernel.Call(unix.SYS_PWRITE64, uintptr(dfd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), uintptr(off)+uintptr(n), 0, 0)
 		switch {
 		case errno == unix.EINVAL || errno == unix.EOPNOTSUPP:
-			e.align.Store(noDirect)
+			e.Own.way.align.Store(noDirect)
 			m, s := v.writeAll(e, fd, pieces(nil, src, n, total), off+uint64(n), 0)
 			if n > 0 {
 				s = vfs.OK

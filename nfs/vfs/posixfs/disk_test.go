@@ -171,7 +171,7 @@ func TestAFailureIsNoticedWhenADirtyFileIsLetGo(t *testing.T) {
 		}
 		e, st := v.acquire(&h, useMain)
 		require.Equal(t, vfs.OK, st)
-		s.fs.tab.retire(e)
+		s.fs.tab.Retire(e)
 		v.done()
 		s.fs.reap(false)
 		s.fs.reap(true)

@@ -35,12 +35,12 @@ func (v *View) fileIDs(l *listing, dents []byte) {
 		case name[0] == '.' && name[1] == 0:
 			id = v.fs.fileID(&v.st)
 		case v.doubtful(l.de, ino, b[direntType], name[0] == '.' && name[1] == '.' && name[2] == 0):
-			if v.as(l.as) && kernel.StatxAt(l.de.fd, &name[0], &v.st2) == 0 && v.st2.Mnt_id == v.st.Mnt_id {
+			if v.as(l.as) && kernel.StatxAt(l.de.FD, &name[0], &v.st2) == 0 && v.st2.Mnt_id == v.st.Mnt_id {
 				if v.fs.isStub(&v.st2) {
-					h, _ := stubHandle(&l.de.h, string(cut(name)))
+					h, _ := stubHandle(&l.de.Handle, string(cut(name)))
 					v.st2.Ino = stubNumber(&h)
 				}
-				v.learnVolumeAt(l.de.fd, &name[0])
+				v.learnVolumeAt(l.de.FD, &name[0])
 				id = v.fs.fileID(&v.st2)
 			}
 		}
@@ -54,7 +54,7 @@ func (v *View) doubtful(de *entry, ino uint64, kind byte, dotdot bool) bool {
 	switch v.fs.magic {
 	case unix.BTRFS_SUPER_MAGIC:
 		if dotdot {
-			return v.st.Ino == subvolumeRoot || de.stub != 0
+			return v.st.Ino == subvolumeRoot || de.Own.stub != 0
 		}
 		return kind == unix.DT_DIR || kind == unix.DT_UNKNOWN
 	case unix.OVERLAYFS_SUPER_MAGIC, unix.FUSE_SUPER_MAGIC, unix.MSDOS_SUPER_MAGIC, unix.EXFAT_SUPER_MAGIC:

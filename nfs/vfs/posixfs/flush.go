@@ -78,7 +78,7 @@ func (f *flushes) failedSince(mark uint64) unix.Errno {
 func (fs *FS) flushSince(e *entry, fd int, mark uint64) vfs.Status {
 	_, s := fs.flush(e, fd)
 	if s == vfs.OK {
-		s = fs.status(e.flushes.failedSince(mark))
+		s = fs.status(e.Own.flush.flushes.failedSince(mark))
 	}
 	return s
 }
@@ -88,17 +88,17 @@ func (fs *FS) flushSince(e *entry, fd int, mark uint64) vfs.Status {
 // reports a failure once per descriptor. fd is for an entry that is not open for
 // writing.
 func (fs *FS) flush(e *entry, fd int) (verf uint64, s vfs.Status) {
-	if errno := e.flushes.do(func() unix.Errno { return fs.fsyncEntry(e, fd) }); errno != 0 {
+	if errno := e.Own.flush.flushes.do(func() unix.Errno { return fs.fsyncEntry(e, fd) }); errno != 0 {
 		return 0, fs.status(errno)
 	}
-	if fs.tab.going.Load() != 0 {
+	if fs.tab.Going() != 0 {
 		// The data may have been written by way of an entry that was retired since.
 		// Its descriptor knows of failures that e's, opened later, does not: of those
 		// that another process has been told before.
-		for _, x := range fs.tab.olders(&e.h) {
-			x.leaving.Lock()
+		for _, x := range fs.tab.Olders(&e.Handle) {
+			x.Own.flush.leaving.Lock()
 			fs.flushLeft(x)
-			x.leaving.Unlock()
+			x.Own.flush.leaving.Unlock()
 		}
 	}
 	// A verifier that changed meanwhile makes the client write again. That is
@@ -109,14 +109,14 @@ func (fs *FS) flush(e *entry, fd int) (verf uint64, s vfs.Status) {
 // fsyncEntry is an fsync of e by the descriptor that it was written to, since that
 // one knows of all failures from then on. Without one it is by fd.
 func (fs *FS) fsyncEntry(e *entry, fd int) unix.Errno {
-	dirty := e.dirty.Load() // first: who has counted has the descriptor in place
-	if w := e.write.Load(); w >= 0 {
+	dirty := e.Own.flush.dirty.Load() // first: who has counted has the descriptor in place
+	if w := e.Write.Load(); w >= 0 {
 		fd = int(w)
 	}
 	if errno := fs.told(fs.fsync, fd); errno != 0 {
 		return errno
 	}
-	e.dirty.CompareAndSwap(dirty, 0)
+	e.Own.flush.dirty.CompareAndSwap(dirty, 0)
 	return 0
 }
 
@@ -139,11 +139,11 @@ func (fs *FS) told(flush func(fd int) unix.Errno, fd int) unix.Errno {
 // flushLeft flushes what is unstable of an entry that is retired and not closed yet.
 // Its lock leaving is held. That it failed is told by the verifier.
 func (fs *FS) flushLeft(e *entry) {
-	if e.left || e.dirty.Load() == 0 {
+	if e.Own.flush.left || e.Own.flush.dirty.Load() == 0 {
 		return
 	}
 	fs.closing.Add(1)
-	_ = e.flushes.do(func() unix.Errno { return fs.fsyncEntry(e, -1) })
+	_ = e.Own.flush.flushes.do(func() unix.Errno { return fs.fsyncEntry(e, -1) })
 	fs.closing.Add(-1)
 }
 
@@ -152,7 +152,7 @@ func (fs *FS) mark(e *entry, fd int) uint64 {
 	if fd < 0 {
 		return fs.whole.failures()
 	}
-	return e.flushes.failures()
+	return e.Own.flush.flushes.failures()
 }
 
 // settle puts a change of e on stable storage. fd is -1 for an object that cannot be

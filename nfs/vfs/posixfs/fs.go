@@ -17,6 +17,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/recall"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/table"
 )
 
 // Config says what to serve and how.
@@ -104,7 +105,7 @@ type FS struct {
 	views        atomic.Pointer[[]*View]
 
 	viewsMu    sync.Mutex // changing views
-	tab        table
+	tab        table.Table[state]
 	names      names
 	known      handles
 	pages      pages
@@ -248,7 +249,7 @@ func (fs *FS) start(cfg Config, o options) (err error) {
 		fdMax = defaultFDMax()
 	}
 	fs.pages = pages{recall.NewShared[page](pageSets, pageWays)}
-	fs.tab.init(fdMax)
+	fs.tab.Init(fdMax, renewEntry)
 	fs.names.init(o.now)
 	fs.known.began = time.Now()
 	var seed [8]byte
@@ -383,11 +384,7 @@ func (fs *FS) Close() error {
 	mounts.forget(fs.remounted)
 	close(fs.stop)
 	fs.running.Wait()
-	fs.tab.mu.Lock()
-	for len(fs.tab.clock) > 0 {
-		fs.tab.retireLocked(fs.tab.clock[0])
-	}
-	fs.tab.mu.Unlock()
+	fs.tab.RetireAll()
 	fs.reap(true)
 	if err := fs.closeRoot(); err != nil {
 		return fmt.Errorf("posixfs: closing %s: %w", fs.dir, err)

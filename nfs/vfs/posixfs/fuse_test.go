@@ -288,7 +288,7 @@ func TestNoErrorOfAFileSystemLastsForEver(t *testing.T) {
 					return st
 				}, vfs.IO},
 				"open": {fuseOpen, func(v *View) vfs.Status {
-					s.fs.tab.retire(s.entryOf(h))
+					s.fs.tab.Retire(s.entryOf(h))
 					v.done()
 					_, _, st := v.Read(s.root(), h, &vfs.ReadArgs{Off: 0, Dst: make([]byte, 10)}, new(vfs.Attr))
 					return st

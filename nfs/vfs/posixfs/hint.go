@@ -32,7 +32,7 @@ const (
 // nameKey stands for a name in a directory. Two names that share one cost speed
 // and nothing else.
 func nameKey(de *entry, name []byte) uint64 {
-	x := de.id * 0x9e3779b97f4a7c15
+	x := de.ID * 0x9e3779b97f4a7c15
 	for len(name) >= 8 {
 		x = (x ^ binary.LittleEndian.Uint64(name)) * 0xff51afd7ed558ccd
 		x ^= x >> 32
@@ -48,7 +48,7 @@ func (v *View) hintAt(key uint64) *hint { return v.hints.At(key >> 2) }
 
 // hint remembers what the name with this key has just led to.
 func (v *View) hint(key uint64) {
-	if x := v.use[useChild].Load(); x != nil && v.fs.private && (x.name == key || x.kind == unix.S_IFDIR) {
+	if x := v.use.At(useChild); x != nil && v.fs.private && (x.Own.name == key || x.Kind == unix.S_IFDIR) {
 		*v.hintAt(key) = hint{key: key, child: x}
 	}
 }
@@ -62,8 +62,8 @@ func (v *View) again(de *entry, key uint64, e *vfs.Entry) bool {
 	if x == nil || at.key != key {
 		return false
 	}
-	if v.hold(x, useChild) && v.statxAt(de.fd, &v.name[0], &v.st2) == 0 && kernel.KeyOf(&v.st2) == x.key {
-		e.Handle = x.h
+	if v.hold(x, useChild) && v.statxAt(de.FD, &v.name[0], &v.st2) == 0 && kernel.KeyOf(&v.st2) == x.Key {
+		e.Handle = x.Handle
 		v.fs.fill(&e.Attr, &v.st2)
 		return true
 	}

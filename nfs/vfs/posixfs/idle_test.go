@@ -34,7 +34,7 @@ func TestAWrittenFileIsLetGoSoonOnceItIsStable(t *testing.T) {
 		s.fs.restWriters()
 		s.fs.reap(true)
 	}
-	writing := func() bool { return len(s.fs.tab.writers) > 0 }
+	writing := func() bool { return s.fs.tab.Counts().Writing > 0 }
 	s.w.do(func(v *View) {
 		var st vfs.Status
 		h, st = s.create(v, "f")
@@ -118,8 +118,8 @@ func TestReadingKeepsAccessTimesAsRelatimeWould(t *testing.T) {
 			age()
 			_, st = read(s.l)
 			require.Equal(t, vfs.OK, st)
-			e := s.fs.tab.byHandle[h]
-			require.True(t, e.due.Load())
+			e := s.living(h)
+			require.True(t, e.Own.atime.due.Load())
 			s.fs.retire(e)
 			s.fs.reap(true)
 			require.Eventually(t, func() bool { // the janitor was woken up, too

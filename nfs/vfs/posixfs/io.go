@@ -14,31 +14,29 @@ import (
 // reader returns a descriptor of e to read or to flush with. A lane gets Again
 // when there is none yet.
 func (v *View) reader(e *entry) (int, vfs.Status) {
-	if r := e.read.Load(); r >= 0 {
+	if r := e.Read.Load(); r >= 0 {
 		return int(r), vfs.OK
 	}
-	if w := e.write.Load(); w >= 0 {
+	if w := e.Write.Load(); w >= 0 {
 		return int(w), vfs.OK
 	}
-	return v.openIO(e, &e.read, unix.O_RDONLY)
+	return v.openIO(e, &e.Read, unix.O_RDONLY)
 }
 
 // writer is reader for writing.
 func (v *View) writer(e *entry) (int, vfs.Status) {
-	if w := e.write.Load(); w >= 0 {
-		if !e.wrote.Load() {
-			e.wrote.Store(true)
-		}
+	if w := e.Write.Load(); w >= 0 {
+		e.Wrote()
 		return int(w), vfs.OK
 	}
-	return v.openIO(e, &e.write, unix.O_RDWR)
+	return v.openIO(e, &e.Write, unix.O_RDWR)
 }
 
 // writerFor is writer for a caller whose right to write has not been checked. A
 // file is opened for writing only for those who have it: while it is open nobody
 // can execute it, and leases on it are broken. v.st2 is overwritten.
 func (v *View) writerFor(c *vfs.Cred, e *entry) (int, vfs.Status) {
-	if v.lane || e.write.Load() >= 0 {
+	if v.lane || e.Write.Load() >= 0 {
 		return v.writer(e)
 	}
 	if s := v.mayWrite(c, e); s != vfs.OK {
@@ -62,7 +60,7 @@ func (v *View) mayWrite(c *vfs.Cred, e *entry) vfs.Status {
 // committer returns a descriptor to flush e with for a caller whose right to write
 // has not been checked. What was never written to here is not opened for it.
 func (v *View) committer(c *vfs.Cred, e *entry) (int, vfs.Status) {
-	if e.write.Load() >= 0 {
+	if e.Write.Load() >= 0 {
 		return v.writer(e)
 	}
 	if s := v.mayWrite(c, e); s != vfs.OK {
@@ -78,7 +76,7 @@ func (v *View) committer(c *vfs.Cred, e *entry) (int, vfs.Status) {
 // denied says why e may not be written to: the kernel's check does not tell a file
 // system that is read-only from a file that is not the caller's.
 func (v *View) denied(e *entry) vfs.Status {
-	_, errno := kernel.Call(unix.SYS_FSTATFS, uintptr(e.fd), uintptr(unsafe.Pointer(&v.sf)), 0, 0, 0, 0)
+	_, errno := kernel.Call(unix.SYS_FSTATFS, uintptr(e.FD), uintptr(unsafe.Pointer(&v.sf)), 0, 0, 0, 0)
 	if errno == 0 && v.sf.Flags&unix.ST_RDONLY != 0 {
 		return vfs.ROFS
 	}
@@ -88,7 +86,7 @@ func (v *View) denied(e *entry) vfs.Status {
 // flusher returns a descriptor to flush e with: the one that has been written to,
 // since it knows of failures.
 func (v *View) flusher(e *entry) (int, vfs.Status) {
-	if w := e.write.Load(); w >= 0 {
+	if w := e.Write.Load(); w >= 0 {
 		return int(w), vfs.OK
 	}
 	return v.reader(e)
@@ -97,7 +95,7 @@ func (v *View) flusher(e *entry) (int, vfs.Status) {
 // settler returns a descriptor to settle a change of e's attributes with: -1 where the
 // file system is flushed instead.
 func (v *View) settler(e *entry) (int, vfs.Status) {
-	if e.kind != unix.S_IFREG && e.kind != unix.S_IFDIR {
+	if e.Kind != unix.S_IFREG && e.Kind != unix.S_IFDIR {
 		return -1, vfs.OK
 	}
 	fd, s := v.flusher(e)
@@ -114,15 +112,15 @@ func (v *View) openIO(e *entry, to *atomic.Int32, flags int) (int, vfs.Status) {
 	if v.lane {
 		return -1, vfs.Again
 	}
-	if e.kind != unix.S_IFREG && e.kind != unix.S_IFDIR {
+	if e.Kind != unix.S_IFREG && e.Kind != unix.S_IFDIR {
 		return -1, vfs.Inval
 	}
 	if !v.as(nil) {
 		return -1, vfs.ServerFault
 	}
 	v.fs.room(1)
-	e.io.Lock()
-	defer e.io.Unlock()
+	e.Opening.Lock()
+	defer e.Opening.Unlock()
 	if fd := to.Load(); fd >= 0 {
 		return int(fd), vfs.OK
 	}
@@ -140,16 +138,16 @@ func (v *View) openIO(e *entry, to *atomic.Int32, flags int) (int, vfs.Status) {
 	default:
 		return -1, v.fs.status(errno)
 	}
-	v.fs.tab.open.Add(1)
+	v.fs.tab.Opened()
 	to.Store(int32(fd))
-	if to == &e.write {
-		v.fs.tab.writable(e)
+	if to == &e.Write {
+		v.fs.tab.Writable(e)
 	}
 	return fd, vfs.OK
 }
 
 func (v *View) reopen(e *entry, flags int) (int, unix.Errno) {
-	if v.fs.handles && v.kh.Set(&e.h) {
+	if v.fs.handles && v.kh.Set(&e.Handle) {
 		for p := (kernel.Patience{}); ; {
 			fd, errno := kernel.OpenByHandle(v.fs.root, &v.kh, flags)
 			if errno != unix.ENOMEM || !p.Again(errno) {
@@ -157,8 +155,8 @@ func (v *View) reopen(e *entry, flags int) (int, unix.Errno) {
 			}
 		}
 	}
-	fd, errno := openPath(e.fd, flags)
-	if errno == unix.EACCES && e.kind == unix.S_IFREG && v.fs.lends() {
+	fd, errno := openPath(e.FD, flags)
+	if errno == unix.EACCES && e.Kind == unix.S_IFREG && v.fs.lends() {
 		return v.openOwn(e, flags)
 	}
 	return fd, errno

@@ -77,7 +77,7 @@ func (fs *FS) wayOf(e *entry, d direction, off uint64, n int) way {
 	case IODirect:
 		return past
 	default:
-		if t := e.streams.Load(); t != nil && t[d].has(&fs.large, off) {
+		if t := e.Own.way.streams.Load(); t != nil && t[d].has(&fs.large, off) {
 			return dropping
 		}
 	}
@@ -90,13 +90,13 @@ func (v *View) passed(e *entry, d direction, off uint64, n int, size uint64) {
 	if v.fs.io != IOAuto || n < v.fs.ioLeast || size < v.fs.large.size {
 		return
 	}
-	t := e.streams.Load()
+	t := e.Own.way.streams.Load()
 	if t == nil {
 		if v.lane {
 			return
 		}
-		e.streams.CompareAndSwap(nil, new(streams))
-		t = e.streams.Load()
+		e.Own.way.streams.CompareAndSwap(nil, new(streams))
+		t = e.Own.way.streams.Load()
 	}
 	t[d].pass(&v.fs.large, off, uint64(n))
 }
@@ -163,7 +163,7 @@ func (v *View) writeBy(c *vfs.Cred, e *entry, fd int, src [][]byte, off uint64) 
 	w := v.fs.wayOf(e, toWrite, off, total)
 	// Lanes may write all of a stream that is kept, so that no worker would see it:
 	// the first request makes what is needed to remember it.
-	if v.lane && (w != keeping || v.fs.io == IOAuto && size >= v.fs.large.size && e.streams.Load() == nil) {
+	if v.lane && (w != keeping || v.fs.io == IOAuto && size >= v.fs.large.size && e.Own.way.streams.Load() == nil) {
 		return 0, vfs.Again
 	}
 	if w == past {
@@ -189,8 +189,8 @@ func (v *View) writeBy(c *vfs.Cred, e *entry, fd int, src [][]byte, off uint64) 
 // could fill the memory with pages that wait for the disc; and ext4 (up to Linux 6.18,
 // at least) does not drop pages that were written to blocks which the file had before.
 func (v *View) trail(e *entry, fd int, end uint64) {
-	for old := e.undropped.Load(); old < end && !e.undropped.CompareAndSwap(old, end); {
-		old = e.undropped.Load()
+	for old := e.Own.way.undropped.Load(); old < end && !e.Own.way.undropped.CompareAndSwap(old, end); {
+		old = e.Own.way.undropped.Load()
 	}
 	w := v.fs.large.window
 	if end <= w {
@@ -199,9 +199,9 @@ func (v *View) trail(e *entry, fd int, end uint64) {
 	end -= w
 	from := end - min(end, w)
 	// Waiting uses up the failure that it meets, for its descriptor.
-	wait := int(e.waits.Load())
+	wait := int(e.Waits.Load())
 	if wait < 0 {
-		wait, _ = v.openIO(e, &e.waits, unix.O_RDONLY) // without it there is no waiting
+		wait, _ = v.openIO(e, &e.Waits, unix.O_RDONLY) // without it there is no waiting
 	}
 	if wait >= 0 && v.fs.waitRange(wait, from, end-from) != 0 {
 		v.fs.lost() // the flush will fail, too; from now on clients know
@@ -211,8 +211,8 @@ func (v *View) trail(e *entry, fd int, end uint64) {
 
 // trailed drops what trail has not come to, once e has been flushed.
 func (v *View) trailed(e *entry, fd int) {
-	end := e.undropped.Load()
-	if end == 0 || !e.undropped.CompareAndSwap(end, 0) {
+	end := e.Own.way.undropped.Load()
+	if end == 0 || !e.Own.way.undropped.CompareAndSwap(end, 0) {
 		return
 	}
 	from := end - min(end, 2*v.fs.large.window)

@@ -44,19 +44,17 @@ func TestWhatWasWrittenStaysOpenWhereItWouldBeForgotten(t *testing.T) {
 			}
 			for _, h := range handles {
 				e := s.entryOf(h)
-				require.EqualValues(t, -1, e.write.Load(), "nobody could execute it")
-				require.Equal(t, 1, e.fds())
-				flags, err := unix.FcntlInt(uintptr(e.fd), unix.F_GETFL, 0)
+				require.EqualValues(t, -1, e.Write.Load(), "nobody could execute it")
+				require.Equal(t, 1, e.FDs())
+				flags, err := unix.FcntlInt(uintptr(e.FD), unix.F_GETFL, 0)
 				require.NoError(t, err)
 				require.NotZero(t, flags&unix.O_PATH)
 				text, st := s.read(h, 0, 0)
 				require.Equal(t, vfs.OK, st)
 				require.Equal(t, "content", text)
 			}
-			s.fs.tab.mu.Lock()
-			defer s.fs.tab.mu.Unlock()
-			require.Empty(t, s.fs.tab.writers)
-			require.Empty(t, s.fs.tab.retired)
+			require.Zero(t, s.fs.tab.Counts().Writing)
+			require.Zero(t, s.fs.tab.Counts().Retired)
 		})
 	}
 }

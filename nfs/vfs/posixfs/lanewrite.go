@@ -193,7 +193,7 @@ func (v *View) wouldWait(e *entry, fd int, off, total uint64) bool {
 	if v.fs.memory {
 		return false
 	}
-	if e.locking.Load() != 0 {
+	if e.Own.access.locking.Load() != 0 {
 		return true
 	}
 	l := &v.fs.writes

@@ -301,9 +301,9 @@ func TestALaneLeavesAFileThatAWorkerHasLockedAlone(t *testing.T) {
 		require.Equal(t, vfs.OK, st)
 		v.done()
 	})
-	e.locking.Add(1)
+	e.Own.access.locking.Add(1)
 	require.Equal(t, vfs.Again, s.laneWrite(h, 0, 4096, vfs.Unstable))
-	e.locking.Add(-1)
+	e.Own.access.locking.Add(-1)
 	require.Equal(t, vfs.OK, s.laneWrite(h, 0, 4096, vfs.Unstable))
 }
 

@@ -20,7 +20,7 @@ import (
 // bits, by hash of the object.
 type lent [16]sync.Mutex
 
-func (l *lent) of(e *entry) *sync.Mutex { return &l[e.key.Hash()%uint64(len(l))] }
+func (l *lent) of(e *entry) *sync.Mutex { return &l[e.Key.Hash()%uint64(len(l))] }
 
 // lends reports whether files are opened that way.
 func (fs *FS) lends() bool { return !fs.handles && !fs.switches }
@@ -40,7 +40,7 @@ func (v *View) openOwn(e *entry, flags int) (int, unix.Errno) {
 	if how := flags & unix.O_ACCMODE; how != unix.O_RDONLY {
 		need |= unix.S_IWUSR
 	}
-	return v.lend(e, need, func() (int, unix.Errno) { return openPath(e.fd, flags) })
+	return v.lend(e, need, func() (int, unix.Errno) { return openPath(e.FD, flags) })
 }
 
 // lend has open called while the mode of e has the bits in need as well.
@@ -52,27 +52,27 @@ func (v *View) lend(e *entry, need uint32, open func() (int, unix.Errno)) (int, 
 	l.Lock()
 	defer l.Unlock()
 	var was, lent, now unix.Statx_t
-	if kernel.StatxWait(e.fd, &was) != 0 || was.Uid != v.fs.own.UID {
+	if kernel.StatxWait(e.FD, &was) != 0 || was.Uid != v.fs.own.UID {
 		return -1, unix.EACCES
 	}
 	mode := uint32(was.Mode & 07777)
 	if mode&need == need || mode&(unix.S_ISUID|unix.S_ISGID) != 0 {
 		return -1, unix.EACCES // it is not for the mode; or see above
 	}
-	if v.chmod(e.fd, mode|need) != 0 {
+	if v.chmod(e.FD, mode|need) != 0 {
 		return -1, unix.EACCES
 	}
-	seen := kernel.StatxWait(e.fd, &lent)
+	seen := kernel.StatxWait(e.FD, &lent)
 	fd, opened := open()
-	errno := kernel.StatxWait(e.fd, &now)
+	errno := kernel.StatxWait(e.FD, &now)
 	if errno == 0 && uint32(now.Mode&07777) != mode|need {
 		return fd, opened // somebody has changed the mode meanwhile, and is to have the last word
 	}
 	alone := seen == 0 && errno == 0 && now.Ctime == lent.Ctime
-	if errno = v.chmod(e.fd, mode); errno != 0 {
+	if errno = v.chmod(e.FD, mode); errno != 0 {
 		v.fs.log.Warn("posixfs: a file was opened that its mode forbids its owner, and has kept the bits that were added for that",
 			"dir", v.fs.dir, "inode", was.Ino, "mode", mode, "added", need, "error", errno.Error())
-	} else if alone && kernel.StatxWait(e.fd, &now) == 0 {
+	} else if alone && kernel.StatxWait(e.FD, &now) == 0 {
 		v.moved = moved{from: was.Ctime, to: now.Ctime}
 	}
 	return fd, opened

@@ -31,7 +31,7 @@ func (v *View) Lookup(c *vfs.Cred, dir vfs.Handle, name []byte, f *vfs.Found) vf
 
 // lookup finds name in de, whose attributes are in v.st.
 func (v *View) lookup(c *vfs.Cred, de *entry, name []byte, e *vfs.Entry) vfs.Status {
-	if de.kind != unix.S_IFDIR {
+	if de.Kind != unix.S_IFDIR {
 		return vfs.NotDir
 	}
 	if len(name) == 0 || len(name) >= len(v.name) {
@@ -46,7 +46,7 @@ func (v *View) lookup(c *vfs.Cred, de *entry, name []byte, e *vfs.Entry) vfs.Sta
 		if keep && v.cachedName(c, de, key, name, e) {
 			return vfs.OK
 		}
-	} else if de.unsettled.Load() {
+	} else if de.Own.names.unsettled.Load() {
 		v.settleNames(de)
 	}
 	// A remembered verdict lets the thread stay what it is. Otherwise the kernel
@@ -74,7 +74,7 @@ func (v *View) lookup(c *vfs.Cred, de *entry, name []byte, e *vfs.Entry) vfs.Sta
 			return s
 		}
 		v.hint(key)
-		v.fs.note(&e.Handle, &de.h, name)
+		v.fs.note(&e.Handle, &de.Handle, name)
 	}
 	if keep {
 		v.cacheName(de, key, name)
@@ -94,7 +94,7 @@ func (v *View) itself(c *vfs.Cred, de *entry, e *vfs.Entry) vfs.Status {
 	if granted, s := v.may(c, de, &v.st, vfs.MayExec); s != vfs.OK || granted == 0 {
 		return refused(s)
 	}
-	e.Handle = de.h
+	e.Handle = de.Handle
 	v.fs.fill(&e.Attr, &v.st)
 	return vfs.OK
 }
@@ -103,7 +103,7 @@ func (v *View) itself(c *vfs.Cred, de *entry, e *vfs.Entry) vfs.Status {
 // way out for those who have its handle: on a private mount the kernel sees to it
 // (ENOENT), elsewhere the root must be above the parent.
 func (v *View) parent(c *vfs.Cred, de *entry, e *vfs.Entry) vfs.Status {
-	if de.h == v.fs.rootH {
+	if de.Handle == v.fs.rootH {
 		return v.itself(c, de, e)
 	}
 	if v.lane && !v.fs.private {
@@ -115,8 +115,8 @@ func (v *View) parent(c *vfs.Cred, de *entry, e *vfs.Entry) vfs.Status {
 		return vfs.Stale
 	}
 	if s == vfs.OK && !v.fs.private {
-		up := v.use[useChild].Load()
-		if !v.as(nil) || !v.fs.inside(up.fd) {
+		up := v.use.At(useChild)
+		if !v.as(nil) || !v.fs.inside(up.FD) {
 			return vfs.Stale
 		}
 	}
@@ -167,15 +167,15 @@ func (v *View) child(de *entry, name *byte, e *vfs.Entry, key uint64) vfs.Status
 	var errno unix.Errno
 	if v.lane {
 		v.how.Resolve |= kernel.ResolveCached
-		if fd, errno = v.fs.openNow(de.fd, name, &v.how); errno == unix.EAGAIN {
+		if fd, errno = v.fs.openNow(de.FD, name, &v.how); errno == unix.EAGAIN {
 			// Either it would have to wait or something was renamed or mounted on
 			// this machine just now. Once more costs far less than a worker.
-			if fd, errno = v.fs.openNow(de.fd, name, &v.how); errno == unix.EAGAIN {
+			if fd, errno = v.fs.openNow(de.FD, name, &v.how); errno == unix.EAGAIN {
 				return vfs.Again
 			}
 		}
 	} else {
-		fd, errno = v.fs.plenty(func() (int, unix.Errno) { return v.fs.openName(de.fd, name, &v.how) })
+		fd, errno = v.fs.plenty(func() (int, unix.Errno) { return v.fs.openName(de.FD, name, &v.how) })
 	}
 	switch {
 	case errno == unix.EXDEV: // a mount point, on a mount that is not private
@@ -190,7 +190,7 @@ func (v *View) child(de *entry, name *byte, e *vfs.Entry, key uint64) vfs.Status
 		return v.status(errno)
 	}
 	if v.st2.Nlink == 0 && !v.lane {
-		v.fs.seeLinks(de.fd, name)
+		v.fs.seeLinks(de.FD, name)
 	}
 	if v.fs.isStub(&v.st2) {
 		return v.stub(de, name, fd, e, key)
@@ -203,15 +203,15 @@ func (v *View) child(de *entry, name *byte, e *vfs.Entry, key uint64) vfs.Status
 func (v *View) describe(fd int, e *vfs.Entry, key uint64) vfs.Status {
 	k := kernel.KeyOf(&v.st2)
 	x := v.object(&k, useChild)
-	if x != nil && x.name == unnamed && key > passing && x.kind != unix.S_IFDIR && x.dirty.Load() == 0 && !v.fs.tab.full() {
+	if x != nil && x.Own.name == unnamed && key > passing && x.Kind != unix.S_IFDIR && x.Own.flush.dirty.Load() == 0 && !v.fs.tab.Full() {
 		// It was opened by its handle. Opened by its name it is found again faster.
-		e.Handle = x.h
+		e.Handle = x.Handle
 		v.fs.retire(x)
 		v.adopt(e.Handle, &v.st2, fd, useChild, key)
 	} else if x != nil {
 		// x is open, so its inode number is taken: this is the same object.
 		v.drop(fd)
-		e.Handle = x.h
+		e.Handle = x.Handle
 	} else {
 		h, errno := kernel.Handle(fd, &v.kh, &v.mount)
 		if errno != 0 {
@@ -220,11 +220,11 @@ func (v *View) describe(fd int, e *vfs.Entry, key uint64) vfs.Status {
 		}
 		e.Handle = h
 		switch {
-		case key == passing, v.lane && v.fs.tab.full():
+		case key == passing, v.lane && v.fs.tab.Full():
 			v.fs.learnVolume(&h, &v.st2)
 			v.drop(fd)
 		default:
-			if !v.lane && v.fs.tab.full() {
+			if !v.lane && v.fs.tab.Full() {
 				v.fs.room(1)
 			}
 			v.adopt(h, &v.st2, fd, useChild, key)

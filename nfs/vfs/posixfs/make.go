@@ -25,7 +25,7 @@ func (v *View) Mkdir(c *vfs.Cred, dir vfs.Handle, r *vfs.MkdirArgs, m *vfs.Made)
 		// The kernel ignores set-id bits here, and sets the directory's own by
 		// inheritance: only a mode that asks for more is set once more.
 		later.HasMode = mode&(unix.S_ISUID|unix.S_ISGID) != 0
-		if _, errno := kernel.Call(unix.SYS_MKDIRAT, uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), uintptr(mode), 0, 0, 0); errno != 0 {
+		if _, errno := kernel.Call(unix.SYS_MKDIRAT, uintptr(de.FD), uintptr(unsafe.Pointer(&v.name[0])), uintptr(mode), 0, 0, 0); errno != 0 {
 			return v.named(errno)
 		}
 		return v.made(de, &later, e)
@@ -52,7 +52,7 @@ func (v *View) Symlink(c *vfs.Cred, dir vfs.Handle, r *vfs.SymlinkArgs, m *vfs.M
 		if !cstring(v.path(), target) {
 			return vfs.NameTooLong
 		}
-		if _, errno := kernel.Call(unix.SYS_SYMLINKAT, uintptr(unsafe.Pointer(&v.target[0])), uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), 0, 0, 0); errno != 0 {
+		if _, errno := kernel.Call(unix.SYS_SYMLINKAT, uintptr(unsafe.Pointer(&v.target[0])), uintptr(de.FD), uintptr(unsafe.Pointer(&v.name[0])), 0, 0, 0); errno != 0 {
 			return v.named(errno)
 		}
 		return v.made(de, s, e)
@@ -77,7 +77,7 @@ func (v *View) Mknod(c *vfs.Cred, dir vfs.Handle, r *vfs.MknodArgs, m *vfs.Made)
 		if s.HasMode {
 			mode |= s.Mode & 07777
 		}
-		if _, errno := kernel.Call(unix.SYS_MKNODAT, uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), uintptr(mode), uintptr(dev), 0, 0); errno != 0 {
+		if _, errno := kernel.Call(unix.SYS_MKNODAT, uintptr(de.FD), uintptr(unsafe.Pointer(&v.name[0])), uintptr(mode), uintptr(dev), 0, 0); errno != 0 {
 			return v.named(errno)
 		}
 		return v.made(de, &later, e)
@@ -110,7 +110,7 @@ func nodeOf(t vfs.FileType, major, minor uint32) (mode uint32, dev uint64, s vfs
 func (v *View) made(de *entry, later *vfs.SetAttr, e *vfs.Entry) vfs.Status {
 	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: v.fs.noXDev}
 	v.how = how
-	fd, errno := v.fs.plenty(func() (int, unix.Errno) { return v.fs.openName(de.fd, &v.name[0], &v.how) })
+	fd, errno := v.fs.plenty(func() (int, unix.Errno) { return v.fs.openName(de.FD, &v.name[0], &v.how) })
 	if errno != 0 {
 		// Somebody took it away again at once. It was made all the same, and the
 		// client can look it up.

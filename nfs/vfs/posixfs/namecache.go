@@ -71,7 +71,7 @@ func (fs *FS) steady(st *unix.Statx_t) bool {
 // sees to it. Lanes only.
 func (v *View) settled(de *entry) (ok, ask bool) {
 	stamp := ctimeOf(&v.st)
-	if de.settled.Load() == stamp {
+	if de.Own.names.settled.Load() == stamp {
 		return true, false
 	}
 	p := v.sampleOf(de)
@@ -86,7 +86,7 @@ func (v *View) settled(de *entry) (ok, ask bool) {
 		return false, false
 	}
 	p.enough = min(4*p.enough, settleMax)
-	de.unsettled.Store(true)
+	de.Own.names.unsettled.Store(true)
 	return false, true
 }
 
@@ -94,14 +94,14 @@ func (v *View) settled(de *entry) (ok, ask bool) {
 // reading a directory takes its lock, so whoever changed it has let go of it by
 // then. It blocks.
 func (v *View) settleNames(de *entry) {
-	if !de.unsettled.CompareAndSwap(true, false) || !v.fs.steady(&v.st) || !v.as(nil) {
+	if !de.Own.names.unsettled.CompareAndSwap(true, false) || !v.fs.steady(&v.st) || !v.as(nil) {
 		return
 	}
 	stamp := ctimeOf(&v.st)
 	fd, errno := opened(
 		unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOATIME|unix.O_CLOEXEC,
 		func(flags int) (int, unix.Errno) {
-			return kernel.Openat(de.fd, &dot[0], flags, 0)
+			return kernel.Openat(de.FD, &dot[0], flags, 0)
 		},
 	)
 	if errno != 0 {
@@ -112,10 +112,10 @@ func (v *View) settleNames(de *entry) {
 	if errno != 0 || n == 0 {
 		return
 	}
-	if !de.warm.Load() { // so that lanes need not come again for that
+	if !de.Own.access.warm.Load() { // so that lanes need not come again for that
 		v.warmUp(de)
 	}
-	de.settled.Store(stamp)
+	de.Own.names.settled.Store(stamp)
 }
 
 func (v *View) pathSet(key uint64) []settledName { return v.paths.Set(key >> 2) }
@@ -130,7 +130,7 @@ func (v *View) cachedName(c *vfs.Cred, de *entry, key uint64, name []byte, e *vf
 	set := v.pathSet(key)
 	for i := range set {
 		p := &set[i]
-		if p.key != key || p.dir != de.id || string(p.name[:p.n]) != string(name) {
+		if p.key != key || p.dir != de.ID || string(p.name[:p.n]) != string(name) {
 			continue
 		}
 		if p.stamp != ctimeOf(&v.st) {
@@ -140,12 +140,12 @@ func (v *View) cachedName(c *vfs.Cred, de *entry, key uint64, name []byte, e *vf
 			return false
 		}
 		x := p.child
-		if !v.hold(x, useChild) || v.statx(x.fd, &v.st2) != 0 || v.fs.gone(&v.st2) {
+		if !v.hold(x, useChild) || v.statx(x.FD, &v.st2) != 0 || v.fs.gone(&v.st2) {
 			*p = settledName{}
 			return false
 		}
-		x.number(&v.st2)
-		e.Handle = x.h
+		number(x.Own.stub, &v.st2)
+		e.Handle = x.Handle
 		v.fs.fill(&e.Attr, &v.st2)
 		return true
 	}
@@ -155,7 +155,7 @@ func (v *View) cachedName(c *vfs.Cred, de *entry, key uint64, name []byte, e *vf
 // cacheName remembers what the name has just led to in de, which was settled before
 // it was looked up.
 func (v *View) cacheName(de *entry, key uint64, name []byte) {
-	x := v.use[useChild].Load()
+	x := v.use.At(useChild)
 	if x == nil || len(name) > pathNameMax {
 		return
 	}
@@ -165,11 +165,11 @@ func (v *View) cacheName(de *entry, key uint64, name []byte) {
 	set := v.pathSet(key)
 	p := v.paths.Victim(set)
 	for i := range set {
-		if q := &set[i]; q.key == key && q.dir == de.id || q.key == 0 {
+		if q := &set[i]; q.key == key && q.dir == de.ID || q.key == 0 {
 			p = q
 			break
 		}
 	}
-	p.key, p.dir, p.stamp, p.child = key, de.id, ctimeOf(&v.st), x
+	p.key, p.dir, p.stamp, p.child = key, de.ID, ctimeOf(&v.st), x
 	p.n = uint8(copy(p.name[:], name))
 }

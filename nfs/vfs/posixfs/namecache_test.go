@@ -288,15 +288,11 @@ func TestRememberedNamesDoNotKeepDescriptorsOpen(t *testing.T) {
 	s := serve(t, tmpfsDir(t), Config{}, options{})
 	s.write("a", "a", 0o644)
 	s.heat(s.fs.Root(), "a")
-	open := s.fs.tab.open.Load()
+	open := s.fs.tab.Open()
 	require.Positive(t, open)
-	s.fs.tab.mu.Lock()
-	for len(s.fs.tab.clock) > 0 {
-		s.fs.tab.retireLocked(s.fs.tab.clock[0])
-	}
-	s.fs.tab.mu.Unlock()
+	s.fs.tab.RetireAll()
 	s.fs.reap(true)
-	require.Zero(t, s.fs.tab.open.Load())
+	require.Zero(t, s.fs.tab.Open())
 	s.agreesOn(s.fs.Root(), s.dir, "a", "closed")
 	s.heat(s.fs.Root(), "a")
 }
@@ -398,11 +394,11 @@ func TestAChangeThatIsUnderWayIsNotMistakenForDone(t *testing.T) {
 	var de *entry
 	s.l.do(func(v *View) { de, _ = v.acquire(&h, useMain); v.done() })
 	for range 8 * settleAfter {
-		if look(); de.unsettled.Load() {
+		if look(); de.Own.names.unsettled.Load() {
 			break
 		}
 	}
-	require.True(t, de.unsettled.Load(), "the lane does not want to remember")
+	require.True(t, de.Own.names.unsettled.Load(), "the lane does not want to remember")
 	settled := make(chan struct{})
 	go func() {
 		defer close(settled)

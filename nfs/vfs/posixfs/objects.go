@@ -34,7 +34,7 @@ func (v *View) Access(c *vfs.Cred, h vfs.Handle, want vfs.Permission, a *vfs.Att
 		return 0, s
 	}
 	granted := vfs.Permission(0)
-	if want &= kernelBits; want != 0 && !e.shut {
+	if want &= kernelBits; want != 0 && !e.Own.shut {
 		var known bool
 		if granted, known = v.recall(c, e, &v.st, want); !known {
 			if granted, s = v.decide(c, e, &v.st, want); s != vfs.OK {
@@ -62,7 +62,7 @@ func (v *View) PathConf(h vfs.Handle, l *vfs.Limits) vfs.Status {
 		return s
 	}
 	*l = v.fs.limits
-	if l.Homogeneous || e.kind != unix.S_IFDIR || e.shut {
+	if l.Homogeneous || e.Kind != unix.S_IFDIR || e.Own.shut {
 		return vfs.OK
 	}
 	fd, s := v.openDir(nil, e)
@@ -93,7 +93,7 @@ func (v *View) Statfs(_ *vfs.Cred, h vfs.Handle, out *vfs.Statfs) vfs.Status {
 	if s := v.stat(e, &v.st); s != vfs.OK {
 		return s
 	}
-	if _, errno := kernel.Call(unix.SYS_FSTATFS, uintptr(e.fd), uintptr(unsafe.Pointer(&v.sf)), 0, 0, 0, 0); errno != 0 {
+	if _, errno := kernel.Call(unix.SYS_FSTATFS, uintptr(e.FD), uintptr(unsafe.Pointer(&v.sf)), 0, 0, 0, 0); errno != 0 {
 		return v.fs.status(errno)
 	}
 	unit := uint64(v.sf.Frsize)

@@ -55,9 +55,9 @@ func pageHash(dir, cookie uint64) uint64 { return kernel.Mix(dir*0x9e3779b97f4a7
 // find returns the page of e that begins at cookie, if it is good for a directory
 // with the attributes st.
 func (p pages) find(e *entry, cookie uint64, st *unix.Statx_t) *page {
-	set := p.Set(pageHash(e.id, cookie))
+	set := p.Set(pageHash(e.ID, cookie))
 	for i := range set {
-		if x := set[i].Load(); x != nil && x.dir == e.id && x.cookie == cookie && x.ctime == st.Ctime {
+		if x := set[i].Load(); x != nil && x.dir == e.ID && x.cookie == cookie && x.ctime == st.Ctime {
 			return x
 		}
 	}
@@ -119,7 +119,7 @@ func (v *View) next(l *listing) (*page, vfs.Status) {
 		v.page.dents = v.dents[:n]
 		return &v.page, vfs.OK
 	}
-	p := &page{dir: l.de.id, cookie: l.cookie, ctime: v.st.Ctime, dents: append([]byte(nil), v.dents[:n]...)}
+	p := &page{dir: l.de.ID, cookie: l.cookie, ctime: v.st.Ctime, dents: append([]byte(nil), v.dents[:n]...)}
 	v.fs.pages.add(p)
 	return p, vfs.OK
 }

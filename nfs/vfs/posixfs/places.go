@@ -85,7 +85,7 @@ func positions(places []uint64) bool {
 
 // trial looks at the places of e before a listing of it begins.
 func (v *View) trial(e *entry) {
-	if v.fs.odd.doubtful && !v.lane && !v.fs.odd.unplaced.Load() && v.as(nil) && !placesLast(e.fd) {
+	if v.fs.odd.doubtful && !v.lane && !v.fs.odd.unplaced.Load() && v.as(nil) && !placesLast(e.FD) {
 		v.fs.odd.unplaced.Store(true)
 	}
 }
@@ -130,7 +130,7 @@ func (v *View) readWhole(l *listing) (*whole, vfs.Status) {
 	ws, had := &v.fs.wholes, int64(0)
 	defer func() { ws.reading.Add(-had) }()
 	now := v.fs.tick.Load()
-	w := &whole{dir: l.de.h, as: l.as, began: now, used: now}
+	w := &whole{dir: l.de.Handle, as: l.as, began: now, used: now}
 	seen := make(map[string]bool)
 	b := make([]byte, 64<<10)
 	for fresh := true; fresh; {

@@ -69,7 +69,7 @@ func (v *View) beginRead(h *vfs.Handle, a *vfs.Attr) (e *entry, fd int, s vfs.St
 		}
 		return nil, -1, s
 	}
-	if e.kind != unix.S_IFREG {
+	if e.Kind != unix.S_IFREG {
 		return nil, -1, v.notAFile(e, a)
 	}
 	if fd, s = v.reader(e); s != vfs.OK {
@@ -96,7 +96,7 @@ func (v *View) checkRead(c *vfs.Cred, e *entry, a *vfs.Attr) vfs.Status {
 
 // notAFile says why e's content cannot be read or written.
 func (v *View) notAFile(e *entry, a *vfs.Attr) vfs.Status {
-	if e.kind == unix.S_IFDIR {
+	if e.Kind == unix.S_IFDIR {
 		return v.failed(e, a, vfs.IsDir)
 	}
 	return v.failed(e, a, vfs.Inval)
@@ -178,10 +178,10 @@ func (v *View) ReadLink(_ *vfs.Cred, h vfs.Handle, dst []byte, a *vfs.Attr) (int
 		return 0, s
 	}
 	defer v.done()
-	if e.kind != unix.S_IFLNK || len(dst) == 0 {
+	if e.Kind != unix.S_IFLNK || len(dst) == 0 {
 		return 0, v.failed(e, a, vfs.Inval)
 	}
-	r, errno := kernel.Call(unix.SYS_READLINKAT, uintptr(e.fd), uintptr(unsafe.Pointer(&kernel.EmptyPath[0])), uintptr(unsafe.Pointer(&dst[0])), uintptr(len(dst)), 0, 0)
+	r, errno := kernel.Call(unix.SYS_READLINKAT, uintptr(e.FD), uintptr(unsafe.Pointer(&kernel.EmptyPath[0])), uintptr(unsafe.Pointer(&dst[0])), uintptr(len(dst)), 0, 0)
 	s = vfs.OK
 	if errno != 0 {
 		s = v.fs.status(errno)

@@ -29,12 +29,12 @@ func (v *View) ReadDir(c *vfs.Cred, dir vfs.Handle, r *vfs.ReadDirArgs, d *vfs.A
 		}
 		return 0, false, s
 	}
-	if cookie == 0 && e.kind == unix.S_IFDIR {
+	if cookie == 0 && e.Kind == unix.S_IFDIR {
 		v.trial(e)
 	}
 	newVerf = v.fs.dirVerf(&dir)
 	switch {
-	case e.kind != unix.S_IFDIR:
+	case e.Kind != unix.S_IFDIR:
 		s = vfs.NotDir
 	case cookie != 0 && verf != newVerf || cookie > math.MaxInt64:
 		s = vfs.BadCookie
@@ -64,7 +64,7 @@ func (v *View) openDir(c *vfs.Cred, e *entry) (int, vfs.Status) {
 		return -1, vfs.ServerFault
 	}
 	const flags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC
-	fd, errno := v.fs.plenty(func() (int, unix.Errno) { return kernel.Openat(e.fd, &dot[0], flags, 0) })
+	fd, errno := v.fs.plenty(func() (int, unix.Errno) { return kernel.Openat(e.FD, &dot[0], flags, 0) })
 	if errno != 0 {
 		return -1, v.fs.status(errno)
 	}
@@ -169,7 +169,7 @@ func (v *View) turnPage(c *vfs.Cred, l *listing, p *page, yield func(*vfs.DirEnt
 			}
 		}
 	}
-	top := l.de.h == v.fs.rootH
+	top := l.de.Handle == v.fs.rootH
 	x := &v.dent
 	for i, b := 0, p.dents; len(b) > 0; i++ {
 		size := binary.NativeEndian.Uint16(b[direntReclen:])
@@ -211,15 +211,15 @@ func (v *View) pinned(kid *atomic.Pointer[entry], x *vfs.DirEntry) bool {
 	if e == nil {
 		return false
 	}
-	if !v.hold(e, useChild) || v.statx(e.fd, &v.st2) != 0 || v.fs.gone(&v.st2) {
-		v.use[useChild].Store(nil)
+	if !v.hold(e, useChild) || v.statx(e.FD, &v.st2) != 0 || v.fs.gone(&v.st2) {
+		v.use.Drop(useChild)
 		return false
 	}
-	e.number(&v.st2)
-	x.Entry.Handle, x.HasEntry = e.h, true
+	number(e.Own.stub, &v.st2)
+	x.Entry.Handle, x.HasEntry = e.Handle, true
 	v.fs.fill(&x.Entry.Attr, &v.st2)
 	x.FileID = x.Entry.Attr.FileID
-	v.use[useChild].Store(nil)
+	v.use.Drop(useChild)
 	return true
 }
 
@@ -235,18 +235,18 @@ func (v *View) look(c *vfs.Cred, de *entry, name *byte, dotdot, pin bool, kid *a
 		return vfs.ServerFault
 	case dotdot:
 		s = v.parent(c, de, &x.Entry)
-	case pin && int(v.fs.tab.open.Load()) < v.fs.tab.fdMax/2:
+	case pin && v.fs.tab.Open() < v.fs.tab.Max()/2:
 		s = v.child(de, name, &x.Entry, nameKey(de, x.Name))
 	case v.fs.births:
 		s = v.glance(de, name, &x.Entry)
 	default:
 		s = v.child(de, name, &x.Entry, passing)
 	}
-	if e := v.use[useChild].Load(); e != nil {
+	if e := v.use.At(useChild); e != nil {
 		if kid != nil && s == vfs.OK {
 			kid.Store(e)
 		}
-		v.use[useChild].Store(nil)
+		v.use.Drop(useChild)
 	}
 	if s != vfs.OK {
 		if v.lane && s == vfs.Again {
@@ -257,7 +257,7 @@ func (v *View) look(c *vfs.Cred, de *entry, name *byte, dotdot, pin bool, kid *a
 	x.HasEntry = true
 	x.FileID = x.Entry.Attr.FileID
 	if !dotdot && string(x.Name) != "." { // which is no place of the directory's in another
-		v.fs.note(&x.Entry.Handle, &de.h, x.Name)
+		v.fs.note(&x.Entry.Handle, &de.Handle, x.Name)
 	}
 	return vfs.OK
 }
@@ -265,7 +265,7 @@ func (v *View) look(c *vfs.Cred, de *entry, name *byte, dotdot, pin bool, kid *a
 // glance is child for a listing, which opens nothing: one statx where the object is
 // known or open.
 func (v *View) glance(de *entry, name *byte, e *vfs.Entry) vfs.Status {
-	if errno := kernel.StatxAt(de.fd, name, &v.st2); errno != 0 {
+	if errno := kernel.StatxAt(de.FD, name, &v.st2); errno != 0 {
 		return v.fs.status(errno)
 	}
 	if v.st2.Mnt_id != v.fs.mount && !v.fs.private {
@@ -287,7 +287,7 @@ func (v *View) glance(de *entry, name *byte, e *vfs.Entry) vfs.Status {
 				return s
 			}
 		}
-		e.Handle = x.h
+		e.Handle = x.Handle
 		return v.seen(e)
 	}
 	if own && v.fs.numbers() && v.pair(de, name, &k, e) {
@@ -308,14 +308,14 @@ func (v *View) glance(de *entry, name *byte, e *vfs.Entry) vfs.Status {
 // in the handle. The same ctime says that the handle has not changed in between.
 func (v *View) pair(de *entry, name *byte, k *kernel.ObjectKey, e *vfs.Entry) bool {
 	ctime := v.st2.Ctime
-	h, errno := kernel.HandleAt(de.fd, name, &v.kh, &v.mount)
+	h, errno := kernel.HandleAt(de.FD, name, &v.kh, &v.mount)
 	if errno != 0 {
 		return false
 	}
 	if ino, ok := numberIn(&h); !ok || ino != k.Ino {
 		return false
 	}
-	if kernel.StatxAt(de.fd, name, &v.st2) != 0 || kernel.KeyOf(&v.st2) != *k || v.st2.Ctime != ctime {
+	if kernel.StatxAt(de.FD, name, &v.st2) != 0 || kernel.KeyOf(&v.st2) != *k || v.st2.Ctime != ctime {
 		return false
 	}
 	e.Handle = h

@@ -12,7 +12,6 @@ const (
 	tickPeriod = 1250 * time.Millisecond // a file is closed one to two of it after it was last written
 	sweepEvery = 2                       // of which
 	idleRounds = 4                       // an entry is closed 10 to 12.5 s after its last use
-	sweepBatch = 512
 )
 
 // runJanitor closes what is idle or retired until stop is closed. It waits for discs.
@@ -64,99 +63,21 @@ func (fs *FS) runWatch() {
 	}
 }
 
-// restWriters retires the files that were written to, but not since it last came
-// by, and have nothing unstable: while they are open for writing nobody can
-// execute them or make the file system read-only. Where the file system forgets what is
-// not open, another entry of the same object takes the place.
-func (fs *FS) restWriters() {
-	t := &fs.tab
-	for i := 0; ; {
-		t.mu.Lock()
-		for end := i + sweepBatch; i < min(end, len(t.writers)); {
-			e := t.writers[i]
-			if !e.dead.Load() {
-				if e.wrote.Swap(false) || e.dirty.Load() != 0 {
-					i++
-					continue
-				}
-				if fs.odd.keeps() {
-					t.replaceLocked(e)
-				} else {
-					t.retireLocked(e)
-				}
-			}
-			last := len(t.writers) - 1
-			t.writers[i], t.writers[last] = t.writers[last], nil
-			t.writers = t.writers[:last]
-			end--
-		}
-		done := i >= len(t.writers)
-		t.mu.Unlock()
-		if done {
-			return
-		}
-	}
-}
+// restWriters retires the files that were written to, but not since it last came by, and
+// have nothing unstable. Where the file system forgets what is not open, another entry of
+// the same object takes the place.
+func (fs *FS) restWriters() { fs.tab.Rest(fs.odd.keeps(), dirty) }
 
 // sweep retires the entries that nobody has used for idleRounds, unless the file
-// system forgets what is not open. It holds the
-// table's lock for a batch at a time, since lanes may be waiting for it.
+// system forgets what is not open, and brings access times up to date.
 func (fs *FS) sweep() {
-	t := &fs.tab
-	var due []*entry
-	for i := 0; ; {
-		t.mu.Lock()
-		end := min(i+sweepBatch, len(t.clock))
-		for i < end {
-			e := t.clock[i]
-			if e.due.Load() {
-				due = append(due, e)
-			}
-			if e.ref.Swap(false) {
-				e.idle = 0
-			} else if e.idle++; e.idle >= idleRounds && !fs.odd.keeps() {
-				t.retireLocked(e) // another entry takes its place
-				end--
-				continue
-			}
-			i++
-		}
-		done := i >= len(t.clock)
-		t.mu.Unlock()
-		for _, e := range due { // only its handle is needed, so it may be closed meanwhile
-			fs.settleAtime(e)
-		}
-		if due = due[:0]; done {
-			return
-		}
-	}
+	fs.tab.Sweep(idleRounds, fs.odd.keeps(), func(e *entry) bool { return e.Own.atime.due.Load() }, fs.settleAtime)
 }
 
 // reap closes the retired entries that no View has published. Those with unstable
 // data, or an access time to note, are left to the janitor unless flush is set.
 func (fs *FS) reap(flush bool) {
-	t := &fs.tab
-	t.mu.Lock()
-	if len(t.retired) == 0 {
-		t.mu.Unlock()
-		return
-	}
-	var free []*entry
-	keep, later := t.retired[:0], false
-	for _, e := range t.retired {
-		switch {
-		case fs.published(e):
-			keep = append(keep, e)
-		case (e.dirty.Load() != 0 || e.due.Load()) && !flush:
-			keep, later = append(keep, e), true
-		default:
-			free = append(free, e)
-			t.pending -= e.held
-		}
-	}
-	clear(t.retired[len(keep):])
-	t.retired = keep
-	t.mu.Unlock()
+	free, later := fs.tab.Reap(fs.published, func(e *entry) bool { return !flush && (dirty(e) || e.Own.atime.due.Load()) })
 	for _, e := range free {
 		fs.closeEntry(e)
 	}
@@ -176,10 +97,8 @@ func (fs *FS) wake() {
 // published reports whether some View is working with e.
 func (fs *FS) published(e *entry) bool {
 	for _, v := range *fs.views.Load() {
-		for i := range v.use {
-			if v.use[i].Load() == e {
-				return true
-			}
+		if v.use.Has(e) {
+			return true
 		}
 	}
 	return false
@@ -189,34 +108,34 @@ func (fs *FS) published(e *entry) bool {
 // Unstable data is flushed first: closed, the file would forget that writing it
 // back has failed.
 func (fs *FS) closeEntry(e *entry) {
-	e.leaving.Lock()
+	e.Own.flush.leaving.Lock()
 	fs.flushLeft(e)
-	e.left = true
-	e.leaving.Unlock()
-	fs.tab.gone(e)
+	e.Own.flush.left = true
+	e.Own.flush.leaving.Unlock()
+	fs.tab.Gone(e)
 	fs.settleAtime(e)
-	n := e.fds()
-	if r := int(e.read.Load()); r >= 0 && r != e.fd {
+	n := e.FDs()
+	if r := int(e.Read.Load()); r >= 0 && r != e.FD {
 		kernel.CloseFD(r)
 	}
-	w := int(e.write.Load())
-	if w >= 0 && w != e.fd {
+	w := int(e.Write.Load())
+	if w >= 0 && w != e.FD {
 		fs.closeWritten(w)
 	}
-	if fd := int(e.waits.Load()); fd >= 0 {
+	if fd := int(e.Waits.Load()); fd >= 0 {
 		kernel.CloseFD(fd)
 	}
-	for d := range e.direct {
-		if fd := int(e.direct[d].Load()); fd >= 0 {
+	for d := range e.Direct {
+		if fd := int(e.Direct[d].Load()); fd >= 0 {
 			fs.closeWritten(fd)
 		}
 	}
-	if w == e.fd {
+	if w == e.FD {
 		fs.closeWritten(w)
 	} else {
-		kernel.CloseFD(e.fd)
+		kernel.CloseFD(e.FD)
 	}
-	fs.tab.open.Add(int64(-n))
+	fs.tab.Closed(n)
 }
 
 // closeWritten closes a descriptor that may have been written to. FUSE and file
@@ -234,9 +153,9 @@ func (fs *FS) lost() { fs.verifier.Add(1) }
 // room makes space for n descriptors. It may block, and flushes by itself what the
 // janitor cannot flush fast enough.
 func (fs *FS) room(n int) {
-	over := func() bool { return int(fs.tab.open.Load())+n > fs.tab.fdMax }
+	over := func() bool { return fs.tab.Open()+n > fs.tab.Max() }
 	if over() {
-		fs.tab.evict(n, fs.published)
+		fs.tab.Evict(n, dirty, fs.published)
 		if fs.reap(false); over() {
 			fs.reap(true)
 		}
@@ -247,12 +166,12 @@ func (fs *FS) room(n int) {
 // not too many by their own bound: the process, or the machine, has none left. It may
 // block like room, and reports whether there are fewer now.
 func (fs *FS) shed() bool {
-	before := fs.tab.open.Load()
-	fs.tab.evict(fs.tab.fdMax-int(before)+max(shedLeast, int(before)/4), fs.published)
-	if fs.reap(false); fs.tab.open.Load() >= before {
+	before := fs.tab.Open()
+	fs.tab.Evict(fs.tab.Max()-before+max(shedLeast, before/4), dirty, fs.published)
+	if fs.reap(false); fs.tab.Open() >= before {
 		fs.reap(true)
 	}
-	return fs.tab.open.Load() < before
+	return fs.tab.Open() < before
 }
 
 // Shed closes a quarter of what is kept open for objects that nobody uses now. It may
@@ -280,7 +199,7 @@ func (fs *FS) plenty(open func() (int, unix.Errno)) (fd int, errno unix.Errno) {
 // retire drops an entry, for instance because its object is gone, and closes it
 // unless somebody else is in the middle of using it.
 func (fs *FS) retire(e *entry) {
-	fs.tab.retire(e)
+	fs.tab.Retire(e)
 	fs.wake()
 }
 

@@ -26,9 +26,9 @@ func (v *View) unlink(c *vfs.Cred, dir vfs.Handle, name []byte, flags uintptr, w
 	defer v.done()
 	s := v.change(c, &dir, name, w, func(de *entry) vfs.Status {
 		v.existed(de, &v.name[0])
-		_, errno := kernel.Call(unix.SYS_UNLINKAT, uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), flags, 0, 0, 0)
+		_, errno := kernel.Call(unix.SYS_UNLINKAT, uintptr(de.FD), uintptr(unsafe.Pointer(&v.name[0])), flags, 0, 0, 0)
 		if errno != 0 {
-			v.use[useChild].Store(nil)
+			v.use.Drop(useChild)
 		}
 		return v.named(errno)
 	})
@@ -99,13 +99,13 @@ func (v *View) rename(c *vfs.Cred, fe, te *entry, wf, wt *vfs.WCC) vfs.Status {
 	if !v.as(c) {
 		return vfs.ServerFault
 	}
-	if v.fs.fixedAt(fe.fd, &v.name[0]) {
+	if v.fs.fixedAt(fe.FD, &v.name[0]) {
 		return vfs.Access
 	}
 	v.existed(te, &v.name2[0])
-	_, errno := kernel.Call(unix.SYS_RENAMEAT2, uintptr(fe.fd), uintptr(unsafe.Pointer(&v.name[0])), uintptr(te.fd), uintptr(unsafe.Pointer(&v.name2[0])), 0, 0)
+	_, errno := kernel.Call(unix.SYS_RENAMEAT2, uintptr(fe.FD), uintptr(unsafe.Pointer(&v.name[0])), uintptr(te.FD), uintptr(unsafe.Pointer(&v.name2[0])), 0, 0)
 	if errno != 0 {
-		v.use[useChild].Store(nil)
+		v.use.Drop(useChild)
 	}
 	return v.named(errno)
 }
@@ -116,13 +116,13 @@ func (v *View) renamed(te *entry) {
 		return
 	}
 	v.how = unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: v.fs.noXDev}
-	fd, errno := v.fs.plenty(func() (int, unix.Errno) { return v.fs.openName(te.fd, &v.name2[0], &v.how) })
+	fd, errno := v.fs.plenty(func() (int, unix.Errno) { return v.fs.openName(te.FD, &v.name2[0], &v.how) })
 	if errno != 0 {
 		return
 	}
 	defer kernel.CloseFD(fd)
 	if h, errno := kernel.Handle(fd, &v.kh, &v.mount); errno == 0 {
-		v.fs.note(&h, &te.h, cut(v.name2[:]))
+		v.fs.note(&h, &te.Handle, cut(v.name2[:]))
 	}
 }
 
@@ -137,7 +137,7 @@ func (v *View) Link(c *vfs.Cred, r *vfs.LinkArgs, a *vfs.Attr, w *vfs.WCC) vfs.S
 	a.Mask = 0
 	*w = vfs.WCC{}
 	e, s := v.acquire(&h, useSecond)
-	if s == vfs.OK && e.kind == unix.S_IFDIR {
+	if s == vfs.OK && e.Kind == unix.S_IFDIR {
 		s = vfs.IsDir
 	}
 	if s == vfs.OK {
@@ -147,14 +147,14 @@ func (v *View) Link(c *vfs.Cred, r *vfs.LinkArgs, a *vfs.Attr, w *vfs.WCC) vfs.S
 		if s != vfs.OK {
 			return s
 		}
-		cstring(v.path(), []byte(procPath(e.fd)))
-		_, errno := kernel.Call(unix.SYS_LINKAT, 0, uintptr(unsafe.Pointer(&v.target[0])), uintptr(de.fd), uintptr(unsafe.Pointer(&v.name[0])), unix.AT_SYMLINK_FOLLOW, 0)
+		cstring(v.path(), []byte(procPath(e.FD)))
+		_, errno := kernel.Call(unix.SYS_LINKAT, 0, uintptr(unsafe.Pointer(&v.target[0])), uintptr(de.FD), uintptr(unsafe.Pointer(&v.name[0])), unix.AT_SYMLINK_FOLLOW, 0)
 		return v.named(errno)
 	})
-	if s == vfs.OK && v.fs.selfSync && e.kind == unix.S_IFREG {
+	if s == vfs.OK && v.fs.selfSync && e.Kind == unix.S_IFREG {
 		s = v.flushEntry(e)
 	}
-	if e != nil && kernel.StatxWait(e.fd, &v.st) == 0 && !v.fs.gone(&v.st) {
+	if e != nil && kernel.StatxWait(e.FD, &v.st) == 0 && !v.fs.gone(&v.st) {
 		v.fs.fill(a, &v.st)
 	}
 	return s

@@ -365,7 +365,7 @@ func TestARememberedNoIsForACCESSAlone(t *testing.T) {
 		e, st := v.acquire(&h, useMain)
 		require.Equal(t, vfs.OK, st)
 		require.Equal(t, vfs.OK, v.stat(e, &v.st))
-		*v.slot(c, e) = verdict{entry: e.id, cred: c, ctime: v.st.Ctime, asked: s.fs.tick.Load(), known: kernelBits | mayReadData}
+		*v.slot(c, e) = verdict{entry: e.ID, cred: c, ctime: v.st.Ctime, asked: s.fs.tick.Load(), known: kernelBits | mayReadData}
 		v.done()
 		granted, st := v.Access(c, h, vfs.MayRead|vfs.MayWrite, new(vfs.Attr))
 		require.Equal(t, vfs.OK, st)

@@ -30,9 +30,9 @@ func (v *View) sampleOf(de *entry) *sample {
 	if !v.samples.Ready() {
 		return nil
 	}
-	p := v.samples.At(de.id)
-	if p.dir != de.id {
-		p.dir, p.epoch, p.stamp = de.id, 0, 0
+	p := v.samples.At(de.ID)
+	if p.dir != de.ID {
+		p.dir, p.epoch, p.stamp = de.ID, 0, 0
 	}
 	return p
 }

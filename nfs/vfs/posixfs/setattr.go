@@ -23,11 +23,11 @@ func (v *View) SetAttr(c *vfs.Cred, h vfs.Handle, s *vfs.SetAttr, w *vfs.WCC) vf
 		return st
 	}
 	defer v.done()
-	e.locking.Add(1)
-	defer e.locking.Add(-1)
+	e.Own.access.locking.Add(1)
+	defer e.Own.access.locking.Add(-1)
 	var fd int
 	v.moved = moved{}
-	if s.HasSize && guard != nil && e.kind == unix.S_IFREG && v.fs.lends() {
+	if s.HasSize && guard != nil && e.Kind == unix.S_IFREG && v.fs.lends() {
 		// What opening it does to the ctime is no news to the client.
 		if st = v.stat(e, &v.st2); st != vfs.OK {
 			return st
@@ -38,7 +38,7 @@ func (v *View) SetAttr(c *vfs.Cred, h vfs.Handle, s *vfs.SetAttr, w *vfs.WCC) vf
 			return vfs.NotSync
 		}
 	}
-	if s.HasSize && e.kind == unix.S_IFREG {
+	if s.HasSize && e.Kind == unix.S_IFREG {
 		if fd, st = v.writerFor(c, e); st != vfs.OK {
 			v.after(e, w)
 			return st
@@ -85,7 +85,7 @@ func (v *View) setAttr(c *vfs.Cred, e *entry, fd int, s *vfs.SetAttr, guard *vfs
 		l.Lock()
 		defer l.Unlock()
 	}
-	more, st := v.apply(e.fd, e.kind, s)
+	more, st := v.apply(e.FD, e.Kind, s)
 	if st == vfs.Perm && onlyTouches(s) {
 		st = v.touch(c, e)
 		more = st == vfs.OK
@@ -122,7 +122,7 @@ func (v *View) touch(c *vfs.Cred, e *entry) vfs.Status {
 	set := func() unix.Errno {
 		_, errno := kernel.Call(
 			unix.SYS_UTIMENSAT,
-			uintptr(e.fd),
+			uintptr(e.FD),
 			uintptr(unsafe.Pointer(&kernel.EmptyPath[0])),
 			uintptr(unsafe.Pointer(&v.times[0])),
 			unix.AT_EMPTY_PATH,
@@ -145,9 +145,9 @@ func (v *View) touch(c *vfs.Cred, e *entry) vfs.Status {
 // resize truncates or extends e. It needs the right to write, which the owner has.
 func (v *View) resize(c *vfs.Cred, e *entry, fd int, size uint64) vfs.Status {
 	switch {
-	case e.kind == unix.S_IFDIR:
+	case e.Kind == unix.S_IFDIR:
 		return vfs.IsDir
-	case e.kind != unix.S_IFREG:
+	case e.Kind != unix.S_IFREG:
 		return vfs.Inval
 	}
 	granted, st := v.may(c, e, &v.st2, mayWriteData)

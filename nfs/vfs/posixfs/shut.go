@@ -110,8 +110,8 @@ func (fs *FS) shutNote() string {
 // acquire is reach for what clients may use.
 func (v *View) acquire(h *vfs.Handle, use int) (*entry, vfs.Status) {
 	e, s := v.reach(h, use)
-	if s == vfs.OK && e.shut {
-		v.use[use].Store(nil)
+	if s == vfs.OK && e.Own.shut {
+		v.use.Drop(use)
 		return nil, vfs.Access
 	}
 	return e, s

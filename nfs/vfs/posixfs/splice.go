@@ -89,7 +89,7 @@ func (v *View) Splice(c *vfs.Cred, h vfs.Handle, r *vfs.SpliceArgs, a *vfs.Attr)
 
 // spliceEnd says whether fewer bytes than the file seemed to have are all of them.
 func (v *View) spliceEnd(e *entry, off uint64, moved int, a *vfs.Attr) (int, bool, vfs.Status) {
-	if errno := v.statx(e.fd, &v.st); errno != 0 && moved == 0 {
+	if errno := v.statx(e.FD, &v.st); errno != 0 && moved == 0 {
 		a.Mask = 0
 		return 0, false, v.status(errno)
 	}

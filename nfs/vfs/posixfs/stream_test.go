@@ -121,7 +121,7 @@ func TestDecidingOnAWayAllocatesNothing(t *testing.T) {
 	require.Equal(t, keeping, fs.wayOf(e, toRead, at, bigRequest-1), "small ones never")
 	small := &entry{}
 	v.passed(small, toRead, 0, 1<<20, fs.large.size-1)
-	require.Nil(t, small.streams.Load(), "a file that can be kept")
+	require.Nil(t, small.Own.way.streams.Load(), "a file that can be kept")
 }
 
 func TestTheMemoryOfAControlGroupIsWhatThereIs(t *testing.T) {

@@ -56,17 +56,17 @@ func stubNumber(h *vfs.Handle) uint64 {
 
 // stub is describe for a stub in de, with v.st2 its attributes.
 func (v *View) stub(de *entry, name *byte, fd int, e *vfs.Entry, key uint64) vfs.Status {
-	h, s := stubHandle(&de.h, unix.BytePtrToString(name))
+	h, s := stubHandle(&de.Handle, unix.BytePtrToString(name))
 	if s != vfs.OK {
 		v.drop(fd)
 		return s
 	}
 	v.st2.Ino = stubNumber(&h)
 	switch {
-	case v.fs.tab.find(&h, &v.use[useChild]) != nil, key == passing, v.lane && v.fs.tab.full():
+	case v.fs.tab.Find(&h, &v.use, useChild) != nil, key == passing, v.lane && v.fs.tab.Full():
 		v.drop(fd)
 	default:
-		if !v.lane && v.fs.tab.full() {
+		if !v.lane && v.fs.tab.Full() {
 			v.fs.room(1)
 		}
 		v.adopt(h, &v.st2, fd, useChild, unnamed)

@@ -44,7 +44,7 @@ func TestDescriptorsStayWithinTheirBoundAndNoneLeaks(t *testing.T) {
 		})
 		require.LessOrEqual(t, openFDs(t), base+40+4)
 	}
-	require.LessOrEqual(t, int(s.fs.tab.open.Load()), 40)
+	require.LessOrEqual(t, s.fs.tab.Open(), 40)
 	s.close()
 	require.Equal(t, before, openFDs(t))
 }
@@ -61,7 +61,7 @@ func TestIdleEntriesAreClosedAlthoughThreadsRememberThem(t *testing.T) {
 		s.fs.sweep()
 	}
 	s.fs.reap(true)
-	require.Zero(t, s.fs.tab.open.Load())
+	require.Zero(t, s.fs.tab.Open())
 	require.Less(t, openFDs(t), base)
 	s.l.do(func(v *View) { require.Equal(t, vfs.Again, v.GetAttr(h, &a)) })
 	s.w.do(func(v *View) { require.Equal(t, vfs.OK, v.GetAttr(h, &a)) })
@@ -82,12 +82,12 @@ func TestAnEntryInUseIsNotClosed(t *testing.T) {
 	s.w.do(func(v *View) {
 		e, st := v.acquire(&h, useMain)
 		require.Equal(t, vfs.OK, st)
-		s.fs.tab.retire(e)
+		s.fs.tab.Retire(e)
 		s.fs.reap(true)
-		require.Zero(t, kernel.StatxRaw(e.fd, &v.st), "closed under an operation")
+		require.Zero(t, kernel.StatxRaw(e.FD, &v.st), "closed under an operation")
 		v.done()
 		s.fs.reap(true)
-		require.Equal(t, unix.EBADF, kernel.StatxRaw(e.fd, &v.st))
+		require.Equal(t, unix.EBADF, kernel.StatxRaw(e.FD, &v.st))
 	})
 }
 

@@ -106,7 +106,7 @@ func TestUnprivilegedOwnersReadAndWriteWhateverTheModeSays(t *testing.T) {
 				s = serve(t, dir, Config{}, options{period: time.Hour})
 				return
 			}
-			s.fs.tab.retire(s.entryOf(h))
+			s.fs.tab.Retire(s.entryOf(h))
 			s.fs.reap(true)
 		}
 		has := func(content string) {
@@ -184,7 +184,7 @@ func TestUnprivilegedOpeningDoesNotUndoAChangeOfMode(t *testing.T) {
 		var st unix.Stat_t
 		require.NoError(t, unix.Stat(filepath.Join(dir, "f"), &st))
 		require.Equal(t, mode, st.Mode&0o7777)
-		s.fs.tab.retire(s.entryOf(h))
+		s.fs.tab.Retire(s.entryOf(h))
 		s.fs.reap(true)
 	}
 }
@@ -213,7 +213,7 @@ func TestUnprivilegedLentBitsAreTakenBack(t *testing.T) {
 			require.True(t, v.as(nil))
 			fd, errno := v.lend(e, unix.S_IWUSR, func() (int, unix.Errno) {
 				require.NoError(t, x.meanwhile(), name)
-				return openPath(e.fd, unix.O_RDWR)
+				return openPath(e.FD, unix.O_RDWR)
 			})
 			require.Zero(t, errno, name)
 			var st unix.Stat_t

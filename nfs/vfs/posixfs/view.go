@@ -11,6 +11,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/recall"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/table"
 )
 
 // What View.use publishes.
@@ -19,7 +20,6 @@ const (
 	useSecond        // the second object of RENAME and LINK
 	useChild         // what a name led to
 	useParent        // what ".." led to, and walks
-	useCount
 )
 
 const (
@@ -39,7 +39,7 @@ func (fs *FS) sizes(lane bool) sizes {
 		return sizes{sets: 64, verdicts: 256, hints: 256}
 	}
 	s := sizes{sets: 64, verdicts: 4096, hints: 8192}
-	for s.sets*ways < 2*fs.tab.fdMax && s.sets < 1<<15 {
+	for s.sets*ways < 2*fs.tab.Max() && s.sets < 1<<15 {
 		s.sets *= 2
 	}
 	return s
@@ -47,10 +47,7 @@ func (fs *FS) sizes(lane bool) sizes {
 
 // View is an FS seen from one thread. It implements vfs.View.
 type View struct {
-	// use is read by whoever closes entries, so it has cache lines of its own.
-	_   [64]byte
-	use [useCount]atomic.Pointer[entry]
-	_   [64]byte
+	use table.Uses[state]
 
 	written int          // bytes that the lane has written since it had memory looked at
 	writing atomic.Int64 // when the lane's present write began, or 0; for watchWrites
@@ -154,20 +151,14 @@ func (v *View) Close() {
 }
 
 // done ends an operation: the entries that it used may be closed.
-func (v *View) done() {
-	for i := range v.use {
-		if v.use[i].Load() != nil {
-			v.use[i].Store(nil)
-		}
-	}
-}
+func (v *View) done() { v.use.Done() }
 
 // keepIn stores e in one of m's places for the hash: that of a dead entry, an empty one, or
 // any.
 func keepIn(m *recall.Own[*entry], hash uint64, e *entry) {
 	s := m.Set(hash)
 	for i := range s {
-		if s[i] == nil || s[i].dead.Load() {
+		if s[i] == nil || s[i].Dead() {
 			s[i] = e
 			return
 		}
@@ -176,15 +167,7 @@ func keepIn(m *recall.Own[*entry], hash uint64, e *entry) {
 }
 
 // hold publishes e in use and returns false when it is dead all the same.
-func (v *View) hold(e *entry, use int) bool {
-	v.use[use].Store(e)
-	if e.dead.Load() {
-		v.use[use].Store(nil)
-		return false
-	}
-	e.touch()
-	return true
-}
+func (v *View) hold(e *entry, use int) bool { return v.use.Hold(e, use) }
 
 // reach finds or opens the object of h and publishes its entry until done. A
 // lane gets Again for what is not open. What clients may not use is reached too.
@@ -195,7 +178,7 @@ func (v *View) reach(h *vfs.Handle, use int) (*entry, vfs.Status) {
 	hash := kernel.HashHandle(h)
 	s := v.byHandle.Set(hash)
 	for i, e := range s {
-		if e != nil && e.hash == hash && e.h == *h {
+		if e != nil && e.Hash == hash && e.Handle == *h {
 			if v.hold(e, use) {
 				return e, vfs.OK
 			}
@@ -203,7 +186,7 @@ func (v *View) reach(h *vfs.Handle, use int) (*entry, vfs.Status) {
 			break
 		}
 	}
-	if e := v.fs.tab.find(h, &v.use[use]); e != nil {
+	if e := v.fs.tab.Find(h, &v.use, use); e != nil {
 		v.learn(e)
 		return e, vfs.OK
 	}
@@ -215,15 +198,15 @@ func (v *View) reach(h *vfs.Handle, use int) (*entry, vfs.Status) {
 
 // learn puts e into the thread's own maps.
 func (v *View) learn(e *entry) {
-	keepIn(&v.byHandle, e.hash, e)
-	keepIn(&v.byObject, e.key.Hash(), e)
+	keepIn(&v.byHandle, e.Hash, e)
+	keepIn(&v.byObject, e.Key.Hash(), e)
 }
 
 // object finds the entry of an object that is open right now under its key.
 func (v *View) object(k *kernel.ObjectKey, use int) *entry {
 	s := v.byObject.Set(k.Hash())
 	for i, e := range s {
-		if e != nil && e.key == *k {
+		if e != nil && e.Key == *k {
 			if v.hold(e, use) {
 				return e
 			}
@@ -231,7 +214,7 @@ func (v *View) object(k *kernel.ObjectKey, use int) *entry {
 			break
 		}
 	}
-	if e := v.fs.tab.findObject(k, &v.use[use]); e != nil {
+	if e := v.fs.tab.FindObject(k, &v.use, use); e != nil {
 		v.learn(e)
 		return e
 	}
@@ -316,12 +299,12 @@ var creatingWait = unix.Timespec{Nsec: 100_000}
 // and publishes it. It takes fd. name is the nameKey that fd was opened by, or 0.
 func (v *View) adopt(h vfs.Handle, st *unix.Statx_t, fd, use int, name uint64) *entry {
 	n := newEntry(h, st, fd)
-	n.name = name
-	n.shut = v.fs.shut.closed[n.key]
-	if n.stub == 0 {
+	n.Own.name = name
+	n.Own.shut = v.fs.shut.closed[n.Key]
+	if n.Own.stub == 0 {
 		v.fs.learnVolume(&h, st)
 	}
-	e := v.fs.tab.add(n, &v.use[use])
+	e := v.fs.tab.Add(n, &v.use, use)
 	if e != n {
 		kernel.CloseFD(fd)
 	}
@@ -332,7 +315,7 @@ func (v *View) adopt(h vfs.Handle, st *unix.Statx_t, fd, use int, name uint64) *
 // stat gets e's attributes into st. An object without a name is Stale and is let
 // go at once.
 func (v *View) stat(e *entry, st *unix.Statx_t) vfs.Status {
-	if errno := v.statx(e.fd, st); errno != 0 {
+	if errno := v.statx(e.FD, st); errno != 0 {
 		if errno == unix.ENOENT { // a FUSE file system says so of a removed object
 			v.fs.retire(e)
 			return vfs.Stale
@@ -346,11 +329,11 @@ func (v *View) stat(e *entry, st *unix.Statx_t) vfs.Status {
 		}
 		st.Nlink = 1 // for those who look whether there are attributes
 	}
-	e.number(st)
+	number(e.Own.stub, st)
 	return vfs.OK
 }
 
 // lock returns the lock that changes to e's directory are made under.
 func (fs *FS) lock(e *entry) *paddedMutex { return &fs.locks[fs.stripe(e)] }
 
-func (fs *FS) stripe(e *entry) int { return int(e.key.Hash() % uint64(len(fs.locks))) }
+func (fs *FS) stripe(e *entry) int { return int(e.Key.Hash() % uint64(len(fs.locks))) }

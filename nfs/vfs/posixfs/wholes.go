@@ -50,7 +50,7 @@ func (ws *wholes) find(l *listing, tick int64) *whole {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	for _, w := range ws.list {
-		if w.dir == l.de.h && w.good(tick) && sameCred(w.as, l.as) {
+		if w.dir == l.de.Handle && w.good(tick) && sameCred(w.as, l.as) {
 			w.used = tick
 			return w
 		}
@@ -92,7 +92,7 @@ func (v *View) tooLarge(e *entry) {
 	}
 	fs.log.Error("posixfs: a directory is too large to be listed on a FUSE file system whose places do not last; "+
 		"divide it into several, or export the directory that the FUSE file system is made from",
-		"dir", fs.dir, "inode", e.key.Ino, "limit", wholeBounds)
+		"dir", fs.dir, "inode", e.Key.Ino, "limit", wholeBounds)
 }
 
 // sameCred compares the credentials of two threads.

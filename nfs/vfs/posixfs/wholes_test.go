@@ -39,7 +39,7 @@ func TestDirectoriesThatAreBeingListedAreKept(t *testing.T) {
 		return &whole{dir: h, dents: make([]byte, 0, size), began: 1, used: 1}
 	}
 	kept := func(w *whole, tick int64) bool {
-		l := &listing{de: &entry{h: w.dir}, cookie: 1}
+		l := &listing{de: &entry{Handle: w.dir}, cookie: 1}
 		return ws.find(l, tick) == w
 	}
 	const large = wholesKept / 4

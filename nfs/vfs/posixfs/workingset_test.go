@@ -243,7 +243,7 @@ func TestDescriptorsOfDirectIOAreCountedAndClosed(t *testing.T) {
 	s.write("f", strings.Repeat("x", 1<<20), 0o666)
 	h, b := s.lookup("f"), make([]byte, 1<<20)
 	none := openFDs(t)
-	open := s.fs.tab.open.Load()
+	open := s.fs.tab.Open()
 	s.w.do(func(v *View) {
 		_, _, st := v.Read(s.root(), h, &vfs.ReadArgs{Off: 0, Dst: b}, new(vfs.Attr))
 		require.Equal(t, vfs.OK, st)
@@ -251,7 +251,7 @@ func TestDescriptorsOfDirectIOAreCountedAndClosed(t *testing.T) {
 		require.Equal(t, vfs.OK, st)
 	})
 	require.Equal(t, none+4, openFDs(t))
-	require.Equal(t, open+4, s.fs.tab.open.Load())
+	require.Equal(t, open+4, s.fs.tab.Open())
 	s.close()
 	require.Equal(t, before, openFDs(t))
 }

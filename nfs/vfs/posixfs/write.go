@@ -34,8 +34,8 @@ func (v *View) Write(c *vfs.Cred, h vfs.Handle, r *vfs.WriteArgs, w *vfs.WCC) (n
 	}
 	defer v.done()
 	if !v.lane {
-		e.locking.Add(1)
-		defer e.locking.Add(-1)
+		e.Own.access.locking.Add(1)
+		defer e.Own.access.locking.Add(-1)
 	}
 	fd, s := v.beginWrite(c, e, false)
 	if s == vfs.Again {
@@ -43,7 +43,7 @@ func (v *View) Write(c *vfs.Cred, h vfs.Handle, r *vfs.WriteArgs, w *vfs.WCC) (n
 	}
 	mark := uint64(0)
 	if how != vfs.Unstable {
-		mark = e.flushes.failures()
+		mark = e.Own.flush.flushes.failures()
 	}
 	if s == vfs.OK {
 		n, s = v.writeBy(c, e, fd, src, off)
@@ -71,9 +71,9 @@ func (v *View) beginWrite(c *vfs.Cred, e *entry, commit bool) (fd int, s vfs.Sta
 	v.st2.Nlink = 0
 	fd = -1
 	switch {
-	case e.kind == unix.S_IFDIR:
+	case e.Kind == unix.S_IFDIR:
 		s = vfs.IsDir
-	case e.kind != unix.S_IFREG:
+	case e.Kind != unix.S_IFREG:
 		s = vfs.Inval
 	case commit:
 		fd, s = v.committer(c, e)
@@ -111,7 +111,7 @@ func (fs *FS) setBefore(w *vfs.WCC, st *unix.Statx_t) {
 
 // after fills the second half of w.
 func (v *View) after(e *entry, w *vfs.WCC) {
-	if v.statx(e.fd, &v.st) == 0 && !v.fs.gone(&v.st) {
+	if v.statx(e.FD, &v.st) == 0 && !v.fs.gone(&v.st) {
 		v.fs.fill(&w.After, &v.st)
 	}
 }
@@ -135,7 +135,7 @@ func (v *View) writeAll(e *entry, fd int, src [][]byte, off uint64, flags uintpt
 	// Counted when it is written, and not before: an fsync that runs meanwhile has
 	// not seen all of it, and must not take the file for clean. Until then the
 	// entry is in use, so that nobody closes it.
-	defer e.dirty.Add(1)
+	defer e.Own.flush.dirty.Add(1)
 	p := kernel.Patience{}
 	i, skip := 0, 0 // the first segment that is not yet written, and how much of it is
 	for n < total {
@@ -209,8 +209,8 @@ func (v *View) Commit(c *vfs.Cred, h vfs.Handle, r *vfs.CommitArgs, w *vfs.WCC) 
 		return 0, s
 	}
 	defer v.done()
-	e.locking.Add(1)
-	defer e.locking.Add(-1)
+	e.Own.access.locking.Add(1)
+	defer e.Own.access.locking.Add(-1)
 	fd, s := v.beginWrite(c, e, true)
 	if v.st2.Nlink != 0 {
 		v.fs.setBefore(w, &v.st2)

@@ -17,6 +17,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/disktest"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/table"
 )
 
 // smallDisk is a file system in an image of size MiB, for which there is too little
@@ -149,11 +150,14 @@ func (q *errseq) tell(fd int) unix.Errno {
 // entryOf is what h has open now.
 func (s *served) entryOf(h vfs.Handle) *entry {
 	s.t.Helper()
-	s.fs.tab.mu.Lock()
-	defer s.fs.tab.mu.Unlock()
-	e := s.fs.tab.byHandle[h]
+	e := s.living(h)
 	require.NotNil(s.t, e)
 	return e
+}
+
+// living is entryOf, nil for nothing.
+func (s *served) living(h vfs.Handle) *entry {
+	return s.fs.tab.Find(&h, new(table.Uses[state]), useMain)
 }
 
 func TestWaitingForAStreamUsesUpNothingThatItsFlushNeeds(t *testing.T) {
@@ -177,12 +181,12 @@ func TestWaitingForAStreamUsesUpNothingThatItsFlushNeeds(t *testing.T) {
 		}
 		write(0)
 		require.Len(t, waited, 1)
-		q.opened(int(e.write.Load()), int(e.read.Load()), waited[0])
+		q.opened(int(e.Write.Load()), int(e.Read.Load()), waited[0])
 		q.fail()
 		first := write(1 << 20)
 		require.Len(t, waited, 2)
 		require.NotEqual(t, first, s.fs.Verifier(), "it was told, and tells")
-		require.NotContains(t, waited, int(e.write.Load()))
+		require.NotContains(t, waited, int(e.Write.Load()))
 		verf, st := v.Commit(s.root(), h, &vfs.CommitArgs{Off: 0, Count: 0}, new(vfs.WCC))
 		require.Equal(t, vfs.IO, st, "who flushes is told, too")
 		require.NotEqual(t, first, verf)
@@ -192,12 +196,12 @@ func TestWaitingForAStreamUsesUpNothingThatItsFlushNeeds(t *testing.T) {
 		require.Equal(t, now, verf, "and all is well again")
 		// Nor is any of it left open.
 		before := openFDs(t)
-		held := e.fds()
-		s.fs.tab.retire(e)
+		held := e.FDs()
+		s.fs.tab.Retire(e)
 		s.fs.reap(true)
 		require.Equal(t, before-held, openFDs(t))
-		require.Zero(t, s.fs.tab.going.Load())
-		require.Empty(t, s.fs.tab.goers)
+		require.Zero(t, s.fs.tab.Going())
+		require.Zero(t, s.fs.tab.Counts().Going)
 	})
 }
 
@@ -217,12 +221,12 @@ func TestACommitFlushesByADescriptorThatIsAboutToBeClosed(t *testing.T) {
 		verf = now
 		e, st := v.acquire(&h, useMain) // it goes on with something
 		require.Equal(t, vfs.OK, st)
-		q.opened(int(e.write.Load()))
-		s.fs.tab.retire(e)
+		q.opened(int(e.Write.Load()))
+		s.fs.tab.Retire(e)
 		s.fs.reap(true)
 	})
 	q.fail()
-	require.EqualValues(t, 1, s.fs.tab.going.Load())
+	require.EqualValues(t, 1, s.fs.tab.Going())
 	s.w.do(func(v *View) {
 		now, st := v.Commit(s.root(), h, &vfs.CommitArgs{Off: 0, Count: 0}, new(vfs.WCC))
 		require.False(t, st == vfs.OK && now == verf, "the old descriptor knows better")
@@ -233,8 +237,8 @@ func TestACommitFlushesByADescriptorThatIsAboutToBeClosed(t *testing.T) {
 	})
 	other.do(func(v *View) { v.done() })
 	s.fs.reap(true)
-	require.Zero(t, s.fs.tab.going.Load())
-	require.Empty(t, s.fs.tab.goers)
+	require.Zero(t, s.fs.tab.Going())
+	require.Zero(t, s.fs.tab.Counts().Going)
 }
 
 func TestOldEntriesOfAnObjectAreFoundInAnyOrder(t *testing.T) {
@@ -248,19 +252,19 @@ func TestOldEntriesOfAnObjectAreFoundInAnyOrder(t *testing.T) {
 			var st vfs.Status
 			e[i], st = v.acquire(&h, useMain)
 			require.Equal(t, vfs.OK, st)
-			s.fs.tab.retire(e[i])
+			s.fs.tab.Retire(e[i])
 		})
 	}
-	require.Equal(t, []*entry{e[2], e[1], e[0]}, s.fs.tab.olders(&h))
+	require.Equal(t, []*entry{e[2], e[1], e[0]}, s.fs.tab.Olders(&h))
 	for _, x := range []struct {
 		close int
 		left  []*entry
 	}{{1, []*entry{e[2], e[0]}}, {2, []*entry{e[0]}}, {0, nil}} {
 		held[x.close].close()
 		s.fs.reap(true)
-		require.Equal(t, x.left, s.fs.tab.olders(&h))
+		require.Equal(t, x.left, s.fs.tab.Olders(&h))
 	}
-	require.Empty(t, s.fs.tab.goers)
+	require.Zero(t, s.fs.tab.Counts().Going)
 }
 
 func TestClosingAWrittenFileMayReportALoss(t *testing.T) {
@@ -275,7 +279,7 @@ func TestClosingAWrittenFileMayReportALoss(t *testing.T) {
 		s.w.do(func(v *View) {
 			_, _, verf, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{{1}}, How: vfs.Unstable}, new(vfs.WCC))
 			require.Equal(t, vfs.OK, st)
-			s.fs.tab.retire(s.entryOf(h))
+			s.fs.tab.Retire(s.entryOf(h))
 			s.fs.reap(true)
 			require.Equal(t, errno != 0, verf != s.fs.Verifier())
 		})

@@ -1,0 +1,320 @@
+package table
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+)
+
+// batch is how many entries are looked at under the lock at a time: lanes may be waiting
+// for it.
+const batch = 512
+
+// Table is the entries of an FS by handle and by object. Its methods may be called from any
+// goroutine.
+type Table[S any] struct {
+	max   int
+	renew func(old *Entry[S]) *Entry[S]
+
+	open  atomic.Int64 // descriptors of all entries, retired ones included
+	ids   atomic.Uint64
+	going atomic.Int32 // retired entries that are not closed yet, flushed or not
+
+	mu       sync.Mutex
+	byHandle map[vfs.Handle]*Entry[S]
+	byObject map[kernel.ObjectKey]*Entry[S]
+	clock    []*Entry[S] // all living entries in no order, for the second-chance hand
+	writers  []*Entry[S] // those that are open for writing, and dead ones among them
+	hand     int
+	retired  []*Entry[S]
+	pending  int                      // descriptors of retired
+	goers    map[vfs.Handle]*Entry[S] // those of going, the youngest of each object
+}
+
+// Init makes a table whose entries shall not hold more than max descriptors. renew returns
+// an entry of old's object that has one descriptor open, or nil when there is none to spare;
+// it is called with the table locked.
+func (t *Table[S]) Init(max int, renew func(old *Entry[S]) *Entry[S]) {
+	t.max, t.renew = max, renew
+	t.byHandle = make(map[vfs.Handle]*Entry[S])
+	t.byObject = make(map[kernel.ObjectKey]*Entry[S])
+	t.goers = make(map[vfs.Handle]*Entry[S])
+}
+
+// Max is how many descriptors the entries shall hold at most.
+func (t *Table[S]) Max() int { return t.max }
+
+// Open is how many descriptors the entries hold, those of retired ones included.
+func (t *Table[S]) Open() int { return int(t.open.Load()) }
+
+// Opened counts one more descriptor of an entry.
+func (t *Table[S]) Opened() { t.open.Add(1) }
+
+// Closed counts n descriptors less.
+func (t *Table[S]) Closed(n int) { t.open.Add(int64(-n)) }
+
+// Going is how many entries are retired and not closed yet.
+func (t *Table[S]) Going() int { return int(t.going.Load()) }
+
+// Full reports whether one more descriptor would exceed the bound.
+func (t *Table[S]) Full() bool { return t.Open() >= t.max }
+
+// Find holds the living entry of h in u, and returns nil when there is none.
+func (t *Table[S]) Find(h *vfs.Handle, u *Uses[S], slot int) *Entry[S] {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return hold(t.byHandle[*h], u, slot)
+}
+
+// FindObject is Find by object.
+func (t *Table[S]) FindObject(k *kernel.ObjectKey, u *Uses[S], slot int) *Entry[S] {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return hold(t.byObject[*k], u, slot)
+}
+
+// hold publishes an entry of a table that is locked, so that it is alive.
+func hold[S any](e *Entry[S], u *Uses[S], slot int) *Entry[S] {
+	if e != nil {
+		u.slots[slot].Store(e)
+		e.touch()
+	}
+	return e
+}
+
+// Add puts e into the table and holds it in u. When somebody else has put
+// the same object in first, that entry is held and returned instead, and e
+// still belongs to the caller.
+func (t *Table[S]) Add(e *Entry[S], u *Uses[S], slot int) *Entry[S] {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if old := t.byHandle[e.Handle]; old != nil {
+		return hold(old, u, slot)
+	}
+	t.addLocked(e)
+	return hold(e, u, slot)
+}
+
+func (t *Table[S]) addLocked(e *Entry[S]) {
+	e.ID = t.ids.Add(1)
+	e.at = len(t.clock)
+	t.clock = append(t.clock, e)
+	t.byHandle[e.Handle] = e
+	t.byObject[e.Key] = e
+	t.open.Add(int64(e.FDs()))
+}
+
+// Writable notes that e is open for writing.
+func (t *Table[S]) Writable(e *Entry[S]) {
+	e.wrote.Store(true)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.writers = append(t.writers, e)
+}
+
+// Retire takes e out of the table for good. Its descriptors are closed by who gets it
+// from the next Reap that finds it unused.
+func (t *Table[S]) Retire(e *Entry[S]) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.retireLocked(e)
+}
+
+// RetireAll retires what there is.
+func (t *Table[S]) RetireAll() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for len(t.clock) > 0 {
+		t.retireLocked(t.clock[0])
+	}
+}
+
+func (t *Table[S]) retireLocked(e *Entry[S]) {
+	if e.dead.Load() {
+		return
+	}
+	e.dead.Store(true)
+	delete(t.byHandle, e.Handle)
+	if t.byObject[e.Key] == e {
+		delete(t.byObject, e.Key)
+	}
+	last := len(t.clock) - 1
+	t.clock[e.at] = t.clock[last]
+	t.clock[e.at].at = e.at
+	t.clock[last] = nil
+	t.clock = t.clock[:last]
+	e.held = e.FDs()
+	t.pending += e.held
+	t.retired = append(t.retired, e)
+	e.older = t.goers[e.Handle]
+	t.goers[e.Handle] = e
+	t.going.Add(1)
+}
+
+// Olders returns the entries of h's object that are retired and not closed yet.
+func (t *Table[S]) Olders(h *vfs.Handle) (list []*Entry[S]) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for e := t.goers[*h]; e != nil; e = e.older {
+		list = append(list, e)
+	}
+	return list
+}
+
+// Gone forgets a retired entry that is being closed and has been flushed.
+func (t *Table[S]) Gone(e *Entry[S]) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if first := t.goers[e.Handle]; first != e {
+		for first.older != e {
+			first = first.older
+		}
+		first.older = e.older
+	} else if e.older != nil {
+		t.goers[e.Handle] = e.older
+	} else {
+		delete(t.goers, e.Handle)
+	}
+	t.going.Add(-1)
+}
+
+// Evict retires entries until extra more descriptors fit. An entry that is costly to close
+// is taken only when nothing else is left; one that an operation is using never is, because
+// that would close nothing.
+func (t *Table[S]) Evict(extra int, costly, used func(*Entry[S]) bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for pass := range 3 { // the first pass only takes the marks away
+		for range len(t.clock) {
+			if t.Open()-t.pending+extra <= t.max || len(t.clock) == 0 {
+				return
+			}
+			if t.hand >= len(t.clock) {
+				t.hand = 0
+			}
+			e := t.clock[t.hand]
+			if pass < 2 && (e.used.Swap(false) || costly(e)) || used(e) {
+				e.idle = 0
+				t.hand++
+				continue
+			}
+			t.retireLocked(e) // another entry comes under the hand
+		}
+	}
+}
+
+// Reap returns the retired entries that nobody uses, each once, for the caller to close.
+// Those for which wait says so stay; later says that there are such.
+func (t *Table[S]) Reap(used, wait func(*Entry[S]) bool) (free []*Entry[S], later bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.retired) == 0 {
+		return nil, false
+	}
+	keep := t.retired[:0]
+	for _, e := range t.retired {
+		switch {
+		case used(e):
+			keep = append(keep, e)
+		case wait(e):
+			keep, later = append(keep, e), true
+		default:
+			free = append(free, e)
+			t.pending -= e.held
+		}
+	}
+	clear(t.retired[len(keep):])
+	t.retired = keep
+	return free, later
+}
+
+// Rest retires the entries that were written to, but not since Rest last came by, and are
+// not busy: while a file is open for writing nobody can execute it or make the file system
+// read-only. With replace another entry of the same object takes the place.
+func (t *Table[S]) Rest(replace bool, busy func(*Entry[S]) bool) {
+	for i := 0; ; {
+		t.mu.Lock()
+		for end := i + batch; i < min(end, len(t.writers)); {
+			e := t.writers[i]
+			if !e.dead.Load() {
+				if e.wrote.Swap(false) || busy(e) {
+					i++
+					continue
+				}
+				t.restLocked(e, replace)
+			}
+			last := len(t.writers) - 1
+			t.writers[i], t.writers[last] = t.writers[last], nil
+			t.writers = t.writers[:last]
+			end--
+		}
+		done := i >= len(t.writers)
+		t.mu.Unlock()
+		if done {
+			return
+		}
+	}
+}
+
+// restLocked retires e. With replace, and with a descriptor to spare, its object is kept
+// open by an entry that has nothing else open.
+func (t *Table[S]) restLocked(e *Entry[S], replace bool) {
+	var n *Entry[S]
+	if replace {
+		n = t.renew(e)
+	}
+	t.retireLocked(e)
+	if n != nil {
+		t.addLocked(n)
+	}
+}
+
+// Sweep goes over the living entries, and retires those that nobody has used in rounds
+// Sweeps, unless keep is set. each is called after each batch of entries, without the lock,
+// with those that due has picked.
+func (t *Table[S]) Sweep(rounds uint8, keep bool, due func(*Entry[S]) bool, each func(*Entry[S])) {
+	var picked []*Entry[S]
+	for i := 0; ; {
+		t.mu.Lock()
+		end := min(i+batch, len(t.clock))
+		for i < end {
+			e := t.clock[i]
+			if due(e) {
+				picked = append(picked, e)
+			}
+			if e.used.Swap(false) {
+				e.idle = 0
+			} else if e.idle++; e.idle >= rounds && !keep {
+				t.retireLocked(e) // another entry takes its place
+				end--
+				continue
+			}
+			i++
+		}
+		done := i >= len(t.clock)
+		t.mu.Unlock()
+		for _, e := range picked { // it may be closed meanwhile
+			each(e)
+		}
+		if picked = picked[:0]; done {
+			return
+		}
+	}
+}
+
+// Counts is how many entries there are.
+type Counts struct {
+	Living  int
+	Writing int // open for writing, as far as Rest has not looked
+	Retired int // and not handed out by Reap yet
+	Going   int // objects with entries that are retired and not forgotten yet
+}
+
+// Counts counts the entries.
+func (t *Table[S]) Counts() Counts {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return Counts{Living: len(t.clock), Writing: len(t.writers), Retired: len(t.retired), Going: len(t.goers)}
+}
