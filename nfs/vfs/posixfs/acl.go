@@ -31,7 +31,7 @@ func (v *View) GetACL(c *vfs.Cred, h vfs.Handle, set *vfs.ACLSet, a *vfs.Attr) v
 	if s = v.stat(e, &v.st); s != vfs.OK {
 		return s
 	}
-	v.fs.fill(a, &v.st)
+	v.fs.attributes(a, &v.st)
 	if !v.as(c) {
 		return vfs.ServerFault
 	}
@@ -96,14 +96,14 @@ func (v *View) SetACL(c *vfs.Cred, h vfs.Handle, set *vfs.ACLSet, a *vfs.Attr) v
 	defer v.done()
 	e.Own.access.locking.Add(1)
 	defer e.Own.access.locking.Add(-1)
-	fd, s := v.settler(e)
+	fd, s := v.stabilizer(e)
 	if s != vfs.OK {
 		return v.failed(e, a, s)
 	}
 	mark := v.fs.mark(e, fd)
 	changed, s := v.setACL(c, e, set, a)
 	if changed {
-		if t := v.fs.settle(e, fd, mark); s == vfs.OK {
+		if t := v.fs.stabilize(e, fd, mark); s == vfs.OK {
 			s = t
 		}
 	}
@@ -117,7 +117,7 @@ func (v *View) setACL(c *vfs.Cred, e *entry, set *vfs.ACLSet, a *vfs.Attr) (chan
 	defer l.Unlock()
 	defer func() {
 		if v.stat(e, &v.st) == vfs.OK {
-			v.fs.fill(a, &v.st)
+			v.fs.attributes(a, &v.st)
 		}
 	}()
 	if set.HasAccess && set.Access != nil && !set.Access.Valid() ||

@@ -22,13 +22,13 @@ const relatimeAge = 24 * 60 * 60 // seconds, as in the kernel
 
 // ownsAtime reports whether access times are the FS's own business.
 func (fs *FS) ownsAtime(sf *unix.Statfs_t) bool {
-	return fs.handles && !fs.disowned && !fs.memory && sf.Flags&unix.ST_RELATIME != 0 &&
+	return fs.is.byHandle && !fs.is.disowned && !fs.is.memory && sf.Flags&unix.ST_RELATIME != 0 &&
 		sf.Flags&(unix.ST_NOATIME|unix.ST_RDONLY) == 0
 }
 
 // quiet is the flag to open e with for reading or writing.
 func (fs *FS) quiet(e *entry) int {
-	if fs.ownAtime && e.Kind == unix.S_IFREG {
+	if fs.is.ownAtime && e.Kind == unix.S_IFREG {
 		return unix.O_NOATIME
 	}
 	return 0
@@ -37,7 +37,7 @@ func (fs *FS) quiet(e *entry) int {
 // quietNew is quiet for a file that is about to be made. Where it could belong to
 // somebody else than who makes it, the flag would be refused when it is there.
 func (fs *FS) quietNew() int {
-	if fs.ownAtime && fs.births {
+	if fs.is.ownAtime && fs.is.births {
 		return unix.O_NOATIME
 	}
 	return 0
@@ -65,7 +65,7 @@ func later(a, b *unix.StatxTimestamp) bool {
 // accessed is called after e was read, when v.st shows its attributes. A worker
 // brings the access time and v.st up to date. Again: this is for a worker.
 func (v *View) accessed(e *entry) vfs.Status {
-	if !v.fs.ownAtime || !v.fs.behind(&v.st) {
+	if !v.fs.is.ownAtime || !v.fs.behind(&v.st) {
 		return vfs.OK
 	}
 	tick := v.fs.tick.Load()
@@ -110,8 +110,8 @@ func (fs *FS) access(h *vfs.Handle) {
 	_, _ = unix.Pread(fd, b[:], 0)
 }
 
-// settleAtime does what accessed has put off.
-func (fs *FS) settleAtime(e *entry) {
+// writeAtime does what accessed has put off.
+func (fs *FS) writeAtime(e *entry) {
 	if e.Own.atime.due.Swap(false) {
 		fs.access(&e.Handle)
 	}

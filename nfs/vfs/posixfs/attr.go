@@ -17,8 +17,8 @@ var fileType = [16]vfs.FileType{
 	unix.S_IFIFO >> 12:  vfs.TypeFifo,
 }
 
-// fill takes what st says.
-func (fs *FS) fill(a *vfs.Attr, st *unix.Statx_t) {
+// attributes fills a with what st says.
+func (fs *FS) attributes(a *vfs.Attr, st *unix.Statx_t) {
 	a.Mask = 0
 	if a.Type = fileType[st.Mode>>12]; a.Type != 0 {
 		a.Mask = fs.tells

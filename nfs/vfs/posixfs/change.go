@@ -60,7 +60,7 @@ func (v *View) change(c *vfs.Cred, h *vfs.Handle, name []byte, w *vfs.WCC, act f
 	if s = v.locked(c, e, w, act); s != vfs.OK {
 		return s
 	}
-	return v.fs.settle(e, fd, mark)
+	return v.fs.stabilize(e, fd, mark)
 }
 
 func (v *View) locked(c *vfs.Cred, e *entry, w *vfs.WCC, act func(*entry) vfs.Status) vfs.Status {

@@ -122,7 +122,7 @@ func (v *View) mayData(c *vfs.Cred, e *entry, st *unix.Statx_t, want vfs.Permiss
 
 // uid is the user that acts for c.
 func (v *View) uid(c *vfs.Cred) uint32 {
-	if c == nil || !v.fs.switches {
+	if c == nil || !v.fs.is.switching {
 		return v.fs.own.UID
 	}
 	return c.UID
@@ -215,7 +215,7 @@ func (v *View) remember(c *vfs.Cred, e *entry, x *verdict, old bool) {
 	d := v.slot(c, e)
 	same := d.of(c, e)
 	switch {
-	case !old || v.fs.foreign:
+	case !old || v.fs.is.foreign:
 		if same {
 			*d = verdict{}
 		}

@@ -50,7 +50,7 @@ func (v *View) Create(c *vfs.Cred, dir vfs.Handle, r *vfs.CreateArgs, m *vfs.Mad
 // finish gives a file that was just made, open as fd, the rest of its attributes,
 // and syncs it as far as syncing its directory does not.
 func (v *View) finish(fd int, how vfs.CreateHow, s *vfs.SetAttr, verf uint64) vfs.Status {
-	touched := v.fs.selfSync
+	touched := v.fs.is.selfSync
 	if how == vfs.Exclusive {
 		if st := v.stamp(fd, verf); st != vfs.OK {
 			return st
@@ -71,7 +71,7 @@ func (v *View) finish(fd int, how vfs.CreateHow, s *vfs.SetAttr, verf uint64) vf
 		}
 		touched = touched || more
 	}
-	if touched && !v.fs.memory {
+	if touched && !v.fs.is.memory {
 		if errno := v.fs.told(v.fs.fsync, fd); errno != 0 {
 			return v.fs.status(errno)
 		}
@@ -124,7 +124,7 @@ func (v *View) arrived(de *entry, fd int, io bool, e *vfs.Entry) vfs.Status {
 	}
 	v.learn(n)
 	e.Handle = h
-	v.fs.fill(&e.Attr, &v.st2)
+	v.fs.attributes(&e.Attr, &v.st2)
 	v.fs.note(&h, &de.Handle, cut(v.name[:]))
 	return vfs.OK
 }
@@ -164,7 +164,7 @@ func (v *View) exists(c *vfs.Cred, de *entry, how vfs.CreateHow, s *vfs.SetAttr,
 	if st = v.resize(c, x, fd, s.Size); st != vfs.OK {
 		return st
 	}
-	if !v.fs.memory {
+	if !v.fs.is.memory {
 		if st = v.fs.flushSince(x, fd, mark); st != vfs.OK {
 			return st
 		}
@@ -172,7 +172,7 @@ func (v *View) exists(c *vfs.Cred, de *entry, how vfs.CreateHow, s *vfs.SetAttr,
 	if st = v.stat(x, &v.st2); st != vfs.OK {
 		return st
 	}
-	v.fs.fill(&e.Attr, &v.st2)
+	v.fs.attributes(&e.Attr, &v.st2)
 	return vfs.OK
 }
 

@@ -78,7 +78,7 @@ func TestADirectoryThatWasMovedOutIsNoLadder(t *testing.T) {
 			}}, &d)
 		})
 		require.NoError(t, os.Rename(filepath.Join(outside, "secret/b"), filepath.Join(s.dir, "b")))
-		if s.fs.handles {
+		if s.fs.is.byHandle {
 			e, st := s.tryLookup(b, "..")
 			require.Equal(t, vfs.OK, st, "back inside")
 			require.Equal(t, s.fs.Root(), e.Handle)
@@ -115,7 +115,7 @@ func TestMountPointsBelowAreNotCrossed(t *testing.T) {
 		t.Cleanup(func() { _ = unix.Unmount(p, unix.MNT_DETACH) })
 		require.NoError(t, os.WriteFile(filepath.Join(p, "secret"), []byte("x"), 0o644))
 		e, st := s.tryLookup(s.fs.Root(), "m")
-		if s.fs.private {
+		if s.fs.is.private {
 			require.Equal(t, vfs.OK, st, "the directory below the mount")
 			_, st = s.tryLookup(e.Handle, "secret")
 			require.Equal(t, vfs.NoEnt, st)
@@ -128,7 +128,7 @@ func TestMountPointsBelowAreNotCrossed(t *testing.T) {
 			var d vfs.Attr
 			_, _, st := v.ReadDir(s.root(), s.fs.Root(), &vfs.ReadDirArgs{Want: vfs.EntryHandle | vfs.EntryAttr, Yield: func(x *vfs.DirEntry) bool {
 				if string(x.Name) == "m" {
-					require.Equal(t, s.fs.private, x.HasEntry)
+					require.Equal(t, s.fs.is.private, x.HasEntry)
 				}
 				return true
 			}}, &d)
@@ -144,7 +144,7 @@ func TestLaterMountsDoNotComeIntoAnExportOnASharedMount(t *testing.T) {
 	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
 	require.NoError(t, unix.Mount("", dir, "", unix.MS_SHARED, ""))
 	s := serve(t, dir, Config{}, options{})
-	if !s.fs.private {
+	if !s.fs.is.private {
 		t.Skip("needs open_tree")
 	}
 	p := filepath.Join(dir, "m")

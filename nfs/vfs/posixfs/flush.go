@@ -147,7 +147,7 @@ func (fs *FS) flushLeft(e *entry) {
 	fs.closing.Add(-1)
 }
 
-// mark returns what settle is to be given for a change of e that is about to be made.
+// mark returns what stabilize is to be given for a change of e that is about to be made.
 func (fs *FS) mark(e *entry, fd int) uint64 {
 	if fd < 0 {
 		return fs.whole.failures()
@@ -155,11 +155,11 @@ func (fs *FS) mark(e *entry, fd int) uint64 {
 	return e.Own.flush.flushes.failures()
 }
 
-// settle puts a change of e on stable storage. fd is -1 for an object that cannot be
+// stabilize puts a change of e on stable storage. fd is -1 for an object that cannot be
 // opened (a link, a device, a socket; not as root, what may not be read): only
 // flushing the file system reaches those. mark is from before the change.
-func (fs *FS) settle(e *entry, fd int, mark uint64) vfs.Status {
-	if fs.memory {
+func (fs *FS) stabilize(e *entry, fd int, mark uint64) vfs.Status {
+	if fs.is.memory {
 		return vfs.OK
 	}
 	if fd < 0 {

@@ -45,45 +45,32 @@ type Config struct {
 // FS is a directory of a local file system. It implements vfs.FS.
 type FS struct {
 	// Immutable.
-	dir         string
-	root        int // read-only descriptor of the top directory
-	tree        int // what keeps the private mount in place, -1 without
-	visible     int // Dir as everybody sees it: as long as it is open umount says busy
-	identity    vfs.Identity
-	idWhy       string // why handles do not last
-	rootH       vfs.Handle
-	rootKey     kernel.ObjectKey
-	fsid        uint64
-	magic       int64
-	limits      vfs.Limits
-	tells       vfs.AttrMask // what fill gives of every object; AttrBirth is up to the object
-	own         *vfs.Cred    // the process's identity
-	ns          kernel.Namespace
-	alone       bool      // root of a user namespace without other users
-	private     bool      // root is on a mount of its own
-	handles     bool      // open_by_handle_at works
-	switches    bool      // callers are served with their own credentials
-	disowned    bool      // switches, but without CAP_FOWNER: what owners alone may do is refused
-	selfSync    bool      // a new file must be synced by itself, not only its directory
-	memory      bool      // lives in memory: plain reads and writes do not wait for a disc
-	ownAtime    bool      // see atime.go
-	foreign     bool      // somebody else has to be asked, who may not answer: nothing for lanes
-	io          IOMode    // as settled
-	ioLeast     int       // bigRequest
-	ioWhy       string    // why it is not what was asked for
-	large       streaming // for IOAuto
-	noSubvolume bool      // pretended: what statx tells of subvolumes is not looked at
-	volumes     subvolumes
-	births      bool   // see known.go
-	mount       uint64 // STATX_MNT_ID of root
-	shut        shut
-	noXDev      uint64 // RESOLVE_NO_XDEV where the kernel must be told not to cross mounts
+	dir      string
+	root     int // read-only descriptor of the top directory
+	tree     int // what keeps the private mount in place, -1 without
+	visible  int // Dir as everybody sees it: as long as it is open umount says busy
+	identity vfs.Identity
+	idWhy    string // why handles do not last
+	rootH    vfs.Handle
+	rootKey  kernel.ObjectKey
+	fsid     uint64
+	magic    int64
+	limits   vfs.Limits
+	tells    vfs.AttrMask // what attributes gives of every object; AttrBirth is up to the object
+	own      *vfs.Cred    // the process's identity
+	ns       kernel.Namespace
+	is       traits
+	io       IOMode    // as settled
+	ioLeast  int       // bigRequest
+	ioWhy    string    // why it is not what was asked for
+	large    streaming // for IOAuto
+	volumes  subvolumes
+	mount    uint64 // STATX_MNT_ID of root
+	shut     shut
+	noXDev   uint64 // RESOLVE_NO_XDEV where the kernel must be told not to cross mounts
 
 	handlesWhy unix.Errno // why handles is false, where that was tried
 	threadWhy  []string   // what threads do without
-	noOpenat2  bool       // refused: see resolve.go
-	noPwritev2 bool       // refused
-	plainRead  bool       // preadv2 is refused: pread64 where it does not wait
 
 	// What tells of write-back errors: see flush.go. close is of what may have been written to.
 	fsync, syncfs, close func(fd int) unix.Errno
@@ -124,6 +111,28 @@ type FS struct {
 	// See mountpoint.go.
 	remounted chan struct{} // the mount table has changed
 	point     mountPoint
+}
+
+// traits is what New finds out of the file system, the kernel and the process. It does not
+// change afterwards.
+type traits struct {
+	// Of the process.
+	alone     bool // root of a user namespace without other users
+	switching bool // callers are served with their own credentials
+	disowned  bool // so, but without CAP_FOWNER: what owners alone may do is refused
+	byHandle  bool // open_by_handle_at works
+	private   bool // root is on a mount of its own
+	// Of the system: calls that are refused.
+	noOpenat2  bool // see resolve.go
+	noPwritev2 bool
+	plainRead  bool // preadv2 is: pread64 where it does not wait
+	// Of the file system.
+	selfSync    bool // a new file must be synced by itself, not only its directory
+	memory      bool // lives in memory: plain reads and writes do not wait for a disc
+	ownAtime    bool // see atime.go
+	foreign     bool // somebody else has to be asked, who may not answer: nothing for lanes
+	births      bool // see known.go
+	noSubvolume bool // pretended: what statx tells of subvolumes is not looked at
 }
 
 type paddedMutex struct {
@@ -188,10 +197,10 @@ func newFS(cfg Config, o options) (*FS, error) {
 	fs.tick.Store(1)
 	fs.now.Store(time.Now().Unix())
 	fs.noChmodEmpty.Store(o.noChmodEmpty || syscalls.Refused(unix.SYS_FCHMODAT2))
-	fs.noOpenat2 = o.noOpenat2 || syscalls.Refused(unix.SYS_OPENAT2)
-	fs.noPwritev2 = o.noPwritev2 || syscalls.Refused(unix.SYS_PWRITEV2)
-	fs.plainRead = o.noPreadv2 || syscalls.Refused(unix.SYS_PREADV2)
-	fs.noReadNow.Store(fs.plainRead)
+	fs.is.noOpenat2 = o.noOpenat2 || syscalls.Refused(unix.SYS_OPENAT2)
+	fs.is.noPwritev2 = o.noPwritev2 || syscalls.Refused(unix.SYS_PWRITEV2)
+	fs.is.plainRead = o.noPreadv2 || syscalls.Refused(unix.SYS_PREADV2)
+	fs.noReadNow.Store(fs.is.plainRead)
 	fs.views.Store(new([]*View))
 	if err := fs.start(cfg, o); err != nil {
 		_ = fs.closeRoot()
@@ -219,13 +228,13 @@ func (fs *FS) start(cfg Config, o options) (err error) {
 	}
 	if !o.noSwitch {
 		why := kernel.CanSwitch(fs.own, &fs.ns)
-		fs.alone = errors.Is(why, kernel.ErrAlone)
-		if why != nil && fs.own.UID == 0 && !fs.alone {
+		fs.is.alone = errors.Is(why, kernel.ErrAlone)
+		if why != nil && fs.own.UID == 0 && !fs.is.alone {
 			return fmt.Errorf("posixfs: running as root, but callers cannot be served with their own rights: %w; give the process CAP_SETUID and CAP_SETGID, let a system call filter pass setgroups, setfsgid and setfsuid, or run it as an ordinary user", why)
 		}
-		fs.switches = why == nil
+		fs.is.switching = why == nil
 	}
-	if err = fs.settleRights(); err != nil {
+	if err = fs.checkRights(); err != nil {
 		return err
 	}
 	if err = fs.tryThread(); err != nil {
@@ -241,7 +250,7 @@ func (fs *FS) start(cfg Config, o options) (err error) {
 		return err
 	}
 	fs.tryOddities()
-	if err = fs.settleIO(cfg.IO, o); err != nil {
+	if err = fs.chooseIO(cfg.IO, o); err != nil {
 		return err
 	}
 	fdMax := cfg.FDMax
@@ -287,7 +296,7 @@ func (fs *FS) openRoot(o options) error {
 		return fmt.Errorf("posixfs: opening %s: %w", fs.dir, err)
 	}
 	fs.noXDev = unix.RESOLVE_NO_XDEV
-	if o.noPrivate || !fs.switches {
+	if o.noPrivate || !fs.is.switching {
 		return nil
 	}
 	tree, err := unix.OpenTree(fd, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
@@ -307,7 +316,7 @@ func (fs *FS) openRoot(o options) error {
 		return nil
 	}
 	_ = unix.Close(fs.root)
-	fs.root, fs.noXDev, fs.private = own, 0, true
+	fs.root, fs.noXDev, fs.is.private = own, 0, true
 	return nil
 }
 
@@ -335,15 +344,15 @@ func (fs *FS) identify(cfg Config, o options) error {
 		return fmt.Errorf("posixfs: file handle of %s (%s): %w", fs.dir, fsName(fs.magic), errno)
 	}
 	fs.rootH = h
-	if err := fs.settleIdentity(&sf, o); err != nil {
+	if err := fs.findIdentity(&sf, o); err != nil {
 		return err
 	}
-	if fs.switches && !o.noHandles {
+	if fs.is.switching && !o.noHandles {
 		k.Set(&h)
 		fd, errno := kernel.OpenByHandle(fs.root, &k, unix.O_PATH|unix.O_CLOEXEC)
 		switch {
 		case errno == 0:
-			fs.handles = true
+			fs.is.byHandle = true
 			kernel.CloseFD(fd)
 		case kernel.RefusedBy(errno): // without CAP_DAC_READ_SEARCH names must do
 			fs.handlesWhy = errno
@@ -356,16 +365,16 @@ func (fs *FS) identify(cfg Config, o options) error {
 		return fmt.Errorf("posixfs: attributes of %s: %w", fs.dir, errno)
 	}
 	fs.rootKey, fs.mount = kernel.KeyOf(&st), st.Mnt_id
-	fs.noSubvolume = o.noSubvolume
-	fs.births = keepsBirth(fs.magic) && st.Mask&unix.STATX_MNT_ID != 0 && !o.noBirths
-	fs.memory = fs.magic == unix.TMPFS_MAGIC || fs.magic == unix.RAMFS_MAGIC
-	fs.foreign = o.foreign || foreignFS[fs.magic]
-	fs.selfSync = !fs.memory && fs.magic != unix.EXT4_SUPER_MAGIC && fs.magic != unix.XFS_SUPER_MAGIC
-	fs.ownAtime = fs.ownsAtime(&sf)
+	fs.is.noSubvolume = o.noSubvolume
+	fs.is.births = keepsBirth(fs.magic) && st.Mask&unix.STATX_MNT_ID != 0 && !o.noBirths
+	fs.is.memory = fs.magic == unix.TMPFS_MAGIC || fs.magic == unix.RAMFS_MAGIC
+	fs.is.foreign = o.foreign || foreignFS[fs.magic]
+	fs.is.selfSync = !fs.is.memory && fs.magic != unix.EXT4_SUPER_MAGIC && fs.magic != unix.XFS_SUPER_MAGIC
+	fs.is.ownAtime = fs.ownsAtime(&sf)
 	fs.limits = limitsOf(fs.magic, &sf)
 	fs.tells = vfs.AttrBasic
 	fs.limits.TimeDelta = fs.probeTimes(fs.limits.TimeDelta, &st)
-	fs.settleCase()
+	fs.probeCase()
 	fs.openWrites(cfg.Writes, &sf)
 	return nil
 }
@@ -404,27 +413,27 @@ func (fs *FS) closeRoot() error {
 
 // ActsForOthers reports whether callers are served with their own rights. Otherwise each
 // of them has those of the process.
-func (fs *FS) ActsForOthers() bool { return fs.switches }
+func (fs *FS) ActsForOthers() bool { return fs.is.switching }
 
 // Features says how the tree is served, for the start-up message: one line for
 // each thing that had to be done without.
 func (fs *FS) Features() (kind string, without []string) {
 	switch {
-	case fs.switches && fs.ns.Limited():
+	case fs.is.switching && fs.ns.Limited():
 		without = append(without, fmt.Sprintf("a user namespace: there are users %v and groups %v; other users are anonymous, and other groups do not count", fs.ns.Users, fs.ns.Groups))
-	case fs.alone:
+	case fs.is.alone:
 		without = append(without, fmt.Sprintf("a user namespace without other users: every caller acts as its user %d", fs.own.UID))
-	case !fs.switches:
+	case !fs.is.switching:
 		without = append(without, fmt.Sprintf("not root: every caller acts as user %d", fs.own.UID))
 	}
-	if !fs.private {
+	if !fs.is.private {
 		without = append(without, "no private mount, which takes CAP_SYS_ADMIN, open_tree and mount_setattr: mount points below the export are refused instead of hidden")
 	}
 	switch {
-	case fs.handles:
+	case fs.is.byHandle:
 	case fs.handlesWhy == unix.ENOSYS:
 		without = append(without, "the system call open_by_handle_at is refused: handles are found again by walking the tree")
-	case fs.handlesWhy != 0 && !fs.ns.Limited() && !fs.alone && kernel.HasReadSearch():
+	case fs.handlesWhy != 0 && !fs.ns.Limited() && !fs.is.alone && kernel.HasReadSearch():
 		without = append(
 			without,
 			"the system call open_by_handle_at is refused: handles are found again by walking the tree; "+
@@ -433,7 +442,7 @@ func (fs *FS) Features() (kind string, without []string) {
 	default:
 		without = append(without, "no CAP_DAC_READ_SEARCH: handles are found again by walking the tree")
 	}
-	if fs.disowned {
+	if fs.is.disowned {
 		without = append(
 			without,
 			"no CAP_FOWNER: a READ notes the access time by itself, and may wait for the file system's journal",

@@ -86,7 +86,7 @@ func (fs *FS) seeLinks(dir int, name *byte) {
 // is made to let go of what it keeps for quicker look-ups, as it does by itself when
 // memory is short: a remount that changes nothing does so.
 func (fs *FS) forgotten(name *byte) (forgotten, untried bool) {
-	if !fs.handles {
+	if !fs.is.byHandle {
 		return false, true
 	}
 	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: fs.noXDev}

@@ -48,7 +48,7 @@ func (v *View) hintAt(key uint64) *hint { return v.hints.At(key >> 2) }
 
 // hint remembers what the name with this key has just led to.
 func (v *View) hint(key uint64) {
-	if x := v.use.At(useChild); x != nil && v.fs.private && (x.Own.name == key || x.Kind == unix.S_IFDIR) {
+	if x := v.use.At(useChild); x != nil && v.fs.is.private && (x.Own.name == key || x.Kind == unix.S_IFDIR) {
 		*v.hintAt(key) = hint{key: key, child: x}
 	}
 }
@@ -64,7 +64,7 @@ func (v *View) again(de *entry, key uint64, e *vfs.Entry) bool {
 	}
 	if v.hold(x, useChild) && v.statxAt(de.FD, &v.name[0], &v.st2) == 0 && kernel.KeyOf(&v.st2) == x.Key {
 		e.Handle = x.Handle
-		v.fs.fill(&e.Attr, &v.st2)
+		v.fs.attributes(&e.Attr, &v.st2)
 		return true
 	}
 	*at = hint{}

@@ -73,9 +73,9 @@ func ownFSID(magic int64) bool {
 	return magic == unix.EXT4_SUPER_MAGIC || magic == unix.TMPFS_MAGIC || magic == zfsMagic
 }
 
-// settleIdentity finds out what the tree is sealed as, and its fsid. fs.visible and
+// findIdentity finds out what the tree is sealed as, and its fsid. fs.visible and
 // fs.rootH are set.
-func (fs *FS) settleIdentity(sf *unix.Statfs_t, o options) error {
+func (fs *FS) findIdentity(sf *unix.Statfs_t, o options) error {
 	sum := sha256.New()
 	id, ok := uuidOf(fs.visible, fs.magic)
 	switch {

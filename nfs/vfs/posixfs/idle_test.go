@@ -80,7 +80,7 @@ func TestReadingKeepsAccessTimesAsRelatimeWould(t *testing.T) {
 		t.Run(k.name, func(t *testing.T) {
 			s := serve(t, k.dir(t), Config{}, options{period: time.Hour})
 			t.Cleanup(s.close)
-			require.True(t, s.fs.ownAtime)
+			require.True(t, s.fs.is.ownAtime)
 			s.write("f", "content", 0o644)
 			h, p := s.lookup("f"), filepath.Join(s.dir, "f")
 			b := make([]byte, 64)
@@ -161,7 +161,7 @@ func TestMountsWithoutAccessTimesAreReadByLanesAtOnce(t *testing.T) {
 	run(t, "mount", "-o", "remount,noatime", mnt)
 	s := serve(t, mnt, Config{}, options{})
 	t.Cleanup(s.close)
-	require.False(t, s.fs.ownAtime)
+	require.False(t, s.fs.is.ownAtime)
 	require.NoError(t, os.WriteFile(filepath.Join(mnt, "f"), []byte("content"), 0o644))
 	h := s.lookup("f")
 	at, _ := s.accessTime("f")

@@ -92,9 +92,9 @@ func (v *View) flusher(e *entry) (int, vfs.Status) {
 	return v.reader(e)
 }
 
-// settler returns a descriptor to settle a change of e's attributes with: -1 where the
+// stabilizer returns a descriptor to settle a change of e's attributes with: -1 where the
 // file system is flushed instead.
-func (v *View) settler(e *entry) (int, vfs.Status) {
+func (v *View) stabilizer(e *entry) (int, vfs.Status) {
 	if e.Kind != unix.S_IFREG && e.Kind != unix.S_IFDIR {
 		return -1, vfs.OK
 	}
@@ -125,7 +125,7 @@ func (v *View) openIO(e *entry, to *atomic.Int32, flags int) (int, vfs.Status) {
 		return int(fd), vfs.OK
 	}
 	flags |= unix.O_CLOEXEC | unix.O_NOCTTY | v.fs.quiet(e)
-	if !v.fs.foreign { // whose EAGAIN may be its own, and for ever
+	if !v.fs.is.foreign { // whose EAGAIN may be its own, and for ever
 		flags |= unix.O_NONBLOCK
 	}
 	fd, errno := opened(flags, func(flags int) (int, unix.Errno) {
@@ -147,7 +147,7 @@ func (v *View) openIO(e *entry, to *atomic.Int32, flags int) (int, vfs.Status) {
 }
 
 func (v *View) reopen(e *entry, flags int) (int, unix.Errno) {
-	if v.fs.handles && v.kh.Set(&e.Handle) {
+	if v.fs.is.byHandle && v.kh.Set(&e.Handle) {
 		for p := (kernel.Patience{}); ; {
 			fd, errno := kernel.OpenByHandle(v.fs.root, &v.kh, flags)
 			if errno != unix.ENOMEM || !p.Again(errno) {

@@ -110,7 +110,7 @@ func (v *View) readBy(e *entry, fd int, dst []byte, off uint64) (int, vfs.Status
 		return v.pread(fd, dst, off)
 	}
 	if v.lane {
-		if v.cached(fd, off, len(dst)) != vfs.OK {
+		if v.inCache(fd, off, len(dst)) != vfs.OK {
 			return 0, vfs.Again
 		}
 		return v.preadNow(fd, dst, off, w.flag())

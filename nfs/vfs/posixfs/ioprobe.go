@@ -16,8 +16,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
-// settleIO finds out whether the file system can do what mode asks for.
-func (fs *FS) settleIO(mode IOMode, o options) error {
+// chooseIO finds out whether the file system can do what mode asks for.
+func (fs *FS) chooseIO(mode IOMode, o options) error {
 	fs.io, fs.ioLeast = mode, cmp.Or(o.ioLeast, bigRequest)
 	if mode == IOBuffered {
 		return nil
@@ -50,7 +50,7 @@ func (fs *FS) cannot(mode IOMode, o options) (why string) {
 	if o.noDontCache && mode != IODirect {
 		return fsName(fs.magic) + " has no RWF_DONTCACHE"
 	}
-	if mode != IODirect && (fs.noPwritev2 || fs.plainRead) {
+	if mode != IODirect && (fs.is.noPwritev2 || fs.is.plainRead) {
 		return "the system call preadv2 or pwritev2 is refused"
 	}
 	fd := fs.anyFile()
@@ -59,7 +59,7 @@ func (fs *FS) cannot(mode IOMode, o options) (why string) {
 	}
 	defer kernel.CloseFD(fd)
 	if mode == IODirect {
-		if fs.memory || directAlign(fd) == noDirect {
+		if fs.is.memory || directAlign(fd) == noDirect {
 			return fsName(fs.magic) + " gives no alignment for direct I/O (STATX_DIOALIGN; Linux 6.1 does on ext4 and XFS)"
 		}
 		return ""

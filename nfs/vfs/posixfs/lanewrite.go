@@ -134,8 +134,8 @@ func (fs *FS) openWrites(path WritePath, sf *unix.Statfs_t) {
 	l.clock = func() int64 { return int64(time.Since(born)) }
 	l.block = uint64(max(int64(unix.Getpagesize()), sf.Bsize))
 	switch {
-	case path == WriteWorker || fs.foreign:
-	case fs.memory:
+	case path == WriteWorker || fs.is.foreign:
+	case fs.is.memory:
 		l.on, l.still = true, true
 	default:
 		l.whole = stablePages(fs.root)
@@ -190,7 +190,7 @@ func (fs *FS) probeWrites() string {
 // be read because only a part of it is written, a page on its way to a disc that
 // does not want it changed. v.st2 holds e's attributes.
 func (v *View) wouldWait(e *entry, fd int, off, total uint64) bool {
-	if v.fs.memory {
+	if v.fs.is.memory {
 		return false
 	}
 	if e.Own.access.locking.Load() != 0 {
@@ -208,7 +208,7 @@ func (v *View) wouldWait(e *entry, fd int, off, total uint64) bool {
 	case off&inner == 0 && (end&inner == 0 || end == size) && !l.whole:
 		return false
 	}
-	return v.cached(fd, off, int(end-off)) != vfs.OK || l.whole && v.cs.writeback > 0
+	return v.inCache(fd, off, int(end-off)) != vfs.OK || l.whole && v.cs.writeback > 0
 }
 
 // standing is how a thread stands with its processor.

@@ -23,7 +23,7 @@ type lent [16]sync.Mutex
 func (l *lent) of(e *entry) *sync.Mutex { return &l[e.Key.Hash()%uint64(len(l))] }
 
 // lends reports whether files are opened that way.
-func (fs *FS) lends() bool { return !fs.handles && !fs.switches }
+func (fs *FS) lends() bool { return !fs.is.byHandle && !fs.is.switching }
 
 // moved is what a View's last opening of that kind did to a file's ctime; all zero when
 // there was none, or somebody else has changed the file in the meantime.

@@ -235,10 +235,10 @@ func xfsFolds(fd int) bool {
 	return errno == 0 && binary.NativeEndian.Uint32(g[flagsAt:])&ci != 0
 }
 
-// settleCase finds out how names are compared. That every directory may have its own way is
+// probeCase finds out how names are compared. That every directory may have its own way is
 // taken for granted where directories can be asked, but for file systems that have no such
 // thing: ext4 does not tell whether it was made with case folding.
-func (fs *FS) settleCase() {
+func (fs *FS) probeCase() {
 	l := &fs.limits
 	switch fs.magic {
 	case unix.XFS_SUPER_MAGIC:

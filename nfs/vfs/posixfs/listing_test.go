@@ -53,8 +53,8 @@ func listsAlone(v *View, c *vfs.Cred, dir vfs.Handle, each int) bool {
 	return s == vfs.OK
 }
 
-// settle lets what was made become old enough to be remembered.
-func settle() { time.Sleep(bornGrain + 30*time.Millisecond) }
+// grow lets what was made become old enough to be remembered.
+func grow() { time.Sleep(bornGrain + 30*time.Millisecond) }
 
 // listed lists with root's rights where waiting is allowed.
 func (s *served) listed(dir vfs.Handle) (got map[string]vfs.DirEntry) {
@@ -113,7 +113,7 @@ func TestAListingShowsWhatWasChangedBehindTheServer(t *testing.T) {
 		}
 		require.NoError(t, os.Symlink("f00", filepath.Join(s.dir, "d/link")))
 		require.NoError(t, os.Mkdir(filepath.Join(s.dir, "d/sub"), 0o700))
-		settle()
+		grow()
 		dir := s.lookup("d")
 		changes := []func(){
 			func() {},
@@ -134,14 +134,14 @@ func TestAListingShowsWhatWasChangedBehindTheServer(t *testing.T) {
 			for _, change := range changes {
 				s.listed(dir)
 				if wait {
-					settle() // pages and handles are remembered
+					grow() // pages and handles are remembered
 					s.listed(dir)
 					s.listed(dir) // entries too
 				}
 				change()
 				s.agrees("d", s.listed(dir))
 				if wait {
-					settle() // a page would be used again
+					grow() // a page would be used again
 					s.agrees("d", s.listed(dir))
 				}
 			}
@@ -159,7 +159,7 @@ func TestAnInodeNumberThatIsUsedAgainGetsANewHandle(t *testing.T) {
 			path := filepath.Join(s.dir, "f")
 			s.write("f", "old", 0o644)
 			if i%4 == 0 {
-				settle()
+				grow()
 			}
 			before := s.listed(s.fs.Root())["f"]
 			require.True(t, before.HasEntry)
@@ -186,7 +186,7 @@ func TestAMountPointInADirectoryIsListedAsWhatItCovers(t *testing.T) {
 			s := serve(t, tmpfsDir(t), Config{}, options{noPrivate: !private})
 			at := filepath.Join(s.dir, "mnt")
 			require.NoError(t, os.Mkdir(at, 0o711))
-			settle()
+			grow()
 			want := s.lookup("mnt")
 			for range 3 {
 				s.listed(s.fs.Root()) // the page and the entry are remembered
@@ -211,7 +211,7 @@ func TestAListingGivesNothingOfObjectsThatMayNotBeLookedUp(t *testing.T) {
 		needRoot(t)
 		require.NoError(t, os.Mkdir(filepath.Join(s.dir, "d"), 0o755))
 		s.write("d/f", "x", 0o644)
-		settle()
+		grow()
 		dir := s.lookup("d")
 		for range 3 {
 			s.listed(dir)
@@ -219,7 +219,7 @@ func TestAListingGivesNothingOfObjectsThatMayNotBeLookedUp(t *testing.T) {
 		for mode, sees := range map[os.FileMode]bool{0o744: false, 0o755: true} {
 			require.NoError(t, os.Chmod(filepath.Join(s.dir, "d"), mode))
 			for range 3 {
-				settle()
+				grow()
 				s.w.do(func(v *View) {
 					x := list(t, v, s.w.cred(1000, 1000), dir, 9)["f"]
 					require.Equal(t, sees, x.HasEntry, "mode %o", mode)
@@ -250,7 +250,7 @@ func (s *served) fill() vfs.Handle {
 	for i := range 200 {
 		s.write(fmt.Sprintf("d/file-%03d", i), "x", 0o644)
 	}
-	settle()
+	grow()
 	return s.lookup("d")
 }
 

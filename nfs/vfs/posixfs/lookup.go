@@ -18,7 +18,7 @@ func (v *View) Lookup(c *vfs.Cred, dir vfs.Handle, name []byte, f *vfs.Found) vf
 		if s = v.see(de); s == vfs.OK {
 			s = v.lookup(c, de, name, e)
 			if s != vfs.Again {
-				v.fs.fill(d, &v.st)
+				v.fs.attributes(d, &v.st)
 			}
 			return s
 		}
@@ -40,20 +40,20 @@ func (v *View) lookup(c *vfs.Cred, de *entry, name []byte, e *vfs.Entry) vfs.Sta
 	key, keep := nameKey(de, name), false
 	if v.lane {
 		var ask bool
-		if keep, ask = v.settled(de); ask {
+		if keep, ask = v.mayRemember(de); ask {
 			return vfs.Again
 		}
-		if keep && v.cachedName(c, de, key, name, e) {
+		if keep && v.settledPath(c, de, key, name, e) {
 			return vfs.OK
 		}
 	} else if de.Own.names.unsettled.Load() {
-		v.settleNames(de)
+		v.awaitNames(de)
 	}
 	// A remembered verdict lets the thread stay what it is. Otherwise the kernel
 	// checks on the way, with the caller's rights.
 	if v.rights.Acting() != c {
 		switch ok := v.has(c, de, &v.st, vfs.MayExec); {
-		case !ok && v.fs.switches:
+		case !ok && v.fs.is.switching:
 			if granted, s := v.decide(c, de, &v.st, vfs.MayExec); s != vfs.OK || granted == 0 {
 				return refused(s)
 			}
@@ -77,7 +77,7 @@ func (v *View) lookup(c *vfs.Cred, de *entry, name []byte, e *vfs.Entry) vfs.Sta
 		v.fs.note(&e.Handle, &de.Handle, name)
 	}
 	if keep {
-		v.cacheName(de, key, name)
+		v.rememberPath(de, key, name)
 	}
 	return vfs.OK
 }
@@ -95,7 +95,7 @@ func (v *View) itself(c *vfs.Cred, de *entry, e *vfs.Entry) vfs.Status {
 		return refused(s)
 	}
 	e.Handle = de.Handle
-	v.fs.fill(&e.Attr, &v.st)
+	v.fs.attributes(&e.Attr, &v.st)
 	return vfs.OK
 }
 
@@ -106,7 +106,7 @@ func (v *View) parent(c *vfs.Cred, de *entry, e *vfs.Entry) vfs.Status {
 	if de.Handle == v.fs.rootH {
 		return v.itself(c, de, e)
 	}
-	if v.lane && !v.fs.private {
+	if v.lane && !v.fs.is.private {
 		return vfs.Again
 	}
 	v.name[0], v.name[1], v.name[2] = '.', '.', 0
@@ -114,7 +114,7 @@ func (v *View) parent(c *vfs.Cred, de *entry, e *vfs.Entry) vfs.Status {
 	if s == vfs.NoEnt {
 		return vfs.Stale
 	}
-	if s == vfs.OK && !v.fs.private {
+	if s == vfs.OK && !v.fs.is.private {
 		up := v.use.At(useChild)
 		if !v.as(nil) || !v.fs.inside(up.FD) {
 			return vfs.Stale
@@ -230,7 +230,7 @@ func (v *View) describe(fd int, e *vfs.Entry, key uint64) vfs.Status {
 			v.adopt(h, &v.st2, fd, useChild, key)
 		}
 	}
-	v.fs.fill(&e.Attr, &v.st2)
+	v.fs.attributes(&e.Attr, &v.st2)
 	return vfs.OK
 }
 

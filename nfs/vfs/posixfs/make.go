@@ -136,7 +136,7 @@ func (v *View) made(de *entry, later *vfs.SetAttr, e *vfs.Entry) vfs.Status {
 		v.undo(de, fd, flags)
 		return st
 	}
-	if (changed || v.fs.selfSync) && !v.fs.memory {
+	if (changed || v.fs.is.selfSync) && !v.fs.is.memory {
 		if st := v.syncNew(fd, kind, changed); st != vfs.OK {
 			kernel.CloseFD(fd)
 			return st

@@ -215,7 +215,7 @@ func (v *View) turnOff() {
 	switch {
 	case v.fs.paused.Load():
 		v.off.Store(offPaused)
-	case v.lane && v.fs.foreign:
+	case v.lane && v.fs.is.foreign:
 		v.off.Store(offAway)
 	default:
 		v.off.Store(0)

@@ -23,7 +23,7 @@ import (
 // A change that has set the ctime is visible. The kernel sets it first and makes
 // the new name visible later, both with the directory locked, and who looks a name
 // up takes no lock. So a ctime counts only once the directory was locked after it
-// had been seen (settleNames). That may sleep and is done by a worker, for directories
+// had been seen (awaitNames). That may sleep and is done by a worker, for directories
 // in which many names are looked up; the LOOKUP that finds it missing goes there.
 //
 // docs/design/0011-names.md has the proof.
@@ -62,14 +62,14 @@ func ctimeAge(st *unix.Statx_t, now time.Time) time.Duration {
 // small inodes). What the names in an encrypted directory are depends on more than
 // the directory. Without the private mount something may be mounted on a name.
 func (fs *FS) steady(st *unix.Statx_t) bool {
-	return fs.private && fineTimeFS(fs.magic) && st.Ctime.Nsec != 0 && st.Attributes&unix.STATX_ATTR_ENCRYPTED == 0 &&
+	return fs.is.private && fineTimeFS(fs.magic) && st.Ctime.Nsec != 0 && st.Attributes&unix.STATX_ATTR_ENCRYPTED == 0 &&
 		ctimeAge(st, time.Now()) >= ctimeGrain
 }
 
-// settled reports whether names that are looked up in de from now on may be
+// mayRemember reports whether names that are looked up in de from now on may be
 // remembered for the stamp of v.st. With ask the call shall go to a worker, which
 // sees to it. Lanes only.
-func (v *View) settled(de *entry) (ok, ask bool) {
+func (v *View) mayRemember(de *entry) (ok, ask bool) {
 	stamp := ctimeOf(&v.st)
 	if de.Own.names.settled.Load() == stamp {
 		return true, false
@@ -90,10 +90,10 @@ func (v *View) settled(de *entry) (ok, ask bool) {
 	return false, true
 }
 
-// settleNames makes sure that every change that has set the ctime in v.st is visible:
+// awaitNames makes sure that every change that has set the ctime in v.st is visible:
 // reading a directory takes its lock, so whoever changed it has let go of it by
 // then. It blocks.
-func (v *View) settleNames(de *entry) {
+func (v *View) awaitNames(de *entry) {
 	if !de.Own.names.unsettled.CompareAndSwap(true, false) || !v.fs.steady(&v.st) || !v.as(nil) {
 		return
 	}
@@ -120,10 +120,10 @@ func (v *View) settleNames(de *entry) {
 
 func (v *View) pathSet(key uint64) []settledName { return v.paths.Set(key >> 2) }
 
-// cachedName answers a LOOKUP in de, which is settled, without the name being
+// settledPath answers a LOOKUP in de, which is settled, without the name being
 // resolved. It reports false when that does not do; the usual way then finds out
 // why.
-func (v *View) cachedName(c *vfs.Cred, de *entry, key uint64, name []byte, e *vfs.Entry) bool {
+func (v *View) settledPath(c *vfs.Cred, de *entry, key uint64, name []byte, e *vfs.Entry) bool {
 	if !v.paths.Ready() {
 		return false
 	}
@@ -146,15 +146,15 @@ func (v *View) cachedName(c *vfs.Cred, de *entry, key uint64, name []byte, e *vf
 		}
 		number(x.Own.stub, &v.st2)
 		e.Handle = x.Handle
-		v.fs.fill(&e.Attr, &v.st2)
+		v.fs.attributes(&e.Attr, &v.st2)
 		return true
 	}
 	return false
 }
 
-// cacheName remembers what the name has just led to in de, which was settled before
+// rememberPath remembers what the name has just led to in de, which was settled before
 // it was looked up.
-func (v *View) cacheName(de *entry, key uint64, name []byte) {
+func (v *View) rememberPath(de *entry, key uint64, name []byte) {
 	x := v.use.At(useChild)
 	if x == nil || len(name) > pathNameMax {
 		return

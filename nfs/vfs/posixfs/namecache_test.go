@@ -62,8 +62,8 @@ func (s *served) remembers(dir vfs.Handle, name string) (ok bool) {
 		defer v.done()
 		require2(s.t, v.stat(de, &v.st))
 		var e vfs.Entry
-		keep, _ := v.settled(de)
-		ok = keep && v.cachedName(s.l.cred(0, 0), de, nameKey(de, []byte(name)), []byte(name), &e)
+		keep, _ := v.mayRemember(de)
+		ok = keep && v.settledPath(s.l.cred(0, 0), de, nameKey(de, []byte(name)), []byte(name), &e)
 	})
 	return ok
 }
@@ -204,7 +204,7 @@ func TestNamesAreRememberedAcrossTheRenameOfTheirDirectory(t *testing.T) {
 func TestAMountOnARememberedNameStaysUnseen(t *testing.T) {
 	needRoot(t)
 	s := serve(t, tmpfsDir(t), Config{}, options{})
-	if !s.fs.private {
+	if !s.fs.is.private {
 		t.Skip("needs a private mount")
 	}
 	d := filepath.Join(s.dir, "d")
@@ -358,7 +358,7 @@ func TestOnlyTheOldTimeOfAnOpenDirectoryIsSteady(t *testing.T) {
 	whole, secret := at(time.Hour), at(time.Hour)
 	whole.Ctime.Nsec = 0
 	secret.Attributes = unix.STATX_ATTR_ENCRYPTED
-	require.Equal(t, s.fs.private, s.fs.steady(&old))
+	require.Equal(t, s.fs.is.private, s.fs.steady(&old))
 	for name, st := range map[string]*unix.Statx_t{"young": &young, "of the future": &coming, "of whole seconds": &whole, "encrypted": &secret} {
 		require.False(t, s.fs.steady(st), name)
 	}

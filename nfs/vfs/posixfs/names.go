@@ -69,7 +69,7 @@ func (n *names) init(now func() time.Time) {
 
 // note remembers that h was found as name in parent.
 func (fs *FS) note(h, parent *vfs.Handle, name []byte) {
-	if fs.handles {
+	if fs.is.byHandle {
 		return
 	}
 	n := &fs.names

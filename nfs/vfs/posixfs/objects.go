@@ -19,7 +19,7 @@ func (v *View) GetAttr(h vfs.Handle, a *vfs.Attr) vfs.Status {
 	if s := v.stat(e, &v.st); s != vfs.OK {
 		return s
 	}
-	v.fs.fill(a, &v.st)
+	v.fs.attributes(a, &v.st)
 	return vfs.OK
 }
 
@@ -42,7 +42,7 @@ func (v *View) Access(c *vfs.Cred, h vfs.Handle, want vfs.Permission, a *vfs.Att
 			}
 		}
 	}
-	v.fs.fill(a, &v.st)
+	v.fs.attributes(a, &v.st)
 	return granted, vfs.OK
 }
 

@@ -70,7 +70,7 @@ func (p pages) add(x *page) {
 
 // keepsPages reports whether pages of a directory with the attributes st may be
 // kept.
-func (fs *FS) keepsPages(st *unix.Statx_t) bool { return fs.births && fs.steady(st) }
+func (fs *FS) keepsPages(st *unix.Statx_t) bool { return fs.is.births && fs.steady(st) }
 
 // children returns the entries of p, for as many names as it has.
 func (p *page) children() []atomic.Pointer[entry] {

@@ -55,7 +55,7 @@ func (v *View) Read(c *vfs.Cred, h vfs.Handle, r *vfs.ReadArgs, a *vfs.Attr) (n 
 		return 0, false, s
 	}
 	v.passed(e, toRead, off, n, v.st.Size) // what lanes find in memory needs no other way
-	v.fs.fill(a, &v.st)
+	v.fs.attributes(a, &v.st)
 	return n, end || n < len(dst), vfs.OK
 }
 
@@ -89,7 +89,7 @@ func (v *View) checkRead(c *vfs.Cred, e *entry, a *vfs.Attr) vfs.Status {
 		s = vfs.Access
 	}
 	if s != vfs.OK && s != vfs.Again {
-		v.fs.fill(a, &v.st)
+		v.fs.attributes(a, &v.st)
 	}
 	return s
 }
@@ -112,7 +112,7 @@ func (v *View) failed(e *entry, a *vfs.Attr, s vfs.Status) vfs.Status {
 		a.Mask = 0
 		return t
 	}
-	v.fs.fill(a, &v.st)
+	v.fs.attributes(a, &v.st)
 	return s
 }
 
@@ -142,14 +142,14 @@ func (v *View) pread(fd int, dst []byte, off uint64) (int, vfs.Status) {
 func (v *View) preadNow(fd int, dst []byte, off uint64, more uintptr) (int, vfs.Status) {
 	flags := unix.RWF_NOWAIT | more
 	switch {
-	case v.fs.memory && v.fs.plainRead:
+	case v.fs.is.memory && v.fs.is.plainRead:
 		r, _, errno := unix.RawSyscall6(unix.SYS_PREAD64, uintptr(fd), uintptr(unsafe.Pointer(&dst[0])), uintptr(len(dst)), uintptr(off), 0, 0)
 		switch errno {
 		case 0:
 			return int(r), vfs.OK
 		}
 		return 0, v.status(errno)
-	case v.fs.memory: // has no RWF_NOWAIT and hardly needs it
+	case v.fs.is.memory: // has no RWF_NOWAIT and hardly needs it
 		flags = 0
 	case v.fs.noReadNow.Load():
 		return 0, vfs.Again

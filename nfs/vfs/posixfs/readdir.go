@@ -42,7 +42,7 @@ func (v *View) ReadDir(c *vfs.Cred, dir vfs.Handle, r *vfs.ReadDirArgs, d *vfs.A
 		eof, s = v.list(c, e, cookie, plus, yield)
 	}
 	if s != vfs.Again {
-		v.fs.fill(d, &v.st)
+		v.fs.attributes(d, &v.st)
 	}
 	return newVerf, eof, s
 }
@@ -98,7 +98,7 @@ func (v *View) list(c *vfs.Cred, e *entry, cookie uint64, plus bool, yield func(
 	if l.search { // the thread needs to become somebody else once at most
 		l.as = c
 	}
-	if plus && v.fs.births && !v.lane {
+	if plus && v.fs.is.births && !v.lane {
 		v.fs.known.ready(&v.knows)
 	}
 	for more := true; more && s == vfs.OK && !eof; {
@@ -217,7 +217,7 @@ func (v *View) pinned(kid *atomic.Pointer[entry], x *vfs.DirEntry) bool {
 	}
 	number(e.Own.stub, &v.st2)
 	x.Entry.Handle, x.HasEntry = e.Handle, true
-	v.fs.fill(&x.Entry.Attr, &v.st2)
+	v.fs.attributes(&x.Entry.Attr, &v.st2)
 	x.FileID = x.Entry.Attr.FileID
 	v.use.Drop(useChild)
 	return true
@@ -237,7 +237,7 @@ func (v *View) look(c *vfs.Cred, de *entry, name *byte, dotdot, pin bool, kid *a
 		s = v.parent(c, de, &x.Entry)
 	case pin && v.fs.tab.Open() < v.fs.tab.Max()/2:
 		s = v.child(de, name, &x.Entry, nameKey(de, x.Name))
-	case v.fs.births:
+	case v.fs.is.births:
 		s = v.glance(de, name, &x.Entry)
 	default:
 		s = v.child(de, name, &x.Entry, passing)
@@ -268,7 +268,7 @@ func (v *View) glance(de *entry, name *byte, e *vfs.Entry) vfs.Status {
 	if errno := kernel.StatxAt(de.FD, name, &v.st2); errno != 0 {
 		return v.fs.status(errno)
 	}
-	if v.st2.Mnt_id != v.fs.mount && !v.fs.private {
+	if v.st2.Mnt_id != v.fs.mount && !v.fs.is.private {
 		return vfs.Access // something is mounted there
 	}
 	k := kernel.KeyOf(&v.st2)
@@ -324,6 +324,6 @@ func (v *View) pair(de *entry, name *byte, k *kernel.ObjectKey, e *vfs.Entry) bo
 
 // seen fills in the attributes in v.st2.
 func (v *View) seen(e *vfs.Entry) vfs.Status {
-	v.fs.fill(&e.Attr, &v.st2)
+	v.fs.attributes(&e.Attr, &v.st2)
 	return vfs.OK
 }

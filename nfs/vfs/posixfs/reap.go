@@ -71,7 +71,7 @@ func (fs *FS) restWriters() { fs.tab.Rest(fs.odd.keeps(), dirty) }
 // sweep retires the entries that nobody has used for idleRounds, unless the file
 // system forgets what is not open, and brings access times up to date.
 func (fs *FS) sweep() {
-	fs.tab.Sweep(idleRounds, fs.odd.keeps(), func(e *entry) bool { return e.Own.atime.due.Load() }, fs.settleAtime)
+	fs.tab.Sweep(idleRounds, fs.odd.keeps(), func(e *entry) bool { return e.Own.atime.due.Load() }, fs.writeAtime)
 }
 
 // reap closes the retired entries that no View has published. Those with unstable
@@ -113,7 +113,7 @@ func (fs *FS) closeEntry(e *entry) {
 	e.Own.flush.left = true
 	e.Own.flush.leaving.Unlock()
 	fs.tab.Gone(e)
-	fs.settleAtime(e)
+	fs.writeAtime(e)
 	n := e.FDs()
 	if r := int(e.Read.Load()); r >= 0 && r != e.FD {
 		kernel.CloseFD(r)

@@ -69,8 +69,8 @@ func (v *View) Rename(c *vfs.Cred, r *vfs.RenameArgs, wf, wt *vfs.WCC) vfs.Statu
 	v.release()
 	// The new name first: a crash in between leaves the object with two names
 	// rather than with none.
-	if s = v.fs.settle(te, td, markTo); s == vfs.OK && fe != te {
-		s = v.fs.settle(fe, fd, markFrom)
+	if s = v.fs.stabilize(te, td, markTo); s == vfs.OK && fe != te {
+		s = v.fs.stabilize(fe, fd, markFrom)
 	}
 	if s == vfs.OK {
 		v.renamed(te)
@@ -112,7 +112,7 @@ func (v *View) rename(c *vfs.Cred, fe, te *entry, wf, wt *vfs.WCC) vfs.Status {
 
 // renamed remembers the new place of what was renamed, where places are needed.
 func (v *View) renamed(te *entry) {
-	if v.fs.handles {
+	if v.fs.is.byHandle {
 		return
 	}
 	v.how = unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: v.fs.noXDev}
@@ -151,11 +151,11 @@ func (v *View) Link(c *vfs.Cred, r *vfs.LinkArgs, a *vfs.Attr, w *vfs.WCC) vfs.S
 		_, errno := kernel.Call(unix.SYS_LINKAT, 0, uintptr(unsafe.Pointer(&v.target[0])), uintptr(de.FD), uintptr(unsafe.Pointer(&v.name[0])), unix.AT_SYMLINK_FOLLOW, 0)
 		return v.named(errno)
 	})
-	if s == vfs.OK && v.fs.selfSync && e.Kind == unix.S_IFREG {
+	if s == vfs.OK && v.fs.is.selfSync && e.Kind == unix.S_IFREG {
 		s = v.flushEntry(e)
 	}
 	if e != nil && kernel.StatxWait(e.FD, &v.st) == 0 && !v.fs.gone(&v.st) {
-		v.fs.fill(a, &v.st)
+		v.fs.attributes(a, &v.st)
 	}
 	return s
 }

@@ -19,7 +19,7 @@ import (
 // RESOLVE_NO_XDEV. name has one component and ends in NUL. EXDEV: a mount point that
 // must not be crossed. It may wait.
 func (fs *FS) openName(dir int, name *byte, how *unix.OpenHow) (int, unix.Errno) {
-	if !fs.noOpenat2 {
+	if !fs.is.noOpenat2 {
 		return kernel.Openat2(dir, name, how)
 	}
 	fd, errno := kernel.Openat(dir, name, int(how.Flags), 0)
@@ -39,7 +39,7 @@ func (fs *FS) openName(dir int, name *byte, how *unix.OpenHow) (int, unix.Errno)
 
 // openNow is openName for lanes: EAGAIN when it might wait.
 func (fs *FS) openNow(dir int, name *byte, how *unix.OpenHow) (int, unix.Errno) {
-	if fs.noOpenat2 {
+	if fs.is.noOpenat2 {
 		return -1, unix.EAGAIN
 	}
 	return kernel.Openat2Raw(dir, name, how)
@@ -59,7 +59,7 @@ func (fs *FS) openSeen(dir int, name string) (int, unix.Errno) {
 // openPath opens path below the root, O_PATH. It does not leave the tree (EXDEV), and
 // follows links only with links. It may wait.
 func (fs *FS) openPath(path string, links bool) (int, unix.Errno) {
-	if fs.noOpenat2 {
+	if fs.is.noOpenat2 {
 		return fs.walkPath(path, links)
 	}
 	how := unix.OpenHow{

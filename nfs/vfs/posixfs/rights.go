@@ -15,13 +15,13 @@ import (
 // the thread does so already. With false the thread must not go on: it may have
 // other rights than it should.
 func (v *View) as(c *vfs.Cred) bool {
-	return v.rights.Acting() == c || !v.fs.switches || v.rights.As(c, v.fs.own)
+	return v.rights.Acting() == c || !v.fs.is.switching || v.rights.As(c, v.fs.own)
 }
 
-// settleRights looks at the capabilities by which the FS acts as itself for users: it
+// checkRights looks at the capabilities by which the FS acts as itself for users: it
 // opens their files, whose rights it has asked the kernel for, before it serves them.
-func (fs *FS) settleRights() error {
-	if !fs.switches {
+func (fs *FS) checkRights() error {
+	if !fs.is.switching {
 		return nil
 	}
 	caps, err := kernel.Capabilities()
@@ -40,7 +40,7 @@ func (fs *FS) settleRights() error {
 				"as an ordinary user",
 		)
 	}
-	fs.disowned = caps[0].Effective&(1<<unix.CAP_FOWNER) == 0
+	fs.is.disowned = caps[0].Effective&(1<<unix.CAP_FOWNER) == 0
 	return nil
 }
 
@@ -51,14 +51,14 @@ func (fs *FS) tryThread() error {
 		if _, _, e := unix.RawSyscall(unix.SYS_UNSHARE, unix.CLONE_FS, 0, 0); e != 0 {
 			fs.threadWhy = append(fs.threadWhy, fmt.Sprintf("the system call unshare is refused (%v): the umask of the whole process is set to 0", e))
 		}
-		return new(kernel.Rights).Prepare(fs.switches)
+		return new(kernel.Rights).Prepare(fs.is.switching)
 	})
 }
 
 // IDs returns the users and groups that callers can act as; nil for both when those
 // are all, or when every caller acts as the process.
 func (fs *FS) IDs() (users, groups vfs.IDs) {
-	if !fs.switches {
+	if !fs.is.switching {
 		return nil, nil
 	}
 	return fs.ns.Users, fs.ns.Groups

@@ -43,14 +43,14 @@ func (v *View) SetAttr(c *vfs.Cred, h vfs.Handle, s *vfs.SetAttr, w *vfs.WCC) vf
 			v.after(e, w)
 			return st
 		}
-	} else if fd, st = v.settler(e); st != vfs.OK {
+	} else if fd, st = v.stabilizer(e); st != vfs.OK {
 		v.after(e, w)
 		return st
 	}
 	mark := v.fs.mark(e, fd)
 	changed, st := v.setAttr(c, e, fd, s, guard, w)
 	if changed {
-		if t := v.fs.settle(e, fd, mark); st == vfs.OK {
+		if t := v.fs.stabilize(e, fd, mark); st == vfs.OK {
 			st = t
 		}
 	}

@@ -39,14 +39,14 @@ func (v *View) Splice(c *vfs.Cred, h vfs.Handle, r *vfs.SpliceArgs, a *vfs.Attr)
 	}
 	size := v.st.Size
 	if off >= size || off >= math.MaxInt64 {
-		v.fs.fill(a, &v.st)
+		v.fs.attributes(a, &v.st)
 		return 0, true, vfs.OK
 	}
 	if left := size - off; uint64(n) > left {
 		n = int(left)
 	}
 	if n == 0 {
-		v.fs.fill(a, &v.st)
+		v.fs.attributes(a, &v.st)
 		return 0, false, vfs.OK
 	}
 	if int(off%pageSize)+n > p.Room {
@@ -56,7 +56,7 @@ func (v *View) Splice(c *vfs.Cred, h vfs.Handle, r *vfs.SpliceArgs, a *vfs.Attr)
 		return 0, false, vfs.NotSupp
 	}
 	if v.lane {
-		if s = v.cached(fd, off, n); s == vfs.OK {
+		if s = v.inCache(fd, off, n); s == vfs.OK {
 			s = v.allRead(fd, off, n)
 		}
 		if s != vfs.OK {
@@ -83,7 +83,7 @@ func (v *View) Splice(c *vfs.Cred, h vfs.Handle, r *vfs.SpliceArgs, a *vfs.Attr)
 		moved += m
 	}
 	v.passed(e, toRead, off, moved, size)
-	v.fs.fill(a, &v.st)
+	v.fs.attributes(a, &v.st)
 	return moved, off+uint64(moved) >= size, vfs.OK
 }
 
@@ -98,7 +98,7 @@ func (v *View) spliceEnd(e *entry, off uint64, moved int, a *vfs.Attr) (int, boo
 		// It has grown again. A client takes no bytes without eof for an error.
 		return 0, false, vfs.NotSupp
 	}
-	v.fs.fill(a, &v.st)
+	v.fs.attributes(a, &v.st)
 	return moved, eof, vfs.OK
 }
 
@@ -111,15 +111,15 @@ type cachestatRange struct{ off, len uint64 }
 
 type cachestatResult struct{ cache, dirty, writeback, evicted, recentlyEvicted uint64 }
 
-// cached returns OK when all pages of the range are in the page cache, Again when
+// inCache returns OK when all pages of the range are in the page cache, Again when
 // they are not, and NotSupp when the kernel does not tell: before Linux 6.5, and of
 // files of others where the process has no rights over them.
-func (v *View) cached(fd int, off uint64, n int) vfs.Status {
+func (v *View) inCache(fd int, off uint64, n int) vfs.Status {
 	first := off &^ (pageSize - 1)
 	v.csRange = cachestatRange{off: first, len: off + uint64(n) - first}
 	_, _, errno := unix.RawSyscall6(sysCachestat, uintptr(fd), uintptr(unsafe.Pointer(&v.csRange)), uintptr(unsafe.Pointer(&v.cs)), 0, 0, 0)
 	if errno != 0 {
-		if v.fs.memory {
+		if v.fs.is.memory {
 			return vfs.OK
 		}
 		return vfs.NotSupp
@@ -138,7 +138,7 @@ const readStep = 256 << 10
 // read. What is read ahead arrives in order but for rare cases, and all of it must
 // have been asked for before its end was, so that a byte in each step tells.
 func (v *View) allRead(fd int, off uint64, n int) vfs.Status {
-	if v.fs.memory {
+	if v.fs.is.memory {
 		return vfs.OK
 	}
 	for at := off; n > 0; {

@@ -223,7 +223,7 @@ func TestSpliceOfARangeThatIsBeingReadIsNotForALane(t *testing.T) {
 	// How much the kernel has begun to read, and whether the end of it is there.
 	there, missing := uint64(0), false
 	s.l.do(func(v *View) {
-		for there < size && v.cached(int(f.Fd()), there, int(pageSize)) == vfs.OK {
+		for there < size && v.inCache(int(f.Fd()), there, int(pageSize)) == vfs.OK {
 			there += pageSize
 		}
 		require.NotZero(t, there)
@@ -271,7 +271,7 @@ func TestTheKernelReadsAheadOfASequentialReader(t *testing.T) {
 			require.NoError(t, f.Sync())
 			require.NoError(t, unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED))
 			state := func(off uint64) (st vfs.Status) {
-				s.w.do(func(v *View) { st = v.cached(int(f.Fd()), off, int(pageSize)) })
+				s.w.do(func(v *View) { st = v.inCache(int(f.Fd()), off, int(pageSize)) })
 				return st
 			}
 			if state(0) == vfs.NotSupp {

@@ -37,7 +37,7 @@ func TestAnFsyncThatFailsDuringAStableWriteIsItsFailure(t *testing.T) {
 			return r.v.Create(r.cred(0, 0), s.fs.Root(), &vfs.CreateArgs{Name: []byte("f"), How: vfs.Unchecked, Set: &vfs.SetAttr{HasSize: true, Size: 2}}, &vfs.Made{Entry: new(vfs.Entry), Dir: new(vfs.WCC)})
 		},
 	}
-	s.fs.memory = false // so that all of them flush
+	s.fs.is.memory = false // so that all of them flush
 	for name, f := range change {
 		t.Run(name, func(t *testing.T) {
 			require.NoError(t, os.Truncate(filepath.Join(s.dir, "f"), int64(size)))

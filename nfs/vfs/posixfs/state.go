@@ -47,7 +47,7 @@ type flushState struct {
 // namesState is a directory's: see namecache.go. Atomic.
 type namesState struct {
 	settled   atomic.Int64 // the ctime since which its names are known to be visible
-	unsettled atomic.Bool  // a lane asks for settleNames
+	unsettled atomic.Bool  // a lane asks for awaitNames
 }
 
 // atimeState is how far the access time is behind: see atime.go. Atomic.

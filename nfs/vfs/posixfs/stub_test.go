@@ -53,7 +53,7 @@ func TestStubsOfSubvolumesInSnapshotsAreDirectoriesOfTheirOwn(t *testing.T) {
 			}
 			s.close()
 			s = serve(t, dir, Config{}, o) // nothing is open any more
-			if s.fs.handles {
+			if s.fs.is.byHandle {
 				for h, path := range handles {
 					require.Equal(t, path, ids[attr(path, h).FileID])
 				}

@@ -112,7 +112,7 @@ func (fs *FS) learnVolume(h *vfs.Handle, st *unix.Statx_t) {
 func (fs *FS) mustLearn(st *unix.Statx_t) bool {
 	switch fs.magic {
 	case unix.BTRFS_SUPER_MAGIC:
-		return fs.noSubvolume || st.Mask&kernel.StatxSubvol == 0
+		return fs.is.noSubvolume || st.Mask&kernel.StatxSubvol == 0
 	case unix.OVERLAYFS_SUPER_MAGIC: // has another device for each layer's file system, but for directories
 		return !fs.inRootVolume(st)
 	}
@@ -157,7 +157,7 @@ func (fs *FS) volume(st *unix.Statx_t) uint64 {
 	if fs.inRootVolume(st) {
 		return 0
 	}
-	if st.Mask&kernel.StatxSubvol != 0 && !fs.noSubvolume &&
+	if st.Mask&kernel.StatxSubvol != 0 && !fs.is.noSubvolume &&
 		fs.magic != unix.OVERLAYFS_SUPER_MAGIC { // which passes on its layer's
 		return kernel.Mix(st.Subvol)
 	}

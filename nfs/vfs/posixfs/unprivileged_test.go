@@ -68,7 +68,7 @@ func TestUnprivilegedHandlesOutliveRenameAndRestart(t *testing.T) {
 	dir, err := os.MkdirTemp(unprivileged(t), "t")
 	require.NoError(t, err)
 	s := serve(t, dir, Config{}, options{})
-	require.False(t, s.fs.handles)
+	require.False(t, s.fs.is.byHandle)
 	kind, without := s.fs.Features()
 	require.Equal(t, "tmpfs", kind)
 	require.Len(t, without, 3)
@@ -279,7 +279,7 @@ func TestUnprivilegedDirectoriesThatCannotBeReadAreChanged(t *testing.T) {
 	dir, err := os.MkdirTemp(unprivileged(t), "t")
 	require.NoError(t, err)
 	s := serve(t, dir, Config{}, options{})
-	s.fs.memory, s.fs.selfSync = false, true // so that all is flushed
+	s.fs.is.memory, s.fs.is.selfSync = false, true // so that all is flushed
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "d"), 0o700))
 	require.NoError(t, os.Chmod(filepath.Join(dir, "d"), 0o300))
 	h := s.lookup("d")

@@ -109,7 +109,7 @@ var _ vfs.FS = (*FS)(nil)
 // for anything else later.
 func (fs *FS) View(t *vfs.Thread) (vfs.View, error) {
 	r := kernel.RightsOf(t)
-	if err := r.Prepare(fs.switches); err != nil {
+	if err := r.Prepare(fs.is.switching); err != nil {
 		return nil, err
 	}
 	if r.Lost() {
@@ -245,7 +245,7 @@ func (v *View) open(h *vfs.Handle, use int) (*entry, vfs.Status) {
 	case errno == 0:
 	case errno == unix.EINVAL, errno == unix.ENOENT:
 		return nil, vfs.Stale
-	case errno == unix.EAGAIN && !v.fs.handles: // the tree is being walked for others
+	case errno == unix.EAGAIN && !v.fs.is.byHandle: // the tree is being walked for others
 		return nil, vfs.Delay
 	default:
 		return nil, v.fs.status(errno)
@@ -267,7 +267,7 @@ func (v *View) open(h *vfs.Handle, use int) (*entry, vfs.Status) {
 }
 
 func (v *View) openHandle(h *vfs.Handle) (int, unix.Errno) {
-	if !v.fs.handles {
+	if !v.fs.is.byHandle {
 		return v.fs.find(h)
 	}
 	p := kernel.Patience{}

@@ -112,7 +112,7 @@ func (fs *FS) setBefore(w *vfs.WCC, st *unix.Statx_t) {
 // after fills the second half of w.
 func (v *View) after(e *entry, w *vfs.WCC) {
 	if v.statx(e.FD, &v.st) == 0 && !v.fs.gone(&v.st) {
-		v.fs.fill(&w.After, &v.st)
+		v.fs.attributes(&w.After, &v.st)
 	}
 }
 
@@ -181,7 +181,7 @@ func (v *View) vector(src [][]byte, skip int) (k, bytes int) {
 // that they may sleep: the collector waits for whoever does not.
 func (v *View) pwritev(fd, k int, off uint64, flags uintptr) (r uintptr, errno unix.Errno) {
 	nr := uintptr(unix.SYS_PWRITEV2)
-	if v.fs.noPwritev2 { // then there are no flags: see FS.cannot
+	if v.fs.is.noPwritev2 { // then there are no flags: see FS.cannot
 		nr = unix.SYS_PWRITEV
 	}
 	r, _, errno = unix.Syscall6(nr, uintptr(fd), uintptr(unsafe.Pointer(&v.iov[0])), uintptr(k), uintptr(off), 0, flags)

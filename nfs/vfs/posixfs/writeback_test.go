@@ -296,7 +296,7 @@ func TestAFlushThatFailsDuringAChangeIsItsFailure(t *testing.T) {
 		return <-c
 	}
 	s := serve(t, tmpfsDir(t), Config{}, options{period: time.Hour, fsync: flush, syncfs: flush})
-	s.fs.memory = false // so that all of them flush
+	s.fs.is.memory = false // so that all of them flush
 	require.NoError(t, os.Symlink("x", filepath.Join(s.dir, "first link")))
 	require.NoError(t, os.Symlink("x", filepath.Join(s.dir, "second link")))
 	links := map[string]vfs.Handle{}
@@ -316,7 +316,7 @@ func TestAFlushThatFailsDuringAChangeIsItsFailure(t *testing.T) {
 		},
 	} {
 		t.Run(what[1:], func(t *testing.T) {
-			s.fs.selfSync = false
+			s.fs.is.selfSync = false
 			r := newRunner(t, s.fs, true)
 			defer r.close()
 			first, second := make(chan vfs.Status, 1), make(chan vfs.Status, 1)
