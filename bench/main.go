@@ -57,7 +57,7 @@ func main() {
 	flag.StringVar(&f.out, "out", "bench/results", "directory for the results")
 	flag.StringVar(&f.dir, "dir", "", "directory to serve files from (default: a temporary one)")
 	flag.BoolVar(&f.here, "here", false, "make no namespaces, also as root")
-	flag.BoolVar(&f.render, "render", false, "measure nothing: write .md and .html of the results FILE.json... anew")
+	flag.BoolVar(&f.render, "render", false, "measure nothing: write .md and .html of the results FILE.json.gz... anew")
 	flag.StringVar(&f.inside, "inside", "", "for its own use")
 	flag.StringVar(&f.missing, "missing", "", "for its own use")
 	flag.StringVar(&f.asTyped, "as-typed", "", "for its own use")
@@ -90,9 +90,9 @@ func main() {
 // render writes the pages of results that are there.
 func render(names []string) error {
 	for _, name := range names {
-		base, ok := strings.CutSuffix(name, ".json")
+		base, ok := strings.CutSuffix(strings.TrimSuffix(name, ".gz"), ".json")
 		if !ok {
-			return fmt.Errorf("%s: give the .json file of a result", name)
+			return fmt.Errorf("%s: give the .json or .json.gz file of a result", name)
 		}
 		rep, err := report.ReadFile(name)
 		if err != nil {
@@ -233,12 +233,12 @@ func measureWith(ctx context.Context, f *flags, missing map[string]string, priva
 	}
 	base := filepath.Join(f.out, rep.Time.Format("2006-01-02")+"-")
 	for n := 1; ; n++ {
-		if _, err := os.Stat(base + strconv.Itoa(n) + ".json"); errors.Is(err, os.ErrNotExist) {
+		if _, err := os.Stat(base + strconv.Itoa(n) + ".md"); errors.Is(err, os.ErrNotExist) {
 			base += strconv.Itoa(n)
 			break
 		}
 	}
-	err = errors.Join(rep.WriteFile(base+".json"), rep.WriteMarkdownFile(base+".md"), rep.WriteHTMLFile(base+".html"))
+	err = errors.Join(rep.WriteFile(base+".json.gz"), rep.WriteMarkdownFile(base+".md"), rep.WriteHTMLFile(base+".html"))
 	if err != nil {
 		return err
 	}
@@ -248,7 +248,7 @@ func measureWith(ctx context.Context, f *flags, missing map[string]string, priva
 			met++
 		}
 	}
-	fmt.Printf("%d of %d targets met: %s.md, .html, .json\n", met, len(rep.Targets), base)
+	fmt.Printf("%d of %d targets met: %s.md, .html, .json.gz\n", met, len(rep.Targets), base)
 	return nil
 }
 

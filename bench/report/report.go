@@ -1,11 +1,15 @@
 package report
 
 import (
+	"bufio"
+	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ringnfs/ringnfs/bench/load"
@@ -118,8 +122,16 @@ func (r *Report) Write(w io.Writer) error {
 	return e.Encode(r)
 }
 
-// WriteFile writes the report as a JSON file.
-func (r *Report) WriteFile(name string) error { return writeFile(name, r.Write) }
+// WriteFile writes the report as a JSON file, compressed when its name ends in .gz.
+func (r *Report) WriteFile(name string) error {
+	if !strings.HasSuffix(name, ".gz") {
+		return writeFile(name, r.Write)
+	}
+	return writeFile(name, func(w io.Writer) error {
+		z := gzip.NewWriter(w)
+		return errors.Join(r.Write(z), z.Close())
+	})
+}
 
 // writeFile writes a file completely or says why not.
 func writeFile(name string, write func(io.Writer) error) error {
@@ -134,12 +146,24 @@ func writeFile(name string, write func(io.Writer) error) error {
 	return f.Close()
 }
 
-// Read reads what Write has written.
+// Read reads what Write has written, compressed or not.
 func Read(in io.Reader) (*Report, error) {
+	b := bufio.NewReader(in)
+	in = b
+	if magic, _ := b.Peek(2); string(magic) == "\x1f\x8b" {
+		z, err := gzip.NewReader(b)
+		if err != nil {
+			return nil, fmt.Errorf("not a report: %w", err)
+		}
+		in = z
+	}
 	var r Report
 	d := json.NewDecoder(in)
 	if err := d.Decode(&r); err != nil {
 		return nil, fmt.Errorf("not a report: %w", err)
+	}
+	if _, err := io.Copy(io.Discard, in); err != nil { // the checksum is at the end
+		return nil, fmt.Errorf("not a whole report: %w", err)
 	}
 	if r.Format != Format {
 		return nil, fmt.Errorf("not a report of format %d (format is %d)", Format, r.Format)
@@ -147,7 +171,7 @@ func Read(in io.Reader) (*Report, error) {
 	return &r, nil
 }
 
-// ReadFile reads a JSON file.
+// ReadFile reads a JSON file, compressed or not.
 func ReadFile(name string) (*Report, error) {
 	f, err := os.Open(name)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -57,11 +58,23 @@ func sample(rounds int, rates map[string]float64) *Report {
 
 func TestAReportIsTheSameAfterWritingAndReading(t *testing.T) {
 	r := sample(2, map[string]float64{"ringnfs": 1000, "floor": 2000})
-	name := filepath.Join(t.TempDir(), "r.json")
-	require.NoError(t, r.WriteFile(name))
-	got, err := ReadFile(name)
-	require.NoError(t, err)
-	require.Equal(t, r, got)
+	dir := t.TempDir()
+	var sizes []int64
+	for _, name := range []string{"r.json", "r.json.gz"} {
+		name = filepath.Join(dir, name)
+		require.NoError(t, r.WriteFile(name))
+		got, err := ReadFile(name)
+		require.NoError(t, err)
+		require.Equal(t, r, got)
+		st, err := os.Stat(name)
+		require.NoError(t, err)
+		sizes = append(sizes, st.Size())
+	}
+	require.Less(t, sizes[1], sizes[0], "compressed")
+	cut := filepath.Join(dir, "r.json.gz")
+	require.NoError(t, os.Truncate(cut, sizes[1]-8))
+	_, err := ReadFile(cut)
+	require.Error(t, err, "a file that was cut")
 }
 
 func TestWhatIsNoReportIsRefused(t *testing.T) {
