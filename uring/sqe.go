@@ -47,8 +47,8 @@ type BufferID uint16
 // Personality names registered credentials; zero is the submitter's own.
 type Personality uint16
 
-// FileIndexAlloc, given to SetFileIndex, has the kernel pick a free slot of
-// the registered files; the completion's result is the slot.
+// FileIndexAlloc has the kernel pick a free slot of the registered files when it is given
+// to SetFileIndex; the completion's result is the slot.
 const FileIndexAlloc = abi.FileIndexAlloc
 
 // SetUserData sets the number that comes back in every completion. It is an

@@ -8,8 +8,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// A vfs.Handle holds the type of the kernel's handle, 4 bytes little-endian, and
-// the handle's bytes.
+// KindBytes is how many bytes of a vfs.Handle are the type of the kernel's handle,
+// little-endian; the handle's own bytes follow.
 const KindBytes = 4
 
 // Handle makes the vfs handle of what fd stands for. k is scratch.
@@ -41,7 +41,7 @@ func (k *FileHandle) handle() (vfs.Handle, unix.Errno) {
 	return h, 0
 }
 
-// kernel sets k from h. It reports false when h cannot be a handle of ours.
+// Set sets k from h. It reports false when h cannot be a handle of ours.
 func (k *FileHandle) Set(h *vfs.Handle) bool {
 	b := h.Bytes()
 	if len(b) <= KindBytes {
