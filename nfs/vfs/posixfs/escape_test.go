@@ -218,7 +218,7 @@ func TestListingADirectoryDoesNotForgetWhereItIs(t *testing.T) {
 			require.Equal(t, vfs.OK, st)
 		}
 	})
-	fd, ok := s.fs.atPlace(&b, 0)
+	fd, ok := s.fs.finder.Remembered(&b)
 	require.True(t, ok, "the whole tree would be searched for it")
 	kernel.CloseFD(fd)
 }

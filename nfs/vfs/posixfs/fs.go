@@ -17,6 +17,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/recall"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/search"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/table"
 )
 
@@ -93,7 +94,7 @@ type FS struct {
 
 	viewsMu    sync.Mutex // changing views
 	tab        table.Table[state]
-	names      names
+	finder     search.Finder
 	known      handles
 	pages      pages
 	odd        oddities
@@ -259,7 +260,7 @@ func (fs *FS) start(cfg Config, o options) (err error) {
 	}
 	fs.pages = pages{recall.NewShared[page](pageSets, pageWays)}
 	fs.tab.Init(fdMax, renewEntry)
-	fs.names.init(o.now)
+	fs.finder.Init(walked{fs}, fs.rootH, o.now)
 	fs.known.began = time.Now()
 	var seed [8]byte
 	if _, err = rand.Read(seed[:]); err != nil {

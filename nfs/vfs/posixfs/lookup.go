@@ -180,7 +180,7 @@ func (v *View) child(de *entry, name *byte, e *vfs.Entry, key uint64) vfs.Status
 	switch {
 	case errno == unix.EXDEV: // a mount point, on a mount that is not private
 		return vfs.Access
-	case lowOnFDs(errno) && v.lane:
+	case kernel.LowOnFDs(errno) && v.lane:
 		return vfs.Again // a worker closes some
 	case errno != 0:
 		return v.named(errno)

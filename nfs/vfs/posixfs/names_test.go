@@ -44,9 +44,9 @@ func (s *served) getattr(h vfs.Handle) (st vfs.Status) {
 }
 
 // afterRestart serves n files again whose names are not remembered.
-func afterRestart(t *testing.T, n int) (s *served, handles []vfs.Handle) {
+func afterRestart(t *testing.T, n int, clock *slowWalks) (s *served, handles []vfs.Handle) {
 	t.Helper()
-	o := options{noHandles: true}
+	o := options{noHandles: true, now: clock.now}
 	dir := tmpfsDir(t)
 	s = serve(t, dir, Config{}, o)
 	for i := range n {
@@ -60,72 +60,44 @@ func afterRestart(t *testing.T, n int) (s *served, handles []vfs.Handle) {
 }
 
 func TestDeadHandlesDoNotKeepTheDiscBusy(t *testing.T) {
-	s, handles := afterRestart(t, 100)
-	clock := &slowWalks{at: time.Now(), step: 20 * time.Second}
-	n := &s.fs.names
-	n.now = clock.now
+	clock := &slowWalks{at: time.Now()}
+	s, handles := afterRestart(t, 100, clock)
+	clock.step = 20 * time.Second
 	for i := range handles {
 		require.NoError(t, os.RemoveAll(filepath.Join(s.dir, fmt.Sprintf("d%d", i))))
 	}
 	require.Equal(t, vfs.Stale, s.getattr(handles[0]))
 	clock.step = 0
-	require.Equal(t, 1, n.walks)
+	require.Equal(t, 1, s.fs.finder.Counts().Walks)
 	for _, h := range handles[1:] {
 		require.Equal(t, vfs.Delay, s.getattr(h), "the walk before took too long")
 	}
 	require.Equal(t, vfs.Stale, s.getattr(handles[0]), "it is known to be missing")
-	require.Equal(t, 1, n.walks)
+	require.Equal(t, 1, s.fs.finder.Counts().Walks)
 
-	clock.pass(debtRate * 20 * time.Second)
+	clock.pass(time.Hour)
 	for _, h := range handles[1:] {
 		require.Equal(t, vfs.Stale, s.getattr(h))
 	}
-	require.Equal(t, 2, n.walks, "one for all that came too early")
+	require.Equal(t, 2, s.fs.finder.Counts().Walks, "one for all that came too early")
 }
 
 func TestHandlesThatComeTooEarlyAreFoundTogether(t *testing.T) {
-	s, handles := afterRestart(t, 50)
 	clock := &slowWalks{at: time.Now()}
-	n := &s.fs.names
-	n.now = clock.now
-	n.debt, n.paid = 2*debtMax, clock.at
-	for _, h := range handles {
+	s, handles := afterRestart(t, 51, clock)
+	require.NoError(t, os.RemoveAll(filepath.Join(s.dir, "d50")))
+	clock.step = 20 * time.Second
+	require.Equal(t, vfs.Stale, s.getattr(handles[50]))
+	clock.step = 0
+	for _, h := range handles[:50] {
 		require.Equal(t, vfs.Delay, s.getattr(h))
 	}
-	clock.pass(debtRate * 2 * debtMax)
-	for _, h := range handles {
+	clock.pass(time.Hour)
+	for _, h := range handles[:50] {
 		require.Equal(t, vfs.OK, s.getattr(h))
 	}
-	require.Equal(t, 1, n.walks)
-	require.Empty(t, n.missing)
-}
-
-func TestFewCallsWaitForAWalk(t *testing.T) {
-	s, handles := afterRestart(t, waitingMax+1)
-	n := &s.fs.names
-	n.walk.Lock() // a walk that takes long
-	results := make(chan vfs.Status, waitingMax)
-	for i := range waitingMax {
-		r := newRunner(t, s.fs, true)
-		t.Cleanup(r.close)
-		r.jobs <- func() {
-			var a vfs.Attr
-			results <- r.v.GetAttr(handles[i], &a)
-		}
-	}
-	require.Eventually(t, func() bool {
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		return n.waiting == waitingMax
-	}, 2*time.Minute, time.Millisecond)
-	require.Equal(t, vfs.Delay, s.getattr(handles[waitingMax]))
-	n.walk.Unlock()
-	for range waitingMax {
-		require.Equal(t, vfs.OK, <-results)
-	}
-	require.Equal(t, vfs.OK, s.getattr(handles[waitingMax]))
-	require.Zero(t, n.waiting)
-	require.LessOrEqual(t, n.walks, waitingMax)
+	require.Equal(t, 2, s.fs.finder.Counts().Walks)
+	require.Equal(t, 1, s.fs.finder.Counts().Missing, "only what was removed")
 }
 
 // A walk that has not seen everything says nothing about what it has not found.
@@ -140,7 +112,7 @@ func TestWhatAWalkCouldNotSeeIsNotTakenForGone(t *testing.T) {
 		require.Equal(t, vfs.IO, s.getattr(h))
 		require.Positive(t, p.count(fuseOpendir), "nothing was looked for")
 	}
-	require.Empty(t, s.fs.names.missing)
+	require.Zero(t, s.fs.finder.Counts().Missing)
 }
 
 // lessDescriptors leaves the process n descriptors until enough is called.

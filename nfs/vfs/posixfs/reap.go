@@ -190,7 +190,7 @@ const (
 // working. Workers only.
 func (fs *FS) plenty(open func() (int, unix.Errno)) (fd int, errno unix.Errno) {
 	fd, errno = open()
-	for try := 0; lowOnFDs(errno) && try < shedTimes && fs.shed(); try++ {
+	for try := 0; kernel.LowOnFDs(errno) && try < shedTimes && fs.shed(); try++ {
 		fd, errno = open()
 	}
 	return fd, errno
@@ -202,6 +202,3 @@ func (fs *FS) retire(e *entry) {
 	fs.tab.Retire(e)
 	fs.wake()
 }
-
-// lowOnFDs reports whether errno means that descriptors have run out.
-func lowOnFDs(e unix.Errno) bool { return e == unix.EMFILE || e == unix.ENFILE }

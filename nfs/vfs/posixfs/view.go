@@ -268,7 +268,7 @@ func (v *View) open(h *vfs.Handle, use int) (*entry, vfs.Status) {
 
 func (v *View) openHandle(h *vfs.Handle) (int, unix.Errno) {
 	if !v.fs.is.byHandle {
-		return v.fs.find(h)
+		return v.fs.finder.Find(h)
 	}
 	p := kernel.Patience{}
 	for tries := 0; ; tries++ {

@@ -68,3 +68,6 @@ func StatusOf(e unix.Errno) (s vfs.Status, known bool) {
 	}
 	return vfs.IO, false
 }
+
+// LowOnFDs reports whether e means that descriptors have run out.
+func LowOnFDs(e unix.Errno) bool { return e == unix.EMFILE || e == unix.ENFILE }
