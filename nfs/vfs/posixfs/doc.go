@@ -1,6 +1,19 @@
 // Package posixfs serves a directory of a local Linux file system (ext4, XFS,
 // btrfs, tmpfs and others that can give file handles) through package vfs.
 //
+// # Rooms
+//
+// This package has the [FS], the [View] and a file for each operation. Below it are
+// packages that know one thing each, and nothing of the others unless it is said:
+//
+//	internal/kernel  system calls, handles, errnos, and whom a thread acts for
+//	internal/recall  bounded memory that forgets: places for items by their hash
+//	internal/table   the open objects, their descriptors, and who uses them (on kernel)
+//	internal/search  finding objects without CAP_DAC_READ_SEARCH (on kernel)
+//
+// What this package keeps with an open object is its state (state.go): one struct for
+// each subsystem, which alone writes it.
+//
 // # Life cycle
 //
 // [New] opens the directory and makes a private, detached mount of it where it
@@ -10,12 +23,12 @@
 //
 // # Descriptors
 //
-// An entry stands for one object: an O_PATH descriptor and, for files that are
-// read or written and directories that are synced, descriptors for that. Entries
+// An entry (table.Entry) stands for one object: an O_PATH descriptor and, for files that
+// are read or written and directories that are synced, descriptors for that. Entries
 // live in one table per FS, which is bounded. Every View has a map of its own in
 // front of it, which takes no lock. An operation publishes the entry that it uses
-// in its View (a hazard pointer) and only then looks whether the entry is still
-// alive; whoever retires an entry marks it dead first and closes its descriptors
+// in its View (a hazard slot, table.Uses) and only then looks whether the entry is still
+// alive; the table marks an entry dead first, and hands it out for closing
 // only once no View has it published. So the fast path costs two stores to a cache
 // line of the thread's own, and descriptors of idle entries can be closed although
 // an idle thread still remembers them.
@@ -24,7 +37,8 @@
 // lane received together ask once for their directory (sample.go). Names of
 // directories that were listed, or in which many were looked up, are kept for as
 // long as the ctime says that they are the same, and handles for objects that
-// cannot be mistaken for others (page.go, namecache.go, known.go).
+// cannot be mistaken for others (page.go, namecache.go, known.go, in memories of package
+// recall).
 //
 // # Rights
 //
@@ -60,10 +74,10 @@
 //
 // # Lock order
 //
-//	entry.leaving (flushing and closing what is retired)
+//	flushState.leaving (flushing and closing what is retired)
 //	FS.locks (directories, by stripe number; workers only)
-//	  entry.io (opening descriptors)
+//	  Entry.Opening (opening descriptors)
 //	    FS.lent (modes of files, not as root)
-//	    table.mu
-//	      FS.viewsMu, names.mu, entry.flushes.mu (not held over an fsync)
+//	    the table's
+//	      FS.viewsMu, the finder's, flushes.mu (not held over an fsync)
 package posixfs
