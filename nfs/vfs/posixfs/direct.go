@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/iopolicy"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
@@ -69,13 +70,13 @@ func giveBounce(b []byte) {
 // directFD returns a descriptor of e for direct I/O and the alignments that it asks
 // for, of the file's range and of memory. It may leave the thread acting for the
 // process itself. ok is false when e cannot be read or written directly.
-func (v *View) directFD(e *entry, d direction) (fd int, page uint64, mem uintptr, ok bool) {
+func (v *View) directFD(e *entry, d iopolicy.Direction) (fd int, page uint64, mem uintptr, ok bool) {
 	if e.Own.way.align.Load() == noDirect {
 		return -1, 0, 0, false
 	}
 	fd, flags := int(e.Direct[d].Load()), unix.O_RDONLY
 	if fd < 0 {
-		if d == toWrite {
+		if d == iopolicy.ToWrite {
 			flags = unix.O_RDWR
 		}
 		var s vfs.Status
@@ -115,7 +116,7 @@ func directAlign(fd int) uint32 {
 // readDirect is pread past the page cache. ok is false when e has to be read through
 // it, by fd.
 func (v *View) readDirect(e *entry, fd int, dst []byte, off uint64) (n int, s vfs.Status, ok bool) {
-	dfd, page, mem, ok := v.directFD(e, toRead)
+	dfd, page, mem, ok := v.directFD(e, iopolicy.ToRead)
 	if !ok {
 		return 0, vfs.OK, false
 	}
@@ -177,7 +178,7 @@ func (v *View) writeDirect(c *vfs.Cred, e *entry, fd int, src [][]byte, off uint
 	if uint64(total) > math.MaxInt64-off {
 		return 0, vfs.FBig
 	}
-	dfd, page, mem, ok := v.directFD(e, toWrite)
+	dfd, page, mem, ok := v.directFD(e, iopolicy.ToWrite)
 	if !v.as(c) { // opening it has needed the process's rights
 		return 0, vfs.ServerFault
 	}

@@ -6,10 +6,11 @@
 // This package has the [FS], the [View] and a file for each operation. Below it are
 // packages that know one thing each, and nothing of the others unless it is said:
 //
-//	internal/kernel  system calls, handles, errnos, and whom a thread acts for
-//	internal/recall  bounded memory that forgets: places for items by their hash
-//	internal/table   the open objects, their descriptors, and who uses them (on kernel)
-//	internal/search  finding objects without CAP_DAC_READ_SEARCH (on kernel)
+//	internal/kernel   system calls, handles, errnos, and whom a thread acts for
+//	internal/recall   bounded memory that forgets: places for items by their hash
+//	internal/table    the open objects, their descriptors, and who uses them (on kernel)
+//	internal/iopolicy which way data goes: through the page cache, to stay or not, or past it
+//	internal/search   finding objects without CAP_DAC_READ_SEARCH (on kernel)
 //
 // What this package keeps with an open object is its state (state.go): one struct for
 // each subsystem, which alone writes it.

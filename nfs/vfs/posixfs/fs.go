@@ -15,6 +15,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/syscalls"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/iopolicy"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/recall"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/search"
@@ -61,10 +62,8 @@ type FS struct {
 	own      *vfs.Cred    // the process's identity
 	ns       kernel.Namespace
 	is       traits
-	io       IOMode    // as settled
-	ioLeast  int       // bigRequest
-	ioWhy    string    // why it is not what was asked for
-	large    streaming // for IOAuto
+	policy   iopolicy.Policy
+	ioWhy    string // why it is not what was asked for
 	volumes  subvolumes
 	mount    uint64 // STATX_MNT_ID of root
 	shut     shut

@@ -13,27 +13,31 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/iopolicy"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // chooseIO finds out whether the file system can do what mode asks for.
 func (fs *FS) chooseIO(mode IOMode, o options) error {
-	fs.io, fs.ioLeast = mode, cmp.Or(o.ioLeast, bigRequest)
-	if mode == IOBuffered {
+	least := cmp.Or(o.ioLeast, bigRequest)
+	fs.policy = iopolicy.NewPolicy(IOBuffered, least, 0)
+	switch mode {
+	case IOBuffered:
 		return nil
-	}
-	if int(mode) >= len(ioModes) {
+	case IODontCache, IODirect, IOAuto:
+	default:
 		return fmt.Errorf("posixfs: there is no I/O mode %d", mode)
 	}
 	memory := o.memory
 	if memory == 0 {
 		memory = memoryLimit("/sys/fs/cgroup", "/proc/self/cgroup")
 	}
-	fs.large = streamsOf(memory)
 	why := fs.cannot(mode, o)
+	if why == "" {
+		fs.policy = iopolicy.NewPolicy(mode, least, memory)
+	}
 	if mode == IOAuto {
 		if why != "" {
-			fs.io = IOBuffered
 			fs.ioWhy = "I/O mode auto is buffered for " + fs.dir + ": " + why
 		}
 		return nil

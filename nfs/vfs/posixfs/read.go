@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/iopolicy"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
@@ -54,7 +55,7 @@ func (v *View) Read(c *vfs.Cred, h vfs.Handle, r *vfs.ReadArgs, a *vfs.Attr) (n 
 	if s = v.accessed(e); s != vfs.OK {
 		return 0, false, s
 	}
-	v.passed(e, toRead, off, n, v.st.Size) // what lanes find in memory needs no other way
+	v.passed(e, iopolicy.ToRead, off, n, v.st.Size) // what lanes find in memory needs no other way
 	v.fs.attributes(a, &v.st)
 	return n, end || n < len(dst), vfs.OK
 }

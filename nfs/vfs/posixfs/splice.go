@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/iopolicy"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
@@ -26,7 +27,7 @@ func (v *View) Splice(c *vfs.Cred, h vfs.Handle, r *vfs.SpliceArgs, a *vfs.Attr)
 	if s != vfs.OK {
 		return 0, false, s
 	}
-	if v.fs.wayOf(e, toRead, off, n) != keeping {
+	if v.fs.wayOf(e, iopolicy.ToRead, off, n) != iopolicy.Keeping {
 		return 0, false, vfs.NotSupp // spliced pages stay in the cache
 	}
 	// checkRead fills v.st and asks for the verdict, or recalls it.
@@ -82,7 +83,7 @@ func (v *View) Splice(c *vfs.Cred, h vfs.Handle, r *vfs.SpliceArgs, a *vfs.Attr)
 		}
 		moved += m
 	}
-	v.passed(e, toRead, off, moved, size)
+	v.passed(e, iopolicy.ToRead, off, moved, size)
 	v.fs.attributes(a, &v.st)
 	return moved, off+uint64(moved) >= size, vfs.OK
 }

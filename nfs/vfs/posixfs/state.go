@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/iopolicy"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/table"
 )
@@ -60,7 +61,7 @@ type atimeState struct {
 // wayState is which way the data of a file goes: see iomode.go. Atomic.
 type wayState struct {
 	align     atomic.Uint32 // see directAlign; 0 as long as nobody has asked
-	streams   atomic.Pointer[streams]
+	streams   atomic.Pointer[iopolicy.Streams]
 	undropped atomic.Uint64 // see View.trail: where the last write of its kind ended, 0 after a flush
 }
 

@@ -115,8 +115,7 @@ func TestAStreamLeavesNothingInThePageCache(t *testing.T) {
 			t.Parallel()
 			dir := place.dir(t)
 			const size = 48 << 20
-			for mode := range ioModes {
-				mode := IOMode(mode)
+			for mode := range IOAuto + 1 {
 				needMode(t, dir, mode)
 				s := serve(t, dir, Config{IO: mode}, options{memory: smallMachine})
 				c := client{s}
@@ -150,7 +149,7 @@ func TestAStreamLeavesNothingInThePageCache(t *testing.T) {
 					}
 					c.commit(h)
 					if mode == IOAuto && name == "new" {
-						rest = int64(s.fs.large.size) + 4<<20
+						rest = int64(s.fs.policy.Big()) + 4<<20
 					}
 					check(name, "WRITEs")
 				}
@@ -273,7 +272,8 @@ func TestAWorkingSetOutlivesAStreamThroughLittleMemory(t *testing.T) {
 	require.NoError(t, os.Chmod(dir, 0o755))
 	needMode(t, dir, IODontCache)
 	needMode(t, dir, IODirect)
-	for mode, name := range ioModes {
+	for mode := range IOAuto + 1 {
+		name := mode.String()
 		for _, what := range []string{"READs", "WRITEs"} {
 			cold(t, filepath.Join(dir, "set"), 24<<20)
 			cold(t, filepath.Join(dir, "stream"), 192<<20)
@@ -286,7 +286,7 @@ func TestAWorkingSetOutlivesAStreamThroughLittleMemory(t *testing.T) {
 			left, err := strconv.Atoi(strings.TrimSpace(strings.SplitN(after, "\n", 2)[0]))
 			require.NoError(t, err, "%s", out)
 			t.Logf("%s, %s: %d KiB of 24 MiB", name, what, left>>10)
-			if IOMode(mode) == IOBuffered {
+			if mode == IOBuffered {
 				require.Less(t, left, 18<<20, "there was enough memory: the test shows nothing")
 			} else {
 				require.Greater(t, left, 23<<20)
@@ -304,7 +304,7 @@ func streamInGroup(t *testing.T, order string) {
 	s := serve(t, dir, Config{IO: mode}, options{})
 	c := client{s}
 	if mode == IOAuto {
-		require.EqualValues(t, smallMachine/4, s.fs.large.size, "it has seen how little memory there is")
+		require.EqualValues(t, smallMachine/4, s.fs.policy.Big(), "it has seen how little memory there is")
 	}
 	const set, size = 24 << 20, 192 << 20
 	c.stream("set", set, 64<<10)

@@ -1,23 +1,23 @@
-package posixfs
+package iopolicy
 
 import "sync/atomic"
 
-// IOAuto has to see which requests belong to a stream. Clients keep several requests
+// Auto has to see which requests belong to a stream. Clients keep several requests
 // of a stream under way, which different lanes and workers run in any order, so a
 // request belongs to the stream whose end is near; and one file may have several
 // readers. All of it is atomic counters of which each makes sense by itself: a race
 // costs a request the better way, at worst.
 
-// direction is which way data passes. The streams of each are told apart.
-type direction uint8
+// Direction is which way data passes. The streams of each are told apart.
+type Direction uint8
 
 const (
-	toRead direction = iota
-	toWrite
+	ToRead Direction = iota
+	ToWrite
 	directions
 )
 
-// streaming is when IOAuto takes requests for a stream that should not stay in the
+// streaming is when Auto takes requests for a stream that should not stay in the
 // page cache, in bytes.
 type streaming struct {
 	size   uint64 // of a file, at least
@@ -32,9 +32,9 @@ func streamsOf(memory uint64) streaming {
 	return streaming{size: memory / 4, proof: memory / 32, window: min(memory/128, 32<<20)}
 }
 
-// streams is what is known of the streams through one file. It is made once the
+// Streams is what is known of the streams through one file. It is made once the
 // first large request for a file that is large enough has come.
-type streams [directions]track
+type Streams [directions]track
 
 // track is the streams in one direction.
 type track [4]stream

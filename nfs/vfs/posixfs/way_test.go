@@ -1,0 +1,65 @@
+package posixfs
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/iopolicy"
+)
+
+func TestDecidingOnAWayAllocatesNothing(t *testing.T) {
+	fs := &FS{policy: iopolicy.NewPolicy(IOAuto, bigRequest, 4<<30)}
+	e := &entry{}
+	v := &View{fs: fs}
+	v.passed(e, iopolicy.ToRead, 0, 1<<20, 8<<30) // makes what it needs
+	at := uint64(0)
+	require.Zero(t, testing.AllocsPerRun(1000, func() {
+		_ = fs.wayOf(e, iopolicy.ToRead, at, 1<<20)
+		v.passed(e, iopolicy.ToRead, at, 1<<20, 128<<30)
+		_ = fs.wayOf(e, iopolicy.ToRead, 4<<30+at*7919%(64<<30), 1<<20)
+		v.passed(e, iopolicy.ToRead, 4<<30+at*7919%(64<<30), 1<<20, 128<<30)
+		at += 1 << 20
+	}))
+	require.Equal(t, iopolicy.Dropping, fs.wayOf(e, iopolicy.ToRead, at, 1<<20))
+	require.Equal(t, iopolicy.Keeping, fs.wayOf(e, iopolicy.ToWrite, at, 1<<20), "a stream of READs says nothing of WRITEs")
+	require.Equal(t, iopolicy.Keeping, fs.wayOf(e, iopolicy.ToRead, at, bigRequest-1), "small ones never")
+	small := &entry{}
+	v.passed(small, iopolicy.ToRead, 0, 1<<20, 1<<30-1)
+	require.Nil(t, small.Own.way.streams.Load(), "a file that can be kept")
+}
+
+func TestTheMemoryOfAControlGroupIsWhatThereIs(t *testing.T) {
+	dir := t.TempDir()
+	put := func(path, text string) string {
+		p := filepath.Join(dir, path)
+		require.NoError(t, os.MkdirAll(filepath.Dir(p), 0o755))
+		require.NoError(t, os.WriteFile(p, []byte(text), 0o644))
+		return p
+	}
+	var m unix.Sysinfo_t
+	require.NoError(t, unix.Sysinfo(&m))
+	all := uint64(m.Totalram) * uint64(m.Unit)
+	put("a/b/memory.max", "max\n")
+	put("a/b/memory.high", "20000000\n")
+	put("a/memory.max", "30000000\n")
+	put("memory/c/memory.limit_in_bytes", "10000000\n")
+	put("memory/memory.limit_in_bytes", "9223372036854771712\n")
+	for own, want := range map[string]uint64{
+		"0::/a/b\n":                  20_000_000,
+		"0::/a\n":                    30_000_000,
+		"0::/a/other\n":              30_000_000,
+		"0::/\n":                     all,
+		"0::/elsewhere/x\n":          all,
+		"4:cpu,memory:/c/d\n0::/a\n": 10_000_000,
+		"4:cpu:/c\n":                 all,
+		"4:memory:/\n":               all,
+		"rubbish\n\n":                all,
+	} {
+		require.Equal(t, want, memoryLimit(dir, put("own", own)), own)
+	}
+	require.Equal(t, all, memoryLimit(dir, filepath.Join(dir, "missing")))
+}
