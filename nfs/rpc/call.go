@@ -63,12 +63,9 @@ type Call struct {
 	// Pipes lends pipes for results that need not pass through memory; nil when
 	// the transport wants them in Reply.
 	Pipes Pipes
-	// Tail is a pipe with TailLen bytes that follow what is in Reply, and are part
-	// of the results; TailPad zero bytes come behind them. A procedure that sets it
+	// Tail is what follows Reply and does not lie in memory. A procedure that sets it
 	// gives the pipe away.
-	Tail    *vfs.Pipe
-	TailLen int
-	TailPad int
+	Tail Tail
 	// Need is set with Grow, and with Wait when the procedure has asked for Room. A
 	// procedure sets it to the bytes that its results need in all, best by Room; when
 	// Server.Run returns, it is how many bytes of memory Reply must be reset with,
@@ -106,7 +103,8 @@ func (c *Call) Reset() {
 	c.Auth.Flavor, c.Auth.UID, c.Auth.GID, c.Auth.n = AuthNone, nobody, nobody, 0
 	c.Peer, c.Local, c.Datagram = netip.AddrPort{}, netip.AddrPort{}, false
 	c.Place, c.Origin = nil, nil
-	c.Pipes, c.Tail, c.TailLen, c.TailPad = nil, nil, 0, 0
+	c.Pipes = nil
+	c.undo(0)
 	c.Args.Reset(nil)
 	c.args.Reset(nil)
 	c.Reply.Reset(nil)
@@ -116,6 +114,12 @@ func (c *Call) Reset() {
 	c.header, c.before, c.behind, c.capacity = 0, 0, 0, 0
 	c.succeeded = false
 	c.presented = Presented{}
+}
+
+// undo forgets what has been encoded of the reply from at on, the tail with it.
+func (c *Call) undo(at int) {
+	c.Tail = Tail{}
+	c.Reply.Truncate(at)
 }
 
 // Procedure returns what the call runs, nil when it will be refused: then
@@ -188,11 +192,27 @@ func (c *Call) Move(dst, first []byte, rest [][]byte) bool {
 // Pipes lends pipes to procedures.
 type Pipes interface {
 	// Pipe returns an empty pipe with room for n bytes, or nil: then the results
-	// go to Reply.
+	// go to Reply. The pipe stays the transport's unless it becomes the call's Tail.
+	// Pipe does not block.
 	Pipe(n int) *vfs.Pipe
-	// Return takes back a pipe that is still empty.
-	Return(*vfs.Pipe)
 }
+
+// Tail is the last part of a call's results that does not pass through memory: bytes in
+// a pipe, such as pages of a file. The zero value is none.
+type Tail struct {
+	// Pipe is the pipe that Pipes has lent to the call. It holds exactly Len bytes.
+	Pipe *vfs.Pipe
+	Len  int
+	// Pad is how many zero bytes follow, 0 to 3: opaque data ends at a multiple of
+	// four bytes (RFC 4506, section 4.10).
+	Pad int
+}
+
+// TailOf returns opaque data of n bytes that is in p.
+func TailOf(p *vfs.Pipe, n int) Tail { return Tail{Pipe: p, Len: n, Pad: -n & 3} }
+
+// Size returns how many bytes follow Reply.
+func (t *Tail) Size() int { return t.Len + t.Pad }
 
 // ReplyMin is the room in bytes that Call.Reply has at least, behind its header,
 // when a procedure starts. All results but those of READ, READLINK, READDIR,

@@ -20,8 +20,7 @@ import (
 func (s *Server) Run(c *Call) Outcome {
 	c.succeeded = false
 	c.Need, c.Least, c.Brief = 0, 0, false
-	c.Tail, c.TailLen, c.TailPad = nil, 0, 0
-	c.Reply.Truncate(0)
+	c.undo(0)
 	if c.status.kind != kindRun {
 		return c.refuse()
 	}
@@ -62,7 +61,6 @@ func (s *Server) Run(c *Call) Outcome {
 		c.fail(acceptSystemErr)
 		return Done
 	case TooWeak:
-		c.Tail, c.TailLen, c.TailPad = nil, 0, 0
 		c.status.auth = AuthTooWeak
 		c.authError()
 		return Done
@@ -85,8 +83,7 @@ func (c *Call) putLeast() {
 // no room for. c.Reply has room for HeaderMax bytes.
 func (s *Server) Fail(c *Call) {
 	c.succeeded = false
-	c.Tail, c.TailLen, c.TailPad = nil, 0, 0
-	c.Reply.Truncate(0)
+	c.undo(0)
 	c.accepted(acceptSystemErr)
 }
 
@@ -95,7 +92,7 @@ func (s *Server) Fail(c *Call) {
 // or Grow as Run does.
 func (s *Server) Replay(c *Call, results []byte) Outcome {
 	c.succeeded = false
-	c.Reply.Truncate(0)
+	c.undo(0)
 	if c.status.kind != kindRun {
 		return c.refuse()
 	}
@@ -183,9 +180,8 @@ func (c *Call) complete() {
 // fail turns the successful reply that was begun into one with another status:
 // the verifier stays, the results go.
 func (c *Call) fail(stat acceptStat) {
-	c.Tail, c.TailLen, c.TailPad = nil, 0, 0
 	at := c.header - c.before
-	c.Reply.Truncate(at)
+	c.undo(at)
 	c.Reply.SetUint32(at-4, uint32(stat))
 }
 
@@ -226,7 +222,7 @@ func (c *Call) refuse() Outcome {
 
 // authError makes the reply a denial with the status's auth_stat.
 func (c *Call) authError() {
-	c.Reply.Truncate(0)
+	c.undo(0)
 	c.Reply.Uint32(c.XID)
 	c.Reply.Uint32(msgReply)
 	c.Reply.Uint32(msgDenied)
@@ -236,7 +232,6 @@ func (c *Call) authError() {
 
 // rewind makes the call as it was before its procedure ran.
 func (c *Call) rewind() {
-	c.Tail, c.TailLen, c.TailPad = nil, 0, 0
-	c.Reply.Truncate(0)
+	c.undo(0)
 	c.Args = c.args
 }

@@ -103,9 +103,9 @@ func (l *lane) runInBatch(c *call) {
 			}
 			l.remember(c)
 			if n := c.Reply.Len(); n > 0 {
-				putMark(room, n+c.TailLen+c.TailPad)
+				putMark(room, n+c.Tail.Size())
 				c.conn.batched(markLen + n)
-				if c.Tail != nil {
+				if c.Tail.Pipe != nil {
 					c.conn.queueTail(c)
 				}
 			} else {
@@ -160,10 +160,10 @@ func (l *lane) finish(c *call) {
 	l.remember(c)
 	if n := c.Reply.Len(); n > 0 {
 		b := c.reply.Bytes()
-		putMark(b, n+c.TailLen+c.TailPad)
+		putMark(b, n+c.Tail.Size())
 		c.conn.queueReply(b[:markLen+n], c.reply)
 		c.reply = nil
-		if c.Tail != nil {
+		if c.Tail.Pipe != nil {
 			c.conn.queueTail(c)
 		}
 	} else {
@@ -175,7 +175,7 @@ func (l *lane) finish(c *call) {
 // whole reports whether the reply's tail is what the reply says. It ends the call
 // when it is not.
 func (l *lane) whole(c *call) bool {
-	if c.Tail == nil || c.pipes.holds(c.Tail, c.TailLen) && uint(c.TailPad) < 4 {
+	if c.Tail.Pipe == nil || c.pipes.holds(&c.Tail) {
 		return true
 	}
 	l.broken(c, "the pipe does not hold what the reply says")

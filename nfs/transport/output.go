@@ -122,17 +122,17 @@ func (cn *conn) queueReply(record []byte, b *bufring.Buffer) {
 func (cn *conn) queueTail(c *call) {
 	p := c.pipes.pipe
 	c.pipes.pipe = nil
-	t := piece{pipe: p, left: c.TailLen}
+	t := piece{pipe: p, left: c.Tail.Len}
 	if cn.dead {
 		t.release(cn.lane)
 		return
 	}
 	cn.queueBatch()
 	cn.out = append(cn.out, t)
-	if c.TailPad > 0 {
-		cn.out = append(cn.out, piece{data: padding[:c.TailPad]})
+	if c.Tail.Pad > 0 {
+		cn.out = append(cn.out, piece{data: padding[:c.Tail.Pad]})
 	}
-	cn.put(c.TailLen + c.TailPad)
+	cn.put(c.Tail.Size())
 }
 
 // flush sends everything that is ready, unless a send is in flight: TCP output

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/bufring"
+	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
@@ -187,11 +188,12 @@ func (cp *callPipes) Pipe(n int) *vfs.Pipe {
 	return &cp.pipe.Pipe
 }
 
-// holds reports whether the pipe that the procedure has made the reply's tail is
-// the one that was lent to it, and has exactly the n bytes that it says: with fewer
-// the reply would be cut short, and what is left over would follow somebody else's.
-func (cp *callPipes) holds(tail *vfs.Pipe, n int) bool {
-	return cp.pipe != nil && tail == &cp.pipe.Pipe && n > 0 && cp.pipe.bytes() == n
+// holds reports whether tail is the pipe that was lent to the call, and holds exactly the
+// bytes that it says. Fewer would cut the reply short; more would be sent at the head of
+// somebody else's.
+func (cp *callPipes) holds(tail *rpc.Tail) bool {
+	return cp.pipe != nil && tail.Pipe == &cp.pipe.Pipe && tail.Len > 0 && uint(tail.Pad) < 4 &&
+		cp.pipe.bytes() == tail.Len
 }
 
 // end gives back a pipe that has not become part of the reply. One that was lent
@@ -204,6 +206,3 @@ func (cp *callPipes) end(l *lane) {
 		l.pipes.put(cp.pipe)
 	}
 }
-
-// Return implements rpc.Pipes. The pipe stays with the call.
-func (cp *callPipes) Return(*vfs.Pipe) {}

@@ -55,7 +55,7 @@ func tail(c *rpc.Call) rpc.Outcome {
 			if m, err := unix.Write(p.WriteFD, data); m != n || err != nil {
 				panic("the pipe that was lent has no room")
 			}
-			c.Tail, c.TailLen, c.TailPad = p, n, -n&3
+			c.Tail = rpc.TailOf(p, n)
 			switch how {
 			case tailFail:
 				return rpc.SystemErr
@@ -66,11 +66,11 @@ func tail(c *rpc.Call) rpc.Outcome {
 			case tailWeak:
 				return rpc.TooWeak
 			case tailLess:
-				c.TailLen += 4
+				c.Tail.Len += 4
 			case tailMore:
-				c.TailLen -= 4
+				c.Tail.Len -= 4
 			case tailForget:
-				c.Tail, c.TailLen, c.TailPad = nil, 0, 0
+				c.Tail = rpc.Tail{}
 				if !c.Room(n + 8) {
 					return rpc.Grow
 				}

@@ -104,14 +104,10 @@ func (s *server) splice(c *rpc.Call, w *work, o *object, a *readArgs, count int)
 	}
 	v := o.v.Abilities().Splice
 	if v == nil {
-		c.Pipes.Return(p)
 		return 0, false
 	}
 	w.splice = vfs.SpliceArgs{Off: a.offset, N: count, To: p}
 	n, eof, st := v.Splice(o.cred(c), o.h, &w.splice, &w.attr)
-	if st != vfs.OK || n == 0 {
-		c.Pipes.Return(p)
-	}
 	switch st {
 	case vfs.OK:
 	case vfs.NotSupp:
@@ -126,7 +122,7 @@ func (s *server) splice(c *rpc.Call, w *work, o *object, a *readArgs, count int)
 	e.Bool(eof)
 	e.Uint32(uint32(n))
 	if n > 0 {
-		c.Tail, c.TailLen, c.TailPad = p, n, -n&3
+		c.Tail = rpc.TailOf(p, n)
 	}
 	return rpc.Done, true
 }
