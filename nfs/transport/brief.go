@@ -21,11 +21,11 @@ const (
 
 // briefs is what the queue knows of one lane's brief calls.
 type briefs struct {
-	busy  int      // workers that run one of them
-	done  callList // run, and not yet on their way back
-	calls int      // in done
-	bytes int      // of their arguments
-	since uint32   // the patrol's round when the first of done ended
+	busy  int     // workers that run one of them
+	done  jobList // run, and not yet on their way back
+	calls int     // in done
+	bytes int     // of their arguments
+	since uint32  // the patrol's round when the first of done ended
 }
 
 // kick sees to it that somebody takes the brief calls that were put for a lane.
@@ -52,23 +52,23 @@ func (q *workQueue) watch(w *sleeper) *sleeper {
 	return &q.guard
 }
 
-// swap ends the brief call c and takes the next one, nil when there is none.
-// The worker sends back the calls that it returns as back. It does not block.
-func (q *workQueue) swap(c *call) (next, back *call) {
+// swap ends the brief job j and takes the next one, nil when there is none.
+// The worker sends back the jobs that it returns as back. It does not block.
+func (q *workQueue) swap(j *job) (next, back *job) {
 	var w *sleeper
 	q.mu.Lock()
-	l := &q.lanes[c.conn.lane.place.Index]
-	if c.epoch == q.epoch {
+	l := &q.lanes[j.lane]
+	if j.epoch == q.epoch {
 		l.busy--
 		q.brief--
 	}
-	q.leave(c.share)
+	q.leave(j.share)
 	if l.calls == 0 {
 		l.since = q.round
 	}
-	l.done.push(c)
+	l.done.push(j)
 	l.calls++
-	l.bytes += c.size
+	l.bytes += j.size
 	if l.calls >= backMax || l.bytes >= backBytes {
 		back = l.takeDone()
 	}
@@ -89,15 +89,13 @@ func (q *workQueue) swap(c *call) (next, back *call) {
 }
 
 // takeDone empties done.
-func (l *briefs) takeDone() *call {
-	c := l.done.head
-	l.done = callList{}
+func (l *briefs) takeDone() *job {
 	l.calls, l.bytes = 0, 0
-	return c
+	return l.done.take()
 }
 
-// join puts two chains of calls together. The first is short.
-func join(a, b *call) *call {
+// join puts two chains of jobs together. The first is short.
+func join(a, b *job) *job {
 	if a == nil {
 		return b
 	}
@@ -145,14 +143,14 @@ func (q *workQueue) runPatrol() {
 // patrol sends more workers, twice as many each time, when the next call has been
 // waiting since the round before the last, and sends back what waits for a worker
 // to come back with more. mu is held.
-func (q *workQueue) patrol() (back *call, w *sleeper) {
+func (q *workQueue) patrol() (back *job, w *sleeper) {
 	q.round++
 	for i := range q.lanes {
 		if l := &q.lanes[i]; l.calls > 0 && q.round-l.since >= 2 {
 			back = join(l.takeDone(), back)
 		}
 	}
-	if i, ok := q.next(); ok && q.round-q.shares[i].first.calls.head.since >= 2 {
+	if i, ok := q.next(); ok && q.round-q.shares[i].first.jobs.head.since >= 2 {
 		// Those who sleep do not count any longer.
 		q.epoch++
 		q.brief = 0
@@ -168,22 +166,4 @@ func (q *workQueue) patrol() (back *call, w *sleeper) {
 	}
 	q.watched = q.late()
 	return back, w
-}
-
-// giveBack returns a chain of calls to their lanes, those of one lane together.
-func giveBack(c *call) {
-	for c != nil {
-		last := c
-		for last.next != nil && last.next.conn.lane == c.conn.lane {
-			last = last.next
-		}
-		head, l := c, c.conn.lane
-		c, last.next = last.next, nil
-		// The lane runs as long as it has calls, unless it has failed.
-		if l.loop.Post(head) != nil {
-			for ; head != nil; head = head.next {
-				l.forget(head)
-			}
-		}
-	}
 }

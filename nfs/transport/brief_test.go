@@ -16,18 +16,18 @@ import (
 )
 
 // briefCall is a call of a peer on a lane that has no ring.
-func briefCall(lane int, peer byte, xid uint32, brief bool) *call {
-	c := &call{conn: &conn{lane: &lane0s[lane]}}
+func briefCall(lane int, peer byte, xid uint32, brief bool) *job {
+	c := callFor(&conn{lane: &lane0s[lane]})
 	c.Peer, c.XID = netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, peer}), 1000), xid
 	c.Brief = brief
-	return c
+	return c.asJob()
 }
 
 var lane0s = [2]lane{{place: rpc.Place{Index: 0}}, {place: rpc.Place{Index: 1}}}
 
-func chain(c *call) (xids []uint32) {
-	for ; c != nil; c = c.next {
-		xids = append(xids, c.XID)
+func chain(j *job) (xids []uint32) {
+	for ; j != nil; j = j.next {
+		xids = append(xids, callOf(j).XID)
 	}
 	return xids
 }
@@ -72,7 +72,7 @@ func TestAWorkerThatTakesACallThatSleepsLeavesNoneBehind(t *testing.T) {
 	require.Equal(t, 3, resting(&q))
 	q.coming-- // it is here
 	c := q.take(idle, nil)
-	require.EqualValues(t, 0, c.XID)
+	require.EqualValues(t, 0, callOf(c).XID)
 	require.Equal(t, 2, resting(&q))
 }
 
@@ -105,7 +105,7 @@ func TestBriefCallsOfAllLanesGoBackBeforeAWorkerSleeps(t *testing.T) {
 	c, back := q.swap(q.take(idle, nil))
 	require.Nil(t, back)
 	c, back = q.swap(c)
-	require.EqualValues(t, 2, c.XID)
+	require.EqualValues(t, 2, callOf(c).XID)
 	xids := chain(back)
 	slices.Sort(xids)
 	require.Equal(t, []uint32{0, 1}, xids)
@@ -127,7 +127,7 @@ func TestThePatrolSendsOthersWhenTheWorkerAtBriefCallsSleeps(t *testing.T) {
 	require.Nil(t, back)
 	require.Nil(t, w, "not for a round")
 	back, w = q.patrol()
-	require.Equal(t, []uint32{done.XID}, chain(back), "a reply does not wait for a worker that sleeps")
+	require.Equal(t, []uint32{callOf(done).XID}, chain(back), "a reply does not wait for a worker that sleeps")
 	require.NotNil(t, w)
 	require.Equal(t, 9, resting(&q))
 	_, _ = q.patrol()
@@ -150,9 +150,9 @@ func TestNoBriefCallIsLost(t *testing.T) {
 	var seen [calls]atomic.Int32
 	var left atomic.Int32
 	left.Store(calls)
-	back := func(c *call) {
-		for ; c != nil; c = c.next {
-			seen[c.XID].Add(1)
+	back := func(j *job) {
+		for ; j != nil; j = j.next {
+			seen[callOf(j).XID].Add(1)
 			left.Add(-1)
 		}
 	}
@@ -161,7 +161,7 @@ func TestNoBriefCallIsLost(t *testing.T) {
 		wg.Go(func() {
 			at := new(sleeper)
 			for c := q.take(idle, at); c != nil; {
-				if c.XID%64 == 0 {
+				if callOf(c).XID%64 == 0 {
 					time.Sleep(100 * time.Microsecond)
 				}
 				b, done := c, c.share

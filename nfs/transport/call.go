@@ -7,6 +7,7 @@ import (
 	"github.com/ringnfs/ringnfs/bufring"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/rpc/drc"
+	"github.com/ringnfs/ringnfs/uring/loop"
 )
 
 // call is a call in progress with everything that it borrows. It belongs to its
@@ -14,6 +15,7 @@ import (
 // when it is the worker's.
 type call struct {
 	rpc.Call
+	job  // what the workers know of it
 	conn *conn
 	// views are the record's bytes, one per piece; segs keeps the pieces while
 	// the call is parked.
@@ -33,13 +35,7 @@ type call struct {
 	toWorker bool
 	// unanswerable says that SYSTEM_ERR is all that it gets.
 	unanswerable bool
-	share        int // of the workers, set when the call goes to one
 	parked       bool
-	// brief and the next are for the workers' queue: see brief.go.
-	brief bool
-	size  int
-	since uint32
-	epoch uint32
 	// key is what a call that must not run twice is known by. ticket is the right to
 	// end it, of the first of its kind.
 	key    drc.Key
@@ -49,7 +45,7 @@ type call struct {
 	ended   bool      // the twin that this call waited for has ended
 	doubted time.Time // when it could not be told first whether there is one
 	blocks  bool      // it is in doubt, and its connection waits for it
-	next    *call
+	after   *call     // the next of the lane's list that it is on
 }
 
 const (
@@ -67,6 +63,13 @@ const (
 	// wait, but not those that wait for a twin.
 	copiedMax = 8192
 )
+
+// newCall returns a call of nobody.
+func newCall() *call {
+	c := new(call)
+	c.task = c
+	return c
+}
 
 // begin runs or parks a call that has been parsed. The record's bytes are
 // borrowed: park clones what it keeps.
@@ -226,7 +229,7 @@ func (l *lane) proceed(c *call) {
 	}
 	c.Reply.Reset(c.reply.Bytes()[markLen:])
 	c.pipes.lane = nil
-	l.kick = l.srv.queue.put(c) || l.kick
+	l.kick = l.srv.queue.put(c.asJob()) || l.kick
 }
 
 // park makes c independent of the buffer that is being parsed: it has a copy of a short
@@ -284,7 +287,7 @@ func (l *lane) retire(c *call) {
 	c.Reset()
 	c.dropViews()
 	// Field by field: a call is large, and most of it is in order already.
-	c.conn, c.replay, c.next = nil, nil, l.calls
+	c.conn, c.replay, c.after = nil, nil, l.calls
 	if c.parked {
 		c.unpark()
 	}
@@ -324,16 +327,31 @@ func (l *lane) broken(c *call, why string) {
 	cn.kill("server fault")
 }
 
-// Run is the return of a chain of calls from workers, on the lane's thread.
-func (c *call) Run() {
-	for c != nil {
-		next := c.next
-		c.next = nil
-		c.back()
-		c = next
+// asJob returns the call as the workers' queue knows it.
+func (c *call) asJob() *job {
+	j := &c.job
+	j.house, j.lane = c.conn.house, c.conn.lane.place.Index
+	if j.brief = c.Brief; j.brief {
+		_, j.size = c.ArgsHead(0)
 	}
+	p := c.Procedure()
+	j.volume, j.reads = c.Volume(), p != nil && p.Reads
+	return j
 }
 
+// work implements task.
+func (c *call) work(place *rpc.Place) {
+	c.Place = place
+	c.outcome = c.conn.programs.Run(&c.Call)
+}
+
+// home implements task.
+func (c *call) home() *loop.Loop { return c.conn.lane.loop }
+
+// lost implements task.
+func (c *call) lost() { c.conn.lane.forget(c) }
+
+// back implements task: the call is the lane's again.
 func (c *call) back() {
 	l := c.conn.lane
 	c.pipes.lane = l
@@ -344,34 +362,7 @@ func (c *call) back() {
 	l.ran(c, c.outcome)
 }
 
-// callList is a queue of calls through themselves.
-type callList struct{ head, tail *call }
+type callList = fifo[call, *call]
 
-func (q *callList) push(c *call) {
-	c.next = nil
-	if q.tail == nil {
-		q.head = c
-	} else {
-		q.tail.next = c
-	}
-	q.tail = c
-}
-
-// take empties the queue and returns its first call; the others follow it.
-func (q *callList) take() *call {
-	c := q.head
-	*q = callList{}
-	return c
-}
-
-func (q *callList) pop() *call {
-	c := q.head
-	if c == nil {
-		return nil
-	}
-	if q.head = c.next; q.head == nil {
-		q.tail = nil
-	}
-	c.next = nil
-	return c
-}
+// link implements linked.
+func (c *call) link() **call { return &c.after }

@@ -50,7 +50,7 @@ func (c *call) Judge(a drc.Answer) drc.Relation {
 func (c *call) Ended(reply []byte) {
 	c.replay, c.ended = reply, true
 	// The lane runs as long as it has calls, so the post cannot fail.
-	_ = c.conn.lane.loop.Post(c)
+	_ = c.conn.lane.loop.Post(&c.job)
 }
 
 // twinEnded goes on with a call that waited for its twin.

@@ -248,7 +248,7 @@ func (l *lane) abandon() {
 	}
 	// Other lanes may have duplicates that wait for these.
 	for i := range l.waiting {
-		for c := l.waiting[i].head; c != nil; c = c.next {
+		for c := l.waiting[i].head; c != nil; c = c.after {
 			l.forget(c)
 		}
 	}
@@ -304,7 +304,7 @@ func (l *lane) serveWaiting() {
 	for class := range l.waiting {
 		q := &l.waiting[class]
 		for c := q.take(); c != nil; {
-			next := c.next
+			next := c.after
 			l.serve(q, c, bufring.Class(class))
 			c = next
 		}
@@ -464,11 +464,11 @@ func (l *lane) consume(res int32, flags uint32) ([]bufring.Segment, error) {
 func (l *lane) call(cn *conn) *call {
 	c := l.calls
 	if c == nil {
-		c = new(call)
+		c = newCall()
 	} else {
-		l.calls = c.next
+		l.calls = c.after
 	}
-	c.next = nil
+	c.after = nil
 	c.conn = cn
 	c.Peer, c.Local, c.Origin = cn.peer, cn.local, cn.origin
 	if l.pipes.made > 0 && cn.splices() {

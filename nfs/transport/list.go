@@ -30,3 +30,44 @@ func (cn *conn) list(list *connList) {
 	}
 	list.tail = cn
 }
+
+// linked is what knows who comes next to it on a fifo.
+type linked[T any] interface {
+	*T
+	link() **T
+}
+
+// fifo is a queue of values through themselves. A value is on one at most.
+type fifo[T any, P linked[T]] struct{ head, tail *T }
+
+// push puts v at the end.
+func (q *fifo[T, P]) push(v *T) {
+	*P(v).link() = nil
+	if q.tail == nil {
+		q.head = v
+	} else {
+		*P(q.tail).link() = v
+	}
+	q.tail = v
+}
+
+// take empties the queue and returns its first value; the others follow it.
+func (q *fifo[T, P]) take() *T {
+	v := q.head
+	q.head, q.tail = nil, nil
+	return v
+}
+
+// pop takes the first value, nil when there is none.
+func (q *fifo[T, P]) pop() *T {
+	v := q.head
+	if v == nil {
+		return nil
+	}
+	next := P(v).link()
+	if q.head = *next; q.head == nil {
+		q.tail = nil
+	}
+	*next = nil
+	return v
+}

@@ -59,9 +59,9 @@ type share struct {
 
 // peerCalls are the calls of one household to one volume.
 type peerCalls struct {
-	peer  netip.Addr
-	calls callList
-	next  *peerCalls // whose turn is next, or another spare one
+	peer netip.Addr
+	jobs jobList
+	next *peerCalls // whose turn is next, or another spare one
 }
 
 // init makes the queue ready for calls to volumes 0 to volumes.
@@ -113,38 +113,34 @@ func (q *workQueue) counted(i int) (int, bool) {
 	return of, false
 }
 
-// put leaves c to the workers. With kick the lane has to call kick at the end of its
-// turn, so that somebody comes for it.
-func (q *workQueue) put(c *call) (kick bool) {
-	a := c.conn.house
-	if c.brief = c.Brief; c.brief {
-		_, c.size = c.ArgsHead(0)
-	}
-	proc := c.Procedure()
-	c.share = q.share(c.Volume(), proc != nil && proc.Reads)
+// put leaves j to the workers. With kick the lane has to call kick at the end of its
+// turn, so that somebody comes for it. It does not block.
+func (q *workQueue) put(j *job) (kick bool) {
+	j.share = q.share(j.volume, j.reads)
+	kick = j.brief // the job may be over when mu is released
 	q.mu.Lock()
-	c.since = q.round
-	s := &q.shares[c.share]
-	p := s.byPeer[a]
+	j.since = q.round
+	s := &q.shares[j.share]
+	p := s.byPeer[j.house]
 	if p == nil {
 		if p = q.spare; p == nil {
 			p = new(peerCalls)
 		} else {
 			q.spare = p.next
 		}
-		p.peer = a
-		s.byPeer[a] = p
+		p.peer = j.house
+		s.byPeer[j.house] = p
 		s.line(p)
 	}
-	p.calls.push(c)
+	p.jobs.push(j)
 	q.calls++
 	var w *sleeper
-	if !c.brief {
+	if !kick {
 		w = q.send(nil)
 	}
 	q.mu.Unlock()
 	w.wake()
-	return c.brief
+	return kick
 }
 
 // line makes p the last whose turn it is.
@@ -161,9 +157,9 @@ func (s *share) line(p *peerCalls) {
 // idle is what a worker gives take when it has run no call yet.
 const idle = -1
 
-// take waits for a call, at at. It returns nil when the queue is closed and empty.
-// done is the share of the call that the worker has run before.
-func (q *workQueue) take(done int, at *sleeper) *call {
+// take waits for a job, at at. It returns nil when the queue is closed and empty.
+// done is the share of the job that the worker has done before.
+func (q *workQueue) take(done int, at *sleeper) *job {
 	q.mu.Lock()
 	if done >= 0 {
 		q.leave(done)
@@ -183,10 +179,10 @@ func (q *workQueue) take(done int, at *sleeper) *call {
 		q.coming--
 		i, ok = q.next()
 	}
-	c, w := q.pop(i)
+	j, w := q.pop(i)
 	q.mu.Unlock()
 	w.wake()
-	return c
+	return j
 }
 
 // send takes a resting worker, if there is one, off the list and puts it before
@@ -202,10 +198,10 @@ func (q *workQueue) send(others *sleeper) *sleeper {
 	return s
 }
 
-// pop takes the next call of a share, for which the worker enters it. Whoever takes
-// a call that sleeps leaves no other behind that nobody comes for: it wakes w when
-// mu is released. mu is held.
-func (q *workQueue) pop(i int) (c *call, w *sleeper) {
+// pop takes the next job of share i and counts the calling worker as busy there. If the
+// job may sleep and others are queued, it returns a resting worker w, which the caller
+// wakes after it has released mu. mu is held.
+func (q *workQueue) pop(i int) (j *job, w *sleeper) {
 	at, _ := q.counted(i)
 	q.enter(at)
 	q.turn = i + 1
@@ -215,24 +211,24 @@ func (q *workQueue) pop(i int) (c *call, w *sleeper) {
 	if s.first = p.next; s.first == nil {
 		s.last = nil
 	}
-	c = p.calls.pop()
-	c.share = at
-	if p.calls.head != nil {
+	j = p.jobs.pop()
+	j.share = at
+	if p.jobs.head != nil {
 		s.line(p)
 	} else {
 		delete(s.byPeer, p.peer)
 		p.next, q.spare = q.spare, p
 	}
-	if c.brief {
-		c.epoch = q.epoch
+	if j.brief {
+		j.epoch = q.epoch
 		q.brief++
-		q.lanes[c.conn.lane.place.Index].busy++
+		q.lanes[j.lane].busy++
 	} else if q.brief == 0 && q.coming == 0 {
 		if _, ok := q.next(); ok {
 			w = q.send(nil)
 		}
 	}
-	return c, w
+	return j, w
 }
 
 // next returns a share that has calls and may have one more worker. mu is held, as

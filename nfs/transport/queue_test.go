@@ -12,13 +12,23 @@ import (
 
 // connOf is a connection of a household.
 func connOf(peer byte) *conn {
-	return &conn{house: netip.AddrFrom4([4]byte{192, 0, 2, peer})}
+	return &conn{lane: &lane0s[0], house: netip.AddrFrom4([4]byte{192, 0, 2, peer})}
 }
 
+// callFor is a call of a connection.
+func callFor(cn *conn) *call {
+	c := newCall()
+	c.conn = cn
+	return c
+}
+
+// callOf returns the call that a job is about.
+func callOf(j *job) *call { return j.task.(*call) }
+
 func queued(q *workQueue, peer byte, xid uint32) {
-	c := &call{conn: connOf(peer)}
+	c := callFor(connOf(peer))
 	c.Peer, c.XID = netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, peer}), uint16(1000+xid)), xid
-	q.put(c)
+	q.put(c.asJob())
 }
 
 // volumeOf is a program whose calls are to the volume that their first argument names.
@@ -34,10 +44,10 @@ var volumeOf = rpc.NewServer(&rpc.Program{
 // queuedFor queues a call to a volume.
 func queuedFor(t testing.TB, q *workQueue, peer byte, volume int) {
 	t.Helper()
-	c := &call{conn: connOf(peer)}
+	c := callFor(connOf(peer))
 	require.NoError(t, volumeOf.Parse(&c.Call, message(1, procNull, ask(volume))[markLen:], nil))
 	c.Peer = netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, peer}), 1000)
-	q.put(c)
+	q.put(c.asJob())
 }
 
 // ready reports whether a worker would get a call now.
@@ -124,7 +134,7 @@ func TestVolumesTakeTurnsAndPeersWithinThem(t *testing.T) {
 			break
 		}
 		done = c.share
-		got = append(got, [2]int{c.share, int(c.Peer.Addr().As4()[3])})
+		got = append(got, [2]int{c.share, int(callOf(c).Peer.Addr().As4()[3])})
 	}
 	require.Equal(t, [][2]int{{1, 1}, {2, 3}, {1, 2}, {2, 3}, {1, 1}, {1, 1}}, got)
 }
@@ -142,8 +152,8 @@ func TestPeersTakeTurnsAtTheWorkers(t *testing.T) {
 	var peers []byte
 	xids := map[byte]uint32{}
 	for c := q.take(idle, nil); c != nil; c = q.take(0, nil) {
-		a := c.Peer.Addr().As4()
-		require.Equal(t, xids[a[3]], c.XID, "in the order in which they came")
+		a := callOf(c).Peer.Addr().As4()
+		require.Equal(t, xids[a[3]], callOf(c).XID, "in the order in which they came")
 		xids[a[3]]++
 		peers = append(peers, a[3])
 	}
@@ -155,12 +165,12 @@ func TestPeersTakeTurnsAtTheWorkers(t *testing.T) {
 func TestAQueueThatIsFilledAndEmptiedAllocatesNothing(t *testing.T) {
 	var q workQueue
 	q.init(1, 4, 1)
-	c := &call{conn: connOf(1)}
+	c := callFor(connOf(1))
 	c.Peer = netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, 1}), 1000)
 	done := idle
 	require.Zero(t, testing.AllocsPerRun(100, func() {
-		q.put(c)
-		require.Same(t, c, q.take(done, nil))
+		q.put(c.asJob())
+		require.Same(t, &c.job, q.take(done, nil))
 		done = 0
 	}))
 }
@@ -170,17 +180,17 @@ func TestTheAddressesOfAHouseholdTakeOneTurn(t *testing.T) {
 	q.init(1, 4, 1)
 	put := func(addr string, xid uint32) {
 		a := netip.MustParseAddr(addr)
-		c := &call{conn: &conn{house: rpc.Household(a)}}
+		c := callFor(&conn{lane: &lane0s[0], house: rpc.Household(a)})
 		c.Peer, c.XID = netip.AddrPortFrom(a, 1000), xid
-		q.put(c)
+		q.put(c.asJob())
 	}
 	for xid := range uint32(100) {
 		put(fmt.Sprintf("2001:db8::%x", xid+1), xid)
 	}
 	put("2001:db8:0:1::1", 1000)
 	q.close()
-	require.EqualValues(t, 0, q.take(idle, nil).XID)
-	require.EqualValues(t, 1000, q.take(0, nil).XID, "another network waits for one call")
+	require.EqualValues(t, 0, callOf(q.take(idle, nil)).XID)
+	require.EqualValues(t, 1000, callOf(q.take(0, nil)).XID, "another network waits for one call")
 	for c := q.take(0, nil); c != nil; {
 		c = q.take(0, nil)
 	}

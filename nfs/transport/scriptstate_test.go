@@ -21,7 +21,7 @@ func (w *world) state() string {
 			l.group.Available(), l.group.Count(), len(l.starved),
 			l.slabs.Free(bufring.Small), l.slabs.Free(bufring.Medium), l.slabs.Free(bufring.Large), l.pinned, len(l.pipes.free), l.pipes.made, l.returned)
 		for class := range l.waiting {
-			for c := l.waiting[class].head; c != nil; c = c.next {
+			for c := l.waiting[class].head; c != nil; c = c.after {
 				s += fmt.Sprintf("a call of fd %d waits for class %d\n", c.conn.fd, class)
 			}
 		}

@@ -227,19 +227,18 @@ func (s *Server) runWorker(place *rpc.Place, ready chan<- error) {
 	}
 	ready <- nil
 	at := new(sleeper)
-	for c := s.queue.take(idle, at); c != nil; {
-		c.Place = place
-		c.outcome = c.conn.programs.Run(&c.Call)
-		back, done := c, c.share
-		if c.brief {
-			c, back = s.queue.swap(c)
+	for j := s.queue.take(idle, at); j != nil; {
+		j.task.work(place)
+		back, done := j, j.share
+		if j.brief {
+			j, back = s.queue.swap(j)
 			done = idle
 		} else {
-			c = nil
+			j = nil
 		}
 		giveBack(back)
-		if c == nil {
-			c = s.queue.take(done, at)
+		if j == nil {
+			j = s.queue.take(done, at)
 		}
 	}
 	s.cfg.Detach(place)

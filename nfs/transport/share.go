@@ -86,7 +86,7 @@ func (l *lane) slabFor(c *call, class bufring.Class) *bufring.Buffer {
 // others' replies keep it waiting, and not its own.
 func (l *lane) starving() bool {
 	for class := range l.waiting {
-		for c := l.waiting[class].head; c != nil; c = c.next {
+		for c := l.waiting[class].head; c != nil; c = c.after {
 			if c.conn.account.slabs.Held(bufring.Class(class)) == 0 {
 				return true
 			}
