@@ -124,7 +124,8 @@ func (a *acceptor) deal(fd int) {
 		return
 	}
 	sa, err := unix.Getpeername(fd)
-	cn := &conn{programs: a.programs, fd: fd, peer: sockAddr(sa, err), device: deviceOf(sa)}
+	cn := newConn(a.programs, fd)
+	cn.peer, cn.device = sockAddr(sa, err), deviceOf(sa)
 	cn.local = sockAddr(unix.Getsockname(fd))
 	s.identify(cn)
 	if !s.admit(cn) {
@@ -152,7 +153,7 @@ func (l *lane) adopt(cn *conn, congestion string) {
 		// The loop may be over; nothing is begun any more.
 		cn.forgotten()
 		_ = unix.Close(cn.fd)
-		cn.dead, cn.closed = true, true
+		cn.become(lifeClosed)
 		l.remove(cn)
 		return
 	}

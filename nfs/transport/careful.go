@@ -4,7 +4,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/bufring"
-	"github.com/ringnfs/ringnfs/uring/loop"
 )
 
 // Calls that wait for a file system keep the receive buffers that their records lie in.
@@ -77,9 +76,9 @@ func (cn *conn) mayKeep() bool {
 	return s.Allows(len(cn.kept), cn.account.house.kept)
 }
 
-// over reports whether the connection has its share, and calls that will give some of it
+// full reports whether the connection has its share, and calls that will give some of it
 // back.
-func (cn *conn) over() bool {
+func (cn *conn) full() bool {
 	return cn.calls > 0 && (len(cn.kept) > 0 || cn.spill != nil) && cn.beyond()
 }
 
@@ -95,14 +94,14 @@ func (cn *conn) long() bool {
 func (cn *conn) mustWait() bool {
 	l := cn.lane
 	switch {
-	case cn.draining, cn.spill != nil:
+	case cn.life >= lifeDraining, cn.spill != nil:
 		return false // a scrap is enough for what is dropped, or copied to the slab
 	case !cn.long():
 		return cn.calls > 0 && l.scraps.Outstanding() >= scrapsMax
 	case cn.reading != nil && cn.reading.Provided():
 		return false
 	}
-	return cn.over() || !cn.mayKeep() || !l.group.Spare()
+	return cn.full() || !cn.mayKeep() || !l.group.Spare()
 }
 
 // armCareful waits on the ring until there is something to read.
@@ -113,13 +112,13 @@ func (cn *conn) armCareful() {
 	}
 	id, sqe := cn.lane.loop.Begin(cn, kindReadable)
 	sqe.PrepPollAdd(cn.fd, unix.POLLIN|unix.POLLRDHUP, false)
-	cn.receive, cn.multishot = id, false
+	cn.receive, cn.intake = id, intakeCareful
 	cn.ops++
 }
 
 // readable handles the completion of the wait.
 func (cn *conn) readable(res int32) {
-	cn.receive, cn.canceling = loop.ID(0), false
+	cn.intake = intakeNone
 	if res < 0 {
 		switch errno := unix.Errno(-res); errno {
 		case unix.ECANCELED, unix.EINTR, unix.EAGAIN, unix.ENOMEM:
@@ -129,14 +128,14 @@ func (cn *conn) readable(res int32) {
 		return
 	}
 	switch {
-	case cn.dead:
-	case cn.draining:
+	case cn.life >= lifeDead:
+	case cn.life >= lifeDraining:
 		b := cn.lane.scraps.Take()
 		cn.read(b.Bytes())
 		b.Release()
 	case cn.blocked() || cn.behind():
 		// It is read later, and there is something as long as it has not been.
-	case cn.lane.group.Open() && !cn.over():
+	case cn.lane.group.Open() && !cn.full():
 		// The multishot receive finds it.
 	default:
 		cn.take()

@@ -94,15 +94,13 @@ type Config struct {
 	Log        *slog.Logger
 }
 
-// Defaults of Config.
+// Defaults of Config. Those of how the data of READs leaves are in way.go.
 const (
 	WorkersDefault     = 32
 	ReceiveDefault     = 32 << 20
 	SendDefault        = 96 << 20
 	ConnsDefault       = 65536
 	CallsDefault       = 256
-	SpliceDefault      = 64 << 10
-	ZeroCopyDefault    = 32 << 10
 	SendTimeoutDefault = 60 * time.Second
 )
 

@@ -15,25 +15,53 @@ import (
 )
 
 // conn is one TCP connection. It belongs to its lane's thread.
+//
+// It has three states with names: its life (life.go), the intake of its receiving side and
+// the state of its sending side (output.go).
 type conn struct {
-	// Immutable.
+	// Immutable, once a lane serves it.
 	lane     *lane
 	programs *rpc.Server
 	fd       int
 	peer     netip.AddrPort
 	device   uint32 // of the peer's address, if it belongs to a link
 	local    netip.AddrPort
+	house    netip.Addr // whom the connection's part of what is shared counts for
+	guest    bool       // it counts among those of the machine's users
+	born     time.Time  // when the first lane adopted it
+
 	// origin is who opened it, which was asked once, with the groups of then or later
-	// (renew.go). later is what is still to be asked, and under way while asking: nothing
-	// is read meanwhile.
+	// (renew.go). later is what is still to be asked, nil for nothing.
 	origin *rpc.Origin
 	later  func() *rpc.Origin
-	asking bool
-	house  netip.Addr // whom the connection's part of what is shared counts for
-	guest  bool       // it counts among those of the machine's users
-	born   time.Time  // when the lane adopted it
 
-	// Input.
+	life life
+	// listed says that the lane looks after it at the end of the turn.
+	listed  bool
+	ops     int       // operations in flight on fd
+	calls   int       // parked
+	waiting int       // of them, for memory, or with too many in doubt
+	ended   time.Time // when our side was shut down, see finish
+	input
+	output
+	account account // what it holds of what the lane's connections share
+	move    move
+
+	// For the duplicate request cache.
+	wire *wire  // nil until there is a call for it
+	once uint64 // where the last reply that must not be given twice ends in the output
+	went uint64 // how much output the peer had acknowledged when it sent more
+
+	prev, nxt *conn // the lane's list
+}
+
+// input is the receiving side of a connection: what has been received and is not a call
+// yet, and how more is received.
+type input struct {
+	intake  intake
+	eof     bool    // the peer sends no more
+	receive loop.ID // the receive in flight
+
 	records rpc.Records
 	// held is the part of the present record that has been received, in pieces.
 	held []bufring.Segment
@@ -51,62 +79,22 @@ type conn struct {
 	backlogAt int
 	// kept are the receive buffers that held, backlog and parked calls keep from being
 	// reused.
-	kept      []keep
-	receive   loop.ID // the receive in flight, 0 for none
-	multishot bool    // it is not the careful one, see careful.go
-	canceling bool
-	starved   bool // it waits for memory before it is received from
-	eof       bool // the peer sends no more
+	kept []keep
 	// reading is what the careful receive fills, from readAt on, nil for nothing yet.
 	reading *bufring.Buffer
 	readAt  int
-
-	// Output.
-	// batch is the slab that replies are encoded into one after the other; what
-	// lies between from and to has not been queued yet.
-	batch    *bufring.Buffer
-	from, to int
-	// out is queued output, the first sending pieces of it in flight.
-	out       []piece
-	sending   int
-	inFlight  int    // bytes of the send in flight
-	unsent    int    // bytes in batch and out
-	queued    uint64 // bytes that have been there so far
-	vector    *vector
-	idled     bool // the last send has moved nothing
-	zc        zcPolicy
-	writable  bool      // room in the socket is awaited, or the end of a rest
-	roomy     bool      // the socket said that it has room, and has taken nothing since
-	progress  time.Time // when the peer last took something
-	acked     uint64    // what it had taken then
-	calls     int       // parked
-	waiting   int       // of them, for memory, or with too many in doubt
-	ops       int       // operations in flight on fd
-	dead      bool
-	closed    bool // fd is closed
-	draining  bool
-	account   account // what it holds of what the lane's connections share
-	leaving   bool    // it is to go to another lane: its receive ends
-	looks     uint8   // at it since
-	tries     uint8   // how often in a row it could not leave
-	rests     uint8   // ticks until it is tried again
-	ended     time.Time
-	finishing bool // our side is shut, the peer's end is awaited
-	listed    bool // in the lane's list of touched connections
-
-	// For the duplicate request cache.
-	wire *wire  // nil until there is a call for it
-	once uint64 // where the last reply that must not be given twice ends in the output
-	went uint64 // how much output the peer had acknowledged when it sent more
-
-	prev, nxt *conn
 }
 
-// The operations of a connection.
+// newConn returns a connection that no lane has yet, with the descriptor fd.
+func newConn(programs *rpc.Server, fd int) *conn {
+	cn := &conn{programs: programs, fd: fd}
+	cn.conn = cn
+	return cn
+}
+
+// The operations of a connection's receiving side.
 const (
 	kindReceive loop.Kind = iota
-	kindSend
-	kindWritable
 	kindReadable
 )
 
@@ -121,13 +109,13 @@ func (cn *conn) touch() {
 // blocked reports whether no further call may be taken from the connection now.
 func (cn *conn) blocked() bool {
 	cfg := &cn.lane.srv.cfg
-	return cn.dead || cn.draining || cn.waiting > 0 || cn.calls >= cfg.CallsMax || cn.unsent >= cfg.OutputMax
+	return cn.life >= lifeDraining || cn.waiting > 0 || cn.calls >= cfg.CallsMax || cn.unsent >= cfg.OutputMax
 }
 
 // service moves the connection on as far as it goes: it parses what waited,
 // sends what is ready and receives or stops receiving.
 func (cn *conn) service() {
-	if !cn.dead {
+	if cn.life < lifeDead {
 		cn.unblock()
 		cn.flush()
 		cn.steer()
@@ -137,11 +125,11 @@ func (cn *conn) service() {
 			cn.touch()
 		}
 	}
-	if cn.leaving && cn.leave() {
-		return // it is another lane's
-	}
-	if cn.dead {
+	switch {
+	case cn.life >= lifeDead:
 		cn.bury()
+	case cn.life == lifeLeaving:
+		cn.leave()
 	}
 }
 
@@ -149,67 +137,55 @@ func (cn *conn) service() {
 // to do.
 func (cn *conn) steer() {
 	// Ending a connection resets it while zero-copy sends are not acknowledged.
-	idle := cn.calls == 0 && cn.unsent == 0 && cn.sending == 0 && !cn.writable && cn.zc.sends == 0
+	idle := cn.calls == 0 && cn.allSent()
 	switch {
-	case cn.dead:
-	case cn.eof && idle && (cn.draining || !cn.behind()):
-		if !cn.owed() {
+	case cn.life >= lifeDead, cn.life == lifeAsking:
+	case cn.eof && idle && (cn.life >= lifeDraining || !cn.behind()):
+		switch {
+		case !cn.owed():
 			cn.kill("")
-		} else if !cn.finishing {
+		case cn.life != lifeOwing:
 			// The peer sees the end at once. That it has heard what was told once is
 			// seen here a little later, by the lane's tick.
-			cn.finishing = true
-			cn.ended = cn.lane.loop.Now()
-			_ = unix.Shutdown(cn.fd, unix.SHUT_WR)
+			cn.finish(lifeOwing)
 		}
-	case cn.asking && !cn.draining:
-	case cn.draining && idle:
-		// The replies are sent. Closing now could reset the connection and take
-		// them from the peer, so it gets the chance to see the end and close.
-		if !cn.finishing {
-			cn.finishing = true
-			cn.ended = cn.lane.loop.Now()
-			_ = unix.Shutdown(cn.fd, unix.SHUT_WR)
+	case cn.life >= lifeDraining && idle:
+		if cn.life == lifeDraining {
+			cn.finish(lifeFinishing)
 		}
-		if cn.receive == 0 && !cn.starved {
+		if cn.intake == intakeNone {
 			cn.arm()
 		}
-	case cn.receive != 0 && !cn.canceling && !cn.finishing &&
-		(cn.leaving || cn.blocked() || cn.multishot && cn.over()):
-		cn.canceling = true
-		cn.lane.loop.Cancel(cn.receive)
-	case cn.receive == 0 && !cn.leaving && !cn.blocked() && !cn.starved && !cn.eof:
+	case cn.receiving():
+		if cn.life == lifeLeaving || cn.blocked() || cn.intake == intakeMultishot && cn.full() {
+			cn.endReceive()
+		}
+	case cn.intake == intakeNone && cn.life != lifeLeaving && !cn.blocked() && !cn.eof:
 		cn.arm()
 	}
 }
 
 // arm starts the multishot receive, or the careful one when memory is short.
 func (cn *conn) arm() {
-	if !cn.lane.group.Open() || cn.over() {
+	if !cn.lane.group.Open() || cn.full() {
 		cn.armCareful()
 		return
 	}
 	cn.dropReading()
 	id, sqe := cn.lane.loop.Begin(cn, kindReceive)
 	sqe.PrepRecvMultishot(cn.fd, groupID, cn.lane.bundle)
-	cn.receive, cn.multishot = id, true
+	cn.receive, cn.intake = id, intakeMultishot
 	cn.ops++
 }
 
-// Complete implements loop.Handler.
+// Complete implements loop.Handler for the receiving side.
 func (cn *conn) Complete(id loop.ID, kind loop.Kind, res int32, flags uint32, last bool) {
 	if last {
 		cn.ops--
 	}
-	switch kind {
-	case kindReceive:
+	if kind == kindReceive {
 		cn.received(res, flags, last)
-	case kindSend:
-		cn.sent(res)
-	case kindWritable:
-		// Whatever it says, the next splice or send finds out.
-		cn.writable, cn.roomy = false, res > 0
-	case kindReadable:
+	} else {
 		cn.readable(res)
 	}
 	cn.touch()
@@ -220,10 +196,10 @@ func (cn *conn) received(res int32, flags uint32, last bool) {
 	l := cn.lane
 	switch {
 	case last:
-		cn.receive, cn.canceling = 0, false
-	case !cn.dead:
+		cn.intake = intakeNone
+	case cn.life < lifeDead:
 		// A cancellation that came at the wrong moment (EALREADY) is repeated.
-		cn.canceling = false
+		cn.intake = intakeMultishot
 	}
 	if res > 0 {
 		if cn.went < cn.once {
@@ -235,7 +211,7 @@ func (cn *conn) received(res int32, flags uint32, last bool) {
 			return
 		}
 		for i := range segs {
-			cn.input(&segs[i])
+			cn.arrived(&segs[i])
 		}
 		return
 	}
@@ -260,16 +236,16 @@ func (cn *conn) endOfInput() {
 
 // starve makes the connection wait for memory before it is received from.
 func (cn *conn) starve() {
-	if !cn.starved && !cn.dead {
-		cn.starved = true
+	if cn.intake == intakeNone && cn.life < lifeDead {
+		cn.intake = intakeStarved
 		cn.lane.starved = append(cn.lane.starved, cn)
 	}
 }
 
-// input takes a piece of what was received.
-func (cn *conn) input(s *bufring.Segment) {
+// arrived takes a piece of what was received.
+func (cn *conn) arrived(s *bufring.Segment) {
 	switch {
-	case cn.dead || cn.draining:
+	case cn.life >= lifeDraining:
 		s.Release()
 	case cn.blocked() || cn.behind():
 		cn.keep(s.Owner)
@@ -315,12 +291,12 @@ func (cn *conn) putBack(s bufring.Segment) {
 func (cn *conn) parse(s bufring.Segment) {
 	chunk := s.Data
 	for len(chunk) > 0 {
-		if cn.blocked() && !cn.dead {
+		if cn.blocked() && cn.life < lifeDead {
 			s.Data = chunk
 			cn.putBack(s)
 			return
 		}
-		if cn.dead {
+		if cn.life >= lifeDead {
 			break
 		}
 		seg, rest, complete, err := cn.records.Next(chunk)
@@ -435,24 +411,19 @@ func (cn *conn) hold(seg []byte, owner *bufring.Buffer) {
 // that no operation in flight needs is given back. Its socket is closed when the
 // last operation on it has completed. why is logged unless it is empty.
 func (cn *conn) kill(why string) {
-	if cn.dead {
+	if cn.life >= lifeDead {
 		return
 	}
 	if why != "" {
 		s := cn.lane.srv
 		s.say(&s.limits.closed, slog.LevelDebug, "connection closed", "peer", cn.peer, "why", why)
 	}
-	cn.dead = true
+	cn.become(lifeDead)
 	cn.forgotten()
-	if cn.receive != 0 && !cn.canceling {
-		cn.canceling = true
-		cn.lane.loop.Cancel(cn.receive)
-	}
+	cn.endReceive()
 	_ = unix.Shutdown(cn.fd, unix.SHUT_RDWR)
 	cn.dropInput()
-	cn.dropOutput(cn.sending)
-	cn.dropBatch()
-	cn.unsent = cn.inFlight
+	cn.giveUp()
 	cn.touch()
 }
 
@@ -476,8 +447,8 @@ func (cn *conn) bury() {
 	if cn.ops > 0 {
 		return
 	}
-	if !cn.closed {
-		cn.closed = true
+	if cn.life != lifeClosed {
+		cn.become(lifeClosed)
 		if cn.zc.sends > 0 {
 			// What was sent without a copy and is not acknowledged would stay
 			// pinned until the kernel gives the peer up: a reset lets go of it.

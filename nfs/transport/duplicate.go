@@ -57,7 +57,7 @@ func (c *call) Ended(reply []byte) {
 func (l *lane) twinEnded(c *call) {
 	c.ended = false
 	switch {
-	case c.conn.dead:
+	case c.conn.life >= lifeDead:
 		l.retire(c)
 	case c.replay != nil:
 		l.runInBatch(c)
@@ -149,7 +149,7 @@ func (d *doubts) turn() {
 			break
 		}
 		c.settled()
-		if c.conn.dead {
+		if c.conn.life >= lifeDead {
 			l.retire(c)
 		} else {
 			l.askAgain(c)
@@ -170,7 +170,7 @@ func (l *lane) remember(c *call) {
 		return
 	}
 	end := uint64(drc.Unsent)
-	if !cn.dead {
+	if cn.life < lifeDead {
 		end = cn.queued + uint64(markLen+c.Reply.Len())
 		cn.once = end
 	}

@@ -40,19 +40,17 @@ const (
 // lane is one thread with its ring and everything on it. All fields but the
 // atomic ones belong to that thread, once it runs.
 type lane struct {
-	srv    *Server
-	place  rpc.Place
-	thread vfs.Thread
-	ring   ring
-	bufs   provided
-	loop   *loop.Loop
-	group  *bufring.Group
-	slabs  *bufring.Slabs
-	bundle bool
-	// reportUsage says that notifications tell of copies.
-	reportUsage bool
-	stopped     chan struct{}
-	err         error
+	srv     *Server
+	place   rpc.Place
+	thread  vfs.Thread
+	ring    ring
+	bufs    provided
+	loop    *loop.Loop
+	group   *bufring.Group
+	slabs   *bufring.Slabs
+	bundle  bool
+	stopped chan struct{}
+	err     error
 
 	count atomic.Int32 // connections, counted from when they are dealt out
 	// missed is how many connections it was offered and has not heard yet that they
@@ -63,29 +61,25 @@ type lane struct {
 	reserve bool
 	offers  offers // the reserve lane's
 
-	conns     *conn // list
-	houses    map[netip.Addr]*house
-	touched   []*conn
-	working   []*conn           // touched, being served
-	starved   []*conn           // not received from for want of memory
-	feeding   []*conn           // the memory of starved, while that is gone through
-	holding   connList          // in the middle of a record, in receive buffers
-	spilled   connList          // in the middle of a record, in a send slab
-	waiting   [classes]callList // calls that wait for a reply buffer
-	doubts    doubts
-	returned  bool  // a slab has come back since the last look
-	kick      bool  // brief calls have been put for workers in this turn
-	calls     *call // pool
-	parked    int   // calls that keep their record
-	copied    int   // of them, as a copy
-	parsing   parsing
-	segs      []bufring.Segment
-	pipes     pipePool
-	zcFree    *zcSend // pool
-	pinned    pinned  // what zero-copy sends without their notification keep
-	stats     laneStats
-	vectors   []vector // off-heap
-	vectorsIn *vector  // pool
+	conns    *conn // list
+	houses   map[netip.Addr]*house
+	touched  []*conn
+	working  []*conn           // touched, being served
+	starved  []*conn           // not received from for want of memory
+	feeding  []*conn           // the memory of starved, while that is gone through
+	holding  connList          // in the middle of a record, in receive buffers
+	spilled  connList          // in the middle of a record, in a send slab
+	waiting  [classes]callList // calls that wait for a reply buffer
+	doubts   doubts
+	returned bool  // a slab has come back since the last look
+	kick     bool  // brief calls have been put for workers in this turn
+	calls    *call // pool
+	parked   int   // calls that keep their record
+	copied   int   // of them, as a copy
+	parsing  parsing
+	segs     []bufring.Segment
+	outlets
+	stats laneStats
 	// keptMax is how many receive buffers one connection may keep.
 	keptMax   int
 	scraps    bufring.Scraps // for careful receives
@@ -158,7 +152,7 @@ func (l *lane) open() (err error) {
 		return err
 	}
 	for i := range l.vectors {
-		l.releaseVector(&l.vectors[i])
+		l.putVector(&l.vectors[i])
 	}
 	if cfg.ReadPath.Splices() && cfg.PipesMax > 0 && !l.reserve {
 		l.pipes.open(cfg.ReplyMax, cfg.PipesMax)
@@ -239,9 +233,9 @@ func (l *lane) abandon() {
 	l.offers.abandon()
 	for l.conns != nil {
 		cn := l.conns
-		if !cn.closed {
+		if cn.life != lifeClosed {
 			cn.forgotten()
-			cn.dead, cn.closed = true, true
+			cn.become(lifeClosed)
 			_ = unix.Close(cn.fd)
 		}
 		l.remove(cn)
@@ -314,7 +308,7 @@ func (l *lane) serveWaiting() {
 // serve gives a call that waits its slab, or puts it back at the end of q.
 func (l *lane) serve(q *callList, c *call, class bufring.Class) {
 	cn := c.conn
-	if cn.dead {
+	if cn.life >= lifeDead {
 		cn.waiting--
 		l.forget(c)
 		l.retire(c)
@@ -351,11 +345,11 @@ func (l *lane) feed() {
 			}
 			break
 		}
-		cn.starved = false
-		if cn.steer(); cn.receive != 0 && cn.multishot { // else it may be back in the list
+		cn.intake = intakeNone
+		if cn.steer(); cn.intake == intakeMultishot { // else it may be back in the list
 			n--
 		}
-		if cn.leaving {
+		if cn.life == lifeLeaving {
 			cn.touch() // it has no receive that would end
 		}
 	}
@@ -410,14 +404,16 @@ func (l *lane) Tick(now time.Time) {
 			limit = keeping
 		}
 		switch {
-		case cn.dead:
-		case (cn.sending > 0 || cn.writable || cn.zc.sends > 0) && cn.stuck(now, limit):
+		case cn.life >= lifeDead:
+		case cn.inHands() && cn.stuck(now, limit):
 			cn.kill("the peer does not take its replies")
-		case cn.finishing && now.Sub(cn.ended) > finishTimeout:
-			cn.kill("")
-		case cn.finishing && cn.eof:
-			cn.touch()
-		case cn.queued > 0 && !cn.draining && cn.origin.Ends():
+		case cn.life == lifeOwing || cn.life == lifeFinishing:
+			if now.Sub(cn.ended) > finishTimeout {
+				cn.kill("")
+			} else if cn.eof {
+				cn.touch()
+			}
+		case cn.queued > 0 && cn.life < lifeDraining && cn.origin.Ends():
 			cn.endInput() // it has been told why, and only takes others' place
 		}
 	}
@@ -437,15 +433,6 @@ const (
 	// finishTimeout is how long a peer has to close its side at the end.
 	finishTimeout = 2 * time.Second
 )
-
-// stuck reports whether the peer has acknowledged nothing for limit.
-func (cn *conn) stuck(now time.Time, limit time.Duration) bool {
-	if acked := bytesAcked(cn.fd); acked != cn.acked {
-		cn.acked, cn.progress = acked, now
-		return false
-	}
-	return now.Sub(cn.progress) > limit
-}
 
 // consume takes over the buffers of a receive completion.
 func (l *lane) consume(res int32, flags uint32) ([]bufring.Segment, error) {
@@ -471,7 +458,7 @@ func (l *lane) call(cn *conn) *call {
 	c.after = nil
 	c.conn = cn
 	c.Peer, c.Local, c.Origin = cn.peer, cn.local, cn.origin
-	if l.pipes.made > 0 && cn.splices() {
+	if l.pipes.made > 0 && cn.way() == waySplice {
 		c.pipes = callPipes{account: &cn.account, lane: l, from: l.srv.cfg.SpliceFrom}
 		c.Pipes = &c.pipes
 	}
@@ -509,30 +496,4 @@ func (l *lane) unlink(cn *conn) bool {
 	}
 	cn.prev, cn.nxt = nil, nil
 	return true
-}
-
-// vectorsMax is how many sends with several pieces can be in flight on a lane;
-// further ones send one piece at a time.
-const vectorsMax = 512
-
-func (l *lane) vector() *vector {
-	v := l.vectorsIn
-	if v != nil {
-		l.vectorsIn = v.next
-	}
-	return v
-}
-
-func (l *lane) releaseVector(v *vector) {
-	v.next = l.vectorsIn
-	l.vectorsIn = v
-}
-
-// bytesAcked asks how much the peer has acknowledged so far.
-func bytesAcked(fd int) uint64 {
-	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
-	if err != nil {
-		return 0
-	}
-	return info.Bytes_acked
 }

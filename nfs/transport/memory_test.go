@@ -95,7 +95,7 @@ func (f *frozen) hang(from string, clients, calls, size int) {
 	until(f.t, func() bool {
 		return f.on(func(l *lane) (waiting int) {
 			for cn := l.conns; cn != nil; cn = cn.nxt {
-				if cn.receive == 0 && (cn.calls > 0 || cn.starved) || cn.calls == calls {
+				if !cn.receiving() && (cn.calls > 0 || cn.intake == intakeStarved) || cn.calls == calls {
 					waiting++
 				}
 			}

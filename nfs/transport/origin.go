@@ -28,14 +28,17 @@ func (s *Server) identify(cn *conn) {
 	cn.house, cn.guest = cn.origin.House(cn.peer.Addr()), cn.origin.Guest()
 }
 
-// ask has a goroutine find out what is still to be asked of who opened cn. The connection
-// is read from, and another lane may have it, when that has ended.
+// ask opens cn. If something is still to be asked of who opened it, a goroutine does that
+// first. Nothing is read from the connection before that has ended, and no other lane
+// takes it.
 func (l *lane) ask(cn *conn) {
-	if cn.later == nil {
+	later := cn.later
+	if later == nil {
+		cn.become(lifeOpen)
 		return
 	}
-	later := cn.later
-	cn.later, cn.asking = nil, true
+	cn.later = nil
+	cn.become(lifeAsking)
 	go runIdentify(cn, later)
 }
 
@@ -43,8 +46,11 @@ func (l *lane) ask(cn *conn) {
 func runIdentify(cn *conn, later func() *rpc.Origin) {
 	origin := later()
 	_ = cn.lane.loop.Post(loop.TaskFunc(func() {
-		cn.origin, cn.asking = origin, false
-		if !cn.dead {
+		cn.origin = origin
+		if cn.life == lifeAsking {
+			cn.become(lifeOpen)
+		}
+		if cn.life < lifeDead {
 			cn.account.house.age.learn(origin)
 			cn.touch()
 		}

@@ -3,6 +3,7 @@ package transport
 import (
 	"fmt"
 	"math/bits"
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -30,15 +31,11 @@ type pipe struct {
 }
 
 const (
-	// PipesDefault is how many spliced replies a lane can have on their way.
-	PipesDefault = 48
 	// PipeDescriptors is what a pipe takes. A lane that has some has one more for
 	// /dev/null.
 	PipeDescriptors = 2
 	// LaneDescriptors is what a lane takes apart from pipes: its ring and what wakes it.
 	LaneDescriptors = 2
-	// pipeLeast is the least size that is worth it.
-	pipeLeast = 64 << 10
 )
 
 // open makes up to count pipes that hold n bytes. When the kernel refuses, they are smaller,
@@ -161,6 +158,66 @@ func (pp *pipePool) close() error {
 		return fmt.Errorf("transport: %d pipes are still in use", n)
 	}
 	return nil
+}
+
+// queueTail queues the pipe that follows the reply of a call that has one, and its padding.
+func (o *output) queueTail(c *call) {
+	p := c.pipes.pipe
+	c.pipes.pipe = nil
+	t := piece{pipe: p, left: c.Tail.Len}
+	if o.conn.life >= lifeDead {
+		t.release(o.conn.lane)
+		return
+	}
+	o.queueBatch()
+	o.out = append(o.out, t)
+	if c.Tail.Pad > 0 {
+		o.out = append(o.out, piece{data: padding[:c.Tail.Pad]})
+	}
+	o.put(c.Tail.Size())
+}
+
+// splice moves the pipe at the head of the output to the socket as far as it
+// takes it without waiting, and waits for room on the ring. A socket that has room
+// and takes nothing is short of memory: then a wait for room would be no pause. The
+// kernel asks the socket's O_NONBLOCK whether it may wait, not SPLICE_F_NONBLOCK.
+func (o *output) splice() {
+	p := &o.out[0]
+	before := p.left
+	flags := uintptr(unix.SPLICE_F_MOVE | unix.SPLICE_F_NONBLOCK)
+	if len(o.out) > 1 {
+		flags |= unix.SPLICE_F_MORE
+	}
+	for p.left > 0 {
+		r, _, errno := unix.RawSyscall6(unix.SYS_SPLICE, uintptr(p.pipe.ReadFD), 0, uintptr(o.conn.fd), 0, uintptr(p.left), flags)
+		switch {
+		case errno == unix.EINTR:
+		case errno == unix.EAGAIN:
+			if o.idled = p.left == before; o.idled && o.state == outputRoomy {
+				o.rest()
+			} else {
+				o.awaitRoom()
+			}
+			return
+		case errno != 0:
+			o.conn.kill("splice: " + errno.Error())
+			return
+		case r == 0:
+			// The pipe has fewer bytes than were put in, which cannot be; the
+			// record cannot be completed.
+			o.conn.kill("splice: the pipe is empty")
+			return
+		default:
+			p.left -= int(r)
+			o.unsent -= int(r)
+		}
+	}
+	o.idled = false
+	o.now(outputReady)
+	o.zc.spliced()
+	o.conn.lane.stats.spliced.Add(1)
+	p.release(o.conn.lane)
+	o.out = slices.Delete(o.out, 0, 1)
 }
 
 // callPipes implements rpc.Pipes for one call: the pipe stays with the call, also

@@ -69,12 +69,12 @@ func (l *lane) of(c net.Conn) *conn {
 			return cn
 		}
 	}
-	return &conn{lane: l, dead: true}
+	return &conn{lane: l, life: lifeDead}
 }
 
 func (f *frozen) alive(c net.Conn) bool {
 	return f.on(func(l *lane) int {
-		if l.of(c).dead {
+		if l.of(c).life >= lifeDead {
 			return 0
 		}
 		return 1
@@ -116,7 +116,7 @@ func TestARecordWithoutMemoryDoesNotWaitForWhatOthersDo(t *testing.T) {
 	f.write(large, work(2, 1<<20))
 	f.is("a record waits for memory", func(l *lane) bool {
 		cn := l.of(large)
-		if cn.in != &l.holding || !cn.starved {
+		if cn.in != &l.holding || cn.intake != intakeStarved {
 			return false
 		}
 		cn.since = cn.since.Add(time.Hour) // however slow the machine is

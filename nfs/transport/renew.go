@@ -100,7 +100,7 @@ func earliest(next []*conn, cn *conn, n int) []*conn {
 
 // renewable reports whether what is known of the connection may change.
 func (cn *conn) renewable() bool {
-	return cn.guest && !cn.dead && !cn.asking && cn.origin.Trust == rpc.Bound
+	return cn.guest && (cn.life > lifeAsking && cn.life < lifeDead) && cn.origin.Trust == rpc.Bound
 }
 
 // runRenew asks. The lane may be over when it knows.

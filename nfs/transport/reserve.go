@@ -94,6 +94,7 @@ func (s *Server) moving() (to *lane) {
 // drop closes a connection that no lane has.
 func (o *offer) drop() {
 	o.conn.forgotten()
+	o.conn.become(lifeClosed)
 	_ = unix.Close(o.conn.fd)
 	o.to.count.Add(-1)
 	o.to.srv.peers.leave(o.conn)
@@ -164,6 +165,13 @@ func (os *offers) abandon() {
 	os.list = nil
 }
 
+// move is how often a connection of the reserve lane has tried to leave.
+type move struct {
+	looks uint8 // at it since it began to
+	tries uint8 // how often in a row it could not
+	rests uint8 // ticks until it tries again
+}
+
 // release lets the reserve lane's connections go to a lane that moves. Each stops
 // receiving; it goes when all that had come in is answered.
 func (l *lane) release() {
@@ -172,10 +180,11 @@ func (l *lane) release() {
 	}
 	for cn := l.conns; cn != nil; cn = cn.nxt {
 		switch {
-		case cn.rests > 0:
-			cn.rests--
-		case !cn.leaving && !cn.dead && !cn.asking && !cn.draining && !cn.eof:
-			cn.leaving, cn.looks = true, 0
+		case cn.move.rests > 0:
+			cn.move.rests--
+		case cn.life == lifeOpen && !cn.eof:
+			cn.become(lifeLeaving)
+			cn.move.looks = 0
 			cn.touch()
 			l.offers.watch(l)
 		}
@@ -194,10 +203,10 @@ func (os *offers) watch(l *lane) {
 func (os *offers) stragglers() {
 	os.leaving = false
 	for cn := os.lane.conns; cn != nil; cn = cn.nxt {
-		if !cn.leaving {
+		if cn.life != lifeLeaving {
 			continue
 		}
-		if cn.looks++; cn.looks > 2 || os.lane.draining {
+		if cn.move.looks++; cn.move.looks > 2 || os.lane.draining {
 			cn.stay()
 		} else {
 			os.leaving = true
@@ -207,16 +216,15 @@ func (os *offers) stragglers() {
 
 // stay gives leaving up, for longer each time.
 func (cn *conn) stay() {
-	cn.leaving = false
-	cn.tries = min(cn.tries+1, 6)
-	cn.rests = 1<<cn.tries - 1
+	cn.become(lifeOpen)
+	cn.move.tries = min(cn.move.tries+1, 6)
+	cn.move.rests = 1<<cn.move.tries - 1
 	cn.touch()
 }
 
 // quiet reports whether the lane has nothing of the connection but its receive.
 func (cn *conn) quiet() bool {
-	return !cn.starved && !cn.writable && !cn.behind() &&
-		cn.calls == 0 && cn.unsent == 0 && cn.sending == 0 && cn.zc.sends == 0 && cn.between()
+	return cn.intake != intakeStarved && !cn.behind() && cn.calls == 0 && cn.allSent() && cn.between()
 }
 
 // between reports whether no part of a record has been received.
@@ -225,18 +233,19 @@ func (cn *conn) between() bool {
 }
 
 // leave hands the connection to another lane when its receive has ended and all that
-// it brought is answered, and reports whether it is gone.
-func (cn *conn) leave() (gone bool) {
+// it brought is answered.
+func (cn *conn) leave() {
 	l := cn.lane
 	switch {
-	case cn.dead, cn.eof, cn.draining, cn.receive == 0 && !cn.behind() && !cn.between():
+	case cn.eof, !cn.receiving() && !cn.behind() && !cn.between():
 		// The rest of a record is still to come, and here.
 		cn.stay()
-		return false
+		return
 	case cn.ops > 0, !cn.quiet():
-		return false
+		return
 	}
-	cn.leaving, cn.tries = false, 0
+	cn.become(lifeDealt)
+	cn.move.tries = 0
 	cn.dropBatch()
 	if cn.listed {
 		cn.listed = false
@@ -246,7 +255,6 @@ func (cn *conn) leave() (gone bool) {
 	l.moveOut(cn)
 	l.count.Add(-1)
 	l.deal(cn, "")
-	return true
 }
 
 // mapTime returns a time in nanoseconds for the kernel to read.

@@ -151,7 +151,7 @@ func TestAConnectionWithACallThatLastsGoesOnWhereItIs(t *testing.T) {
 	for tried := uint8(0); tried == 0; {
 		exchange(t, c, 5, procNull)
 		looked := make(chan uint8)
-		require.NoError(t, reserve.loop.Post(loop.TaskFunc(func() { looked <- reserve.conns.tries })))
+		require.NoError(t, reserve.loop.Post(loop.TaskFunc(func() { looked <- reserve.conns.move.tries })))
 		tried = <-looked
 	}
 	require.EqualValues(t, 1, reserve.count.Load())

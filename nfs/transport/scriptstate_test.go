@@ -27,30 +27,10 @@ func (w *world) state() string {
 		}
 		for cn := l.conns; cn != nil; cn = cn.nxt {
 			s += fmt.Sprintf(
-				"fd %d: receive %x canceling %v starved %v eof %v calls %d waiting %d unsent %d sending %d "+
-					"zc %d writable %v batch %v spill %v pinned %d behind %v held %d listed %v ops %d dead %v "+
-					"closed %v draining %v\n",
-				cn.fd,
-				uint64(cn.receive),
-				cn.canceling,
-				cn.starved,
-				cn.eof,
-				cn.calls,
-				cn.waiting,
-				cn.unsent,
-				cn.sending,
-				cn.zc.sends,
-				cn.writable,
-				cn.batch != nil,
-				cn.spill != nil,
-				len(cn.kept),
-				cn.behind(),
-				len(cn.held),
-				cn.listed,
-				cn.ops,
-				cn.dead,
-				cn.closed,
-				cn.draining,
+				"fd %d: %v, intake %v eof %v calls %d waiting %d unsent %d output %v sending %d zc %d batch %v spill %v "+
+					"kept %d behind %v held %d listed %v ops %d\n",
+				cn.fd, cn.life, cn.intake, cn.eof, cn.calls, cn.waiting, cn.unsent, cn.state, cn.sending, cn.zc.sends, cn.batch != nil,
+				cn.spill != nil, len(cn.kept), cn.behind(), len(cn.held), cn.listed, cn.ops,
 			)
 		}
 		done <- s

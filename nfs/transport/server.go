@@ -349,14 +349,3 @@ func (l *lane) abort() {
 		cn.kill("")
 	}
 }
-
-// endInput forgets what has not been parsed; the connection ends when its
-// replies are sent.
-func (cn *conn) endInput() {
-	if cn.dead {
-		return
-	}
-	cn.draining = true
-	cn.dropInput()
-	cn.touch()
-}

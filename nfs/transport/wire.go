@@ -205,5 +205,5 @@ func (cn *conn) forgotten() {
 // owed reports whether the peer has not heard the last reply that must not be given
 // twice. Whoever connects next and sends an equal call is told by that.
 func (cn *conn) owed() bool {
-	return cn.wire != nil && !cn.draining && !cn.wire.heard(cn.once)
+	return cn.wire != nil && cn.life < lifeDraining && !cn.wire.heard(cn.once)
 }
