@@ -119,7 +119,7 @@ func (o *owed) notify(i int) bool {
 	s := o.list[i]
 	o.list = slices.Delete(o.list, i, i+1)
 	if !bytes.Equal(s.data, bytes.Join(s.views, nil)) {
-		o.w.t.Errorf("%v: a slab was used again before its notification, seed %d", s.op, o.w.seed)
+		o.w.fail("%v: a slab was used again before its notification", s.op)
 	}
 	s.op.Notify(o.w.rng.IntN(4) > 0)
 	return true

@@ -28,11 +28,11 @@ func TestBudgetOfALaneMakesFurtherSendsPlain(t *testing.T) {
 			for cn := l.conns; cn != nil; cn = cn.nxt {
 				sum += cn.zc.pinned
 				if cn.zc.pinned > l.srv.cfg.PinnedMax {
-					t.Errorf("one connection pins %d bytes", cn.zc.pinned)
+					z.fail("one connection pins %d bytes", cn.zc.pinned)
 				}
 			}
 			if budget = l.slabs.Share(bufring.Large) / 2; sum != l.pinned.sum() || sum > budget {
-				t.Errorf("connections pin %d bytes, the lane says %d of %d", sum, l.pinned.sum(), budget)
+				z.fail("connections pin %d bytes, the lane says %d of %d", sum, l.pinned.sum(), budget)
 			}
 			most = max(most, sum)
 		}
@@ -50,7 +50,7 @@ func TestBudgetOfALaneMakesFurtherSendsPlain(t *testing.T) {
 	require.EqualValues(t, z.gauges().Pinned, most)
 	require.Greater(t, most, budget-(2<<20), "the budget was not used")
 	require.NotZero(t, z.plain)
-	z.still = func() bool { n := len(z.ops); z.notify(); return n > 0 }
+	z.on(func() { z.still = func() bool { n := len(z.ops); z.notify(); return n > 0 } })
 	z.answered()
 	require.Zero(t, z.gauges().Pinned)
 }
@@ -58,9 +58,7 @@ func TestBudgetOfALaneMakesFurtherSendsPlain(t *testing.T) {
 // A peer that takes all that it is sent, into its window, and acknowledges nothing
 // keeps slabs: at the deadline it is dropped, and what it has pinned comes back.
 func TestPeerThatAcknowledgesNothingIsDroppedAtTheDeadline(t *testing.T) {
-	z := newZCWorld(t, func(c *Config, s *Server) {
-		c.SendTimeout, s.tick = 150*time.Millisecond, 2*time.Millisecond
-	})
+	z := newZCWorld(t, nil)
 	z.hold = true
 	silent := z.peer()
 	z.one(silent, 3, 300_000)
@@ -72,23 +70,25 @@ func TestPeerThatAcknowledgesNothingIsDroppedAtTheDeadline(t *testing.T) {
 		}
 		return act(w, op, p, now)
 	}
+	ticks := 0
 	z.still = func() bool {
 		z.look(silent)
-		if !silent.killed || len(z.ops) == 0 {
+		switch {
+		case silent.killed && len(z.ops) > 0:
+			z.notify() // the reset lets go of the memory
+			return true
+		case silent.killed || silent.replies < 3 || ticks == 2:
 			return false
 		}
-		z.notify() // the reset lets go of the memory
+		z.tick(z.conn(silent).progress.Add(SendTimeoutDefault + time.Duration(ticks))) // the first is too early
+		ticks++
 		return true
 	}
-	z.start()
-	require.Eventually(
-		t,
-		func() bool { return z.ts.srv.Connections() == 0 && z.gauges().ZeroCopy > 0 },
-		2*time.Minute,
-		5*time.Millisecond,
-		"it is not dropped",
-	)
-	require.Eventually(t, func() bool { return z.gauges().Pinned == 0 }, 2*time.Minute, 5*time.Millisecond)
+	z.until()
+	require.Zero(t, z.ts.srv.Connections(), "it is not dropped")
+	require.Equal(t, 2, ticks, "it was dropped before the deadline")
+	require.NotZero(t, z.gauges().ZeroCopy)
+	require.Zero(t, z.gauges().Pinned)
 	z.end(context.Background())
 	require.Equal(t, 3, silent.replies, "it had its replies")
 	require.True(t, silent.killed)

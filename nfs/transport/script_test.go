@@ -5,9 +5,11 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -28,6 +30,10 @@ import (
 // Descriptors are real, so that the server can shut them down and close them: a
 // connection's is one end of a socket pair. The other end, which stays with the
 // world, shows both. What is sent and received goes by the ring alone.
+//
+// There is no clock: the world counts how often it has looked in vain. Who may look at its
+// fields is said by over: until then the lane's thread, afterwards the test, while the
+// world stands still until the test has something run on the lane (on) or ends the server.
 type world struct {
 	t     *testing.T
 	ts    *testServer
@@ -57,8 +63,19 @@ type world struct {
 	turned func()
 	// still is asked when nothing has happened, and may make something happen.
 	still func() bool
-	// quiet is called when nothing can happen any more but by the test's doing.
+	// quiet is called when nothing can happen any more but by the test's doing. It is
+	// stop, unless the test says otherwise.
 	quiet func()
+	// over is closed by stop, and by the first failure.
+	over chan struct{}
+	stop func()
+	// release, if not nil, lets go what the test holds, for the end of a test that failed.
+	release func()
+	served  bool // the server accepts
+	blind   int  // looks in a row that found nothing
+	lost    bool // the test has failed: the server only has to end
+	// ending is how the server is being ended.
+	ending atomic.Int32
 	// rests counts the timeouts that have been answered, careful the receives by system
 	// calls.
 	rests   int
@@ -153,8 +170,11 @@ func newWorld(t *testing.T, seed uint64, opt uringtest.Options, change func(*Con
 	t.Helper()
 	w := &world{
 		t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 7)),
-		files: make(map[uint64]uint64), cancelled: make(map[uint64]bool), act: (*world).kind, quiet: func() {}, turned: func() {},
+		files: make(map[uint64]uint64), cancelled: make(map[uint64]bool), act: (*world).kind, turned: func() {},
+		over: make(chan struct{}),
 	}
+	w.stop = sync.OnceFunc(func() { close(w.over) })
+	w.quiet = w.stop
 	cfg := Config{
 		Log:   slog.New(&closings{slog.DiscardHandler, w}),
 		Lanes: 1, Workers: 2, SendBytes: 14 << 20, ReceiveBytes: 1 << 20,
@@ -194,17 +214,79 @@ func (w *world) start() {
 	require.NoError(w.t, w.ts.srv.Start([]Listener{{FD: fd, Programs: rpc.NewServer(w.ts.program())}}))
 }
 
+// How a server is ended.
+const (
+	endByDrain int32 = 1 + iota
+	endByAbort
+)
+
+// until starts to serve, and waits until nothing can happen any more but by the test's
+// doing.
+func (w *world) until() {
+	w.t.Helper()
+	w.start()
+	w.await()
+}
+
+// await waits for over. A failure ends the test here.
+func (w *world) await() {
+	w.t.Helper()
+	<-w.over
+	if w.t.Failed() {
+		if w.release != nil {
+			w.release()
+		}
+		_ = w.ts.srv.Close()
+		w.t.FailNow()
+	}
+}
+
+// on runs f on the lane's thread, while the world stands still.
+func (w *world) on(f func()) {
+	w.t.Helper()
+	done := make(chan struct{})
+	require.NoError(w.t, w.ts.srv.lanes[0].loop.Post(taskFunc(func() { f(); close(done) })))
+	<-done
+}
+
+// tick has the lane tick at a time, soon. It is called on the lane's thread.
+func (w *world) tick(at time.Time) {
+	l := w.ts.srv.lanes[0]
+	_ = l.loop.Post(taskFunc(func() { l.Tick(at) }))
+}
+
+// conn returns the connection of a peer. It is called on the lane's thread.
+func (w *world) conn(p *peer) *conn {
+	for cn := w.ts.srv.lanes[0].conns; cn != nil; cn = cn.nxt {
+		if cn.fd == p.fd {
+			return cn
+		}
+	}
+	return nil
+}
+
+// fail ends the test at once. It is called on the lane's thread, which goes on.
+func (w *world) fail(format string, args ...any) {
+	if w.lost {
+		return
+	}
+	w.lost = true
+	w.t.Errorf("%s, seed %d\n%s", fmt.Sprintf(format, args...), w.seed, w.state())
+	w.stop()
+}
+
 // end drains the server and asserts that nothing is left.
 func (w *world) end(ctx context.Context) {
 	w.t.Helper()
-	done := make(chan error, 1)
-	go func() { done <- w.ts.srv.Drain(ctx) }()
-	select {
-	case err := <-done:
-		require.NoError(w.t, err, "seed %d", w.seed)
-	case <-time.After(20 * time.Second):
-		w.t.Fatalf("the server does not end, seed %d", w.seed)
+	w.ending.Store(endByDrain)
+	if ctx.Err() != nil {
+		w.ending.Store(endByAbort)
 	}
+	err := w.ts.srv.Drain(ctx)
+	if w.lost {
+		w.t.FailNow()
+	}
+	require.NoError(w.t, err, "seed %d", w.seed)
 	require.Zero(w.t, w.ts.srv.Connections())
 	l := w.ts.srv.lanes[0]
 	require.Zero(w.t, l.count.Load())
@@ -266,7 +348,7 @@ func (w *world) verify() {
 	for _, op := range w.ring.Ops() {
 		if was, ok := w.files[op.UserData]; ok {
 			if inode(op.FD) != was {
-				w.t.Errorf("%v: the descriptor was closed with the operation in flight, seed %d", op, w.seed)
+				w.fail("%v: the descriptor was closed with the operation in flight", op)
 			}
 			w.checked.Add(1)
 		}
@@ -278,6 +360,7 @@ func (w *world) script(op *uringtest.Op) bool {
 	case "READ":
 		return true
 	case "ACCEPT":
+		w.served = true
 		w.files[op.UserData] = inode(op.FD)
 		return true
 	case "RECV", "SEND", "SENDMSG", "SEND_ZC", "SENDMSG_ZC":
@@ -294,7 +377,7 @@ func (w *world) script(op *uringtest.Op) bool {
 	w.files[op.UserData] = inode(op.FD)
 	p := w.of(op)
 	if p == nil {
-		w.t.Errorf("%v: no such connection, seed %d", op, w.seed)
+		w.fail("%v: no such connection", op)
 		return true
 	}
 	if op.Code != "RECV" {
@@ -326,7 +409,7 @@ func payload(op *uringtest.Op) []byte {
 func (w *world) take(op *uringtest.Op, p *peer, n int) {
 	now := payload(op)
 	if !bytes.Equal(now, p.sending[op.UserData]) {
-		w.t.Errorf("%v: its memory was used again while it was in flight, seed %d", op, w.seed)
+		w.fail("%v: its memory was used again while it was in flight", op)
 	}
 	delete(p.sending, op.UserData)
 	p.got = append(p.got, now[:n]...)
@@ -339,7 +422,7 @@ func (p *peer) understand(w *world) {
 	for len(p.got) >= markLen {
 		n := int(binary.BigEndian.Uint32(p.got) &^ (1 << 31))
 		if n < 24 || n > 2<<20 {
-			w.t.Fatalf("a reply of %d bytes, seed %d", n, w.seed)
+			w.fail("a reply of %d bytes", n)
 		}
 		if len(p.got) < markLen+n {
 			return
@@ -349,9 +432,9 @@ func (p *peer) understand(w *world) {
 		want, asked := p.want[xid]
 		switch {
 		case !asked:
-			w.t.Errorf("a reply with XID %d, which was not asked or answered before, seed %d", xid, w.seed)
+			w.fail("a reply with XID %d, which was not asked or answered before", xid)
 		case !bytes.Equal(r[4:24], append([]byte{0, 0, 0, 1}, make([]byte, 16)...)), !bytes.Equal(r[24:], want):
-			w.t.Errorf("a wrong reply to XID %d, seed %d", xid, w.seed)
+			w.fail("a wrong reply to XID %d", xid)
 		}
 		delete(p.want, xid)
 		p.replies++
@@ -429,15 +512,23 @@ func (p *peer) satisfied() bool {
 // turn before something has happened: what it forgot to do stays undone.
 func (w *world) idle() bool {
 	for !w.step() {
-		if w.ts.srv.tick < time.Hour {
-			return false
-		}
 	}
 	return true
 }
 
+const (
+	// stuckMax is how many looks in a row may find nothing when nobody but the world can
+	// do something: an answer that it puts off by chance comes by far sooner.
+	stuckMax = 1000
+	// blindMax is that for when somebody else can, such as workers.
+	blindMax = 60_000
+)
+
 // step lets some things happen. It returns false when there was nothing.
 func (w *world) step() bool {
+	if w.lost {
+		return w.wakeUp(0) || w.cancelAll() || w.wakeUp(1)
+	}
 	for _, p := range w.peers {
 		w.look(p)
 	}
@@ -452,21 +543,71 @@ func (w *world) step() bool {
 			acted = true
 		}
 	}
-	if acted {
-		return true
-	}
-	if w.still != nil && w.still() {
+	if acted || w.still != nil && w.still() {
+		w.blind = 0
 		return true
 	}
 	satisfied := true
 	for _, p := range w.peers {
 		satisfied = satisfied && p.satisfied()
 	}
-	if !satisfied {
-		return w.wakeUp(1)
+	if satisfied && w.ending.Load() == 0 {
+		if w.quiet(); w.isOver() {
+			return w.wakeUp(-1)
+		}
 	}
-	w.quiet()
-	return w.wakeUp(5)
+	alone, patience := w.alone(satisfied), 1
+	if alone {
+		patience = 0
+	}
+	if w.wakeUp(patience) {
+		w.blind = 0
+		return true
+	}
+	switch w.blind++; {
+	case alone && w.blind > stuckMax:
+		w.fail("nothing goes on")
+	case w.blind > blindMax:
+		w.fail("nothing has happened in %d looks", w.blind)
+	}
+	return false
+}
+
+// alone reports whether nobody but the world can do something, when something is still to
+// be done.
+func (w *world) alone(satisfied bool) bool {
+	q := &w.ts.srv.queue
+	q.mu.Lock()
+	working := q.busy > 0 || q.calls > 0
+	q.mu.Unlock()
+	switch {
+	case working || !w.served:
+		return false
+	case w.ending.Load() == 0:
+		return !satisfied && !w.isOver()
+	default:
+		return w.ending.Load() == endByDrain && w.ts.srv.lanes[0].draining
+	}
+}
+
+func (w *world) isOver() bool {
+	select {
+	case <-w.over:
+		return true
+	default:
+		return false
+	}
+}
+
+// cancelAll ends all operations but the loop's own.
+func (w *world) cancelAll() (some bool) {
+	for _, op := range w.ring.Ops() {
+		if op.Code != "READ" {
+			op.Cancel()
+			some = true
+		}
+	}
+	return some
 }
 
 func (w *world) answer(op *uringtest.Op) bool {
@@ -501,7 +642,7 @@ func (w *world) answer(op *uringtest.Op) bool {
 }
 
 // wakeUp completes the read of the loop's eventfd if it can be read within
-// milliseconds.
+// milliseconds, at any time if that is -1.
 func (w *world) wakeUp(milliseconds int) bool {
 	op := w.ring.Find("READ")
 	if op == nil {

@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -138,10 +136,6 @@ func stormRun(t *testing.T, seed uint64, path ReadPath, resets, drains bool, mor
 		p.done = rng.IntN(3) == 0
 	}
 	// One in so many answers ends a connection, or begins the drain.
-	over := make(chan struct{})
-	var once sync.Once
-	stop := func() { once.Do(func() { close(over) }) }
-	w.quiet = stop
 	stormy := w.act
 	w.act = func(w *world, op *uringtest.Op, p *peer, now bool) bool {
 		notified := owed.some()
@@ -152,18 +146,11 @@ func stormRun(t *testing.T, seed uint64, path ReadPath, resets, drains bool, mor
 			w.remote()
 		}
 		if drains && w.rng.IntN(80) == 0 {
-			stop()
+			w.stop()
 		}
 		return stormy(w, op, p, now) || notified
 	}
-	w.start()
-	select {
-	case <-over:
-	case <-time.After(15 * time.Second):
-		state := w.state()
-		_ = w.ts.srv.Close()
-		t.Fatalf("nothing goes on, seed %d\n%s", seed, state)
-	}
+	w.until()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	if drains && rng.IntN(2) == 0 {
@@ -183,25 +170,19 @@ func stormRun(t *testing.T, seed uint64, path ReadPath, resets, drains bool, mor
 }
 
 func storms(t *testing.T, n int, path ReadPath, resets, drains bool, more ...func(*Config)) (careful int) {
-	if testing.Short() {
+	// A soak gets all of them.
+	switch {
+	case os.Getenv("RINGNFS_MATRIX") == "full":
+	case again.Now():
+		n /= 20
+	case testing.Short():
+		n /= 8
+	default:
 		n /= 4
 	}
 	base := rand.Uint64()
-	t.Logf("seeds from %d", base)
-	// A slow machine, or the race detector, gets fewer; a soak gets all.
-	least := uint64(10)
-	if again.Now() {
-		least = 3
-	}
-	end := time.Now().Add(2 * time.Second)
-	if os.Getenv("RINGNFS_MATRIX") == "full" {
-		end = end.Add(time.Hour)
-	}
+	t.Logf("%d seeds from %d", n, base)
 	for i := range uint64(n) {
-		if i > least && time.Now().After(end) {
-			t.Logf("%d runs", i)
-			break
-		}
 		seed := base + i
 		if !t.Run(
 			fmt.Sprint(seed),
@@ -235,11 +216,7 @@ func TestWorldWithoutFaultsAnswersEverything(t *testing.T) {
 	for range 3 {
 		w.peer().calls(rng, 20, procNull, procEcho, procSleep, procFill)
 	}
-	over := make(chan struct{})
-	var once sync.Once
-	w.quiet = func() { once.Do(func() { close(over) }) }
-	w.start()
-	<-over
+	w.until()
 	w.end(context.Background())
 	for _, p := range w.peers {
 		require.Empty(t, p.want)

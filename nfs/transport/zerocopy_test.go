@@ -85,7 +85,7 @@ func (z *zcWorld) send(op *uringtest.Op, p *peer, now bool) bool {
 func (z *zcWorld) notify() {
 	for i, op := range z.ops {
 		if !bytes.Equal(z.bytes[i], bytes.Join(z.views[i], nil)) {
-			z.t.Errorf("%v: a slab was used again before its notification", op)
+			z.fail("%v: a slab was used again before its notification", op)
 		}
 		op.Notify(z.copied)
 	}
@@ -214,7 +214,7 @@ func TestNotificationAfterTheConnectionsDeathIsWaitedFor(t *testing.T) {
 	require.GreaterOrEqual(t, len(z.ops), 2)
 	require.Positive(t, z.gauges().Pinned)
 	require.Equal(t, 2, z.ts.srv.Connections(), "the dead one keeps its slabs")
-	z.still = func() bool { n := len(z.ops); z.notify(); return n > 0 }
+	z.on(func() { z.still = func() bool { n := len(z.ops); z.notify(); return n > 0 } })
 	z.end(context.Background())
 	require.Zero(t, z.gauges().Pinned)
 }
@@ -230,7 +230,7 @@ func TestHalfClosedConnectionWaitsForItsNotifications(t *testing.T) {
 	z.still = func() bool {
 		z.look(p)
 		if p.killed && len(z.ops) > 0 {
-			t.Error("closed before the replies were acknowledged")
+			z.fail("closed before the replies were acknowledged")
 		}
 		n := len(z.ops)
 		z.notify()
