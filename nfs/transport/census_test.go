@@ -40,7 +40,7 @@ func (ts *testServer) dialFrom(from string) net.Conn {
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
 	c, err := d.Dial("tcp", ts.addr)
 	require.NoError(ts.t, err)
-	require.NoError(ts.t, c.SetDeadline(time.Now().Add(2*time.Minute)))
+	patiently(c)
 	ts.t.Cleanup(func() { _ = c.Close() })
 	return c
 }

@@ -2,7 +2,6 @@ package transport
 
 import (
 	"encoding/binary"
-	"fmt"
 	"io"
 	"net"
 	"sync/atomic"
@@ -51,12 +50,7 @@ func reset(t *testing.T, c net.Conn) {
 // waits waits until n calls wait for another one.
 func (ts *testServer) waits(n int) {
 	ts.t.Helper()
-	require.Eventually(
-		ts.t,
-		func() bool { return ts.srv.cfg.Duplicates.Stats().Waits >= uint64(n) },
-		2*time.Minute,
-		time.Millisecond,
-	)
+	until(ts.t, func() bool { return ts.srv.cfg.Duplicates.Stats().Waits >= uint64(n) }, "calls wait for their twin")
 }
 
 func lanes(n int) func(*Config) { return func(c *Config) { c.Lanes = n } }
@@ -85,7 +79,7 @@ func TestEqualCallsAtOnceByConnectionsThatAreBothAliveAreTwo(t *testing.T) {
 		_, err := c.Write(message(7, procSlowOnce, nil))
 		require.NoError(t, err)
 	}
-	require.Eventually(t, func() bool { return ts.running.Load() > 0 }, 2*time.Minute, time.Millisecond)
+	until(t, func() bool { return ts.running.Load() > 0 }, "a call waits")
 	close(hold)
 	sum := 0
 	for _, c := range conns {
@@ -178,7 +172,7 @@ func TestACallSentAgainWhileItRunsWaitsForTheAnswer(t *testing.T) {
 			first := ts.dial()
 			_, err := first.Write(message(99, procSlowOnce, nil))
 			require.NoError(t, err)
-			require.Eventually(t, func() bool { return ts.running.Load() == 1 }, 2*time.Minute, time.Millisecond)
+			until(t, func() bool { return ts.running.Load() == 1 }, "the call waits")
 			end(t, first)
 			again := ts.dial()
 			_, err = again.Write(message(99, procSlowOnce, nil))
@@ -219,10 +213,10 @@ func TestADuplicateWaitsForMemoryForItsReply(t *testing.T) {
 		require.NoError(t, l.loop.Post(loop.TaskFunc(func() { f(); close(done) })))
 		<-done
 	}
-	require.Eventually(t, func() (idle bool) {
+	until(t, func() (idle bool) {
 		on(func() { idle = l.conns.batch == nil })
 		return idle
-	}, 2*time.Minute, time.Millisecond, "an idle connection has no memory")
+	}, "an idle connection has no memory")
 	var taken []*bufring.Buffer
 	on(func() {
 		for class := range bufring.Class(classes) {
@@ -233,10 +227,10 @@ func TestADuplicateWaitsForMemoryForItsReply(t *testing.T) {
 	})
 	_, err := c.Write(message(7, procOnce, nil))
 	require.NoError(t, err)
-	require.Eventually(t, func() (waiting bool) {
+	until(t, func() (waiting bool) {
 		on(func() { waiting = l.conns.waiting == 1 })
 		return waiting
-	}, 2*time.Minute, time.Millisecond)
+	}, "the duplicate waits for memory")
 	on(func() {
 		for _, b := range taken {
 			b.Release()
@@ -259,12 +253,7 @@ func TestACallSentAgainAfterASilentBreakIsAnsweredAsTheFirst(t *testing.T) {
 	require.Equal(t, 1, once(t, first, 7))
 	_, err := again.Write(message(7, procOnce, nil))
 	require.NoError(t, err)
-	require.Eventually(
-		t,
-		func() bool { return ts.srv.cfg.Duplicates.Stats().Doubts > 1 },
-		2*time.Minute,
-		time.Millisecond,
-	)
+	until(t, func() bool { return ts.srv.cfg.Duplicates.Stats().Doubts > 1 }, "the call is in doubt")
 	require.Equal(t, 1, counted(t, again, 7), "when there has been time enough for an acknowledgement")
 	require.EqualValues(t, 1, ts.count.Load())
 	silent.Store(true) // now it has heard, and both are alive
@@ -482,13 +471,7 @@ func TestTheKernelCountsWhatThePeerHasAcknowledged(t *testing.T) {
 		return <-got
 	}
 	var s seen
-	require.Eventually(
-		t,
-		func() bool { s = look(); return s.f.acked == s.sent },
-		2*time.Minute,
-		time.Millisecond,
-		fmt.Sprint(s),
-	)
+	until(t, func() bool { s = look(); return s.f.acked == s.sent }, "everything is acknowledged")
 	require.EqualValues(t, 3*(4+24+4)+3*(4+24), s.sent)
 	require.EqualValues(t, stateEstablished, s.f.state)
 }
@@ -529,12 +512,7 @@ func TestMoreCallsInProgressThanTheCacheKeepsAreAllAnswered(t *testing.T) {
 		_, err := c.Write(message(xid, procSlowOnce, nil))
 		require.NoError(t, err)
 	}
-	require.Eventually(
-		t,
-		func() bool { return ts.srv.cfg.Duplicates.Stats().InProgress == n },
-		2*time.Minute,
-		time.Millisecond,
-	)
+	until(t, func() bool { return ts.srv.cfg.Duplicates.Stats().InProgress == n }, "all are in progress")
 	close(hold)
 	seen := map[uint32]bool{}
 	for range n {

@@ -18,7 +18,7 @@ func (ts *testServer) dialSlow(addr string) net.Conn {
 	c, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(addr)}}).Dial("tcp", ts.addr)
 	require.NoError(ts.t, err)
 	require.NoError(ts.t, c.(*net.TCPConn).SetReadBuffer(4096))
-	require.NoError(ts.t, c.SetDeadline(time.Now().Add(time.Minute)))
+	patiently(c)
 	ts.t.Cleanup(func() { _ = c.Close() })
 	return c
 }

@@ -176,9 +176,9 @@ func storms(t *testing.T, n int, path ReadPath, resets, drains bool, more ...fun
 	case again.Now():
 		n /= 20
 	case testing.Short():
-		n /= 8
+		n /= 12
 	default:
-		n /= 4
+		n /= 8
 	}
 	base := rand.Uint64()
 	t.Logf("%d seeds from %d", n, base)

@@ -183,9 +183,10 @@ func startWhere(t testing.TB, hold chan struct{}, change func(*Config), other fu
 // drain ends a server and asserts that nothing is left.
 func drain(t testing.TB, srv *Server) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	require.NoError(t, srv.Drain(ctx), "memory, operations or connections are outstanding at the end")
+	done := make(chan error, 1)
+	go func() { done <- srv.Drain(context.Background()) }()
+	until(t, func() bool { return len(done) > 0 }, "the server ends")
+	require.NoError(t, <-done, "memory, pipes, operations or connections are outstanding at the end")
 	require.Zero(t, srv.Connections())
 }
 
@@ -220,7 +221,7 @@ func (ts *testServer) dial() net.Conn {
 	ts.t.Helper()
 	c, err := net.Dial("tcp", ts.addr)
 	require.NoError(ts.t, err)
-	require.NoError(ts.t, c.SetDeadline(time.Now().Add(2*time.Minute)))
+	patiently(c)
 	ts.t.Cleanup(func() { _ = c.Close() })
 	return c
 }
@@ -242,9 +243,24 @@ func opaque(p []byte) []byte {
 	return append(b, make([]byte, -len(p)&3)...)
 }
 
+// patience is how long a peer waits without a reply before it takes the server for broken.
+// It begins anew with each reply: it bounds a lack of progress, and decides nothing else.
+const patience = 2 * time.Minute
+
+// patiently lets a connection wait for patience from now on.
+func patiently(r io.Reader) {
+	if s, ok := r.(*slowly); ok {
+		r = s.Reader
+	}
+	if c, ok := r.(net.Conn); ok {
+		_ = c.SetDeadline(time.Now().Add(patience))
+	}
+}
+
 // reply reads one reply and returns its XID and results.
 func reply(t testing.TB, r io.Reader) (xid uint32, results []byte) {
 	t.Helper()
+	patiently(r)
 	var h [4]byte
 	_, err := io.ReadFull(r, h[:])
 	require.NoError(t, err)

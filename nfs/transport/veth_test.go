@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"context"
 	"net"
 	"net/netip"
 	"testing"
@@ -54,9 +53,7 @@ func (l *link) serve(path ReadPath, hold chan struct{}, change func(*Config, *Se
 	ts.addr = sockAddr(sa, nil).String()
 	require.NoError(l.t, srv.Start([]Listener{{FD: fd, Programs: rpc.NewServer(ts.program())}}))
 	l.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-		defer cancel()
-		require.NoError(l.t, srv.Drain(ctx), "memory, pipes, operations or connections are outstanding at the end")
+		drain(l.t, srv)
 	})
 	if r := srv.lanes[0].ring; !r.Has(uring.SendZC|uring.SendMsgZC) || !srv.lanes[0].reportUsage {
 		l.t.Skip("needs IORING_OP_SENDMSG_ZC with IORING_SEND_ZC_REPORT_USAGE: Linux 6.2")
@@ -73,7 +70,7 @@ func (l *link) dial(ts *testServer) net.Conn {
 		c, err = net.DialTCP("tcp4", nil, to)
 		return err
 	})
-	require.NoError(l.t, c.SetDeadline(time.Now().Add(2*time.Minute)))
+	patiently(c)
 	l.t.Cleanup(func() { _ = c.Close() })
 	return c
 }
@@ -94,10 +91,10 @@ func TestAutoLeavesZeroCopyWhereItIsCopiedAndComesBackNowAndThen(t *testing.T) {
 			want.read(t, c)
 		}
 		// The last reply may be here before it is counted.
-		require.Eventually(t, func() bool {
+		until(t, func() bool {
 			now = ts.srv.Stats()[0]
 			return now.Pinned == 0 && now.ZeroCopy+now.Spliced == uint64(xid)
-		}, 2*time.Minute, time.Millisecond, "%d replies", xid)
+		}, "all replies are counted")
 		return now
 	}
 	// A notification may come after the next reply has gone.
@@ -123,20 +120,19 @@ func TestAutoLeavesZeroCopyWhereItIsCopiedAndComesBackNowAndThen(t *testing.T) {
 func TestPeerBehindADeadLinkKeepsItsSlabsUntilTheDeadline(t *testing.T) {
 	l := newLink(t)
 	hold := make(chan struct{})
-	ts := l.serve(PathZeroCopy, hold, func(c *Config, s *Server) {
-		c.SendTimeout, s.tick = time.Second, 20*time.Millisecond
-	})
+	ts := l.serve(PathZeroCopy, hold, func(_ *Config, s *Server) { s.tick = time.Hour })
 	c := l.dial(ts)
 	_, err := c.Write(message(1, procSleep, opaque(make([]byte, 200_000))))
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return ts.running.Load() == 1 }, 2*time.Minute, time.Millisecond)
+	until(t, func() bool { return ts.running.Load() == 1 }, "the call waits")
 	l.IP("-n", l.Peer, "link", "set", "v0", "down")
 	close(hold)
-	require.Eventually(t, func() bool { return ts.srv.Stats()[0].Pinned > 0 }, 2*time.Minute, time.Millisecond)
+	until(t, func() bool { return ts.srv.Stats()[0].Pinned > 0 }, "the reply is sent")
 	require.Zero(t, ts.srv.Stats()[0].Copied)
-	require.Eventually(t, func() bool {
+	until(t, func() bool {
+		ts.onLane(func(l *lane) int { l.Tick(l.loop.Now().Add(SendTimeoutDefault + time.Hour)); return 0 })
 		return ts.srv.Connections() == 0 && ts.srv.Stats()[0].Pinned == 0
-	}, 2*time.Minute, 5*time.Millisecond, "the peer is not dropped, or its slabs are kept")
+	}, "the peer is dropped, and its slabs are free")
 	s := ts.srv.Stats()[0]
 	require.EqualValues(t, 1, s.ZeroCopy)
 	require.Zero(t, s.Copied, "a dead link copies nothing")

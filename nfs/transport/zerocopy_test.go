@@ -5,7 +5,6 @@ import (
 	"context"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -309,7 +308,7 @@ func TestZeroCopyOverLoopbackIsExactAndSaysThatItCopies(t *testing.T) {
 	}
 	go func() { _, _ = c.Write(out) }()
 	want.read(t, c)
-	require.Eventually(t, func() bool { return ts.srv.Stats()[0].Pinned == 0 }, 2*time.Minute, time.Millisecond)
+	until(t, func() bool { return ts.srv.Stats()[0].Pinned == 0 }, "all is acknowledged")
 	s := ts.srv.Stats()[0]
 	require.NotZero(t, s.ZeroCopy)
 	require.Equal(t, s.ZeroCopy, s.Copied)
@@ -331,8 +330,8 @@ func TestResetWithZeroCopySendsInFlightFreesTheirSlabs(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, c.Close()) // with unread data: a reset
 	}
-	require.Eventually(t, func() bool {
+	until(t, func() bool {
 		return ts.srv.Connections() == 0 && ts.srv.Stats()[0].Pinned == 0
-	}, 2*time.Minute, time.Millisecond)
+	}, "slabs are free")
 	ts.works()
 }
