@@ -35,8 +35,6 @@ func BenchmarkReadCached(b *testing.B) {
 		b.Run(fmt.Sprintf("4KiB/batch=%d", batch), func(b *testing.B) {
 			r := newRing(b, Config{})
 			f := file(b, string(make([]byte, 4096)))
-			require.NoError(b, r.RegisterFileTable(1))
-			require.NoError(b, r.UpdateFiles(0, int32(f.Fd())))
 			m := memory(b, 4096)
 			var got [64]CQE
 			b.SetBytes(4096)
@@ -44,8 +42,7 @@ func BenchmarkReadCached(b *testing.B) {
 			for done := 0; done < b.N; done += batch {
 				for i := range batch {
 					s := r.SQE()
-					s.PrepRead(0, m, 0, 0)
-					s.AddFlags(FixedFile)
+					s.PrepRead(int(f.Fd()), m, 0, 0)
 					s.SetUserData(uint64(i))
 				}
 				if err := r.Wait(uint32(batch), Forever); err != nil {

@@ -97,16 +97,6 @@ func (b *BufRing) Advance() {
 	atomic.StoreUint32(word, uint32(b.tail)<<16|uint32(first.BID))
 }
 
-// Head returns how many buffers the kernel has taken so far, modulo 65536.
-// Needs Linux 6.8; it is meant for tests and diagnosis.
-func (b *BufRing) Head() (uint16, error) {
-	st := abi.BufStatus{BufGroup: uint32(b.group)}
-	if _, errno := sysRegister(b.ring.fd, abi.RegisterPbufStatus, unsafe.Pointer(&st), 1); errno != 0 {
-		return 0, os.NewSyscallError("io_uring_register(PBUF_STATUS)", errno)
-	}
-	return uint16(st.Head), nil
-}
-
 // Close takes the group back from the kernel. Its buffers are free once no
 // operation that already took one is pending.
 func (b *BufRing) Close() error {

@@ -11,11 +11,6 @@ type Config struct {
 	CQEntries uint32
 	// Without switches features off, so that the older path is taken.
 	Without Feature
-	// Disabled makes a ring that accepts nothing until Enable, whose thread
-	// becomes its owner.
-	Disabled bool
-	// WorkersOf shares the kernel's workers (io-wq) of another ring.
-	WorkersOf *Ring
 }
 
 // EntriesMax and CQEntriesMax are the kernel's limits (IORING_MAX_ENTRIES,

@@ -46,6 +46,3 @@ func (c *CQE) BufferID() (id BufferID, ok bool) {
 // BufMore says that the buffer of an incremental ring is not used up: the
 // kernel goes on filling it behind these bytes, so it must not be given back.
 func (c *CQE) BufMore() bool { return c.Flags&abi.CQEBufMore != 0 }
-
-// SockNonEmpty says that more could have been received at once.
-func (c *CQE) SockNonEmpty() bool { return c.Flags&abi.CQESockNonEmpty != 0 }

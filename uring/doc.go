@@ -1,6 +1,8 @@
 // Package uring is a thin binding of Linux's io_uring: one ring, its set-up,
 // the preparation of entries, submission, completion and registration. It
 // starts no goroutine, keeps no policy and allocates nothing after set-up.
+// It has the operations that this project uses, and no others: one that is
+// needed comes with its use and its test.
 //
 // # Life cycle
 //
@@ -13,20 +15,19 @@
 // # Threads
 //
 // A Ring belongs to one thread. With SingleIssuer (the default) the kernel
-// holds the caller to it: the thread that calls New, or Enable for a ring made
-// Disabled, is the only one that may submit, wait and register, so its
-// goroutine must hold runtime.LockOSThread. No method may run beside another
-// one of the same ring, except Fd and Features. Only Wait blocks, and the
-// registrations that say so.
+// holds the caller to it: the thread that calls New is the only one that may
+// submit, wait and register, so its goroutine must hold runtime.LockOSThread.
+// No method may run beside another one of the same ring, except Features. Only
+// Wait blocks.
 //
 // # Memory that the kernel reads later
 //
 // Addresses in an entry are invisible to Go's collector, and goroutine stacks
-// move. Whatever a Prep method is given an address of (data, vectors, message
-// headers, socket addresses, paths, timespecs) must lie outside the Go heap
-// (Map, MapSlice) or be pinned, and belongs to the kernel from Submit until the
-// final completion of that entry: the one without More, and for a zero-copy
-// send the one with Notif. User data is an index, never a pointer.
+// move. Whatever a Prep method is given an address of (data, message headers,
+// times) must lie outside the Go heap (Map, MapSlice) or be pinned, and belongs
+// to the kernel from Submit until the final completion of that entry: the one
+// without More, and for a zero-copy send the one with Notif. User data is an
+// index, never a pointer.
 //
 // # Memory order
 //

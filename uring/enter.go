@@ -152,12 +152,6 @@ func (r *Ring) Harvest(dst []CQE) int {
 	return int(n)
 }
 
-// Overflowed says that completions wait in the kernel because the ring was
-// full. Submit and Wait flush them; it is a sign of CQEntries being too small.
-func (r *Ring) Overflowed() bool {
-	return atomic.LoadUint32(r.sq.flags)&abi.SQCQOverflow != 0
-}
-
 // enterError turns the errno of an enter into the ring's errors.
 func enterError(errno unix.Errno) error {
 	switch errno {
@@ -167,8 +161,6 @@ func enterError(errno unix.Errno) error {
 		return ErrLost
 	case unix.EEXIST:
 		return ErrThread
-	case unix.EBADFD:
-		return ErrNotEnabled
 	}
 	return os.NewSyscallError("io_uring_enter", errno)
 }

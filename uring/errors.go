@@ -33,8 +33,6 @@ var (
 	ErrLost = errors.New("uring: completions were lost")
 	// ErrThread: not the thread that owns this SingleIssuer ring.
 	ErrThread = errors.New("uring: called on a foreign thread")
-	// ErrNotEnabled: the ring was made Disabled and not enabled yet.
-	ErrNotEnabled = errors.New("uring: ring is not enabled")
 	// ErrFeature: the call needs a feature that is missing or switched off.
 	ErrFeature = errors.New("uring: feature is not available")
 	// ErrClosed: the ring is closed.

@@ -50,18 +50,6 @@ func TestRingsBeyondTheRegisteredOnesStillWork(t *testing.T) {
 	ok(t, last, (*SQE).PrepNop)
 }
 
-func TestWorkersAreLimitedAndShared(t *testing.T) {
-	a := newRing(t, Config{})
-	b := newRing(t, Config{WorkersOf: a})
-	_, _, err := a.SetWorkersMax(3, 5)
-	require.NoError(t, err)
-	bounded, unbounded, err := a.SetWorkersMax(0, 0)
-	require.NoError(t, err)
-	require.Equal(t, []int{3, 5}, []int{bounded, unbounded})
-	fd := int(file(t, "x").Fd())
-	ok(t, b, func(s *SQE) { s.PrepFsync(fd, true); s.AddFlags(Async) })
-}
-
 // refusing is a kernel that does not know these set-up flags.
 func refusing(flags uint32) setupFunc {
 	return func(entries uint32, p *abi.Params) (int, unix.Errno) {

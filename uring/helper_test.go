@@ -7,10 +7,13 @@ import (
 	"runtime"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/uring/internal/abi"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -24,7 +27,10 @@ func newRing(t testing.TB, cfg Config) *Ring {
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		// Buffers of the test are unmapped after this: nothing may be pending.
-		if _, err := r.CancelSyncAll(time.Minute); !errors.Is(err, ErrClosed) {
+		all := abi.SyncCancelReg{
+			FD: -1, Flags: abi.AsyncCancelAll | abi.AsyncCancelAny, Timeout: abi.Timespec{Sec: -1, Nsec: -1},
+		}
+		if _, err := r.register("SYNC_CANCEL", abi.RegisterSyncCancel, unsafe.Pointer(&all), 1); !errors.Is(err, ErrClosed) {
 			require.NoError(t, err)
 			require.NoError(t, r.Close())
 		}
@@ -122,14 +128,6 @@ func one[T any](t testing.TB) *T {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, UnmapSlice(s)) })
 	return &s[0]
-}
-
-// cstring puts a path where the kernel may keep its address.
-func cstring(t testing.TB, s string) *byte {
-	t.Helper()
-	b := memory(t, len(s)+1)
-	copy(b, s)
-	return &b[0]
 }
 
 // tcpPair is a connected pair of sockets on loopback.

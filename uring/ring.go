@@ -3,7 +3,6 @@ package uring
 import (
 	"errors"
 	"fmt"
-	"os"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -69,13 +68,6 @@ func New(cfg Config) (*Ring, error) {
 	r := &Ring{fd: -1, features: kernel.features}
 	r.features.without(cfg.Without)
 	p := abi.Params{CQEntries: cfg.CQEntries, Flags: setupFlags(&r.features)}
-	if cfg.Disabled {
-		p.Flags |= abi.SetupRDisabled
-	}
-	if cfg.WorkersOf != nil {
-		p.Flags |= abi.SetupAttachWQ
-		p.WQFD = uint32(cfg.WorkersOf.fd)
-	}
 	fd, errno := sysSetup(cfg.Entries, &p)
 	if errno != 0 {
 		return nil, diagnose("io_uring_setup", errno, readEnvironment())
@@ -88,10 +80,8 @@ func New(cfg Config) (*Ring, error) {
 	if err := r.mapRings(&p); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
-	if !cfg.Disabled {
-		if err := r.adopt(); err != nil {
-			return nil, errors.Join(err, r.Close())
-		}
+	if err := r.adopt(); err != nil {
+		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
 }
@@ -187,22 +177,9 @@ func (r *Ring) adopt() error {
 	return nil
 }
 
-// Enable starts a ring that was made Disabled. The calling thread becomes the
-// only one that may use it.
-func (r *Ring) Enable() error {
-	if _, errno := sysRegister(r.fd, abi.RegisterEnableRings, nil, 0); errno != 0 {
-		return os.NewSyscallError("io_uring_register(ENABLE_RINGS)", errno)
-	}
-	return r.adopt()
-}
-
 // Features tells which optional features the ring uses, and why not the
 // others. The result is valid as long as the ring.
 func (r *Ring) Features() *Features { return &r.features }
-
-// Fd returns the ring's descriptor, for PrepMsgRing of other rings and for
-// polling. It stays the ring's.
-func (r *Ring) Fd() int { return r.fd }
 
 // Entries returns how many entries can be queued.
 func (r *Ring) Entries() uint32 { return r.sq.entries }

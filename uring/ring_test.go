@@ -81,11 +81,11 @@ func TestOverflowedCompletionsAreFlushedInOrder(t *testing.T) {
 		}
 		_, err := r.Submit()
 		require.NoError(t, err)
-		require.True(t, r.Overflowed())
+		require.True(t, r.kernelWork())
 		for i := range 20 {
 			require.Equal(t, uint64(i), next(t, r).UserData)
 		}
-		require.False(t, r.Overflowed())
+		require.False(t, r.kernelWork())
 		nothing(t, r)
 	})
 }
@@ -102,30 +102,6 @@ func TestBadEntryDoesNotHoldUpTheRest(t *testing.T) {
 	})
 }
 
-func TestChainStopsAtTheFirstFailure(t *testing.T) {
-	inEveryMode(t, Config{}, func(t *testing.T, r *Ring) {
-		b := memory(t, 8)
-		entry(t, r, 1, func(s *SQE) { s.PrepNop(); s.AddFlags(Link) })
-		entry(t, r, 2, func(s *SQE) { s.PrepRead(-1, b, 0, 0); s.AddFlags(Link) })
-		entry(t, r, 3, func(s *SQE) { s.PrepNop() })
-		entry(t, r, 4, func(s *SQE) { s.PrepNop() })
-		got := map[uint64]unix.Errno{}
-		for range 4 {
-			c := next(t, r)
-			got[c.UserData] = c.Errno()
-		}
-		require.Equal(t, map[uint64]unix.Errno{1: 0, 2: unix.EBADF, 3: unix.ECANCELED, 4: 0}, got)
-	})
-}
-
-func TestSkippedSuccessPostsNothing(t *testing.T) {
-	r := newRing(t, Config{})
-	entry(t, r, 1, func(s *SQE) { s.PrepNop(); s.AddFlags(SkipSuccess) })
-	entry(t, r, 2, func(s *SQE) { s.PrepClose(-1); s.AddFlags(SkipSuccess) })
-	require.Equal(t, CQE{UserData: 2, Res: -int32(unix.EBADF)}, next(t, r))
-	nothing(t, r)
-}
-
 func TestForeignThreadIsRefused(t *testing.T) {
 	r := newRing(t, Config{Without: RegisteredRing})
 	errs := make(chan error)
@@ -138,38 +114,6 @@ func TestForeignThreadIsRefused(t *testing.T) {
 	}()
 	require.ErrorIs(t, <-errs, ErrThread)
 	require.ErrorIs(t, <-errs, ErrThread)
-}
-
-func TestDisabledRingStartsWithEnable(t *testing.T) {
-	made := make(chan *Ring)
-	go func() {
-		r, err := New(Config{Disabled: true})
-		if err != nil {
-			t.Error(err)
-		}
-		made <- r
-	}()
-	r := <-made
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	s := r.SQE()
-	s.PrepNop()
-	_, err := r.Submit()
-	require.ErrorIs(t, err, ErrNotEnabled)
-	require.NoError(t, r.Enable())
-	_, err = r.Submit()
-	require.NoError(t, err)
-	require.Equal(t, 1, r.Ready())
-	require.NoError(t, r.Close())
-	require.ErrorIs(t, r.Close(), ErrClosed)
-}
-
-func TestMessagePassesBetweenRings(t *testing.T) {
-	a := newRing(t, Config{})
-	b := newRing(t, Config{})
-	entry(t, a, 1, func(s *SQE) { s.PrepMsgRing(b.Fd(), 77, 0xabcdef0123) })
-	require.Equal(t, CQE{UserData: 1}, next(t, a))
-	require.Equal(t, CQE{UserData: 0xabcdef0123, Res: 77}, next(t, b))
 }
 
 func TestHotPathDoesNotAllocate(t *testing.T) {

@@ -21,10 +21,6 @@ var _ [64]struct{} = [unsafe.Sizeof(SQE{})]struct{}{}
 type SQEFlags uint8
 
 const (
-	// FixedFile: the descriptor is a slot of the registered files.
-	FixedFile SQEFlags = abi.SQEFixedFile
-	// Drain: start after all that was submitted before has completed.
-	Drain SQEFlags = abi.SQEIODrain
 	// Link: the next entry starts when this one has succeeded, else it and
 	// the rest of the chain are cancelled. A short read or write breaks a chain.
 	Link SQEFlags = abi.SQEIOLink
@@ -32,7 +28,7 @@ const (
 	Hardlink SQEFlags = abi.SQEIOHardlink
 	// Async: go to a kernel worker at once, without trying inline first.
 	Async SQEFlags = abi.SQEAsync
-	// BufferSelect: take a buffer from the group given by SetBufGroup.
+	// BufferSelect: take a buffer from the group that the operation names.
 	BufferSelect SQEFlags = abi.SQEBufferSelect
 	// SkipSuccess: post no completion unless the operation fails.
 	SkipSuccess SQEFlags = abi.SQECQESkipSuccess
@@ -44,13 +40,6 @@ type GroupID uint16
 // BufferID names a buffer in its group.
 type BufferID uint16
 
-// Personality names registered credentials; zero is the submitter's own.
-type Personality uint16
-
-// FileIndexAlloc has the kernel pick a free slot of the registered files when it is given
-// to SetFileIndex; the completion's result is the slot.
-const FileIndexAlloc = abi.FileIndexAlloc
-
 // SetUserData sets the number that comes back in every completion. It is an
 // index with a generation, never an address.
 func (s *SQE) SetUserData(u uint64) { s.e.UserData = u }
@@ -61,25 +50,10 @@ func (s *SQE) UserData() uint64 { return s.e.UserData }
 // AddFlags sets flags beside those already set.
 func (s *SQE) AddFlags(f SQEFlags) { s.e.Flags |= uint8(f) }
 
-// SetPersonality runs the operation with the credentials registered as p.
-func (s *SQE) SetPersonality(p Personality) { s.e.Personality = uint16(p) }
-
-// SetBufGroup has the operation take a provided buffer of group g; it also
-// sets BufferSelect.
-func (s *SQE) SetBufGroup(g GroupID) {
+// setBufGroup has the operation take a provided buffer of group g.
+func (s *SQE) setBufGroup(g GroupID) {
 	s.e.Flags |= uint8(BufferSelect)
 	s.e.BufIndex = uint16(g)
-}
-
-// SetFileIndex makes an operation that opens, accepts or creates a socket put
-// its result into that slot of the registered files, or into a free one for
-// FileIndexAlloc, instead of the descriptor table. The kernel then refuses
-// O_CLOEXEC and SOCK_CLOEXEC with EINVAL: a slot has no such flag.
-func (s *SQE) SetFileIndex(slot uint32) {
-	if slot != FileIndexAlloc {
-		slot++
-	}
-	s.e.FileIndex = int32(slot)
 }
 
 // RecvSendFlags are flags of the receive and send operations that are not

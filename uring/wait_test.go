@@ -71,60 +71,26 @@ func TestWaitGoesOnAfterASignal(t *testing.T) {
 	})
 }
 
-func TestTimeoutsCompleteAndAreRemoved(t *testing.T) {
+func TestTimeoutsCompleteAndAreCancelled(t *testing.T) {
 	r := newRing(t, Config{})
 	ts := one[Timespec](t)
 	ts.Nsec = 1
-	require.Equal(t, unix.ETIME, errnoOf(do(t, r, func(s *SQE) { s.PrepTimeout(ts, 0, 0) })))
+	require.Equal(t, unix.ETIME, errnoOf(do(t, r, func(s *SQE) { s.PrepTimeout(ts) })))
 	ts.Sec = 3600
-	entry(t, r, 1, func(s *SQE) { s.PrepTimeout(ts, 0, 0) })
-	entry(t, r, 2, func(s *SQE) { s.PrepTimeoutRemove(1) })
+	entry(t, r, 1, func(s *SQE) { s.PrepTimeout(ts) })
+	entry(t, r, 2, func(s *SQE) { s.PrepCancel(1) })
 	got := map[uint64]int32{}
 	for range 2 {
 		c := next(t, r)
 		got[c.UserData] = c.Res
 	}
 	require.Equal(t, map[uint64]int32{1: -int32(unix.ECANCELED), 2: 0}, got)
-
-	ts.Sec, ts.Nsec = 0, 1
-	entry(t, r, 1, func(s *SQE) { s.PrepPollAdd(eventFD(t), unix.POLLIN, false); s.AddFlags(Link) })
-	entry(t, r, 2, func(s *SQE) { s.PrepLinkTimeout(ts, 0) })
-	for range 2 {
-		c := next(t, r)
-		got[c.UserData] = c.Res
-	}
-	require.Equal(t, map[uint64]int32{1: -int32(unix.ECANCELED), 2: -int32(unix.ETIME)}, got)
-}
-
-func TestTimeoutIsMultishot(t *testing.T) {
-	r := newRing(t, Config{})
-	ts := one[Timespec](t)
-	ts.Nsec = 1
-	entry(t, r, 1, func(s *SQE) { s.PrepTimeout(ts, 2, TimeoutMultishot) })
-	require.True(t, moreOf(next(t, r)))
-	require.False(t, moreOf(next(t, r)))
-}
-
-func TestTimeoutIsGivenANewTime(t *testing.T) {
-	r := newRing(t, Config{})
-	times, err := MapSlice[Timespec](2)
-	require.NoError(t, err)
-	defer func() { require.NoError(t, UnmapSlice(times)) }()
-	times[0].Sec, times[1].Nsec = 3600, 1
-	entry(t, r, 1, func(s *SQE) { s.PrepTimeout(&times[0], 0, 0) })
-	entry(t, r, 2, func(s *SQE) { s.PrepTimeoutUpdate(1, &times[1], 0) })
-	got := map[uint64]int32{}
-	for range 2 {
-		c := next(t, r)
-		got[c.UserData] = c.Res
-	}
-	require.Equal(t, map[uint64]int32{1: -int32(unix.ETIME), 2: 0}, got)
 }
 
 func TestErrorsOfEnterHaveNames(t *testing.T) {
 	for errno, want := range map[unix.Errno]error{
 		unix.EAGAIN: ErrBusy, unix.EBUSY: ErrBusy, unix.EBADR: ErrLost,
-		unix.EEXIST: ErrThread, unix.EBADFD: ErrNotEnabled, unix.EFAULT: unix.EFAULT,
+		unix.EEXIST: ErrThread, unix.EFAULT: unix.EFAULT,
 	} {
 		require.ErrorIs(t, enterError(errno), want)
 	}

@@ -131,7 +131,7 @@ func (d *doubts) arm(l *lane) {
 	}
 	d.timer = true
 	_, sqe := l.loop.Begin(d, 0)
-	sqe.PrepTimeout(doubtTime, 0, 0)
+	sqe.PrepTimeout(doubtTime)
 }
 
 // Complete implements loop.Handler: the time is over.

@@ -339,7 +339,7 @@ func (o *output) awaitRoom() {
 // rest puts the next send off for a while.
 func (o *output) rest() {
 	_, sqe := o.conn.lane.loop.Begin(o, kindWritable)
-	sqe.PrepTimeout(restTime, 0, 0)
+	sqe.PrepTimeout(restTime)
 	o.conn.ops++
 	o.now(outputResting)
 }

@@ -113,7 +113,7 @@ func (os *offers) arm() {
 		return
 	}
 	id, sqe := os.lane.loop.Begin(os, 0)
-	sqe.PrepTimeout(offerTime, 0, 0)
+	sqe.PrepTimeout(offerTime)
 	os.look = id
 }
 

@@ -5,8 +5,9 @@
 // # Threads
 //
 // [Loop.Run] is called by a goroutine that is locked to its thread and stays
-// there; the ring was made on it. All methods but [Loop.Post] and [Loop.Stop]
-// belong to that thread.
+// there; the ring was made on it. All methods but [Loop.Post] belong to that
+// thread. Whoever else wants something of the loop, such as its end, posts a task that
+// does it there: Post(TaskFunc(l.Stop)).
 //
 // # Order of one turn
 //

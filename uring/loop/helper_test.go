@@ -1,8 +1,10 @@
 package loop_test
 
 import (
+	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,16 +63,28 @@ func descriptors(t *testing.T) int {
 	return len(list)
 }
 
+// looksMax is how often in a row a scripted loop may look in vain before it fails.
+const looksMax = 20_000
+
 // scripted makes a loop over a scripted ring. The eventfd works as in the kernel;
 // idle is asked first for what completes next.
 func scripted(t *testing.T, o loop.Owner, opt uringtest.Options) (*loop.Loop, *uringtest.Ring) {
 	t.Helper()
-	idle := opt.Idle
+	idle, blind := opt.Idle, 0
+	var l *loop.Loop
+	var err error
 	opt.Idle = func(r *uringtest.Ring) bool {
-		return idle != nil && idle(r) || answerWakeUp(r)
+		if idle != nil && idle(r) || answerWakeUp(r) {
+			blind = 0
+			return true
+		}
+		if blind++; blind == looksMax {
+			l.Fail(fmt.Errorf("nothing has happened in %d looks", blind))
+		}
+		return false
 	}
 	r := uringtest.New(t, opt)
-	l, err := loop.New(r, o, never)
+	l, err = loop.New(r, o, never)
 	require.NoError(t, err)
 	return l, r
 }
@@ -83,7 +97,7 @@ func answerWakeUp(r *uringtest.Ring) bool {
 		return false
 	}
 	p := []unix.PollFd{{Fd: int32(o.FD), Events: unix.POLLIN}}
-	if n, _ := unix.Poll(p, 50); n < 1 {
+	if n, _ := unix.Poll(p, 1); n < 1 {
 		return false
 	}
 	n, err := unix.Read(o.FD, o.Memory())
@@ -139,8 +153,8 @@ func (v *live) on(t testing.TB, f func()) {
 	require.NoError(t, v.Post(loop.TaskFunc(func() { f(); close(done) })))
 	select {
 	case <-done:
-	case <-time.After(20 * time.Second):
-		t.Fatal("a post was lost")
+	case err := <-v.done:
+		t.Fatal("the loop has ended: ", err)
 	}
 }
 
@@ -153,11 +167,16 @@ func (v *live) end(t testing.TB) {
 
 func (v *live) join(t testing.TB) error {
 	t.Helper()
-	select {
-	case err := <-v.done:
-		return err
-	case <-time.After(20 * time.Second):
-		t.Fatal("the loop does not end")
-		return nil
+	return <-v.done
+}
+
+// asleep returns once the thread is within io_uring_enter.
+func asleep(tid int) {
+	for {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/syscall", tid))
+		if err != nil || strings.HasPrefix(string(b), fmt.Sprint(unix.SYS_IO_URING_ENTER)) {
+			return // or the kernel does not tell
+		}
+		runtime.Gosched()
 	}
 }

@@ -93,7 +93,7 @@ func (l *Loop) Begin(h Handler, k Kind) (ID, *uring.SQE) {
 // harmless when the operation is over.
 func (l *Loop) Cancel(id ID) {
 	_, sqe := l.Begin(quiet{}, 0)
-	sqe.PrepCancel(uint64(id), false)
+	sqe.PrepCancel(uint64(id))
 }
 
 // quiet handles operations whose outcome tells nothing.
@@ -173,8 +173,8 @@ func (l *Loop) Post(t Task) error {
 	return nil
 }
 
-// Stop makes Run return once no operation is in flight any more. It belongs to
-// the loop's thread; the owner cancels its operations before or after.
+// Stop makes Run return once no operation is in flight any more. It belongs to the
+// loop's thread: others post it. The owner cancels its operations before or after.
 func (l *Loop) Stop() { l.stop = true }
 
 // Again makes the next turn follow this one without waiting: the owner has left

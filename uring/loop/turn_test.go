@@ -74,26 +74,33 @@ func TestAgainBringsAnotherTurnWithoutWaiting(t *testing.T) {
 
 func TestASpinningLoopSeesPostsWithoutHavingSlept(t *testing.T) {
 	leakCheck(t)
-	slept := make(chan struct{}, 1)
-	l, _ := scripted(t, &owner{}, uringtest.Options{Idle: func(*uringtest.Ring) bool {
-		select {
-		case slept <- struct{}{}:
-		default:
+	slept := false
+	r := &looked{Ring: uringtest.New(t, uringtest.Options{Idle: func(*uringtest.Ring) bool { slept = true; return false }})}
+	l, err := loop.New(r, &owner{}, never)
+	require.NoError(t, err)
+	l.Spin = never
+	stopped := make(chan error)
+	r.at = func(look int) {
+		if look == 100 {
+			go func() { stopped <- l.Post(loop.TaskFunc(l.Stop)) }()
 		}
-		return false
-	}})
-	l.Spin = time.Minute // the tick ends it before
-	stopped := make(chan struct{})
-	require.NoError(t, l.Post(loop.TaskFunc(func() {
-		go func() {
-			time.Sleep(5 * time.Millisecond)
-			_ = l.Post(loop.TaskFunc(l.Stop))
-			close(stopped)
-		}()
-	})))
+	}
 	require.NoError(t, l.Run())
-	<-stopped
-	require.Empty(t, slept, "it slept")
+	require.NoError(t, <-stopped)
+	require.False(t, slept, "it slept")
+}
+
+// looked counts how often a loop has looked for completions.
+type looked struct {
+	*uringtest.Ring
+	looks int
+	at    func(look int)
+}
+
+func (r *looked) Harvest(dst []uring.CQE) int {
+	r.looks++
+	r.at(r.looks)
+	return r.Ring.Harvest(dst)
 }
 
 func TestASpinningLoopSleepsInTheEnd(t *testing.T) {
@@ -308,7 +315,7 @@ func stormOnce(t *testing.T, seed uint64, faults *uringtest.Faults) {
 			if i%3 == 0 {
 				sqe.PrepAcceptMultishot(i, 0)
 			} else {
-				sqe.PrepShutdown(i, 0)
+				sqe.PrepPollAdd(i, 1, false)
 			}
 		}
 	}
@@ -328,7 +335,7 @@ func stormOnce(t *testing.T, seed uint64, faults *uringtest.Faults) {
 		}
 		op.Complete(int32(op.FD))
 	}
-	ours := func(op *uringtest.Op) bool { return op.Code == "ACCEPT" || op.Code == "SHUTDOWN" }
+	ours := func(op *uringtest.Op) bool { return op.Code == "ACCEPT" || op.Code == "POLL_ADD" }
 	l, _ = scripted(t, o, uringtest.Options{
 		Entries: 4, CQEntries: 4, Seed: seed, Faults: faults,
 		Script: func(op *uringtest.Op) bool {

@@ -22,13 +22,8 @@ func (r *Ring) start(o *Op) {
 	case abi.OpNop:
 		o.Complete(0)
 		return
-	case abi.OpAsyncCancel, abi.OpPollRemove, abi.OpTimeoutRemove:
+	case abi.OpAsyncCancel:
 		r.cancel(o)
-		return
-	case abi.OpLinkTimeout:
-		// It starts with the operation before it; that one is over, so the
-		// time has not run out.
-		o.Fail(unix.ECANCELED)
 		return
 	}
 	r.mu.Lock()
@@ -125,7 +120,6 @@ func (o *Op) Notify(copied bool) {
 	r.finish(o)
 	r.deliver(event{c, o})
 	r.mu.Unlock()
-	r.wake.Broadcast()
 }
 
 // answer posts one completion, and starts or cancels what is linked behind.
@@ -165,7 +159,6 @@ func (o *Op) answer(res int32, flags uint32, final bool) bool {
 		next.state = opRunning
 	}
 	r.mu.Unlock()
-	r.wake.Broadcast()
 	if next != nil {
 		if failed(o, res) {
 			next.answer(-int32(unix.ECANCELED), 0, true)
@@ -182,7 +175,7 @@ func failed(o *Op, res int32) bool {
 		return false
 	}
 	switch o.raw.Opcode {
-	case abi.OpRead, abi.OpWrite, abi.OpReadFixed, abi.OpWriteFixed, abi.OpSplice:
+	case abi.OpRead, abi.OpReadFixed, abi.OpSplice:
 		return res < int32(o.Len)
 	case abi.OpSend, abi.OpSendZC, abi.OpRecv:
 		// A short transfer only counts with MSG_WAITALL.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/uring"
 )
@@ -28,23 +29,23 @@ func (f *recorder) Errorf(s string, a ...any) { f.errors = append(f.errors, fmt.
 func TestLeftoversFailTheTest(t *testing.T) {
 	f := &recorder{TB: t}
 	r := New(f, Options{})
-	prepare(t, r, 1, func(s *uring.SQE) { s.PrepFsync(3, false) })
+	prepare(t, r, 1, func(s *uring.SQE) { s.PrepPollAdd(3, unix.POLLIN, false) })
 	prepare(t, r, 2, func(s *uring.SQE) { s.PrepNop() })
 	submit(t, r)
 	f.ends[0]()
 	require.Len(t, f.errors, 2)
-	require.Contains(t, f.errors[0], "FSYNC")
+	require.Contains(t, f.errors[0], "POLL_ADD")
 	require.Contains(t, f.errors[1], "not harvested")
 }
 
 func TestSharedUserDataAndLateAnswersFailTheTest(t *testing.T) {
 	f := &recorder{TB: t}
 	r := New(f, Options{})
-	prepare(t, r, 1, func(s *uring.SQE) { s.PrepFsync(3, false) })
-	prepare(t, r, 1, func(s *uring.SQE) { s.PrepFsync(4, false) })
+	prepare(t, r, 1, func(s *uring.SQE) { s.PrepPollAdd(3, unix.POLLIN, false) })
+	prepare(t, r, 1, func(s *uring.SQE) { s.PrepPollAdd(4, unix.POLLIN, false) })
 	submit(t, r)
 	require.Len(t, f.errors, 1)
-	o := r.Find("FSYNC")
+	o := r.Find("POLL_ADD")
 	o.Complete(0)
 	o.Complete(0)
 	require.Len(t, f.errors, 2)

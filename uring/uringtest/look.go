@@ -38,7 +38,6 @@ func (r *Ring) Post(c uring.CQE) {
 	r.mu.Lock()
 	r.deliver(event{cqe: c})
 	r.mu.Unlock()
-	r.wake.Broadcast()
 }
 
 // Overflowed says that completions wait outside of the full queue.

@@ -14,18 +14,16 @@ import (
 // Op is one submitted entry, decoded. The fields are constant; methods answer
 // it.
 type Op struct {
-	Code        string // the kernel's name: "RECV", "SEND_ZC", "ASYNC_CANCEL"
-	FD          int    // a slot of the registered files if Fixed
-	Fixed       bool
-	UserData    uint64
-	Off         uint64 // also the user data of MSG_RING
-	Len         uint32
-	OpFlags     uint32 // msg_flags, open_flags, cancel_flags, ...
-	Flags       uring.SQEFlags
-	Personality uring.Personality
-	Group       uring.GroupID // where buffers come from, if BufferSelect is set
-	Multishot   bool
-	Bundle      bool
+	Code      string // the kernel's name: "RECV", "SEND_ZC", "ASYNC_CANCEL"
+	FD        int
+	UserData  uint64
+	Off       uint64
+	Len       uint32
+	OpFlags   uint32 // msg_flags, open_flags, cancel_flags, ...
+	Flags     uring.SQEFlags
+	Group     uring.GroupID // where buffers come from, if BufferSelect is set
+	Multishot bool
+	Bundle    bool
 
 	ring    *Ring
 	raw     abi.SQE
@@ -52,12 +50,11 @@ func decode(r *Ring, s *uring.SQE) *Op {
 	o := &Op{
 		Code: fmt.Sprintf("OP%d", raw.Opcode), FD: int(raw.FD), UserData: raw.UserData,
 		Off: raw.Off, Len: raw.Len, OpFlags: raw.OpFlags, Flags: uring.SQEFlags(raw.Flags),
-		Personality: uring.Personality(raw.Personality), ring: r, raw: raw,
+		ring: r, raw: raw,
 	}
 	if int(raw.Opcode) < len(abi.OpNames) {
 		o.Code = abi.OpNames[raw.Opcode]
 	}
-	o.Fixed = o.Flags&uring.FixedFile != 0
 	if o.Flags&uring.BufferSelect != 0 {
 		o.Group = uring.GroupID(raw.BufIndex)
 	}
@@ -69,10 +66,6 @@ func decode(r *Ring, s *uring.SQE) *Op {
 		o.Multishot = raw.IOPrio&abi.AcceptMultishot != 0
 	case abi.OpPollAdd:
 		o.Multishot = raw.Len&abi.PollAddMulti != 0
-	case abi.OpReadMultishot:
-		o.Multishot = true
-	case abi.OpTimeout:
-		o.Multishot = raw.OpFlags&abi.TimeoutMultishot != 0
 	}
 	o.chain = o
 	return o
@@ -86,21 +79,10 @@ func (o *Op) ZeroCopy() bool {
 // IOPrio returns the flags of a receive, send or accept.
 func (o *Op) IOPrio() uint16 { return o.raw.IOPrio }
 
-// FileIndex returns the slot that SetFileIndex asked for, FileIndexAlloc or,
-// with ok false, none. For a splice see SpliceIn.
-func (o *Op) FileIndex() (slot uint32, ok bool) {
-	i := uint32(o.raw.FileIndex)
-	if i == uring.FileIndexAlloc || i == 0 {
-		return i, i != 0
-	}
-	return i - 1, true
-}
-
 // SpliceIn returns where a splice reads from.
 func (o *Op) SpliceIn() (fd int, off uint64) { return int(o.raw.FileIndex), o.raw.Addr }
 
-// Target returns the user data that a cancel or the removal of a poll or
-// timeout names.
+// Target returns the user data that a cancel names.
 func (o *Op) Target() uint64 { return o.raw.Addr }
 
 // Memory returns the bytes that the operation names: what it sends, or where
@@ -108,11 +90,7 @@ func (o *Op) Target() uint64 { return o.raw.Addr }
 // bytes are the submitter's and only valid while the operation is in flight.
 func (o *Op) Memory() []byte {
 	switch o.raw.Opcode {
-	case abi.OpSend:
-		if o.raw.IOPrio&abi.SendVectorized != 0 {
-			return nil
-		}
-	case abi.OpRead, abi.OpReadFixed, abi.OpWrite, abi.OpWriteFixed, abi.OpRecv, abi.OpSendZC:
+	case abi.OpRead, abi.OpReadFixed, abi.OpRecv, abi.OpSend, abi.OpSendZC:
 	default:
 		return nil
 	}
@@ -122,24 +100,14 @@ func (o *Op) Memory() []byte {
 	return memory(o.raw.Addr, uint64(o.Len))
 }
 
-// Vectors returns the bytes that the vectors of the operation name: those of a
-// READV or WRITEV, or of the message header of a SENDMSG or RECVMSG.
+// Vectors returns the bytes that the message header of a SENDMSG names.
 func (o *Op) Vectors() [][]byte {
-	addr, n := o.raw.Addr, uint64(o.Len)
-	switch o.raw.Opcode {
-	case abi.OpSend:
-		if o.raw.IOPrio&abi.SendVectorized == 0 {
-			return nil
-		}
-	case abi.OpSendmsg, abi.OpSendmsgZC, abi.OpRecvmsg:
-		msg := (*unix.Msghdr)(kernelPointer(o.raw.Addr))
-		addr, n = uint64(uintptr(unsafe.Pointer(msg.Iov))), msg.Iovlen
-	case abi.OpReadv, abi.OpWritev, abi.OpReadvFixed, abi.OpWritevFixed:
-	default:
+	if o.raw.Opcode != abi.OpSendmsg && o.raw.Opcode != abi.OpSendmsgZC {
 		return nil
 	}
+	msg := (*unix.Msghdr)(kernelPointer(o.raw.Addr))
 	var list [][]byte
-	for _, v := range unsafe.Slice((*unix.Iovec)(kernelPointer(addr)), n) {
+	for _, v := range unsafe.Slice(msg.Iov, msg.Iovlen) {
 		list = append(list, unsafe.Slice(v.Base, v.Len))
 	}
 	return list
@@ -154,16 +122,6 @@ func (o *Op) payload() [][]byte {
 	return o.Vectors()
 }
 
-// Path returns the path of a path operation.
-func (o *Op) Path() string {
-	switch o.raw.Opcode {
-	case abi.OpOpenat2, abi.OpOpenat, abi.OpStatx, abi.OpUnlinkat, abi.OpMkdirat,
-		abi.OpRenameat, abi.OpLinkat, abi.OpSymlinkat:
-		return unix.BytePtrToString((*byte)(kernelPointer(o.raw.Addr)))
-	}
-	return ""
-}
-
 // String describes the operation in one line.
 func (o *Op) String() string {
 	var b strings.Builder
@@ -175,7 +133,7 @@ func (o *Op) String() string {
 		on   bool
 		name string
 	}{
-		{o.Fixed, "fixed"}, {o.Multishot, "multishot"}, {o.Bundle, "bundle"},
+		{o.Multishot, "multishot"}, {o.Bundle, "bundle"},
 		{o.Flags&uring.Link != 0, "link"}, {o.Flags&uring.SkipSuccess != 0, "skip"},
 		{o.Flags&uring.Async != 0, "async"},
 	} {

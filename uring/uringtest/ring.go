@@ -41,12 +41,8 @@ type Options struct {
 	// Idle is called by Wait when too few completions are there; it may
 	// answer operations or feed sockets, and returns false when it has
 	// nothing more to give.
-	Idle func(*Ring) bool
-	// Blocking has Wait wait for another goroutine of the test to answer,
-	// instead of letting the timeout pass at once.
-	Blocking bool
-
-	Seed   uint64 // of the faults; zero takes one from the clock
+	Idle   func(*Ring) bool
+	Seed   uint64 // of the faults; zero takes one by chance
 	Faults *Faults
 }
 
@@ -56,7 +52,6 @@ type Ring struct {
 	opt Options
 
 	mu     sync.Mutex // guards all below
-	wake   sync.Cond
 	rng    *rand.Rand
 	sqes   []uring.SQE
 	queued int
@@ -89,14 +84,13 @@ func New(t testing.TB, opt Options) *Ring {
 		opt.CQEntries = 256
 	}
 	if opt.Seed == 0 {
-		opt.Seed = uint64(time.Now().UnixNano())
+		opt.Seed = rand.Uint64() | 1
 	}
 	r := &Ring{
 		t: t, opt: opt, rng: rand.New(rand.NewPCG(opt.Seed, 0)),
 		sqes:   make([]uring.SQE, opt.Entries),
 		groups: map[uring.GroupID]*Group{}, socks: map[int]*Socket{},
 	}
-	r.wake.L = &r.mu
 	if opt.Faults != nil {
 		t.Logf("uringtest: seed %d", opt.Seed)
 	}
@@ -173,9 +167,8 @@ func (r *Ring) Submit() (int, error) {
 }
 
 // Wait submits, and returns when min completions can be harvested, when the
-// timeout is over, or for a fault without reason. The fake has no clock:
-// unless Options.Blocking is set, a timeout is over as soon as Idle has
-// nothing to give, and without a timeout that is ErrStuck.
+// timeout is over, or for a fault without reason. The fake has no clock: a timeout
+// is over as soon as Idle has nothing to give, and without a timeout that is ErrStuck.
 func (r *Ring) Wait(min uint32, timeout time.Duration) error {
 	if _, err := r.Submit(); err != nil {
 		return err
@@ -205,30 +198,8 @@ func (r *Ring) Wait(min uint32, timeout time.Duration) error {
 			break
 		}
 	}
-	if len(r.cq) >= want || !r.opt.Blocking {
-		if len(r.cq) < want && timeout < 0 {
-			return ErrStuck
-		}
-		return nil
-	}
-	return r.block(want, timeout)
-}
-
-// block waits for another goroutine. The lock is held.
-func (r *Ring) block(want int, timeout time.Duration) error {
-	over := false
-	if timeout > 0 {
-		timer := time.AfterFunc(timeout, func() {
-			r.mu.Lock()
-			over = true
-			r.mu.Unlock()
-			r.wake.Broadcast()
-		})
-		defer timer.Stop()
-	}
-	for len(r.cq) < want && !over {
-		r.wake.Wait()
-		r.flush(want)
+	if len(r.cq) < want && timeout < 0 {
+		return ErrStuck
 	}
 	return nil
 }

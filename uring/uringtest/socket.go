@@ -7,7 +7,7 @@ import (
 )
 
 // Socket is the other end of a simulated stream. While a descriptor has one,
-// its receives, sends, shutdowns and closes are answered from it.
+// its receives, reads and sends are answered from it.
 type Socket struct {
 	ring *Ring
 	fd   int
@@ -22,8 +22,6 @@ type Socket struct {
 	holding bool
 	stalled bool
 	sends   []*Op
-	shut    bool
-	closed  bool
 }
 
 // NewSocket gives descriptor fd (a slot, for fixed files) a peer.
@@ -76,13 +74,6 @@ func (s *Socket) Sent() []byte {
 	return out
 }
 
-// Closed says that the descriptor was closed through the ring.
-func (s *Socket) Closed() bool {
-	s.ring.mu.Lock()
-	defer s.ring.mu.Unlock()
-	return s.closed
-}
-
 // Unread returns how many fed bytes were not received yet.
 func (s *Socket) Unread() int {
 	s.ring.mu.Lock()
@@ -113,33 +104,16 @@ func (s *Socket) FlushNotifs(copied bool) {
 // take is offered an operation on the descriptor. No lock is held.
 func (s *Socket) take(o *Op) {
 	switch o.raw.Opcode {
-	case abi.OpRecv, abi.OpRecvmsg, abi.OpRead, abi.OpReadv:
+	case abi.OpRecv, abi.OpRead:
 		s.ring.mu.Lock()
 		s.recvs = append(s.recvs, o)
 		s.ring.mu.Unlock()
 		s.pump()
-	case abi.OpSend, abi.OpSendmsg, abi.OpSendZC, abi.OpSendmsgZC, abi.OpWrite, abi.OpWritev:
+	case abi.OpSend, abi.OpSendmsg, abi.OpSendZC, abi.OpSendmsgZC:
 		s.ring.mu.Lock()
 		s.sends = append(s.sends, o)
 		s.ring.mu.Unlock()
 		s.pump()
-	case abi.OpShutdown:
-		s.ring.mu.Lock()
-		if o.Len != unix.SHUT_WR {
-			s.ended = true // a receive in flight returns
-		}
-		if o.Len != unix.SHUT_RD {
-			s.shut = true
-		}
-		s.ring.mu.Unlock()
-		o.Complete(0)
-		s.pump()
-	case abi.OpClose:
-		s.ring.mu.Lock()
-		s.closed = true
-		delete(s.ring.socks, s.fd)
-		s.ring.mu.Unlock()
-		o.Complete(0)
 	}
 }
 
@@ -201,8 +175,6 @@ func (s *Socket) pumpSend() bool {
 	switch {
 	case s.broken != 0:
 		res = -int32(s.broken)
-	case s.shut:
-		res = -int32(unix.EPIPE)
 	default:
 		for _, p := range o.payload() {
 			n := len(p)
