@@ -54,7 +54,7 @@ const (
 // All thresholds of the three ways.
 const (
 	// SpliceDefault is Config.SpliceFrom: a READ of fewer bytes is copied, which is
-	// cheaper than a pipe. Measured in docs/design/0010.
+	// cheaper than a pipe. Measured in docs/design/0012.
 	SpliceDefault = 64 << 10
 	// PipesDefault is how many spliced replies a lane can have on their way. A READ that
 	// finds no pipe is copied.
