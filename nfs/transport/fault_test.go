@@ -101,7 +101,7 @@ func TestShortAndFailedSendsLoseAndDoubleNothing(t *testing.T) {
 			w := newWorld(t, rand.Uint64(), uringtest.Options{}, nil)
 			t.Logf("seed %d", w.seed)
 			p := w.peer()
-			for i := range 12 {
+			for i := range 6 {
 				// More than copyMax go out from where they are: vectors of several pieces.
 				p.call(w.rng, uint32(i), []uint32{procFill, procSleep}[i%2], [][]byte{ask(1500), opaque(make([]byte, 1500))}[i%2],
 					opaque(bytes.Repeat([]byte{byte(i) * byte((i+1)%2)}, 1500)))

@@ -16,7 +16,7 @@ import (
 // of each size
 // together, each less than it may; then replies are copied, to everybody.
 func TestBudgetOfALaneMakesFurtherSendsPlain(t *testing.T) {
-	const size, peers, each = 300_000, 8, 12
+	const size, peers, each = 300_000, 8, 4
 	z := newZCWorld(t, nil)
 	z.hold = true
 	most, budget := 0, 0

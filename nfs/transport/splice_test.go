@@ -123,6 +123,13 @@ func startTails(t *testing.T, sndbuf int, change func(*Config, *Server)) *testSe
 	return ts
 }
 
+// tickLater has the first lane tick, each time an hour later than before: what a peer's
+// kernel has taken meanwhile begins the deadline anew.
+func (ts *testServer) tickLater(later *time.Duration) {
+	*later += time.Hour
+	ts.onLane(func(l *lane) int { l.Tick(l.loop.Now().Add(*later)); return 0 })
+}
+
 // onLane runs f on the first lane's thread.
 func (ts *testServer) onLane(f func(*lane) int) int {
 	ts.t.Helper()
@@ -244,9 +251,9 @@ func TestPeerThatReadsNothingHoldsUpNobodyAndIsDropped(t *testing.T) {
 		require.NoError(t, err)
 		want.read(t, c)
 	}
-	// Its kernel may still take some; then the deadline begins anew.
+	var later time.Duration
 	until(t, func() bool {
-		ts.onLane(func(l *lane) int { l.Tick(l.loop.Now().Add(SendTimeoutDefault + time.Hour)); return 0 })
+		ts.tickLater(&later)
 		return ts.srv.Connections() == 1
 	}, "it is dropped")
 	ts.pipesReturn()

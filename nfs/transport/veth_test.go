@@ -129,8 +129,9 @@ func TestPeerBehindADeadLinkKeepsItsSlabsUntilTheDeadline(t *testing.T) {
 	close(hold)
 	until(t, func() bool { return ts.srv.Stats()[0].Pinned > 0 }, "the reply is sent")
 	require.Zero(t, ts.srv.Stats()[0].Copied)
+	var later time.Duration
 	until(t, func() bool {
-		ts.onLane(func(l *lane) int { l.Tick(l.loop.Now().Add(SendTimeoutDefault + time.Hour)); return 0 })
+		ts.tickLater(&later)
 		return ts.srv.Connections() == 0 && ts.srv.Stats()[0].Pinned == 0
 	}, "the peer is dropped, and its slabs are free")
 	s := ts.srv.Stats()[0]
