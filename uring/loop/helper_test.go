@@ -170,9 +170,9 @@ func (v *live) join(t testing.TB) error {
 	return <-v.done
 }
 
-// asleep returns once the thread is within io_uring_enter.
+// asleep returns once the thread is within io_uring_enter, or is not in many looks.
 func asleep(tid int) {
-	for {
+	for range 1000 {
 		b, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/syscall", tid))
 		if err != nil || strings.HasPrefix(string(b), fmt.Sprint(unix.SYS_IO_URING_ENTER)) {
 			return // or the kernel does not tell
