@@ -41,6 +41,18 @@
 // that does not take its replies is dropped at a deadline, early when others wait
 // for the memory that it pins.
 //
+// # States
+//
+// A connection has three states with names. Its life says how far it has come: from dealt
+// out over open to closed (life.go). Its intake says what is under way to receive. Its
+// output, which has fields and methods of its own, says what the sends wait for (output.go).
+// Each changes in one place or few, and the tables beside them say which state may follow;
+// with the build tag checks any other change panics. How the data of a READ leaves is
+// chosen in way.go.
+//
+// What the workers know of a call is its job (job.go): the queue, brief calls and the
+// patrol pass jobs on, and touch neither calls nor connections.
+//
 // # End of a connection
 //
 // Its socket is shut down at once, and closed only when no operation on it is in
