@@ -1,6 +1,9 @@
 package xdr
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // Decoder reads XDR values from a record that lies in one or more segments of
 // memory. The segments are borrowed until the next Reset; byte slices that a
@@ -95,12 +98,31 @@ func (d *Decoder) Uint64() (v uint64) {
 func (d *Decoder) Int64() int64 { return int64(d.Uint64()) }
 
 // Bool reads a boolean (section 4.4): only 0 and 1 are legal.
-func (d *Decoder) Bool() bool {
-	v := d.Uint32()
+func (d *Decoder) Bool() bool { return d.Truth(d.Uint32()) }
+
+// Truth returns the boolean that the word v of a [Decoder.Run] is: only 0 and 1 are legal.
+func (d *Decoder) Truth(v uint32) bool {
 	if v > 1 {
 		d.Fail(ErrValue)
 	}
 	return v == 1
+}
+
+// RunMax is the most bytes that [Decoder.Run] reads.
+const RunMax = 256
+
+// zeros is what Run returns after an error. Nobody writes to it.
+var zeros [RunMax]byte
+
+// Run reads n bytes, RunMax at most and without padding: fields of fixed size that follow
+// one another, which the caller takes apart. The result is a view that is valid until the
+// next read, and nobody may write to it. After an error it is n zero bytes.
+func (d *Decoder) Run(n int) (b []byte) {
+	if len(d.b) < n {
+		return d.slowRun(n)
+	}
+	b, d.b = d.b[:n], d.b[n:]
+	return
 }
 
 // Fixed reads n bytes of fixed-length opaque data and the padding after them
@@ -125,6 +147,23 @@ func (d *Decoder) Opaque(max uint32) []byte {
 		return nil
 	}
 	return d.Fixed(n)
+}
+
+// Clipped reads like Opaque, but takes a value of any length. Of one that is longer than
+// keep bytes it returns the first keep+1, so that the length of the result tells, and
+// passes over the others: a long value that lies in several segments is not put together.
+func (d *Decoder) Clipped(keep uint32) []byte {
+	n, ok := d.length(math.MaxUint32)
+	if !ok {
+		return nil
+	}
+	if uint64(n) <= uint64(keep) {
+		return d.Fixed(n)
+	}
+	kept := int(keep) + 1
+	v := d.bytes(kept)
+	d.Skip((n+3)&^3 - kept)
+	return v
 }
 
 // OpaqueSegments reads like Opaque but never copies: it appends one view for
@@ -272,18 +311,36 @@ func (d *Decoder) slowFixed(n int) []byte {
 		d.Fail(ErrShort)
 		return nil
 	}
+	v := d.bytes(n)
+	d.Skip(-n & 3)
+	return v
+}
+
+// bytes takes the next n bytes, which are there, without padding.
+func (d *Decoder) bytes(n int) (v []byte) {
 	for len(d.b) == 0 && len(d.rest) > 0 {
 		d.next()
 	}
-	var v []byte
 	if n <= len(d.b) {
 		v = d.b[:n:n]
 		d.b = d.b[n:]
-	} else {
-		v = d.room(n)
-		d.gather(v)
+		return v
 	}
-	d.Skip(-n & 3)
+	v = d.room(n)
+	d.gather(v)
+	return v
+}
+
+func (d *Decoder) slowRun(n int) []byte {
+	if d.Left() < n {
+		d.Fail(ErrShort)
+		return zeros[:n]
+	}
+	used := len(d.scratch)
+	v := d.bytes(n)
+	if len(d.scratch) > used {
+		d.scratch = d.scratch[:len(d.scratch)-n] // nobody keeps it
+	}
 	return v
 }
 

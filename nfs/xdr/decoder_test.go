@@ -1,8 +1,10 @@
 package xdr_test
 
 import (
+	"bytes"
 	"errors"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -102,4 +104,57 @@ func TestPaddingOfAnyValueIsAccepted(t *testing.T) {
 	require.Equal(t, []byte("x"), d.Opaque(1))
 	require.Equal(t, uint32(9), d.Uint32())
 	require.NoError(t, d.Err())
+}
+
+func TestARunReadsLikeItsParts(t *testing.T) {
+	b := []byte("0123456789abcdefghij")
+	for cut := range len(b) + 1 {
+		for n := 0; n <= len(b); n += 4 {
+			var d xdr.Decoder
+			d.ResetSegments(b[:cut], [][]byte{nil, b[cut:]})
+			require.Equal(t, b[:n], d.Run(n))
+			require.Equal(t, len(b)-n, d.Left())
+			require.Equal(t, string(b[n:]), string(d.Run(len(b)-n)))
+			require.NoError(t, d.Err())
+			require.Equal(t, make([]byte, 8), d.Run(8), "zeros after the end")
+			require.ErrorIs(t, d.Err(), xdr.ErrShort)
+		}
+	}
+}
+
+func TestARunTakesNoMemoryForLong(t *testing.T) {
+	b := make([]byte, 1<<20)
+	var segs [][]byte
+	for at := 2; at < len(b); at += 4 {
+		segs = append(segs, b[at:min(at+4, len(b))])
+	}
+	var d xdr.Decoder
+	allocs := testing.AllocsPerRun(3, func() {
+		d.ResetSegments(b[:2], segs)
+		for d.Left() > 0 {
+			d.Run(16)
+		}
+	})
+	require.Zero(t, allocs)
+}
+
+func TestOfALongOpaqueTheBeginningIsKept(t *testing.T) {
+	for _, n := range []int{0, 1, 7, 8, 9, 10, 11, 12, 13, 1 << 16} {
+		var e xdr.Encoder
+		e.Reset(make([]byte, n+16))
+		e.Opaque(bytes.Repeat([]byte("x"), n))
+		e.Uint32(77)
+		for _, cut := range []int{0, 2, 4, 9, 13, e.Len()} {
+			cut = min(cut, e.Len())
+			var d xdr.Decoder
+			d.ResetSegments(e.Bytes()[:cut], [][]byte{e.Bytes()[cut:]})
+			require.Equal(t, strings.Repeat("x", min(n, 9)), string(d.Clipped(8)))
+			require.EqualValues(t, 77, d.Uint32())
+			require.NoError(t, d.Err())
+		}
+		var d xdr.Decoder
+		d.Reset(e.Bytes()[:e.Len()-4-1])
+		d.Clipped(8)
+		require.ErrorIs(t, d.Err(), xdr.ErrShort, "%d", n)
+	}
 }

@@ -88,12 +88,14 @@ func (e *Encoder) Uint64(v uint64) {
 func (e *Encoder) Int64(v int64) { e.Uint64(uint64(v)) }
 
 // Bool writes a boolean (section 4.4).
-func (e *Encoder) Bool(v bool) {
-	var n uint32
+func (e *Encoder) Bool(v bool) { e.Uint32(Word(v)) }
+
+// Word returns the word that stands for a boolean.
+func Word(v bool) (n uint32) {
 	if v {
 		n = 1
 	}
-	e.Uint32(n)
+	return n
 }
 
 // Fixed writes b as fixed-length opaque data and pads it (section 4.9).
