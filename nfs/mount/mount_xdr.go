@@ -3,6 +3,7 @@
 package mount
 
 import (
+	"encoding/binary"
 	"strconv"
 
 	"github.com/ringnfs/ringnfs/nfs/xdr"
@@ -377,14 +378,17 @@ type Ppathcnf struct {
 
 // Encode writes v to e.
 func (v *Ppathcnf) Encode(e *xdr.Encoder) {
-	e.Int32(v.PcLinkMax)
-	e.Int32(v.PcMaxCanon)
-	e.Int32(v.PcMaxInput)
-	e.Int32(v.PcNameMax)
-	e.Int32(v.PcPathMax)
-	e.Int32(v.PcPipeBuf)
-	e.Int32(v.PcVdisable)
-	e.Int32(v.PcXxx)
+	if b := e.Reserve(32); b != nil {
+		b := (*[32]byte)(b)
+		binary.BigEndian.PutUint32(b[0:4], uint32(v.PcLinkMax))
+		binary.BigEndian.PutUint32(b[4:8], uint32(v.PcMaxCanon))
+		binary.BigEndian.PutUint32(b[8:12], uint32(v.PcMaxInput))
+		binary.BigEndian.PutUint32(b[12:16], uint32(v.PcNameMax))
+		binary.BigEndian.PutUint32(b[16:20], uint32(v.PcPathMax))
+		binary.BigEndian.PutUint32(b[20:24], uint32(v.PcPipeBuf))
+		binary.BigEndian.PutUint32(b[24:28], uint32(v.PcVdisable))
+		binary.BigEndian.PutUint32(b[28:32], uint32(v.PcXxx))
+	}
 	for i := range v.PcMask {
 		e.Int32(v.PcMask[i])
 	}
@@ -392,14 +396,17 @@ func (v *Ppathcnf) Encode(e *xdr.Encoder) {
 
 // Decode reads v from d.
 func (v *Ppathcnf) Decode(d *xdr.Decoder) {
-	v.PcLinkMax = d.Int32()
-	v.PcMaxCanon = d.Int32()
-	v.PcMaxInput = d.Int32()
-	v.PcNameMax = d.Int32()
-	v.PcPathMax = d.Int32()
-	v.PcPipeBuf = d.Int32()
-	v.PcVdisable = d.Int32()
-	v.PcXxx = d.Int32()
+	{
+		b := (*[32]byte)(d.Run(32))
+		v.PcLinkMax = int32(binary.BigEndian.Uint32(b[0:4]))
+		v.PcMaxCanon = int32(binary.BigEndian.Uint32(b[4:8]))
+		v.PcMaxInput = int32(binary.BigEndian.Uint32(b[8:12]))
+		v.PcNameMax = int32(binary.BigEndian.Uint32(b[12:16]))
+		v.PcPathMax = int32(binary.BigEndian.Uint32(b[16:20]))
+		v.PcPipeBuf = int32(binary.BigEndian.Uint32(b[20:24]))
+		v.PcVdisable = int32(binary.BigEndian.Uint32(b[24:28]))
+		v.PcXxx = int32(binary.BigEndian.Uint32(b[28:32]))
+	}
 	for i := range v.PcMask {
 		v.PcMask[i] = d.Int32()
 	}

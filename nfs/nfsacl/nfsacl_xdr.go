@@ -3,6 +3,7 @@
 package nfsacl
 
 import (
+	"encoding/binary"
 	"strconv"
 
 	"github.com/ringnfs/ringnfs/nfs/xdr"
@@ -227,14 +228,20 @@ type Specdata3 struct {
 
 // Encode writes v to e.
 func (v *Specdata3) Encode(e *xdr.Encoder) {
-	e.Uint32(v.Specdata1)
-	e.Uint32(v.Specdata2)
+	if b := e.Reserve(8); b != nil {
+		b := (*[8]byte)(b)
+		binary.BigEndian.PutUint32(b[0:4], v.Specdata1)
+		binary.BigEndian.PutUint32(b[4:8], v.Specdata2)
+	}
 }
 
 // Decode reads v from d.
 func (v *Specdata3) Decode(d *xdr.Decoder) {
-	v.Specdata1 = d.Uint32()
-	v.Specdata2 = d.Uint32()
+	{
+		b := (*[8]byte)(d.Run(8))
+		v.Specdata1 = binary.BigEndian.Uint32(b[0:4])
+		v.Specdata2 = binary.BigEndian.Uint32(b[4:8])
+	}
 }
 
 // NfsFh3 is a file handle.
@@ -263,14 +270,20 @@ type Nfstime3 struct {
 
 // Encode writes v to e.
 func (v *Nfstime3) Encode(e *xdr.Encoder) {
-	e.Uint32(v.Seconds)
-	e.Uint32(v.Nseconds)
+	if b := e.Reserve(8); b != nil {
+		b := (*[8]byte)(b)
+		binary.BigEndian.PutUint32(b[0:4], v.Seconds)
+		binary.BigEndian.PutUint32(b[4:8], v.Nseconds)
+	}
 }
 
 // Decode reads v from d.
 func (v *Nfstime3) Decode(d *xdr.Decoder) {
-	v.Seconds = d.Uint32()
-	v.Nseconds = d.Uint32()
+	{
+		b := (*[8]byte)(d.Run(8))
+		v.Seconds = binary.BigEndian.Uint32(b[0:4])
+		v.Nseconds = binary.BigEndian.Uint32(b[4:8])
+	}
 }
 
 // Fattr3 is the attributes of an object.
@@ -292,36 +305,56 @@ type Fattr3 struct {
 
 // Encode writes v to e.
 func (v *Fattr3) Encode(e *xdr.Encoder) {
-	v.Type.Encode(e)
-	e.Uint32(v.Mode)
-	e.Uint32(v.Nlink)
-	e.Uint32(v.Uid)
-	e.Uint32(v.Gid)
-	e.Uint64(v.Size)
-	e.Uint64(v.Used)
-	v.Rdev.Encode(e)
-	e.Uint64(v.Fsid)
-	e.Uint64(v.Fileid)
-	v.Atime.Encode(e)
-	v.Mtime.Encode(e)
-	v.Ctime.Encode(e)
+	if !v.Type.Valid() {
+		e.Fail(xdr.ErrValue)
+	}
+	if b := e.Reserve(84); b != nil {
+		b := (*[84]byte)(b)
+		binary.BigEndian.PutUint32(b[0:4], uint32(v.Type))
+		binary.BigEndian.PutUint32(b[4:8], v.Mode)
+		binary.BigEndian.PutUint32(b[8:12], v.Nlink)
+		binary.BigEndian.PutUint32(b[12:16], v.Uid)
+		binary.BigEndian.PutUint32(b[16:20], v.Gid)
+		binary.BigEndian.PutUint64(b[20:28], v.Size)
+		binary.BigEndian.PutUint64(b[28:36], v.Used)
+		binary.BigEndian.PutUint32(b[36:40], v.Rdev.Specdata1)
+		binary.BigEndian.PutUint32(b[40:44], v.Rdev.Specdata2)
+		binary.BigEndian.PutUint64(b[44:52], v.Fsid)
+		binary.BigEndian.PutUint64(b[52:60], v.Fileid)
+		binary.BigEndian.PutUint32(b[60:64], v.Atime.Seconds)
+		binary.BigEndian.PutUint32(b[64:68], v.Atime.Nseconds)
+		binary.BigEndian.PutUint32(b[68:72], v.Mtime.Seconds)
+		binary.BigEndian.PutUint32(b[72:76], v.Mtime.Nseconds)
+		binary.BigEndian.PutUint32(b[76:80], v.Ctime.Seconds)
+		binary.BigEndian.PutUint32(b[80:84], v.Ctime.Nseconds)
+	}
 }
 
 // Decode reads v from d.
 func (v *Fattr3) Decode(d *xdr.Decoder) {
-	v.Type.Decode(d)
-	v.Mode = d.Uint32()
-	v.Nlink = d.Uint32()
-	v.Uid = d.Uint32()
-	v.Gid = d.Uint32()
-	v.Size = d.Uint64()
-	v.Used = d.Uint64()
-	v.Rdev.Decode(d)
-	v.Fsid = d.Uint64()
-	v.Fileid = d.Uint64()
-	v.Atime.Decode(d)
-	v.Mtime.Decode(d)
-	v.Ctime.Decode(d)
+	{
+		b := (*[84]byte)(d.Run(84))
+		v.Type = Ftype3(binary.BigEndian.Uint32(b[0:4]))
+		if !v.Type.Valid() {
+			d.Fail(xdr.ErrValue)
+		}
+		v.Mode = binary.BigEndian.Uint32(b[4:8])
+		v.Nlink = binary.BigEndian.Uint32(b[8:12])
+		v.Uid = binary.BigEndian.Uint32(b[12:16])
+		v.Gid = binary.BigEndian.Uint32(b[16:20])
+		v.Size = binary.BigEndian.Uint64(b[20:28])
+		v.Used = binary.BigEndian.Uint64(b[28:36])
+		v.Rdev.Specdata1 = binary.BigEndian.Uint32(b[36:40])
+		v.Rdev.Specdata2 = binary.BigEndian.Uint32(b[40:44])
+		v.Fsid = binary.BigEndian.Uint64(b[44:52])
+		v.Fileid = binary.BigEndian.Uint64(b[52:60])
+		v.Atime.Seconds = binary.BigEndian.Uint32(b[60:64])
+		v.Atime.Nseconds = binary.BigEndian.Uint32(b[64:68])
+		v.Mtime.Seconds = binary.BigEndian.Uint32(b[68:72])
+		v.Mtime.Nseconds = binary.BigEndian.Uint32(b[72:76])
+		v.Ctime.Seconds = binary.BigEndian.Uint32(b[76:80])
+		v.Ctime.Nseconds = binary.BigEndian.Uint32(b[80:84])
+	}
 }
 
 // PostOpAttr is attributes after an operation, where the server has them.
@@ -360,16 +393,22 @@ type Aclent struct {
 
 // Encode writes v to e.
 func (v *Aclent) Encode(e *xdr.Encoder) {
-	e.Uint32(v.Type)
-	e.Uint32(v.Id)
-	e.Uint32(v.Perm)
+	if b := e.Reserve(12); b != nil {
+		b := (*[12]byte)(b)
+		binary.BigEndian.PutUint32(b[0:4], v.Type)
+		binary.BigEndian.PutUint32(b[4:8], v.Id)
+		binary.BigEndian.PutUint32(b[8:12], v.Perm)
+	}
 }
 
 // Decode reads v from d.
 func (v *Aclent) Decode(d *xdr.Decoder) {
-	v.Type = d.Uint32()
-	v.Id = d.Uint32()
-	v.Perm = d.Uint32()
+	{
+		b := (*[12]byte)(d.Run(12))
+		v.Type = binary.BigEndian.Uint32(b[0:4])
+		v.Id = binary.BigEndian.Uint32(b[4:8])
+		v.Perm = binary.BigEndian.Uint32(b[8:12])
+	}
 }
 
 // Secattr is the two lists of an object.
@@ -383,8 +422,11 @@ type Secattr struct {
 
 // Encode writes v to e.
 func (v *Secattr) Encode(e *xdr.Encoder) {
-	e.Uint32(v.Mask)
-	e.Uint32(v.Aclcnt)
+	if b := e.Reserve(8); b != nil {
+		b := (*[8]byte)(b)
+		binary.BigEndian.PutUint32(b[0:4], v.Mask)
+		binary.BigEndian.PutUint32(b[4:8], v.Aclcnt)
+	}
 	if len(v.Aclents) > NFS_ACL_MAX_ENTRIES {
 		e.Fail(xdr.ErrTooLong)
 	}
@@ -404,8 +446,11 @@ func (v *Secattr) Encode(e *xdr.Encoder) {
 
 // Decode reads v from d.
 func (v *Secattr) Decode(d *xdr.Decoder) {
-	v.Mask = d.Uint32()
-	v.Aclcnt = d.Uint32()
+	{
+		b := (*[8]byte)(d.Run(8))
+		v.Mask = binary.BigEndian.Uint32(b[0:4])
+		v.Aclcnt = binary.BigEndian.Uint32(b[4:8])
+	}
 	v.Aclents = v.Aclents[:0]
 	for n := d.Count(NFS_ACL_MAX_ENTRIES, 12); n > 0 && d.Err() == nil; n-- {
 		v.Aclents = xdr.Extend(v.Aclents)

@@ -3,6 +3,8 @@
 package portmap
 
 import (
+	"encoding/binary"
+
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
@@ -31,18 +33,24 @@ type Pmap struct {
 
 // Encode writes v to e.
 func (v *Pmap) Encode(e *xdr.Encoder) {
-	e.Uint32(v.Prog)
-	e.Uint32(v.Vers)
-	e.Uint32(v.Prot)
-	e.Uint32(v.Port)
+	if b := e.Reserve(16); b != nil {
+		b := (*[16]byte)(b)
+		binary.BigEndian.PutUint32(b[0:4], v.Prog)
+		binary.BigEndian.PutUint32(b[4:8], v.Vers)
+		binary.BigEndian.PutUint32(b[8:12], v.Prot)
+		binary.BigEndian.PutUint32(b[12:16], v.Port)
+	}
 }
 
 // Decode reads v from d.
 func (v *Pmap) Decode(d *xdr.Decoder) {
-	v.Prog = d.Uint32()
-	v.Vers = d.Uint32()
-	v.Prot = d.Uint32()
-	v.Port = d.Uint32()
+	{
+		b := (*[16]byte)(d.Run(16))
+		v.Prog = binary.BigEndian.Uint32(b[0:4])
+		v.Vers = binary.BigEndian.Uint32(b[4:8])
+		v.Prot = binary.BigEndian.Uint32(b[8:12])
+		v.Port = binary.BigEndian.Uint32(b[12:16])
+	}
 }
 
 // Pmaplist is a list of mappings.
@@ -52,12 +60,24 @@ type Pmaplist struct {
 
 // Encode writes v to e.
 func (v *Pmaplist) Encode(e *xdr.Encoder) {
-	v.Map.Encode(e)
+	if b := e.Reserve(16); b != nil {
+		b := (*[16]byte)(b)
+		binary.BigEndian.PutUint32(b[0:4], v.Map.Prog)
+		binary.BigEndian.PutUint32(b[4:8], v.Map.Vers)
+		binary.BigEndian.PutUint32(b[8:12], v.Map.Prot)
+		binary.BigEndian.PutUint32(b[12:16], v.Map.Port)
+	}
 }
 
 // Decode reads v from d.
 func (v *Pmaplist) Decode(d *xdr.Decoder) {
-	v.Map.Decode(d)
+	{
+		b := (*[16]byte)(d.Run(16))
+		v.Map.Prog = binary.BigEndian.Uint32(b[0:4])
+		v.Map.Vers = binary.BigEndian.Uint32(b[4:8])
+		v.Map.Prot = binary.BigEndian.Uint32(b[8:12])
+		v.Map.Port = binary.BigEndian.Uint32(b[12:16])
+	}
 }
 
 // PmaplistPtr is the results of DUMP in version 2.
@@ -92,8 +112,11 @@ type Rpcb struct {
 
 // Encode writes v to e.
 func (v *Rpcb) Encode(e *xdr.Encoder) {
-	e.Uint32(v.RProg)
-	e.Uint32(v.RVers)
+	if b := e.Reserve(8); b != nil {
+		b := (*[8]byte)(b)
+		binary.BigEndian.PutUint32(b[0:4], v.RProg)
+		binary.BigEndian.PutUint32(b[4:8], v.RVers)
+	}
 	if len(v.RNetid) > RPCB_STRINGLEN {
 		e.Fail(xdr.ErrTooLong)
 	}
@@ -110,8 +133,11 @@ func (v *Rpcb) Encode(e *xdr.Encoder) {
 
 // Decode reads v from d.
 func (v *Rpcb) Decode(d *xdr.Decoder) {
-	v.RProg = d.Uint32()
-	v.RVers = d.Uint32()
+	{
+		b := (*[8]byte)(d.Run(8))
+		v.RProg = binary.BigEndian.Uint32(b[0:4])
+		v.RVers = binary.BigEndian.Uint32(b[4:8])
+	}
 	v.RNetid = d.Opaque(RPCB_STRINGLEN)
 	v.RAddr = d.Opaque(RPCB_STRINGLEN)
 	v.ROwner = d.Opaque(RPCB_STRINGLEN)
@@ -272,10 +298,13 @@ type RpcbsAddrlist struct {
 
 // Encode writes v to e.
 func (v *RpcbsAddrlist) Encode(e *xdr.Encoder) {
-	e.Uint32(v.Prog)
-	e.Uint32(v.Vers)
-	e.Int32(v.Success)
-	e.Int32(v.Failure)
+	if b := e.Reserve(16); b != nil {
+		b := (*[16]byte)(b)
+		binary.BigEndian.PutUint32(b[0:4], v.Prog)
+		binary.BigEndian.PutUint32(b[4:8], v.Vers)
+		binary.BigEndian.PutUint32(b[8:12], uint32(v.Success))
+		binary.BigEndian.PutUint32(b[12:16], uint32(v.Failure))
+	}
 	if len(v.Netid) > RPCB_STRINGLEN {
 		e.Fail(xdr.ErrTooLong)
 	}
@@ -284,10 +313,13 @@ func (v *RpcbsAddrlist) Encode(e *xdr.Encoder) {
 
 // Decode reads v from d.
 func (v *RpcbsAddrlist) Decode(d *xdr.Decoder) {
-	v.Prog = d.Uint32()
-	v.Vers = d.Uint32()
-	v.Success = d.Int32()
-	v.Failure = d.Int32()
+	{
+		b := (*[16]byte)(d.Run(16))
+		v.Prog = binary.BigEndian.Uint32(b[0:4])
+		v.Vers = binary.BigEndian.Uint32(b[4:8])
+		v.Success = int32(binary.BigEndian.Uint32(b[8:12]))
+		v.Failure = int32(binary.BigEndian.Uint32(b[12:16]))
+	}
 	v.Netid = d.Opaque(RPCB_STRINGLEN)
 }
 
@@ -304,12 +336,15 @@ type RpcbsRmtcalllist struct {
 
 // Encode writes v to e.
 func (v *RpcbsRmtcalllist) Encode(e *xdr.Encoder) {
-	e.Uint32(v.Prog)
-	e.Uint32(v.Vers)
-	e.Uint32(v.Proc)
-	e.Int32(v.Success)
-	e.Int32(v.Failure)
-	e.Int32(v.Indirect)
+	if b := e.Reserve(24); b != nil {
+		b := (*[24]byte)(b)
+		binary.BigEndian.PutUint32(b[0:4], v.Prog)
+		binary.BigEndian.PutUint32(b[4:8], v.Vers)
+		binary.BigEndian.PutUint32(b[8:12], v.Proc)
+		binary.BigEndian.PutUint32(b[12:16], uint32(v.Success))
+		binary.BigEndian.PutUint32(b[16:20], uint32(v.Failure))
+		binary.BigEndian.PutUint32(b[20:24], uint32(v.Indirect))
+	}
 	if len(v.Netid) > RPCB_STRINGLEN {
 		e.Fail(xdr.ErrTooLong)
 	}
@@ -318,12 +353,15 @@ func (v *RpcbsRmtcalllist) Encode(e *xdr.Encoder) {
 
 // Decode reads v from d.
 func (v *RpcbsRmtcalllist) Decode(d *xdr.Decoder) {
-	v.Prog = d.Uint32()
-	v.Vers = d.Uint32()
-	v.Proc = d.Uint32()
-	v.Success = d.Int32()
-	v.Failure = d.Int32()
-	v.Indirect = d.Int32()
+	{
+		b := (*[24]byte)(d.Run(24))
+		v.Prog = binary.BigEndian.Uint32(b[0:4])
+		v.Vers = binary.BigEndian.Uint32(b[4:8])
+		v.Proc = binary.BigEndian.Uint32(b[8:12])
+		v.Success = int32(binary.BigEndian.Uint32(b[12:16]))
+		v.Failure = int32(binary.BigEndian.Uint32(b[16:20]))
+		v.Indirect = int32(binary.BigEndian.Uint32(b[20:24]))
+	}
 	v.Netid = d.Opaque(RPCB_STRINGLEN)
 }
 
@@ -398,8 +436,11 @@ type RpcbStat struct {
 // Encode writes v to e.
 func (v *RpcbStat) Encode(e *xdr.Encoder) {
 	v.Info.Encode(e)
-	e.Int32(v.Setinfo)
-	e.Int32(v.Unsetinfo)
+	if b := e.Reserve(8); b != nil {
+		b := (*[8]byte)(b)
+		binary.BigEndian.PutUint32(b[0:4], uint32(v.Setinfo))
+		binary.BigEndian.PutUint32(b[4:8], uint32(v.Unsetinfo))
+	}
 	v.Addrinfo.Encode(e)
 	v.Rmtinfo.Encode(e)
 }
@@ -407,8 +448,11 @@ func (v *RpcbStat) Encode(e *xdr.Encoder) {
 // Decode reads v from d.
 func (v *RpcbStat) Decode(d *xdr.Decoder) {
 	v.Info.Decode(d)
-	v.Setinfo = d.Int32()
-	v.Unsetinfo = d.Int32()
+	{
+		b := (*[8]byte)(d.Run(8))
+		v.Setinfo = int32(binary.BigEndian.Uint32(b[0:4]))
+		v.Unsetinfo = int32(binary.BigEndian.Uint32(b[4:8]))
+	}
 	v.Addrinfo.Decode(d)
 	v.Rmtinfo.Decode(d)
 }

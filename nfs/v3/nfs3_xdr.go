@@ -3,6 +3,7 @@
 package nfs3
 
 import (
+	"encoding/binary"
 	"strconv"
 
 	"github.com/ringnfs/ringnfs/nfs/xdr"
@@ -410,14 +411,20 @@ type Specdata3 struct {
 
 // Encode writes v to e.
 func (v *Specdata3) Encode(e *xdr.Encoder) {
-	e.Uint32(v.Specdata1)
-	e.Uint32(v.Specdata2)
+	if b := e.Reserve(8); b != nil {
+		b := (*[8]byte)(b)
+		binary.BigEndian.PutUint32(b[0:4], v.Specdata1)
+		binary.BigEndian.PutUint32(b[4:8], v.Specdata2)
+	}
 }
 
 // Decode reads v from d.
 func (v *Specdata3) Decode(d *xdr.Decoder) {
-	v.Specdata1 = d.Uint32()
-	v.Specdata2 = d.Uint32()
+	{
+		b := (*[8]byte)(d.Run(8))
+		v.Specdata1 = binary.BigEndian.Uint32(b[0:4])
+		v.Specdata2 = binary.BigEndian.Uint32(b[4:8])
+	}
 }
 
 // NfsFh3 is a file handle.
@@ -446,14 +453,20 @@ type Nfstime3 struct {
 
 // Encode writes v to e.
 func (v *Nfstime3) Encode(e *xdr.Encoder) {
-	e.Uint32(v.Seconds)
-	e.Uint32(v.Nseconds)
+	if b := e.Reserve(8); b != nil {
+		b := (*[8]byte)(b)
+		binary.BigEndian.PutUint32(b[0:4], v.Seconds)
+		binary.BigEndian.PutUint32(b[4:8], v.Nseconds)
+	}
 }
 
 // Decode reads v from d.
 func (v *Nfstime3) Decode(d *xdr.Decoder) {
-	v.Seconds = d.Uint32()
-	v.Nseconds = d.Uint32()
+	{
+		b := (*[8]byte)(d.Run(8))
+		v.Seconds = binary.BigEndian.Uint32(b[0:4])
+		v.Nseconds = binary.BigEndian.Uint32(b[4:8])
+	}
 }
 
 // Fattr3 is the attributes of an object.
@@ -475,36 +488,56 @@ type Fattr3 struct {
 
 // Encode writes v to e.
 func (v *Fattr3) Encode(e *xdr.Encoder) {
-	v.Type.Encode(e)
-	e.Uint32(uint32(v.Mode))
-	e.Uint32(v.Nlink)
-	e.Uint32(uint32(v.Uid))
-	e.Uint32(uint32(v.Gid))
-	e.Uint64(uint64(v.Size))
-	e.Uint64(uint64(v.Used))
-	v.Rdev.Encode(e)
-	e.Uint64(v.Fsid)
-	e.Uint64(uint64(v.Fileid))
-	v.Atime.Encode(e)
-	v.Mtime.Encode(e)
-	v.Ctime.Encode(e)
+	if !v.Type.Valid() {
+		e.Fail(xdr.ErrValue)
+	}
+	if b := e.Reserve(84); b != nil {
+		b := (*[84]byte)(b)
+		binary.BigEndian.PutUint32(b[0:4], uint32(v.Type))
+		binary.BigEndian.PutUint32(b[4:8], uint32(v.Mode))
+		binary.BigEndian.PutUint32(b[8:12], v.Nlink)
+		binary.BigEndian.PutUint32(b[12:16], uint32(v.Uid))
+		binary.BigEndian.PutUint32(b[16:20], uint32(v.Gid))
+		binary.BigEndian.PutUint64(b[20:28], uint64(v.Size))
+		binary.BigEndian.PutUint64(b[28:36], uint64(v.Used))
+		binary.BigEndian.PutUint32(b[36:40], v.Rdev.Specdata1)
+		binary.BigEndian.PutUint32(b[40:44], v.Rdev.Specdata2)
+		binary.BigEndian.PutUint64(b[44:52], v.Fsid)
+		binary.BigEndian.PutUint64(b[52:60], uint64(v.Fileid))
+		binary.BigEndian.PutUint32(b[60:64], v.Atime.Seconds)
+		binary.BigEndian.PutUint32(b[64:68], v.Atime.Nseconds)
+		binary.BigEndian.PutUint32(b[68:72], v.Mtime.Seconds)
+		binary.BigEndian.PutUint32(b[72:76], v.Mtime.Nseconds)
+		binary.BigEndian.PutUint32(b[76:80], v.Ctime.Seconds)
+		binary.BigEndian.PutUint32(b[80:84], v.Ctime.Nseconds)
+	}
 }
 
 // Decode reads v from d.
 func (v *Fattr3) Decode(d *xdr.Decoder) {
-	v.Type.Decode(d)
-	v.Mode = Mode3(d.Uint32())
-	v.Nlink = d.Uint32()
-	v.Uid = Uid3(d.Uint32())
-	v.Gid = Gid3(d.Uint32())
-	v.Size = Size3(d.Uint64())
-	v.Used = Size3(d.Uint64())
-	v.Rdev.Decode(d)
-	v.Fsid = d.Uint64()
-	v.Fileid = Fileid3(d.Uint64())
-	v.Atime.Decode(d)
-	v.Mtime.Decode(d)
-	v.Ctime.Decode(d)
+	{
+		b := (*[84]byte)(d.Run(84))
+		v.Type = Ftype3(binary.BigEndian.Uint32(b[0:4]))
+		if !v.Type.Valid() {
+			d.Fail(xdr.ErrValue)
+		}
+		v.Mode = Mode3(binary.BigEndian.Uint32(b[4:8]))
+		v.Nlink = binary.BigEndian.Uint32(b[8:12])
+		v.Uid = Uid3(binary.BigEndian.Uint32(b[12:16]))
+		v.Gid = Gid3(binary.BigEndian.Uint32(b[16:20]))
+		v.Size = Size3(binary.BigEndian.Uint64(b[20:28]))
+		v.Used = Size3(binary.BigEndian.Uint64(b[28:36]))
+		v.Rdev.Specdata1 = binary.BigEndian.Uint32(b[36:40])
+		v.Rdev.Specdata2 = binary.BigEndian.Uint32(b[40:44])
+		v.Fsid = binary.BigEndian.Uint64(b[44:52])
+		v.Fileid = Fileid3(binary.BigEndian.Uint64(b[52:60]))
+		v.Atime.Seconds = binary.BigEndian.Uint32(b[60:64])
+		v.Atime.Nseconds = binary.BigEndian.Uint32(b[64:68])
+		v.Mtime.Seconds = binary.BigEndian.Uint32(b[68:72])
+		v.Mtime.Nseconds = binary.BigEndian.Uint32(b[72:76])
+		v.Ctime.Seconds = binary.BigEndian.Uint32(b[76:80])
+		v.Ctime.Nseconds = binary.BigEndian.Uint32(b[80:84])
+	}
 }
 
 // PostOpAttr is attributes after an operation, where the server has them.
@@ -543,16 +576,26 @@ type WccAttr struct {
 
 // Encode writes v to e.
 func (v *WccAttr) Encode(e *xdr.Encoder) {
-	e.Uint64(uint64(v.Size))
-	v.Mtime.Encode(e)
-	v.Ctime.Encode(e)
+	if b := e.Reserve(24); b != nil {
+		b := (*[24]byte)(b)
+		binary.BigEndian.PutUint64(b[0:8], uint64(v.Size))
+		binary.BigEndian.PutUint32(b[8:12], v.Mtime.Seconds)
+		binary.BigEndian.PutUint32(b[12:16], v.Mtime.Nseconds)
+		binary.BigEndian.PutUint32(b[16:20], v.Ctime.Seconds)
+		binary.BigEndian.PutUint32(b[20:24], v.Ctime.Nseconds)
+	}
 }
 
 // Decode reads v from d.
 func (v *WccAttr) Decode(d *xdr.Decoder) {
-	v.Size = Size3(d.Uint64())
-	v.Mtime.Decode(d)
-	v.Ctime.Decode(d)
+	{
+		b := (*[24]byte)(d.Run(24))
+		v.Size = Size3(binary.BigEndian.Uint64(b[0:8]))
+		v.Mtime.Seconds = binary.BigEndian.Uint32(b[8:12])
+		v.Mtime.Nseconds = binary.BigEndian.Uint32(b[12:16])
+		v.Ctime.Seconds = binary.BigEndian.Uint32(b[16:20])
+		v.Ctime.Nseconds = binary.BigEndian.Uint32(b[20:24])
+	}
 }
 
 // PreOpAttr is wcc_attr before an operation, where the server has it.
@@ -903,12 +946,56 @@ type GETATTR3resok struct {
 
 // Encode writes v to e.
 func (v *GETATTR3resok) Encode(e *xdr.Encoder) {
-	v.ObjAttributes.Encode(e)
+	if !v.ObjAttributes.Type.Valid() {
+		e.Fail(xdr.ErrValue)
+	}
+	if b := e.Reserve(84); b != nil {
+		b := (*[84]byte)(b)
+		binary.BigEndian.PutUint32(b[0:4], uint32(v.ObjAttributes.Type))
+		binary.BigEndian.PutUint32(b[4:8], uint32(v.ObjAttributes.Mode))
+		binary.BigEndian.PutUint32(b[8:12], v.ObjAttributes.Nlink)
+		binary.BigEndian.PutUint32(b[12:16], uint32(v.ObjAttributes.Uid))
+		binary.BigEndian.PutUint32(b[16:20], uint32(v.ObjAttributes.Gid))
+		binary.BigEndian.PutUint64(b[20:28], uint64(v.ObjAttributes.Size))
+		binary.BigEndian.PutUint64(b[28:36], uint64(v.ObjAttributes.Used))
+		binary.BigEndian.PutUint32(b[36:40], v.ObjAttributes.Rdev.Specdata1)
+		binary.BigEndian.PutUint32(b[40:44], v.ObjAttributes.Rdev.Specdata2)
+		binary.BigEndian.PutUint64(b[44:52], v.ObjAttributes.Fsid)
+		binary.BigEndian.PutUint64(b[52:60], uint64(v.ObjAttributes.Fileid))
+		binary.BigEndian.PutUint32(b[60:64], v.ObjAttributes.Atime.Seconds)
+		binary.BigEndian.PutUint32(b[64:68], v.ObjAttributes.Atime.Nseconds)
+		binary.BigEndian.PutUint32(b[68:72], v.ObjAttributes.Mtime.Seconds)
+		binary.BigEndian.PutUint32(b[72:76], v.ObjAttributes.Mtime.Nseconds)
+		binary.BigEndian.PutUint32(b[76:80], v.ObjAttributes.Ctime.Seconds)
+		binary.BigEndian.PutUint32(b[80:84], v.ObjAttributes.Ctime.Nseconds)
+	}
 }
 
 // Decode reads v from d.
 func (v *GETATTR3resok) Decode(d *xdr.Decoder) {
-	v.ObjAttributes.Decode(d)
+	{
+		b := (*[84]byte)(d.Run(84))
+		v.ObjAttributes.Type = Ftype3(binary.BigEndian.Uint32(b[0:4]))
+		if !v.ObjAttributes.Type.Valid() {
+			d.Fail(xdr.ErrValue)
+		}
+		v.ObjAttributes.Mode = Mode3(binary.BigEndian.Uint32(b[4:8]))
+		v.ObjAttributes.Nlink = binary.BigEndian.Uint32(b[8:12])
+		v.ObjAttributes.Uid = Uid3(binary.BigEndian.Uint32(b[12:16]))
+		v.ObjAttributes.Gid = Gid3(binary.BigEndian.Uint32(b[16:20]))
+		v.ObjAttributes.Size = Size3(binary.BigEndian.Uint64(b[20:28]))
+		v.ObjAttributes.Used = Size3(binary.BigEndian.Uint64(b[28:36]))
+		v.ObjAttributes.Rdev.Specdata1 = binary.BigEndian.Uint32(b[36:40])
+		v.ObjAttributes.Rdev.Specdata2 = binary.BigEndian.Uint32(b[40:44])
+		v.ObjAttributes.Fsid = binary.BigEndian.Uint64(b[44:52])
+		v.ObjAttributes.Fileid = Fileid3(binary.BigEndian.Uint64(b[52:60]))
+		v.ObjAttributes.Atime.Seconds = binary.BigEndian.Uint32(b[60:64])
+		v.ObjAttributes.Atime.Nseconds = binary.BigEndian.Uint32(b[64:68])
+		v.ObjAttributes.Mtime.Seconds = binary.BigEndian.Uint32(b[68:72])
+		v.ObjAttributes.Mtime.Nseconds = binary.BigEndian.Uint32(b[72:76])
+		v.ObjAttributes.Ctime.Seconds = binary.BigEndian.Uint32(b[76:80])
+		v.ObjAttributes.Ctime.Nseconds = binary.BigEndian.Uint32(b[80:84])
+	}
 }
 
 // GETATTR3res is the results of GETATTR.
@@ -1318,15 +1405,21 @@ type READ3args struct {
 // Encode writes v to e.
 func (v *READ3args) Encode(e *xdr.Encoder) {
 	v.File.Encode(e)
-	e.Uint64(uint64(v.Offset))
-	e.Uint32(uint32(v.Count))
+	if b := e.Reserve(12); b != nil {
+		b := (*[12]byte)(b)
+		binary.BigEndian.PutUint64(b[0:8], uint64(v.Offset))
+		binary.BigEndian.PutUint32(b[8:12], uint32(v.Count))
+	}
 }
 
 // Decode reads v from d.
 func (v *READ3args) Decode(d *xdr.Decoder) {
 	v.File.Decode(d)
-	v.Offset = Offset3(d.Uint64())
-	v.Count = Count3(d.Uint32())
+	{
+		b := (*[12]byte)(d.Run(12))
+		v.Offset = Offset3(binary.BigEndian.Uint64(b[0:8]))
+		v.Count = Count3(binary.BigEndian.Uint32(b[8:12]))
+	}
 }
 
 // READ3resok is the results of a READ that succeeded.
@@ -1340,16 +1433,22 @@ type READ3resok struct {
 // Encode writes v to e.
 func (v *READ3resok) Encode(e *xdr.Encoder) {
 	v.FileAttributes.Encode(e)
-	e.Uint32(uint32(v.Count))
-	e.Bool(v.Eof)
+	if b := e.Reserve(8); b != nil {
+		b := (*[8]byte)(b)
+		binary.BigEndian.PutUint32(b[0:4], uint32(v.Count))
+		binary.BigEndian.PutUint32(b[4:8], xdr.Word(v.Eof))
+	}
 	e.Opaque(v.Data)
 }
 
 // Decode reads v from d.
 func (v *READ3resok) Decode(d *xdr.Decoder) {
 	v.FileAttributes.Decode(d)
-	v.Count = Count3(d.Uint32())
-	v.Eof = d.Bool()
+	{
+		b := (*[8]byte)(d.Run(8))
+		v.Count = Count3(binary.BigEndian.Uint32(b[0:4]))
+		v.Eof = d.Truth(binary.BigEndian.Uint32(b[4:8]))
+	}
 	v.Data = d.Opaque(1<<32 - 1)
 }
 
@@ -1455,18 +1554,30 @@ type WRITE3args struct {
 // Encode writes v to e.
 func (v *WRITE3args) Encode(e *xdr.Encoder) {
 	v.File.Encode(e)
-	e.Uint64(uint64(v.Offset))
-	e.Uint32(uint32(v.Count))
-	v.Stable.Encode(e)
+	if !v.Stable.Valid() {
+		e.Fail(xdr.ErrValue)
+	}
+	if b := e.Reserve(16); b != nil {
+		b := (*[16]byte)(b)
+		binary.BigEndian.PutUint64(b[0:8], uint64(v.Offset))
+		binary.BigEndian.PutUint32(b[8:12], uint32(v.Count))
+		binary.BigEndian.PutUint32(b[12:16], uint32(v.Stable))
+	}
 	e.Opaque(v.Data)
 }
 
 // Decode reads v from d.
 func (v *WRITE3args) Decode(d *xdr.Decoder) {
 	v.File.Decode(d)
-	v.Offset = Offset3(d.Uint64())
-	v.Count = Count3(d.Uint32())
-	v.Stable.Decode(d)
+	{
+		b := (*[16]byte)(d.Run(16))
+		v.Offset = Offset3(binary.BigEndian.Uint64(b[0:8]))
+		v.Count = Count3(binary.BigEndian.Uint32(b[8:12]))
+		v.Stable = StableHow(binary.BigEndian.Uint32(b[12:16]))
+		if !v.Stable.Valid() {
+			d.Fail(xdr.ErrValue)
+		}
+	}
 	v.Data = d.Opaque(1<<32 - 1)
 }
 
@@ -1481,17 +1592,29 @@ type WRITE3resok struct {
 // Encode writes v to e.
 func (v *WRITE3resok) Encode(e *xdr.Encoder) {
 	v.FileWcc.Encode(e)
-	e.Uint32(uint32(v.Count))
-	v.Committed.Encode(e)
-	v.Verf.Encode(e)
+	if !v.Committed.Valid() {
+		e.Fail(xdr.ErrValue)
+	}
+	if b := e.Reserve(16); b != nil {
+		b := (*[16]byte)(b)
+		binary.BigEndian.PutUint32(b[0:4], uint32(v.Count))
+		binary.BigEndian.PutUint32(b[4:8], uint32(v.Committed))
+		copy(b[8:16], v.Verf[:])
+	}
 }
 
 // Decode reads v from d.
 func (v *WRITE3resok) Decode(d *xdr.Decoder) {
 	v.FileWcc.Decode(d)
-	v.Count = Count3(d.Uint32())
-	v.Committed.Decode(d)
-	v.Verf.Decode(d)
+	{
+		b := (*[16]byte)(d.Run(16))
+		v.Count = Count3(binary.BigEndian.Uint32(b[0:4]))
+		v.Committed = StableHow(binary.BigEndian.Uint32(b[4:8]))
+		if !v.Committed.Valid() {
+			d.Fail(xdr.ErrValue)
+		}
+		copy(v.Verf[:], b[8:16])
+	}
 }
 
 // WRITE3resfail is the results of a WRITE that failed.
@@ -1903,13 +2026,21 @@ type Devicedata3 struct {
 // Encode writes v to e.
 func (v *Devicedata3) Encode(e *xdr.Encoder) {
 	v.DevAttributes.Encode(e)
-	v.Spec.Encode(e)
+	if b := e.Reserve(8); b != nil {
+		b := (*[8]byte)(b)
+		binary.BigEndian.PutUint32(b[0:4], v.Spec.Specdata1)
+		binary.BigEndian.PutUint32(b[4:8], v.Spec.Specdata2)
+	}
 }
 
 // Decode reads v from d.
 func (v *Devicedata3) Decode(d *xdr.Decoder) {
 	v.DevAttributes.Decode(d)
-	v.Spec.Decode(d)
+	{
+		b := (*[8]byte)(d.Run(8))
+		v.Spec.Specdata1 = binary.BigEndian.Uint32(b[0:4])
+		v.Spec.Specdata2 = binary.BigEndian.Uint32(b[4:8])
+	}
 }
 
 // Mknoddata3 is what MKNOD makes.
@@ -2365,17 +2496,23 @@ type READDIR3args struct {
 // Encode writes v to e.
 func (v *READDIR3args) Encode(e *xdr.Encoder) {
 	v.Dir.Encode(e)
-	e.Uint64(uint64(v.Cookie))
-	v.Cookieverf.Encode(e)
-	e.Uint32(uint32(v.Count))
+	if b := e.Reserve(20); b != nil {
+		b := (*[20]byte)(b)
+		binary.BigEndian.PutUint64(b[0:8], uint64(v.Cookie))
+		copy(b[8:16], v.Cookieverf[:])
+		binary.BigEndian.PutUint32(b[16:20], uint32(v.Count))
+	}
 }
 
 // Decode reads v from d.
 func (v *READDIR3args) Decode(d *xdr.Decoder) {
 	v.Dir.Decode(d)
-	v.Cookie = Cookie3(d.Uint64())
-	v.Cookieverf.Decode(d)
-	v.Count = Count3(d.Uint32())
+	{
+		b := (*[20]byte)(d.Run(20))
+		v.Cookie = Cookie3(binary.BigEndian.Uint64(b[0:8]))
+		copy(v.Cookieverf[:], b[8:16])
+		v.Count = Count3(binary.BigEndian.Uint32(b[16:20]))
+	}
 }
 
 // Entry3 is one entry of a directory.
@@ -2504,19 +2641,25 @@ type READDIRPLUS3args struct {
 // Encode writes v to e.
 func (v *READDIRPLUS3args) Encode(e *xdr.Encoder) {
 	v.Dir.Encode(e)
-	e.Uint64(uint64(v.Cookie))
-	v.Cookieverf.Encode(e)
-	e.Uint32(uint32(v.Dircount))
-	e.Uint32(uint32(v.Maxcount))
+	if b := e.Reserve(24); b != nil {
+		b := (*[24]byte)(b)
+		binary.BigEndian.PutUint64(b[0:8], uint64(v.Cookie))
+		copy(b[8:16], v.Cookieverf[:])
+		binary.BigEndian.PutUint32(b[16:20], uint32(v.Dircount))
+		binary.BigEndian.PutUint32(b[20:24], uint32(v.Maxcount))
+	}
 }
 
 // Decode reads v from d.
 func (v *READDIRPLUS3args) Decode(d *xdr.Decoder) {
 	v.Dir.Decode(d)
-	v.Cookie = Cookie3(d.Uint64())
-	v.Cookieverf.Decode(d)
-	v.Dircount = Count3(d.Uint32())
-	v.Maxcount = Count3(d.Uint32())
+	{
+		b := (*[24]byte)(d.Run(24))
+		v.Cookie = Cookie3(binary.BigEndian.Uint64(b[0:8]))
+		copy(v.Cookieverf[:], b[8:16])
+		v.Dircount = Count3(binary.BigEndian.Uint32(b[16:20]))
+		v.Maxcount = Count3(binary.BigEndian.Uint32(b[20:24]))
+	}
 }
 
 // Entryplus3 is one entry of a directory with attributes and handle.
@@ -2669,25 +2812,31 @@ type FSSTAT3resok struct {
 // Encode writes v to e.
 func (v *FSSTAT3resok) Encode(e *xdr.Encoder) {
 	v.ObjAttributes.Encode(e)
-	e.Uint64(uint64(v.Tbytes))
-	e.Uint64(uint64(v.Fbytes))
-	e.Uint64(uint64(v.Abytes))
-	e.Uint64(uint64(v.Tfiles))
-	e.Uint64(uint64(v.Ffiles))
-	e.Uint64(uint64(v.Afiles))
-	e.Uint32(v.Invarsec)
+	if b := e.Reserve(52); b != nil {
+		b := (*[52]byte)(b)
+		binary.BigEndian.PutUint64(b[0:8], uint64(v.Tbytes))
+		binary.BigEndian.PutUint64(b[8:16], uint64(v.Fbytes))
+		binary.BigEndian.PutUint64(b[16:24], uint64(v.Abytes))
+		binary.BigEndian.PutUint64(b[24:32], uint64(v.Tfiles))
+		binary.BigEndian.PutUint64(b[32:40], uint64(v.Ffiles))
+		binary.BigEndian.PutUint64(b[40:48], uint64(v.Afiles))
+		binary.BigEndian.PutUint32(b[48:52], v.Invarsec)
+	}
 }
 
 // Decode reads v from d.
 func (v *FSSTAT3resok) Decode(d *xdr.Decoder) {
 	v.ObjAttributes.Decode(d)
-	v.Tbytes = Size3(d.Uint64())
-	v.Fbytes = Size3(d.Uint64())
-	v.Abytes = Size3(d.Uint64())
-	v.Tfiles = Size3(d.Uint64())
-	v.Ffiles = Size3(d.Uint64())
-	v.Afiles = Size3(d.Uint64())
-	v.Invarsec = d.Uint32()
+	{
+		b := (*[52]byte)(d.Run(52))
+		v.Tbytes = Size3(binary.BigEndian.Uint64(b[0:8]))
+		v.Fbytes = Size3(binary.BigEndian.Uint64(b[8:16]))
+		v.Abytes = Size3(binary.BigEndian.Uint64(b[16:24]))
+		v.Tfiles = Size3(binary.BigEndian.Uint64(b[24:32]))
+		v.Ffiles = Size3(binary.BigEndian.Uint64(b[32:40]))
+		v.Afiles = Size3(binary.BigEndian.Uint64(b[40:48]))
+		v.Invarsec = binary.BigEndian.Uint32(b[48:52])
+	}
 }
 
 // FSSTAT3resfail is the results of a FSSTAT that failed.
@@ -2781,31 +2930,39 @@ type FSINFO3resok struct {
 // Encode writes v to e.
 func (v *FSINFO3resok) Encode(e *xdr.Encoder) {
 	v.ObjAttributes.Encode(e)
-	e.Uint32(v.Rtmax)
-	e.Uint32(v.Rtpref)
-	e.Uint32(v.Rtmult)
-	e.Uint32(v.Wtmax)
-	e.Uint32(v.Wtpref)
-	e.Uint32(v.Wtmult)
-	e.Uint32(v.Dtpref)
-	e.Uint64(uint64(v.Maxfilesize))
-	v.TimeDelta.Encode(e)
-	e.Uint32(v.Properties)
+	if b := e.Reserve(48); b != nil {
+		b := (*[48]byte)(b)
+		binary.BigEndian.PutUint32(b[0:4], v.Rtmax)
+		binary.BigEndian.PutUint32(b[4:8], v.Rtpref)
+		binary.BigEndian.PutUint32(b[8:12], v.Rtmult)
+		binary.BigEndian.PutUint32(b[12:16], v.Wtmax)
+		binary.BigEndian.PutUint32(b[16:20], v.Wtpref)
+		binary.BigEndian.PutUint32(b[20:24], v.Wtmult)
+		binary.BigEndian.PutUint32(b[24:28], v.Dtpref)
+		binary.BigEndian.PutUint64(b[28:36], uint64(v.Maxfilesize))
+		binary.BigEndian.PutUint32(b[36:40], v.TimeDelta.Seconds)
+		binary.BigEndian.PutUint32(b[40:44], v.TimeDelta.Nseconds)
+		binary.BigEndian.PutUint32(b[44:48], v.Properties)
+	}
 }
 
 // Decode reads v from d.
 func (v *FSINFO3resok) Decode(d *xdr.Decoder) {
 	v.ObjAttributes.Decode(d)
-	v.Rtmax = d.Uint32()
-	v.Rtpref = d.Uint32()
-	v.Rtmult = d.Uint32()
-	v.Wtmax = d.Uint32()
-	v.Wtpref = d.Uint32()
-	v.Wtmult = d.Uint32()
-	v.Dtpref = d.Uint32()
-	v.Maxfilesize = Size3(d.Uint64())
-	v.TimeDelta.Decode(d)
-	v.Properties = d.Uint32()
+	{
+		b := (*[48]byte)(d.Run(48))
+		v.Rtmax = binary.BigEndian.Uint32(b[0:4])
+		v.Rtpref = binary.BigEndian.Uint32(b[4:8])
+		v.Rtmult = binary.BigEndian.Uint32(b[8:12])
+		v.Wtmax = binary.BigEndian.Uint32(b[12:16])
+		v.Wtpref = binary.BigEndian.Uint32(b[16:20])
+		v.Wtmult = binary.BigEndian.Uint32(b[20:24])
+		v.Dtpref = binary.BigEndian.Uint32(b[24:28])
+		v.Maxfilesize = Size3(binary.BigEndian.Uint64(b[28:36]))
+		v.TimeDelta.Seconds = binary.BigEndian.Uint32(b[36:40])
+		v.TimeDelta.Nseconds = binary.BigEndian.Uint32(b[40:44])
+		v.Properties = binary.BigEndian.Uint32(b[44:48])
+	}
 }
 
 // FSINFO3resfail is the results of a FSINFO that failed.
@@ -2883,23 +3040,29 @@ type PATHCONF3resok struct {
 // Encode writes v to e.
 func (v *PATHCONF3resok) Encode(e *xdr.Encoder) {
 	v.ObjAttributes.Encode(e)
-	e.Uint32(v.Linkmax)
-	e.Uint32(v.NameMax)
-	e.Bool(v.NoTrunc)
-	e.Bool(v.ChownRestricted)
-	e.Bool(v.CaseInsensitive)
-	e.Bool(v.CasePreserving)
+	if b := e.Reserve(24); b != nil {
+		b := (*[24]byte)(b)
+		binary.BigEndian.PutUint32(b[0:4], v.Linkmax)
+		binary.BigEndian.PutUint32(b[4:8], v.NameMax)
+		binary.BigEndian.PutUint32(b[8:12], xdr.Word(v.NoTrunc))
+		binary.BigEndian.PutUint32(b[12:16], xdr.Word(v.ChownRestricted))
+		binary.BigEndian.PutUint32(b[16:20], xdr.Word(v.CaseInsensitive))
+		binary.BigEndian.PutUint32(b[20:24], xdr.Word(v.CasePreserving))
+	}
 }
 
 // Decode reads v from d.
 func (v *PATHCONF3resok) Decode(d *xdr.Decoder) {
 	v.ObjAttributes.Decode(d)
-	v.Linkmax = d.Uint32()
-	v.NameMax = d.Uint32()
-	v.NoTrunc = d.Bool()
-	v.ChownRestricted = d.Bool()
-	v.CaseInsensitive = d.Bool()
-	v.CasePreserving = d.Bool()
+	{
+		b := (*[24]byte)(d.Run(24))
+		v.Linkmax = binary.BigEndian.Uint32(b[0:4])
+		v.NameMax = binary.BigEndian.Uint32(b[4:8])
+		v.NoTrunc = d.Truth(binary.BigEndian.Uint32(b[8:12]))
+		v.ChownRestricted = d.Truth(binary.BigEndian.Uint32(b[12:16]))
+		v.CaseInsensitive = d.Truth(binary.BigEndian.Uint32(b[16:20]))
+		v.CasePreserving = d.Truth(binary.BigEndian.Uint32(b[20:24]))
+	}
 }
 
 // PATHCONF3resfail is the results of a PATHCONF that failed.
@@ -2958,15 +3121,21 @@ type COMMIT3args struct {
 // Encode writes v to e.
 func (v *COMMIT3args) Encode(e *xdr.Encoder) {
 	v.File.Encode(e)
-	e.Uint64(uint64(v.Offset))
-	e.Uint32(uint32(v.Count))
+	if b := e.Reserve(12); b != nil {
+		b := (*[12]byte)(b)
+		binary.BigEndian.PutUint64(b[0:8], uint64(v.Offset))
+		binary.BigEndian.PutUint32(b[8:12], uint32(v.Count))
+	}
 }
 
 // Decode reads v from d.
 func (v *COMMIT3args) Decode(d *xdr.Decoder) {
 	v.File.Decode(d)
-	v.Offset = Offset3(d.Uint64())
-	v.Count = Count3(d.Uint32())
+	{
+		b := (*[12]byte)(d.Run(12))
+		v.Offset = Offset3(binary.BigEndian.Uint64(b[0:8]))
+		v.Count = Count3(binary.BigEndian.Uint32(b[8:12]))
+	}
 }
 
 // COMMIT3resok is the results of a COMMIT that succeeded.

@@ -10,30 +10,27 @@ import (
 // code is the body of an Encode or Decode method in the making.
 type code struct {
 	strings.Builder
-	math bool // it uses package math
+	math, binary bool // it uses these packages
 }
 
 func (c *code) f(format string, args ...any) { fmt.Fprintf(c, format, args...) }
 
-// scalar writes the call that encodes expr, whose Go type is typ.
-func (c *code) scalar(s scalar, expr, typ string) {
-	switch {
-	case s.goType == "float32" || s.goType == "float64":
-		c.math = true
-		if typ != s.goType {
-			expr = s.goType + "(" + expr + ")"
-		}
-		expr = fmt.Sprintf("math.Float%sbits(%s)", s.goType[5:], expr)
-	case typ != s.goType:
+// plain returns expr, a value of Go type typ, as what the scalar's methods take.
+func (c *code) plain(s scalar, expr, typ string) string {
+	if typ != s.goType {
 		expr = s.goType + "(" + expr + ")"
 	}
-	c.f("e.%s(%s)\n", s.method, expr)
+	if s.float() {
+		c.math = true
+		expr = fmt.Sprintf("math.Float%sbits(%s)", s.goType[5:], expr)
+	}
+	return expr
 }
 
-// read returns the expression that decodes a scalar into Go type typ.
-func (c *code) read(s scalar, typ string) string {
-	expr := "d." + s.method + "()"
-	if s.goType == "float32" || s.goType == "float64" {
+// read returns the expression that makes a value of Go type typ out of what the scalar's
+// methods return.
+func (c *code) read(s scalar, expr, typ string) string {
+	if s.float() {
 		c.math = true
 		expr = fmt.Sprintf("math.Float%sfrombits(%s)", s.goType[5:], expr)
 	}
@@ -67,7 +64,9 @@ func (c *code) encode(d *lang.Decl, expr string) {
 	case lang.Void:
 	case lang.Plain:
 		if s, ok := scalarOf(d); ok {
-			c.scalar(s, expr, declType(d))
+			c.f("e.%s(%s)\n", s.method, c.plain(s, expr, declType(d)))
+		} else if base := lang.Base(d); base.Form == lang.Optional {
+			c.encode(base, expr)
 		} else {
 			c.f("%s.Encode(e)\n", expr)
 		}
@@ -94,12 +93,21 @@ func (c *code) encode(d *lang.Decl, expr string) {
 		c.f("}\ne.Bool(false)\n")
 	case lang.Optional:
 		c.f("e.Bool(%s != nil)\nif %s != nil {\n", expr, expr)
-		if _, ok := scalarOf(element(d)); ok {
-			expr = "*" + expr
-		}
-		c.encode(element(d), expr)
+		c.encode(element(d), target(d, expr))
 		c.f("}\n")
 	}
+}
+
+// target is what the pointer expr points to, where Go does not find that by itself: it
+// does for methods.
+func target(d *lang.Decl, expr string) string {
+	if _, ok := scalarOf(element(d)); ok {
+		return "*" + expr
+	}
+	if lang.Base(element(d)).Form == lang.Optional {
+		return "(*" + expr + ")"
+	}
+	return expr
 }
 
 func (c *code) decode(d *lang.Decl, expr string) {
@@ -108,7 +116,9 @@ func (c *code) decode(d *lang.Decl, expr string) {
 	case lang.Void:
 	case lang.Plain:
 		if s, ok := scalarOf(d); ok {
-			c.f("%s = %s\n", expr, c.read(s, declType(d)))
+			c.f("%s = %s\n", expr, c.read(s, "d."+s.method+"()", declType(d)))
+		} else if base := lang.Base(d); base.Form == lang.Optional {
+			c.decode(base, expr)
 		} else {
 			c.f("%s.Decode(d)\n", expr)
 		}
@@ -123,7 +133,11 @@ func (c *code) decode(d *lang.Decl, expr string) {
 		c.f("}\n")
 	case lang.Variable:
 		if bytes {
-			c.f("%s = d.Opaque(%s)\n", expr, bound(d))
+			if d.Keep != nil {
+				c.f("%s = d.Clipped(%s)\n", expr, d.Keep.Text)
+			} else {
+				c.f("%s = d.Opaque(%s)\n", expr, bound(d))
+			}
 			return
 		}
 		c.f("%s = %s[:0]\nfor n := d.Count(%s, %d); n > 0 && d.Err() == nil; n-- {\n",
@@ -138,10 +152,7 @@ func (c *code) decode(d *lang.Decl, expr string) {
 		c.f("}\n")
 	case lang.Optional:
 		c.f("if !d.Bool() {\n%s = nil\n} else {\nif %s == nil {\n%s = new(%s)\n}\n", expr, expr, expr, typeName(&d.Type))
-		if _, ok := scalarOf(element(d)); ok {
-			expr = "*" + expr
-		}
-		c.decode(element(d), expr)
+		c.decode(element(d), target(d, expr))
 		c.f("}\n")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"go/format"
+	"go/token"
 	"path/filepath"
 	"strings"
 
@@ -49,7 +50,7 @@ type writer struct {
 	out   bytes.Buffer
 	names map[string]string // Go names at package level and what has them
 	err   error
-	uses  struct{ xdr, strconv, math bool }
+	uses  struct{ binary, math, strconv, xdr bool }
 }
 
 func (w *writer) f(format string, args ...any) { fmt.Fprintf(&w.out, format, args...) }
@@ -57,6 +58,9 @@ func (w *writer) f(format string, args ...any) { fmt.Fprintf(&w.out, format, arg
 func (w *writer) imports() string {
 	var b strings.Builder
 	b.WriteString("\nimport (\n")
+	if w.uses.binary {
+		b.WriteString("\"encoding/binary\"\n")
+	}
 	if w.uses.math {
 		b.WriteString("\"math\"\n")
 	}
@@ -75,9 +79,12 @@ func (w *writer) imports() string {
 
 // declare takes a name at package level.
 func (w *writer) declare(h *lang.Head, name string) string {
-	if other, taken := w.names[name]; taken && w.err == nil {
+	if other, there := w.names[name]; there && w.err == nil {
 		w.err = &lang.Error{File: w.file, Pos: h.Pos,
 			Text: fmt.Sprintf("%s and %s are both %s in Go", h.Name, other, name)}
+	}
+	if (taken[name] || token.IsKeyword(name)) && w.err == nil {
+		w.err = &lang.Error{File: w.file, Pos: h.Pos, Text: fmt.Sprintf("%s has another meaning in Go", name)}
 	}
 	w.names[name] = h.Name
 	return name

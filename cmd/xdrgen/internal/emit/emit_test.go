@@ -70,7 +70,9 @@ func TestNamesThatGoCannotTellApartAreRefused(t *testing.T) {
 		{"field and method", "struct a { int encode; };", `field encode cannot be "Encode" in Go`},
 		{"procedure in two versions", `program P { version V { void A(void) = 1; } = 1;
 			version W { void A(void) = 2; } = 2; } = 1;`, "are both A in Go"},
-		{"keyword", "const func = 1;", "is not one in Go"},
+		{"keyword", "const func = 1;", "func has another meaning in Go"},
+		{"package", "const math = 1;", "math has another meaning in Go"},
+		{"receiver", "enum a { v = 1 };", "v has another meaning in Go"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := generate(t, c.src)
@@ -116,6 +118,7 @@ func FuzzGo(f *testing.F) {
 	}
 	f.Add(string(src))
 	f.Add("const A = 1; typedef opaque b<A>; struct c { b *d; };")
+	f.Add("enum a { B = 1 }; union c switch (unsigned d) { case B: int e; case 2: hyper *f; default: void; };")
 	f.Fuzz(func(t *testing.T, src string) {
 		parsed, err := lang.Parse("t.x", src)
 		if err != nil {
@@ -129,5 +132,6 @@ func FuzzGo(f *testing.F) {
 		if err != nil || string(a) != string(b) {
 			t.Fatal("the second run gives something else")
 		}
+		compiles(t, string(a))
 	})
 }

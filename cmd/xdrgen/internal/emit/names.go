@@ -32,6 +32,17 @@ type scalar struct {
 	method string // of Encoder and Decoder
 }
 
+// float reports whether s is written as the bits of a number that is no integer.
+func (s scalar) float() bool { return s.goType == "float32" || s.goType == "float64" }
+
+// kindOf is the base type that the values of e are written as.
+func kindOf(e *lang.Enum) lang.Kind {
+	if e.Negative() {
+		return lang.Int
+	}
+	return lang.Uint
+}
+
 var scalars = map[lang.Kind]scalar{
 	lang.Int:    {"int32", "Int32"},
 	lang.Uint:   {"uint32", "Uint32"},
@@ -81,3 +92,17 @@ func declType(d *lang.Decl) string {
 		return name
 	}
 }
+
+// taken are the names that generated code needs for itself.
+var taken = func() map[string]bool {
+	m := map[string]bool{}
+	for _, name := range []string{
+		"_", "b", "d", "e", "i", "init", "n", "v", // of its own functions
+		"binary", "math", "strconv", "xdr", // packages
+		"bool", "byte", "clear", "copy", "false", "float32", "float64", "int32", "int64", "len", "new", "nil",
+		"string", "true", "uint32", "uint64",
+	} {
+		m[name] = true
+	}
+	return m
+}()

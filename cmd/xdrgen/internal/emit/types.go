@@ -10,10 +10,8 @@ import (
 
 func (w *writer) enum(e *lang.Enum) {
 	name := w.declare(&e.Head, goName(e.Name))
-	base, method := "uint32", "Uint32"
-	if e.Negative() {
-		base, method = "int32", "Int32"
-	}
+	of := scalars[kindOf(e)]
+	base, method := of.goType, of.method
 	w.doc(&e.Head, name)
 	w.f("type %s %s\n", name, base)
 	w.f("\n// The values of %s.\nconst (\n", name)
@@ -80,6 +78,14 @@ func (w *writer) encoder(name, receiver, body string) {
 	w.f("%s}\n", body)
 }
 
+// used notes the packages that the bodies of a type's methods use.
+func (w *writer) used(bodies ...*code) {
+	for _, c := range bodies {
+		w.uses.math = w.uses.math || c.math
+		w.uses.binary = w.uses.binary || c.binary
+	}
+}
+
 func (w *writer) decoder(name, body string) {
 	w.uses.xdr = true
 	w.f("\n// Decode reads v from d.\nfunc (v *%s) Decode(d *xdr.Decoder) {\n%s}\n", name, body)
@@ -108,11 +114,10 @@ func (w *writer) structure(s *lang.Struct) {
 	var enc, dec code
 	for _, f := range s.Fields {
 		w.field(f, others)
-		enc.encode(f, "v."+goName(f.Name))
-		dec.decode(f, "v."+goName(f.Name))
 	}
+	body(s.Fields, &enc, &dec)
 	w.f("}\n")
-	w.uses.math = w.uses.math || enc.math || dec.math
+	w.used(&enc, &dec)
 	w.encoder(name, "v *%s", enc.String())
 	w.decoder(name, dec.String())
 }
@@ -160,7 +165,7 @@ func (w *writer) union(u *lang.Union) {
 	for _, a := range u.Arms {
 		var names []string
 		for _, v := range a.Cases {
-			names = append(names, caseName(&v))
+			names = append(names, caseName(u.Tag, &v))
 		}
 		cases += len(names)
 		label := strings.Join(names, ", ")
@@ -182,18 +187,24 @@ func (w *writer) union(u *lang.Union) {
 	}
 	enc.f("}\n")
 	dec.f("}\n")
-	w.uses.math = w.uses.math || enc.math || dec.math
+	w.used(&enc, &dec)
 	w.encoder(name, "v *%s", enc.String())
 	w.decoder(name, dec.String())
 }
 
-// caseName writes a case; booleans are spelled in Go's way.
-func caseName(v *lang.Value) string {
-	switch v.Text {
-	case "TRUE":
-		return "true"
-	case "FALSE":
+// caseName writes a case of a union with this tag. A boolean is spelled in Go's way, and
+// an enumerator that is not of the tag's own type is made one of it.
+func caseName(tag *lang.Decl, v *lang.Value) string {
+	base := lang.Base(tag)
+	switch {
+	case base.Type.Kind == lang.Bool && constant.Sign(v.Num) == 0:
 		return "false"
+	case base.Type.Kind == lang.Bool:
+		return "true"
+	case v.Text == "TRUE" || v.Text == "FALSE":
+		return v.Num.ExactString()
+	case v.Of != nil && lang.Def(v.Of) != base.Type.Def:
+		return declType(tag) + "(" + v.Text + ")"
 	}
 	return v.Text
 }
@@ -211,12 +222,16 @@ func (w *writer) typedef(t *lang.Typedef) {
 		w.f("type %s = %s\n", name, typeName(&t.Decl.Type))
 		return
 	}
+	if base.Form == lang.Optional { // Go has no methods of pointer types
+		w.f("type %s = %s\n", name, declType(base))
+		return
+	}
 	w.f("type %s %s", name, declType(base))
 	w.tail(&t.Head)
 	var enc, dec code
 	if s, ok := scalarOf(t.Decl); ok {
-		enc.scalar(s, "v", name)
-		dec.f("*v = %s\n", dec.read(s, name))
+		enc.f("e.%s(%s)\n", s.method, enc.plain(s, "v", name))
+		dec.f("*v = %s\n", dec.read(s, "d."+s.method+"()", name))
 		w.encoder(name, "v %s", enc.String())
 		w.decoder(name, dec.String())
 	} else {
@@ -231,5 +246,5 @@ func (w *writer) typedef(t *lang.Typedef) {
 		w.encoder(name, "v *%s", tidy.Replace("\n" + enc.String())[1:])
 		w.decoder(name, tidy.Replace("\n" + dec.String())[1:])
 	}
-	w.uses.math = w.uses.math || enc.math || dec.math
+	w.used(&enc, &dec)
 }

@@ -46,6 +46,7 @@ type Value struct {
 	Pos  Pos
 	Text string // as written
 	Num  constant.Value
+	Of   *Enum // of a case: the enumeration whose enumerator it names, else nil
 }
 
 // Uint returns the value of a checked bound.
@@ -147,6 +148,9 @@ type Decl struct {
 	Form  Form
 	Type  Type
 	Bound *Value // of Fixed and Variable; nil for no bound
+	// Keep is how many bytes of an opaque or a string without a bound a decoder keeps; nil
+	// for all of them.
+	Keep *Value
 }
 
 // Kind is a base type, or Named.

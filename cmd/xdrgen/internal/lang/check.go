@@ -275,8 +275,12 @@ func (c *checker) union(u *Union) {
 		for i := range a.Cases {
 			v := &a.Cases[i]
 			c.evaluate(v, 0)
-			if k := c.values[v.Text]; e != nil && (k == nil || k.Of != e) {
+			k := c.values[v.Text]
+			if e != nil && (k == nil || k.Of != e) {
 				c.failf(v.Pos, "%s is not of %s", v.Text, e.Name)
+			}
+			if k != nil {
+				v.Of = k.Of
 			}
 			lo, hi := int64(0), int64(math.MaxUint32)
 			switch tag.Type.Kind {

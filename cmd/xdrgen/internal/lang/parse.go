@@ -144,6 +144,7 @@ func (p *parser) definition() {
 		h.Name = t.Decl.Name
 		t.Head = h
 		p.end(&t.Head)
+		p.keep(t)
 		p.add(t)
 	case p.accept("enum"):
 		h.Name = p.name()
@@ -160,6 +161,31 @@ func (p *parser) definition() {
 		p.failf(p.tok.pos, "expected a definition, found %q", p.tok.text)
 	}
 }
+
+// keepDirective begins a comment behind a typedef of an opaque or a string without a bound,
+// and a number of bytes follows it: see [Decl.Keep].
+const keepDirective = "xdrgen:keep "
+
+// keep takes a keepDirective out of the comment behind t.
+func (p *parser) keep(t *Typedef) {
+	text, ok := strings.CutPrefix(t.Tail, keepDirective)
+	if !ok {
+		return
+	}
+	t.Tail = ""
+	v := Value{Pos: t.Pos, Text: text}
+	v.Num = constant.MakeFromLiteral(text, gotoken.INT, 0)
+	if d := t.Decl; d.Form != Variable || d.Bound != nil || d.Type.Kind != Opaque && d.Type.Kind != String {
+		p.failf(t.Pos, "only an opaque or a string without a bound can be kept in part")
+	}
+	if n, exact := constant.Uint64Val(v.Num); !exact || n >= keepMax {
+		p.failf(t.Pos, "%q is not a number of bytes below %d", text, keepMax)
+	}
+	t.Decl.Keep = &v
+}
+
+// keepMax bounds what a decoder keeps of a value that it does not keep as a whole.
+const keepMax = 1 << 20
 
 func (p *parser) enum(h Head) Def {
 	e := &Enum{Head: h}

@@ -26,6 +26,9 @@ func TestEachKindOfTypeComesBack(t *testing.T) {
 		func() xdrtest.Message { return new(sample.Maybe) },
 		func() xdrtest.Message { return new(sample.Painted) },
 		func() xdrtest.Message { return new(sample.Palette) },
+		func() xdrtest.Message { return new(sample.LongName) },
+		func() xdrtest.Message { return new(sample.Either) },
+		func() xdrtest.Message { return new(sample.Runs) },
 	} {
 		xdrtest.Check(t, make)
 	}
@@ -40,6 +43,80 @@ func TestEachKindOfTypeComesBack(t *testing.T) {
 		require.NoError(t, d.Err())
 		require.Equal(t, v, got)
 	}
+}
+
+func TestEnumeratorsAreCasesOfNumbers(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		v    interface{ Encode(*xdr.Encoder) }
+		make func() xdrtest.Message
+	}{
+		{"unsigned", &sample.Numbered{Number: 5, B: 7}, func() xdrtest.Message { return new(sample.Numbered) }},
+		{"unsigned, default", &sample.Numbered{Number: 6, C: []byte("c")}, func() xdrtest.Message { return new(sample.Numbered) }},
+		{"with a sign", &sample.SignedOne{Number: -1, A: 3}, func() xdrtest.Message { return new(sample.SignedOne) }},
+		{"a boolean", &sample.SignedOne{Number: 1, B: sample.Digest{4}}, func() xdrtest.Message { return new(sample.SignedOne) }},
+		{"by a typedef", &sample.Counted{Number: 2, Name: []byte("abcde")}, func() xdrtest.Message { return new(sample.Counted) }},
+		{"of a type of its own", &sample.NumberedBy{Number: 7, There: new(int32)}, func() xdrtest.Message { return new(sample.NumberedBy) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := xdrtest.Encode(t, c.v.(xdrtest.Message))
+			got := c.make()
+			xdrtest.Decode(t, b, got)
+			require.Equal(t, c.v, got)
+		})
+	}
+}
+
+func TestOfALongValueOnlyTheBeginningIsKept(t *testing.T) {
+	for _, n := range []int{0, 249, 250, 251, 252, 253, 254, 255, 500} {
+		text := bytes.Repeat([]byte("x"), n)
+		b := xdrtest.Encode(t, &sample.Counted{Number: 2, Name: text})
+		for cut := range len(b) {
+			var d xdr.Decoder
+			d.ResetSegments(b[:cut], [][]byte{b[cut:], {0, 0, 0, 9}})
+			var v sample.Counted
+			v.Decode(&d)
+			require.EqualValues(t, text[:min(n, 251)], v.Name, "%d bytes, cut at %d", n, cut)
+			require.EqualValues(t, 9, d.Uint32())
+			require.NoError(t, d.Err())
+		}
+	}
+}
+
+func TestWhatWasDecodedBeforeGivesTheRoom(t *testing.T) {
+	v := &sample.Everything{
+		Optional: &sample.Scalars{I: sample.RED},
+		Number:   new(uint32),
+		Counter:  new(sample.Serial),
+		Bytes:    []byte("some bytes"),
+		Around:   sample.Ring{{Chains: []sample.Chain{{Value: 1, Name: []byte("name")}}}, {}},
+		Nothings: make([]sample.EmptyNode, 3),
+	}
+	pointer := new(int32)
+	v.Pointer, v.Few = &pointer, [2]*int32{new(int32), new(int32)}
+	v.Many.Hypers, v.Many.Names, v.Many.Pairs = make([]int64, 4), []sample.Label{[]byte("a"), []byte("b")}, make([]sample.Pair, 4)
+	v.Many.Structs, v.Many.Bools, v.Many.Colors = []sample.Scalars{{I: sample.RED}}, make([]bool, 9), sample.Palette{sample.RED}
+	for _, s := range []*sample.Scalars{v.Optional, &v.Many.Structs[0], &v.Many.Two[0], &v.Many.Two[1]} {
+		s.I, s.Q = sample.RED, sample.GREEN
+	}
+	v.Many.Direction, v.One.Which, v.Fence.With = sample.UP, sample.RED, sample.BLUE
+	v.InPieces.Second.Paint = sample.RED
+	b := xdrtest.Encode(t, v)
+	var d xdr.Decoder
+	var e xdr.Encoder
+	room := make([]byte, len(b))
+	got := new(sample.Everything)
+	turn := func() {
+		d.Reset(b)
+		got.Decode(&d)
+		e.Reset(room)
+		got.Encode(&e)
+	}
+	turn()
+	require.NoError(t, d.Err())
+	require.NoError(t, e.Err())
+	require.Equal(t, b, e.Bytes())
+	require.Zero(t, testing.AllocsPerRun(100, turn))
 }
 
 func TestKnownBytes(t *testing.T) {

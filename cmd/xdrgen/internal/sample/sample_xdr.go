@@ -3,6 +3,7 @@
 package sample
 
 import (
+	"encoding/binary"
 	"math"
 	"strconv"
 
@@ -315,6 +316,38 @@ func (v *Labels) Decode(d *xdr.Decoder) {
 	}
 }
 
+// LongName is as long as it wants, and is kept in part.
+type LongName []byte
+
+// Encode writes v to e.
+func (v *LongName) Encode(e *xdr.Encoder) {
+	e.Opaque(*v)
+}
+
+// Decode reads v from d.
+func (v *LongName) Decode(d *xdr.Decoder) {
+	*v = d.Clipped(250)
+}
+
+// OtherLongName is other_long_name of sample.x.
+type OtherLongName []byte
+
+// Encode writes v to e.
+func (v *OtherLongName) Encode(e *xdr.Encoder) {
+	e.Opaque(*v)
+}
+
+// Decode reads v from d.
+func (v *OtherLongName) Decode(d *xdr.Decoder) {
+	*v = d.Clipped(250)
+}
+
+// NumberPtr is number_ptr of sample.x.
+type NumberPtr = *int32
+
+// OtherNumberPtr is other_number_ptr of sample.x.
+type OtherNumberPtr = *int32
+
 // Scalars has each base type.
 //
 // It says so in two paragraphs.
@@ -340,44 +373,68 @@ type Scalars struct {
 
 // Encode writes v to e.
 func (v *Scalars) Encode(e *xdr.Encoder) {
-	e.Int32(v.A)
-	e.Uint32(v.B)
-	e.Uint32(v.C)
-	e.Int64(v.D)
-	e.Uint64(v.E)
-	e.Uint32(math.Float32bits(v.F))
-	e.Uint64(math.Float64bits(v.G))
-	e.Bool(v.H)
-	v.I.Encode(e)
-	v.J.Encode(e)
-	e.Uint32(v.K)
-	e.Int64(v.L)
-	e.Uint64(uint64(v.M))
-	e.Uint64(uint64(v.N))
-	e.Uint32(math.Float32bits(float32(v.O)))
-	e.Bool(bool(v.P))
-	v.Q.Encode(e)
+	if !v.I.Valid() {
+		e.Fail(xdr.ErrValue)
+	}
+	if !v.J.Valid() {
+		e.Fail(xdr.ErrValue)
+	}
+	if !v.Q.Valid() {
+		e.Fail(xdr.ErrValue)
+	}
+	if b := e.Reserve(92); b != nil {
+		b := (*[92]byte)(b)
+		binary.BigEndian.PutUint32(b[0:4], uint32(v.A))
+		binary.BigEndian.PutUint32(b[4:8], v.B)
+		binary.BigEndian.PutUint32(b[8:12], v.C)
+		binary.BigEndian.PutUint64(b[12:20], uint64(v.D))
+		binary.BigEndian.PutUint64(b[20:28], v.E)
+		binary.BigEndian.PutUint32(b[28:32], math.Float32bits(v.F))
+		binary.BigEndian.PutUint64(b[32:40], math.Float64bits(v.G))
+		binary.BigEndian.PutUint32(b[40:44], xdr.Word(v.H))
+		binary.BigEndian.PutUint32(b[44:48], uint32(v.I))
+		binary.BigEndian.PutUint32(b[48:52], uint32(v.J))
+		binary.BigEndian.PutUint32(b[52:56], v.K)
+		binary.BigEndian.PutUint64(b[56:64], uint64(v.L))
+		binary.BigEndian.PutUint64(b[64:72], uint64(v.M))
+		binary.BigEndian.PutUint64(b[72:80], uint64(v.N))
+		binary.BigEndian.PutUint32(b[80:84], math.Float32bits(float32(v.O)))
+		binary.BigEndian.PutUint32(b[84:88], xdr.Word(bool(v.P)))
+		binary.BigEndian.PutUint32(b[88:92], uint32(v.Q))
+	}
 }
 
 // Decode reads v from d.
 func (v *Scalars) Decode(d *xdr.Decoder) {
-	v.A = d.Int32()
-	v.B = d.Uint32()
-	v.C = d.Uint32()
-	v.D = d.Int64()
-	v.E = d.Uint64()
-	v.F = math.Float32frombits(d.Uint32())
-	v.G = math.Float64frombits(d.Uint64())
-	v.H = d.Bool()
-	v.I.Decode(d)
-	v.J.Decode(d)
-	v.K = d.Uint32()
-	v.L = d.Int64()
-	v.M = Serial(d.Uint64())
-	v.N = SerialOfSerial(d.Uint64())
-	v.O = Ratio(math.Float32frombits(d.Uint32()))
-	v.P = Flag(d.Bool())
-	v.Q.Decode(d)
+	{
+		b := (*[92]byte)(d.Run(92))
+		v.A = int32(binary.BigEndian.Uint32(b[0:4]))
+		v.B = binary.BigEndian.Uint32(b[4:8])
+		v.C = binary.BigEndian.Uint32(b[8:12])
+		v.D = int64(binary.BigEndian.Uint64(b[12:20]))
+		v.E = binary.BigEndian.Uint64(b[20:28])
+		v.F = math.Float32frombits(binary.BigEndian.Uint32(b[28:32]))
+		v.G = math.Float64frombits(binary.BigEndian.Uint64(b[32:40]))
+		v.H = d.Truth(binary.BigEndian.Uint32(b[40:44]))
+		v.I = Color(binary.BigEndian.Uint32(b[44:48]))
+		if !v.I.Valid() {
+			d.Fail(xdr.ErrValue)
+		}
+		v.J = Sign(binary.BigEndian.Uint32(b[48:52]))
+		if !v.J.Valid() {
+			d.Fail(xdr.ErrValue)
+		}
+		v.K = binary.BigEndian.Uint32(b[52:56])
+		v.L = int64(binary.BigEndian.Uint64(b[56:64]))
+		v.M = Serial(binary.BigEndian.Uint64(b[64:72]))
+		v.N = SerialOfSerial(binary.BigEndian.Uint64(b[72:80]))
+		v.O = Ratio(math.Float32frombits(binary.BigEndian.Uint32(b[80:84])))
+		v.P = Flag(d.Truth(binary.BigEndian.Uint32(b[84:88])))
+		v.Q = Paint(binary.BigEndian.Uint32(b[88:92]))
+		if !v.Q.Valid() {
+			d.Fail(xdr.ErrValue)
+		}
+	}
 }
 
 // ArraysDirection is arrays_direction of sample.x.
@@ -815,6 +872,376 @@ func (v *Painted) Decode(d *xdr.Decoder) {
 	}
 }
 
+// Numbered has enumerators as cases of a number.
+type Numbered struct {
+	Number uint32
+	A      int32
+	B      int64
+	C      Label
+}
+
+// Encode writes v to e.
+func (v *Numbered) Encode(e *xdr.Encoder) {
+	e.Uint32(v.Number)
+	switch v.Number {
+	case uint32(RED):
+		e.Int32(v.A)
+	case uint32(BLUE):
+		e.Int64(v.B)
+	case LIMIT:
+	default:
+		v.C.Encode(e)
+	}
+}
+
+// Decode reads v from d.
+func (v *Numbered) Decode(d *xdr.Decoder) {
+	v.Number = d.Uint32()
+	switch v.Number {
+	case uint32(RED):
+		v.B = 0
+		v.C = nil
+		v.A = d.Int32()
+	case uint32(BLUE):
+		v.A = 0
+		v.C = nil
+		v.B = d.Int64()
+	case LIMIT:
+		v.A = 0
+		v.B = 0
+		v.C = nil
+	default:
+		v.A = 0
+		v.B = 0
+		v.C.Decode(d)
+	}
+}
+
+// SignedOne is numbered with a sign, and with booleans.
+type SignedOne struct {
+	Number int32
+	A      int32
+	B      Digest
+}
+
+// Encode writes v to e.
+func (v *SignedOne) Encode(e *xdr.Encoder) {
+	e.Int32(v.Number)
+	switch v.Number {
+	case int32(MINUS):
+		e.Int32(v.A)
+	case 0:
+	case 1:
+		v.B.Encode(e)
+	default:
+		e.Fail(xdr.ErrValue)
+	}
+}
+
+// Decode reads v from d.
+func (v *SignedOne) Decode(d *xdr.Decoder) {
+	v.Number = d.Int32()
+	switch v.Number {
+	case int32(MINUS):
+		v.B = Digest{}
+		v.A = d.Int32()
+	case 0:
+		v.A = 0
+		v.B = Digest{}
+	case 1:
+		v.A = 0
+		v.B.Decode(d)
+	default:
+		v.A = 0
+		v.B = Digest{}
+		d.Fail(xdr.ErrValue)
+	}
+}
+
+// Counted has a tag by way of a typedef of a number.
+type Counted struct {
+	Number uint32
+	Name   LongName
+}
+
+// Encode writes v to e.
+func (v *Counted) Encode(e *xdr.Encoder) {
+	e.Uint32(v.Number)
+	switch v.Number {
+	case uint32(GREEN):
+		v.Name.Encode(e)
+	default:
+		e.Fail(xdr.ErrValue)
+	}
+}
+
+// Decode reads v from d.
+func (v *Counted) Decode(d *xdr.Decoder) {
+	v.Number = d.Uint32()
+	switch v.Number {
+	case uint32(GREEN):
+		v.Name.Decode(d)
+	default:
+		v.Name = nil
+		d.Fail(xdr.ErrValue)
+	}
+}
+
+// SerialNumber is a number with a type of its own.
+type SerialNumber uint32
+
+// Encode writes v to e.
+func (v SerialNumber) Encode(e *xdr.Encoder) {
+	e.Uint32(uint32(v))
+}
+
+// Decode reads v from d.
+func (v *SerialNumber) Decode(d *xdr.Decoder) {
+	*v = SerialNumber(d.Uint32())
+}
+
+// NumberedBy has a tag of such a type.
+type NumberedBy struct {
+	Number SerialNumber
+	Name   OtherLongName
+	There  OtherNumberPtr
+}
+
+// Encode writes v to e.
+func (v *NumberedBy) Encode(e *xdr.Encoder) {
+	e.Uint32(uint32(v.Number))
+	switch v.Number {
+	case SerialNumber(GREEN):
+		v.Name.Encode(e)
+	case 7:
+		e.Bool(v.There != nil)
+		if v.There != nil {
+			e.Int32(*v.There)
+		}
+	default:
+		e.Fail(xdr.ErrValue)
+	}
+}
+
+// Decode reads v from d.
+func (v *NumberedBy) Decode(d *xdr.Decoder) {
+	v.Number = SerialNumber(d.Uint32())
+	switch v.Number {
+	case SerialNumber(GREEN):
+		v.There = nil
+		v.Name.Decode(d)
+	case 7:
+		v.Name = nil
+		if !d.Bool() {
+			v.There = nil
+		} else {
+			if v.There == nil {
+				v.There = new(int32)
+			}
+			*v.There = d.Int32()
+		}
+	default:
+		v.Name = nil
+		v.There = nil
+		d.Fail(xdr.ErrValue)
+	}
+}
+
+// Either has numbers for its boolean.
+type Either struct {
+	Which  Flag
+	Number NumberPtr
+	OfIt   Digest
+}
+
+// Encode writes v to e.
+func (v *Either) Encode(e *xdr.Encoder) {
+	e.Bool(bool(v.Which))
+	switch v.Which {
+	case true:
+		e.Bool(v.Number != nil)
+		if v.Number != nil {
+			e.Int32(*v.Number)
+		}
+	case false:
+		v.OfIt.Encode(e)
+	}
+}
+
+// Decode reads v from d.
+func (v *Either) Decode(d *xdr.Decoder) {
+	v.Which = Flag(d.Bool())
+	switch v.Which {
+	case true:
+		v.OfIt = Digest{}
+		if !d.Bool() {
+			v.Number = nil
+		} else {
+			if v.Number == nil {
+				v.Number = new(int32)
+			}
+			*v.Number = d.Int32()
+		}
+	case false:
+		v.Number = nil
+		v.OfIt.Decode(d)
+	}
+}
+
+// RunsSecondInner is runs_second_inner of sample.x.
+type RunsSecondInner struct {
+	Number Serial
+	Part   Ratio
+	Whole  float64
+	H      bool
+}
+
+// Encode writes v to e.
+func (v *RunsSecondInner) Encode(e *xdr.Encoder) {
+	if b := e.Reserve(24); b != nil {
+		b := (*[24]byte)(b)
+		binary.BigEndian.PutUint64(b[0:8], uint64(v.Number))
+		binary.BigEndian.PutUint32(b[8:12], math.Float32bits(float32(v.Part)))
+		binary.BigEndian.PutUint64(b[12:20], math.Float64bits(v.Whole))
+		binary.BigEndian.PutUint32(b[20:24], xdr.Word(v.H))
+	}
+}
+
+// Decode reads v from d.
+func (v *RunsSecondInner) Decode(d *xdr.Decoder) {
+	{
+		b := (*[24]byte)(d.Run(24))
+		v.Number = Serial(binary.BigEndian.Uint64(b[0:8]))
+		v.Part = Ratio(math.Float32frombits(binary.BigEndian.Uint32(b[8:12])))
+		v.Whole = math.Float64frombits(binary.BigEndian.Uint64(b[12:20]))
+		v.H = d.Truth(binary.BigEndian.Uint32(b[20:24]))
+	}
+}
+
+// RunsSecond is runs_second of sample.x.
+type RunsSecond struct {
+	Paint     Color
+	Set       Flag
+	Direction Sign
+	Inner     RunsSecondInner
+}
+
+// Encode writes v to e.
+func (v *RunsSecond) Encode(e *xdr.Encoder) {
+	if !v.Paint.Valid() {
+		e.Fail(xdr.ErrValue)
+	}
+	if !v.Direction.Valid() {
+		e.Fail(xdr.ErrValue)
+	}
+	if b := e.Reserve(36); b != nil {
+		b := (*[36]byte)(b)
+		binary.BigEndian.PutUint32(b[0:4], uint32(v.Paint))
+		binary.BigEndian.PutUint32(b[4:8], xdr.Word(bool(v.Set)))
+		binary.BigEndian.PutUint32(b[8:12], uint32(v.Direction))
+		binary.BigEndian.PutUint64(b[12:20], uint64(v.Inner.Number))
+		binary.BigEndian.PutUint32(b[20:24], math.Float32bits(float32(v.Inner.Part)))
+		binary.BigEndian.PutUint64(b[24:32], math.Float64bits(v.Inner.Whole))
+		binary.BigEndian.PutUint32(b[32:36], xdr.Word(v.Inner.H))
+	}
+}
+
+// Decode reads v from d.
+func (v *RunsSecond) Decode(d *xdr.Decoder) {
+	{
+		b := (*[36]byte)(d.Run(36))
+		v.Paint = Color(binary.BigEndian.Uint32(b[0:4]))
+		if !v.Paint.Valid() {
+			d.Fail(xdr.ErrValue)
+		}
+		v.Set = Flag(d.Truth(binary.BigEndian.Uint32(b[4:8])))
+		v.Direction = Sign(binary.BigEndian.Uint32(b[8:12]))
+		if !v.Direction.Valid() {
+			d.Fail(xdr.ErrValue)
+		}
+		v.Inner.Number = Serial(binary.BigEndian.Uint64(b[12:20]))
+		v.Inner.Part = Ratio(math.Float32frombits(binary.BigEndian.Uint32(b[20:24])))
+		v.Inner.Whole = math.Float64frombits(binary.BigEndian.Uint64(b[24:32]))
+		v.Inner.H = d.Truth(binary.BigEndian.Uint32(b[32:36]))
+	}
+}
+
+// Runs is of fixed size but for the middle.
+type Runs struct {
+	First    Digest
+	Second   RunsSecond
+	None     [0]byte
+	Middle   Label
+	Behind   int64
+	Odd      [3]byte
+	AtTheEnd int64
+	LongOne  [300]byte
+}
+
+// Encode writes v to e.
+func (v *Runs) Encode(e *xdr.Encoder) {
+	if !v.Second.Paint.Valid() {
+		e.Fail(xdr.ErrValue)
+	}
+	if !v.Second.Direction.Valid() {
+		e.Fail(xdr.ErrValue)
+	}
+	if b := e.Reserve(44); b != nil {
+		b := (*[44]byte)(b)
+		copy(b[0:6], v.First[:])
+		clear(b[6:8])
+		binary.BigEndian.PutUint32(b[8:12], uint32(v.Second.Paint))
+		binary.BigEndian.PutUint32(b[12:16], xdr.Word(bool(v.Second.Set)))
+		binary.BigEndian.PutUint32(b[16:20], uint32(v.Second.Direction))
+		binary.BigEndian.PutUint64(b[20:28], uint64(v.Second.Inner.Number))
+		binary.BigEndian.PutUint32(b[28:32], math.Float32bits(float32(v.Second.Inner.Part)))
+		binary.BigEndian.PutUint64(b[32:40], math.Float64bits(v.Second.Inner.Whole))
+		binary.BigEndian.PutUint32(b[40:44], xdr.Word(v.Second.Inner.H))
+	}
+	e.Fixed(v.None[:])
+	v.Middle.Encode(e)
+	if b := e.Reserve(20); b != nil {
+		b := (*[20]byte)(b)
+		binary.BigEndian.PutUint64(b[0:8], uint64(v.Behind))
+		copy(b[8:11], v.Odd[:])
+		clear(b[11:12])
+		binary.BigEndian.PutUint64(b[12:20], uint64(v.AtTheEnd))
+	}
+	e.Fixed(v.LongOne[:])
+}
+
+// Decode reads v from d.
+func (v *Runs) Decode(d *xdr.Decoder) {
+	{
+		b := (*[44]byte)(d.Run(44))
+		copy(v.First[:], b[0:6])
+		v.Second.Paint = Color(binary.BigEndian.Uint32(b[8:12]))
+		if !v.Second.Paint.Valid() {
+			d.Fail(xdr.ErrValue)
+		}
+		v.Second.Set = Flag(d.Truth(binary.BigEndian.Uint32(b[12:16])))
+		v.Second.Direction = Sign(binary.BigEndian.Uint32(b[16:20]))
+		if !v.Second.Direction.Valid() {
+			d.Fail(xdr.ErrValue)
+		}
+		v.Second.Inner.Number = Serial(binary.BigEndian.Uint64(b[20:28]))
+		v.Second.Inner.Part = Ratio(math.Float32frombits(binary.BigEndian.Uint32(b[28:32])))
+		v.Second.Inner.Whole = math.Float64frombits(binary.BigEndian.Uint64(b[32:40]))
+		v.Second.Inner.H = d.Truth(binary.BigEndian.Uint32(b[40:44]))
+	}
+	clear(v.None[:])
+	copy(v.None[:], d.Fixed(len(v.None)))
+	v.Middle.Decode(d)
+	{
+		b := (*[20]byte)(d.Run(20))
+		v.Behind = int64(binary.BigEndian.Uint64(b[0:8]))
+		copy(v.Odd[:], b[8:11])
+		v.AtTheEnd = int64(binary.BigEndian.Uint64(b[12:20]))
+	}
+	clear(v.LongOne[:])
+	copy(v.LongOne[:], d.Fixed(len(v.LongOne)))
+}
+
 // Tight has bounds that are easily passed.
 type Tight struct {
 	Bytes   []byte
@@ -870,6 +1297,11 @@ type Everything struct {
 	Optional *Scalars
 	Number   *uint32
 	Counter  *Serial
+	Pointer  *NumberPtr
+	Few      [2]OtherNumberPtr
+	ByNumber Numbered
+	OfTwo    Either
+	InPieces Runs
 	Many     Arrays
 	One      Choice
 	Perhaps  Maybe
@@ -893,6 +1325,22 @@ func (v *Everything) Encode(e *xdr.Encoder) {
 	if v.Counter != nil {
 		e.Uint64(uint64(*v.Counter))
 	}
+	e.Bool(v.Pointer != nil)
+	if v.Pointer != nil {
+		e.Bool((*v.Pointer) != nil)
+		if (*v.Pointer) != nil {
+			e.Int32(*(*v.Pointer))
+		}
+	}
+	for i := range v.Few {
+		e.Bool(v.Few[i] != nil)
+		if v.Few[i] != nil {
+			e.Int32(*v.Few[i])
+		}
+	}
+	v.ByNumber.Encode(e)
+	v.OfTwo.Encode(e)
+	v.InPieces.Encode(e)
 	v.Many.Encode(e)
 	v.One.Encode(e)
 	v.Perhaps.Encode(e)
@@ -932,6 +1380,34 @@ func (v *Everything) Decode(d *xdr.Decoder) {
 		}
 		*v.Counter = Serial(d.Uint64())
 	}
+	if !d.Bool() {
+		v.Pointer = nil
+	} else {
+		if v.Pointer == nil {
+			v.Pointer = new(NumberPtr)
+		}
+		if !d.Bool() {
+			(*v.Pointer) = nil
+		} else {
+			if (*v.Pointer) == nil {
+				(*v.Pointer) = new(int32)
+			}
+			*(*v.Pointer) = d.Int32()
+		}
+	}
+	for i := range v.Few {
+		if !d.Bool() {
+			v.Few[i] = nil
+		} else {
+			if v.Few[i] == nil {
+				v.Few[i] = new(int32)
+			}
+			*v.Few[i] = d.Int32()
+		}
+	}
+	v.ByNumber.Decode(d)
+	v.OfTwo.Decode(d)
+	v.InPieces.Decode(d)
 	v.Many.Decode(d)
 	v.One.Decode(d)
 	v.Perhaps.Decode(d)
