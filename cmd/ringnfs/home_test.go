@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
-	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
 )
 
 // TestAUserServesHisHomeAndKeepsTheKey: the state directory is in the home by default.

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
-	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
 )
 
 // limited gives a process limits on open files, soft and hard.
@@ -76,7 +76,7 @@ func TestIdleStrangersLeaveDescriptorsForFiles(t *testing.T) {
 		for {
 			s, err := nfstest.TryDial(t, fmt.Sprintf("127.0.0.%d", host), "127.0.0.1:"+p.port(t))
 			require.NoError(t, err)
-			if _, err := s.StartRaw(nfs3.Number, 3, 0, nil).Wait(); err != nil {
+			if _, err := s.StartRaw(nfs3.NFS_PROGRAM, 3, 0, nil).Wait(); err != nil {
 				break
 			}
 			strangers++

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
-	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
 )
 
 // reachable is a directory that any user can enter, owned by uid.

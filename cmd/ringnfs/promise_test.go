@@ -14,9 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 	"github.com/ringnfs/ringnfs/nfs/nfstest/again"
-	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
 )
 
 var mountLine = regexp.MustCompile(`(?m)^  mount -t nfs -o \S+ '?\[?([0-9a-f.:]+)\]?:/`)

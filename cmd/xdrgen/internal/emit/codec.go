@@ -45,13 +45,13 @@ func bound(d *lang.Decl) string {
 	if d.Bound == nil {
 		return "1<<32 - 1"
 	}
-	return d.Bound.Text
+	return text(d.Bound)
 }
 
 // length writes the check of d's bound before expr is encoded.
 func (c *code) length(d *lang.Decl, expr string) {
 	if d.Bound != nil {
-		c.f("if len(%s) > %s {\ne.Fail(xdr.ErrTooLong)\n}\n", expr, d.Bound.Text)
+		c.f("if len(%s) > %s {\ne.Fail(xdr.ErrTooLong)\n}\n", expr, text(d.Bound))
 	}
 }
 

@@ -75,15 +75,27 @@ func typeName(t *lang.Type) string {
 			return b
 		}
 	}
-	return goName(t.Name)
+	return in(t.Def.Header().From, goName(t.Name))
 }
+
+// in is a name of the package that an include stands for, or of this one.
+func in(i *lang.Include, name string) string {
+	if i == nil {
+		return name
+	}
+	i.Used = true
+	return i.Package() + "." + name
+}
+
+// text is a constant as Go has it.
+func text(v *lang.Value) string { return in(v.From, v.Text) }
 
 // declType is the Go type of a declaration.
 func declType(d *lang.Decl) string {
 	name := typeName(&d.Type)
 	switch d.Form {
 	case lang.Fixed:
-		return "[" + d.Bound.Text + "]" + name
+		return "[" + text(d.Bound) + "]" + name
 	case lang.Variable, lang.List:
 		return "[]" + name
 	case lang.Optional:

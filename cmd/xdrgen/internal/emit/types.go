@@ -18,7 +18,7 @@ func (w *writer) enum(e *lang.Enum) {
 	for _, c := range e.Items {
 		w.declare(&c.Head, c.Name)
 		w.part(&c.Head)
-		w.f("%s %s = %s", c.Name, name, c.Value.Text)
+		w.f("%s %s = %s", c.Name, name, text(&c.Value))
 		w.tail(&c.Head)
 	}
 	w.f(")\n")
@@ -204,9 +204,9 @@ func caseName(tag *lang.Decl, v *lang.Value) string {
 	case v.Text == "TRUE" || v.Text == "FALSE":
 		return v.Num.ExactString()
 	case v.Of != nil && lang.Def(v.Of) != base.Type.Def:
-		return declType(tag) + "(" + v.Text + ")"
+		return declType(tag) + "(" + text(v) + ")"
 	}
-	return v.Text
+	return text(v)
 }
 
 // typedef writes a defined type, or an alias where the name stands for a type

@@ -3,6 +3,7 @@ package lang
 import (
 	"fmt"
 	"go/constant"
+	"path/filepath"
 )
 
 // Pos is a place in the source, both numbers from 1.
@@ -22,9 +23,21 @@ func (e *Error) Error() string {
 
 // File is one source file.
 type File struct {
-	Name string
-	Defs []Def // in the order of the source, bodies within others first
+	Name     string
+	Defs     []Def // in the order of the source, bodies within others first
+	Includes []*Include
 }
+
+// Include is another source whose definitions File uses: they belong to the package in its
+// directory.
+type Include struct {
+	Dir  string // the directory of the source, from where the process runs
+	Used bool   // for those who write code: an import is needed
+	file *File
+}
+
+// Package is the name of the package that the definitions belong to: its directory has it.
+func (i *Include) Package() string { return filepath.Base(i.Dir) }
 
 // Def is a definition: *Const, *Enum, *Struct, *Union, *Typedef or *Program.
 type Def interface{ Header() *Head }
@@ -35,6 +48,7 @@ type Head struct {
 	Name string
 	Doc  []string // lines of the comment right above
 	Tail string   // the comment behind it on its line
+	From *Include // where the definition is; nil when it is in this source
 	min  int      // what minDef returns and 1, when it is known
 }
 
@@ -47,6 +61,9 @@ type Value struct {
 	Text string // as written
 	Num  constant.Value
 	Of   *Enum // of a case: the enumeration whose enumerator it names, else nil
+	// From is where the constant is defined that it names; nil for this source and for what
+	// is no name.
+	From *Include
 }
 
 // Uint returns the value of a checked bound.

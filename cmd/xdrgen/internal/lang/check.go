@@ -78,6 +78,9 @@ func (c *checker) declare() {
 		}
 		c.values[k.Name] = k
 	}
+	for _, i := range c.f.Includes {
+		c.include(i)
+	}
 	for _, d := range c.f.Defs {
 		switch d := d.(type) {
 		case *Const:
@@ -93,6 +96,27 @@ func (c *checker) declare() {
 		h := d.Header()
 		if c.values[h.Name] != nil || c.types[h.Name] != nil {
 			c.failf(h.Pos, "%s is defined twice", h.Name)
+		}
+		c.types[h.Name] = d
+	}
+}
+
+// include makes the definitions of another source known.
+func (c *checker) include(i *Include) {
+	for _, d := range i.file.Defs {
+		h := d.Header()
+		h.From = i
+		switch d := d.(type) {
+		case *Const:
+			c.values[h.Name] = d
+			continue
+		case *Program:
+			continue
+		case *Enum:
+			for _, k := range d.Items {
+				k.From = i
+				c.values[k.Name] = k
+			}
 		}
 		c.types[h.Name] = d
 	}
@@ -127,7 +151,7 @@ func (c *checker) evaluate(v *Value, depth int) {
 		c.failf(v.Pos, "%s is defined by itself", v.Text)
 	}
 	c.evaluate(&k.Value, depth+1)
-	v.Num = k.Value.Num
+	v.Num, v.From = k.Value.Num, k.From
 }
 
 // literal makes v the number that it is when it names an enumerator or a
@@ -135,7 +159,7 @@ func (c *checker) evaluate(v *Value, depth int) {
 func (c *checker) literal(v *Value) {
 	c.evaluate(v, 0)
 	if k := c.values[v.Text]; k != nil && (k.Of != nil || k.Pos == Pos{}) {
-		v.Text = v.Num.ExactString()
+		v.Text, v.From = v.Num.ExactString(), nil
 	}
 }
 

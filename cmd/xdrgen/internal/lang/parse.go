@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"go/constant"
 	gotoken "go/token"
+	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -11,8 +13,18 @@ import (
 const nestMax = 16
 
 // Parse reads and checks one source file; name is used in errors, which are of
-// type *Error.
-func Parse(name, src string) (f *File, err error) {
+// type *Error. A line
+//
+//	#include "../other/other.x"
+//
+// makes the definitions of another source known, which is read: its path is relative to
+// that of name.
+func Parse(name, src string) (f *File, err error) { return parse(name, src, 0) }
+
+// includeMax bounds includes within includes.
+const includeMax = 4
+
+func parse(name, src string, depth int) (f *File, err error) {
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
@@ -26,12 +38,32 @@ func Parse(name, src string) (f *File, err error) {
 		scanner: scanner{file: name, src: src, pos: Pos{1, 1}},
 		f:       &File{Name: name},
 	}
+	p.scanner.include = func(at Pos, line string) { p.f.Includes = append(p.f.Includes, p.included(at, line, depth+1)) }
 	p.tok = p.scanner.next()
 	for p.tok.kind != tokEnd {
 		p.definition()
 	}
 	check(p.f)
 	return p.f, nil
+}
+
+// included reads the source that an #include names.
+func (p *parser) included(at Pos, line string, depth int) *Include {
+	path, ok := strings.CutPrefix(strings.TrimSpace(line), `#include "`)
+	path, end := strings.CutSuffix(path, `.x"`)
+	if !ok || !end || filepath.IsAbs(path) || depth > includeMax {
+		p.failf(at, "an include names a source by its path, a few deep at most: #include \"../other/other.x\"")
+	}
+	path = filepath.Join(filepath.Dir(p.file), path+".x")
+	src, err := os.ReadFile(path)
+	if err != nil {
+		p.failf(at, "%v", err)
+	}
+	f, err := parse(path, string(src), depth)
+	if err != nil {
+		p.failf(at, "%v", err)
+	}
+	return &Include{Dir: filepath.Dir(path), file: f}
 }
 
 type parser struct {

@@ -15,6 +15,15 @@ import (
 
 func TestMistakesAreFoundWithTheirPlace(t *testing.T) {
 	for _, c := range []struct{ name, src, want string }{
+		{"include of nothing", "#include \"none.x\"", "1:1: open none.x: no such file"},
+		{"include of no source", "#include \"parse_test.go\"", "1:1: an include names a source"},
+		{"include from anywhere", "#include \"/none.x\"", "1:1: an include names a source"},
+		{"include without a path", "#include <none.x>", "1:1: an include names a source"},
+		{"defined here and there", "#include \"../sample/sample.x\"\nstruct scalars { int a; };", "2:1: scalars is defined twice"},
+		{"a bound that is kept in part", "typedef opaque a<5>; /* xdrgen:keep 4 */", "1:1: only an opaque or a string without a bound"},
+		{"numbers that are kept in part", "typedef int a<>; /* xdrgen:keep 4 */", "1:1: only an opaque or a string without a bound"},
+		{"kept to no number", "typedef opaque a<>; /* xdrgen:keep a */", "1:1: \"a\" is not a number of bytes"},
+		{"kept nearly whole", "typedef opaque a<>; /* xdrgen:keep 4294967295 */", "is not a number of bytes below"},
 		{"nothing known", "hello", `1:1: expected a definition, found "hello"`},
 		{"end inside", "struct a {", `1:11: expected a name, found ""`},
 		{"comment without an end", "const A = 1;\n/* so", "2:1: comment without an end"},

@@ -29,6 +29,8 @@ type scanner struct {
 	src  string
 	at   int
 	pos  Pos
+	// include takes a line that starts with #include, without its end.
+	include func(at Pos, line string)
 }
 
 func (s *scanner) fail(p Pos, text string) {
@@ -57,6 +59,10 @@ func (s *scanner) next() token {
 			s.step(1)
 		case rest[0] == '%' && s.pos.Col == 1:
 			s.step(strings.IndexByte(rest+"\n", '\n'))
+		case strings.HasPrefix(rest, "#include") && s.pos.Col == 1:
+			at, line := s.pos, rest[:strings.IndexByte(rest+"\n", '\n')]
+			s.step(len(line))
+			s.include(at, line)
 		case strings.HasPrefix(rest, "/*"):
 			end := strings.Index(rest[2:], "*/")
 			if end < 0 {
