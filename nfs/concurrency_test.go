@@ -14,8 +14,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
-	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
 )
 
 // modelFile is one file of the model. Calls that touch it are ordered by the one

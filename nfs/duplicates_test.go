@@ -14,9 +14,9 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs"
 	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
-	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
 	"github.com/ringnfs/ringnfs/nfs/vfs/faultfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
 )
@@ -155,7 +155,7 @@ func TestARetransmissionWaitsForItsTwin(t *testing.T) {
 		rule := f.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.Mkdir}, Threads: faultfs.WorkerOnly, Gate: gate})
 		before := f.Count(faultfs.Mkdir)
 		xid := nfstest.NewXID()
-		call := rpctest.NewCall(xid, nfs3.Number, 3, nfstest.Mkdir, nfstest.Bytes(t, &nfs3.MKDIR3args{Where: nfstest.At(root, name)})).As(rpctest.Sys(0, 0))
+		call := rpctest.NewCall(xid, nfs3.NFS_PROGRAM, 3, nfstest.Mkdir, nfstest.Bytes(t, &nfs3.MKDIR3args{Where: nfstest.At(root, name)})).As(rpctest.Sys(0, 0))
 		from := dialRaw(t, s)
 		from.send(call)
 		<-gate.Entered()
@@ -169,7 +169,7 @@ func TestARetransmissionWaitsForItsTwin(t *testing.T) {
 		for range 20 {
 			from.send(call)
 		}
-		null := rpctest.NewCall(xid+1, nfs3.Number, 3, 0, nil)
+		null := rpctest.NewCall(xid+1, nfs3.NFS_PROGRAM, 3, 0, nil)
 		from.send(null)
 		require.Equal(t, xid+1, binary.BigEndian.Uint32(from.receive()), "the calls before it have been received")
 		gate.Open()

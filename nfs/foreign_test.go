@@ -7,9 +7,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringnfs/ringnfs/nfs"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
-	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
 )
@@ -126,7 +126,7 @@ func TestAPanicOfABackEndIsLoggedWithoutALog(t *testing.T) {
 	c, root := s.mount()
 	args := nfstest.Bytes(t, &nfs3.ACCESS3args{Object: root, Access: nfs3.ACCESS3_READ})
 	for range 50 {
-		require.EqualValues(t, rpctest.SystemErr, c.Raw(nfs3.Number, 3, 4, args).Accept)
+		require.EqualValues(t, rpctest.SystemErr, c.Raw(nfs3.NFS_PROGRAM, 3, 4, args).Accept)
 	}
 	ok(t, c.Getattr(root).Status)
 	require.Len(t, log.lines("level=ERROR", "the back end's own mistake", "foreign_test.go"), 1)

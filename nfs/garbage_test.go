@@ -9,10 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfsacl"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
-	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
 )
 
 func TestTruncatedArgumentsAreGarbage(t *testing.T) {
@@ -27,7 +27,7 @@ func TestTruncatedArgumentsAreGarbage(t *testing.T) {
 		whole := nfstest.Bytes(t, args)
 		calls := make([]*nfstest.Pending, len(whole))
 		for n := range whole {
-			calls[n] = c.StartRaw(nfs3.Number, 3, uint32(proc), whole[:n])
+			calls[n] = c.StartRaw(nfs3.NFS_PROGRAM, 3, uint32(proc), whole[:n])
 		}
 		for n, p := range calls {
 			r := p.Reply()
@@ -56,7 +56,7 @@ func TestLengthsBeyondTheRecordAreGarbage(t *testing.T) {
 			for _, n := range []uint32{uint32(len(whole)), 1 << 20, 1<<31 - 1, 1 << 31, 1<<32 - 4, 1<<32 - 1} {
 				bad := bytes.Clone(whole)
 				binary.BigEndian.PutUint32(bad[at:], n)
-				r := c.Raw(nfs3.Number, 3, uint32(proc), bad)
+				r := c.Raw(nfs3.NFS_PROGRAM, 3, uint32(proc), bad)
 				require.EqualValues(t, rpctest.GarbageArgs, r.Accept, "%s, %q of %d bytes", nfstest.ProcedureNames[proc], text, n)
 			}
 		}
@@ -89,7 +89,7 @@ func TestValuesOutsideTheirRangeAreGarbage(t *testing.T) {
 		"device of no type":  {nfstest.Mknod, h(root).String("x").U32(0, 0, 0, 0, 0, 0, 0)},
 		"device of a type 8": {nfstest.Mknod, h(root).String("x").U32(8, 0, 0, 0, 0, 0, 0)},
 	} {
-		r := c.Raw(nfs3.Number, 3, bad.proc, bad.args)
+		r := c.Raw(nfs3.NFS_PROGRAM, 3, bad.proc, bad.args)
 		require.EqualValues(t, rpctest.GarbageArgs, r.Accept, name)
 	}
 	require.Equal(t, []string{"file"}, c.Names(root))
@@ -114,7 +114,7 @@ func TestBadCredentialsAreDenied(t *testing.T) {
 		"with a name of 256 bytes":      {Flavor: 1, Body: rpctest.Args(nil).U32(1).String(fmt.Sprintf("%256d", 1)).U32(0, 0, 0)},
 		"of an unknown flavor":          {Flavor: 77},
 	} {
-		r := c.With(cred).Raw(nfs3.Number, 3, nfstest.Getattr, args)
+		r := c.With(cred).Raw(nfs3.NFS_PROGRAM, 3, nfstest.Getattr, args)
 		require.True(t, r.Denied, name)
 		require.EqualValues(t, rpctest.AuthError, r.Reject, name)
 		require.EqualValues(t, rpctest.AuthBadCred, r.Auth, name)
@@ -127,13 +127,13 @@ func TestOtherVersionsAndProgramsAreTold(t *testing.T) {
 	s, _ := serveDir(t)
 	c := s.dial()
 	for _, v := range []uint32{0, 1, 2, 4, 5, 1<<32 - 1} {
-		r := c.Raw(nfs3.Number, v, 0, nil)
+		r := c.Raw(nfs3.NFS_PROGRAM, v, 0, nil)
 		require.EqualValues(t, rpctest.ProgMismatch, r.Accept, "version %d", v)
 		require.EqualValues(t, 3, r.Low)
 		require.EqualValues(t, 3, r.High)
 	}
 	// A COMPOUND of version 4, as a client sends it that has not been told yet.
-	r := c.Raw(nfs3.Number, 4, 1, rpctest.Args(nil).String("").U32(1, 1, 42))
+	r := c.Raw(nfs3.NFS_PROGRAM, 4, 1, rpctest.Args(nil).String("").U32(1, 1, 42))
 	require.EqualValues(t, rpctest.ProgMismatch, r.Accept)
 	r = c.Raw(mount.MOUNT_PROGRAM, 4, 0, nil)
 	require.EqualValues(t, rpctest.ProgMismatch, r.Accept)
@@ -144,10 +144,10 @@ func TestOtherVersionsAndProgramsAreTold(t *testing.T) {
 	require.EqualValues(t, rpctest.ProgMismatch, r.Accept)
 	require.Equal(t, []uint32{3, 3}, []uint32{r.Low, r.High})
 	require.EqualValues(t, rpctest.ProgUnavail, c.Raw(100021, 4, 0, nil).Accept, "NLM is not served")
-	require.EqualValues(t, rpctest.ProcUnavail, c.Raw(nfs3.Number, 3, nfstest.Procedures, nil).Accept)
-	require.EqualValues(t, rpctest.ProcUnavail, c.Raw(nfs3.Number, 3, 1<<32-1, nil).Accept)
+	require.EqualValues(t, rpctest.ProcUnavail, c.Raw(nfs3.NFS_PROGRAM, 3, nfstest.Procedures, nil).Accept)
+	require.EqualValues(t, rpctest.ProcUnavail, c.Raw(nfs3.NFS_PROGRAM, 3, 1<<32-1, nil).Accept)
 	require.EqualValues(t, rpctest.ProcUnavail, c.Raw(mount.MOUNT_PROGRAM, 3, 6, nil).Accept)
-	call := rpctest.NewCall(nfstest.NewXID(), nfs3.Number, 3, 0, nil)
+	call := rpctest.NewCall(nfstest.NewXID(), nfs3.NFS_PROGRAM, 3, 0, nil)
 	call.RPCVers = 3
 	r = c.XID(call.XID).StartMessage(call.Bytes()).Reply()
 	require.True(t, r.Denied)
@@ -159,7 +159,7 @@ func TestOtherVersionsAndProgramsAreTold(t *testing.T) {
 func TestTruncatedHeadersEndTheConnectionAlone(t *testing.T) {
 	s, _ := serveDir(t)
 	other := s.dial()
-	whole := rpctest.NewCall(1, nfs3.Number, 3, 0, nil).As(rpctest.Sys(1, 2, 3)).Bytes()
+	whole := rpctest.NewCall(1, nfs3.NFS_PROGRAM, 3, 0, nil).As(rpctest.Sys(1, 2, 3)).Bytes()
 	for n := 0; n < len(whole); n += 4 {
 		c := s.dial()
 		require.NoError(t, c.Send(rpctest.Record(whole[:n])))
@@ -167,7 +167,7 @@ func TestTruncatedHeadersEndTheConnectionAlone(t *testing.T) {
 		c.Close()
 	}
 	reply := s.dial()
-	message := rpctest.NewCall(1, nfs3.Number, 3, 0, nil)
+	message := rpctest.NewCall(1, nfs3.NFS_PROGRAM, 3, 0, nil)
 	message.Type = 1
 	require.NoError(t, reply.Send(message.Record()))
 	<-reply.Done()

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringnfs/ringnfs/nfs"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest/again"
-	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
 )
 
 func TestEveryIOModeServesWhatClientsWrite(t *testing.T) {

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
-	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
 )
 
 // As touch -h does it.
@@ -77,7 +77,7 @@ func TestRootMakesNodesOfAllTypes(t *testing.T) {
 	}
 	for _, typ := range []nfs3.Ftype3{nfs3.NF3REG, nfs3.NF3DIR, nfs3.NF3LNK} {
 		args := nfstest.Bytes(t, &nfs3.MKNOD3args{Where: nfstest.At(root, "other"), What: nfs3.Mknoddata3{Type: typ}})
-		r := c.Raw(nfs3.Number, 3, nfstest.Mknod, args)
+		r := c.Raw(nfs3.NFS_PROGRAM, 3, nfstest.Mknod, args)
 		require.Equal(t, nfs3.NFS3ERR_BADTYPE, statusOf(t, nfstest.Mknod, r.Results), typ)
 	}
 	user := c.As(alice, alice)

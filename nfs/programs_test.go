@@ -15,10 +15,10 @@ import (
 	"github.com/ringnfs/ringnfs/nfs"
 	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 	"github.com/ringnfs/ringnfs/nfs/portmap"
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
-	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
 )
 
 func TestMountAnswersByTCPAndUDP(t *testing.T) {
@@ -42,7 +42,7 @@ func TestMountAnswersByTCPAndUDP(t *testing.T) {
 		require.EqualValues(t, rpctest.Success, r.Accept)
 	}
 	d := nfstest.DialDatagram(t, s.addr())
-	require.EqualValues(t, rpctest.ProgUnavail, d.Raw(nfs3.Number, 3, 0, nil).Accept, "NFS is for TCP")
+	require.EqualValues(t, rpctest.ProgUnavail, d.Raw(nfs3.NFS_PROGRAM, 3, 0, nil).Accept, "NFS is for TCP")
 }
 
 func TestMountHasAPortOfItsOwn(t *testing.T) {
@@ -59,7 +59,7 @@ func TestMountHasAPortOfItsOwn(t *testing.T) {
 	m := nfstest.Dial(t, at)
 	root := mnt(t, m, cfg.Exports[0].Dir)
 	require.Equal(t, root, mnt(t, nfstest.DialDatagram(t, at), cfg.Exports[0].Dir))
-	require.EqualValues(t, rpctest.ProgUnavail, m.Raw(nfs3.Number, 3, 0, nil).Accept)
+	require.EqualValues(t, rpctest.ProgUnavail, m.Raw(nfs3.NFS_PROGRAM, 3, 0, nil).Accept)
 	c := s.dial()
 	ok(t, c.Getattr(root).Status)
 	require.EqualValues(t, rpctest.ProgUnavail, c.Raw(mount.MOUNT_PROGRAM, 3, 0, nil).Accept)
@@ -171,15 +171,15 @@ func TestThePortmapperKnowsWhereEverythingIs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			netid := strings.ToLower(name)
-			require.Equal(t, port, nfstest.GetPort(c, nfs3.Number, 3, portmap.IPPROTO_TCP))
+			require.Equal(t, port, nfstest.GetPort(c, nfs3.NFS_PROGRAM, 3, portmap.IPPROTO_TCP))
 			require.Equal(t, port, nfstest.GetPort(c, mount.MOUNT_PROGRAM, 3, portmap.IPPROTO_TCP))
 			require.Equal(t, port, nfstest.GetPort(c, mount.MOUNT_PROGRAM, 3, portmap.IPPROTO_UDP))
-			require.Zero(t, nfstest.GetPort(c, nfs3.Number, 3, portmap.IPPROTO_UDP), "NFS is for TCP")
+			require.Zero(t, nfstest.GetPort(c, nfs3.NFS_PROGRAM, 3, portmap.IPPROTO_UDP), "NFS is for TCP")
 			require.EqualValues(t, 111, nfstest.GetPort(c, portmap.RPCBPROG, 2, portmap.IPPROTO_UDP))
 			require.Zero(t, nfstest.GetPort(c, 100021, 4, portmap.IPPROTO_TCP), "NLM is not there")
 			for _, vers := range []uint32{3, 4} {
 				require.Equal(t, universal(port), nfstest.GetAddr(c, vers, mount.MOUNT_PROGRAM, 3, netid))
-				require.Equal(t, universal(port), nfstest.GetAddr(c, vers, nfs3.Number, 3, "tcp"))
+				require.Equal(t, universal(port), nfstest.GetAddr(c, vers, nfs3.NFS_PROGRAM, 3, "tcp"))
 				require.Empty(t, nfstest.GetAddr(c, vers, 100021, 4, netid))
 				if netid == "udp" { // it is much longer than the call
 					require.EqualValues(t, rpctest.SystemErr, c.Raw(portmap.RPCBPROG, vers, 4, nil).Accept)
@@ -187,7 +187,7 @@ func TestThePortmapperKnowsWhereEverythingIs(t *testing.T) {
 				}
 				var nfsAt []string
 				for _, e := range nfstest.DumpAddrs(c, vers) {
-					if e.RpcbMap.RProg == nfs3.Number {
+					if e.RpcbMap.RProg == nfs3.NFS_PROGRAM {
 						nfsAt = append(nfsAt, string(e.RpcbMap.RNetid)+" "+string(e.RpcbMap.RAddr))
 					}
 				}
@@ -206,7 +206,7 @@ func TestThePortmapperKnowsWhereEverythingIs(t *testing.T) {
 			r := c.Raw(portmap.RPCBPROG, 2, 1, rpctest.Args(nil).U32(100003, 3, 6, 4000)) // SET
 			require.EqualValues(t, rpctest.Success, r.Accept)
 			require.Equal(t, []byte{0, 0, 0, 0}, r.Results, "nothing is registered from outside")
-			require.Equal(t, port, nfstest.GetPort(c, nfs3.Number, 3, portmap.IPPROTO_TCP))
+			require.Equal(t, port, nfstest.GetPort(c, nfs3.NFS_PROGRAM, 3, portmap.IPPROTO_TCP))
 		})
 	}
 }

@@ -16,9 +16,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
-	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
 )
 
 const (
@@ -175,7 +175,7 @@ func TestEveryByteOfEveryReadIsTheFiles(t *testing.T) {
 
 // readRecord is the READ call with a transaction id as its bytes go out.
 func readRecord(t *testing.T, xid uint32, h fh, off uint64, count uint32) []byte {
-	return rpctest.NewCall(xid, nfs3.Number, 3, nfstest.Read, nfstest.Bytes(t, nfstest.ReadArgs(h, off, count))).As(rpctest.Sys(0, 0)).Record()
+	return rpctest.NewCall(xid, nfs3.NFS_PROGRAM, 3, nfstest.Read, nfstest.Bytes(t, nfstest.ReadArgs(h, off, count))).As(rpctest.Sys(0, 0)).Record()
 }
 
 // slowConn connects with a receive buffer that takes a small part of one reply.

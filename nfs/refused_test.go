@@ -24,10 +24,10 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs"
 	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 	"github.com/ringnfs/ringnfs/nfs/nfstest/again"
 	"github.com/ringnfs/ringnfs/nfs/syscalls"
-	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
 )
 
 // TestEachSystemCallRefused refuses the server one system call after the other, as

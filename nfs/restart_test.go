@@ -12,9 +12,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
-	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
 )
 
 // survivor is what a client holds from before a restart.
@@ -222,7 +222,7 @@ func answers(addr string) bool {
 	}
 	defer nc.Close()
 	_ = nc.SetDeadline(time.Now().Add(time.Second)) // no answer then
-	if _, err := nc.Write(rpctest.NewCall(1, nfs3.Number, 3, 0, nil).Record()); err != nil {
+	if _, err := nc.Write(rpctest.NewCall(1, nfs3.NFS_PROGRAM, 3, 0, nil).Record()); err != nil {
 		return false
 	}
 	_, err = nc.Read(make([]byte, 4))

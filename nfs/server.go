@@ -15,6 +15,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfsacl"
 	"github.com/ringnfs/ringnfs/nfs/notice"
 	"github.com/ringnfs/ringnfs/nfs/portmap"
@@ -22,7 +23,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/rpc/drc"
 	"github.com/ringnfs/ringnfs/nfs/syscalls"
 	"github.com/ringnfs/ringnfs/nfs/transport"
-	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
+	v3 "github.com/ringnfs/ringnfs/nfs/v3"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs"
 	"github.com/ringnfs/ringnfs/uring"
@@ -331,7 +332,7 @@ func (s *Server) sayLate(message, what, dir string) (opened func()) {
 
 // programs gives each listener the programs that answer there.
 func (s *Server) programs(places int) {
-	nfsProgram := nfs3.New(s.table, nfs3.Config{ReadMax: s.cfg.ReadMax, WriteMax: s.cfg.WriteMax, Places: places, Refused: s.journal.refused})
+	nfsProgram := v3.New(s.table, v3.Config{ReadMax: s.cfg.ReadMax, WriteMax: s.cfg.WriteMax, Places: places, Refused: s.journal.refused})
 	mountProgram := mount.New(s.table, mount.Config{ReplyMax: s.cfg.transfer() + slack, Answered: s.journal.mounted})
 	aclProgram := nfsacl.New(s.table, nfsacl.Config{Refused: s.journal.refused})
 	var together *rpc.Server
@@ -473,7 +474,7 @@ func (s *Server) registry() *portmap.Registry {
 		}
 	}
 	add(s.sockets.portmap, portmap.RPCBPROG, 4, 3, 2)
-	add(s.sockets.nfs, nfs3.Number, 3)
+	add(s.sockets.nfs, nfs3.NFS_PROGRAM, 3)
 	add(s.sockets.nfs, nfsacl.NFS_ACL_PROGRAM, nfsacl.NFS_ACL_V3)
 	if s.cfg.MountPort == s.cfg.Port {
 		add(s.sockets.nfs, mount.MOUNT_PROGRAM, 1, 2, 3)

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 )
 
 // Servers may believe root of another machine only, which its port tells (exports(5),

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 )
 
 type entry struct {

@@ -3,7 +3,7 @@ package load
 import (
 	"fmt"
 
-	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 )
 
 // The procedures that are called (RFC 1813, section 3).

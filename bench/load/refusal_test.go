@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/mount"
-	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 )
 
 func TestWhoeverIsRefusedIsToldWhatHelps(t *testing.T) {

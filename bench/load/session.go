@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/ringnfs/ringnfs/nfs/mount"
-	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 

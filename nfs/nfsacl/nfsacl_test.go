@@ -9,6 +9,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/acl"
 	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
@@ -136,7 +137,7 @@ func (r *rig) ask(proc uint32, args, res xdrtest.Message) {
 func (r *rig) get(path string, mask uint32) *GETACL3res {
 	r.t.Helper()
 	res := new(GETACL3res)
-	r.ask(ACLPROC3_GETACL, &GETACL3args{Fh: NfsFh3{Data: r.root(path)}, Mask: mask}, res)
+	r.ask(ACLPROC3_GETACL, &GETACL3args{Fh: nfs3.NfsFh3{Data: r.root(path)}, Mask: mask}, res)
 	return res
 }
 
@@ -144,7 +145,7 @@ func (r *rig) put(path string, s Secattr) *SETACL3res {
 	r.t.Helper()
 	res := new(SETACL3res)
 	s.Aclcnt, s.Dfaclcnt = uint32(len(s.Aclents)), uint32(len(s.Dfaclents))
-	r.ask(ACLPROC3_SETACL, &SETACL3args{Fh: NfsFh3{Data: r.root(path)}, Acl: s}, res)
+	r.ask(ACLPROC3_SETACL, &SETACL3args{Fh: nfs3.NfsFh3{Data: r.root(path)}, Acl: s}, res)
 	return res
 }
 
@@ -157,7 +158,7 @@ func TestAModeIsAListOfFourOnTheWire(t *testing.T) {
 	r := newRig(t)
 	want := []Aclent{{1, 7, 7}, {4, 8, 5}, {16, 0, 5}, {32, 0, 1}}
 	res := r.get("/keeps", both)
-	require.Equal(t, NFS3_OK, res.Status)
+	require.Equal(t, nfs3.NFS3_OK, res.Status)
 	require.EqualValues(t, both, res.Resok.Acl.Mask)
 	require.EqualValues(t, 4, res.Resok.Acl.Aclcnt)
 	require.Equal(t, want, res.Resok.Acl.Aclents)
@@ -167,14 +168,14 @@ func TestAModeIsAListOfFourOnTheWire(t *testing.T) {
 	require.True(t, res.Resok.Attr.AttributesFollow)
 	require.Equal(
 		t,
-		Fattr3{
-			Type:  NF3DIR,
+		nfs3.Fattr3{
+			Type:  nfs3.NF3DIR,
 			Mode:  0o751,
 			Nlink: 2,
 			Uid:   7,
 			Gid:   8,
 			Size:  9,
-			Ctime: Nfstime3{1<<32 - 1, 999_999_999},
+			Ctime: nfs3.Nfstime3{Seconds: 1<<32 - 1, Nseconds: 999_999_999},
 		},
 		a,
 	)
@@ -227,7 +228,7 @@ func TestListsAsTheyAre(t *testing.T) {
 			Dfaclents: res.Resok.Acl.Dfaclents,
 		},
 	)
-	require.Equal(t, NFS3_OK, st.Status)
+	require.Equal(t, nfs3.NFS3_OK, st.Status)
 	require.True(t, st.Attr.AttributesFollow)
 	require.Equal(
 		t,
@@ -257,7 +258,7 @@ func TestCountsAlone(t *testing.T) {
 		},
 	} {
 		res := r.get("/keeps", mask)
-		require.Equal(t, NFS3_OK, res.Status)
+		require.Equal(t, nfs3.NFS3_OK, res.Status)
 		want.Mask = mask
 		require.Equal(t, want.Aclcnt, res.Resok.Acl.Aclcnt)
 		require.Equal(t, len(want.Aclents), len(res.Resok.Acl.Aclents))
@@ -265,7 +266,7 @@ func TestCountsAlone(t *testing.T) {
 		require.Equal(t, len(want.Dfaclents), len(res.Resok.Acl.Dfaclents))
 		require.Equal(t, mask&(NFS_ACL|NFS_ACLCNT) != 0, r.keeper.asked.HasAccess)
 	}
-	require.Equal(t, NFS3ERR_INVAL, r.get("/keeps", 16).Status)
+	require.Equal(t, nfs3.NFS3ERR_INVAL, r.get("/keeps", 16).Status)
 }
 
 // A mask that repeats what the group may, in a list that would be a mode without it, is
@@ -274,7 +275,7 @@ func TestWhatIsWrittenIsTheKernelsList(t *testing.T) {
 	r := newRig(t)
 	put := func(entries ...Aclent) acl.List {
 		t.Helper()
-		require.Equal(t, NFS3_OK, r.put("/keeps", Secattr{Mask: NFS_ACL, Aclents: entries}).Status)
+		require.Equal(t, nfs3.NFS3_OK, r.put("/keeps", Secattr{Mask: NFS_ACL, Aclents: entries}).Status)
 		require.False(t, r.keeper.asked.HasDefault)
 		return r.keeper.asked.Access
 	}
@@ -324,7 +325,7 @@ func TestWhatIsWrittenIsTheKernelsList(t *testing.T) {
 
 func TestWhatIsNoListIsRefused(t *testing.T) {
 	r := newRig(t)
-	fh := NfsFh3{Data: r.root("/keeps")}
+	fh := nfs3.NfsFh3{Data: r.root("/keeps")}
 	for name, s := range map[string]Secattr{
 		"rights that there are not": {Mask: NFS_ACL, Aclcnt: 1, Aclents: []Aclent{{1, 0, 8}}},
 		"a type that there is not":  {Mask: NFS_ACL, Aclcnt: 1, Aclents: []Aclent{{3, 0, 7}}},
@@ -345,7 +346,7 @@ func TestWhatIsNoListIsRefused(t *testing.T) {
 	r.keeper.st = vfs.Inval
 	require.Equal(
 		t,
-		NFS3ERR_INVAL,
+		nfs3.NFS3ERR_INVAL,
 		r.put("/keeps", Secattr{Mask: NFS_ACL, Aclents: []Aclent{{1, 0, 7}}}).Status,
 	)
 }
@@ -354,17 +355,17 @@ func TestWhoMayAndWhoMayNot(t *testing.T) {
 	r := newRig(t)
 	entries := []Aclent{{1, 0, 7}, {4, 0, 5}, {32, 0, 1}}
 	res := r.put("/reads", Secattr{Mask: NFS_ACL, Aclents: entries})
-	require.Equal(t, NFS3ERR_ROFS, res.Status)
+	require.Equal(t, nfs3.NFS3ERR_ROFS, res.Status)
 	require.True(t, res.Attr.AttributesFollow)
 	require.Zero(t, r.keeper.writes)
-	require.Equal(t, NFS3_OK, r.get("/reads", both).Status)
+	require.Equal(t, nfs3.NFS3_OK, r.get("/reads", both).Status)
 	r.keeper.st = vfs.Perm
-	require.Equal(t, NFS3ERR_PERM, r.put("/keeps", Secattr{Mask: NFS_ACL, Aclents: entries}).Status)
+	require.Equal(t, nfs3.NFS3ERR_PERM, r.put("/keeps", Secattr{Mask: NFS_ACL, Aclents: entries}).Status)
 	require.NotNil(t, r.keeper.cred)
 
 	r.call.Peer = netip.MustParseAddrPort("192.0.2.1:700")
-	require.Equal(t, NFS3ERR_ACCES, r.get("/keeps", both).Status)
-	require.Equal(t, NFS3ERR_ACCES, r.put("/keeps", Secattr{Mask: NFS_ACL, Aclents: entries}).Status)
+	require.Equal(t, nfs3.NFS3ERR_ACCES, r.get("/keeps", both).Status)
+	require.Equal(t, nfs3.NFS3ERR_ACCES, r.put("/keeps", Secattr{Mask: NFS_ACL, Aclents: entries}).Status)
 	require.Equal(t, []export.Refusal{export.RefusedAddress, export.RefusedAddress}, r.refused)
 	require.Equal(t, 1, r.keeper.writes)
 }
@@ -373,11 +374,11 @@ func TestWhoMayAndWhoMayNot(t *testing.T) {
 func TestATreeThatKeepsNoLists(t *testing.T) {
 	r := newRig(t)
 	res := r.get("/plain", both)
-	require.Equal(t, NFS3_OK, res.Status)
+	require.Equal(t, nfs3.NFS3_OK, res.Status)
 	require.EqualValues(t, 4, res.Resok.Acl.Aclcnt)
 	require.Zero(t, res.Resok.Acl.Dfaclcnt)
 	set := r.put("/plain", Secattr{Mask: NFS_ACL, Aclents: []Aclent{{1, 0, 7}, {4, 0, 5}, {32, 0, 1}}})
-	require.Equal(t, NFS3ERR_NOTSUPP, set.Status)
+	require.Equal(t, nfs3.NFS3ERR_NOTSUPP, set.Status)
 	require.True(t, set.Attr.AttributesFollow)
 }
 
@@ -387,15 +388,15 @@ func TestFailures(t *testing.T) {
 		r.keeper.st = st
 		res := r.get("/keeps", both)
 		require.Equal(t, statuses[st], res.Status)
-		require.NotEqual(t, NFS3_OK, res.Status)
+		require.NotEqual(t, nfs3.NFS3_OK, res.Status)
 		require.True(t, res.Attr.AttributesFollow)
 	}
 	r.keeper.st, r.keeper.attr.Mask = vfs.OK, 0
-	require.Equal(t, NFS3ERR_SERVERFAULT, r.get("/keeps", both).Status, "without attributes there is no list")
-	require.Equal(t, NFS3ERR_SERVERFAULT, statusOf(vfs.NumStatus))
+	require.Equal(t, nfs3.NFS3ERR_SERVERFAULT, r.get("/keeps", both).Status, "without attributes there is no list")
+	require.Equal(t, nfs3.NFS3ERR_SERVERFAULT, statusOf(vfs.NumStatus))
 	res := new(GETACL3res)
-	r.ask(ACLPROC3_GETACL, &GETACL3args{Fh: NfsFh3{Data: []byte("nobody's")}, Mask: both}, res)
-	require.Equal(t, NFS3ERR_BADHANDLE, res.Status)
+	r.ask(ACLPROC3_GETACL, &GETACL3args{Fh: nfs3.NfsFh3{Data: []byte("nobody's")}, Mask: both}, res)
+	require.Equal(t, nfs3.NFS3ERR_BADHANDLE, res.Status)
 	require.False(t, res.Attr.AttributesFollow)
 	require.EqualValues(t, rpctest.GarbageArgs, r.reply(ACLPROC3_GETACL, nil).Accept)
 	require.EqualValues(t, rpctest.GarbageArgs, r.reply(ACLPROC3_SETACL, nil).Accept)
@@ -415,7 +416,7 @@ func TestTheLongestLists(t *testing.T) {
 	require.Len(t, res.Resok.Acl.Dfaclents, vfs.ACLMax)
 	require.Equal(
 		t,
-		NFS3_OK,
+		nfs3.NFS3_OK,
 		r.put(
 			"/keeps",
 			Secattr{

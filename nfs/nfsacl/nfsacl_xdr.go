@@ -4,13 +4,10 @@ package nfsacl
 
 import (
 	"encoding/binary"
-	"strconv"
 
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
-
-// NFS3_FHSIZE is the largest file handle in bytes.
-const NFS3_FHSIZE = 64
 
 // NFS_ACL_MAX_ENTRIES is the largest number of entries in a list.
 const NFS_ACL_MAX_ENTRIES = 1024
@@ -29,360 +26,6 @@ const NFS_DFACLCNT = 8
 
 // NFS_ACL_DEFAULT is set in the type of each entry of a default list.
 const NFS_ACL_DEFAULT = 0x1000
-
-// Nfsstat3 is the status of a result.
-type Nfsstat3 uint32
-
-// The values of Nfsstat3.
-const (
-	NFS3_OK             Nfsstat3 = 0
-	NFS3ERR_PERM        Nfsstat3 = 1 // not the owner
-	NFS3ERR_NOENT       Nfsstat3 = 2
-	NFS3ERR_IO          Nfsstat3 = 5
-	NFS3ERR_NXIO        Nfsstat3 = 6
-	NFS3ERR_ACCES       Nfsstat3 = 13
-	NFS3ERR_EXIST       Nfsstat3 = 17
-	NFS3ERR_XDEV        Nfsstat3 = 18
-	NFS3ERR_NODEV       Nfsstat3 = 19
-	NFS3ERR_NOTDIR      Nfsstat3 = 20
-	NFS3ERR_ISDIR       Nfsstat3 = 21
-	NFS3ERR_INVAL       Nfsstat3 = 22
-	NFS3ERR_FBIG        Nfsstat3 = 27
-	NFS3ERR_NOSPC       Nfsstat3 = 28
-	NFS3ERR_ROFS        Nfsstat3 = 30
-	NFS3ERR_MLINK       Nfsstat3 = 31
-	NFS3ERR_NAMETOOLONG Nfsstat3 = 63
-	NFS3ERR_NOTEMPTY    Nfsstat3 = 66
-	NFS3ERR_DQUOT       Nfsstat3 = 69
-	NFS3ERR_STALE       Nfsstat3 = 70
-	NFS3ERR_BADHANDLE   Nfsstat3 = 10001
-	NFS3ERR_NOTSUPP     Nfsstat3 = 10004
-	NFS3ERR_SERVERFAULT Nfsstat3 = 10006
-	NFS3ERR_JUKEBOX     Nfsstat3 = 10008 // try again later
-)
-
-// Valid reports whether v is a value of Nfsstat3.
-func (v Nfsstat3) Valid() bool {
-	switch v {
-	case NFS3_OK,
-		NFS3ERR_PERM,
-		NFS3ERR_NOENT,
-		NFS3ERR_IO,
-		NFS3ERR_NXIO,
-		NFS3ERR_ACCES,
-		NFS3ERR_EXIST,
-		NFS3ERR_XDEV,
-		NFS3ERR_NODEV,
-		NFS3ERR_NOTDIR,
-		NFS3ERR_ISDIR,
-		NFS3ERR_INVAL,
-		NFS3ERR_FBIG,
-		NFS3ERR_NOSPC,
-		NFS3ERR_ROFS,
-		NFS3ERR_MLINK,
-		NFS3ERR_NAMETOOLONG,
-		NFS3ERR_NOTEMPTY,
-		NFS3ERR_DQUOT,
-		NFS3ERR_STALE,
-		NFS3ERR_BADHANDLE,
-		NFS3ERR_NOTSUPP,
-		NFS3ERR_SERVERFAULT,
-		NFS3ERR_JUKEBOX:
-		return true
-	}
-	return false
-}
-
-// String returns the name of v.
-func (v Nfsstat3) String() string {
-	switch v {
-	case NFS3_OK:
-		return "NFS3_OK"
-	case NFS3ERR_PERM:
-		return "NFS3ERR_PERM"
-	case NFS3ERR_NOENT:
-		return "NFS3ERR_NOENT"
-	case NFS3ERR_IO:
-		return "NFS3ERR_IO"
-	case NFS3ERR_NXIO:
-		return "NFS3ERR_NXIO"
-	case NFS3ERR_ACCES:
-		return "NFS3ERR_ACCES"
-	case NFS3ERR_EXIST:
-		return "NFS3ERR_EXIST"
-	case NFS3ERR_XDEV:
-		return "NFS3ERR_XDEV"
-	case NFS3ERR_NODEV:
-		return "NFS3ERR_NODEV"
-	case NFS3ERR_NOTDIR:
-		return "NFS3ERR_NOTDIR"
-	case NFS3ERR_ISDIR:
-		return "NFS3ERR_ISDIR"
-	case NFS3ERR_INVAL:
-		return "NFS3ERR_INVAL"
-	case NFS3ERR_FBIG:
-		return "NFS3ERR_FBIG"
-	case NFS3ERR_NOSPC:
-		return "NFS3ERR_NOSPC"
-	case NFS3ERR_ROFS:
-		return "NFS3ERR_ROFS"
-	case NFS3ERR_MLINK:
-		return "NFS3ERR_MLINK"
-	case NFS3ERR_NAMETOOLONG:
-		return "NFS3ERR_NAMETOOLONG"
-	case NFS3ERR_NOTEMPTY:
-		return "NFS3ERR_NOTEMPTY"
-	case NFS3ERR_DQUOT:
-		return "NFS3ERR_DQUOT"
-	case NFS3ERR_STALE:
-		return "NFS3ERR_STALE"
-	case NFS3ERR_BADHANDLE:
-		return "NFS3ERR_BADHANDLE"
-	case NFS3ERR_NOTSUPP:
-		return "NFS3ERR_NOTSUPP"
-	case NFS3ERR_SERVERFAULT:
-		return "NFS3ERR_SERVERFAULT"
-	case NFS3ERR_JUKEBOX:
-		return "NFS3ERR_JUKEBOX"
-	}
-	return "nfsstat3(" + strconv.FormatInt(int64(v), 10) + ")"
-}
-
-// Encode writes v to e.
-func (v Nfsstat3) Encode(e *xdr.Encoder) {
-	if !v.Valid() {
-		e.Fail(xdr.ErrValue)
-	}
-	e.Uint32(uint32(v))
-}
-
-// Decode reads v from d.
-func (v *Nfsstat3) Decode(d *xdr.Decoder) {
-	*v = Nfsstat3(d.Uint32())
-	if !v.Valid() {
-		d.Fail(xdr.ErrValue)
-	}
-}
-
-// Ftype3 is the type of an object.
-type Ftype3 uint32
-
-// The values of Ftype3.
-const (
-	NF3REG  Ftype3 = 1
-	NF3DIR  Ftype3 = 2
-	NF3BLK  Ftype3 = 3
-	NF3CHR  Ftype3 = 4
-	NF3LNK  Ftype3 = 5
-	NF3SOCK Ftype3 = 6
-	NF3FIFO Ftype3 = 7
-)
-
-// Valid reports whether v is a value of Ftype3.
-func (v Ftype3) Valid() bool {
-	return v >= NF3REG && v <= NF3FIFO
-}
-
-// String returns the name of v.
-func (v Ftype3) String() string {
-	switch v {
-	case NF3REG:
-		return "NF3REG"
-	case NF3DIR:
-		return "NF3DIR"
-	case NF3BLK:
-		return "NF3BLK"
-	case NF3CHR:
-		return "NF3CHR"
-	case NF3LNK:
-		return "NF3LNK"
-	case NF3SOCK:
-		return "NF3SOCK"
-	case NF3FIFO:
-		return "NF3FIFO"
-	}
-	return "ftype3(" + strconv.FormatInt(int64(v), 10) + ")"
-}
-
-// Encode writes v to e.
-func (v Ftype3) Encode(e *xdr.Encoder) {
-	if !v.Valid() {
-		e.Fail(xdr.ErrValue)
-	}
-	e.Uint32(uint32(v))
-}
-
-// Decode reads v from d.
-func (v *Ftype3) Decode(d *xdr.Decoder) {
-	*v = Ftype3(d.Uint32())
-	if !v.Valid() {
-		d.Fail(xdr.ErrValue)
-	}
-}
-
-// Specdata3 is a device number: major and minor.
-type Specdata3 struct {
-	Specdata1 uint32
-	Specdata2 uint32
-}
-
-// Encode writes v to e.
-func (v *Specdata3) Encode(e *xdr.Encoder) {
-	if b := e.Reserve(8); b != nil {
-		b := (*[8]byte)(b)
-		binary.BigEndian.PutUint32(b[0:4], v.Specdata1)
-		binary.BigEndian.PutUint32(b[4:8], v.Specdata2)
-	}
-}
-
-// Decode reads v from d.
-func (v *Specdata3) Decode(d *xdr.Decoder) {
-	{
-		b := (*[8]byte)(d.Run(8))
-		v.Specdata1 = binary.BigEndian.Uint32(b[0:4])
-		v.Specdata2 = binary.BigEndian.Uint32(b[4:8])
-	}
-}
-
-// NfsFh3 is a file handle.
-type NfsFh3 struct {
-	Data []byte
-}
-
-// Encode writes v to e.
-func (v *NfsFh3) Encode(e *xdr.Encoder) {
-	if len(v.Data) > NFS3_FHSIZE {
-		e.Fail(xdr.ErrTooLong)
-	}
-	e.Opaque(v.Data)
-}
-
-// Decode reads v from d.
-func (v *NfsFh3) Decode(d *xdr.Decoder) {
-	v.Data = d.Opaque(NFS3_FHSIZE)
-}
-
-// Nfstime3 is a time since 1970 UTC.
-type Nfstime3 struct {
-	Seconds  uint32
-	Nseconds uint32
-}
-
-// Encode writes v to e.
-func (v *Nfstime3) Encode(e *xdr.Encoder) {
-	if b := e.Reserve(8); b != nil {
-		b := (*[8]byte)(b)
-		binary.BigEndian.PutUint32(b[0:4], v.Seconds)
-		binary.BigEndian.PutUint32(b[4:8], v.Nseconds)
-	}
-}
-
-// Decode reads v from d.
-func (v *Nfstime3) Decode(d *xdr.Decoder) {
-	{
-		b := (*[8]byte)(d.Run(8))
-		v.Seconds = binary.BigEndian.Uint32(b[0:4])
-		v.Nseconds = binary.BigEndian.Uint32(b[4:8])
-	}
-}
-
-// Fattr3 is the attributes of an object.
-type Fattr3 struct {
-	Type   Ftype3
-	Mode   uint32
-	Nlink  uint32
-	Uid    uint32
-	Gid    uint32
-	Size   uint64
-	Used   uint64 // on disc
-	Rdev   Specdata3
-	Fsid   uint64
-	Fileid uint64
-	Atime  Nfstime3
-	Mtime  Nfstime3
-	Ctime  Nfstime3
-}
-
-// Encode writes v to e.
-func (v *Fattr3) Encode(e *xdr.Encoder) {
-	if !v.Type.Valid() {
-		e.Fail(xdr.ErrValue)
-	}
-	if b := e.Reserve(84); b != nil {
-		b := (*[84]byte)(b)
-		binary.BigEndian.PutUint32(b[0:4], uint32(v.Type))
-		binary.BigEndian.PutUint32(b[4:8], v.Mode)
-		binary.BigEndian.PutUint32(b[8:12], v.Nlink)
-		binary.BigEndian.PutUint32(b[12:16], v.Uid)
-		binary.BigEndian.PutUint32(b[16:20], v.Gid)
-		binary.BigEndian.PutUint64(b[20:28], v.Size)
-		binary.BigEndian.PutUint64(b[28:36], v.Used)
-		binary.BigEndian.PutUint32(b[36:40], v.Rdev.Specdata1)
-		binary.BigEndian.PutUint32(b[40:44], v.Rdev.Specdata2)
-		binary.BigEndian.PutUint64(b[44:52], v.Fsid)
-		binary.BigEndian.PutUint64(b[52:60], v.Fileid)
-		binary.BigEndian.PutUint32(b[60:64], v.Atime.Seconds)
-		binary.BigEndian.PutUint32(b[64:68], v.Atime.Nseconds)
-		binary.BigEndian.PutUint32(b[68:72], v.Mtime.Seconds)
-		binary.BigEndian.PutUint32(b[72:76], v.Mtime.Nseconds)
-		binary.BigEndian.PutUint32(b[76:80], v.Ctime.Seconds)
-		binary.BigEndian.PutUint32(b[80:84], v.Ctime.Nseconds)
-	}
-}
-
-// Decode reads v from d.
-func (v *Fattr3) Decode(d *xdr.Decoder) {
-	{
-		b := (*[84]byte)(d.Run(84))
-		v.Type = Ftype3(binary.BigEndian.Uint32(b[0:4]))
-		if !v.Type.Valid() {
-			d.Fail(xdr.ErrValue)
-		}
-		v.Mode = binary.BigEndian.Uint32(b[4:8])
-		v.Nlink = binary.BigEndian.Uint32(b[8:12])
-		v.Uid = binary.BigEndian.Uint32(b[12:16])
-		v.Gid = binary.BigEndian.Uint32(b[16:20])
-		v.Size = binary.BigEndian.Uint64(b[20:28])
-		v.Used = binary.BigEndian.Uint64(b[28:36])
-		v.Rdev.Specdata1 = binary.BigEndian.Uint32(b[36:40])
-		v.Rdev.Specdata2 = binary.BigEndian.Uint32(b[40:44])
-		v.Fsid = binary.BigEndian.Uint64(b[44:52])
-		v.Fileid = binary.BigEndian.Uint64(b[52:60])
-		v.Atime.Seconds = binary.BigEndian.Uint32(b[60:64])
-		v.Atime.Nseconds = binary.BigEndian.Uint32(b[64:68])
-		v.Mtime.Seconds = binary.BigEndian.Uint32(b[68:72])
-		v.Mtime.Nseconds = binary.BigEndian.Uint32(b[72:76])
-		v.Ctime.Seconds = binary.BigEndian.Uint32(b[76:80])
-		v.Ctime.Nseconds = binary.BigEndian.Uint32(b[80:84])
-	}
-}
-
-// PostOpAttr is attributes after an operation, where the server has them.
-type PostOpAttr struct {
-	AttributesFollow bool
-	Attributes       Fattr3
-}
-
-// Encode writes v to e.
-func (v *PostOpAttr) Encode(e *xdr.Encoder) {
-	e.Bool(v.AttributesFollow)
-	switch v.AttributesFollow {
-	case true:
-		v.Attributes.Encode(e)
-	case false:
-	}
-}
-
-// Decode reads v from d.
-func (v *PostOpAttr) Decode(d *xdr.Decoder) {
-	v.AttributesFollow = d.Bool()
-	switch v.AttributesFollow {
-	case true:
-		v.Attributes.Decode(d)
-	case false:
-		v.Attributes = Fattr3{}
-	}
-}
 
 // Aclent is one entry of a list.
 type Aclent struct {
@@ -466,7 +109,7 @@ func (v *Secattr) Decode(d *xdr.Decoder) {
 
 // GETACL3args is the arguments of GETACL.
 type GETACL3args struct {
-	Fh   NfsFh3
+	Fh   nfs3.NfsFh3
 	Mask uint32
 }
 
@@ -484,7 +127,7 @@ func (v *GETACL3args) Decode(d *xdr.Decoder) {
 
 // GETACL3resok is the results of a GETACL that succeeded.
 type GETACL3resok struct {
-	Attr PostOpAttr
+	Attr nfs3.PostOpAttr
 	Acl  Secattr
 }
 
@@ -502,16 +145,16 @@ func (v *GETACL3resok) Decode(d *xdr.Decoder) {
 
 // GETACL3res is the results of GETACL.
 type GETACL3res struct {
-	Status Nfsstat3
+	Status nfs3.Nfsstat3
 	Resok  GETACL3resok
-	Attr   PostOpAttr
+	Attr   nfs3.PostOpAttr
 }
 
 // Encode writes v to e.
 func (v *GETACL3res) Encode(e *xdr.Encoder) {
 	v.Status.Encode(e)
 	switch v.Status {
-	case NFS3_OK:
+	case nfs3.NFS3_OK:
 		v.Resok.Encode(e)
 	default:
 		v.Attr.Encode(e)
@@ -522,8 +165,8 @@ func (v *GETACL3res) Encode(e *xdr.Encoder) {
 func (v *GETACL3res) Decode(d *xdr.Decoder) {
 	v.Status.Decode(d)
 	switch v.Status {
-	case NFS3_OK:
-		v.Attr = PostOpAttr{}
+	case nfs3.NFS3_OK:
+		v.Attr = nfs3.PostOpAttr{}
 		v.Resok.Decode(d)
 	default:
 		v.Resok = GETACL3resok{}
@@ -533,7 +176,7 @@ func (v *GETACL3res) Decode(d *xdr.Decoder) {
 
 // SETACL3args is the arguments of SETACL.
 type SETACL3args struct {
-	Fh  NfsFh3
+	Fh  nfs3.NfsFh3
 	Acl Secattr
 }
 
@@ -551,8 +194,8 @@ func (v *SETACL3args) Decode(d *xdr.Decoder) {
 
 // SETACL3res is the results of SETACL.
 type SETACL3res struct {
-	Status Nfsstat3
-	Attr   PostOpAttr
+	Status nfs3.Nfsstat3
+	Attr   nfs3.PostOpAttr
 }
 
 // Encode writes v to e.

@@ -1,6 +1,6 @@
 package nfstest
 
-import nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
+import "github.com/ringnfs/ringnfs/nfs/nfs3"
 
 // Mode sets a mode.
 func Mode(m uint32) (s nfs3.Sattr3) {

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
-	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
@@ -110,7 +110,7 @@ func (c *Client) StartRaw(prog, vers, proc uint32, args []byte) *Pending {
 
 // Start sends a call of NFS version 3.
 func (c *Client) Start(proc uint32, args Encoder) *Pending {
-	return c.StartRaw(nfs3.Number, 3, proc, Bytes(c.t, args))
+	return c.StartRaw(nfs3.NFS_PROGRAM, 3, proc, Bytes(c.t, args))
 }
 
 // Wait waits for the reply. It is ErrNoReply, or what the sender said, when the

@@ -1,6 +1,6 @@
 package nfstest
 
-import nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
+import "github.com/ringnfs/ringnfs/nfs/nfs3"
 
 // DirEntry is an entry of a directory, by READDIR or READDIRPLUS.
 type DirEntry struct {

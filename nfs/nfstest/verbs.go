@@ -1,7 +1,7 @@
 package nfstest
 
 import (
-	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 )
 
 // FH is a file handle.

@@ -18,7 +18,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/mount"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/rpc/drc"
-	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
+	v3 "github.com/ringnfs/ringnfs/nfs/v3"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs"
 	"github.com/ringnfs/ringnfs/uring"
 )
@@ -134,7 +134,7 @@ func serveForInterop(dir string) (err error) {
 	if err != nil {
 		return err
 	}
-	programs := rpc.NewServer(nfs3.New(table, nfs3.Config{Places: Places(1, workers, 0)}), mount.New(table, mount.Config{}))
+	programs := rpc.NewServer(v3.New(table, v3.Config{Places: Places(1, workers, 0)}), mount.New(table, mount.Config{}))
 	if err := srv.Start([]Listener{{FD: fd, Programs: programs}}); err != nil {
 		return err
 	}

@@ -12,6 +12,9 @@
 // their own, but for those that have the name of a Go type (uint32, uint64_t);
 // typedefs of pointers are aliases, for Go has no methods of pointer types.
 //
+// What a source takes from another one by #include is of the package in that one's
+// directory, which is imported.
+//
 // # What decoding promises
 //
 // Slices of bytes are views of the record. Other slices use the memory that the

@@ -3,8 +3,8 @@ package main
 import (
 	"fmt"
 
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
-	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
 )
 
 func askMode(a *asker, dir FH) {

@@ -3,8 +3,8 @@ package main
 import (
 	"strings"
 
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
-	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
 )
 
 // readdirNames lists a directory that fits into one page.

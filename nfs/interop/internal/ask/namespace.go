@@ -1,8 +1,8 @@
 package main
 
 import (
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
-	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
 )
 
 func askRemove(a *asker, dir FH) {

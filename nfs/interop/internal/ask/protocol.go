@@ -7,9 +7,9 @@ import (
 	"strings"
 
 	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
-	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
 )
 
 const program = nfs3.NFS_PROGRAM

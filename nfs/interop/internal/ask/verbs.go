@@ -7,8 +7,8 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
-	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
 )
 
 // The verbs ask one question each. what says which, behind the procedure's name;

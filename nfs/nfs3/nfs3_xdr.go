@@ -21,7 +21,7 @@ const NFS3_CREATEVERFSIZE = 8
 // NFS3_WRITEVERFSIZE is the length of a write verifier in bytes.
 const NFS3_WRITEVERFSIZE = 8
 
-// Filename3 is the name of one directory entry.
+// Filename3 is the name of one directory entry. Decoding keeps 256 bytes of a longer one.
 type Filename3 []byte
 
 // Encode writes v to e.
@@ -31,10 +31,10 @@ func (v *Filename3) Encode(e *xdr.Encoder) {
 
 // Decode reads v from d.
 func (v *Filename3) Decode(d *xdr.Decoder) {
-	*v = d.Opaque(1<<32 - 1)
+	*v = d.Clipped(255)
 }
 
-// Nfspath3 is a path, as in a symbolic link.
+// Nfspath3 is a path, as in a symbolic link. Decoding keeps 4096 bytes of a longer one.
 type Nfspath3 []byte
 
 // Encode writes v to e.
@@ -44,7 +44,7 @@ func (v *Nfspath3) Encode(e *xdr.Encoder) {
 
 // Decode reads v from d.
 func (v *Nfspath3) Decode(d *xdr.Decoder) {
-	*v = d.Opaque(1<<32 - 1)
+	*v = d.Clipped(4095)
 }
 
 // Fileid3 is an inode number.

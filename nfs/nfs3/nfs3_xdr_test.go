@@ -5,7 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	nfs3 "github.com/ringnfs/ringnfs/nfs/v3"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 	"github.com/ringnfs/ringnfs/nfs/xdr/xdrtest"
 )
