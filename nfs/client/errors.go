@@ -1,0 +1,59 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
+)
+
+// ErrShortReply is a reply that ends before its header or its results do.
+var ErrShortReply = errors.New("a reply that is too short")
+
+// Denied is a call that the server did not look at (RFC 5531, section 9, rejected_reply).
+type Denied struct {
+	Stat     RejectStat
+	Why      AuthStat // of AUTH_ERROR
+	Versions Versions // of RPC_MISMATCH: those of RPC that the server has; 0 when it did not say
+}
+
+// Error says what RPC calls it.
+func (e *Denied) Error() string {
+	if e.Stat == AUTH_ERROR {
+		return fmt.Sprintf("the server denied the call: %s", e.Why)
+	}
+	return fmt.Sprintf("the server denied the call: %s", e.Stat)
+}
+
+// Refused is a call that the server did not let a program have, or that the program could not
+// do (RFC 5531, section 9, accepted_reply).
+type Refused struct {
+	Stat     AcceptStat // other than SUCCESS
+	Versions Versions   // of PROG_MISMATCH: those of the program that there are; 0 when it did not say
+}
+
+// Error says what RPC calls it.
+func (e *Refused) Error() string {
+	if e.Stat == PROG_MISMATCH {
+		return fmt.Sprintf("the server refused the call: %s, it has %d to %d", e.Stat, e.Versions.Low, e.Versions.High)
+	}
+	return fmt.Sprintf("the server refused the call: %s", e.Stat)
+}
+
+// StatusError is a call of NFS version 3 that the server did, with another status than
+// NFS3_OK.
+type StatusError struct {
+	Proc   uint32 // the procedure
+	Status nfs3.Nfsstat3
+}
+
+// Error gives the names of the procedure and of the status.
+func (e *StatusError) Error() string { return Name(e.Proc) + ": " + e.Status.String() }
+
+// Name returns the name of a procedure of NFS version 3, such as LOOKUP.
+func Name(proc uint32) string {
+	if proc < uint32(len(nfs3.NFSV3Names)) {
+		return nfs3.NFSV3Names[proc]
+	}
+	return fmt.Sprintf("procedure %d", proc)
+}
