@@ -9,6 +9,9 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/client"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 )
 
 const (
@@ -55,7 +58,7 @@ type conn struct {
 	within   bool // a record mark has been read, and its fragment is not over
 }
 
-func newConn(fd, index, depth int, begin time.Time, cred []byte, keep, discards bool) *conn {
+func newConn(fd, index, depth int, begin time.Time, cred client.OpaqueAuth, keep, discards bool) *conn {
 	c := &conn{
 		fd: fd, index: index, begin: begin, keep: keep, discards: discards && !keep,
 		slots: make([]slot, depth), free: make([]uint16, 0, depth), queue: make([]uint16, 0, depth),
@@ -183,7 +186,7 @@ func (c *conn) endOfFragment(done func(*conn, *slot, []byte, int) error) error {
 // status.
 func (c *conn) reply(b []byte, total int, done func(*conn, *slot, []byte, int) error) error {
 	if len(b) < 4 {
-		return errShortReply
+		return client.ErrShortReply
 	}
 	xid := binary.BigEndian.Uint32(b)
 	index := int(xid & 0xffff)
@@ -193,11 +196,11 @@ func (c *conn) reply(b []byte, total int, done func(*conn, *slot, []byte, int) e
 	s := &c.slots[index]
 	res, err := openReply(b, xid)
 	if err != nil {
-		return fmt.Errorf("%s: %w", procName(s.proc), err)
+		return fmt.Errorf("%s: %w", client.Name(s.proc), err)
 	}
-	if s.proc != procNull {
+	if s.proc != nfs3.NFSPROC3_NULL {
 		if len(res) < 4 {
-			return fmt.Errorf("%s: %w", procName(s.proc), errShortReply)
+			return fmt.Errorf("%s: %w", client.Name(s.proc), client.ErrShortReply)
 		}
 		if status := binary.BigEndian.Uint32(res); status != 0 {
 			return statusError(s.proc, status)
@@ -205,7 +208,7 @@ func (c *conn) reply(b []byte, total int, done func(*conn, *slot, []byte, int) e
 	}
 	total -= len(b) - len(res)
 	if err := s.task.done(s, res, total); err != nil {
-		return fmt.Errorf("%s: %w", procName(s.proc), err)
+		return fmt.Errorf("%s: %w", client.Name(s.proc), err)
 	}
 	s.busy = false
 	c.free = append(c.free, uint16(index))

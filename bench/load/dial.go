@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/ringnfs/ringnfs/nfs/nfs3"
 )
 
 // Servers may believe root of another machine only, which its port tells (exports(5),
@@ -98,11 +96,8 @@ func (s *Session) ordinary(ctx context.Context) error {
 	c := newControl(nc, s.cred)
 	defer c.Close()
 	defer c.until(ctx)()
-	var res nfs3.GETATTR3res
-	err = c.call(progNFS, 3, procGetattr, &nfs3.GETATTR3args{Object: s.root}, &res)
-	if err == nil && res.Status != nfs3.NFS3_OK {
-		err = statusError(procGetattr, uint32(res.Status))
-	}
+	_, err = c.nfs().Getattr(s.root)
+	err = advise(err)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
 )
 
@@ -94,7 +95,7 @@ func TestRepliesAreFoundInAnyFragmentsAndAnyPieces(t *testing.T) {
 			for i := range c.slots {
 				s := &c.slots[i]
 				s.task = nullTask{}
-				s.begin(procNull)
+				s.begin(nfs3.NFSPROC3_NULL)
 				s.busy = true
 				want = append(want, size)
 				msg := append(header(s.xid), make([]byte, size)...)
@@ -157,7 +158,7 @@ func TestDiscardedDataIsNotCopied(t *testing.T) {
 		c := newConn(int(f.Fd()), 0, 1, time.Now(), credential(0, 0), false, discards)
 		s := &c.slots[0]
 		s.task = nullTask{}
-		s.begin(procNull)
+		s.begin(nfs3.NFSPROC3_NULL)
 		s.busy, c.free = true, c.free[:0]
 		sent := make(chan error, 1)
 		go func() {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/ringnfs/ringnfs/nfs/client"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
@@ -17,48 +18,31 @@ const controls = 8
 
 func clone(h nfs3.NfsFh3) nfs3.NfsFh3 { return nfs3.NfsFh3{Data: append([]byte(nil), h.Data...)} }
 
-func mode(m nfs3.Mode3) nfs3.Sattr3 { return nfs3.Sattr3{Mode: nfs3.SetMode3{SetIt: true, Mode: m}} }
-
-func at(dir nfs3.NfsFh3, name string) nfs3.Diropargs3 {
-	return nfs3.Diropargs3{Dir: dir, Name: nfs3.Filename3(name)}
-}
-
 func (s *Session) mkdir(c *control, dir nfs3.NfsFh3, name string) (nfs3.NfsFh3, error) {
-	var res nfs3.MKDIR3res
-	if err := c.call(progNFS, 3, procMkdir, &nfs3.MKDIR3args{Where: at(dir, name), Attributes: mode(0o755)}, &res); err != nil {
-		return nfs3.NfsFh3{}, fmt.Errorf("MKDIR: %w", err)
-	}
-	if res.Status != nfs3.NFS3_OK {
-		return nfs3.NfsFh3{}, statusError(procMkdir, uint32(res.Status))
-	}
-	if !res.Resok.Obj.HandleFollows {
-		return s.lookup(c, dir, name)
-	}
-	return clone(res.Resok.Obj.Handle), nil
+	res, err := c.nfs().Mkdir(dir, name, client.Mode(0o755))
+	return s.made(c, dir, name, res.Resok.Obj, err)
 }
 
 func (s *Session) create(c *control, dir nfs3.NfsFh3, name string) (nfs3.NfsFh3, error) {
-	var res nfs3.CREATE3res
-	args := &nfs3.CREATE3args{Where: at(dir, name), How: nfs3.Createhow3{Mode: nfs3.UNCHECKED, ObjAttributes: mode(0o644)}}
-	if err := c.call(progNFS, 3, procCreate, args, &res); err != nil {
-		return nfs3.NfsFh3{}, fmt.Errorf("CREATE: %w", err)
+	res, err := c.nfs().Create(dir, name, client.How(nfs3.UNCHECKED, client.Mode(0o644)))
+	return s.made(c, dir, name, res.Resok.Obj, err)
+}
+
+// made returns the handle of what a call has made, unless it has failed.
+func (s *Session) made(c *control, dir nfs3.NfsFh3, name string, fh nfs3.PostOpFh3, err error) (nfs3.NfsFh3, error) {
+	if err != nil {
+		return nfs3.NfsFh3{}, advise(err)
 	}
-	if res.Status != nfs3.NFS3_OK {
-		return nfs3.NfsFh3{}, statusError(procCreate, uint32(res.Status))
-	}
-	if !res.Resok.Obj.HandleFollows {
+	if !fh.HandleFollows {
 		return s.lookup(c, dir, name)
 	}
-	return clone(res.Resok.Obj.Handle), nil
+	return clone(fh.Handle), nil
 }
 
 func (s *Session) lookup(c *control, dir nfs3.NfsFh3, name string) (nfs3.NfsFh3, error) {
-	var res nfs3.LOOKUP3res
-	if err := c.call(progNFS, 3, procLookup, &nfs3.LOOKUP3args{What: at(dir, name)}, &res); err != nil {
-		return nfs3.NfsFh3{}, fmt.Errorf("LOOKUP: %w", err)
-	}
-	if res.Status != nfs3.NFS3_OK {
-		return nfs3.NfsFh3{}, statusError(procLookup, uint32(res.Status))
+	res, err := c.nfs().Lookup(dir, name)
+	if err != nil {
+		return nfs3.NfsFh3{}, advise(err)
 	}
 	return clone(res.Resok.Object), nil
 }
@@ -153,16 +137,16 @@ const spare = 20
 // room fails when the export has no room for need bytes. What the server does not tell
 // is no obstacle.
 func (s *Session) room(need int64) error {
-	var res nfs3.FSSTAT3res
-	if err := s.c.call(progNFS, 3, procFsstat, &nfs3.FSSTAT3args{Fsroot: s.root}, &res); err != nil {
-		var no *refusal
-		if errors.As(err, &no) || errors.Is(err, xdr.ErrShort) {
-			return nil
-		}
-		return fmt.Errorf("FSSTAT: %w", err)
-	}
-	if res.Status != nfs3.NFS3_OK || res.Resok.Tbytes == 0 {
+	res, err := s.c.nfs().Fsstat(s.root)
+	var (
+		status *client.StatusError
+		no     *client.Refused
+	)
+	switch {
+	case errors.As(err, &status), errors.As(err, &no), errors.Is(err, xdr.ErrShort), err == nil && res.Resok.Tbytes == 0:
 		return nil
+	case err != nil:
+		return err
 	}
 	if free := uint64(res.Resok.Abytes); uint64(need) > free-free/spare {
 		return fmt.Errorf(
@@ -187,13 +171,9 @@ func (s *Session) dropData() error {
 }
 
 func (s *Session) write(f *dataFile, off int64, b []byte) error {
-	var res nfs3.WRITE3res
-	args := &nfs3.WRITE3args{File: nfs3.NfsFh3{Data: f.fh}, Offset: nfs3.Offset3(off), Count: nfs3.Count3(len(b)), Data: b}
-	if err := s.c.call(progNFS, 3, procWrite, args, &res); err != nil {
-		return fmt.Errorf("WRITE: %w", err)
-	}
-	if res.Status != nfs3.NFS3_OK {
-		return statusError(procWrite, uint32(res.Status))
+	res, err := s.c.nfs().Write(nfs3.NfsFh3{Data: f.fh}, uint64(off), b, nfs3.UNSTABLE)
+	if err != nil {
+		return advise(err)
 	}
 	if int(res.Resok.Count) != len(b) {
 		return fmt.Errorf("WRITE: %d bytes were written instead of %d", res.Resok.Count, len(b))
@@ -202,27 +182,17 @@ func (s *Session) write(f *dataFile, off int64, b []byte) error {
 }
 
 func (s *Session) commit(f *dataFile) error {
-	var res nfs3.COMMIT3res
-	if err := s.c.call(progNFS, 3, procCommit, &nfs3.COMMIT3args{File: nfs3.NfsFh3{Data: f.fh}}, &res); err != nil {
-		return fmt.Errorf("COMMIT: %w", err)
-	}
-	if res.Status != nfs3.NFS3_OK {
-		return statusError(procCommit, uint32(res.Status))
-	}
-	return nil
+	_, err := s.c.nfs().Commit(nfs3.NfsFh3{Data: f.fh}, 0, 0)
+	return advise(err)
 }
 
 // read reads a block of a data file into dst.
 func (s *Session) read(f *dataFile, off int64, dst []byte) error {
 	for done := 0; done < len(dst); {
-		var res nfs3.READ3res
 		n := min(len(dst)-done, s.ReadMax, 1<<20)
-		args := &nfs3.READ3args{File: nfs3.NfsFh3{Data: f.fh}, Offset: nfs3.Offset3(off + int64(done)), Count: nfs3.Count3(n)}
-		if err := s.c.call(progNFS, 3, procRead, args, &res); err != nil {
-			return fmt.Errorf("READ: %w", err)
-		}
-		if res.Status != nfs3.NFS3_OK {
-			return statusError(procRead, uint32(res.Status))
+		res, err := s.c.nfs().Read(nfs3.NfsFh3{Data: f.fh}, uint64(off)+uint64(done), uint32(n))
+		if err != nil {
+			return advise(err)
 		}
 		if len(res.Resok.Data) == 0 || len(res.Resok.Data) > n {
 			return fmt.Errorf("READ: %d bytes instead of %d", len(res.Resok.Data), n)

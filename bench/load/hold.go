@@ -22,10 +22,10 @@ func (s *Session) Hold(ctx context.Context, n int) (release func(), err error) {
 		c, err := dialControl(ctx, s.addr, s.cred)
 		if err == nil {
 			held = append(held, c)
-			if tcp, ok := c.nc.(*net.TCPConn); ok { // its port is free at once when it is closed
+			if tcp, ok := c.conn.NetConn().(*net.TCPConn); ok { // its port is free at once when it is closed
 				_ = tcp.SetLinger(0) // else a minute later
 			}
-			err = c.call(progNFS, 3, procNull, nil, nil)
+			err = c.nfs().Null()
 		}
 		if err != nil {
 			release()

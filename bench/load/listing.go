@@ -2,9 +2,11 @@ package load
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
+	"github.com/ringnfs/ringnfs/nfs/client"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 )
 
@@ -16,18 +18,13 @@ type entry struct {
 
 // readdir reads one page of a directory, and reports whether it was the last.
 func (s *Session) readdir(dir nfs3.NfsFh3, p page) (list []entry, next page, eof bool, err error) {
-	var res nfs3.READDIRPLUS3res
-	args := &nfs3.READDIRPLUS3args{Dir: dir, Cookie: nfs3.Cookie3(p.cookie), Dircount: listNames, Maxcount: listMax}
-	for i := range args.Cookieverf {
-		args.Cookieverf[i] = byte(p.verf >> (56 - 8*i))
+	var verf nfs3.Cookieverf3
+	binary.BigEndian.PutUint64(verf[:], p.verf)
+	res, err := s.c.nfs().Readdirplus(dir, nfs3.Cookie3(p.cookie), verf, listNames, listMax)
+	if err != nil {
+		return nil, p, false, advise(err)
 	}
-	if err := s.c.call(progNFS, 3, procReaddirplus, args, &res); err != nil {
-		return nil, p, false, fmt.Errorf("READDIRPLUS: %w", err)
-	}
-	if res.Status != nfs3.NFS3_OK {
-		return nil, p, false, statusError(procReaddirplus, uint32(res.Status))
-	}
-	next = page{cookie: p.cookie, verf: u64(res.Resok.Cookieverf[:])}
+	next = page{cookie: p.cookie, verf: binary.BigEndian.Uint64(res.Resok.Cookieverf[:])}
 	for _, e := range res.Resok.Reply.Entries {
 		next.cookie = uint64(e.Cookie)
 		x := entry{name: string(e.Name), directory: e.NameAttributes.AttributesFollow && e.NameAttributes.Attributes.Type == nfs3.NF3DIR}
@@ -123,22 +120,15 @@ func (s *Session) empty(ctx context.Context, dir nfs3.NfsFh3) error {
 
 // remove removes a file or a directory; one that is not there is all right.
 func (s *Session) remove(c *control, dir nfs3.NfsFh3, name string, directory bool) error {
+	var err error
 	if directory {
-		var res nfs3.RMDIR3res
-		if err := c.call(progNFS, 3, procRmdir, &nfs3.RMDIR3args{Object: at(dir, name)}, &res); err != nil {
-			return fmt.Errorf("RMDIR: %w", err)
-		}
-		if res.Status != nfs3.NFS3_OK && res.Status != nfs3.NFS3ERR_NOENT {
-			return statusError(procRmdir, uint32(res.Status))
-		}
+		_, err = c.nfs().Rmdir(dir, name)
+	} else {
+		_, err = c.nfs().Remove(dir, name)
+	}
+	var status *client.StatusError
+	if errors.As(err, &status) && status.Status == nfs3.NFS3ERR_NOENT {
 		return nil
 	}
-	var res nfs3.REMOVE3res
-	if err := c.call(progNFS, 3, procRemove, &nfs3.REMOVE3args{Object: at(dir, name)}, &res); err != nil {
-		return fmt.Errorf("REMOVE: %w", err)
-	}
-	if res.Status != nfs3.NFS3_OK && res.Status != nfs3.NFS3ERR_NOENT {
-		return statusError(procRemove, uint32(res.Status))
-	}
-	return nil
+	return advise(err)
 }

@@ -89,8 +89,8 @@ func TestACallThatIsNotAnsweredEndsWithItsContext(t *testing.T) {
 		cancel()
 	}()
 	release := c.until(ctx)
-	require.ErrorIs(t, c.call(progNFS, 3, procNull, nil, nil), context.Canceled)
-	require.ErrorIs(t, c.call(progNFS, 3, procNull, nil, nil), context.Canceled, "and the next one does not begin")
+	require.ErrorIs(t, c.nfs().Null(), context.Canceled)
+	require.ErrorIs(t, c.nfs().Null(), context.Canceled, "and the next one does not begin")
 	release()
 }
 
@@ -100,10 +100,9 @@ func TestACredentialNamesAtMostSixteenGroups(t *testing.T) {
 		groups[i] = 100 + uint32(i)
 	}
 	for _, n := range []int{0, 1, 16, 20} {
-		b := credential(7, 8, groups[:n]...)
+		b := credential(7, 8, groups[:n]...).Body
 		told := min(n, 16)
-		require.EqualValues(t, len(b)-8-8, binary.BigEndian.Uint32(b[4:]), "the body's length")
-		end := b[len(b)-8-4*told-4:]
+		end := b[len(b)-4*told-4:]
 		require.EqualValues(t, told, binary.BigEndian.Uint32(end))
 		for i := range told {
 			require.Equal(t, groups[i], binary.BigEndian.Uint32(end[4+4*i:]))
@@ -124,7 +123,7 @@ func TestRootCallsFromAReservedPort(t *testing.T) {
 		defer nc.Close()
 		return nc.RemoteAddr().(*net.TCPAddr).Port
 	}
-	c, err := dialControl(context.Background(), ln.Addr().String(), nil)
+	c, err := dialControl(context.Background(), ln.Addr().String(), credential(0, 0))
 	require.NoError(t, err)
 	control := from()
 	require.NoError(t, c.Close())

@@ -1,51 +1,26 @@
 package load
 
 import (
-	"fmt"
+	"errors"
 
+	"github.com/ringnfs/ringnfs/nfs/client"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 )
 
-// The procedures that are called (RFC 1813, section 3).
-const (
-	procNull        = 0
-	procGetattr     = 1
-	procLookup      = 3
-	procAccess      = 4
-	procRead        = 6
-	procWrite       = 7
-	procCreate      = 8
-	procMkdir       = 9
-	procRemove      = 12
-	procRmdir       = 13
-	procReaddirplus = 17
-	procFsstat      = 18
-	procFsinfo      = 19
-	procCommit      = 21
-
-	procedures = 22
-)
-
-var procNames = [procedures]string{
-	"NULL", "GETATTR", "SETATTR", "LOOKUP", "ACCESS", "READLINK", "READ", "WRITE", "CREATE", "MKDIR", "SYMLINK",
-	"MKNOD", "REMOVE", "RMDIR", "RENAME", "LINK", "READDIR", "READDIRPLUS", "FSSTAT", "FSINFO", "PATHCONF", "COMMIT",
-}
-
-func procName(proc uint32) string { return procNames[proc] }
+const procedures = len(nfs3.NFSV3Names)
 
 // StatusError is a call that the server did not do.
 type StatusError struct {
-	Proc   string
-	Status nfs3.Nfsstat3
+	client.StatusError
 }
 
 func (e *StatusError) Error() string {
 	remedy := statusRemedies[e.Status]
-	if e.Proc == procName(procMkdir) && (e.Status == nfs3.NFS3ERR_ACCES || e.Status == nfs3.NFS3ERR_PERM) {
+	if e.Proc == nfs3.NFSPROC3_MKDIR && (e.Status == nfs3.NFS3ERR_ACCES || e.Status == nfs3.NFS3ERR_PERM) {
 		remedy = ": the caller may not write there, and root is nobody unless root squash is off: give " +
 			"the directory to who calls, or use --squash none (no_root_squash of the kernel's)"
 	}
-	return fmt.Sprintf("%s: %s%s", e.Proc, e.Status, remedy)
+	return e.StatusError.Error() + remedy
 }
 
 // statusRemedies say what to do about some statuses.
@@ -57,5 +32,26 @@ var statusRemedies = map[nfs3.Nfsstat3]string{
 }
 
 func statusError(proc, status uint32) error {
-	return &StatusError{Proc: procName(proc), Status: nfs3.Nfsstat3(status)}
+	return &StatusError{client.StatusError{Proc: proc, Status: nfs3.Nfsstat3(status)}}
+}
+
+// advise makes errors of package client say what to do about them. Those that do already stay
+// as they are.
+func advise(err error) error {
+	var (
+		said   *advice
+		status *client.StatusError
+		no     *client.Refused
+		never  *client.Denied
+	)
+	switch {
+	case errors.As(err, &said):
+	case errors.As(err, &status):
+		return &StatusError{*status}
+	case errors.As(err, &no):
+		return refused(no)
+	case errors.As(err, &never):
+		return denied(never)
+	}
+	return err
 }

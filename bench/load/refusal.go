@@ -1,58 +1,62 @@
 package load
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ringnfs/ringnfs/nfs/client"
 	"github.com/ringnfs/ringnfs/nfs/mount"
 )
 
-// refusal is a call that the server did not let a program have.
-type refusal struct {
-	stat uint32 // accept_stat (RFC 5531, section 9)
-	says string
+// advice is an error that says what to do.
+type advice struct {
+	text string
+	err  error
 }
 
-func (r *refusal) Error() string { return fmt.Sprintf("%s (accept_stat %d)", r.says, r.stat) }
+func (a *advice) Error() string { return a.text }
 
-// refused says what an accept_stat means, and what to do. rest is what follows it.
-func refused(stat uint32, rest []byte) error {
+// Unwrap returns what package client said.
+func (a *advice) Unwrap() error { return a.err }
+
+// refused says what an accept_stat means, and what to do (RFC 5531, section 9).
+func refused(e *client.Refused) error {
 	says := "the server refused the call"
-	switch stat {
-	case 1: // PROG_UNAVAIL
+	switch e.Stat {
+	case client.PROG_UNAVAIL:
 		says = "the server has no such program at that port: give the port of NFS in the target, HOST:PORT:/PATH, and that of MOUNT by --mount-port (rpcinfo -p HOST lists them)"
-	case 2: // PROG_MISMATCH
+	case client.PROG_MISMATCH:
 		says = "the server does not have version 3 of the program: switch it on there"
-		if len(rest) >= 8 {
-			says = fmt.Sprintf("the server has versions %d to %d of the program, and bench speaks version 3: switch that on there",
-				binary.BigEndian.Uint32(rest), binary.BigEndian.Uint32(rest[4:]))
+		if v := e.Versions; v.High > 0 {
+			says = fmt.Sprintf("the server has versions %d to %d of the program, and bench speaks version 3: switch that on there", v.Low, v.High)
 		}
-	case 3: // PROC_UNAVAIL
+	case client.PROC_UNAVAIL:
 		says = "the server does not have that procedure: leave the workload out"
-	case 4: // GARBAGE_ARGS
+	case client.GARBAGE_ARGS:
 		says = "the server did not understand the arguments: one of the two programs has a fault"
-	case 5: // SYSTEM_ERR
+	case client.SYSTEM_ERR:
 		says = "the server failed: look into its log"
+	default:
 	}
-	return &refusal{stat: stat, says: says}
+	return &advice{fmt.Sprintf("%s (accept_stat %d)", says, e.Stat), e}
 }
 
 // denied says why a server would not look at a call (RFC 5531, section 9).
-func denied(reject, auth uint32) error {
-	if reject == 0 {
-		return errors.New("the server speaks another version of RPC (reject_stat 0): is that the port of NFS?")
+func denied(e *client.Denied) error {
+	if e.Stat == client.RPC_MISMATCH {
+		return &advice{"the server speaks another version of RPC (reject_stat 0): is that the port of NFS?", e}
 	}
 	says := "its credential is not accepted"
-	switch auth {
-	case 1, 3: // BADCRED, BADVERF
+	switch e.Why {
+	case client.AUTH_BADCRED, client.AUTH_BADVERF:
 		says = "it does not believe the caller: a user can only call as that user, so leave --uid and --gid out, or run as root"
-	case 5: // TOOWEAK
+	case client.AUTH_TOOWEAK:
 		says = "it wants a stronger proof of who calls: leave --uid and --gid out, or run as root, who may be anybody and has a port below 1024; if it wants Kerberos, bench cannot measure it"
+	default:
 	}
-	return fmt.Errorf("the server denied the call: %s (reject_stat %d, auth_stat %d)", says, reject, auth)
+	return &advice{fmt.Sprintf("the server denied the call: %s (reject_stat %d, auth_stat %d)", says, e.Stat, e.Why), e}
 }
 
 // mountRemedy says what to do about a refused mount.

@@ -1,7 +1,6 @@
 package load
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"testing"
@@ -9,25 +8,31 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/ringnfs/ringnfs/nfs/client"
 	"github.com/ringnfs/ringnfs/nfs/mount"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 )
 
 func TestWhoeverIsRefusedIsToldWhatHelps(t *testing.T) {
-	versions := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, 4), 5)
+	refuse := func(stat client.AcceptStat, low, high uint32) error {
+		return advise(&client.Refused{Stat: stat, Versions: client.Versions{Low: low, High: high}})
+	}
+	deny := func(stat client.RejectStat, why client.AuthStat) error {
+		return advise(&client.Denied{Stat: stat, Why: why})
+	}
 	says := func(s string) error { return errors.New(s) }
 	for name, c := range map[string]struct {
 		err  error
 		want []string
 	}{
-		"no program":             {refused(1, nil), []string{"HOST:PORT:/PATH", "--mount-port"}},
-		"other versions":         {refused(2, versions), []string{"versions 4 to 5", "version 3"}},
-		"other versions, unsaid": {refused(2, versions[:4]), []string{"version 3"}},
-		"no procedure":           {refused(3, nil), []string{"leave the workload out"}},
-		"an error of the server": {refused(5, nil), []string{"its log"}},
-		"another RPC":            {denied(0, 0), []string{"is that the port of NFS?"}},
-		"another user":           {denied(1, 1), []string{"--uid", "--gid", "run as root"}},
-		"too weak":               {denied(1, 5), []string{"run as root", "port below 1024", "Kerberos"}},
+		"no program":             {refuse(client.PROG_UNAVAIL, 0, 0), []string{"HOST:PORT:/PATH", "--mount-port"}},
+		"other versions":         {refuse(client.PROG_MISMATCH, 4, 5), []string{"versions 4 to 5", "version 3"}},
+		"other versions, unsaid": {refuse(client.PROG_MISMATCH, 0, 0), []string{"version 3"}},
+		"no procedure":           {refuse(client.PROC_UNAVAIL, 0, 0), []string{"leave the workload out"}},
+		"an error of the server": {refuse(client.SYSTEM_ERR, 0, 0), []string{"its log"}},
+		"another RPC":            {deny(client.RPC_MISMATCH, 0), []string{"is that the port of NFS?"}},
+		"another user":           {deny(client.AUTH_ERROR, client.AUTH_BADCRED), []string{"--uid", "--gid", "run as root"}},
+		"too weak":               {deny(client.AUTH_ERROR, client.AUTH_TOOWEAK), []string{"run as root", "port below 1024", "Kerberos"}},
 		"a mount": {
 			says(mountRemedy(mount.MNT3ERR_ACCES)),
 			[]string{"--allow", "run bench as root", "port below 1024", "--insecure"},
@@ -40,19 +45,19 @@ func TestWhoeverIsRefusedIsToldWhatHelps(t *testing.T) {
 		},
 		"no route": {says(connectRemedy(unix.EHOSTUNREACH)), []string{"no way to that machine"}},
 		"its directory": {
-			statusError(procMkdir, uint32(nfs3.NFS3ERR_ACCES)),
+			statusError(nfs3.NFSPROC3_MKDIR, uint32(nfs3.NFS3ERR_ACCES)),
 			[]string{"MKDIR", "root squash", "--squash none", "no_root_squash"},
 		},
-		"its directory, as owner": {statusError(procMkdir, uint32(nfs3.NFS3ERR_PERM)), []string{"root squash"}},
+		"its directory, as owner": {statusError(nfs3.NFSPROC3_MKDIR, uint32(nfs3.NFS3ERR_PERM)), []string{"root squash"}},
 		"a full disc": {
-			statusError(procCreate, uint32(nfs3.NFS3ERR_NOSPC)),
+			statusError(nfs3.NFSPROC3_CREATE, uint32(nfs3.NFS3ERR_NOSPC)),
 			[]string{"CREATE", "--file-size", "--entries"},
 		},
 		"a quota": {
-			statusError(procWrite, uint32(nfs3.NFS3ERR_DQUOT)),
+			statusError(nfs3.NFSPROC3_WRITE, uint32(nfs3.NFS3ERR_DQUOT)),
 			[]string{"quota", "--file-size", "--entries", "--uid"},
 		},
-		"a read-only export": {statusError(procMkdir, uint32(nfs3.NFS3ERR_ROFS)), []string{"read-only"}},
+		"a read-only export": {statusError(nfs3.NFSPROC3_MKDIR, uint32(nfs3.NFS3ERR_ROFS)), []string{"read-only"}},
 	} {
 		for _, word := range c.want {
 			require.ErrorContains(t, c.err, word, name)
@@ -60,7 +65,7 @@ func TestWhoeverIsRefusedIsToldWhatHelps(t *testing.T) {
 	}
 	require.NotContains(
 		t,
-		statusError(procRead, uint32(nfs3.NFS3ERR_ACCES)).Error(),
+		statusError(nfs3.NFSPROC3_READ, uint32(nfs3.NFS3ERR_ACCES)).Error(),
 		"squash",
 		"that is about making the directory",
 	)

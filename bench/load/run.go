@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/client"
 )
 
 const (
@@ -338,7 +340,7 @@ func (r *run) result(samples []sample) *Result {
 			}
 		}
 		if one.TotalCount() > 0 {
-			byProc[procName(uint32(proc))] = summary(one)
+			byProc[client.Name(uint32(proc))] = summary(one)
 			all.Merge(one)
 		}
 	}

@@ -2,15 +2,16 @@ package load
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/client"
 	"github.com/ringnfs/ringnfs/nfs/mount"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
-	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
 // Options are what all jobs of a session have in common.
@@ -40,7 +41,7 @@ func Myself() Identity {
 		return id // without them
 	}
 	for _, g := range groups {
-		if uint32(g) != id.GID && len(id.Groups) < groupsMax {
+		if uint32(g) != id.GID && len(id.Groups) < client.GroupsMax {
 			id.Groups = append(id.Groups, uint32(g))
 		}
 	}
@@ -61,7 +62,7 @@ type Session struct {
 	target   Target
 	opts     Options
 	addr     string // of NFS
-	cred     []byte
+	cred     client.OpaqueAuth
 	c        *control
 	last     *control // for Close, which may come when no port is left
 	asked    bool     // ordinary ports have been tried
@@ -133,6 +134,12 @@ func Open(ctx context.Context, t Target, opts Options) (_ *Session, err error) {
 // Addr returns the address of the NFS service.
 func (s *Session) Addr() string { return s.addr }
 
+// The port mapper and its GETPORT (RFC 1833, section 3).
+const (
+	portmapper = 100000
+	getPort    = 3
+)
+
 // findPorts asks the port mapper for the ports that are not given.
 func (s *Session) findPorts(ctx context.Context) error {
 	t := &s.target
@@ -159,12 +166,12 @@ func (s *Session) findPorts(ctx context.Context) error {
 		port *int
 		prog uint32
 		name string
-	}{{&t.Port, progNFS, "NFS"}, {&t.MountPort, progMount, "MOUNT"}} {
+	}{{&t.Port, nfs3.NFS_PROGRAM, "NFS"}, {&t.MountPort, mount.MOUNT_PROGRAM, "MOUNT"}} {
 		if *x.port != 0 {
 			continue
 		}
-		var port number
-		if err := c.call(progPortmap, 2, 3, numbers{x.prog, 3, 6, 0}, &port); err != nil {
+		var port client.Number
+		if err := c.Call(portmapper, 2, getPort, client.Numbers{x.prog, 3, unix.IPPROTO_TCP, 0}, &port); err != nil {
 			return fmt.Errorf("ask the port mapper for %s: %w", x.name, err)
 		}
 		if port == 0 {
@@ -175,22 +182,6 @@ func (s *Session) findPorts(ctx context.Context) error {
 	return nil
 }
 
-type numbers []uint32
-
-func (n numbers) Encode(e *xdr.Encoder) {
-	for _, v := range n {
-		e.Uint32(v)
-	}
-}
-
-type number uint32
-
-func (n *number) Decode(d *xdr.Decoder) { *n = number(d.Uint32()) }
-
-type text string
-
-func (s text) Encode(e *xdr.Encoder) { e.Opaque([]byte(s)) }
-
 func (s *Session) mount(ctx context.Context) error {
 	c, err := dialControl(ctx, s.target.addr(s.target.MountPort), s.cred)
 	if err != nil {
@@ -199,7 +190,7 @@ func (s *Session) mount(ctx context.Context) error {
 	defer c.Close()
 	defer c.until(ctx)()
 	var res mount.Mountres3
-	if err := c.call(progMount, 3, 1, text(s.target.Path), &res); err != nil {
+	if err := c.Call(mount.MOUNT_PROGRAM, mount.MOUNT_V3, mount.MOUNTPROC3_MNT, client.Text(s.target.Path), &res); err != nil {
 		return fmt.Errorf("mount %s: %w", s.target.Path, err)
 	}
 	if res.FhsStatus != mount.MNT3_OK {
@@ -211,12 +202,9 @@ func (s *Session) mount(ctx context.Context) error {
 
 // limits asks for the largest READ and WRITE.
 func (s *Session) limits() error {
-	var res nfs3.FSINFO3res
-	if err := s.c.call(progNFS, 3, procFsinfo, &nfs3.FSINFO3args{Fsroot: s.root}, &res); err != nil {
-		return fmt.Errorf("FSINFO: %w", err)
-	}
-	if res.Status != nfs3.NFS3_OK {
-		return statusError(procFsinfo, uint32(res.Status))
+	res, err := s.c.nfs().Fsinfo(s.root)
+	if err != nil {
+		return advise(err)
 	}
 	s.ReadMax, s.WriteMax = int(min(res.Resok.Rtmax, sizeMax)), int(min(res.Resok.Wtmax, sizeMax))
 	if s.ReadMax == 0 || s.WriteMax < 8 {
@@ -240,7 +228,7 @@ func (s *Session) Close() error {
 	_ = s.c.Close() // a call on it may have been ended halfway
 	c, err := s.last, error(nil)
 	done := c.until(ctx)
-	if c.call(progNFS, 3, procNull, nil, nil) != nil { // the server has closed it meanwhile
+	if c.nfs().Null() != nil { // the server has closed it meanwhile
 		done()
 		_ = c.Close()
 		if c, err = dialControl(ctx, s.addr, s.cred); err != nil {
@@ -252,5 +240,3 @@ func (s *Session) Close() error {
 	s.c = c
 	return errors.Join(s.removeAll(ctx), c.Close())
 }
-
-func u64(b []byte) uint64 { return binary.BigEndian.Uint64(b) }

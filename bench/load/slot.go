@@ -1,6 +1,11 @@
 package load
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/ringnfs/ringnfs/nfs/client"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
+)
 
 // task decides what one slot calls. It is used by one thread only.
 type task interface {
@@ -35,15 +40,9 @@ const (
 	atProc = 24
 )
 
-func newSlot(index int, cred []byte) slot {
-	s := slot{xid: uint32(index)}
-	for _, v := range []uint32{0, 0, 0, 2, progNFS, 3, 0} {
-		s.rec = binary.BigEndian.AppendUint32(s.rec, v)
-	}
-	s.rec = append(s.rec, cred...)
-	s.prefix = len(s.rec)
-	s.rec = append(make([]byte, 0, s.prefix+512), s.rec...)
-	return s
+func newSlot(index int, cred client.OpaqueAuth) slot {
+	prefix := callPrefix(uint32(index), nfs3.NFSPROC3_NULL, cred)
+	return slot{xid: uint32(index), prefix: len(prefix), rec: append(make([]byte, 0, len(prefix)+512), prefix...)}
 }
 
 // begin starts a call: a new transaction id, and no arguments.

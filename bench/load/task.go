@@ -4,6 +4,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"sync/atomic"
+
+	"github.com/ringnfs/ringnfs/nfs/client"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 )
 
 // stage is what the tasks of a run share. It is immutable while the run lasts,
@@ -68,7 +71,7 @@ func (g *stage) newTask(c *conn, slot int) task {
 
 type nullTask struct{}
 
-func (nullTask) next(s *slot)                  { s.begin(procNull); s.end(nil) }
+func (nullTask) next(s *slot)                  { s.begin(nfs3.NFSPROC3_NULL); s.end(nil) }
 func (nullTask) done(*slot, []byte, int) error { return nil }
 
 // nameTask goes round the small files.
@@ -83,14 +86,14 @@ func (t *nameTask) next(s *slot) {
 	f := &t.g.names[t.at%len(t.g.names)]
 	switch t.kind {
 	case "getattr":
-		s.begin(procGetattr)
+		s.begin(nfs3.NFSPROC3_GETATTR)
 		s.opaque(f.fh)
 	case "access":
-		s.begin(procAccess)
+		s.begin(nfs3.NFSPROC3_ACCESS)
 		s.opaque(f.fh)
 		s.u32(0x3f) // all six rights (RFC 1813, section 3.3.4)
 	default:
-		s.begin(procLookup)
+		s.begin(nfs3.NFSPROC3_LOOKUP)
 		s.opaque(t.g.dir)
 		s.u32(uint32(len(f.name)))
 		s.rec = append(s.rec, f.name...)
@@ -139,7 +142,7 @@ func (t *dataTask) next(s *slot) {
 	size := t.g.workload.Size
 	t.off = int64(block) * int64(size)
 	if !t.write {
-		s.begin(procRead)
+		s.begin(nfs3.NFSPROC3_READ)
 		s.opaque(t.f.fh)
 		s.u64(uint64(t.off))
 		s.u32(uint32(size))
@@ -152,7 +155,7 @@ func (t *dataTask) next(s *slot) {
 		payload = t.payload
 		fill(payload, t.f.seed+1, t.off)
 	}
-	s.begin(procWrite)
+	s.begin(nfs3.NFSPROC3_WRITE)
 	s.opaque(t.f.fh)
 	s.u64(uint64(t.off))
 	s.u32(uint32(size))
@@ -167,7 +170,7 @@ func (t *dataTask) done(s *slot, res []byte, total int) error {
 	if t.write {
 		at, ok := skipWcc(res, 4)
 		if !ok || len(res) < at+4 {
-			return errShortReply
+			return client.ErrShortReply
 		}
 		if n := binary.BigEndian.Uint32(res[at:]); n != uint32(size) {
 			return fmt.Errorf("%d bytes were written instead of %d", n, size)
@@ -202,7 +205,7 @@ func (g *stage) checkBlock(f *dataFile, data []byte, off int64) error {
 func readResult(res []byte, total, size int) ([]byte, error) {
 	at, ok := skipAttr(res, 4)
 	if !ok || len(res) < at+12 {
-		return nil, errShortReply
+		return nil, client.ErrShortReply
 	}
 	if n := binary.BigEndian.Uint32(res[at:]); n != uint32(size) {
 		return nil, fmt.Errorf("%d bytes were read instead of %d", n, size)
@@ -254,7 +257,7 @@ const (
 func (t *listTask) next(s *slot) {
 	t.at++
 	p := t.g.pages[t.at%len(t.g.pages)]
-	s.begin(procReaddirplus)
+	s.begin(nfs3.NFSPROC3_READDIRPLUS)
 	s.opaque(t.g.list)
 	s.u64(p.cookie)
 	s.u64(p.verf)

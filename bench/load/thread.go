@@ -10,6 +10,8 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 )
 
 // The phases of a run.
@@ -57,7 +59,7 @@ func newThread(conns []*conn, phase *atomic.Int32, begin time.Time, rate float64
 		t.gap = 1e9 / rate
 	}
 	for i := range t.latency {
-		if i == procNull || procUsed[i] {
+		if i == nfs3.NFSPROC3_NULL || procUsed[i] {
 			t.latency[i] = newHistogram()
 		}
 	}
@@ -73,8 +75,8 @@ func newThread(conns []*conn, phase *atomic.Int32, begin time.Time, rate float64
 
 // procUsed are the procedures that tasks call.
 var procUsed = [procedures]bool{
-	procNull: true, procGetattr: true, procLookup: true, procAccess: true, procRead: true, procWrite: true, procCreate: true,
-	procMkdir: true, procRemove: true, procRmdir: true, procReaddirplus: true, procCommit: true,
+	nfs3.NFSPROC3_NULL: true, nfs3.NFSPROC3_GETATTR: true, nfs3.NFSPROC3_LOOKUP: true, nfs3.NFSPROC3_ACCESS: true, nfs3.NFSPROC3_READ: true, nfs3.NFSPROC3_WRITE: true, nfs3.NFSPROC3_CREATE: true,
+	nfs3.NFSPROC3_MKDIR: true, nfs3.NFSPROC3_REMOVE: true, nfs3.NFSPROC3_RMDIR: true, nfs3.NFSPROC3_READDIRPLUS: true, nfs3.NFSPROC3_COMMIT: true,
 }
 
 func (t *thread) clock() int64 { return int64(time.Since(t.begin)) }

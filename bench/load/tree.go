@@ -4,6 +4,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"github.com/ringnfs/ringnfs/nfs/client"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 )
 
 // createTask makes a file and removes it.
@@ -15,10 +18,10 @@ type createTask struct {
 
 func (t *createTask) next(s *slot) {
 	if t.there {
-		s.begin(procRemove)
+		s.begin(nfs3.NFSPROC3_REMOVE)
 		where(s, t.g.dir, t.name)
 	} else {
-		s.begin(procCreate)
+		s.begin(nfs3.NFSPROC3_CREATE)
 		where(s, t.g.dir, t.name)
 		s.u32(0) // UNCHECKED
 		sattr(s, 0o644)
@@ -86,19 +89,19 @@ func (t *treeTask) next(s *slot) {
 	size := t.g.workload.Size
 	switch step := t.step; {
 	case step == treeMkdir:
-		s.begin(procMkdir)
+		s.begin(nfs3.NFSPROC3_MKDIR)
 		where(s, t.g.dir, t.name)
 		sattr(s, 0o755)
 	case step < treeList:
 		file := (step - treeMake) / 3
 		switch (step - treeMake) % 3 {
 		case 0:
-			s.begin(procCreate)
+			s.begin(nfs3.NFSPROC3_CREATE)
 			where(s, t.dir, t.names[file])
 			s.u32(0) // UNCHECKED
 			sattr(s, 0o644)
 		case 1:
-			s.begin(procWrite)
+			s.begin(nfs3.NFSPROC3_WRITE)
 			s.opaque(t.files[file])
 			s.u64(0)
 			s.u32(uint32(size))
@@ -108,13 +111,13 @@ func (t *treeTask) next(s *slot) {
 			s.end(t.g.payload[:size])
 			return
 		default:
-			s.begin(procCommit)
+			s.begin(nfs3.NFSPROC3_COMMIT)
 			s.opaque(t.files[file])
 			s.u64(0)
 			s.u32(0)
 		}
 	case step == treeList:
-		s.begin(procReaddirplus)
+		s.begin(nfs3.NFSPROC3_READDIRPLUS)
 		s.opaque(t.dir)
 		s.u64(0)
 		s.u64(0)
@@ -123,20 +126,20 @@ func (t *treeTask) next(s *slot) {
 	case step < treeRemove:
 		file := (step - treeUse) / 2
 		if (step-treeUse)%2 == 0 {
-			s.begin(procLookup)
+			s.begin(nfs3.NFSPROC3_LOOKUP)
 			where(s, t.dir, t.names[file])
 		} else {
-			s.begin(procRead)
+			s.begin(nfs3.NFSPROC3_READ)
 			s.opaque(t.files[file])
 			s.u64(0)
 			s.u32(uint32(size))
 			s.bytes = size
 		}
 	case step < treeRmdir:
-		s.begin(procRemove)
+		s.begin(nfs3.NFSPROC3_REMOVE)
 		where(s, t.dir, t.names[step-treeRemove])
 	default:
-		s.begin(procRmdir)
+		s.begin(nfs3.NFSPROC3_RMDIR)
 		where(s, t.g.dir, t.name)
 	}
 	s.end(nil)
@@ -146,10 +149,10 @@ func (t *treeTask) done(s *slot, res []byte, total int) (err error) {
 	switch step := t.step; {
 	case step == treeMkdir:
 		t.dir, err = madeHandle(res, t.dir)
-	case s.proc == procCreate:
+	case s.proc == nfs3.NFSPROC3_CREATE:
 		file := (step - treeMake) / 3
 		t.files[file], err = madeHandle(res, t.files[file])
-	case s.proc == procRead:
+	case s.proc == nfs3.NFSPROC3_READ:
 		var data []byte
 		size := t.g.workload.Size
 		if data, err = readResult(res, total, size); err == nil && t.g.verify && string(data) != string(t.g.payload[:size]) {
@@ -165,14 +168,14 @@ func (t *treeTask) done(s *slot, res []byte, total int) (err error) {
 // madeHandle takes the handle out of the results of CREATE or MKDIR, into fh.
 func madeHandle(res, fh []byte) ([]byte, error) {
 	if len(res) < 12 {
-		return fh, errShortReply
+		return fh, client.ErrShortReply
 	}
 	if binary.BigEndian.Uint32(res[4:]) == 0 {
 		return fh, errors.New("the server returned no handle")
 	}
 	n := int(binary.BigEndian.Uint32(res[8:]))
 	if n > 64 || len(res) < 12+n {
-		return fh, errShortReply
+		return fh, client.ErrShortReply
 	}
 	return append(fh[:0], res[12:12+n]...), nil
 }
