@@ -2,17 +2,17 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"regexp"
 	"time"
 
+	"github.com/ringnfs/ringnfs/nfs/client"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
-	"github.com/ringnfs/ringnfs/nfs/nfstest"
-	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
 )
 
 // FH is a file handle.
-type FH = nfstest.FH
+type FH = nfs3.NfsFh3
 
 // Answer is what the server said to one question.
 type Answer struct {
@@ -31,7 +31,7 @@ const (
 
 // asker keeps the answers.
 type asker struct {
-	nfs, mnt *nfstest.Client
+	nfs, mnt line
 	path     string
 	export   FH
 	subject  string
@@ -47,11 +47,11 @@ type asker struct {
 // caller asks in the name of somebody.
 type caller struct {
 	*asker
-	c    *nfstest.Client
+	c    line
 	slow bool // see slowly
 }
 
-func newAsker(nfs, mnt *nfstest.Client, path string, export FH) *asker {
+func newAsker(nfs, mnt line, path string, export FH) *asker {
 	a := &asker{nfs: nfs, mnt: mnt, path: path, export: export, names: map[string]int{}, known: map[string]nfs3.Fattr3{}}
 	a.root = a.as(0, 0)
 	a.alice = a.as(aliceID, aliceID, teamID)
@@ -61,8 +61,11 @@ func newAsker(nfs, mnt *nfstest.Client, path string, export FH) *asker {
 	return a
 }
 
+// nobodyAtAll returns a caller without a credential.
+func (a *asker) nobodyAtAll() caller { return caller{asker: a, c: a.nfs.anonymous()} }
+
 func (a *asker) as(uid, gid uint32, groups ...uint32) caller {
-	return caller{asker: a, c: a.nfs.As(uid, gid, groups...)}
+	return caller{asker: a, c: a.nfs.as(uid, gid, groups...)}
 }
 
 // tick is longer than the coarsest clock that time stamps are taken from.
@@ -100,8 +103,8 @@ func (a *asker) note(proc, what string) *Answer {
 func (x *Answer) set(field string, value any) { x.Fields[field] = fmt.Sprint(value) }
 
 // ask makes a call of NFS and reports whether res could be decoded.
-func (w caller) ask(proc uint32, what string, args nfstest.Encoder, res nfstest.Decoder) (*Answer, bool) {
-	x := w.note(nfstest.ProcedureNames[proc], what)
+func (w caller) ask(proc uint32, what string, args client.Encoder, res client.Decoder) (*Answer, bool) {
+	x := w.note(nfs3.NFSV3Names[proc], what)
 	if w.slow {
 		time.Sleep(tick)
 	}
@@ -109,27 +112,33 @@ func (w caller) ask(proc uint32, what string, args nfstest.Encoder, res nfstest.
 		x.set("left out", true)
 		return x, false
 	}
-	return x, x.reply(w.c.Start(proc, args), res)
+	return x, x.reply(w.c, program, nfs3.NFS_V3, proc, args, res)
 }
 
-// reply waits for the reply and decodes it. What RPC says is noted if it is not
+// reply makes a call, keeps its reply, and decodes that. What RPC says is noted if it is not
 // success.
-func (x *Answer) reply(p *nfstest.Pending, res nfstest.Decoder) bool {
-	r, err := p.Wait()
+func (x *Answer) reply(l line, prog, vers, proc uint32, args client.Encoder, res client.Decoder) bool {
+	b, xid, err := l.ask(prog, vers, proc, args)
+	var results []byte
+	if err == nil {
+		results, err = client.Results(b, xid)
+	}
+	var denied *client.Denied
+	var refused *client.Refused
 	switch {
+	case errors.As(err, &denied):
+		x.set("rpc", fmt.Sprintf("denied %d %d", denied.Stat, denied.Why))
+	case errors.As(err, &refused):
+		x.set("rpc", refused.Stat)
+		if refused.Stat == client.PROG_MISMATCH {
+			x.set("versions", fmt.Sprintf("%d-%d", refused.Versions.Low, refused.Versions.High))
+		}
 	case err != nil:
 		panic(failure{fmt.Errorf("%s: %w", x.Name, err)})
-	case r.Denied:
-		x.set("rpc", fmt.Sprintf("denied %d %d", r.Reject, r.Auth))
-	case r.Accept != rpctest.Success:
-		x.set("rpc", []string{"", "PROG_UNAVAIL", "PROG_MISMATCH", "PROC_UNAVAIL", "GARBAGE_ARGS", "SYSTEM_ERR"}[r.Accept])
-		if r.Accept == rpctest.ProgMismatch {
-			x.set("versions", fmt.Sprintf("%d-%d", r.Low, r.High))
-		}
 	case res == nil:
-		x.set("bytes", len(r.Results))
+		x.set("bytes", len(results))
 	default:
-		if err := nfstest.Decode(r.Results, res); err != nil {
+		if err := client.Unmarshal(results, res); err != nil {
 			x.set("undecodable", err)
 			return false
 		}

@@ -3,8 +3,8 @@ package main
 import (
 	"fmt"
 
+	"github.com/ringnfs/ringnfs/nfs/client"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
-	"github.com/ringnfs/ringnfs/nfs/nfstest"
 )
 
 func askMode(a *asker, dir FH) {
@@ -13,23 +13,23 @@ func askMode(a *asker, dir FH) {
 	team := r.file(dir, "team", 0o644, aliceID, teamID, "x")
 	club := r.file(dir, "club", 0o644, aliceID, clubID, "x")
 	sub := r.dir(dir, "sub", 0o755, aliceID, clubID)
-	r.slowly().setattr("by root", file, nfstest.Mode(0o4755))
-	alice.slowly().setattr("by the owner", file, nfstest.Mode(0o600))
-	alice.setattr("by the owner, all bits", file, nfstest.Mode(0o7777))
-	alice.setattr("by the owner, in another group of the owner's", team, nfstest.Mode(0o2755))
-	alice.setattr("by the owner, not in the group", club, nfstest.Mode(0o2755))
-	alice.setattr("by the owner, not in the group, set-user-id too", club, nfstest.Mode(0o6755))
-	alice.setattr("by the owner, not in the group, no execution", club, nfstest.Mode(0o2644))
-	alice.setattr("of a directory by the owner, not in the group", sub, nfstest.Mode(0o3755))
-	bob.setattr("by another", file, nfstest.Mode(0o777))
-	bob.setattr("by one of the group", club, nfstest.Mode(0o777))
-	r.setattr("with bits that are none", file, nfstest.Mode(0o177644))
-	r.setattr("of 2^32-1", file, nfstest.Mode(1<<32-1))
-	r.setattr("of a directory", sub, nfstest.Mode(0o1777))
+	r.slowly().setattr("by root", file, client.Mode(0o4755))
+	alice.slowly().setattr("by the owner", file, client.Mode(0o600))
+	alice.setattr("by the owner, all bits", file, client.Mode(0o7777))
+	alice.setattr("by the owner, in another group of the owner's", team, client.Mode(0o2755))
+	alice.setattr("by the owner, not in the group", club, client.Mode(0o2755))
+	alice.setattr("by the owner, not in the group, set-user-id too", club, client.Mode(0o6755))
+	alice.setattr("by the owner, not in the group, no execution", club, client.Mode(0o2644))
+	alice.setattr("of a directory by the owner, not in the group", sub, client.Mode(0o3755))
+	bob.setattr("by another", file, client.Mode(0o777))
+	bob.setattr("by one of the group", club, client.Mode(0o777))
+	r.setattr("with bits that are none", file, client.Mode(0o177644))
+	r.setattr("of 2^32-1", file, client.Mode(1<<32-1))
+	r.setattr("of a directory", sub, client.Mode(0o1777))
 	r.setattr("nothing", file, nfs3.Sattr3{})
 	r.slowly().setattr("nothing, later", file, nfs3.Sattr3{})
 	bob.setattr("nothing, by another", file, nfs3.Sattr3{})
-	r.slowly().setattr("that it has already", sub, nfstest.Mode(0o1777))
+	r.slowly().setattr("that it has already", sub, client.Mode(0o1777))
 }
 
 func askOwner(a *asker, dir FH) {
@@ -39,45 +39,45 @@ func askOwner(a *asker, dir FH) {
 	alice.setattr("given to oneself", file, uid(aliceID))
 	alice.setattr("group of one's own", file, gid(teamID))
 	alice.setattr("group of another", file, gid(clubID))
-	alice.setattr("both as they are", file, nfstest.Owner(aliceID, teamID))
+	alice.setattr("both as they are", file, client.Owner(aliceID, teamID))
 	bob.setattr("taken", file, uid(bobID))
 	bob.setattr("group taken", file, gid(clubID))
-	r.slowly().setattr("by root", file, nfstest.Owner(bobID, clubID))
+	r.slowly().setattr("by root", file, client.Owner(bobID, clubID))
 	r.setattr("of 2^32-1", file, uid(1<<32-1))
 	r.setattr("group of 2^32-1", file, gid(1<<32-1))
-	r.setattr("of 2^32-2", file, nfstest.Owner(1<<32-2, 1<<32-2))
-	r.setattr("of 0", file, nfstest.Owner(0, 0))
+	r.setattr("of 2^32-2", file, client.Owner(1<<32-2, 1<<32-2))
+	r.setattr("of 0", file, client.Owner(0, 0))
 	for _, mode := range []uint32{0o6755, 0o2644, 0o6711, 0o4644} {
 		what := fmt.Sprintf("of %04o ", mode)
 		f := r.file(dir, what, mode, aliceID, aliceID, "x")
 		alice.setattr(what+"group by the owner", f, gid(teamID))
-		r.setattr("", f, nfstest.Mode(mode))
-		r.setattr(what+"by root", f, nfstest.Owner(bobID, clubID))
-		r.setattr("", f, nfstest.Mode(mode))
-		r.setattr(what+"by root, as it is", f, nfstest.Owner(bobID, clubID))
-		r.setattr(what+"and mode by root", f, sattr(nfstest.Owner(aliceID, aliceID), nfstest.Mode(mode)))
-		alice.setattr(what+"group and mode by the owner", f, sattr(gid(teamID), nfstest.Mode(mode)))
+		r.setattr("", f, client.Mode(mode))
+		r.setattr(what+"by root", f, client.Owner(bobID, clubID))
+		r.setattr("", f, client.Mode(mode))
+		r.setattr(what+"by root, as it is", f, client.Owner(bobID, clubID))
+		r.setattr(what+"and mode by root", f, sattr(client.Owner(aliceID, aliceID), client.Mode(mode)))
+		alice.setattr(what+"group and mode by the owner", f, sattr(gid(teamID), client.Mode(mode)))
 	}
 	sub := r.dir(dir, "sub", 0o6755, aliceID, aliceID)
 	alice.setattr("group of a directory", sub, gid(teamID))
-	r.setattr("of a directory by root", sub, nfstest.Owner(bobID, clubID))
+	r.setattr("of a directory by root", sub, client.Owner(bobID, clubID))
 	f := r.file(dir, "mixed", 0o644, aliceID, aliceID, "x")
-	alice.setattr("mode and a forbidden owner", f, sattr(nfstest.Mode(0o600), uid(bobID)))
+	alice.setattr("mode and a forbidden owner", f, sattr(client.Mode(0o600), uid(bobID)))
 	r.getattr("after mode and a forbidden owner", f)
-	alice.setattr("size and a forbidden owner", f, sattr(nfstest.Size(100), uid(bobID)))
+	alice.setattr("size and a forbidden owner", f, sattr(client.Size(100), uid(bobID)))
 	r.getattr("after size and a forbidden owner", f)
-	r.setattr("everything", f, sattr(nfstest.Mode(0o6711), nfstest.Owner(bobID, clubID), nfstest.Size(7), past))
+	r.setattr("everything", f, sattr(client.Mode(0o6711), client.Owner(bobID, clubID), client.Size(7), past))
 	r.getattr("after everything", f)
 }
 
 func askSize(a *asker, dir FH) {
 	r, alice, bob := a.root, a.alice, a.bob
 	file := r.file(dir, "file", 0o644, 0, 0, "0123456789")
-	r.slowly().setattr("shorter", file, nfstest.Size(5))
-	r.slowly().setattr("as it is", file, nfstest.Size(5))
-	r.slowly().setattr("longer", file, nfstest.Size(10))
+	r.slowly().setattr("shorter", file, client.Size(5))
+	r.slowly().setattr("as it is", file, client.Size(5))
+	r.slowly().setattr("longer", file, client.Size(10))
 	r.read("after longer", file, 0, 100)
-	r.setattr("of 0", file, nfstest.Size(0))
+	r.setattr("of 0", file, client.Size(0))
 	for _, n := range []struct {
 		what string
 		size uint64
@@ -85,37 +85,37 @@ func askSize(a *asker, dir FH) {
 		{"2^31", 1 << 31}, {"2^32", 1 << 32}, {"16 TiB - 4096", 1<<44 - 4096}, {"16 TiB - 1", 1<<44 - 1}, {"16 TiB", 1 << 44},
 		{"2^63-4096", 1<<63 - 4096}, {"2^63-1", 1<<63 - 1}, {"2^63", 1 << 63}, {"2^64-4096", 1<<64 - 4096}, {"2^64-1", 1<<64 - 1},
 	} {
-		r.setattr("of "+n.what, file, nfstest.Size(n.size))
+		r.setattr("of "+n.what, file, client.Size(n.size))
 	}
-	r.setattr("of 0 again", file, nfstest.Size(0))
-	r.setattr("of a directory", dir, nfstest.Size(0))
-	r.setattr("of a directory with a mode", dir, sattr(nfstest.Size(0), nfstest.Mode(0o777)))
+	r.setattr("of 0 again", file, client.Size(0))
+	r.setattr("of a directory", dir, client.Size(0))
+	r.setattr("of a directory with a mode", dir, sattr(client.Size(0), client.Mode(0o777)))
 	own := r.file(dir, "own", 0o444, aliceID, aliceID, "0123456789")
 	none := r.file(dir, "none", 0, aliceID, aliceID, "0123456789")
-	alice.setattr("by the owner without a right", own, nfstest.Size(5))
-	alice.setattr("by the owner without any right", none, nfstest.Size(5))
-	bob.setattr("by another without a right", own, nfstest.Size(4))
-	r.setattr("by root where nobody may", none, nfstest.Size(3))
+	alice.setattr("by the owner without a right", own, client.Size(5))
+	alice.setattr("by the owner without any right", none, client.Size(5))
+	bob.setattr("by another without a right", own, client.Size(4))
+	r.setattr("by root where nobody may", none, client.Size(3))
 	writable := r.file(dir, "writable", 0o602, aliceID, aliceID, "0123456789")
-	bob.slowly().setattr("by another with a right", writable, nfstest.Size(4))
-	bob.setattr("by another with a right, and mode", writable, sattr(nfstest.Size(3), nfstest.Mode(0o777)))
+	bob.slowly().setattr("by another with a right", writable, client.Size(4))
+	bob.setattr("by another with a right, and mode", writable, sattr(client.Size(3), client.Mode(0o777)))
 	r.getattr("after a size and a forbidden mode", writable)
 	for _, mode := range []uint32{0o6777, 0o2666} {
 		what := fmt.Sprintf("of %04o ", mode)
 		f := r.file(dir, what, mode, aliceID, aliceID, "0123456789")
-		bob.setattr(what+"by another", f, nfstest.Size(4))
-		r.setattr("", f, nfstest.Mode(mode))
-		alice.setattr(what+"by the owner", f, nfstest.Size(3))
-		r.setattr("", f, nfstest.Mode(mode))
-		r.setattr(what+"by root", f, nfstest.Size(2))
-		r.setattr("", f, nfstest.Mode(mode))
-		bob.setattr(what+"by another, as it is", f, nfstest.Size(2))
-		r.setattr(what+"with a mode", f, sattr(nfstest.Size(2), nfstest.Mode(mode)))
-		alice.setattr(what+"with a mode by the owner", f, sattr(nfstest.Size(1), nfstest.Mode(mode)))
+		bob.setattr(what+"by another", f, client.Size(4))
+		r.setattr("", f, client.Mode(mode))
+		alice.setattr(what+"by the owner", f, client.Size(3))
+		r.setattr("", f, client.Mode(mode))
+		r.setattr(what+"by root", f, client.Size(2))
+		r.setattr("", f, client.Mode(mode))
+		bob.setattr(what+"by another, as it is", f, client.Size(2))
+		r.setattr(what+"with a mode", f, sattr(client.Size(2), client.Mode(mode)))
+		alice.setattr(what+"with a mode by the owner", f, sattr(client.Size(1), client.Mode(mode)))
 	}
 	times := r.file(dir, "times", 0o644, aliceID, aliceID, "0123456789")
-	r.setattr("with times", times, sattr(nfstest.Size(3), past))
-	r.setattr("with the server's times", times, sattr(nfstest.Size(2), nfstest.TimesNow()))
+	r.setattr("with times", times, sattr(client.Size(3), past))
+	r.setattr("with the server's times", times, sattr(client.Size(2), client.TimesNow()))
 }
 
 func askTimes(a *asker, dir FH) {
@@ -130,7 +130,7 @@ func askTimes(a *asker, dir FH) {
 		{"0", at(0, 0)}, {"1 ns", at(0, 1)}, {"999999999 ns", at(1, 999_999_999)}, {"10^9 ns", at(1, 1_000_000_000)}, {"2^30-1 ns", at(1, 1<<30-1)},
 		{"2^30-2 ns", at(1, 1<<30-2)}, {"2^32-1 ns", at(1, 1<<32-1)}, {"2^31-1 s", at(1<<31-1, 0)}, {"2^31 s", at(1<<31, 0)}, {"2^32-1 s", at(1<<32-1, 0)},
 	} {
-		r.setattr(t.what, file, nfstest.Times(t.t, t.t))
+		r.setattr(t.what, file, client.Times(t.t, t.t))
 	}
 	r.setattr("past again", file, past)
 	only := past
@@ -148,19 +148,19 @@ func askTimes(a *asker, dir FH) {
 	only.Atime = past.Atime
 	bob.setattr("mtime the server's, atime the client's, by another who may write", file, only)
 	r.setattr("mtime the server's, atime the client's", file, only)
-	alice.slowly().setattr("the server's by the owner", file, nfstest.TimesNow())
+	alice.slowly().setattr("the server's by the owner", file, client.TimesNow())
 	alice.slowly().setattr("past by the owner", file, past)
-	bob.slowly().setattr("the server's by another who may write", file, nfstest.TimesNow())
+	bob.slowly().setattr("the server's by another who may write", file, client.TimesNow())
 	bob.setattr("past by another who may write", file, past)
 	bob.setattr("mtime alone, the server's, by another who may write", file, nfs3.Sattr3{Mtime: nfs3.SetMtime{SetIt: nfs3.SET_TO_SERVER_TIME}})
 	touch := nfs3.Sattr3{Mtime: nfs3.SetMtime{SetIt: nfs3.SET_TO_SERVER_TIME}}
-	bob.setattr("mtime alone, the server's, with a size, by another who may write", file, sattr(touch, nfstest.Size(0)))
-	r.setattr("", file, nfstest.Mode(0o600))
+	bob.setattr("mtime alone, the server's, with a size, by another who may write", file, sattr(touch, client.Size(0)))
+	r.setattr("", file, client.Mode(0o600))
 	bob.setattr("mtime alone, the server's, by another who may not write", file, touch)
-	bob.setattr("the server's by another who may not write", file, nfstest.TimesNow())
+	bob.setattr("the server's by another who may not write", file, client.TimesNow())
 	bob.setattr("past by another who may not write", file, past)
-	r.setattr("", file, nfstest.Mode(0))
-	alice.setattr("the server's by the owner without a right", file, nfstest.TimesNow())
+	r.setattr("", file, client.Mode(0))
+	alice.setattr("the server's by the owner without a right", file, client.TimesNow())
 	alice.setattr("past by the owner without a right", file, past)
 	r.getattr("in the end", file)
 	sub := r.dir(dir, "sub", 0o755, 0, 0)
@@ -189,25 +189,25 @@ func askGuard(a *asker, dir FH) {
 	file := r.file(dir, "file", 0o644, aliceID, aliceID, "x")
 	now := r.getattr("before", file)
 	guard := func(t nfs3.Nfstime3) nfs3.Sattrguard3 { return nfs3.Sattrguard3{Check: true, ObjCtime: t} }
-	r.slowly().setattrIf("right", file, nfstest.Mode(0o600), guard(now.Ctime))
-	r.setattrIf("late", file, nfstest.Mode(0o600), guard(now.Ctime))
+	r.slowly().setattrIf("right", file, client.Mode(0o600), guard(now.Ctime))
+	r.setattrIf("late", file, client.Mode(0o600), guard(now.Ctime))
 	now = r.getattr("after", file)
 	other := now.Ctime
 	other.Nseconds ^= 1
-	r.setattrIf("a nanosecond off", file, nfstest.Mode(0o600), guard(other))
+	r.setattrIf("a nanosecond off", file, client.Mode(0o600), guard(other))
 	now = r.getattr("after that", file)
 	other = now.Ctime
 	other.Seconds++
-	r.setattrIf("a second off", file, nfstest.Mode(0o644), guard(other))
-	r.setattrIf("of 0", file, nfstest.Size(0), guard(nfs3.Nfstime3{}))
-	a.bob.setattrIf("wrong, of one without a right", file, nfstest.Mode(0o777), guard(nfs3.Nfstime3{}))
-	a.bob.setattrIf("right, of one without a right", file, nfstest.Mode(0o777), guard(now.Ctime))
+	r.setattrIf("a second off", file, client.Mode(0o644), guard(other))
+	r.setattrIf("of 0", file, client.Size(0), guard(nfs3.Nfstime3{}))
+	a.bob.setattrIf("wrong, of one without a right", file, client.Mode(0o777), guard(nfs3.Nfstime3{}))
+	a.bob.setattrIf("right, of one without a right", file, client.Mode(0o777), guard(now.Ctime))
 	r.setattrIf("right, nothing to change", file, nfs3.Sattr3{}, guard(now.Ctime))
 	r.setattrIf("wrong, nothing to change", file, nfs3.Sattr3{}, guard(nfs3.Nfstime3{}))
 	now = r.getattr("before a size", file)
-	r.setattrIf("right, with a size", file, nfstest.Size(7), guard(now.Ctime))
+	r.setattrIf("right, with a size", file, client.Size(7), guard(now.Ctime))
 	now = r.getattr("of the directory", dir)
-	r.setattrIf("right, of a directory", dir, nfstest.Mode(0o777), guard(now.Ctime))
+	r.setattrIf("right, of a directory", dir, client.Mode(0o777), guard(now.Ctime))
 	r.getattr("in the end", file)
 }
 
@@ -238,7 +238,7 @@ func askAccess(a *asker, dir FH) {
 	a.bob.access("everything of a directory", sub, 1<<32-1)
 	link := a.root.symlink("", dir, "link", "x", nfs3.Sattr3{})
 	a.bob.access("a link", link, 0x3f)
-	caller{asker: a, c: a.nfs.Anonymous()}.access("without a credential", sub, 0x3f)
+	a.nobodyAtAll().access("without a credential", sub, 0x3f)
 }
 
 func askSetgid(a *asker, dir FH) {
@@ -248,18 +248,18 @@ func askSetgid(a *asker, dir FH) {
 		name string
 		who  caller
 	}{{"root", r}, {"alice", alice}, {"bob", bob}} {
-		w.who.create(w.name+"'s file", sub, w.name+" file", nfs3.GUARDED, nfstest.Mode(0o644))
-		w.who.create(w.name+"'s file of 2755", sub, w.name+" file 2755", nfs3.GUARDED, nfstest.Mode(0o2755))
-		w.who.create(w.name+"'s file of 2644", sub, w.name+" file 2644", nfs3.GUARDED, nfstest.Mode(0o2644))
+		w.who.create(w.name+"'s file", sub, w.name+" file", nfs3.GUARDED, client.Mode(0o644))
+		w.who.create(w.name+"'s file of 2755", sub, w.name+" file 2755", nfs3.GUARDED, client.Mode(0o2755))
+		w.who.create(w.name+"'s file of 2644", sub, w.name+" file 2644", nfs3.GUARDED, client.Mode(0o2644))
 		w.who.create(w.name+"'s file without a mode", sub, w.name+" file plain", nfs3.GUARDED, nfs3.Sattr3{})
 		w.who.createHow(w.name+"'s exclusive file", sub, w.name+" exclusive", nfs3.Createhow3{Mode: nfs3.EXCLUSIVE})
-		w.who.mkdir(w.name+"'s directory", sub, w.name+" dir", nfstest.Mode(0o755))
-		w.who.mkdir(w.name+"'s directory of 2755", sub, w.name+" dir 2755", nfstest.Mode(0o2755))
+		w.who.mkdir(w.name+"'s directory", sub, w.name+" dir", client.Mode(0o755))
+		w.who.mkdir(w.name+"'s directory of 2755", sub, w.name+" dir 2755", client.Mode(0o2755))
 		w.who.mkdir(w.name+"'s directory without a mode", sub, w.name+" dir plain", nfs3.Sattr3{})
 		w.who.symlink(w.name+"'s link", sub, w.name+" link", "x", nfs3.Sattr3{})
-		w.who.mknod(w.name+"'s fifo", sub, w.name+" fifo", nfs3.NF3FIFO, 0, 0, nfstest.Mode(0o2755))
+		w.who.mknod(w.name+"'s fifo", sub, w.name+" fifo", nfs3.NF3FIFO, 0, 0, client.Mode(0o2755))
 	}
-	alice.create("with a group of one's own", sub, "own group", nfs3.GUARDED, sattr(nfstest.Mode(0o2755), gid(teamID)))
+	alice.create("with a group of one's own", sub, "own group", nfs3.GUARDED, sattr(client.Mode(0o2755), gid(teamID)))
 }
 
 func askGroups(a *asker, dir FH) {
@@ -278,7 +278,7 @@ func askGroups(a *asker, dir FH) {
 		w.who.read("by "+w.name, file, 0, 100)
 		w.who.write("by "+w.name, file, 0, "S", nfs3.FILE_SYNC)
 		w.who.access("by "+w.name, file, 0x3f)
-		w.who.create("by "+w.name, sub, "by "+w.name, nfs3.GUARDED, nfstest.Mode(0o660))
+		w.who.create("by "+w.name, sub, "by "+w.name, nfs3.GUARDED, client.Mode(0o660))
 	}
 	// A right of the owner or of the group is what the owner or the group has,
 	// also if others have more.

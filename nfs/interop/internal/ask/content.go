@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/ringnfs/ringnfs/nfs/client"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
-	"github.com/ringnfs/ringnfs/nfs/nfstest"
 )
 
 func askRead(a *asker, dir FH) {
@@ -60,7 +60,7 @@ func askWrite(a *asker, dir FH) {
 	r.slowly().write("the same once more", file, 0, "data", nfs3.FILE_SYNC)
 	r.write("nothing", file, 0, "", nfs3.FILE_SYNC)
 	r.write("nothing behind the end", file, 1000, "", nfs3.UNSTABLE)
-	args := nfstest.WriteArgs(file, 0, []byte("12345678"), nfs3.FILE_SYNC)
+	args := client.WriteArgs(file, 0, []byte("12345678"), nfs3.FILE_SYNC)
 	args.Count = 4
 	r.writeArgs("8 bytes where the count is 4", args)
 	args.Count = 12
@@ -79,7 +79,7 @@ func askWrite(a *asker, dir FH) {
 		r.write("over "+t.what, file, t.off-2, "1234", nfs3.UNSTABLE)
 		r.write("nothing at "+t.what, file, t.off, "", nfs3.FILE_SYNC)
 	}
-	r.setattr("", file, nfstest.Size(0))
+	r.setattr("", file, client.Size(0))
 	big := strings.Repeat("x", 1<<20)
 	r.write("1 MiB", file, 0, big, nfs3.UNSTABLE)
 	r.write("1 MiB at an odd offset", file, 4097, big, nfs3.FILE_SYNC)
@@ -125,9 +125,9 @@ func askCommit(a *asker, dir FH) {
 	r.commit("a directory", dir, 0, 0)
 	a.alice.commit("by the owner", file, 0, 0)
 	a.bob.commit("by another", file, 0, 0)
-	r.setattr("", file, nfstest.Mode(0))
+	r.setattr("", file, client.Mode(0))
 	a.alice.commit("by the owner without a right", file, 0, 0)
-	r.setattr("", file, nfstest.Mode(0o444))
+	r.setattr("", file, client.Mode(0o444))
 	a.bob.commit("by another who may read", file, 0, 0)
-	caller{asker: a, c: a.nfs.Anonymous()}.commit("without a credential", file, 0, 0)
+	a.nobodyAtAll().commit("without a credential", file, 0, 0)
 }

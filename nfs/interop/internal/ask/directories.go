@@ -4,19 +4,19 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/ringnfs/ringnfs/nfs/client"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
-	"github.com/ringnfs/ringnfs/nfs/nfstest"
 )
 
 func askReaddir(a *asker, dir FH) {
 	r := a.root
 	var none nfs3.Cookieverf3
 	file := r.file(dir, "file", 0o644, 0, 0, "x")
-	empty := r.mkdir("", dir, "empty", nfstest.Mode(0o755))
-	many := r.mkdir("", dir, "many", nfstest.Mode(0o755))
+	empty := r.mkdir("", dir, "empty", client.Mode(0o755))
+	many := r.mkdir("", dir, "many", client.Mode(0o755))
 	const entries = 60
 	for i := range entries {
-		r.create("", many, fmt.Sprintf("%02d-%s", i, strings.Repeat("n", i*3)), nfs3.GUARDED, nfstest.Mode(0o644))
+		r.create("", many, fmt.Sprintf("%02d-%s", i, strings.Repeat("n", i*3)), nfs3.GUARDED, client.Mode(0o644))
 	}
 	for _, plus := range []bool{false, true} {
 		r.page("an empty directory", empty, plus, 0, none, 4096, 4096)
@@ -64,7 +64,7 @@ func askReaddir(a *asker, dir FH) {
 }
 
 // fits notes whether a page keeps to the size that was asked for.
-func (a *asker) fits(what string, p nfstest.Page, plus bool, most uint32) {
+func (a *asker) fits(what string, p page, plus bool, most uint32) {
 	if p.Status != nfs3.NFS3_OK {
 		return
 	}
@@ -88,7 +88,7 @@ func (a *asker) fits(what string, p nfstest.Page, plus bool, most uint32) {
 func (w caller) loop(what string, dir FH, plus bool, names, most uint32) {
 	var cookie nfs3.Cookie3
 	var verf nfs3.Cookieverf3
-	var all []nfstest.DirEntry
+	var all []dirEntry
 	quiet := &asker{nfs: w.nfs, export: w.export, names: map[string]int{}, known: map[string]nfs3.Fattr3{}}
 	reader := caller{asker: quiet, c: w.c}
 	x := w.note(map[bool]string{false: "READDIR", true: "READDIRPLUS"}[plus], what)
@@ -134,7 +134,7 @@ func askServer(a *asker, dir FH) {
 	}{{"the export", a.export}, {"a directory", dir}, {"a file", file}}
 	for _, o := range objects {
 		var f nfs3.FSINFO3res
-		if x, ok := r.ask(nfstest.Fsinfo, o.what, &nfs3.FSINFO3args{Fsroot: o.fh}, &f); ok {
+		if x, ok := r.ask(nfs3.NFSPROC3_FSINFO, o.what, &nfs3.FSINFO3args{Fsroot: o.fh}, &f); ok {
 			x.set("status", f.Status)
 			i := f.Resok
 			r.post(x, "obj", o.fh, i.ObjAttributes)
@@ -146,7 +146,7 @@ func askServer(a *asker, dir FH) {
 			x.set("properties", fmt.Sprintf("%#x", i.Properties))
 		}
 		var s nfs3.FSSTAT3res
-		if x, ok := r.ask(nfstest.Fsstat, o.what, &nfs3.FSSTAT3args{Fsroot: o.fh}, &s); ok {
+		if x, ok := r.ask(nfs3.NFSPROC3_FSSTAT, o.what, &nfs3.FSSTAT3args{Fsroot: o.fh}, &s); ok {
 			x.set("status", s.Status)
 			i := s.Resok
 			r.post(x, "obj", o.fh, i.ObjAttributes)
@@ -155,7 +155,7 @@ func askServer(a *asker, dir FH) {
 			x.set("invarsec", i.Invarsec)
 		}
 		var p nfs3.PATHCONF3res
-		if x, ok := r.ask(nfstest.Pathconf, o.what, &nfs3.PATHCONF3args{Object: o.fh}, &p); ok {
+		if x, ok := r.ask(nfs3.NFSPROC3_PATHCONF, o.what, &nfs3.PATHCONF3args{Object: o.fh}, &p); ok {
 			x.set("status", p.Status)
 			i := p.Resok
 			r.post(x, "obj", o.fh, i.ObjAttributes)
@@ -170,17 +170,17 @@ func askServer(a *asker, dir FH) {
 	for _, w := range []struct {
 		name string
 		who  caller
-	}{{"as a user", a.nobody}, {"without a credential", caller{asker: a, c: a.nfs.Anonymous()}}} {
+	}{{"as a user", a.nobody}, {"without a credential", a.nobodyAtAll()}} {
 		var f nfs3.FSINFO3res
-		if x, ok := w.who.ask(nfstest.Fsinfo, w.name, &nfs3.FSINFO3args{Fsroot: a.export}, &f); ok {
+		if x, ok := w.who.ask(nfs3.NFSPROC3_FSINFO, w.name, &nfs3.FSINFO3args{Fsroot: a.export}, &f); ok {
 			x.set("status", f.Status)
 		}
 		var s nfs3.FSSTAT3res
-		if x, ok := w.who.ask(nfstest.Fsstat, w.name, &nfs3.FSSTAT3args{Fsroot: a.export}, &s); ok {
+		if x, ok := w.who.ask(nfs3.NFSPROC3_FSSTAT, w.name, &nfs3.FSSTAT3args{Fsroot: a.export}, &s); ok {
 			x.set("status", s.Status)
 		}
 		var p nfs3.PATHCONF3res
-		if x, ok := w.who.ask(nfstest.Pathconf, w.name, &nfs3.PATHCONF3args{Object: a.export}, &p); ok {
+		if x, ok := w.who.ask(nfs3.NFSPROC3_PATHCONF, w.name, &nfs3.PATHCONF3args{Object: a.export}, &p); ok {
 			x.set("status", p.Status)
 		}
 	}

@@ -7,15 +7,15 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
 	"regexp"
-	"testing"
 
+	"github.com/ringnfs/ringnfs/nfs/client"
 	"github.com/ringnfs/ringnfs/nfs/mount"
-	"github.com/ringnfs/ringnfs/nfs/nfstest"
 )
 
 func main() {
@@ -41,18 +41,8 @@ func main() {
 	}
 }
 
-// trouble stands in for a test: what fails one ends the interview.
-type trouble struct{ testing.TB }
-
+// failure ends the interview.
 type failure struct{ error }
-
-func (trouble) Helper()                      {}
-func (trouble) Cleanup(func())               {}
-func (trouble) Logf(string, ...any)          {}
-func (trouble) Fatal(v ...any)               { panic(failure{fmt.Errorf("%s", fmt.Sprint(v...))}) }
-func (trouble) Fatalf(f string, v ...any)    { panic(failure{fmt.Errorf(f, v...)}) }
-func (trouble) Error(v ...any)               { fmt.Fprintln(os.Stderr, v...) }
-func (trouble) Errorf(f string, args ...any) { fmt.Fprintf(os.Stderr, f+"\n", args...) }
 
 // interview asks everything.
 func interview(addr, mountAddr, path, leave string) (answers []*Answer, err error) {
@@ -65,17 +55,27 @@ func interview(addr, mountAddr, path, leave string) (answers []*Answer, err erro
 			panic(r)
 		}
 	}()
-	nfs := nfstest.Dial(trouble{}, addr)
-	defer nfs.Close()
+	nfs, err := dial(addr)
+	if err != nil {
+		return nil, err
+	}
+	defer nfs.conn.Close()
 	mnt := nfs
 	if mountAddr != addr {
-		mnt = nfstest.Dial(trouble{}, mountAddr)
-		defer mnt.Close()
+		if mnt, err = dial(mountAddr); err != nil {
+			return nil, err
+		}
+		defer mnt.conn.Close()
 	}
-	fh, st := nfstest.Mount(mnt, path)
-	if st != mount.MNT3_OK {
-		return nil, fmt.Errorf("MNT %s: %v", path, st)
+	mnt.conn.Cred = mnt.cred
+	var mounted mount.Mountres3
+	if err := mnt.conn.Call(mount.MOUNT_PROGRAM, mount.MOUNT_V3, mount.MOUNTPROC3_MNT, client.Text(path), &mounted); err != nil {
+		return nil, fmt.Errorf("MNT %s: %w", path, err)
 	}
+	if mounted.FhsStatus != mount.MNT3_OK {
+		return nil, fmt.Errorf("MNT %s: %v", path, mounted.FhsStatus)
+	}
+	fh := FH{Data: bytes.Clone(mounted.Mountinfo.Fhandle)}
 	a := newAsker(nfs, mnt, path, fh)
 	if leave != "" {
 		if a.leave, err = regexp.Compile(leave); err != nil {
@@ -115,8 +115,8 @@ func interview(addr, mountAddr, path, leave string) (answers []*Answer, err erro
 		{"server", askServer},
 	} {
 		a.begin(subject.name)
-		dir := a.root.mkdir("", a.export, subject.name, nfstest.Mode(0o777))
-		a.root.setattr("", dir, nfstest.Mode(0o777))
+		dir := a.root.mkdir("", a.export, subject.name, client.Mode(0o777))
+		a.root.setattr("", dir, client.Mode(0o777))
 		subject.ask(a, dir)
 	}
 	return a.answers, nil

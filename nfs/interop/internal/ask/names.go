@@ -3,8 +3,8 @@ package main
 import (
 	"strings"
 
+	"github.com/ringnfs/ringnfs/nfs/client"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
-	"github.com/ringnfs/ringnfs/nfs/nfstest"
 )
 
 // readdirNames lists a directory that fits into one page.
@@ -30,18 +30,18 @@ func askNames(a *asker, dir FH) {
 		{"three dots", "..."},
 		{"a backslash and a star", `\*`},
 	} {
-		d := r.mkdir("for "+n.what, dir, "d", nfstest.Mode(0o755))
+		d := r.mkdir("for "+n.what, dir, "d", client.Mode(0o755))
 		r.file(d, "old", 0o644, 0, 0, "x")
 		old := r.lookup("", d, "old")
 		r.lookup("missing "+n.what, d, n.name)
-		r.create("guarded "+n.what, d, n.name, nfs3.GUARDED, nfstest.Mode(0o644))
+		r.create("guarded "+n.what, d, n.name, nfs3.GUARDED, client.Mode(0o644))
 		r.lookup("made "+n.what, d, n.name)
 		r.create("unchecked "+n.what, d, n.name, nfs3.UNCHECKED, nfs3.Sattr3{})
 		r.createHow("exclusive "+n.what, d, n.name, nfs3.Createhow3{Mode: nfs3.EXCLUSIVE})
 		r.mkdir("over "+n.what, d, n.name, nfs3.Sattr3{})
 		r.rmdir("on a file "+n.what, d, n.name)
 		r.remove(n.what, d, n.name)
-		r.mkdir(n.what, d, n.name, nfstest.Mode(0o755))
+		r.mkdir(n.what, d, n.name, client.Mode(0o755))
 		r.remove("on a directory "+n.what, d, n.name)
 		r.rmdir(n.what, d, n.name)
 		r.symlink(n.what, d, n.name, "target", nfs3.Sattr3{})
@@ -70,7 +70,7 @@ func askLookup(a *asker, dir FH) {
 	r.file(shut, "secret", 0o644, aliceID, aliceID, "")
 	r.file(open, "secret", 0o644, aliceID, aliceID, "")
 	link := r.symlink("", dir, "link", "sub", nfs3.Sattr3{})
-	fifo := r.mknod("", dir, "fifo", nfs3.NF3FIFO, 0, 0, nfstest.Mode(0o644))
+	fifo := r.mknod("", dir, "fifo", nfs3.NF3FIFO, 0, 0, client.Mode(0o644))
 	r.lookup("file", dir, "file")
 	r.lookup("missing", dir, "missing")
 	r.lookup("link, not followed", dir, "link")
@@ -99,7 +99,7 @@ func askLookup(a *asker, dir FH) {
 	}
 	a.as(0, 0).getattr("of a locked directory", shut)
 	a.bob.getattr("of a locked directory", shut)
-	anonymous := caller{asker: a, c: a.nfs.Anonymous()}
+	anonymous := a.nobodyAtAll()
 	anonymous.getattr("without a credential", dir)
 	anonymous.lookup("without a credential", dir, "file")
 }

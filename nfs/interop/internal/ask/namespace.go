@@ -1,8 +1,8 @@
 package main
 
 import (
+	"github.com/ringnfs/ringnfs/nfs/client"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
-	"github.com/ringnfs/ringnfs/nfs/nfstest"
 )
 
 func askRemove(a *asker, dir FH) {
@@ -135,7 +135,7 @@ func askLink(a *asker, dir FH) {
 	other := r.file(dir, "other", 0o644, aliceID, aliceID, "x")
 	char2 := r.mknod("", dir, "other chr", nfs3.NF3CHR, 1, 3, nfs3.Sattr3{})
 	bobs := r.dir(dir, "bobs", 0o777, 0, 0)
-	r.setattr("so that all may write", file, nfstest.Mode(0o666))
+	r.setattr("so that all may write", file, client.Mode(0o666))
 	a.bob.link("another's file that one may write", file, dir, "bob 2")
 	a.bob.link("another's file that one may read", other, bobs, "bob")
 	secret := r.file(dir, "secret", 0o600, 0, 0, "x")
@@ -161,7 +161,7 @@ func askSticky(a *asker, dir FH) {
 		r.dir(d, "sub", 0o777, aliceID, aliceID)
 		a.carol.remove(name+": another's", d, "a")
 		a.carol.rename(name+": another's", d, "b", d, "b2")
-		c := a.carol.create(name+": one's own", d, "carol", nfs3.GUARDED, nfstest.Mode(0o600))
+		c := a.carol.create(name+": one's own", d, "carol", nfs3.GUARDED, client.Mode(0o600))
 		a.carol.rename(name+": one's own over another's", d, "carol", d, "c")
 		a.carol.rmdir(name+": another's", d, "sub")
 		alice.remove(name+": one's own", d, "d")
@@ -171,6 +171,6 @@ func askSticky(a *asker, dir FH) {
 		r.remove(name+": as root", d, "a")
 		r.readdirNames(name+": in the end", d)
 		a.carol.access(name, d, 0x3f)
-		alice.setattr(name+": mode of the directory by another", d, nfstest.Mode(0o777))
+		alice.setattr(name+": mode of the directory by another", d, client.Mode(0o777))
 	}
 }

@@ -6,9 +6,9 @@ import (
 	"path"
 	"strings"
 
+	"github.com/ringnfs/ringnfs/nfs/client"
 	"github.com/ringnfs/ringnfs/nfs/mount"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
-	"github.com/ringnfs/ringnfs/nfs/nfstest"
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
 )
 
@@ -16,54 +16,54 @@ const program = nfs3.NFS_PROGRAM
 
 // askRPC asks what concerns RPC alone.
 func askRPC(a *asker, dir FH) {
-	raw := func(what string, c *nfstest.Client, prog, vers, proc uint32, args []byte) {
-		a.note("call", what).reply(c.StartRaw(prog, vers, proc, args), nil)
+	raw := func(what string, c line, prog, vers, proc uint32, args []byte) {
+		a.note("call", what).reply(c, prog, vers, proc, client.Raw(args), nil)
 	}
 	// What this changes if it is taken for good does not matter later on.
-	fh := nfstest.Bytes(trouble{}, &nfs3.GETATTR3args{Object: a.root.mkdir("", dir, "scratch", nfs3.Sattr3{})})
-	raw("NULL", a.nfs, program, 3, nfstest.Null, nil)
-	raw("NULL without a credential", a.nfs.Anonymous(), program, 3, nfstest.Null, nil)
-	raw("NULL with arguments", a.nfs, program, 3, nfstest.Null, fh)
+	fh := rpctest.Args(nil).Opaque(a.root.mkdir("", dir, "scratch", nfs3.Sattr3{}).Data)
+	raw("NULL", a.nfs, program, 3, nfs3.NFSPROC3_NULL, nil)
+	raw("NULL without a credential", a.nfs.anonymous(), program, 3, nfs3.NFSPROC3_NULL, nil)
+	raw("NULL with arguments", a.nfs, program, 3, nfs3.NFSPROC3_NULL, fh)
 	raw("procedure 22", a.nfs, program, 3, 22, nil)
 	raw("procedure 2^32-1", a.nfs, program, 3, 1<<32-1, nil)
 	raw("version 1", a.nfs, program, 1, 0, nil)
 	raw("another program", a.nfs, 200000, 3, 0, nil)
-	raw("GETATTR without arguments", a.nfs, program, 3, nfstest.Getattr, nil)
-	raw("GETATTR with a handle cut off", a.nfs, program, 3, nfstest.Getattr, fh[:len(fh)-4])
-	raw("GETATTR with a handle of 68 bytes", a.nfs, program, 3, nfstest.Getattr, rpctest.Args(nil).Opaque(make([]byte, 68)))
-	raw("GETATTR with bytes behind the arguments", a.nfs, program, 3, nfstest.Getattr, append(bytes.Clone(fh), 1, 2, 3, 4))
-	raw("SETATTR with a truth value of 2", a.nfs, program, 3, nfstest.Setattr, rpctest.Args(fh).U32(2, 0, 0, 0, 0, 0, 0, 0))
-	raw("SETATTR with a kind of time of 3", a.nfs, program, 3, nfstest.Setattr, rpctest.Args(fh).U32(0, 0, 0, 0, 3, 0, 0))
-	raw("CREATE with a mode of 3", a.nfs, program, 3, nfstest.Create, rpctest.Args(fh).String("new").U32(3, 0, 0, 0, 0, 0, 0))
-	raw("MKNOD with a type of 0", a.nfs, program, 3, nfstest.Mknod, rpctest.Args(fh).String("new").U32(0, 0, 0, 0, 0, 0, 0))
-	raw("MKNOD with a type of 8", a.nfs, program, 3, nfstest.Mknod, rpctest.Args(fh).String("new").U32(8, 0, 0, 0, 0, 0, 0))
-	raw("WRITE with a stability of 3", a.nfs, program, 3, nfstest.Write, rpctest.Args(fh).U64(0).U32(1, 3).String("x"))
-	raw("WRITE with data cut off", a.nfs, program, 3, nfstest.Write, rpctest.Args(fh).U64(0).U32(8, 0, 8, 0))
-	raw("LOOKUP with a name cut off", a.nfs, program, 3, nfstest.Lookup, rpctest.Args(fh).U32(100, 0))
-	raw("an unknown flavor", a.nfs.With(rpctest.Opaque{Flavor: 77}), program, 3, nfstest.Null, nil)
-	raw("16 groups", a.carol.c, program, 3, nfstest.Null, nil)
-	raw("17 groups", a.nfs.As(0, 0, make([]uint32, 17)...), program, 3, nfstest.Getattr, fh)
+	raw("GETATTR without arguments", a.nfs, program, 3, nfs3.NFSPROC3_GETATTR, nil)
+	raw("GETATTR with a handle cut off", a.nfs, program, 3, nfs3.NFSPROC3_GETATTR, fh[:len(fh)-4])
+	raw("GETATTR with a handle of 68 bytes", a.nfs, program, 3, nfs3.NFSPROC3_GETATTR, rpctest.Args(nil).Opaque(make([]byte, 68)))
+	raw("GETATTR with bytes behind the arguments", a.nfs, program, 3, nfs3.NFSPROC3_GETATTR, append(bytes.Clone(fh), 1, 2, 3, 4))
+	raw("SETATTR with a truth value of 2", a.nfs, program, 3, nfs3.NFSPROC3_SETATTR, rpctest.Args(fh).U32(2, 0, 0, 0, 0, 0, 0, 0))
+	raw("SETATTR with a kind of time of 3", a.nfs, program, 3, nfs3.NFSPROC3_SETATTR, rpctest.Args(fh).U32(0, 0, 0, 0, 3, 0, 0))
+	raw("CREATE with a mode of 3", a.nfs, program, 3, nfs3.NFSPROC3_CREATE, rpctest.Args(fh).String("new").U32(3, 0, 0, 0, 0, 0, 0))
+	raw("MKNOD with a type of 0", a.nfs, program, 3, nfs3.NFSPROC3_MKNOD, rpctest.Args(fh).String("new").U32(0, 0, 0, 0, 0, 0, 0))
+	raw("MKNOD with a type of 8", a.nfs, program, 3, nfs3.NFSPROC3_MKNOD, rpctest.Args(fh).String("new").U32(8, 0, 0, 0, 0, 0, 0))
+	raw("WRITE with a stability of 3", a.nfs, program, 3, nfs3.NFSPROC3_WRITE, rpctest.Args(fh).U64(0).U32(1, 3).String("x"))
+	raw("WRITE with data cut off", a.nfs, program, 3, nfs3.NFSPROC3_WRITE, rpctest.Args(fh).U64(0).U32(8, 0, 8, 0))
+	raw("LOOKUP with a name cut off", a.nfs, program, 3, nfs3.NFSPROC3_LOOKUP, rpctest.Args(fh).U32(100, 0))
+	raw("an unknown flavor", a.nfs.with(rpctest.Opaque{Flavor: 77}), program, 3, nfs3.NFSPROC3_NULL, nil)
+	raw("16 groups", a.carol.c, program, 3, nfs3.NFSPROC3_NULL, nil)
+	raw("17 groups", a.nfs.as(0, 0, make([]uint32, 17)...), program, 3, nfs3.NFSPROC3_GETATTR, fh)
 	long := rpctest.Sys(0, 0)
 	long.Body = append(rpctest.Args(nil).U32(0).String(strings.Repeat("m", 256)), long.Body[16:]...)
-	raw("a machine name of 256 characters", a.nfs.With(long), program, 3, nfstest.Getattr, fh)
+	raw("a machine name of 256 characters", a.nfs.with(long), program, 3, nfs3.NFSPROC3_GETATTR, fh)
 	short := rpctest.Sys(0, 0)
 	short.Body = short.Body[:len(short.Body)-4]
-	raw("a credential cut off", a.nfs.With(short), program, 3, nfstest.Getattr, fh)
+	raw("a credential cut off", a.nfs.with(short), program, 3, nfs3.NFSPROC3_GETATTR, fh)
 	a.root.readdirNames("nothing has been made", dir)
 }
 
 // askMount asks the MOUNT protocol.
 func askMount(a *asker, dir FH) {
-	a.root.mkdir("", dir, "sub", nfstest.Mode(0o700))
+	a.root.mkdir("", dir, "sub", client.Mode(0o700))
 	a.root.file(dir, "file", 0o644, 0, 0, "")
 	a.root.symlink("", dir, "within", "sub", nfs3.Sattr3{})
 	a.root.symlink("", dir, "beyond", "/etc", nfs3.Sattr3{})
 	a.root.mknod("", dir, "fifo", nfs3.NF3FIFO, 0, 0, nfs3.Sattr3{})
 	here := path.Join(a.path, "mount")
-	ask := func(what string, c *nfstest.Client, p string) {
+	ask := func(what string, c line, p string) {
 		x := a.note("MNT", what)
 		var r mount.Mountres3
-		if x.reply(c.StartRaw(mount.MOUNT_PROGRAM, 3, mount.MOUNTPROC3_MNT, rpctest.Args(nil).String(p)), &r) {
+		if x.reply(c, mount.MOUNT_PROGRAM, 3, mount.MOUNTPROC3_MNT, client.Text(p), &r) {
 			x.set("status", r.FhsStatus)
 			if r.FhsStatus == mount.MNT3_OK {
 				x.set("AUTH_SYS", fmt.Sprint(contains(r.Mountinfo.AuthFlavors, 1)))
@@ -72,12 +72,12 @@ func askMount(a *asker, dir FH) {
 		}
 	}
 	ask("the export", a.mnt, a.path)
-	ask("the export without a credential", a.mnt.Anonymous(), a.path)
-	ask("the export as a user", a.mnt.As(aliceID, aliceID), a.path)
+	ask("the export without a credential", a.mnt.anonymous(), a.path)
+	ask("the export as a user", a.mnt.as(aliceID, aliceID), a.path)
 	ask("a directory", a.mnt, here)
 	ask("a directory and a slash", a.mnt, here+"/")
 	ask("a directory with two slashes", a.mnt, strings.Replace(here, "/mount", "//mount", 1))
-	ask("a locked directory as a user", a.mnt.As(aliceID, aliceID), here+"/sub")
+	ask("a locked directory as a user", a.mnt.as(aliceID, aliceID), here+"/sub")
 	ask("a file", a.mnt, here+"/file")
 	ask("a fifo", a.mnt, here+"/fifo")
 	ask("a link within", a.mnt, here+"/within")
@@ -91,7 +91,7 @@ func askMount(a *asker, dir FH) {
 	ask("a path of 1025 characters", a.mnt, (here + strings.Repeat("/n", 600))[:1025])
 	raw := func(what string, vers, proc uint32, args []byte) {
 		x := a.note("call", what)
-		x.reply(a.mnt.StartRaw(mount.MOUNT_PROGRAM, vers, proc, args), nil)
+		x.reply(a.mnt, mount.MOUNT_PROGRAM, vers, proc, client.Raw(args), nil)
 	}
 	raw("NULL", 3, 0, nil)
 	raw("UMNT", 3, mount.MOUNTPROC3_UMNT, rpctest.Args(nil).String(here))
@@ -102,12 +102,12 @@ func askMount(a *asker, dir FH) {
 	raw("MNT without arguments", 3, mount.MOUNTPROC3_MNT, nil)
 	x := a.note("EXPORT", "")
 	var list mount.Exports
-	if x.reply(a.mnt.StartRaw(mount.MOUNT_PROGRAM, 3, mount.MOUNTPROC3_EXPORT, nil), &list) {
+	if x.reply(a.mnt, mount.MOUNT_PROGRAM, 3, mount.MOUNTPROC3_EXPORT, nil, &list) {
 		x.set("exports", len(list))
 	}
 	x = a.note("DUMP", "")
 	var mounts mount.Mountlist
-	x.reply(a.mnt.StartRaw(mount.MOUNT_PROGRAM, 3, mount.MOUNTPROC3_DUMP, nil), &mounts)
+	x.reply(a.mnt, mount.MOUNT_PROGRAM, 3, mount.MOUNTPROC3_DUMP, nil, &mounts)
 }
 
 func contains(list []int32, want int32) bool {
@@ -152,7 +152,7 @@ func askHandles(a *asker, dir FH) {
 	r.getattr("a removed file", file)
 	r.getattr("a removed directory", sub)
 	r.getattr("a removed link", link)
-	r.setattr("a removed file", file, nfstest.Mode(0o600))
+	r.setattr("a removed file", file, client.Mode(0o600))
 	r.lookup("in a removed directory", sub, "name")
 	r.lookup("in a removed directory .", sub, ".")
 	r.lookup("in a removed directory ..", sub, "..")

@@ -7,8 +7,8 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/ringnfs/ringnfs/nfs/client"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
-	"github.com/ringnfs/ringnfs/nfs/nfstest"
 )
 
 // The verbs ask one question each. what says which, behind the procedure's name;
@@ -23,7 +23,7 @@ func orName(what, name string) string {
 
 func (w caller) getattr(what string, fh FH) nfs3.Fattr3 {
 	var r nfs3.GETATTR3res
-	if x, ok := w.ask(nfstest.Getattr, what, &nfs3.GETATTR3args{Object: fh}, &r); ok {
+	if x, ok := w.ask(nfs3.NFSPROC3_GETATTR, what, &nfs3.GETATTR3args{Object: fh}, &r); ok {
 		x.set("status", r.Status)
 		if r.Status == nfs3.NFS3_OK {
 			w.attr(x, "obj", fh, r.Resok.ObjAttributes)
@@ -38,7 +38,7 @@ func (w caller) setattr(what string, fh FH, s nfs3.Sattr3) nfs3.Nfsstat3 {
 
 func (w caller) setattrIf(what string, fh FH, s nfs3.Sattr3, g nfs3.Sattrguard3) nfs3.Nfsstat3 {
 	var r nfs3.SETATTR3res
-	if x, ok := w.ask(nfstest.Setattr, what, &nfs3.SETATTR3args{Object: fh, NewAttributes: s, Guard: g}, &r); ok {
+	if x, ok := w.ask(nfs3.NFSPROC3_SETATTR, what, &nfs3.SETATTR3args{Object: fh, NewAttributes: s, Guard: g}, &r); ok {
 		x.set("status", r.Status)
 		if r.Status == nfs3.NFS3_OK {
 			w.wcc(x, "obj", fh, r.Resok.ObjWcc)
@@ -51,7 +51,7 @@ func (w caller) setattrIf(what string, fh FH, s nfs3.Sattr3, g nfs3.Sattrguard3)
 
 func (w caller) lookup(what string, dir FH, name string) FH {
 	var r nfs3.LOOKUP3res
-	x, ok := w.ask(nfstest.Lookup, orName(what, name), &nfs3.LOOKUP3args{What: nfstest.At(dir, name)}, &r)
+	x, ok := w.ask(nfs3.NFSPROC3_LOOKUP, orName(what, name), &nfs3.LOOKUP3args{What: client.At(dir, name)}, &r)
 	if !ok {
 		return FH{}
 	}
@@ -68,7 +68,7 @@ func (w caller) lookup(what string, dir FH, name string) FH {
 
 func (w caller) access(what string, fh FH, want uint32) {
 	var r nfs3.ACCESS3res
-	if x, ok := w.ask(nfstest.Access, what, &nfs3.ACCESS3args{Object: fh, Access: want}, &r); ok {
+	if x, ok := w.ask(nfs3.NFSPROC3_ACCESS, what, &nfs3.ACCESS3args{Object: fh, Access: want}, &r); ok {
 		x.set("status", r.Status)
 		if r.Status == nfs3.NFS3_OK {
 			x.set("access", fmt.Sprintf("%#02x", r.Resok.Access))
@@ -81,7 +81,7 @@ func (w caller) access(what string, fh FH, want uint32) {
 
 func (w caller) readlink(what string, fh FH) {
 	var r nfs3.READLINK3res
-	if x, ok := w.ask(nfstest.Readlink, what, &nfs3.READLINK3args{Symlink: fh}, &r); ok {
+	if x, ok := w.ask(nfs3.NFSPROC3_READLINK, what, &nfs3.READLINK3args{Symlink: fh}, &r); ok {
 		x.set("status", r.Status)
 		if r.Status == nfs3.NFS3_OK {
 			x.set("target", digest(r.Resok.Data))
@@ -102,7 +102,7 @@ func digest(b []byte) string {
 
 func (w caller) read(what string, fh FH, off uint64, count uint32) {
 	var r nfs3.READ3res
-	if x, ok := w.ask(nfstest.Read, what, nfstest.ReadArgs(fh, off, count), &r); ok {
+	if x, ok := w.ask(nfs3.NFSPROC3_READ, what, client.ReadArgs(fh, off, count), &r); ok {
 		x.set("status", r.Status)
 		if r.Status == nfs3.NFS3_OK {
 			x.set("count", uint32(r.Resok.Count))
@@ -116,12 +116,12 @@ func (w caller) read(what string, fh FH, off uint64, count uint32) {
 }
 
 func (w caller) write(what string, fh FH, off uint64, data string, how nfs3.StableHow) {
-	w.writeArgs(what, nfstest.WriteArgs(fh, off, []byte(data), how))
+	w.writeArgs(what, client.WriteArgs(fh, off, []byte(data), how))
 }
 
 func (w caller) writeArgs(what string, args *nfs3.WRITE3args) {
 	var r nfs3.WRITE3res
-	if x, ok := w.ask(nfstest.Write, what, args, &r); ok {
+	if x, ok := w.ask(nfs3.NFSPROC3_WRITE, what, args, &r); ok {
 		x.set("status", r.Status)
 		if r.Status == nfs3.NFS3_OK {
 			x.set("count", uint32(r.Resok.Count))
@@ -137,7 +137,7 @@ func (w caller) writeArgs(what string, args *nfs3.WRITE3args) {
 func (w caller) commit(what string, fh FH, off uint64, count uint32) {
 	var r nfs3.COMMIT3res
 	args := &nfs3.COMMIT3args{File: fh, Offset: nfs3.Offset3(off), Count: nfs3.Count3(count)}
-	if x, ok := w.ask(nfstest.Commit, what, args, &r); ok {
+	if x, ok := w.ask(nfs3.NFSPROC3_COMMIT, what, args, &r); ok {
 		x.set("status", r.Status)
 		if r.Status == nfs3.NFS3_OK {
 			w.verifier(x, r.Resok.Verf)
@@ -162,7 +162,7 @@ func (w caller) create(what string, dir FH, name string, how nfs3.Createmode3, s
 
 func (w caller) createHow(what string, dir FH, name string, how nfs3.Createhow3) (fh FH) {
 	var r nfs3.CREATE3res
-	if x, ok := w.ask(nfstest.Create, what, &nfs3.CREATE3args{Where: nfstest.At(dir, name), How: how}, &r); ok {
+	if x, ok := w.ask(nfs3.NFSPROC3_CREATE, what, &nfs3.CREATE3args{Where: client.At(dir, name), How: how}, &r); ok {
 		x.set("status", r.Status)
 		if r.Status == nfs3.NFS3_OK {
 			fh = w.entry(x, r.Resok.Obj, r.Resok.ObjAttributes)
@@ -180,26 +180,26 @@ func (w caller) createHow(what string, dir FH, name string, how nfs3.Createhow3)
 
 // file makes a file of root's with this mode and content, and gives it away.
 func (w caller) file(dir FH, name string, mode uint32, uid, gid uint32, data string) FH {
-	fh := w.create("", dir, name, nfs3.GUARDED, nfstest.Mode(0o600))
+	fh := w.create("", dir, name, nfs3.GUARDED, client.Mode(0o600))
 	if data != "" {
 		w.write("to prepare "+name, fh, 0, data, nfs3.FILE_SYNC)
 	}
-	w.setattr("owner to prepare "+name, fh, nfstest.Owner(uid, gid))
-	w.setattr("mode to prepare "+name, fh, nfstest.Mode(mode))
+	w.setattr("owner to prepare "+name, fh, client.Owner(uid, gid))
+	w.setattr("mode to prepare "+name, fh, client.Mode(mode))
 	return fh
 }
 
 // dir makes a directory of root's and gives it away.
 func (w caller) dir(in FH, name string, mode uint32, uid, gid uint32) FH {
-	fh := w.mkdir("", in, name, nfstest.Mode(0o700))
-	w.setattr("owner to prepare "+name, fh, nfstest.Owner(uid, gid))
-	w.setattr("mode to prepare "+name, fh, nfstest.Mode(mode))
+	fh := w.mkdir("", in, name, client.Mode(0o700))
+	w.setattr("owner to prepare "+name, fh, client.Owner(uid, gid))
+	w.setattr("mode to prepare "+name, fh, client.Mode(mode))
 	return fh
 }
 
 func (w caller) mkdir(what string, dir FH, name string, s nfs3.Sattr3) (fh FH) {
 	var r nfs3.MKDIR3res
-	if x, ok := w.ask(nfstest.Mkdir, orName(what, name), &nfs3.MKDIR3args{Where: nfstest.At(dir, name), Attributes: s}, &r); ok {
+	if x, ok := w.ask(nfs3.NFSPROC3_MKDIR, orName(what, name), &nfs3.MKDIR3args{Where: client.At(dir, name), Attributes: s}, &r); ok {
 		x.set("status", r.Status)
 		if r.Status == nfs3.NFS3_OK {
 			fh = w.entry(x, r.Resok.Obj, r.Resok.ObjAttributes)
@@ -213,8 +213,8 @@ func (w caller) mkdir(what string, dir FH, name string, s nfs3.Sattr3) (fh FH) {
 
 func (w caller) symlink(what string, dir FH, name, target string, s nfs3.Sattr3) (fh FH) {
 	var r nfs3.SYMLINK3res
-	args := &nfs3.SYMLINK3args{Where: nfstest.At(dir, name), Symlink: nfs3.Symlinkdata3{SymlinkAttributes: s, SymlinkData: nfs3.Nfspath3(target)}}
-	if x, ok := w.ask(nfstest.Symlink, orName(what, name), args, &r); ok {
+	args := &nfs3.SYMLINK3args{Where: client.At(dir, name), Symlink: nfs3.Symlinkdata3{SymlinkAttributes: s, SymlinkData: nfs3.Nfspath3(target)}}
+	if x, ok := w.ask(nfs3.NFSPROC3_SYMLINK, orName(what, name), args, &r); ok {
 		x.set("status", r.Status)
 		if r.Status == nfs3.NFS3_OK {
 			fh = w.entry(x, r.Resok.Obj, r.Resok.ObjAttributes)
@@ -230,7 +230,7 @@ func (w caller) mknod(what string, dir FH, name string, t nfs3.Ftype3, major, mi
 	var r nfs3.MKNOD3res
 	data := nfs3.Mknoddata3{Type: t, PipeAttributes: s}
 	data.Device = nfs3.Devicedata3{DevAttributes: s, Spec: nfs3.Specdata3{Specdata1: major, Specdata2: minor}}
-	if x, ok := w.ask(nfstest.Mknod, orName(what, name), &nfs3.MKNOD3args{Where: nfstest.At(dir, name), What: data}, &r); ok {
+	if x, ok := w.ask(nfs3.NFSPROC3_MKNOD, orName(what, name), &nfs3.MKNOD3args{Where: client.At(dir, name), What: data}, &r); ok {
 		x.set("status", r.Status)
 		if r.Status == nfs3.NFS3_OK {
 			fh = w.entry(x, r.Resok.Obj, r.Resok.ObjAttributes)
@@ -244,7 +244,7 @@ func (w caller) mknod(what string, dir FH, name string, t nfs3.Ftype3, major, mi
 
 func (w caller) remove(what string, dir FH, name string) {
 	var r nfs3.REMOVE3res
-	if x, ok := w.ask(nfstest.Remove, orName(what, name), &nfs3.REMOVE3args{Object: nfstest.At(dir, name)}, &r); ok {
+	if x, ok := w.ask(nfs3.NFSPROC3_REMOVE, orName(what, name), &nfs3.REMOVE3args{Object: client.At(dir, name)}, &r); ok {
 		x.set("status", r.Status)
 		if r.Status == nfs3.NFS3_OK {
 			w.wcc(x, "dir", dir, r.Resok.DirWcc)
@@ -256,7 +256,7 @@ func (w caller) remove(what string, dir FH, name string) {
 
 func (w caller) rmdir(what string, dir FH, name string) {
 	var r nfs3.RMDIR3res
-	if x, ok := w.ask(nfstest.Rmdir, orName(what, name), &nfs3.RMDIR3args{Object: nfstest.At(dir, name)}, &r); ok {
+	if x, ok := w.ask(nfs3.NFSPROC3_RMDIR, orName(what, name), &nfs3.RMDIR3args{Object: client.At(dir, name)}, &r); ok {
 		x.set("status", r.Status)
 		if r.Status == nfs3.NFS3_OK {
 			w.wcc(x, "dir", dir, r.Resok.DirWcc)
@@ -268,8 +268,8 @@ func (w caller) rmdir(what string, dir FH, name string) {
 
 func (w caller) rename(what string, from FH, fromName string, to FH, toName string) {
 	var r nfs3.RENAME3res
-	args := &nfs3.RENAME3args{From: nfstest.At(from, fromName), To: nfstest.At(to, toName)}
-	if x, ok := w.ask(nfstest.Rename, orName(what, fromName+" to "+toName), args, &r); ok {
+	args := &nfs3.RENAME3args{From: client.At(from, fromName), To: client.At(to, toName)}
+	if x, ok := w.ask(nfs3.NFSPROC3_RENAME, orName(what, fromName+" to "+toName), args, &r); ok {
 		x.set("status", r.Status)
 		if r.Status == nfs3.NFS3_OK {
 			w.wccs(x, from, r.Resok.FromdirWcc, to, r.Resok.TodirWcc)
@@ -281,7 +281,7 @@ func (w caller) rename(what string, from FH, fromName string, to FH, toName stri
 
 func (w caller) link(what string, fh, dir FH, name string) {
 	var r nfs3.LINK3res
-	if x, ok := w.ask(nfstest.Link, orName(what, name), &nfs3.LINK3args{File: fh, Link: nfstest.At(dir, name)}, &r); ok {
+	if x, ok := w.ask(nfs3.NFSPROC3_LINK, orName(what, name), &nfs3.LINK3args{File: fh, Link: client.At(dir, name)}, &r); ok {
 		x.set("status", r.Status)
 		if r.Status == nfs3.NFS3_OK {
 			w.post(x, "obj", fh, r.Resok.FileAttributes)
@@ -293,31 +293,49 @@ func (w caller) link(what string, fh, dir FH, name string) {
 	}
 }
 
+// dirEntry is an entry of a directory, by READDIR or READDIRPLUS.
+type dirEntry struct {
+	ID     uint64
+	Name   string
+	Cookie nfs3.Cookie3
+	Attr   nfs3.PostOpAttr // of READDIRPLUS
+	Handle nfs3.PostOpFh3  // of READDIRPLUS
+}
+
+// page is one reply.
+type page struct {
+	Status  nfs3.Nfsstat3
+	Dir     nfs3.PostOpAttr
+	Verf    nfs3.Cookieverf3
+	Entries []dirEntry
+	EOF     bool
+}
+
 // page reads one page of a directory. How many entries fit into it is the
 // server's business, so only a page that holds all shows them.
-func (w caller) page(what string, dir FH, plus bool, cookie nfs3.Cookie3, verf nfs3.Cookieverf3, names, most uint32) (p nfstest.Page) {
+func (w caller) page(what string, dir FH, plus bool, cookie nfs3.Cookie3, verf nfs3.Cookieverf3, names, most uint32) (p page) {
 	var x *Answer
 	var ok bool
 	if plus {
 		var r nfs3.READDIRPLUS3res
-		x, ok = w.ask(nfstest.Readdirplus, what, &nfs3.READDIRPLUS3args{
+		x, ok = w.ask(nfs3.NFSPROC3_READDIRPLUS, what, &nfs3.READDIRPLUS3args{
 			Dir: dir, Cookie: cookie, Cookieverf: verf, Dircount: nfs3.Count3(names), Maxcount: nfs3.Count3(most)}, &r)
 		p.Status, p.Dir = r.Status, r.Resfail.DirAttributes
 		if r.Status == nfs3.NFS3_OK {
 			p.Dir, p.Verf, p.EOF = r.Resok.DirAttributes, r.Resok.Cookieverf, r.Resok.Reply.Eof
 		}
 		for _, e := range r.Resok.Reply.Entries {
-			p.Entries = append(p.Entries, nfstest.DirEntry{ID: uint64(e.Fileid), Name: string(e.Name), Cookie: e.Cookie, Attr: e.NameAttributes, Handle: e.NameHandle})
+			p.Entries = append(p.Entries, dirEntry{ID: uint64(e.Fileid), Name: string(e.Name), Cookie: e.Cookie, Attr: e.NameAttributes, Handle: e.NameHandle})
 		}
 	} else {
 		var r nfs3.READDIR3res
-		x, ok = w.ask(nfstest.Readdir, what, &nfs3.READDIR3args{Dir: dir, Cookie: cookie, Cookieverf: verf, Count: nfs3.Count3(most)}, &r)
+		x, ok = w.ask(nfs3.NFSPROC3_READDIR, what, &nfs3.READDIR3args{Dir: dir, Cookie: cookie, Cookieverf: verf, Count: nfs3.Count3(most)}, &r)
 		p.Status, p.Dir = r.Status, r.Resfail.DirAttributes
 		if r.Status == nfs3.NFS3_OK {
 			p.Dir, p.Verf, p.EOF = r.Resok.DirAttributes, r.Resok.Cookieverf, r.Resok.Reply.Eof
 		}
 		for _, e := range r.Resok.Reply.Entries {
-			p.Entries = append(p.Entries, nfstest.DirEntry{ID: uint64(e.Fileid), Name: string(e.Name), Cookie: e.Cookie})
+			p.Entries = append(p.Entries, dirEntry{ID: uint64(e.Fileid), Name: string(e.Name), Cookie: e.Cookie})
 		}
 	}
 	if !ok {
@@ -338,7 +356,7 @@ func (w caller) page(what string, dir FH, plus bool, cookie nfs3.Cookie3, verf n
 }
 
 // list notes entries in the order of their names.
-func (w caller) list(x *Answer, entries []nfstest.DirEntry) {
+func (w caller) list(x *Answer, entries []dirEntry) {
 	var lines []string
 	for _, e := range entries {
 		line := e.Name
