@@ -38,7 +38,7 @@ func TestClientsThatAreNotAllowedAreRefused(t *testing.T) {
 		if args == nil {
 			continue
 		}
-		require.Equal(t, nfs3.NFS3ERR_ACCES, status(t, stranger, uint32(proc), args), nfstest.ProcedureNames[proc])
+		require.Equal(t, nfs3.NFS3ERR_ACCES, status(t, stranger, uint32(proc), args), nfs3.NFSV3Names[proc])
 	}
 	require.Equal(t, "secret", string(friend.Read(f, 0, 10).Resok.Data))
 	require.Equal(t, []string{"file"}, friend.Names(root))

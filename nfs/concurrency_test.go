@@ -104,7 +104,7 @@ func (w *worker) begin() (step, bool) {
 func (w *worker) create(f *modelFile) step {
 	f.busy = true
 	args := &nfs3.CREATE3args{Where: nfstest.At(w.dir, f.name), How: nfs3.Createhow3{Mode: nfs3.GUARDED, ObjAttributes: nfstest.Mode(0o600)}}
-	p := w.c.Start(nfstest.Create, args)
+	p := w.c.Start(nfs3.NFSPROC3_CREATE, args)
 	return step{p, func() error {
 		var res nfs3.CREATE3res
 		if err := p.TryInto(&res); err != nil {
@@ -120,7 +120,7 @@ func (w *worker) create(f *modelFile) step {
 
 func (w *worker) remove(f *modelFile) step {
 	f.busy = true
-	p := w.c.Start(nfstest.Remove, &nfs3.REMOVE3args{Object: nfstest.At(w.dir, f.name)})
+	p := w.c.Start(nfs3.NFSPROC3_REMOVE, &nfs3.REMOVE3args{Object: nfstest.At(w.dir, f.name)})
 	return step{p, func() error {
 		var res nfs3.REMOVE3res
 		if err := p.TryInto(&res); err != nil {
@@ -142,7 +142,7 @@ func (w *worker) write(f *modelFile) step {
 	for i := range data {
 		data[i] = byte(w.stamp>>(8*(i&3))) ^ byte(i)
 	}
-	p := w.c.Start(nfstest.Write, nfstest.WriteArgs(f.h, uint64(off), data, nfs3.StableHow(w.rnd.IntN(8)/7*2)))
+	p := w.c.Start(nfs3.NFSPROC3_WRITE, nfstest.WriteArgs(f.h, uint64(off), data, nfs3.StableHow(w.rnd.IntN(8)/7*2)))
 	return step{p, func() error {
 		var res nfs3.WRITE3res
 		if err := p.TryInto(&res); err != nil {
@@ -166,7 +166,7 @@ func (w *worker) write(f *modelFile) step {
 func (w *worker) read(f *modelFile) step {
 	f.reading++
 	off, count := w.rnd.IntN(modelMax), w.rnd.IntN(modelMax)
-	p := w.c.Start(nfstest.Read, nfstest.ReadArgs(f.h, uint64(off), uint32(count)))
+	p := w.c.Start(nfs3.NFSPROC3_READ, nfstest.ReadArgs(f.h, uint64(off), uint32(count)))
 	return step{p, func() error {
 		var res nfs3.READ3res
 		if err := p.TryInto(&res); err != nil {
@@ -183,7 +183,7 @@ func (w *worker) read(f *modelFile) step {
 
 func (w *worker) getattr(f *modelFile) step {
 	f.reading++
-	p := w.c.Start(nfstest.Getattr, &nfs3.GETATTR3args{Object: f.h})
+	p := w.c.Start(nfs3.NFSPROC3_GETATTR, &nfs3.GETATTR3args{Object: f.h})
 	return step{p, func() error {
 		var res nfs3.GETATTR3res
 		if err := p.TryInto(&res); err != nil {
@@ -276,7 +276,7 @@ func TestResetsLeaveOtherConnectionsAlone(t *testing.T) {
 				}
 				var window []*nfstest.Pending
 				for range 8 {
-					window = append(window, steady.Start(nfstest.Read, nfstest.ReadArgs(files[mark], 0, size)))
+					window = append(window, steady.Start(nfs3.NFSPROC3_READ, nfstest.ReadArgs(files[mark], 0, size)))
 				}
 				for _, p := range window {
 					var res nfs3.READ3res
@@ -294,7 +294,7 @@ func TestResetsLeaveOtherConnectionsAlone(t *testing.T) {
 	for range 60 {
 		doomed := s.dial()
 		for range 16 {
-			doomed.Start(nfstest.Read, nfstest.ReadArgs(victim, 0, size))
+			doomed.Start(nfs3.NFSPROC3_READ, nfstest.ReadArgs(victim, 0, size))
 		}
 		if rnd.IntN(2) == 0 {
 			write := nfstest.Bytes(t, nfstest.WriteArgs(victim, 0, fill('v'), nfs3.UNSTABLE))
@@ -323,10 +323,10 @@ func TestNothingIsLeftOf200Connections(t *testing.T) {
 		x := s.dial()
 		x.Null()
 		for range i % 4 {
-			x.Start(nfstest.Read, nfstest.ReadArgs(f, 0, 64<<10))
+			x.Start(nfs3.NFSPROC3_READ, nfstest.ReadArgs(f, 0, 64<<10))
 		}
 		if i%3 == 0 {
-			x.Start(nfstest.Mkdir, &nfs3.MKDIR3args{Where: nfstest.At(root, fmt.Sprint("dir", i))})
+			x.Start(nfs3.NFSPROC3_MKDIR, &nfs3.MKDIR3args{Where: nfstest.At(root, fmt.Sprint("dir", i))})
 		}
 		if i%2 == 0 {
 			x.Reset()

@@ -45,23 +45,23 @@ func TestTwoUsersOfOneConnectionNeverSeeEachOthersFiles(t *testing.T) {
 	check := func(a asked) {
 		r := a.p.Reply()
 		st := statusOf(t, a.proc, r.Results)
-		who := fmt.Sprintf("%s of %d's by %d", nfstest.ProcedureNames[a.proc], users[a.of].id, users[a.u].id)
+		who := fmt.Sprintf("%s of %d's by %d", nfs3.NFSV3Names[a.proc], users[a.of].id, users[a.u].id)
 		if a.u != a.of {
-			if a.proc == nfstest.Access {
+			if a.proc == nfs3.NFSPROC3_ACCESS {
 				var res nfs3.ACCESS3res
 				require.NoError(t, nfstest.Decode(r.Results, &res))
 				require.Zero(t, res.Resok.Access, who)
 				return
 			}
 			want := nfs3.NFS3ERR_ACCES
-			if a.proc == nfstest.Setattr {
+			if a.proc == nfs3.NFSPROC3_SETATTR {
 				want = nfs3.NFS3ERR_PERM
 			}
 			require.Equal(t, want, st, who)
 			return
 		}
 		ok(t, st, who)
-		if a.proc == nfstest.Read {
+		if a.proc == nfs3.NFSPROC3_READ {
 			var res nfs3.READ3res
 			require.NoError(t, nfstest.Decode(r.Results, &res))
 			require.Equal(t, users[a.u].text, string(res.Resok.Data), who)
@@ -73,15 +73,15 @@ func TestTwoUsersOfOneConnectionNeverSeeEachOthersFiles(t *testing.T) {
 			for of := range users {
 				o := &users[of]
 				for proc, args := range map[uint32]nfstest.Encoder{
-					nfstest.Read:        nfstest.ReadArgs(o.file, 0, 100),
-					nfstest.Access:      &nfs3.ACCESS3args{Object: o.file, Access: 0x3f},
-					nfstest.Lookup:      &nfs3.LOOKUP3args{What: nfstest.At(o.dir, "inside")},
-					nfstest.Readdir:     &nfs3.READDIR3args{Dir: o.dir, Count: 4096},
-					nfstest.Readdirplus: &nfs3.READDIRPLUS3args{Dir: o.dir, Dircount: 4096, Maxcount: 4096},
-					nfstest.Write:       nfstest.WriteArgs(o.file, 0, []byte(o.text), nfs3.UNSTABLE),
-					nfstest.Setattr:     &nfs3.SETATTR3args{Object: o.file, NewAttributes: nfstest.Mode(0o600)},
+					nfs3.NFSPROC3_READ:        nfstest.ReadArgs(o.file, 0, 100),
+					nfs3.NFSPROC3_ACCESS:      &nfs3.ACCESS3args{Object: o.file, Access: 0x3f},
+					nfs3.NFSPROC3_LOOKUP:      &nfs3.LOOKUP3args{What: nfstest.At(o.dir, "inside")},
+					nfs3.NFSPROC3_READDIR:     &nfs3.READDIR3args{Dir: o.dir, Count: 4096},
+					nfs3.NFSPROC3_READDIRPLUS: &nfs3.READDIRPLUS3args{Dir: o.dir, Dircount: 4096, Maxcount: 4096},
+					nfs3.NFSPROC3_WRITE:       nfstest.WriteArgs(o.file, 0, []byte(o.text), nfs3.UNSTABLE),
+					nfs3.NFSPROC3_SETATTR:     &nfs3.SETATTR3args{Object: o.file, NewAttributes: nfstest.Mode(0o600)},
 				} {
-					if proc > nfstest.Write && round%10 != 0 || proc == nfstest.Setattr && round%20 != 0 {
+					if proc > nfs3.NFSPROC3_WRITE && round%10 != 0 || proc == nfs3.NFSPROC3_SETATTR && round%20 != 0 {
 						continue
 					}
 					window = append(window, asked{u, of, proc, users[u].c.Start(proc, args)})
@@ -195,16 +195,16 @@ func TestAReadOnlyExportIsNotChanged(t *testing.T) {
 	f := lookup(t, c, root, "file")
 	before := getattr(t, c, f)
 	readOnly := map[uint32]bool{
-		nfstest.Getattr: true, nfstest.Lookup: true, nfstest.Access: true, nfstest.Readlink: true, nfstest.Read: true,
-		nfstest.Readdir: true, nfstest.Readdirplus: true, nfstest.Fsstat: true, nfstest.Fsinfo: true,
-		nfstest.Pathconf: true, nfstest.Commit: true,
+		nfs3.NFSPROC3_GETATTR: true, nfs3.NFSPROC3_LOOKUP: true, nfs3.NFSPROC3_ACCESS: true, nfs3.NFSPROC3_READLINK: true, nfs3.NFSPROC3_READ: true,
+		nfs3.NFSPROC3_READDIR: true, nfs3.NFSPROC3_READDIRPLUS: true, nfs3.NFSPROC3_FSSTAT: true, nfs3.NFSPROC3_FSINFO: true,
+		nfs3.NFSPROC3_PATHCONF: true, nfs3.NFSPROC3_COMMIT: true,
 	}
 	for proc, args := range validArgs(root, f) {
 		if args == nil {
 			continue
 		}
 		st := status(t, c, uint32(proc), args)
-		require.Equal(t, !readOnly[uint32(proc)], st == nfs3.NFS3ERR_ROFS, "%s: %v", nfstest.ProcedureNames[proc], st)
+		require.Equal(t, !readOnly[uint32(proc)], st == nfs3.NFS3ERR_ROFS, "%s: %v", nfs3.NFSV3Names[proc], st)
 	}
 	access := c.Access(f, 0x3f)
 	ok(t, access.Status)

@@ -48,37 +48,37 @@ func changes(dir, file fh, guard nfs3.Nfstime3) []change {
 	at := func(name string) nfs3.Diropargs3 { return nfstest.At(dir, name) }
 	args := func(e nfstest.Encoder) func() nfstest.Encoder { return func() nfstest.Encoder { return e } }
 	return []change{
-		{"SETATTR with a guard", nfstest.Setattr,
+		{"SETATTR with a guard", nfs3.NFSPROC3_SETATTR,
 			args(&nfs3.SETATTR3args{Object: file, NewAttributes: nfstest.Mode(0o600), Guard: nfs3.Sattrguard3{Check: true, ObjCtime: guard}}),
 			nfs3.NFS3ERR_NOT_SYNC,
 			args(&nfs3.SETATTR3args{Object: file, NewAttributes: nfstest.Mode(0o640)})},
-		{"CREATE GUARDED", nfstest.Create,
+		{"CREATE GUARDED", nfs3.NFSPROC3_CREATE,
 			args(&nfs3.CREATE3args{Where: at("created"), How: nfs3.Createhow3{Mode: nfs3.GUARDED}}),
 			nfs3.NFS3ERR_EXIST,
 			args(&nfs3.CREATE3args{Where: at("create2"), How: nfs3.Createhow3{Mode: nfs3.GUARDED}})},
-		{"CREATE EXCLUSIVE", nfstest.Create,
+		{"CREATE EXCLUSIVE", nfs3.NFSPROC3_CREATE,
 			args(&nfs3.CREATE3args{Where: at("exclusive"), How: nfs3.Createhow3{Mode: nfs3.EXCLUSIVE, Verf: nfs3.Createverf3{1, 2}}}),
 			nfs3.NFS3_OK,
 			args(&nfs3.CREATE3args{Where: at("exclusiv2"), How: nfs3.Createhow3{Mode: nfs3.EXCLUSIVE, Verf: nfs3.Createverf3{1, 2}}})},
-		{"MKDIR", nfstest.Mkdir,
+		{"MKDIR", nfs3.NFSPROC3_MKDIR,
 			args(&nfs3.MKDIR3args{Where: at("directory"), Attributes: nfstest.Mode(0o755)}), nfs3.NFS3ERR_EXIST,
 			args(&nfs3.MKDIR3args{Where: at("director2"), Attributes: nfstest.Mode(0o755)})},
-		{"SYMLINK", nfstest.Symlink,
+		{"SYMLINK", nfs3.NFSPROC3_SYMLINK,
 			args(&nfs3.SYMLINK3args{Where: at("link"), Symlink: nfs3.Symlinkdata3{SymlinkData: []byte("x")}}), nfs3.NFS3ERR_EXIST,
 			args(&nfs3.SYMLINK3args{Where: at("lin2"), Symlink: nfs3.Symlinkdata3{SymlinkData: []byte("x")}})},
-		{"MKNOD", nfstest.Mknod,
+		{"MKNOD", nfs3.NFSPROC3_MKNOD,
 			args(&nfs3.MKNOD3args{Where: at("fifo"), What: nfs3.Mknoddata3{Type: nfs3.NF3FIFO}}), nfs3.NFS3ERR_EXIST,
 			args(&nfs3.MKNOD3args{Where: at("fif2"), What: nfs3.Mknoddata3{Type: nfs3.NF3FIFO}})},
-		{"LINK", nfstest.Link,
+		{"LINK", nfs3.NFSPROC3_LINK,
 			args(&nfs3.LINK3args{File: file, Link: at("hard")}), nfs3.NFS3ERR_EXIST,
 			args(&nfs3.LINK3args{File: file, Link: at("har2")})},
-		{"RENAME", nfstest.Rename,
+		{"RENAME", nfs3.NFSPROC3_RENAME,
 			args(&nfs3.RENAME3args{From: at("from"), To: at("to")}), nfs3.NFS3ERR_NOENT,
 			args(&nfs3.RENAME3args{From: at("to"), To: at("from")})},
-		{"REMOVE", nfstest.Remove,
+		{"REMOVE", nfs3.NFSPROC3_REMOVE,
 			args(&nfs3.REMOVE3args{Object: at("victim")}), nfs3.NFS3ERR_NOENT,
 			args(&nfs3.REMOVE3args{Object: at("create2")})},
-		{"RMDIR", nfstest.Rmdir,
+		{"RMDIR", nfs3.NFSPROC3_RMDIR,
 			args(&nfs3.RMDIR3args{Object: at("empty")}), nfs3.NFS3ERR_NOENT,
 			args(&nfs3.RMDIR3args{Object: at("empty2")})},
 	}
@@ -134,11 +134,11 @@ func TestAFailureIsRetransmittedAsWell(t *testing.T) {
 	s, _ := serveDir(t)
 	c, root := s.mount()
 	x := s.dial().XID(nfstest.NewXID())
-	reply := x.Start(nfstest.Remove, &nfs3.REMOVE3args{Object: nfstest.At(root, "file")}).Reply()
-	require.Equal(t, nfs3.NFS3ERR_NOENT, statusOf(t, nfstest.Remove, reply.Results))
+	reply := x.Start(nfs3.NFSPROC3_REMOVE, &nfs3.REMOVE3args{Object: nfstest.At(root, "file")}).Reply()
+	require.Equal(t, nfs3.NFS3ERR_NOENT, statusOf(t, nfs3.NFSPROC3_REMOVE, reply.Results))
 	x.Reset()
 	put(t, c, root, "file", nil)
-	again := x.On(s.dial()).Start(nfstest.Remove, &nfs3.REMOVE3args{Object: nfstest.At(root, "file")}).Reply()
+	again := x.On(s.dial()).Start(nfs3.NFSPROC3_REMOVE, &nfs3.REMOVE3args{Object: nfstest.At(root, "file")}).Reply()
 	require.Equal(t, reply, again)
 	require.Equal(t, []string{"file"}, c.Names(root))
 }
@@ -155,7 +155,7 @@ func TestARetransmissionWaitsForItsTwin(t *testing.T) {
 		rule := f.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.Mkdir}, Threads: faultfs.WorkerOnly, Gate: gate})
 		before := f.Count(faultfs.Mkdir)
 		xid := nfstest.NewXID()
-		call := rpctest.NewCall(xid, nfs3.NFS_PROGRAM, 3, nfstest.Mkdir, nfstest.Bytes(t, &nfs3.MKDIR3args{Where: nfstest.At(root, name)})).As(rpctest.Sys(0, 0))
+		call := rpctest.NewCall(xid, nfs3.NFS_PROGRAM, 3, nfs3.NFSPROC3_MKDIR, nfstest.Bytes(t, &nfs3.MKDIR3args{Where: nfstest.At(root, name)})).As(rpctest.Sys(0, 0))
 		from := dialRaw(t, s)
 		from.send(call)
 		<-gate.Entered()
@@ -179,7 +179,7 @@ func TestARetransmissionWaitsForItsTwin(t *testing.T) {
 		}
 		r, err := rpctest.ParseReply(first)
 		require.NoError(t, err)
-		ok(t, statusOf(t, nfstest.Mkdir, r.Results))
+		ok(t, statusOf(t, nfs3.NFSPROC3_MKDIR, r.Results))
 		require.Equal(t, before+1, f.Count(faultfs.Mkdir), "carried out once")
 		require.Contains(t, c.Names(root), name)
 		rule.Remove()
@@ -233,11 +233,11 @@ func TestOfManyWhoMakeADirectoryOnlyOneHasIt(t *testing.T) {
 	for round := range 5 {
 		var pending []*nfstest.Pending
 		for range 4 {
-			pending = append(pending, s.dial().XID(1).Start(nfstest.Mkdir, &nfs3.MKDIR3args{Where: nfstest.At(root, fmt.Sprint("lock ", round))}))
+			pending = append(pending, s.dial().XID(1).Start(nfs3.NFSPROC3_MKDIR, &nfs3.MKDIR3args{Where: nfstest.At(root, fmt.Sprint("lock ", round))}))
 		}
 		got := map[nfs3.Nfsstat3]int{}
 		for _, p := range pending {
-			got[statusOf(t, nfstest.Mkdir, p.Reply().Results)]++
+			got[statusOf(t, nfs3.NFSPROC3_MKDIR, p.Reply().Results)]++
 		}
 		require.Equal(t, map[nfs3.Nfsstat3]int{nfs3.NFS3_OK: 1, nfs3.NFS3ERR_EXIST: 3}, got)
 	}

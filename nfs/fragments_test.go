@@ -24,7 +24,7 @@ func TestAWriteInManyFragmentsIsWrittenAsAWhole(t *testing.T) {
 			t.Run(fmt.Sprint(pieces, " ", how), func(t *testing.T) {
 				data := bytes.Repeat([]byte{byte(i + 1), byte(how), 3, 4}, 1<<18)
 				xid := nfstest.NewXID()
-				msg := rpctest.NewCall(xid, nfs3.NFS_PROGRAM, 3, nfstest.Write, nfstest.Bytes(t, &nfs3.WRITE3args{
+				msg := rpctest.NewCall(xid, nfs3.NFS_PROGRAM, 3, nfs3.NFSPROC3_WRITE, nfstest.Bytes(t, &nfs3.WRITE3args{
 					File: f, Count: nfs3.Count3(len(data)), Stable: how, Data: data,
 				})).As(rpctest.Sys(0, 0)).Bytes()
 				raw := dialRaw(t, s)

@@ -60,7 +60,7 @@ func TestAFrozenDiskKeepsNobodyFromConnecting(t *testing.T) {
 			thaw := disktest.Freeze(t, frozen)
 			var calls []*nfstest.Pending
 			for i, c := range writing {
-				calls = append(calls, c.Start(nfstest.Write, &nfs3.WRITE3args{File: files[i], Count: 4096, Stable: nfs3.UNSTABLE, Data: make([]byte, 4096)}))
+				calls = append(calls, c.Start(nfs3.NFSPROC3_WRITE, &nfs3.WRITE3args{File: files[i], Count: 4096, Stable: nfs3.UNSTABLE, Data: make([]byte, 4096)}))
 			}
 			eventually(t, func() bool { return writers(t) >= lanes }, "writes wait for the file system")
 			for range 40 {
@@ -116,7 +116,7 @@ func TestChangesThatWaitKeepNobodyFromMounting(t *testing.T) {
 				}
 				thaws = append(thaws, disktest.Freeze(t, dir))
 				for _, p := range parents {
-					calls = append(calls, c.Start(nfstest.Mkdir, &nfs3.MKDIR3args{Where: nfs3.Diropargs3{Dir: p, Name: []byte("d")}}))
+					calls = append(calls, c.Start(nfs3.NFSPROC3_MKDIR, &nfs3.MKDIR3args{Where: nfs3.Diropargs3{Dir: p, Name: []byte("d")}}))
 				}
 			}
 			// All but two workers make changes. Where two directories have one lock in common,
@@ -159,7 +159,7 @@ func TestEveryChangeThatWaitedForAFrozenDiskIsAnswered(t *testing.T) {
 	thaw := disktest.Freeze(t, frozen)
 	for i, c := range clients {
 		for n := range each {
-			calls = append(calls, c.Start(nfstest.Mkdir, &nfs3.MKDIR3args{
+			calls = append(calls, c.Start(nfs3.NFSPROC3_MKDIR, &nfs3.MKDIR3args{
 				Where: nfs3.Diropargs3{Dir: parents[i], Name: []byte(fmt.Sprint("d", n))},
 			}))
 		}
@@ -207,7 +207,7 @@ func TestWritesToAFrozenDiskLeaveMemoryToOthers(t *testing.T) {
 				calls = append(
 					calls,
 					c.Start(
-						nfstest.Write,
+						nfs3.NFSPROC3_WRITE,
 						&nfs3.WRITE3args{File: files[i], Count: size, Stable: nfs3.UNSTABLE, Data: make([]byte, size)},
 					),
 				)

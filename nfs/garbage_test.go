@@ -32,7 +32,7 @@ func TestTruncatedArgumentsAreGarbage(t *testing.T) {
 		for n, p := range calls {
 			r := p.Reply()
 			require.False(t, r.Denied)
-			require.EqualValues(t, rpctest.GarbageArgs, r.Accept, "%s cut to %d of %d bytes", nfstest.ProcedureNames[proc], n, len(whole))
+			require.EqualValues(t, rpctest.GarbageArgs, r.Accept, "%s cut to %d of %d bytes", nfs3.NFSV3Names[proc], n, len(whole))
 		}
 	}
 	require.Equal(t, before, getattr(t, c, f), "nothing was done")
@@ -57,7 +57,7 @@ func TestLengthsBeyondTheRecordAreGarbage(t *testing.T) {
 				bad := bytes.Clone(whole)
 				binary.BigEndian.PutUint32(bad[at:], n)
 				r := c.Raw(nfs3.NFS_PROGRAM, 3, uint32(proc), bad)
-				require.EqualValues(t, rpctest.GarbageArgs, r.Accept, "%s, %q of %d bytes", nfstest.ProcedureNames[proc], text, n)
+				require.EqualValues(t, rpctest.GarbageArgs, r.Accept, "%s, %q of %d bytes", nfs3.NFSV3Names[proc], text, n)
 			}
 		}
 	}
@@ -77,17 +77,17 @@ func TestValuesOutsideTheirRangeAreGarbage(t *testing.T) {
 		proc uint32
 		args rpctest.Args
 	}{
-		"a boolean of 2":     {nfstest.Setattr, h(f).U32(2, 0, 0, 0, 0, 0, 0)},
-		"time_how 3":         {nfstest.Setattr, h(f).U32(0, 0, 0, 0, 3, 0, 0)},
-		"guard 2":            {nfstest.Setattr, h(f).U32(0, 0, 0, 0, 0, 0, 2)},
-		"stable_how 3":       {nfstest.Write, h(f).U64(0).U32(1, 3).String("x")},
-		"createmode 3":       {nfstest.Create, h(root).String("x").U32(3, 0, 0, 0, 0, 0, 0)},
-		"a handle too long":  {nfstest.Getattr, rpctest.Args(nil).Opaque(make([]byte, 65))},
-		"a handle of 400":    {nfstest.Fsstat, rpctest.Args(nil).Opaque(make([]byte, 400))},
-		"a directory of 65":  {nfstest.Lookup, rpctest.Args(nil).Opaque(make([]byte, 65)).String("x")},
-		"device of type -1":  {nfstest.Mknod, h(root).String("x").U32(1<<32-1, 0, 0, 0, 0, 0, 0)},
-		"device of no type":  {nfstest.Mknod, h(root).String("x").U32(0, 0, 0, 0, 0, 0, 0)},
-		"device of a type 8": {nfstest.Mknod, h(root).String("x").U32(8, 0, 0, 0, 0, 0, 0)},
+		"a boolean of 2":     {nfs3.NFSPROC3_SETATTR, h(f).U32(2, 0, 0, 0, 0, 0, 0)},
+		"time_how 3":         {nfs3.NFSPROC3_SETATTR, h(f).U32(0, 0, 0, 0, 3, 0, 0)},
+		"guard 2":            {nfs3.NFSPROC3_SETATTR, h(f).U32(0, 0, 0, 0, 0, 0, 2)},
+		"stable_how 3":       {nfs3.NFSPROC3_WRITE, h(f).U64(0).U32(1, 3).String("x")},
+		"createmode 3":       {nfs3.NFSPROC3_CREATE, h(root).String("x").U32(3, 0, 0, 0, 0, 0, 0)},
+		"a handle too long":  {nfs3.NFSPROC3_GETATTR, rpctest.Args(nil).Opaque(make([]byte, 65))},
+		"a handle of 400":    {nfs3.NFSPROC3_FSSTAT, rpctest.Args(nil).Opaque(make([]byte, 400))},
+		"a directory of 65":  {nfs3.NFSPROC3_LOOKUP, rpctest.Args(nil).Opaque(make([]byte, 65)).String("x")},
+		"device of type -1":  {nfs3.NFSPROC3_MKNOD, h(root).String("x").U32(1<<32-1, 0, 0, 0, 0, 0, 0)},
+		"device of no type":  {nfs3.NFSPROC3_MKNOD, h(root).String("x").U32(0, 0, 0, 0, 0, 0, 0)},
+		"device of a type 8": {nfs3.NFSPROC3_MKNOD, h(root).String("x").U32(8, 0, 0, 0, 0, 0, 0)},
 	} {
 		r := c.Raw(nfs3.NFS_PROGRAM, 3, bad.proc, bad.args)
 		require.EqualValues(t, rpctest.GarbageArgs, r.Accept, name)
@@ -114,7 +114,7 @@ func TestBadCredentialsAreDenied(t *testing.T) {
 		"with a name of 256 bytes":      {Flavor: 1, Body: rpctest.Args(nil).U32(1).String(fmt.Sprintf("%256d", 1)).U32(0, 0, 0)},
 		"of an unknown flavor":          {Flavor: 77},
 	} {
-		r := c.With(cred).Raw(nfs3.NFS_PROGRAM, 3, nfstest.Getattr, args)
+		r := c.With(cred).Raw(nfs3.NFS_PROGRAM, 3, nfs3.NFSPROC3_GETATTR, args)
 		require.True(t, r.Denied, name)
 		require.EqualValues(t, rpctest.AuthError, r.Reject, name)
 		require.EqualValues(t, rpctest.AuthBadCred, r.Auth, name)
@@ -144,7 +144,7 @@ func TestOtherVersionsAndProgramsAreTold(t *testing.T) {
 	require.EqualValues(t, rpctest.ProgMismatch, r.Accept)
 	require.Equal(t, []uint32{3, 3}, []uint32{r.Low, r.High})
 	require.EqualValues(t, rpctest.ProgUnavail, c.Raw(100021, 4, 0, nil).Accept, "NLM is not served")
-	require.EqualValues(t, rpctest.ProcUnavail, c.Raw(nfs3.NFS_PROGRAM, 3, nfstest.Procedures, nil).Accept)
+	require.EqualValues(t, rpctest.ProcUnavail, c.Raw(nfs3.NFS_PROGRAM, 3, uint32(len(nfs3.NFSV3Names)), nil).Accept)
 	require.EqualValues(t, rpctest.ProcUnavail, c.Raw(nfs3.NFS_PROGRAM, 3, 1<<32-1, nil).Accept)
 	require.EqualValues(t, rpctest.ProcUnavail, c.Raw(mount.MOUNT_PROGRAM, 3, 6, nil).Accept)
 	call := rpctest.NewCall(nfstest.NewXID(), nfs3.NFS_PROGRAM, 3, 0, nil)

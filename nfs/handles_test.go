@@ -32,7 +32,7 @@ func TestStaleHandlesAreStaleForEveryProcedure(t *testing.T) {
 	}
 	for proc, args := range validArgs(d, f) {
 		if args != nil {
-			require.Equal(t, nfs3.NFS3ERR_STALE, status(t, c, uint32(proc), args), nfstest.ProcedureNames[proc])
+			require.Equal(t, nfs3.NFS3ERR_STALE, status(t, c, uint32(proc), args), nfs3.NFSV3Names[proc])
 		}
 	}
 	require.Equal(t, nfs3.NFS3ERR_STALE, c.Readlink(l).Status)
@@ -64,7 +64,7 @@ func TestForgedHandlesAreRefused(t *testing.T) {
 	}
 	for proc, args := range validArgs(fh{Data: make([]byte, 32)}, fh{Data: make([]byte, 32)}) {
 		if args != nil {
-			require.Contains(t, deadHandle, status(t, c, uint32(proc), args), nfstest.ProcedureNames[proc])
+			require.Contains(t, deadHandle, status(t, c, uint32(proc), args), nfs3.NFSV3Names[proc])
 		}
 	}
 	require.Equal(t, "content", string(c.Read(f, 0, 10).Resok.Data))
@@ -186,9 +186,9 @@ func TestAStaleHandleIsStaleWhileItsNumberIsGivenAway(t *testing.T) {
 	}()
 	var window []*nfstest.Pending
 	for range 20_000 {
-		window = append(window, c.Start(nfstest.Getattr, &nfs3.GETATTR3args{Object: f}))
+		window = append(window, c.Start(nfs3.NFSPROC3_GETATTR, &nfs3.GETATTR3args{Object: f}))
 		if len(window) == depth {
-			require.Contains(t, []nfs3.Nfsstat3{nfs3.NFS3_OK, nfs3.NFS3ERR_STALE}, waitStatus(t, nfstest.Getattr, window[0]))
+			require.Contains(t, []nfs3.Nfsstat3{nfs3.NFS3_OK, nfs3.NFS3ERR_STALE}, waitStatus(t, nfs3.NFSPROC3_GETATTR, window[0]))
 			window = window[1:]
 		}
 	}

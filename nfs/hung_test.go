@@ -32,8 +32,8 @@ func TestAFileSystemThatHangsLeavesTheOthersServed(t *testing.T) {
 	f.Add(faultfs.Rule{Gate: gate})
 	var waiting []*nfstest.Pending
 	for i := range 100 {
-		waiting = append(waiting, c.Start(nfstest.Getattr, &nfs3.GETATTR3args{Object: hangs}),
-			c.Start(nfstest.Mkdir, &nfs3.MKDIR3args{Where: nfstest.At(hangs, fmt.Sprint(i))}))
+		waiting = append(waiting, c.Start(nfs3.NFSPROC3_GETATTR, &nfs3.GETATTR3args{Object: hangs}),
+			c.Start(nfs3.NFSPROC3_MKDIR, &nfs3.MKDIR3args{Where: nfstest.At(hangs, fmt.Sprint(i))}))
 	}
 	for range 5 { // of 8 workers, 2 are the other's and 1 is for what needs no file system
 		<-gate.Entered()
@@ -70,7 +70,7 @@ func TestEveryCallToAFileSystemThatHangsIsAnsweredInTheEnd(t *testing.T) {
 	for i := range clients {
 		c := s.dial()
 		for j := range calls {
-			waiting = append(waiting, c.Start(nfstest.Mkdir, &nfs3.MKDIR3args{Where: nfstest.At(root, fmt.Sprint(i, "-", j))}))
+			waiting = append(waiting, c.Start(nfs3.NFSPROC3_MKDIR, &nfs3.MKDIR3args{Where: nfstest.At(root, fmt.Sprint(i, "-", j))}))
 		}
 	}
 	for range s.cfg.Workers - 2 { // the others are not for changes
@@ -78,7 +78,7 @@ func TestEveryCallToAFileSystemThatHangsIsAnsweredInTheEnd(t *testing.T) {
 	}
 	gate.Open()
 	for _, p := range waiting {
-		ok(t, statusOf(t, nfstest.Mkdir, p.Reply().Results))
+		ok(t, statusOf(t, nfs3.NFSPROC3_MKDIR, p.Reply().Results))
 	}
 	require.Len(t, s.dial().Names(root), clients*calls)
 }

@@ -153,16 +153,16 @@ func TestDrainingFinishesCallsAndTakesNoMore(t *testing.T) {
 	f.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.Mkdir}, Threads: faultfs.WorkerOnly, Gate: gate})
 	var pending []*nfstest.Pending
 	for _, name := range []string{"a", "b", "c"} {
-		pending = append(pending, c.Start(nfstest.Mkdir, &nfs3.MKDIR3args{Where: nfstest.At(root, name)}))
+		pending = append(pending, c.Start(nfs3.NFSPROC3_MKDIR, &nfs3.MKDIR3args{Where: nfstest.At(root, name)}))
 		<-gate.Entered()
 	}
 	drained := make(chan error)
 	go func() { drained <- s.Drain(context.Background()) }()
 	<-idle.Done() // no more is read from now on
-	late := c.Start(nfstest.Mkdir, &nfs3.MKDIR3args{Where: nfstest.At(root, "late")})
+	late := c.Start(nfs3.NFSPROC3_MKDIR, &nfs3.MKDIR3args{Where: nfstest.At(root, "late")})
 	gate.Open()
 	for _, p := range pending {
-		ok(t, waitStatus(t, nfstest.Mkdir, p))
+		ok(t, waitStatus(t, nfs3.NFSPROC3_MKDIR, p))
 	}
 	_, err := late.Wait()
 	require.ErrorIs(t, err, nfstest.ErrNoReply)
@@ -177,7 +177,7 @@ func TestClosingDoesNotWaitForClients(t *testing.T) {
 	gate := faultfs.NewGate()
 	t.Cleanup(gate.Open)
 	f.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.Mkdir}, Threads: faultfs.WorkerOnly, Gate: gate})
-	p := c.Start(nfstest.Mkdir, &nfs3.MKDIR3args{Where: nfstest.At(root, "a")})
+	p := c.Start(nfs3.NFSPROC3_MKDIR, &nfs3.MKDIR3args{Where: nfstest.At(root, "a")})
 	<-gate.Entered()
 	closed := make(chan error)
 	go func() { closed <- s.Close() }()
@@ -252,13 +252,13 @@ func TestItWorksWithoutEachOptionalFeature(t *testing.T) {
 			f := create(t, c, root, "file", 0o644)
 			var writes, reads []*nfstest.Pending
 			for i := range uint64(4) {
-				writes = append(writes, c.Start(nfstest.Write, nfstest.WriteArgs(f, i<<20, data, nfs3.UNSTABLE)))
+				writes = append(writes, c.Start(nfs3.NFSPROC3_WRITE, nfstest.WriteArgs(f, i<<20, data, nfs3.UNSTABLE)))
 			}
 			for _, p := range writes {
-				ok(t, waitStatus(t, nfstest.Write, p))
+				ok(t, waitStatus(t, nfs3.NFSPROC3_WRITE, p))
 			}
 			for i := range uint64(4) {
-				reads = append(reads, c.Start(nfstest.Read, nfstest.ReadArgs(f, i<<20, 1<<20)))
+				reads = append(reads, c.Start(nfs3.NFSPROC3_READ, nfstest.ReadArgs(f, i<<20, 1<<20)))
 			}
 			for _, p := range reads {
 				var res nfs3.READ3res

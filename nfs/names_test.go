@@ -20,22 +20,22 @@ func named(dir, file fh, name string) map[string]func() (uint32, nfstest.Encoder
 		return func() (uint32, nfstest.Encoder) { return proc, args }
 	}
 	return map[string]func() (uint32, nfstest.Encoder){
-		"LOOKUP": pair(nfstest.Lookup, &nfs3.LOOKUP3args{What: at}),
-		"CREATE": pair(nfstest.Create, &nfs3.CREATE3args{Where: at, How: nfs3.Createhow3{Mode: nfs3.GUARDED}}),
-		"CREATE UNCHECKED": pair(nfstest.Create, &nfs3.CREATE3args{
+		"LOOKUP": pair(nfs3.NFSPROC3_LOOKUP, &nfs3.LOOKUP3args{What: at}),
+		"CREATE": pair(nfs3.NFSPROC3_CREATE, &nfs3.CREATE3args{Where: at, How: nfs3.Createhow3{Mode: nfs3.GUARDED}}),
+		"CREATE UNCHECKED": pair(nfs3.NFSPROC3_CREATE, &nfs3.CREATE3args{
 			Where: at, How: nfs3.Createhow3{Mode: nfs3.UNCHECKED},
 		}),
-		"CREATE EXCLUSIVE": pair(nfstest.Create, &nfs3.CREATE3args{
+		"CREATE EXCLUSIVE": pair(nfs3.NFSPROC3_CREATE, &nfs3.CREATE3args{
 			Where: at, How: nfs3.Createhow3{Mode: nfs3.EXCLUSIVE, Verf: nfs3.Createverf3{1}},
 		}),
-		"MKDIR":       pair(nfstest.Mkdir, &nfs3.MKDIR3args{Where: at}),
-		"SYMLINK":     pair(nfstest.Symlink, &nfs3.SYMLINK3args{Where: at, Symlink: nfs3.Symlinkdata3{SymlinkData: []byte("x")}}),
-		"MKNOD":       pair(nfstest.Mknod, &nfs3.MKNOD3args{Where: at, What: nfs3.Mknoddata3{Type: nfs3.NF3FIFO}}),
-		"REMOVE":      pair(nfstest.Remove, &nfs3.REMOVE3args{Object: at}),
-		"RMDIR":       pair(nfstest.Rmdir, &nfs3.RMDIR3args{Object: at}),
-		"RENAME from": pair(nfstest.Rename, &nfs3.RENAME3args{From: at, To: nfstest.At(dir, "to")}),
-		"RENAME to":   pair(nfstest.Rename, &nfs3.RENAME3args{From: nfstest.At(dir, "file"), To: at}),
-		"LINK":        pair(nfstest.Link, &nfs3.LINK3args{File: file, Link: at}),
+		"MKDIR":       pair(nfs3.NFSPROC3_MKDIR, &nfs3.MKDIR3args{Where: at}),
+		"SYMLINK":     pair(nfs3.NFSPROC3_SYMLINK, &nfs3.SYMLINK3args{Where: at, Symlink: nfs3.Symlinkdata3{SymlinkData: []byte("x")}}),
+		"MKNOD":       pair(nfs3.NFSPROC3_MKNOD, &nfs3.MKNOD3args{Where: at, What: nfs3.Mknoddata3{Type: nfs3.NF3FIFO}}),
+		"REMOVE":      pair(nfs3.NFSPROC3_REMOVE, &nfs3.REMOVE3args{Object: at}),
+		"RMDIR":       pair(nfs3.NFSPROC3_RMDIR, &nfs3.RMDIR3args{Object: at}),
+		"RENAME from": pair(nfs3.NFSPROC3_RENAME, &nfs3.RENAME3args{From: at, To: nfstest.At(dir, "to")}),
+		"RENAME to":   pair(nfs3.NFSPROC3_RENAME, &nfs3.RENAME3args{From: nfstest.At(dir, "file"), To: at}),
+		"LINK":        pair(nfs3.NFSPROC3_LINK, &nfs3.LINK3args{File: file, Link: at}),
 	}
 }
 
@@ -92,7 +92,7 @@ func TestNamesOf255BytesWork(t *testing.T) {
 		for _, verb := range []string{"CREATE", "LOOKUP", "REMOVE", "CREATE EXCLUSIVE", "REMOVE", "MKDIR", "RMDIR", "SYMLINK", "REMOVE", "MKNOD", "REMOVE", "LINK", "REMOVE"} {
 			proc, args := named(root, f, name)[verb]()
 			ok(t, status(t, c, proc, args), "%s of %q", verb, name)
-			if proc != nfstest.Remove && proc != nfstest.Rmdir {
+			if proc != nfs3.NFSPROC3_REMOVE && proc != nfs3.NFSPROC3_RMDIR {
 				require.True(t, slices.Contains(c.Names(root), name), name)
 			}
 		}

@@ -77,8 +77,8 @@ func TestRootMakesNodesOfAllTypes(t *testing.T) {
 	}
 	for _, typ := range []nfs3.Ftype3{nfs3.NF3REG, nfs3.NF3DIR, nfs3.NF3LNK} {
 		args := nfstest.Bytes(t, &nfs3.MKNOD3args{Where: nfstest.At(root, "other"), What: nfs3.Mknoddata3{Type: typ}})
-		r := c.Raw(nfs3.NFS_PROGRAM, 3, nfstest.Mknod, args)
-		require.Equal(t, nfs3.NFS3ERR_BADTYPE, statusOf(t, nfstest.Mknod, r.Results), typ)
+		r := c.Raw(nfs3.NFS_PROGRAM, 3, nfs3.NFSPROC3_MKNOD, args)
+		require.Equal(t, nfs3.NFS3ERR_BADTYPE, statusOf(t, nfs3.NFSPROC3_MKNOD, r.Results), typ)
 	}
 	user := c.As(alice, alice)
 	require.Equal(t, nfs3.NFS3ERR_PERM, user.Mknod(root, "mine", nfs3.NF3CHR, 1, 3, nfs3.Sattr3{}).Status)

@@ -114,7 +114,7 @@ func TestAWriteWhoseCountIsNotItsLengthIsInvalid(t *testing.T) {
 	for _, count := range []nfs3.Count3{0, 2, 4, 1<<32 - 1} {
 		args := nfstest.WriteArgs(f, 0, []byte("xyz"), nfs3.FILE_SYNC)
 		args.Count = count
-		require.Equal(t, nfs3.NFS3ERR_INVAL, status(t, c, nfstest.Write, args), "count %d", count)
+		require.Equal(t, nfs3.NFS3ERR_INVAL, status(t, c, nfs3.NFSPROC3_WRITE, args), "count %d", count)
 	}
 	require.Equal(t, "content", string(c.Read(f, 0, 100).Resok.Data))
 }

@@ -104,10 +104,10 @@ func TestAUserOfThisMachineIsNobodyElse(t *testing.T) {
 				{0, 0}, {dave, dave}, {carol, 0}, {carol, nobodysGroup, dave}, {carol, dave}, {carol, carol},
 			} {
 				c := hers.As(as[0], as[1], as[2:]...)
-				denied(t, c, nfs3.NFS_PROGRAM, 3, nfstest.Read, read(0), fmt.Sprint(as))
-				denied(t, c, nfs3.NFS_PROGRAM, 3, nfstest.Read, read(dave), fmt.Sprint(as))
+				denied(t, c, nfs3.NFS_PROGRAM, 3, nfs3.NFSPROC3_READ, read(0), fmt.Sprint(as))
+				denied(t, c, nfs3.NFS_PROGRAM, 3, nfs3.NFSPROC3_READ, read(dave), fmt.Sprint(as))
 				denied(t, c, mount.MOUNT_PROGRAM, 3, mount.MOUNTPROC3_MNT, rpctest.Args(nil).String(dir), fmt.Sprint(as))
-				require.False(t, c.Raw(nfs3.NFS_PROGRAM, 3, nfstest.Null, nil).Denied, "NULL is nobody's")
+				require.False(t, c.Raw(nfs3.NFS_PROGRAM, 3, nfs3.NFSPROC3_NULL, nil).Denied, "NULL is nobody's")
 			}
 			own := hers.As(carol, nobodysGroup)
 			require.Equal(t, top, mnt(t, own, dir))
@@ -146,7 +146,7 @@ func TestCallsOfASocketThatIsClosedAreNotRoots(t *testing.T) {
 	for i := range 60 {
 		c := nfstest.DialAs(t, carol, s.addr())
 		args := nfstest.Bytes(t, &nfs3.MKDIR3args{Where: nfs3.Diropargs3{Dir: top, Name: fmt.Appendf(nil, "d%d", i)}})
-		c.StartRaw(nfs3.NFS_PROGRAM, 3, nfstest.Mkdir, args)
+		c.StartRaw(nfs3.NFS_PROGRAM, 3, nfs3.NFSPROC3_MKDIR, args)
 		if i%2 == 0 {
 			c.Reset()
 		} else {
@@ -180,7 +180,7 @@ func TestAUserOfThisMachineKeepsRootFromNothing(t *testing.T) {
 		require.Less(t, i, 500, "she has them all")
 		from := fmt.Sprintf("127.0.0.%d", i%250+2)
 		c := nfstest.DialAsFrom(t, carol, from, s.addr())
-		_, err := c.StartRaw(nfs3.NFS_PROGRAM, 3, nfstest.Null, nil).Wait()
+		_, err := c.StartRaw(nfs3.NFS_PROGRAM, 3, nfs3.NFSPROC3_NULL, nil).Wait()
 		if kept = err == nil; kept {
 			held++
 		}

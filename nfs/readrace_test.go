@@ -69,7 +69,7 @@ func (r *raced) write(rng *rand.Rand, c *nfstest.Client, change uint32) error {
 		}
 	} else {
 		var res nfs3.WRITE3res
-		if err := c.Start(nfstest.Write, nfstest.WriteArgs(r.h, uint64(page)*readPage, b, nfs3.UNSTABLE)).TryInto(&res); err != nil {
+		if err := c.Start(nfs3.NFSPROC3_WRITE, nfstest.WriteArgs(r.h, uint64(page)*readPage, b, nfs3.UNSTABLE)).TryInto(&res); err != nil {
 			return err
 		}
 		if res.Status != nfs3.NFS3_OK || int(res.Resok.Count) != len(b) {
@@ -93,7 +93,7 @@ func (r *raced) cut(rng *rand.Rand, c *nfstest.Client) error {
 		}
 	case 1:
 		var res nfs3.SETATTR3res
-		if err := c.Start(nfstest.Setattr, &nfs3.SETATTR3args{Object: r.h, NewAttributes: nfstest.Size(size)}).TryInto(&res); err != nil {
+		if err := c.Start(nfs3.NFSPROC3_SETATTR, &nfs3.SETATTR3args{Object: r.h, NewAttributes: nfstest.Size(size)}).TryInto(&res); err != nil {
 			return err
 		}
 		if res.Status != nfs3.NFS3_OK {
@@ -121,7 +121,7 @@ func (r *raced) read(c *nfstest.Client, off uint64, count uint32, cut bool) erro
 		least[p] = r.ended[p].Load()
 	}
 	var res nfs3.READ3res
-	if err := c.Start(nfstest.Read, nfstest.ReadArgs(r.h, off, count)).TryInto(&res); err != nil {
+	if err := c.Start(nfs3.NFSPROC3_READ, nfstest.ReadArgs(r.h, off, count)).TryInto(&res); err != nil {
 		return err
 	}
 	data := res.Resok.Data

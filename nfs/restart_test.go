@@ -133,7 +133,7 @@ func TestAServerThatIsKilledLosesNothingStable(t *testing.T) {
 	var window []*nfstest.Pending
 	for i := range 400 {
 		// What is sent after the kill may find the connection gone.
-		window = append(window, c.Start(nfstest.Write, nfstest.WriteArgs(f, uint64(i)*block, pattern(i), nfs3.FILE_SYNC)))
+		window = append(window, c.Start(nfs3.NFSPROC3_WRITE, nfstest.WriteArgs(f, uint64(i)*block, pattern(i), nfs3.FILE_SYNC)))
 		if i == 200 {
 			require.NoError(t, p.cmd.Process.Kill())
 		}

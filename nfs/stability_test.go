@@ -84,13 +84,13 @@ func TestTroubleOfAFileSystemHasItsStatus(t *testing.T) {
 	c, root := s.mount()
 	file := put(t, c, root, "file", []byte("content"))
 	ops := map[uint32]faultfs.Op{
-		nfstest.Setattr: faultfs.SetAttr, nfstest.Write: faultfs.Write, nfstest.Create: faultfs.Create,
-		nfstest.Mkdir: faultfs.Mkdir, nfstest.Symlink: faultfs.Symlink, nfstest.Mknod: faultfs.Mknod,
-		nfstest.Remove: faultfs.Remove, nfstest.Rmdir: faultfs.Rmdir, nfstest.Rename: faultfs.Rename,
-		nfstest.Link: faultfs.Link, nfstest.Commit: faultfs.Commit, nfstest.Read: faultfs.Read,
-		nfstest.Readdir: faultfs.ReadDir, nfstest.Readdirplus: faultfs.ReadDir, nfstest.Lookup: faultfs.Lookup,
-		nfstest.Access: faultfs.Access, nfstest.Readlink: faultfs.ReadLink, nfstest.Fsstat: faultfs.Statfs,
-		nfstest.Pathconf: faultfs.PathConf,
+		nfs3.NFSPROC3_SETATTR: faultfs.SetAttr, nfs3.NFSPROC3_WRITE: faultfs.Write, nfs3.NFSPROC3_CREATE: faultfs.Create,
+		nfs3.NFSPROC3_MKDIR: faultfs.Mkdir, nfs3.NFSPROC3_SYMLINK: faultfs.Symlink, nfs3.NFSPROC3_MKNOD: faultfs.Mknod,
+		nfs3.NFSPROC3_REMOVE: faultfs.Remove, nfs3.NFSPROC3_RMDIR: faultfs.Rmdir, nfs3.NFSPROC3_RENAME: faultfs.Rename,
+		nfs3.NFSPROC3_LINK: faultfs.Link, nfs3.NFSPROC3_COMMIT: faultfs.Commit, nfs3.NFSPROC3_READ: faultfs.Read,
+		nfs3.NFSPROC3_READDIR: faultfs.ReadDir, nfs3.NFSPROC3_READDIRPLUS: faultfs.ReadDir, nfs3.NFSPROC3_LOOKUP: faultfs.Lookup,
+		nfs3.NFSPROC3_ACCESS: faultfs.Access, nfs3.NFSPROC3_READLINK: faultfs.ReadLink, nfs3.NFSPROC3_FSSTAT: faultfs.Statfs,
+		nfs3.NFSPROC3_PATHCONF: faultfs.PathConf,
 	}
 	for st, want := range map[vfs.Status]nfs3.Nfsstat3{
 		vfs.IO: nfs3.NFS3ERR_IO, vfs.NoSpc: nfs3.NFS3ERR_NOSPC, vfs.DQuot: nfs3.NFS3ERR_DQUOT, vfs.ROFS: nfs3.NFS3ERR_ROFS,
@@ -102,8 +102,8 @@ func TestTroubleOfAFileSystemHasItsStatus(t *testing.T) {
 				continue
 			}
 			rule := f.Add(faultfs.Rule{Ops: []faultfs.Op{op}, Status: st})
-			require.Equal(t, want, status(t, c, uint32(proc), args), nfstest.ProcedureNames[proc])
-			require.NotZero(t, rule.Hits(), nfstest.ProcedureNames[proc])
+			require.Equal(t, want, status(t, c, uint32(proc), args), nfs3.NFSV3Names[proc])
+			require.NotZero(t, rule.Hits(), nfs3.NFSV3Names[proc])
 			rule.Remove()
 		}
 	}
@@ -190,8 +190,8 @@ func TestAReadOnlyFileSystemIsReadOnly(t *testing.T) {
 	f := lookup(t, c, root, "file")
 	for proc, args := range validArgs(root, f) {
 		switch uint32(proc) {
-		case nfstest.Write, nfstest.Create, nfstest.Mkdir, nfstest.Symlink, nfstest.Mknod, nfstest.Link:
-			require.Equal(t, nfs3.NFS3ERR_ROFS, status(t, c, uint32(proc), args), nfstest.ProcedureNames[proc])
+		case nfs3.NFSPROC3_WRITE, nfs3.NFSPROC3_CREATE, nfs3.NFSPROC3_MKDIR, nfs3.NFSPROC3_SYMLINK, nfs3.NFSPROC3_MKNOD, nfs3.NFSPROC3_LINK:
+			require.Equal(t, nfs3.NFS3ERR_ROFS, status(t, c, uint32(proc), args), nfs3.NFSV3Names[proc])
 		}
 	}
 	require.Equal(t, nfs3.NFS3ERR_ROFS, c.Setattr(f, nfstest.Mode(0o600), nil).Status)

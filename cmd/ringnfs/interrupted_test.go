@@ -43,7 +43,7 @@ func TestASignalEndsAServerWhoseFileSystemIsInterruptedForEver(t *testing.T) {
 	require.Equal(t, mount.MNT3_OK, st)
 	var waiting []*nfstest.Pending
 	for i := range calls {
-		waiting = append(waiting, c.Start(nfstest.Create, &nfs3.CREATE3args{
+		waiting = append(waiting, c.Start(nfs3.NFSPROC3_CREATE, &nfs3.CREATE3args{
 			Where: nfstest.At(root, string(rune('a'+i))), How: nfs3.Createhow3{Mode: nfs3.GUARDED},
 		}))
 	}

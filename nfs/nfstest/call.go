@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ringnfs/ringnfs/nfs/client"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
-	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
 // Client makes calls on a connection, as one caller. It is immutable.
@@ -53,46 +53,27 @@ func NewXID() uint32 { return 0x4e000000 + xids.Add(1) }
 
 // Encoder and Decoder are what generated types are.
 type (
-	Encoder interface{ Encode(*xdr.Encoder) }
-	Decoder interface{ Decode(*xdr.Decoder) }
+	Encoder = client.Encoder
+	Decoder = client.Decoder
 )
 
 // Bytes encodes a value.
 func Bytes(t testing.TB, v Encoder) []byte {
 	t.Helper()
-	if v == nil {
-		return nil
+	b, err := client.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for n := 4096; ; n *= 4 {
-		var e xdr.Encoder
-		e.Reset(make([]byte, n))
-		v.Encode(&e)
-		if e.Err() == nil {
-			return e.Bytes()
-		}
-		if !errors.Is(e.Err(), xdr.ErrShort) || n > 64<<20 {
-			t.Fatalf("encode %T: %v", v, e.Err())
-		}
-	}
+	return b
 }
 
 // Decode decodes b, to its last byte, into v.
-func Decode(b []byte, v Decoder) error {
-	var d xdr.Decoder
-	d.Reset(b)
-	v.Decode(&d)
-	if d.Err() != nil {
-		return fmt.Errorf("decode %T from %x: %w", v, b[:min(len(b), 200)], d.Err())
-	}
-	if d.Left() != 0 {
-		return fmt.Errorf("decode %T: %d bytes behind it", v, d.Left())
-	}
-	return nil
-}
+func Decode(b []byte, v Decoder) error { return client.Unmarshal(b, v) }
 
 // Pending is a call under way.
 type Pending struct {
 	t     testing.TB
+	xid   uint32
 	reply <-chan []byte
 	err   error
 }
@@ -103,28 +84,38 @@ func (c *Client) StartRaw(prog, vers, proc uint32, args []byte) *Pending {
 	if xid == 0 {
 		xid = NewXID()
 	}
-	p := &Pending{t: c.t, reply: c.expect(xid)}
+	p := &Pending{t: c.t, xid: xid, reply: c.expect(xid)}
 	p.err = c.Send(rpctest.NewCall(xid, prog, vers, proc, args).As(c.cred).Record())
 	return p
 }
 
 // Start sends a call of NFS version 3.
 func (c *Client) Start(proc uint32, args Encoder) *Pending {
-	return c.StartRaw(nfs3.NFS_PROGRAM, 3, proc, Bytes(c.t, args))
+	return c.StartRaw(nfs3.NFS_PROGRAM, nfs3.NFS_V3, proc, Bytes(c.t, args))
+}
+
+// message waits for the reply as it comes. It is ErrNoReply, or what the sender said, when
+// the connection has ended.
+func (p *Pending) message() ([]byte, error) {
+	select {
+	case b, ok := <-p.reply:
+		if !ok {
+			return nil, errors.Join(ErrNoReply, p.err)
+		}
+		return b, nil
+	case <-time.After(patience):
+		return nil, fmt.Errorf("no reply within %v", patience)
+	}
 }
 
 // Wait waits for the reply. It is ErrNoReply, or what the sender said, when the
 // connection has ended.
 func (p *Pending) Wait() (rpctest.Reply, error) {
-	select {
-	case b, ok := <-p.reply:
-		if !ok {
-			return rpctest.Reply{}, errors.Join(ErrNoReply, p.err)
-		}
-		return rpctest.ParseReply(b)
-	case <-time.After(patience):
-		return rpctest.Reply{}, fmt.Errorf("no reply within %v", patience)
+	b, err := p.message()
+	if err != nil {
+		return rpctest.Reply{}, err
 	}
+	return rpctest.ParseReply(b)
 }
 
 // Reply waits for the reply, which must come.
@@ -147,20 +138,21 @@ func (p *Pending) Into(res Decoder) {
 
 // TryInto is Into where the connection may end.
 func (p *Pending) TryInto(res Decoder) error {
-	r, err := p.Wait()
+	b, err := p.message()
 	if err != nil {
 		return err
 	}
-	if r.Denied || r.Accept != rpctest.Success {
-		return fmt.Errorf("refused: %+v", r)
+	results, err := client.Results(b, p.xid)
+	if err != nil {
+		return err
 	}
-	if res == nil {
-		if len(r.Results) != 0 {
-			return fmt.Errorf("%d bytes of results where none are", len(r.Results))
-		}
-		return nil
-	}
-	return Decode(r.Results, res)
+	return client.Unmarshal(results, res)
+}
+
+// Call makes a call and decodes its results: so a Client is a [client.Caller].
+func (c *Client) Call(prog, vers, proc uint32, args Encoder, res Decoder) error {
+	c.t.Helper()
+	return c.StartRaw(prog, vers, proc, Bytes(c.t, args)).TryInto(res)
 }
 
 // Raw makes a call of any program with any arguments and returns its reply.
@@ -171,7 +163,7 @@ func (c *Client) Raw(prog, vers, proc uint32, args []byte) rpctest.Reply {
 
 // StartMessage sends a message as it is; its transaction id must be the Client's.
 func (c *Client) StartMessage(msg []byte) *Pending {
-	p := &Pending{t: c.t, reply: c.expect(c.xid)}
+	p := &Pending{t: c.t, xid: c.xid, reply: c.expect(c.xid)}
 	p.err = c.Send(rpctest.Record(msg))
 	return p
 }

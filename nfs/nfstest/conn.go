@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -13,11 +12,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ringnfs/ringnfs/nfs/client"
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
 )
 
 // patience is how long a test waits for what must come.
 const patience = 30 * time.Second
+
+// recordMax is the largest reply in bytes.
+const recordMax = 16 << 20
 
 // ErrNoReply says that the connection ended before the reply came.
 var ErrNoReply = errors.New("the connection ended without a reply")
@@ -156,7 +159,7 @@ func (cn *Conn) runReader() {
 func (cn *Conn) read() error {
 	r := bufio.NewReaderSize(cn.nc, 64<<10)
 	for {
-		record, err := readRecord(r)
+		record, err := client.ReadRecord(r, nil, recordMax)
 		if err != nil {
 			return err
 		}
@@ -174,29 +177,6 @@ func (cn *Conn) read() error {
 			continue
 		}
 		ch <- record
-	}
-}
-
-func readRecord(r io.Reader) ([]byte, error) {
-	var record []byte
-	for {
-		var h [4]byte
-		if _, err := io.ReadFull(r, h[:]); err != nil {
-			return nil, err
-		}
-		mark := binary.BigEndian.Uint32(h[:])
-		n := int(mark &^ (1 << 31))
-		if n > 16<<20 {
-			return nil, fmt.Errorf("a fragment of %d bytes", n)
-		}
-		at := len(record)
-		record = append(record, make([]byte, n)...)
-		if _, err := io.ReadFull(r, record[at:]); err != nil {
-			return nil, err
-		}
-		if mark>>31 == 1 {
-			return record, nil
-		}
 	}
 }
 

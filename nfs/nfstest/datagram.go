@@ -3,15 +3,15 @@ package nfstest
 import (
 	"net"
 	"testing"
-	"time"
 
+	"github.com/ringnfs/ringnfs/nfs/client"
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
 )
 
 // Datagram makes calls by UDP, one at a time, as user and group 0.
 type Datagram struct {
-	t  testing.TB
-	nc net.Conn
+	*client.Conn
+	t testing.TB
 }
 
 // DialDatagram makes a socket for calls to addr. The test's end closes it.
@@ -21,8 +21,13 @@ func DialDatagram(t testing.TB, addr string) *Datagram {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newDatagram(t, nc)
+}
+
+func newDatagram(t testing.TB, nc net.Conn) *Datagram {
 	t.Cleanup(func() { _ = nc.Close() })
-	return &Datagram{t: t, nc: nc}
+	cred := rpctest.Sys(0, 0)
+	return &Datagram{Conn: client.NewDatagram(nc, client.OpaqueAuth(cred)), t: t}
 }
 
 func (d *Datagram) fatal(args ...any) {
@@ -30,28 +35,17 @@ func (d *Datagram) fatal(args ...any) {
 	d.t.Fatal(args...)
 }
 
-// Raw makes a call. A datagram that is lost is sent once more each second.
+// Raw makes a call and returns its reply. A datagram that is lost is sent once more each
+// second.
 func (d *Datagram) Raw(prog, vers, proc uint32, args []byte) rpctest.Reply {
 	d.t.Helper()
-	msg := rpctest.NewCall(NewXID(), prog, vers, proc, args).As(rpctest.Sys(0, 0)).Bytes()
-	b := make([]byte, 64<<10)
-	for end := time.Now().Add(patience); time.Now().Before(end); {
-		if _, err := d.nc.Write(msg); err != nil {
-			d.t.Fatal(err)
-		}
-		if err := d.nc.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
-			d.t.Fatal(err)
-		}
-		n, err := d.nc.Read(b)
-		if err != nil {
-			continue
-		}
-		r, err := rpctest.ParseReply(b[:n])
-		if err != nil {
-			d.t.Fatal(err)
-		}
-		return r
+	b, _, err := d.Ask(prog, vers, proc, client.Raw(args))
+	if err != nil {
+		d.t.Fatal(err)
 	}
-	d.t.Fatal("no reply")
-	return rpctest.Reply{}
+	r, err := rpctest.ParseReply(b)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return r
 }

@@ -1,16 +1,15 @@
 package nfstest
 
 import (
-	"math"
-
+	"github.com/ringnfs/ringnfs/nfs/client"
 	"github.com/ringnfs/ringnfs/nfs/mount"
 	"github.com/ringnfs/ringnfs/nfs/portmap"
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
-	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
 // Caller makes calls of any program: a Client, or a [Datagram].
 type Caller interface {
+	client.Caller
 	Raw(prog, vers, proc uint32, args []byte) rpctest.Reply
 	fatal(args ...any)
 }
@@ -21,35 +20,16 @@ func (c *Client) fatal(args ...any) {
 }
 
 // call makes a call that must succeed.
-func call(c Caller, prog, vers, proc uint32, args []byte, res Decoder) {
-	r := c.Raw(prog, vers, proc, args)
-	if r.Denied || r.Accept != rpctest.Success {
-		c.fatal("refused:", r)
-	}
-	if err := Decode(r.Results, res); err != nil {
+func call(c Caller, prog, vers, proc uint32, args Encoder, res Decoder) {
+	if err := c.Call(prog, vers, proc, args, res); err != nil {
 		c.fatal(err)
 	}
 }
 
-// nothing is a result without bytes.
-type nothing struct{}
-
-func (nothing) Decode(*xdr.Decoder) {}
-
-// text is a string.
-type text string
-
-func (s *text) Decode(d *xdr.Decoder) { *s = text(d.Opaque(math.MaxUint32)) }
-
-// number is an unsigned integer.
-type number uint32
-
-func (n *number) Decode(d *xdr.Decoder) { *n = number(d.Uint32()) }
-
 // Mount calls MNT of MOUNT version 3.
 func Mount(c Caller, path string) (FH, mount.Mountstat3) {
 	var res mount.Mountres3
-	call(c, mount.MOUNT_PROGRAM, 3, mount.MOUNTPROC3_MNT, rpctest.Args(nil).String(path), &res)
+	call(c, mount.MOUNT_PROGRAM, 3, mount.MOUNTPROC3_MNT, client.Text(path), &res)
 	if res.FhsStatus != mount.MNT3_OK {
 		return FH{}, res.FhsStatus
 	}
@@ -58,7 +38,7 @@ func Mount(c Caller, path string) (FH, mount.Mountstat3) {
 
 // Unmount calls UMNT.
 func Unmount(c Caller, path string) {
-	call(c, mount.MOUNT_PROGRAM, 3, mount.MOUNTPROC3_UMNT, rpctest.Args(nil).String(path), nothing{})
+	call(c, mount.MOUNT_PROGRAM, 3, mount.MOUNTPROC3_UMNT, client.Text(path), nil)
 }
 
 // Mounts calls DUMP.
@@ -75,8 +55,8 @@ func Exports(c Caller) (res mount.Exports) {
 
 // GetPort calls GETPORT of portmap version 2.
 func GetPort(c Caller, prog, vers, protocol uint32) uint32 {
-	var port number
-	call(c, portmap.RPCBPROG, 2, 3, rpctest.Args(nil).U32(prog, vers, protocol, 0), &port)
+	var port client.Number
+	call(c, portmap.RPCBPROG, 2, 3, client.Numbers{prog, vers, protocol, 0}, &port)
 	return uint32(port)
 }
 
@@ -88,8 +68,8 @@ func DumpPorts(c Caller) (res portmap.PmaplistPtr) {
 
 // GetAddr calls GETADDR of rpcbind version 3 or 4.
 func GetAddr(c Caller, rpcbind, prog, vers uint32, netid string) string {
-	var addr text
-	args := rpctest.Args(nil).U32(prog, vers).String(netid).String("").String("")
+	var addr client.Text
+	args := &portmap.Rpcb{RProg: prog, RVers: vers, RNetid: []byte(netid)}
 	call(c, portmap.RPCBPROG, rpcbind, 3, args, &addr)
 	return string(addr)
 }

@@ -1,236 +1,185 @@
 package nfstest
 
 import (
+	"errors"
+
+	"github.com/ringnfs/ringnfs/nfs/client"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 )
 
 // FH is a file handle.
 type FH = nfs3.NfsFh3
 
-// The procedures of NFS version 3 (RFC 1813, section 3).
-const (
-	Null uint32 = iota
-	Getattr
-	Setattr
-	Lookup
-	Access
-	Readlink
-	Read
-	Write
-	Create
-	Mkdir
-	Symlink
-	Mknod
-	Remove
-	Rmdir
-	Rename
-	Link
-	Readdir
-	Readdirplus
-	Fsstat
-	Fsinfo
-	Pathconf
-	Commit
-	Procedures // how many there are
-)
+// verbs are those of package client. Here a call that fails ends the test; which status the
+// results have is the test's business.
+func (c *Client) verbs() client.NFS { return client.NFS{Caller: c} }
 
-// ProcedureNames are their names.
-var ProcedureNames = [Procedures]string{
-	"NULL", "GETATTR", "SETATTR", "LOOKUP", "ACCESS", "READLINK", "READ", "WRITE", "CREATE", "MKDIR", "SYMLINK",
-	"MKNOD", "REMOVE", "RMDIR", "RENAME", "LINK", "READDIR", "READDIRPLUS", "FSSTAT", "FSINFO", "PATHCONF", "COMMIT",
-}
-
-// At is an entry of a directory.
-func At(dir FH, name string) nfs3.Diropargs3 {
-	return nfs3.Diropargs3{Dir: dir, Name: nfs3.Filename3(name)}
-}
-
-// do makes a call and decodes its results.
-func do(c *Client, proc uint32, args Encoder, res Decoder) {
+// done ends a verb: what is no status ends the test.
+func done[R any](c *Client, res R, err error) R {
 	c.t.Helper()
-	c.Start(proc, args).Into(res)
+	var status *client.StatusError
+	if err != nil && !errors.As(err, &status) {
+		c.t.Fatal(err)
+	}
+	return res
 }
 
 // Null calls NULL.
 func (c *Client) Null() {
 	c.t.Helper()
-	do(c, Null, nil, nil)
+	done(c, 0, c.verbs().Null())
 }
 
 // Getattr calls GETATTR.
-func (c *Client) Getattr(fh FH) (res nfs3.GETATTR3res) {
+func (c *Client) Getattr(fh FH) nfs3.GETATTR3res {
 	c.t.Helper()
-	do(c, Getattr, &nfs3.GETATTR3args{Object: fh}, &res)
-	return res
+	res, err := c.verbs().Getattr(fh)
+	return done(c, res, err)
 }
 
 // Setattr calls SETATTR; guard may be nil.
-func (c *Client) Setattr(fh FH, s nfs3.Sattr3, guard *nfs3.Nfstime3) (res nfs3.SETATTR3res) {
+func (c *Client) Setattr(fh FH, s nfs3.Sattr3, guard *nfs3.Nfstime3) nfs3.SETATTR3res {
 	c.t.Helper()
-	args := &nfs3.SETATTR3args{Object: fh, NewAttributes: s}
-	if guard != nil {
-		args.Guard = nfs3.Sattrguard3{Check: true, ObjCtime: *guard}
-	}
-	do(c, Setattr, args, &res)
-	return res
+	res, err := c.verbs().Setattr(fh, s, guard)
+	return done(c, res, err)
 }
 
 // Lookup calls LOOKUP.
-func (c *Client) Lookup(dir FH, name string) (res nfs3.LOOKUP3res) {
+func (c *Client) Lookup(dir FH, name string) nfs3.LOOKUP3res {
 	c.t.Helper()
-	do(c, Lookup, &nfs3.LOOKUP3args{What: At(dir, name)}, &res)
-	return res
+	res, err := c.verbs().Lookup(dir, name)
+	return done(c, res, err)
 }
 
 // Access calls ACCESS.
-func (c *Client) Access(fh FH, want uint32) (res nfs3.ACCESS3res) {
+func (c *Client) Access(fh FH, want uint32) nfs3.ACCESS3res {
 	c.t.Helper()
-	do(c, Access, &nfs3.ACCESS3args{Object: fh, Access: want}, &res)
-	return res
+	res, err := c.verbs().Access(fh, want)
+	return done(c, res, err)
 }
 
 // Readlink calls READLINK.
-func (c *Client) Readlink(fh FH) (res nfs3.READLINK3res) {
+func (c *Client) Readlink(fh FH) nfs3.READLINK3res {
 	c.t.Helper()
-	do(c, Readlink, &nfs3.READLINK3args{Symlink: fh}, &res)
-	return res
-}
-
-// ReadArgs are the arguments of READ.
-func ReadArgs(fh FH, off uint64, count uint32) *nfs3.READ3args {
-	return &nfs3.READ3args{File: fh, Offset: nfs3.Offset3(off), Count: nfs3.Count3(count)}
+	res, err := c.verbs().Readlink(fh)
+	return done(c, res, err)
 }
 
 // Read calls READ.
-func (c *Client) Read(fh FH, off uint64, count uint32) (res nfs3.READ3res) {
+func (c *Client) Read(fh FH, off uint64, count uint32) nfs3.READ3res {
 	c.t.Helper()
-	do(c, Read, ReadArgs(fh, off, count), &res)
-	return res
-}
-
-// WriteArgs are the arguments of WRITE.
-func WriteArgs(fh FH, off uint64, data []byte, how nfs3.StableHow) *nfs3.WRITE3args {
-	return &nfs3.WRITE3args{File: fh, Offset: nfs3.Offset3(off), Count: nfs3.Count3(len(data)), Stable: how, Data: data}
+	res, err := c.verbs().Read(fh, off, count)
+	return done(c, res, err)
 }
 
 // Write calls WRITE.
-func (c *Client) Write(fh FH, off uint64, data []byte, how nfs3.StableHow) (res nfs3.WRITE3res) {
+func (c *Client) Write(fh FH, off uint64, data []byte, how nfs3.StableHow) nfs3.WRITE3res {
 	c.t.Helper()
-	do(c, Write, WriteArgs(fh, off, data, how), &res)
-	return res
+	res, err := c.verbs().Write(fh, off, data, how)
+	return done(c, res, err)
 }
 
 // Create calls CREATE with UNCHECKED or GUARDED.
-func (c *Client) Create(dir FH, name string, mode nfs3.Createmode3, s nfs3.Sattr3) (res nfs3.CREATE3res) {
+func (c *Client) Create(dir FH, name string, mode nfs3.Createmode3, s nfs3.Sattr3) nfs3.CREATE3res {
 	c.t.Helper()
-	do(c, Create, &nfs3.CREATE3args{Where: At(dir, name), How: nfs3.Createhow3{Mode: mode, ObjAttributes: s}}, &res)
-	return res
+	res, err := c.verbs().Create(dir, name, client.How(mode, s))
+	return done(c, res, err)
 }
 
 // CreateExclusive calls CREATE with EXCLUSIVE.
-func (c *Client) CreateExclusive(dir FH, name string, verf nfs3.Createverf3) (res nfs3.CREATE3res) {
+func (c *Client) CreateExclusive(dir FH, name string, verf nfs3.Createverf3) nfs3.CREATE3res {
 	c.t.Helper()
-	do(c, Create, &nfs3.CREATE3args{Where: At(dir, name), How: nfs3.Createhow3{Mode: nfs3.EXCLUSIVE, Verf: verf}}, &res)
-	return res
+	res, err := c.verbs().Create(dir, name, client.Exclusive(verf))
+	return done(c, res, err)
 }
 
 // Mkdir calls MKDIR.
-func (c *Client) Mkdir(dir FH, name string, s nfs3.Sattr3) (res nfs3.MKDIR3res) {
+func (c *Client) Mkdir(dir FH, name string, s nfs3.Sattr3) nfs3.MKDIR3res {
 	c.t.Helper()
-	do(c, Mkdir, &nfs3.MKDIR3args{Where: At(dir, name), Attributes: s}, &res)
-	return res
+	res, err := c.verbs().Mkdir(dir, name, s)
+	return done(c, res, err)
 }
 
 // Symlink calls SYMLINK.
-func (c *Client) Symlink(dir FH, name, target string) (res nfs3.SYMLINK3res) {
+func (c *Client) Symlink(dir FH, name, target string) nfs3.SYMLINK3res {
 	c.t.Helper()
-	do(c, Symlink, &nfs3.SYMLINK3args{
-		Where: At(dir, name), Symlink: nfs3.Symlinkdata3{SymlinkData: nfs3.Nfspath3(target)},
-	}, &res)
-	return res
+	res, err := c.verbs().Symlink(dir, name, target, nfs3.Sattr3{})
+	return done(c, res, err)
 }
 
 // Mknod calls MKNOD. major and minor are for devices.
-func (c *Client) Mknod(dir FH, name string, t nfs3.Ftype3, major, minor uint32, s nfs3.Sattr3) (res nfs3.MKNOD3res) {
+func (c *Client) Mknod(dir FH, name string, t nfs3.Ftype3, major, minor uint32, s nfs3.Sattr3) nfs3.MKNOD3res {
 	c.t.Helper()
-	what := nfs3.Mknoddata3{Type: t}
-	if t == nfs3.NF3BLK || t == nfs3.NF3CHR {
-		what.Device = nfs3.Devicedata3{DevAttributes: s, Spec: nfs3.Specdata3{Specdata1: major, Specdata2: minor}}
-	} else {
-		what.PipeAttributes = s
-	}
-	do(c, Mknod, &nfs3.MKNOD3args{Where: At(dir, name), What: what}, &res)
-	return res
+	res, err := c.verbs().Mknod(dir, name, client.Node(t, major, minor, s))
+	return done(c, res, err)
 }
 
 // Remove calls REMOVE.
-func (c *Client) Remove(dir FH, name string) (res nfs3.REMOVE3res) {
+func (c *Client) Remove(dir FH, name string) nfs3.REMOVE3res {
 	c.t.Helper()
-	do(c, Remove, &nfs3.REMOVE3args{Object: At(dir, name)}, &res)
-	return res
+	res, err := c.verbs().Remove(dir, name)
+	return done(c, res, err)
 }
 
 // Rmdir calls RMDIR.
-func (c *Client) Rmdir(dir FH, name string) (res nfs3.RMDIR3res) {
+func (c *Client) Rmdir(dir FH, name string) nfs3.RMDIR3res {
 	c.t.Helper()
-	do(c, Rmdir, &nfs3.RMDIR3args{Object: At(dir, name)}, &res)
-	return res
+	res, err := c.verbs().Rmdir(dir, name)
+	return done(c, res, err)
 }
 
 // Rename calls RENAME.
-func (c *Client) Rename(from FH, fromName string, to FH, toName string) (res nfs3.RENAME3res) {
+func (c *Client) Rename(from FH, fromName string, to FH, toName string) nfs3.RENAME3res {
 	c.t.Helper()
-	do(c, Rename, &nfs3.RENAME3args{From: At(from, fromName), To: At(to, toName)}, &res)
-	return res
+	res, err := c.verbs().Rename(from, fromName, to, toName)
+	return done(c, res, err)
 }
 
 // Link calls LINK.
-func (c *Client) Link(fh, dir FH, name string) (res nfs3.LINK3res) {
+func (c *Client) Link(fh, dir FH, name string) nfs3.LINK3res {
 	c.t.Helper()
-	do(c, Link, &nfs3.LINK3args{File: fh, Link: At(dir, name)}, &res)
-	return res
+	res, err := c.verbs().Link(fh, dir, name)
+	return done(c, res, err)
 }
 
 // Readdir calls READDIR.
-func (c *Client) Readdir(dir FH, cookie nfs3.Cookie3, verf nfs3.Cookieverf3, count uint32) (res nfs3.READDIR3res) {
+func (c *Client) Readdir(dir FH, cookie nfs3.Cookie3, verf nfs3.Cookieverf3, count uint32) nfs3.READDIR3res {
 	c.t.Helper()
-	do(c, Readdir, &nfs3.READDIR3args{Dir: dir, Cookie: cookie, Cookieverf: verf, Count: nfs3.Count3(count)}, &res)
-	return res
+	res, err := c.verbs().Readdir(dir, cookie, verf, count)
+	return done(c, res, err)
 }
 
 // Readdirplus calls READDIRPLUS.
-func (c *Client) Readdirplus(dir FH, cookie nfs3.Cookie3, verf nfs3.Cookieverf3, names, most uint32) (res nfs3.READDIRPLUS3res) {
+func (c *Client) Readdirplus(dir FH, cookie nfs3.Cookie3, verf nfs3.Cookieverf3, names, most uint32) nfs3.READDIRPLUS3res {
 	c.t.Helper()
-	do(c, Readdirplus, &nfs3.READDIRPLUS3args{
-		Dir: dir, Cookie: cookie, Cookieverf: verf, Dircount: nfs3.Count3(names), Maxcount: nfs3.Count3(most),
-	}, &res)
-	return res
+	res, err := c.verbs().Readdirplus(dir, cookie, verf, names, most)
+	return done(c, res, err)
 }
 
 // Fsstat calls FSSTAT.
-func (c *Client) Fsstat(fh FH) (res nfs3.FSSTAT3res) {
+func (c *Client) Fsstat(fh FH) nfs3.FSSTAT3res {
 	c.t.Helper()
-	do(c, Fsstat, &nfs3.FSSTAT3args{Fsroot: fh}, &res)
-	return res
+	res, err := c.verbs().Fsstat(fh)
+	return done(c, res, err)
 }
 
 // Fsinfo calls FSINFO.
-func (c *Client) Fsinfo(fh FH) (res nfs3.FSINFO3res) {
+func (c *Client) Fsinfo(fh FH) nfs3.FSINFO3res {
 	c.t.Helper()
-	do(c, Fsinfo, &nfs3.FSINFO3args{Fsroot: fh}, &res)
-	return res
+	res, err := c.verbs().Fsinfo(fh)
+	return done(c, res, err)
 }
 
 // Pathconf calls PATHCONF.
-func (c *Client) Pathconf(fh FH) (res nfs3.PATHCONF3res) {
+func (c *Client) Pathconf(fh FH) nfs3.PATHCONF3res {
 	c.t.Helper()
-	do(c, Pathconf, &nfs3.PATHCONF3args{Object: fh}, &res)
-	return res
+	res, err := c.verbs().Pathconf(fh)
+	return done(c, res, err)
 }
 
 // Commit calls COMMIT.
-func (c *Client) Commit(fh FH, off uint64, count uint32) (res nfs3.COMMIT3res) {
+func (c *Client) Commit(fh FH, off uint64, count uint32) nfs3.COMMIT3res {
 	c.t.Helper()
-	do(c, Commit, &nfs3.COMMIT3args{File: fh, Offset: nfs3.Offset3(off), Count: nfs3.Count3(count)}, &res)
-	return res
+	res, err := c.verbs().Commit(fh, off, count)
+	return done(c, res, err)
 }

@@ -167,8 +167,7 @@ func DialDatagramAs(t testing.TB, uid int, addr string) *Datagram {
 		if err != nil {
 			return err
 		}
-		t.Cleanup(func() { _ = nc.Close() })
-		d = &Datagram{t: t, nc: nc}
+		d = newDatagram(t, nc)
 		return nil
 	}); err != nil {
 		t.Fatal(err)
