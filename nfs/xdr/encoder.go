@@ -1,6 +1,9 @@
 package xdr
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // Encoder writes XDR values into memory of fixed size that somebody else owns.
 // It never grows that memory.
@@ -108,9 +111,15 @@ func (e *Encoder) Fixed(b []byte) {
 // Opaque writes b as variable-length opaque data: its length, its bytes and
 // padding (section 4.10). It writes all of it or nothing.
 func (e *Encoder) Opaque(b []byte) {
-	if dst := e.counted(len(b)); dst != nil {
-		copy(dst, b)
+	// What fits is written here, with no call but that of copy.
+	if size, dst := 4+(len(b)+3)&^3, e.b[e.n:]; size <= len(dst) && uint64(len(b)) <= math.MaxUint32 {
+		binary.BigEndian.PutUint32(dst[size-4:], 0) // the padding, or the length's place
+		binary.BigEndian.PutUint32(dst, uint32(len(b)))
+		copy(dst[4:], b)
+		e.n += size
+		return
 	}
+	e.counted(len(b)) // says what is wrong
 }
 
 // String writes s like Opaque (section 4.11).
