@@ -196,7 +196,10 @@ type Mountres3Ok struct {
 
 // Encode writes v to e.
 func (v *Mountres3Ok) Encode(e *xdr.Encoder) {
-	v.Fhandle.Encode(e)
+	if len(v.Fhandle) > FHSIZE3 {
+		e.Fail(xdr.ErrTooLong)
+	}
+	e.Opaque(v.Fhandle)
 	e.Uint32(uint32(len(v.AuthFlavors)))
 	for i := range v.AuthFlavors {
 		e.Int32(v.AuthFlavors[i])
@@ -205,7 +208,7 @@ func (v *Mountres3Ok) Encode(e *xdr.Encoder) {
 
 // Decode reads v from d.
 func (v *Mountres3Ok) Decode(d *xdr.Decoder) {
-	v.Fhandle.Decode(d)
+	v.Fhandle = d.Opaque(FHSIZE3)
 	v.AuthFlavors = v.AuthFlavors[:0]
 	for n := d.Count(1<<32-1, 4); n > 0 && d.Err() == nil; n-- {
 		v.AuthFlavors = xdr.Extend(v.AuthFlavors)
@@ -269,14 +272,20 @@ type Mountbody struct {
 
 // Encode writes v to e.
 func (v *Mountbody) Encode(e *xdr.Encoder) {
-	v.MlHostname.Encode(e)
-	v.MlDirectory.Encode(e)
+	if len(v.MlHostname) > MNTNAMLEN {
+		e.Fail(xdr.ErrTooLong)
+	}
+	e.Opaque(v.MlHostname)
+	if len(v.MlDirectory) > MNTPATHLEN {
+		e.Fail(xdr.ErrTooLong)
+	}
+	e.Opaque(v.MlDirectory)
 }
 
 // Decode reads v from d.
 func (v *Mountbody) Decode(d *xdr.Decoder) {
-	v.MlHostname.Decode(d)
-	v.MlDirectory.Decode(d)
+	v.MlHostname = d.Opaque(MNTNAMLEN)
+	v.MlDirectory = d.Opaque(MNTPATHLEN)
 }
 
 // Groups is who may mount an export; none means everybody.
@@ -307,12 +316,15 @@ type Groupnode struct {
 
 // Encode writes v to e.
 func (v *Groupnode) Encode(e *xdr.Encoder) {
-	v.GrName.Encode(e)
+	if len(v.GrName) > MNTNAMLEN {
+		e.Fail(xdr.ErrTooLong)
+	}
+	e.Opaque(v.GrName)
 }
 
 // Decode reads v from d.
 func (v *Groupnode) Decode(d *xdr.Decoder) {
-	v.GrName.Decode(d)
+	v.GrName = d.Opaque(MNTNAMLEN)
 }
 
 // Exports is what can be mounted.
@@ -344,13 +356,16 @@ type Exportnode struct {
 
 // Encode writes v to e.
 func (v *Exportnode) Encode(e *xdr.Encoder) {
-	v.ExDir.Encode(e)
+	if len(v.ExDir) > MNTPATHLEN {
+		e.Fail(xdr.ErrTooLong)
+	}
+	e.Opaque(v.ExDir)
 	v.ExGroups.Encode(e)
 }
 
 // Decode reads v from d.
 func (v *Exportnode) Decode(d *xdr.Decoder) {
-	v.ExDir.Decode(d)
+	v.ExDir = d.Opaque(MNTPATHLEN)
 	v.ExGroups.Decode(d)
 }
 

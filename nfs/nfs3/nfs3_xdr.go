@@ -915,13 +915,13 @@ type Diropargs3 struct {
 // Encode writes v to e.
 func (v *Diropargs3) Encode(e *xdr.Encoder) {
 	v.Dir.Encode(e)
-	v.Name.Encode(e)
+	e.Opaque(v.Name)
 }
 
 // Decode reads v from d.
 func (v *Diropargs3) Decode(d *xdr.Decoder) {
 	v.Dir.Decode(d)
-	v.Name.Decode(d)
+	v.Name = d.Clipped(255)
 }
 
 // GETATTR3args is the arguments of GETATTR (section 3.3.1).
@@ -1340,13 +1340,13 @@ type READLINK3resok struct {
 // Encode writes v to e.
 func (v *READLINK3resok) Encode(e *xdr.Encoder) {
 	v.SymlinkAttributes.Encode(e)
-	v.Data.Encode(e)
+	e.Opaque(v.Data)
 }
 
 // Decode reads v from d.
 func (v *READLINK3resok) Decode(d *xdr.Decoder) {
 	v.SymlinkAttributes.Decode(d)
-	v.Data.Decode(d)
+	v.Data = d.Clipped(4095)
 }
 
 // READLINK3resfail is the results of a READLINK that failed.
@@ -1923,13 +1923,13 @@ type Symlinkdata3 struct {
 // Encode writes v to e.
 func (v *Symlinkdata3) Encode(e *xdr.Encoder) {
 	v.SymlinkAttributes.Encode(e)
-	v.SymlinkData.Encode(e)
+	e.Opaque(v.SymlinkData)
 }
 
 // Decode reads v from d.
 func (v *Symlinkdata3) Decode(d *xdr.Decoder) {
 	v.SymlinkAttributes.Decode(d)
-	v.SymlinkData.Decode(d)
+	v.SymlinkData = d.Clipped(4095)
 }
 
 // SYMLINK3args is the arguments of SYMLINK (section 3.3.10).
@@ -2525,14 +2525,14 @@ type Entry3 struct {
 // Encode writes v to e.
 func (v *Entry3) Encode(e *xdr.Encoder) {
 	e.Uint64(uint64(v.Fileid))
-	v.Name.Encode(e)
+	e.Opaque(v.Name)
 	e.Uint64(uint64(v.Cookie))
 }
 
 // Decode reads v from d.
 func (v *Entry3) Decode(d *xdr.Decoder) {
 	v.Fileid = Fileid3(d.Uint64())
-	v.Name.Decode(d)
+	v.Name = d.Clipped(255)
 	v.Cookie = Cookie3(d.Uint64())
 }
 
@@ -2674,7 +2674,7 @@ type Entryplus3 struct {
 // Encode writes v to e.
 func (v *Entryplus3) Encode(e *xdr.Encoder) {
 	e.Uint64(uint64(v.Fileid))
-	v.Name.Encode(e)
+	e.Opaque(v.Name)
 	e.Uint64(uint64(v.Cookie))
 	v.NameAttributes.Encode(e)
 	v.NameHandle.Encode(e)
@@ -2683,7 +2683,7 @@ func (v *Entryplus3) Encode(e *xdr.Encoder) {
 // Decode reads v from d.
 func (v *Entryplus3) Decode(d *xdr.Decoder) {
 	v.Fileid = Fileid3(d.Uint64())
-	v.Name.Decode(d)
+	v.Name = d.Clipped(255)
 	v.Cookie = Cookie3(d.Uint64())
 	v.NameAttributes.Decode(d)
 	v.NameHandle.Decode(d)

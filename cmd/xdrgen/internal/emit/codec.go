@@ -65,8 +65,8 @@ func (c *code) encode(d *lang.Decl, expr string) {
 	case lang.Plain:
 		if s, ok := scalarOf(d); ok {
 			c.f("e.%s(%s)\n", s.method, c.plain(s, expr, declType(d)))
-		} else if base := lang.Base(d); base.Form == lang.Optional {
-			c.encode(base, expr)
+		} else if inPlace(d) {
+			c.encode(lang.Base(d), expr)
 		} else {
 			c.f("%s.Encode(e)\n", expr)
 		}
@@ -98,13 +98,38 @@ func (c *code) encode(d *lang.Decl, expr string) {
 	}
 }
 
+// inPlace reports whether a value that has a typedef's type is written and read where it stands:
+// pointers, whose types have no methods, and bytes of variable length, where a call costs more
+// than they do.
+func inPlace(d *lang.Decl) bool {
+	base := lang.Base(d)
+	bytes := base.Type.Kind == lang.Opaque || base.Type.Kind == lang.String
+	return base.Form == lang.Optional || base.Form == lang.Variable && bytes && (base.Bound == nil || !foreign(d))
+}
+
+// foreign reports whether d's type is by way of a typedef of another source, whose constants
+// have other names here.
+func foreign(d *lang.Decl) bool {
+	for d.Form == lang.Plain {
+		t, ok := d.Type.Def.(*lang.Typedef)
+		if !ok {
+			break
+		}
+		if t.From != nil {
+			return true
+		}
+		d = t.Decl
+	}
+	return false
+}
+
 // target is what the pointer expr points to, where Go does not find that by itself: it
 // does for methods.
 func target(d *lang.Decl, expr string) string {
 	if _, ok := scalarOf(element(d)); ok {
 		return "*" + expr
 	}
-	if lang.Base(element(d)).Form == lang.Optional {
+	if inPlace(element(d)) {
 		return "(*" + expr + ")"
 	}
 	return expr
@@ -117,8 +142,8 @@ func (c *code) decode(d *lang.Decl, expr string) {
 	case lang.Plain:
 		if s, ok := scalarOf(d); ok {
 			c.f("%s = %s\n", expr, c.read(s, "d."+s.method+"()", declType(d)))
-		} else if base := lang.Base(d); base.Form == lang.Optional {
-			c.decode(base, expr)
+		} else if inPlace(d) {
+			c.decode(lang.Base(d), expr)
 		} else {
 			c.f("%s.Decode(d)\n", expr)
 		}

@@ -303,7 +303,10 @@ func (v *Labels) Encode(e *xdr.Encoder) {
 	}
 	e.Uint32(uint32(len(*v)))
 	for i := range *v {
-		(*v)[i].Encode(e)
+		if len((*v)[i]) > LIMIT {
+			e.Fail(xdr.ErrTooLong)
+		}
+		e.Opaque((*v)[i])
 	}
 }
 
@@ -312,7 +315,7 @@ func (v *Labels) Decode(d *xdr.Decoder) {
 	*v = (*v)[:0]
 	for n := d.Count(LIMIT, 4); n > 0 && d.Err() == nil; n-- {
 		*v = xdr.Extend(*v)
-		(*v)[len(*v)-1].Decode(d)
+		(*v)[len(*v)-1] = d.Opaque(LIMIT)
 	}
 }
 
@@ -537,9 +540,15 @@ func (v *Arrays) Encode(e *xdr.Encoder) {
 		v.Two[i].Encode(e)
 	}
 	v.DigestOfIt.Encode(e)
-	v.Name.Encode(e)
+	if len(v.Name) > LIMIT {
+		e.Fail(xdr.ErrTooLong)
+	}
+	e.Opaque(v.Name)
 	v.Names.Encode(e)
-	v.More.Encode(e)
+	if len(v.More) > LIMIT {
+		e.Fail(xdr.ErrTooLong)
+	}
+	e.Opaque(v.More)
 	v.Both.Encode(e)
 	if len(v.Pairs) > 4 {
 		e.Fail(xdr.ErrTooLong)
@@ -582,9 +591,9 @@ func (v *Arrays) Decode(d *xdr.Decoder) {
 		v.Two[i].Decode(d)
 	}
 	v.DigestOfIt.Decode(d)
-	v.Name.Decode(d)
+	v.Name = d.Opaque(LIMIT)
 	v.Names.Decode(d)
-	v.More.Decode(d)
+	v.More = d.Opaque(LIMIT)
 	v.Both.Decode(d)
 	v.Pairs = v.Pairs[:0]
 	for n := d.Count(4, 8); n > 0 && d.Err() == nil; n-- {
@@ -605,13 +614,16 @@ type Chain struct {
 // Encode writes v to e.
 func (v *Chain) Encode(e *xdr.Encoder) {
 	e.Int32(v.Value)
-	v.Name.Encode(e)
+	if len(v.Name) > LIMIT {
+		e.Fail(xdr.ErrTooLong)
+	}
+	e.Opaque(v.Name)
 }
 
 // Decode reads v from d.
 func (v *Chain) Decode(d *xdr.Decoder) {
 	v.Value = d.Int32()
-	v.Name.Decode(d)
+	v.Name = d.Opaque(LIMIT)
 }
 
 // Ring is a list by way of a typedef.
@@ -685,7 +697,10 @@ func (v *ChoiceDetailsFurther) Encode(e *xdr.Encoder) {
 	case 0:
 		v.Inner.Encode(e)
 	default:
-		v.Other.Encode(e)
+		if len(v.Other) > LIMIT {
+			e.Fail(xdr.ErrTooLong)
+		}
+		e.Opaque(v.Other)
 	}
 }
 
@@ -701,7 +716,7 @@ func (v *ChoiceDetailsFurther) Decode(d *xdr.Decoder) {
 		v.Inner.Decode(d)
 	default:
 		v.Inner = nil
-		v.Other.Decode(d)
+		v.Other = d.Opaque(LIMIT)
 	}
 }
 
@@ -713,13 +728,16 @@ type ChoiceDetails struct {
 
 // Encode writes v to e.
 func (v *ChoiceDetails) Encode(e *xdr.Encoder) {
-	v.Name.Encode(e)
+	if len(v.Name) > LIMIT {
+		e.Fail(xdr.ErrTooLong)
+	}
+	e.Opaque(v.Name)
 	v.Further.Encode(e)
 }
 
 // Decode reads v from d.
 func (v *ChoiceDetails) Decode(d *xdr.Decoder) {
-	v.Name.Decode(d)
+	v.Name = d.Opaque(LIMIT)
 	v.Further.Decode(d)
 }
 
@@ -890,7 +908,10 @@ func (v *Numbered) Encode(e *xdr.Encoder) {
 		e.Int64(v.B)
 	case LIMIT:
 	default:
-		v.C.Encode(e)
+		if len(v.C) > LIMIT {
+			e.Fail(xdr.ErrTooLong)
+		}
+		e.Opaque(v.C)
 	}
 }
 
@@ -913,7 +934,7 @@ func (v *Numbered) Decode(d *xdr.Decoder) {
 	default:
 		v.A = 0
 		v.B = 0
-		v.C.Decode(d)
+		v.C = d.Opaque(LIMIT)
 	}
 }
 
@@ -969,7 +990,7 @@ func (v *Counted) Encode(e *xdr.Encoder) {
 	e.Uint32(v.Number)
 	switch v.Number {
 	case uint32(GREEN):
-		v.Name.Encode(e)
+		e.Opaque(v.Name)
 	default:
 		e.Fail(xdr.ErrValue)
 	}
@@ -980,7 +1001,7 @@ func (v *Counted) Decode(d *xdr.Decoder) {
 	v.Number = d.Uint32()
 	switch v.Number {
 	case uint32(GREEN):
-		v.Name.Decode(d)
+		v.Name = d.Clipped(250)
 	default:
 		v.Name = nil
 		d.Fail(xdr.ErrValue)
@@ -1012,7 +1033,7 @@ func (v *NumberedBy) Encode(e *xdr.Encoder) {
 	e.Uint32(uint32(v.Number))
 	switch v.Number {
 	case SerialNumber(GREEN):
-		v.Name.Encode(e)
+		e.Opaque(v.Name)
 	case 7:
 		e.Bool(v.There != nil)
 		if v.There != nil {
@@ -1029,7 +1050,7 @@ func (v *NumberedBy) Decode(d *xdr.Decoder) {
 	switch v.Number {
 	case SerialNumber(GREEN):
 		v.There = nil
-		v.Name.Decode(d)
+		v.Name = d.Clipped(250)
 	case 7:
 		v.Name = nil
 		if !d.Bool() {
@@ -1199,7 +1220,10 @@ func (v *Runs) Encode(e *xdr.Encoder) {
 		binary.BigEndian.PutUint32(b[40:44], xdr.Word(v.Second.Inner.H))
 	}
 	e.Fixed(v.None[:])
-	v.Middle.Encode(e)
+	if len(v.Middle) > LIMIT {
+		e.Fail(xdr.ErrTooLong)
+	}
+	e.Opaque(v.Middle)
 	if b := e.Reserve(20); b != nil {
 		b := (*[20]byte)(b)
 		binary.BigEndian.PutUint64(b[0:8], uint64(v.Behind))
@@ -1231,7 +1255,7 @@ func (v *Runs) Decode(d *xdr.Decoder) {
 	}
 	clear(v.None[:])
 	copy(v.None[:], d.Fixed(len(v.None)))
-	v.Middle.Decode(d)
+	v.Middle = d.Opaque(LIMIT)
 	{
 		b := (*[20]byte)(d.Run(20))
 		v.Behind = int64(binary.BigEndian.Uint64(b[0:8]))
@@ -1272,7 +1296,10 @@ func (v *Tight) Encode(e *xdr.Encoder) {
 	}
 	e.Uint32(uint32(len(v.Names)))
 	for i := range v.Names {
-		v.Names[i].Encode(e)
+		if len(v.Names[i]) > LIMIT {
+			e.Fail(xdr.ErrTooLong)
+		}
+		e.Opaque(v.Names[i])
 	}
 }
 
@@ -1288,7 +1315,7 @@ func (v *Tight) Decode(d *xdr.Decoder) {
 	v.Names = v.Names[:0]
 	for n := d.Count(2, 4); n > 0 && d.Err() == nil; n-- {
 		v.Names = xdr.Extend(v.Names)
-		v.Names[len(v.Names)-1].Decode(d)
+		v.Names[len(v.Names)-1] = d.Opaque(LIMIT)
 	}
 }
 
@@ -1351,7 +1378,7 @@ func (v *Everything) Encode(e *xdr.Encoder) {
 		v.Nothings[i].Encode(e)
 	}
 	e.Bool(false)
-	v.Bytes.Encode(e)
+	e.Opaque(v.Bytes)
 }
 
 // Decode reads v from d.
@@ -1418,7 +1445,7 @@ func (v *Everything) Decode(d *xdr.Decoder) {
 		v.Nothings = xdr.Extend(v.Nothings)
 		v.Nothings[len(v.Nothings)-1].Decode(d)
 	}
-	v.Bytes.Decode(d)
+	v.Bytes = d.Opaque(1<<32 - 1)
 }
 
 // SAMPLE_PROG is a program.
