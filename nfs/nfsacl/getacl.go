@@ -2,6 +2,8 @@ package nfsacl
 
 import (
 	"github.com/ringnfs/ringnfs/nfs/acl"
+	"github.com/ringnfs/ringnfs/nfs/nfs3/translate"
+	"github.com/ringnfs/ringnfs/nfs/object"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
@@ -21,7 +23,8 @@ func (s *server) getacl(c *rpc.Call) rpc.Outcome {
 		return rpc.GarbageArgs
 	}
 	var a vfs.Attr
-	o, st := s.open(c, args.Fh.Data)
+	var o object.Object
+	st := s.Open(c, args.Fh.Data, &o, nil)
 	set := vfs.ACLSet{
 		HasAccess:  args.Mask&(NFS_ACL|NFS_ACLCNT) != 0,
 		HasDefault: args.Mask&(NFS_DFACL|NFS_DFACLCNT) != 0,
@@ -30,19 +33,19 @@ func (s *server) getacl(c *rpc.Call) rpc.Outcome {
 	case st != vfs.OK:
 	case args.Mask&^maskKnown != 0:
 		st = vfs.Inval
-		o.describe(&a)
+		o.Fill(c, &a)
 	default:
-		st = o.lists(c, &set, &a)
+		st = lists(c, &o, &set, &a)
 	}
-	if waits(c, st) {
+	if object.Waits(c, st) {
 		return rpc.Wait
 	}
 	if st == vfs.OK && !a.Filled() {
 		st = vfs.ServerFault // whose lists they are is a part of them
 	}
-	res := GETACL3res{Status: statusOf(st)}
+	res := GETACL3res{Status: translate.Status(st)}
 	if st != vfs.OK {
-		res.Attr = postOp(&a)
+		translate.PostOp(&res.Attr, &a)
 		res.Encode(&c.Reply)
 		return rpc.Done
 	}
@@ -50,7 +53,8 @@ func (s *server) getacl(c *rpc.Call) rpc.Outcome {
 		set.Access = acl.FromMode(a.Mode)
 	}
 	r := &res.Resok
-	r.Attr, r.Acl.Mask = postOp(&a), args.Mask
+	r.Acl.Mask = args.Mask
+	translate.PostOp(&r.Attr, &a)
 	r.Acl.Aclcnt, r.Acl.Aclents = wire(set.Access, &a, 0, args.Mask&NFS_ACL != 0)
 	r.Acl.Dfaclcnt, r.Acl.Dfaclents = wire(set.Default, &a, NFS_ACL_DEFAULT, args.Mask&NFS_DFACL != 0)
 	if !c.Room(fixedLen + entryLen*(len(r.Acl.Aclents)+len(r.Acl.Dfaclents))) {
@@ -61,18 +65,11 @@ func (s *server) getacl(c *rpc.Call) rpc.Outcome {
 }
 
 // lists reads the lists that set asks for.
-func (o *object) lists(c *rpc.Call, set *vfs.ACLSet, a *vfs.Attr) vfs.Status {
-	if able := o.v.Abilities().ACLs; able != nil {
-		return able.GetACL(o.cred(c), o.h, set, a)
+func lists(c *rpc.Call, o *object.Object, set *vfs.ACLSet, a *vfs.Attr) vfs.Status {
+	if able := o.View.Abilities().ACLs; able != nil {
+		return able.GetACL(o.Cred(c), o.Handle, set, a)
 	}
-	return o.v.GetAttr(o.h, a)
-}
-
-// describe fills a for a call that fails.
-func (o *object) describe(a *vfs.Attr) {
-	if o.v.GetAttr(o.h, a) != vfs.OK {
-		a.Mask = 0
-	}
+	return o.View.GetAttr(o.Handle, a)
 }
 
 // wire returns a list as the protocol has it: how many entries it has, and with all the

@@ -2,6 +2,8 @@ package nfsacl
 
 import (
 	"github.com/ringnfs/ringnfs/nfs/acl"
+	"github.com/ringnfs/ringnfs/nfs/nfs3/translate"
+	"github.com/ringnfs/ringnfs/nfs/object"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
@@ -27,24 +29,26 @@ func (s *server) setacl(c *rpc.Call) rpc.Outcome {
 		return rpc.GarbageArgs
 	}
 	var a vfs.Attr
-	o, st := s.open(c, args.Fh.Data)
+	var o object.Object
+	st := s.Open(c, args.Fh.Data, &o, nil)
 	if st == vfs.OK {
-		able := o.v.Abilities().ACLs
+		able := o.View.Abilities().ACLs
 		switch {
-		case o.x.ReadOnly:
+		case o.Export.ReadOnly:
 			st = vfs.ROFS
-			o.describe(&a)
+			o.Fill(c, &a)
 		case able == nil:
 			st = vfs.NotSupp
-			o.describe(&a)
+			o.Fill(c, &a)
 		default:
-			st = able.SetACL(o.cred(c), o.h, &set, &a)
+			st = able.SetACL(o.Cred(c), o.Handle, &set, &a)
 		}
 	}
-	if waits(c, st) {
+	if object.Waits(c, st) {
 		return rpc.Wait
 	}
-	res := SETACL3res{Status: statusOf(st), Attr: postOp(&a)}
+	res := SETACL3res{Status: translate.Status(st)}
+	translate.PostOp(&res.Attr, &a)
 	res.Encode(&c.Reply)
 	return rpc.Done
 }
