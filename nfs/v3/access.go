@@ -1,61 +1,53 @@
-package nfs3
+package v3
 
 import (
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
+	"github.com/ringnfs/ringnfs/nfs/nfs3/translate"
+	"github.com/ringnfs/ringnfs/nfs/object"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
-	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
 // accessChanges are the rights that a read-only export never grants.
-const accessChanges = ACCESS3_MODIFY | ACCESS3_EXTEND | ACCESS3_DELETE
-
-// accessArgs is ACCESS3args.
-type accessArgs struct {
-	fh     []byte
-	rights uint32
-}
-
-func (a *accessArgs) decode(d *xdr.Decoder) {
-	a.fh = decodeHandle(d)
-	a.rights = d.Uint32()
-}
+const accessChanges = nfs3.ACCESS3_MODIFY | nfs3.ACCESS3_EXTEND | nfs3.ACCESS3_DELETE
 
 // access is ACCESS (RFC 1813, section 3.3.4).
 func (s *server) access(c *rpc.Call) rpc.Outcome {
-	var a accessArgs
-	a.decode(&c.Args)
+	var a nfs3.ACCESS3args
+	a.Decode(&c.Args)
 	if c.Args.Err() != nil {
 		return rpc.GarbageArgs
 	}
 	w := s.work(c)
-	var o object
+	var o object.Object
 	var has vfs.Permission
-	st := s.open(c, a.fh, &o, w)
+	st := s.open(c, a.Object.Data, &o, w)
 	if st == vfs.OK {
-		if o.x.ReadOnly {
-			a.rights &^= accessChanges
+		if o.Export.ReadOnly {
+			a.Access &^= accessChanges
 		}
-		has, st = o.v.Access(o.cred(c), o.h, permissions(a.rights), &w.attr)
+		has, st = o.View.Access(o.Cred(c), o.Handle, permissions(a.Access), &w.attr)
 		if st != vfs.OK {
 			w.attr.Mask = 0 // unspecified
 		}
 	}
 	if st != vfs.OK {
-		return failAttr(c, procAccess, st, &o, &w.attr)
+		return failAttr(c, nfs3.NFSPROC3_ACCESS, st, &o, &w.attr)
 	}
-	c.Reply.Uint32(uint32(NFS3_OK))
-	encodePostOpAttr(&c.Reply, &w.attr)
-	c.Reply.Uint32(a.rights & rights(w.attr.Type, has))
+	var res nfs3.ACCESS3res
+	res.Resok.Access = a.Access & rights(w.attr.Type, has)
+	translate.PostOp(&res.Resok.ObjAttributes, &w.attr)
+	res.Encode(&c.Reply)
 	return rpc.Done
 }
 
 // permissions returns what must be known to judge the wanted rights, whatever
 // type the object has.
 func permissions(rights uint32) (p vfs.Permission) {
-	if rights&ACCESS3_READ != 0 {
+	if rights&nfs3.ACCESS3_READ != 0 {
 		p |= vfs.MayRead
 	}
-	if rights&(ACCESS3_LOOKUP|ACCESS3_EXECUTE) != 0 {
+	if rights&(nfs3.ACCESS3_LOOKUP|nfs3.ACCESS3_EXECUTE) != 0 {
 		p |= vfs.MayExec
 	}
 	if rights&accessChanges != 0 {
@@ -70,11 +62,11 @@ func permissions(rights uint32) (p vfs.Permission) {
 // is: they are not granted.
 func rights(t vfs.FileType, p vfs.Permission) (r uint32) {
 	if p&vfs.MayRead != 0 {
-		r |= ACCESS3_READ
+		r |= nfs3.ACCESS3_READ
 	}
 	if t == vfs.TypeDir {
 		if p&vfs.MayExec != 0 {
-			r |= ACCESS3_LOOKUP
+			r |= nfs3.ACCESS3_LOOKUP
 			if p&vfs.MayWrite != 0 {
 				r |= accessChanges
 			}
@@ -82,10 +74,10 @@ func rights(t vfs.FileType, p vfs.Permission) (r uint32) {
 		return r
 	}
 	if p&vfs.MayExec != 0 {
-		r |= ACCESS3_EXECUTE
+		r |= nfs3.ACCESS3_EXECUTE
 	}
 	if p&vfs.MayWrite != 0 {
-		r |= ACCESS3_MODIFY | ACCESS3_EXTEND
+		r |= nfs3.ACCESS3_MODIFY | nfs3.ACCESS3_EXTEND
 	}
 	return r
 }

@@ -1,4 +1,4 @@
-package nfs3
+package v3
 
 import (
 	"net/netip"
@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/xdr"
@@ -57,19 +58,19 @@ func (n *runner) run() bool {
 // hot are calls as clients make them.
 func hot() map[string]func(testing.TB) *runner {
 	calls := map[string]func(testing.TB) *runner{
-		"READ 4 KiB": func(t testing.TB) *runner { return newRunner(t, procRead, new(args).u64(4096).u32(4096), 0) },
-		"READ 1 MiB": func(t testing.TB) *runner { return newRunner(t, procRead, new(args).u64(0).u32(1<<20), 0) },
+		"READ 4 KiB": func(t testing.TB) *runner { return newRunner(t, nfs3.NFSPROC3_READ, new(args).u64(4096).u32(4096), 0) },
+		"READ 1 MiB": func(t testing.TB) *runner { return newRunner(t, nfs3.NFSPROC3_READ, new(args).u64(0).u32(1<<20), 0) },
 		"WRITE 4 KiB": func(t testing.TB) *runner {
-			return newRunner(t, procWrite, new(args).u64(0).u32(4096, 0).opaque(make([]byte, 4096)), 0)
+			return newRunner(t, nfs3.NFSPROC3_WRITE, new(args).u64(0).u32(4096, 0).opaque(make([]byte, 4096)), 0)
 		},
 		"WRITE 1 MiB": func(t testing.TB) *runner {
-			return newRunner(t, procWrite, new(args).u64(0).u32(1<<20, 0).opaque(make([]byte, 1<<20)), 65536)
+			return newRunner(t, nfs3.NFSPROC3_WRITE, new(args).u64(0).u32(1<<20, 0).opaque(make([]byte, 1<<20)), 65536)
 		},
 		"WRITE in crumb": func(t testing.TB) *runner {
-			return newRunner(t, procWrite, new(args).u64(0).u32(4096, 0).opaque(make([]byte, 4096)), 1000)
+			return newRunner(t, nfs3.NFSPROC3_WRITE, new(args).u64(0).u32(4096, 0).opaque(make([]byte, 4096)), 1000)
 		},
 	}
-	for proc := range procCount {
+	for proc := range procedures {
 		calls[name(proc)] = func(t testing.TB) *runner { return newRunner(t, proc, nil, 0) }
 	}
 	return calls
@@ -103,7 +104,7 @@ func BenchmarkProcedures(b *testing.B) {
 // BenchmarkGenerated is what the generated codec needs for the same results.
 func BenchmarkGenerated(b *testing.B) {
 	f := newFake()
-	res := GETATTR3res{Resok: GETATTR3resok{ObjAttributes: genAttr(&f.view.attr)}}
+	res := nfs3.GETATTR3res{Resok: nfs3.GETATTR3resok{ObjAttributes: attrOf(&f.view.attr)}}
 	var e xdr.Encoder
 	reply := make([]byte, 1024)
 	b.ReportAllocs()

@@ -1,50 +1,36 @@
-package nfs3
+package v3
 
 import (
+	"encoding/binary"
+
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
+	"github.com/ringnfs/ringnfs/nfs/nfs3/translate"
+	"github.com/ringnfs/ringnfs/nfs/object"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
-	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
-// createArgs is CREATE3args; the attributes are decoded to a vfs.SetAttr. The
-// numbers of createmode3 are those of [vfs.CreateHow].
-type createArgs struct {
-	where dirop
-	how   vfs.CreateHow
-	verf  uint64
-}
-
-func (a *createArgs) decode(d *xdr.Decoder, set *vfs.SetAttr) {
-	a.where.decode(d)
-	a.how = vfs.CreateHow(d.Uint32())
-	switch a.how {
-	case vfs.Unchecked, vfs.Guarded:
-		decodeSattr(d, set)
-	case vfs.Exclusive:
-		*set = vfs.SetAttr{}
-		a.verf = d.Uint64()
-	default:
-		d.Fail(xdr.ErrValue)
-	}
-}
-
-// create is CREATE (RFC 1813, section 3.3.8).
+// create is CREATE (RFC 1813, section 3.3.8). The numbers of createmode3 are those of
+// [vfs.CreateHow].
 func (s *server) create(c *rpc.Call) rpc.Outcome {
-	w := s.work(c)
-	var a createArgs
-	a.decode(&c.Args, &w.set)
+	var a nfs3.CREATE3args
+	a.Decode(&c.Args)
 	if c.Args.Err() != nil {
 		return rpc.GarbageArgs
 	}
-	var dir object
-	st := s.openChange(c, a.where.dir, &dir, w)
+	w := s.work(c)
+	w.set = translate.SetAttr(&a.How.ObjAttributes)
+	var dir object.Object
+	st := s.openChange(c, a.Where.Dir.Data, &dir, w)
 	if st == vfs.OK {
-		st = checkNew(a.where.name, &w.set)
+		st = checkNew(a.Where.Name, &w.set)
 	}
 	if st != vfs.OK {
-		return refuse(c, procCreate, st, &dir, &w.wcc)
+		return refuse(c, nfs3.NFSPROC3_CREATE, st, &dir, &w.wcc)
 	}
-	w.create = vfs.CreateArgs{Name: a.where.name, How: a.how, Set: &w.set, Verf: a.verf}
-	st = dir.v.Create(dir.cred(c), dir.h, &w.create, &w.made)
-	return s.finishMade(c, procCreate, st, &dir, w)
+	w.create = vfs.CreateArgs{
+		Name: a.Where.Name, How: vfs.CreateHow(a.How.Mode), Set: &w.set, Verf: binary.BigEndian.Uint64(a.How.Verf[:]),
+	}
+	st = dir.View.Create(dir.Cred(c), dir.Handle, &w.create, &w.made)
+	return s.finishMade(c, nfs3.NFSPROC3_CREATE, st, &dir, w)
 }

@@ -1,9 +1,11 @@
-package nfs3
+package v3
 
 import (
 	"math"
 
 	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
+	"github.com/ringnfs/ringnfs/nfs/object"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/xdr"
@@ -48,7 +50,7 @@ func (l *dirWriter) add(d *vfs.DirEntry) bool {
 	if l.plus {
 		size += entryBare
 		if !bare {
-			fh = l.s.table.SealAt(l.place, l.x, &d.Entry.Handle, l.w.fh[:0])
+			fh = l.s.Table.SealAt(l.place, l.x, &d.Entry.Handle, l.w.fh[:0])
 			more := 4 + (len(fh)+3)&^3
 			if d.Entry.Attr.Filled() {
 				more += fattrLen
@@ -72,13 +74,16 @@ func (l *dirWriter) add(d *vfs.DirEntry) bool {
 	l.names -= info
 	l.n++
 	e := l.e
+	if !l.plus {
+		entry := nfs3.Entry3{Fileid: nfs3.Fileid3(d.FileID), Name: d.Name, Cookie: nfs3.Cookie3(d.Cookie)}
+		e.Bool(true)
+		entry.Encode(e)
+		return true
+	}
 	e.Uint32(1)
 	e.Uint64(d.FileID)
 	e.Opaque(d.Name)
 	e.Uint64(d.Cookie)
-	if !l.plus {
-		return true
-	}
 	if bare {
 		e.Uint64(0) // neither attributes nor handle
 		return true
@@ -101,7 +106,7 @@ type dirArgs struct {
 // readDirectory does both procedures.
 func (s *server) readDirectory(c *rpc.Call, proc int, a *dirArgs) rpc.Outcome {
 	w := s.work(c)
-	var dir object
+	var dir object.Object
 	if st := s.open(c, a.fh, &dir, w); st != vfs.OK {
 		return failAttr(c, proc, st, &dir, &w.attr)
 	}
@@ -120,19 +125,19 @@ func (s *server) readDirectory(c *rpc.Call, proc int, a *dirArgs) rpc.Outcome {
 	}
 	l := &w.dir
 	*l = dirWriter{
-		yield: l.yield, s: s, w: w, place: c.Place.Index, x: dir.x, e: e,
-		plus: proc == procReaddirplus, room: room, names: int(min(a.names, math.MaxInt32)),
+		yield: l.yield, s: s, w: w, place: c.Place.Index, x: dir.Export, e: e,
+		plus: proc == nfs3.NFSPROC3_READDIRPLUS, room: room, names: int(min(a.names, math.MaxInt32)),
 	}
 	w.readdir = vfs.ReadDirArgs{Cookie: a.cookie, Verf: a.verf, Yield: l.yield}
 	if l.plus {
 		w.readdir.Want = vfs.EntryHandle | vfs.EntryAttr
 	}
-	verf, eof, st := dir.v.ReadDir(dir.cred(c), dir.h, &w.readdir, &w.attr)
+	verf, eof, st := dir.View.ReadDir(dir.Cred(c), dir.Handle, &w.readdir, &w.attr)
 	l.e = nil
 	if st == vfs.OK && (room < 0 || l.full && l.n == 0) {
 		st = vfs.TooSmall
 	}
-	if st == vfs.OK && !w.attr.Filled() && !dir.fill(c, &w.attr) {
+	if st == vfs.OK && !w.attr.Filled() && !dir.Fill(c, &w.attr) {
 		return rpc.Wait
 	}
 	if st != vfs.OK {
@@ -141,7 +146,7 @@ func (s *server) readDirectory(c *rpc.Call, proc int, a *dirArgs) rpc.Outcome {
 	}
 	body := e.Bytes()[start+4+dirHeader:]
 	e.Truncate(start)
-	e.Uint32(uint32(NFS3_OK))
+	e.Uint32(uint32(nfs3.NFS3_OK))
 	encodePostOpAttr(e, &w.attr)
 	e.Uint64(verf)
 	at := e.Len() - start

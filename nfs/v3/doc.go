@@ -1,11 +1,11 @@
-// Package nfs3 is version 3 of the NFS program (RFC 1813) as one [rpc.Program]:
+// Package v3 is version 3 of the NFS program (RFC 1813) as one [rpc.Program]:
 // bytes of arguments come in, bytes of results go out, and a [vfs.View] does the
 // work in between. It has no goroutines, no locks and no sockets.
 //
 // # How a procedure runs
 //
 // Every procedure is one synchronous function in a file of its own. It decodes
-// its arguments, opens the file handles ([export.Table.Open]), checks what the
+// its arguments, opens the file handles ([object.Opener]), checks what the
 // protocol wants checked (names, ranges, read-only exports), calls one method of
 // the View of the place it runs on, and encodes the results. When the View says
 // [vfs.Again] nothing has happened yet: the procedure returns [rpc.Wait] and is
@@ -29,7 +29,7 @@
 //
 // # The codec
 //
-// Arguments and results are decoded and encoded by hand, for speed. Tests and
-// fuzzing hold them equal to the codec that is generated from the protocol's
-// text, nfs3.x.
-package nfs3
+// Arguments and results are those of package nfs3, which are generated. READ, WRITE, GETATTR,
+// LOOKUP and READDIRPLUS decode and encode by hand, in fast.go, for most calls are theirs;
+// fuzzing holds them equal to the generated codec.
+package v3

@@ -1,4 +1,4 @@
-package nfs3
+package v3
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/faultfs"
@@ -21,7 +22,7 @@ func faultRig(t *testing.T) (*rig, *faultfs.FS, []byte) {
 	t.Logf("seed %d", seed)
 	f := faultfs.Wrap(memfs.New(memfs.Config{Mode: 0o777}), seed)
 	r := newRig(t, Config{}, export.Export{Path: "/x", FS: f})
-	fh := bytes.Clone(do[CREATE3res](r, procCreate, in(r.root(0), "file").u32(0).mode(0o666)).Resok.Obj.Handle.Data)
+	fh := bytes.Clone(do[nfs3.CREATE3res](r, nfs3.NFSPROC3_CREATE, in(r.root(0), "file").u32(0).mode(0o666)).Resok.Obj.Handle.Data)
 	return r, f, fh
 }
 
@@ -30,15 +31,15 @@ func TestTroubleOfADiscIsNeverSuccess(t *testing.T) {
 		t.Run(st.String(), func(t *testing.T) {
 			r, f, fh := faultRig(t)
 			root := r.root(0)
-			before := bytes.Clone(r.raw(procReaddir, on(root).u64(0, 0).u32(4096).b))
+			before := bytes.Clone(r.raw(nfs3.NFSPROC3_READDIR, on(root).u64(0, 0).u32(4096).b))
 			f.Add(faultfs.Rule{Status: st})
 			for proc, a := range examples(fh, root) {
-				if proc != procNull {
-					require.EqualValues(t, wire(proc, st), r.status(proc, a), name(proc))
+				if proc != nfs3.NFSPROC3_NULL {
+					require.EqualValues(t, status(proc, st), r.status(proc, a), name(proc))
 				}
 			}
 			f.Clear()
-			require.Equal(t, before, r.raw(procReaddir, on(root).u64(0, 0).u32(4096).b), "nothing was changed")
+			require.Equal(t, before, r.raw(nfs3.NFSPROC3_READDIR, on(root).u64(0, 0).u32(4096).b), "nothing was changed")
 		})
 	}
 }
@@ -46,8 +47,8 @@ func TestTroubleOfADiscIsNeverSuccess(t *testing.T) {
 func TestAChangeThatFailedHalfwayShowsInItsAttributes(t *testing.T) {
 	r, f, fh := faultRig(t)
 	f.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.Write}, Status: vfs.IO, AfterDone: true})
-	res := do[WRITE3res](r, procWrite, on(fh).u64(0).u32(5, 2).str("hello"))
-	require.Equal(t, NFS3ERR_IO, res.Status)
+	res := do[nfs3.WRITE3res](r, nfs3.NFSPROC3_WRITE, on(fh).u64(0).u32(5, 2).str("hello"))
+	require.Equal(t, nfs3.NFS3ERR_IO, res.Status)
 	wcc := res.Resfail.FileWcc
 	require.True(t, wcc.Before.AttributesFollow)
 	require.True(t, wcc.After.AttributesFollow)
@@ -57,11 +58,11 @@ func TestAChangeThatFailedHalfwayShowsInItsAttributes(t *testing.T) {
 
 func TestAFailedCommitChangesTheVerifier(t *testing.T) {
 	r, f, fh := faultRig(t)
-	written := do[WRITE3res](r, procWrite, on(fh).u64(0).u32(5, 0).str("hello"))
+	written := do[nfs3.WRITE3res](r, nfs3.NFSPROC3_WRITE, on(fh).u64(0).u32(5, 0).str("hello"))
 	f.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.Commit}, Status: vfs.IO, Count: 1})
-	require.Equal(t, NFS3ERR_IO, r.status(procCommit, on(fh).u64(0).u32(0)))
-	commit := do[COMMIT3res](r, procCommit, on(fh).u64(0).u32(0))
-	require.Equal(t, NFS3_OK, commit.Status)
+	require.Equal(t, nfs3.NFS3ERR_IO, r.status(nfs3.NFSPROC3_COMMIT, on(fh).u64(0).u32(0)))
+	commit := do[nfs3.COMMIT3res](r, nfs3.NFSPROC3_COMMIT, on(fh).u64(0).u32(0))
+	require.Equal(t, nfs3.NFS3_OK, commit.Status)
 	require.NotEqual(t, written.Resok.Verf, commit.Resok.Verf, "so that the client writes again")
 }
 
@@ -69,13 +70,13 @@ func TestShortTransfersSayHowShort(t *testing.T) {
 	r, f, fh := faultRig(t)
 	f.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.Write, faultfs.Read}, Short: 7})
 	data := pattern(100)
-	w := do[WRITE3res](r, procWrite, on(fh).u64(0).u32(100, 0).opaque(data))
+	w := do[nfs3.WRITE3res](r, nfs3.NFSPROC3_WRITE, on(fh).u64(0).u32(100, 0).opaque(data))
 	require.EqualValues(t, 7, w.Resok.Count)
 	f.Clear()
-	require.Equal(t, NFS3_OK, r.status(procWrite, on(fh).u64(0).u32(100, 0).opaque(data)))
+	require.Equal(t, nfs3.NFS3_OK, r.status(nfs3.NFSPROC3_WRITE, on(fh).u64(0).u32(100, 0).opaque(data)))
 	f.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.Read}, Short: 7})
 	for _, off := range []uint64{0, 50, 96} {
-		res := do[READ3res](r, procRead, on(fh).u64(off).u32(100))
+		res := do[nfs3.READ3res](r, nfs3.NFSPROC3_READ, on(fh).u64(off).u32(100))
 		require.Equal(t, data[off:min(off+7, 100)], res.Resok.Data)
 		require.EqualValues(t, len(res.Resok.Data), res.Resok.Count)
 	}
@@ -91,7 +92,7 @@ func TestCallsOfALaneEndAsTheyDoOnAWorker(t *testing.T) {
 	for range 40 {
 		there := examples(plainFile, plain.root(0))
 		for proc, a := range examples(fh, r.root(0)) {
-			if proc == procNull {
+			if proc == nfs3.NFSPROC3_NULL {
 				continue
 			}
 			r.place = 0

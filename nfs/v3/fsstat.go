@@ -1,37 +1,43 @@
-package nfs3
+package v3
 
 import (
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
+	"github.com/ringnfs/ringnfs/nfs/nfs3/translate"
+	"github.com/ringnfs/ringnfs/nfs/object"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
 // fsstat is FSSTAT (RFC 1813, section 3.3.18).
 func (s *server) fsstat(c *rpc.Call) rpc.Outcome {
-	fh := decodeHandle(&c.Args)
+	var a nfs3.FSSTAT3args
+	a.Decode(&c.Args)
 	if c.Args.Err() != nil {
 		return rpc.GarbageArgs
 	}
 	w := s.work(c)
-	var o object
-	st := s.open(c, fh, &o, w)
+	var o object.Object
+	st := s.open(c, a.Fsroot.Data, &o, w)
 	if st == vfs.OK {
-		st = o.v.Statfs(o.cred(c), o.h, &w.statfs)
+		st = o.View.Statfs(o.Cred(c), o.Handle, &w.statfs)
 	}
 	if st != vfs.OK {
-		return failAttr(c, procFsstat, st, &o, &w.attr)
+		return failAttr(c, nfs3.NFSPROC3_FSSTAT, st, &o, &w.attr)
 	}
-	if !o.fill(c, &w.attr) {
+	if !o.Fill(c, &w.attr) {
 		return rpc.Wait
 	}
-	e, f := &c.Reply, &w.statfs
-	e.Uint32(uint32(NFS3_OK))
-	encodePostOpAttr(e, &w.attr)
-	e.Uint64(f.TotalBytes)
-	e.Uint64(f.FreeBytes)
-	e.Uint64(f.AvailBytes)
-	e.Uint64(f.TotalFiles)
-	e.Uint64(f.FreeFiles)
-	e.Uint64(f.AvailFiles)
-	e.Uint32(0) // invarsec: may change at any moment
+	f := &w.statfs
+	res := nfs3.FSSTAT3res{Resok: nfs3.FSSTAT3resok{
+		Tbytes:   nfs3.Size3(f.TotalBytes),
+		Fbytes:   nfs3.Size3(f.FreeBytes),
+		Abytes:   nfs3.Size3(f.AvailBytes),
+		Tfiles:   nfs3.Size3(f.TotalFiles),
+		Ffiles:   nfs3.Size3(f.FreeFiles),
+		Afiles:   nfs3.Size3(f.AvailFiles),
+		Invarsec: 0, // may change at any moment
+	}}
+	translate.PostOp(&res.Resok.ObjAttributes, &w.attr)
+	res.Encode(&c.Reply)
 	return rpc.Done
 }

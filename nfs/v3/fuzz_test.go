@@ -1,4 +1,4 @@
-package nfs3
+package v3
 
 import (
 	"testing"
@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
@@ -48,10 +49,10 @@ func fuzzProcedure(f *testing.F, proc int) {
 	const none = 200
 	for pick := range uint8(6) {
 		switch proc {
-		case procRename:
+		case nfs3.NFSPROC3_RENAME:
 			f.Add(pick, new(args).str("file").b, pick/2, new(args).str("name").b, uint8(0))
 			f.Add(uint8(1), new(args).str("file").b, uint8(0), new(args).str("dir").b, uint8(9))
-		case procLink:
+		case nfs3.NFSPROC3_LINK:
 			f.Add(uint8(5), []byte{}, pick, new(args).str("name").b, uint8(0))
 		default:
 			a := examples(nil, nil)[proc].b
@@ -103,44 +104,44 @@ func fuzzProcedure(f *testing.F, proc int) {
 // check holds results against what every client may rely on.
 func check(t *testing.T, res codec) {
 	switch res := res.(type) {
-	case *READ3res:
+	case *nfs3.READ3res:
 		require.EqualValues(t, len(res.Resok.Data), res.Resok.Count)
 		require.LessOrEqual(t, len(res.Resok.Data), 8192)
-	case *WRITE3res:
+	case *nfs3.WRITE3res:
 		require.LessOrEqual(t, uint32(res.Resok.Count), uint32(4096))
-	case *LOOKUP3res:
-		require.Equal(t, res.Status == NFS3_OK, len(res.Resok.Object.Data) > 0)
-	case *CREATE3res:
-		require.Equal(t, res.Status == NFS3_OK, res.Resok.Obj.HandleFollows)
-	case *READDIR3res:
-		if res.Status == NFS3_OK && !res.Resok.Reply.Eof {
+	case *nfs3.LOOKUP3res:
+		require.Equal(t, res.Status == nfs3.NFS3_OK, len(res.Resok.Object.Data) > 0)
+	case *nfs3.CREATE3res:
+		require.Equal(t, res.Status == nfs3.NFS3_OK, res.Resok.Obj.HandleFollows)
+	case *nfs3.READDIR3res:
+		if res.Status == nfs3.NFS3_OK && !res.Resok.Reply.Eof {
 			require.NotEmpty(t, res.Resok.Reply.Entries)
 		}
-	case *READDIRPLUS3res:
-		if res.Status == NFS3_OK && !res.Resok.Reply.Eof {
+	case *nfs3.READDIRPLUS3res:
+		if res.Status == nfs3.NFS3_OK && !res.Resok.Reply.Eof {
 			require.NotEmpty(t, res.Resok.Reply.Entries)
 		}
 	}
 }
 
-func FuzzGetattr(f *testing.F)     { fuzzProcedure(f, procGetattr) }
-func FuzzSetattr(f *testing.F)     { fuzzProcedure(f, procSetattr) }
-func FuzzLookup(f *testing.F)      { fuzzProcedure(f, procLookup) }
-func FuzzAccess(f *testing.F)      { fuzzProcedure(f, procAccess) }
-func FuzzReadlink(f *testing.F)    { fuzzProcedure(f, procReadlink) }
-func FuzzRead(f *testing.F)        { fuzzProcedure(f, procRead) }
-func FuzzWrite(f *testing.F)       { fuzzProcedure(f, procWrite) }
-func FuzzCreate(f *testing.F)      { fuzzProcedure(f, procCreate) }
-func FuzzMkdir(f *testing.F)       { fuzzProcedure(f, procMkdir) }
-func FuzzSymlink(f *testing.F)     { fuzzProcedure(f, procSymlink) }
-func FuzzMknod(f *testing.F)       { fuzzProcedure(f, procMknod) }
-func FuzzRemove(f *testing.F)      { fuzzProcedure(f, procRemove) }
-func FuzzRmdir(f *testing.F)       { fuzzProcedure(f, procRmdir) }
-func FuzzRename(f *testing.F)      { fuzzProcedure(f, procRename) }
-func FuzzLink(f *testing.F)        { fuzzProcedure(f, procLink) }
-func FuzzReaddir(f *testing.F)     { fuzzProcedure(f, procReaddir) }
-func FuzzReaddirplus(f *testing.F) { fuzzProcedure(f, procReaddirplus) }
-func FuzzFsstat(f *testing.F)      { fuzzProcedure(f, procFsstat) }
-func FuzzFsinfo(f *testing.F)      { fuzzProcedure(f, procFsinfo) }
-func FuzzPathconf(f *testing.F)    { fuzzProcedure(f, procPathconf) }
-func FuzzCommit(f *testing.F)      { fuzzProcedure(f, procCommit) }
+func FuzzGetattr(f *testing.F)     { fuzzProcedure(f, nfs3.NFSPROC3_GETATTR) }
+func FuzzSetattr(f *testing.F)     { fuzzProcedure(f, nfs3.NFSPROC3_SETATTR) }
+func FuzzLookup(f *testing.F)      { fuzzProcedure(f, nfs3.NFSPROC3_LOOKUP) }
+func FuzzAccess(f *testing.F)      { fuzzProcedure(f, nfs3.NFSPROC3_ACCESS) }
+func FuzzReadlink(f *testing.F)    { fuzzProcedure(f, nfs3.NFSPROC3_READLINK) }
+func FuzzRead(f *testing.F)        { fuzzProcedure(f, nfs3.NFSPROC3_READ) }
+func FuzzWrite(f *testing.F)       { fuzzProcedure(f, nfs3.NFSPROC3_WRITE) }
+func FuzzCreate(f *testing.F)      { fuzzProcedure(f, nfs3.NFSPROC3_CREATE) }
+func FuzzMkdir(f *testing.F)       { fuzzProcedure(f, nfs3.NFSPROC3_MKDIR) }
+func FuzzSymlink(f *testing.F)     { fuzzProcedure(f, nfs3.NFSPROC3_SYMLINK) }
+func FuzzMknod(f *testing.F)       { fuzzProcedure(f, nfs3.NFSPROC3_MKNOD) }
+func FuzzRemove(f *testing.F)      { fuzzProcedure(f, nfs3.NFSPROC3_REMOVE) }
+func FuzzRmdir(f *testing.F)       { fuzzProcedure(f, nfs3.NFSPROC3_RMDIR) }
+func FuzzRename(f *testing.F)      { fuzzProcedure(f, nfs3.NFSPROC3_RENAME) }
+func FuzzLink(f *testing.F)        { fuzzProcedure(f, nfs3.NFSPROC3_LINK) }
+func FuzzReaddir(f *testing.F)     { fuzzProcedure(f, nfs3.NFSPROC3_READDIR) }
+func FuzzReaddirplus(f *testing.F) { fuzzProcedure(f, nfs3.NFSPROC3_READDIRPLUS) }
+func FuzzFsstat(f *testing.F)      { fuzzProcedure(f, nfs3.NFSPROC3_FSSTAT) }
+func FuzzFsinfo(f *testing.F)      { fuzzProcedure(f, nfs3.NFSPROC3_FSINFO) }
+func FuzzPathconf(f *testing.F)    { fuzzProcedure(f, nfs3.NFSPROC3_PATHCONF) }
+func FuzzCommit(f *testing.F)      { fuzzProcedure(f, nfs3.NFSPROC3_COMMIT) }

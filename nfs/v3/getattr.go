@@ -1,6 +1,8 @@
-package nfs3
+package v3
 
 import (
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
+	"github.com/ringnfs/ringnfs/nfs/object"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
@@ -12,25 +14,14 @@ func (s *server) getattr(c *rpc.Call) rpc.Outcome {
 		return rpc.GarbageArgs
 	}
 	w := s.work(c)
-	var o object
+	var o object.Object
 	st := s.describe(c, fh, &o, w)
-	if waits(c, st) {
+	if object.Waits(c, st) {
 		return rpc.Wait
 	}
-	c.Reply.Uint32(wire(procGetattr, st))
+	c.Reply.Uint32(uint32(status(nfs3.NFSPROC3_GETATTR, st)))
 	if st == vfs.OK {
 		encodeFattr(&c.Reply, &w.attr)
 	}
 	return rpc.Done
-}
-
-// describe opens the object of a handle and gets its attributes.
-func (s *server) describe(c *rpc.Call, fh []byte, o *object, w *work) vfs.Status {
-	st := s.open(c, fh, o, w)
-	if st == vfs.OK {
-		if st = o.v.GetAttr(o.h, &w.attr); st != vfs.OK {
-			w.attr.Mask = 0 // unspecified
-		}
-	}
-	return st
 }

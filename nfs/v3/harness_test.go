@@ -1,4 +1,4 @@
-package nfs3
+package v3
 
 import (
 	"encoding/binary"
@@ -9,10 +9,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
+	"github.com/ringnfs/ringnfs/nfs/nfs3/translate"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
+
+// procedures is how many there are.
+const procedures = len(nfs3.NFSV3Names)
 
 // codec is what every generated type is.
 type codec interface {
@@ -21,28 +26,28 @@ type codec interface {
 }
 
 // results makes a value of the generated result type of each procedure.
-var results = [procCount]func() codec{
-	procGetattr:     func() codec { return new(GETATTR3res) },
-	procSetattr:     func() codec { return new(SETATTR3res) },
-	procLookup:      func() codec { return new(LOOKUP3res) },
-	procAccess:      func() codec { return new(ACCESS3res) },
-	procReadlink:    func() codec { return new(READLINK3res) },
-	procRead:        func() codec { return new(READ3res) },
-	procWrite:       func() codec { return new(WRITE3res) },
-	procCreate:      func() codec { return new(CREATE3res) },
-	procMkdir:       func() codec { return new(MKDIR3res) },
-	procSymlink:     func() codec { return new(SYMLINK3res) },
-	procMknod:       func() codec { return new(MKNOD3res) },
-	procRemove:      func() codec { return new(REMOVE3res) },
-	procRmdir:       func() codec { return new(RMDIR3res) },
-	procRename:      func() codec { return new(RENAME3res) },
-	procLink:        func() codec { return new(LINK3res) },
-	procReaddir:     func() codec { return new(READDIR3res) },
-	procReaddirplus: func() codec { return new(READDIRPLUS3res) },
-	procFsstat:      func() codec { return new(FSSTAT3res) },
-	procFsinfo:      func() codec { return new(FSINFO3res) },
-	procPathconf:    func() codec { return new(PATHCONF3res) },
-	procCommit:      func() codec { return new(COMMIT3res) },
+var results = [procedures]func() codec{
+	nfs3.NFSPROC3_GETATTR:     func() codec { return new(nfs3.GETATTR3res) },
+	nfs3.NFSPROC3_SETATTR:     func() codec { return new(nfs3.SETATTR3res) },
+	nfs3.NFSPROC3_LOOKUP:      func() codec { return new(nfs3.LOOKUP3res) },
+	nfs3.NFSPROC3_ACCESS:      func() codec { return new(nfs3.ACCESS3res) },
+	nfs3.NFSPROC3_READLINK:    func() codec { return new(nfs3.READLINK3res) },
+	nfs3.NFSPROC3_READ:        func() codec { return new(nfs3.READ3res) },
+	nfs3.NFSPROC3_WRITE:       func() codec { return new(nfs3.WRITE3res) },
+	nfs3.NFSPROC3_CREATE:      func() codec { return new(nfs3.CREATE3res) },
+	nfs3.NFSPROC3_MKDIR:       func() codec { return new(nfs3.MKDIR3res) },
+	nfs3.NFSPROC3_SYMLINK:     func() codec { return new(nfs3.SYMLINK3res) },
+	nfs3.NFSPROC3_MKNOD:       func() codec { return new(nfs3.MKNOD3res) },
+	nfs3.NFSPROC3_REMOVE:      func() codec { return new(nfs3.REMOVE3res) },
+	nfs3.NFSPROC3_RMDIR:       func() codec { return new(nfs3.RMDIR3res) },
+	nfs3.NFSPROC3_RENAME:      func() codec { return new(nfs3.RENAME3res) },
+	nfs3.NFSPROC3_LINK:        func() codec { return new(nfs3.LINK3res) },
+	nfs3.NFSPROC3_READDIR:     func() codec { return new(nfs3.READDIR3res) },
+	nfs3.NFSPROC3_READDIRPLUS: func() codec { return new(nfs3.READDIRPLUS3res) },
+	nfs3.NFSPROC3_FSSTAT:      func() codec { return new(nfs3.FSSTAT3res) },
+	nfs3.NFSPROC3_FSINFO:      func() codec { return new(nfs3.FSINFO3res) },
+	nfs3.NFSPROC3_PATHCONF:    func() codec { return new(nfs3.PATHCONF3res) },
+	nfs3.NFSPROC3_COMMIT:      func() codec { return new(nfs3.COMMIT3res) },
 }
 
 // rig is a server of the program with two places, and one caller. Place 0 is a
@@ -111,7 +116,7 @@ func (r *rig) record(proc int, args []byte) []byte {
 	r.xid++
 	be := binary.BigEndian
 	var b []byte
-	for _, v := range []uint32{r.xid, 0, 2, Number, 3, uint32(proc), rpc.AuthSys, uint32(20 + 4*len(r.groups)), 7, 0, r.uid, r.gid, uint32(len(r.groups))} {
+	for _, v := range []uint32{r.xid, 0, 2, nfs3.NFS_PROGRAM, 3, uint32(proc), rpc.AuthSys, uint32(20 + 4*len(r.groups)), 7, 0, r.uid, r.gid, uint32(len(r.groups))} {
 		b = be.AppendUint32(b, v)
 	}
 	for _, g := range r.groups {
@@ -195,10 +200,10 @@ func do[T any](r *rig, proc int, a *args) *T {
 }
 
 // statusOf returns the status that results begin with.
-func statusOf(b []byte) Nfsstat3 { return Nfsstat3(binary.BigEndian.Uint32(b)) }
+func statusOf(b []byte) nfs3.Nfsstat3 { return nfs3.Nfsstat3(binary.BigEndian.Uint32(b)) }
 
 // status calls proc and returns its status; the results must be well formed.
-func (r *rig) status(proc int, a *args) Nfsstat3 {
+func (r *rig) status(proc int, a *args) nfs3.Nfsstat3 {
 	r.t.Helper()
 	b := r.raw(proc, a.b)
 	decode(r.t, proc, b)
@@ -259,35 +264,35 @@ func (a *args) size(n uint64) *args { return a.u32(0, 0, 0, 1).u64(n).u32(0, 0) 
 
 // examples returns correct arguments of each procedure for this object and
 // directory.
-func examples(obj, dir []byte) [procCount]*args {
-	return [procCount]*args{
-		procNull:        {},
-		procGetattr:     on(obj),
-		procSetattr:     on(obj).mode(0o600).u32(0),
-		procLookup:      in(dir, "name"),
-		procAccess:      on(obj).u32(0x3f),
-		procReadlink:    on(obj),
-		procRead:        on(obj).u64(0).u32(100),
-		procWrite:       on(obj).u64(0).u32(5, 2).str("hello"),
-		procCreate:      in(dir, "name").u32(0).mode(0o644),
-		procMkdir:       in(dir, "name").mode(0o755),
-		procSymlink:     in(dir, "name").keep().str("target"),
-		procMknod:       in(dir, "name").u32(uint32(vfs.TypeFifo)).mode(0o644),
-		procRemove:      in(dir, "name"),
-		procRmdir:       in(dir, "name"),
-		procRename:      {append(in(dir, "name").b, in(dir, "other").b...)},
-		procLink:        {append(on(obj).b, in(dir, "name").b...)},
-		procReaddir:     on(dir).u64(0, 0).u32(4096),
-		procReaddirplus: on(dir).u64(0, 0).u32(4096, 4096),
-		procFsstat:      on(dir),
-		procFsinfo:      on(dir),
-		procPathconf:    on(dir),
-		procCommit:      on(obj).u64(0).u32(0),
+func examples(obj, dir []byte) [procedures]*args {
+	return [procedures]*args{
+		nfs3.NFSPROC3_NULL:        {},
+		nfs3.NFSPROC3_GETATTR:     on(obj),
+		nfs3.NFSPROC3_SETATTR:     on(obj).mode(0o600).u32(0),
+		nfs3.NFSPROC3_LOOKUP:      in(dir, "name"),
+		nfs3.NFSPROC3_ACCESS:      on(obj).u32(0x3f),
+		nfs3.NFSPROC3_READLINK:    on(obj),
+		nfs3.NFSPROC3_READ:        on(obj).u64(0).u32(100),
+		nfs3.NFSPROC3_WRITE:       on(obj).u64(0).u32(5, 2).str("hello"),
+		nfs3.NFSPROC3_CREATE:      in(dir, "name").u32(0).mode(0o644),
+		nfs3.NFSPROC3_MKDIR:       in(dir, "name").mode(0o755),
+		nfs3.NFSPROC3_SYMLINK:     in(dir, "name").keep().str("target"),
+		nfs3.NFSPROC3_MKNOD:       in(dir, "name").u32(uint32(vfs.TypeFifo)).mode(0o644),
+		nfs3.NFSPROC3_REMOVE:      in(dir, "name"),
+		nfs3.NFSPROC3_RMDIR:       in(dir, "name"),
+		nfs3.NFSPROC3_RENAME:      {append(in(dir, "name").b, in(dir, "other").b...)},
+		nfs3.NFSPROC3_LINK:        {append(on(obj).b, in(dir, "name").b...)},
+		nfs3.NFSPROC3_READDIR:     on(dir).u64(0, 0).u32(4096),
+		nfs3.NFSPROC3_READDIRPLUS: on(dir).u64(0, 0).u32(4096, 4096),
+		nfs3.NFSPROC3_FSSTAT:      on(dir),
+		nfs3.NFSPROC3_FSINFO:      on(dir),
+		nfs3.NFSPROC3_PATHCONF:    on(dir),
+		nfs3.NFSPROC3_COMMIT:      on(obj).u64(0).u32(0),
 	}
 }
 
 // changing are the procedures that a read-only export refuses.
-var changing = []int{procSetattr, procWrite, procCreate, procMkdir, procSymlink, procMknod, procRemove, procRmdir, procRename, procLink}
+var changing = []int{nfs3.NFSPROC3_SETATTR, nfs3.NFSPROC3_WRITE, nfs3.NFSPROC3_CREATE, nfs3.NFSPROC3_MKDIR, nfs3.NFSPROC3_SYMLINK, nfs3.NFSPROC3_MKNOD, nfs3.NFSPROC3_REMOVE, nfs3.NFSPROC3_RMDIR, nfs3.NFSPROC3_RENAME, nfs3.NFSPROC3_LINK}
 
 // name returns the protocol's name of a procedure.
 func name(proc int) string {
@@ -300,4 +305,19 @@ func TestEveryExampleNamesItsProcedure(t *testing.T) {
 		require.NotNil(t, a, fmt.Sprint(proc))
 		require.NotEmpty(t, name(proc))
 	}
+}
+
+func attrOf(a *vfs.Attr) (f nfs3.Fattr3) {
+	translate.Attr(&f, a)
+	return f
+}
+
+func postOp(a *vfs.Attr) (p nfs3.PostOpAttr) {
+	translate.PostOp(&p, a)
+	return p
+}
+
+func wccOf(w *vfs.WCC) (d nfs3.WccData) {
+	translate.WCC(&d, w)
+	return d
 }

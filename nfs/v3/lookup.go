@@ -1,6 +1,8 @@
-package nfs3
+package v3
 
 import (
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
+	"github.com/ringnfs/ringnfs/nfs/object"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
@@ -13,19 +15,19 @@ func (s *server) lookup(c *rpc.Call) rpc.Outcome {
 		return rpc.GarbageArgs
 	}
 	w := s.work(c)
-	var dir object
+	var dir object.Object
 	st := s.open(c, a.dir, &dir, w)
 	if st == vfs.OK {
 		st = checkName(a.name)
 	}
 	if st == vfs.OK {
-		st = dir.v.Lookup(dir.cred(c), dir.h, a.name, &w.found)
+		st = dir.View.Lookup(dir.Cred(c), dir.Handle, a.name, &w.found)
 	}
 	if st != vfs.OK {
-		return failAttr(c, procLookup, st, &dir, &w.attr)
+		return failAttr(c, nfs3.NFSPROC3_LOOKUP, st, &dir, &w.attr)
 	}
-	c.Reply.Uint32(uint32(NFS3_OK))
-	s.encodeHandle(c, dir.x, &w.entry.Handle, w)
+	c.Reply.Uint32(uint32(nfs3.NFS3_OK))
+	c.Reply.Opaque(s.seal(c, dir.Export, &w.entry.Handle, w))
 	encodeEntryAttr(&c.Reply, &w.entry)
 	encodePostOpAttr(&c.Reply, &w.attr)
 	return rpc.Done

@@ -1,65 +1,49 @@
-package nfs3
+package v3
 
 import (
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
+	"github.com/ringnfs/ringnfs/nfs/nfs3/translate"
+	"github.com/ringnfs/ringnfs/nfs/object"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
-	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
-
-// mknodArgs is MKNOD3args; the attributes are decoded to a vfs.SetAttr.
-type mknodArgs struct {
-	where        dirop
-	kind         vfs.FileType
-	major, minor uint32
-}
-
-func (a *mknodArgs) decode(d *xdr.Decoder, set *vfs.SetAttr) {
-	a.where.decode(d)
-	*set = vfs.SetAttr{}
-	a.kind = vfs.FileType(d.Uint32())
-	switch a.kind {
-	case vfs.TypeChr, vfs.TypeBlk:
-		decodeSattr(d, set)
-		a.major = d.Uint32()
-		a.minor = d.Uint32()
-	case vfs.TypeSock, vfs.TypeFifo:
-		decodeSattr(d, set)
-	case vfs.TypeReg, vfs.TypeDir, vfs.TypeLnk:
-		// Nothing follows: these have procedures of their own.
-	default:
-		d.Fail(xdr.ErrValue)
-	}
-}
-
-// check judges the type: what other procedures make is BADTYPE.
-func (a *mknodArgs) check() vfs.Status {
-	if a.kind == vfs.TypeReg || a.kind == vfs.TypeDir || a.kind == vfs.TypeLnk {
-		return vfs.BadType
-	}
-	return vfs.OK
-}
 
 // mknod is MKNOD (RFC 1813, section 3.3.11).
 func (s *server) mknod(c *rpc.Call) rpc.Outcome {
-	w := s.work(c)
-	var a mknodArgs
-	a.decode(&c.Args, &w.set)
+	var a nfs3.MKNOD3args
+	a.Decode(&c.Args)
 	if c.Args.Err() != nil {
 		return rpc.GarbageArgs
 	}
-	w.set.HasSize = false // special files have none
-	var dir object
-	st := s.openChange(c, a.where.dir, &dir, w)
-	if st == vfs.OK {
-		st = a.check()
+	w := s.work(c)
+	w.mknod = vfs.MknodArgs{Name: a.Where.Name, Set: &w.set}
+	var dir object.Object
+	st := s.openChange(c, a.Where.Dir.Data, &dir, w)
+	if node := node(&a.What, w); st == vfs.OK {
+		st = node
 	}
 	if st == vfs.OK {
-		st = checkNew(a.where.name, &w.set)
+		st = checkNew(a.Where.Name, &w.set)
 	}
 	if st != vfs.OK {
-		return refuse(c, procMknod, st, &dir, &w.wcc)
+		return refuse(c, nfs3.NFSPROC3_MKNOD, st, &dir, &w.wcc)
 	}
-	w.mknod = vfs.MknodArgs{Name: a.where.name, Type: a.kind, Major: a.major, Minor: a.minor, Set: &w.set}
-	st = dir.v.Mknod(dir.cred(c), dir.h, &w.mknod, &w.made)
-	return s.finishMade(c, procMknod, st, &dir, w)
+	st = dir.View.Mknod(dir.Cred(c), dir.Handle, &w.mknod, &w.made)
+	return s.finishMade(c, nfs3.NFSPROC3_MKNOD, st, &dir, w)
+}
+
+// node puts what is to be made into w. What other procedures make is BADTYPE.
+func node(what *nfs3.Mknoddata3, w *work) vfs.Status {
+	w.mknod.Type = vfs.FileType(what.Type)
+	switch what.Type {
+	case nfs3.NF3CHR, nfs3.NF3BLK:
+		w.set = translate.SetAttr(&what.Device.DevAttributes)
+		w.mknod.Major, w.mknod.Minor = what.Device.Spec.Specdata1, what.Device.Spec.Specdata2
+	case nfs3.NF3SOCK, nfs3.NF3FIFO:
+		w.set = translate.SetAttr(&what.PipeAttributes)
+	default:
+		return vfs.BadType
+	}
+	w.set.HasSize = false // special files have none
+	return vfs.OK
 }

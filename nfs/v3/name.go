@@ -1,51 +1,19 @@
-package nfs3
+package v3
 
 import (
 	"bytes"
-	"math"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
-	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
 const (
-	// nameMax is the longest name that goes to a back end (see [vfs.Names]).
+	// nameMax is the longest name that goes to a back end (see [vfs.Names]). Of a longer one
+	// a byte more is decoded (see [nfs3.Filename3]).
 	nameMax = 255
 	// targetMax is the longest target of a symbolic link: PATH_MAX of Linux
-	// without the NUL.
+	// without the NUL. Of a longer one a byte more is decoded (see [nfs3.Nfspath3]).
 	targetMax = 4095
 )
-
-// overlong stands for every string that is too long for its use. The protocol
-// does not bound names and targets, so they are no garbage, but there is no need
-// to bring their bytes together.
-var overlong = make([]byte, targetMax+1)
-
-// decodeString reads a name or a target, a view; overlong when it has more than
-// max bytes.
-func decodeString(d *xdr.Decoder, max uint32) []byte {
-	n := d.Uint32()
-	if n <= max {
-		return d.Fixed(int(n))
-	}
-	if uint64(n)+3 > uint64(math.MaxInt) {
-		d.Fail(xdr.ErrShort)
-		return nil
-	}
-	d.Skip((int(n) + 3) &^ 3)
-	return overlong
-}
-
-// dirop is diropargs3: an entry of a directory.
-type dirop struct {
-	dir  []byte
-	name []byte
-}
-
-func (a *dirop) decode(d *xdr.Decoder) {
-	a.dir = decodeHandle(d)
-	a.name = decodeString(d, nameMax)
-}
 
 // checkName judges a name by RFC 1813, section 3.2: an empty one, and characters
 // that cannot be in a name, are ACCES.

@@ -1,4 +1,4 @@
-package nfs3
+package v3
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
@@ -18,7 +19,7 @@ func TestACallThatHadToWaitIsRunFromItsBeginning(t *testing.T) {
 	f.view.content = pattern(50)
 	f.view.fill(3)
 	for proc, a := range examples(r.root(0), r.root(0)) {
-		if proc == procNull {
+		if proc == nfs3.NFSPROC3_NULL {
 			continue
 		}
 		for _, segment := range []int{0, 9} {
@@ -42,18 +43,18 @@ func TestCreateHandsOnHowAndWhat(t *testing.T) {
 	v := &f.view
 	dir := r.root(0)
 	for _, how := range []vfs.CreateHow{vfs.Unchecked, vfs.Guarded} {
-		res := do[CREATE3res](r, procCreate, in(dir, "n").u32(uint32(how)).size(9))
-		require.Equal(t, NFS3_OK, res.Status)
+		res := do[nfs3.CREATE3res](r, nfs3.NFSPROC3_CREATE, in(dir, "n").u32(uint32(how)).size(9))
+		require.Equal(t, nfs3.NFS3_OK, res.Status)
 		require.Equal(t, r.wire(v.made), res.Resok.Obj.Handle.Data)
-		require.Equal(t, genPostOp(&v.attr, true), res.Resok.ObjAttributes)
+		require.Equal(t, postOp(&v.attr), res.Resok.ObjAttributes)
 		require.EqualValues(t, how, v.how)
 		require.Equal(t, vfs.SetAttr{HasSize: true, Size: 9}, v.set)
 	}
-	require.Equal(t, NFS3_OK, r.status(procCreate, in(dir, "n").u32(2).u64(0x0123456789abcdef)))
+	require.Equal(t, nfs3.NFS3_OK, r.status(nfs3.NFSPROC3_CREATE, in(dir, "n").u32(2).u64(0x0123456789abcdef)))
 	require.EqualValues(t, vfs.Exclusive, v.how)
 	require.EqualValues(t, 0x0123456789abcdef, v.verf)
 	require.Equal(t, vfs.SetAttr{}, v.set)
-	require.Equal(t, rpc.GarbageArgs, r.outcome(procCreate, in(dir, "n").u32(3).keep().b), "a mode that there is not")
+	require.Equal(t, rpc.GarbageArgs, r.outcome(nfs3.NFSPROC3_CREATE, in(dir, "n").u32(3).keep().b), "a mode that there is not")
 }
 
 func TestMknodHandsOnTypeAndNumber(t *testing.T) {
@@ -61,23 +62,23 @@ func TestMknodHandsOnTypeAndNumber(t *testing.T) {
 	v := &f.view
 	dir := r.root(0)
 	for _, kind := range []vfs.FileType{vfs.TypeBlk, vfs.TypeChr} {
-		require.Equal(t, NFS3_OK, r.status(procMknod, in(dir, "n").u32(uint32(kind)).mode(0o660).u32(1<<32-1, 7)))
+		require.Equal(t, nfs3.NFS3_OK, r.status(nfs3.NFSPROC3_MKNOD, in(dir, "n").u32(uint32(kind)).mode(0o660).u32(1<<32-1, 7)))
 		require.EqualValues(t, kind, v.how)
 		require.EqualValues(t, 1<<32-1, v.major)
 		require.EqualValues(t, 7, v.minor)
 		require.Equal(t, vfs.SetAttr{HasMode: true, Mode: 0o660}, v.set)
 	}
 	for _, kind := range []vfs.FileType{vfs.TypeSock, vfs.TypeFifo} {
-		require.Equal(t, NFS3_OK, r.status(procMknod, in(dir, "n").u32(uint32(kind)).mode(0o600)))
+		require.Equal(t, nfs3.NFS3_OK, r.status(nfs3.NFSPROC3_MKNOD, in(dir, "n").u32(uint32(kind)).mode(0o600)))
 		require.EqualValues(t, kind, v.how)
 		require.Zero(t, v.major+v.minor)
 	}
 	v.calls = 0
 	for _, kind := range []vfs.FileType{vfs.TypeReg, vfs.TypeDir, vfs.TypeLnk} {
-		require.Equal(t, NFS3ERR_BADTYPE, r.status(procMknod, in(dir, "n").u32(uint32(kind))))
+		require.Equal(t, nfs3.NFS3ERR_BADTYPE, r.status(nfs3.NFSPROC3_MKNOD, in(dir, "n").u32(uint32(kind))))
 	}
 	for _, kind := range []uint32{0, 8, 1<<32 - 1} {
-		require.Equal(t, rpc.GarbageArgs, r.outcome(procMknod, in(dir, "n").u32(kind).keep().b), "a type that there is not")
+		require.Equal(t, rpc.GarbageArgs, r.outcome(nfs3.NFSPROC3_MKNOD, in(dir, "n").u32(kind).keep().b), "a type that there is not")
 	}
 	require.Zero(t, v.calls)
 }
@@ -94,20 +95,20 @@ func TestAccessAsksOnlyForWhatIsWanted(t *testing.T) {
 		has    vfs.Permission
 		rights uint32
 	}{
-		{"all of a file", vfs.TypeReg, 0x3f, all, all, ACCESS3_READ | ACCESS3_MODIFY | ACCESS3_EXTEND | ACCESS3_EXECUTE},
-		{"all of a directory", vfs.TypeDir, 0x3f, all, all, ACCESS3_READ | ACCESS3_LOOKUP | ACCESS3_MODIFY | ACCESS3_EXTEND | ACCESS3_DELETE},
-		{"to read a file", vfs.TypeReg, ACCESS3_READ, vfs.MayRead, all, ACCESS3_READ},
-		{"to run a file", vfs.TypeReg, ACCESS3_EXECUTE, vfs.MayExec, all, ACCESS3_EXECUTE},
-		{"to write a file that may not be run", vfs.TypeReg, 0x3f, all, vfs.MayWrite, ACCESS3_MODIFY | ACCESS3_EXTEND},
-		{"to write a directory that may not be searched", vfs.TypeDir, 0x3f, all, vfs.MayWrite | vfs.MayRead, ACCESS3_READ},
+		{"all of a file", vfs.TypeReg, 0x3f, all, all, nfs3.ACCESS3_READ | nfs3.ACCESS3_MODIFY | nfs3.ACCESS3_EXTEND | nfs3.ACCESS3_EXECUTE},
+		{"all of a directory", vfs.TypeDir, 0x3f, all, all, nfs3.ACCESS3_READ | nfs3.ACCESS3_LOOKUP | nfs3.ACCESS3_MODIFY | nfs3.ACCESS3_EXTEND | nfs3.ACCESS3_DELETE},
+		{"to read a file", vfs.TypeReg, nfs3.ACCESS3_READ, vfs.MayRead, all, nfs3.ACCESS3_READ},
+		{"to run a file", vfs.TypeReg, nfs3.ACCESS3_EXECUTE, vfs.MayExec, all, nfs3.ACCESS3_EXECUTE},
+		{"to write a file that may not be run", vfs.TypeReg, 0x3f, all, vfs.MayWrite, nfs3.ACCESS3_MODIFY | nfs3.ACCESS3_EXTEND},
+		{"to write a directory that may not be searched", vfs.TypeDir, 0x3f, all, vfs.MayWrite | vfs.MayRead, nfs3.ACCESS3_READ},
 		{"nothing", vfs.TypeReg, 0, 0, all, 0},
-		{"bits that there are not", vfs.TypeReg, 1<<32 - 1, all, all, ACCESS3_READ | ACCESS3_MODIFY | ACCESS3_EXTEND | ACCESS3_EXECUTE},
-		{"a FIFO", vfs.TypeFifo, 0x3f, all, vfs.MayRead | vfs.MayWrite, ACCESS3_READ | ACCESS3_MODIFY | ACCESS3_EXTEND},
+		{"bits that there are not", vfs.TypeReg, 1<<32 - 1, all, all, nfs3.ACCESS3_READ | nfs3.ACCESS3_MODIFY | nfs3.ACCESS3_EXTEND | nfs3.ACCESS3_EXECUTE},
+		{"a FIFO", vfs.TypeFifo, 0x3f, all, vfs.MayRead | vfs.MayWrite, nfs3.ACCESS3_READ | nfs3.ACCESS3_MODIFY | nfs3.ACCESS3_EXTEND},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			v.attr.Type, v.has = c.kind, c.has
-			res := do[ACCESS3res](r, procAccess, on(r.root(0)).u32(c.want))
-			require.Equal(t, NFS3_OK, res.Status)
+			res := do[nfs3.ACCESS3res](r, nfs3.NFSPROC3_ACCESS, on(r.root(0)).u32(c.want))
+			require.Equal(t, nfs3.NFS3_OK, res.Status)
 			require.Equal(t, c.asked, v.want)
 			require.Equal(t, c.rights, res.Resok.Access)
 		})
@@ -118,30 +119,30 @@ func TestTheFileSystemsLimitsAreTold(t *testing.T) {
 	f := newFake()
 	f.limits = vfs.Limits{NameMax: 143, LinkMax: 7, FileSizeMax: 1 << 44, TimeDelta: vfs.Time{Sec: 2}, CaseInsensitive: true}
 	r := newRig(t, Config{ReadMax: 4 << 20, WriteMax: 128 << 10, ReadDirMax: 1 << 20}, export.Export{Path: "/x", FS: f})
-	info := do[FSINFO3res](r, procFsinfo, on(r.root(0)))
-	require.Equal(t, FSINFO3resok{
-		ObjAttributes: genPostOp(&f.view.attr, true),
+	info := do[nfs3.FSINFO3res](r, nfs3.NFSPROC3_FSINFO, on(r.root(0)))
+	require.Equal(t, nfs3.FSINFO3resok{
+		ObjAttributes: postOp(&f.view.attr),
 		Rtmax:         4 << 20, Rtpref: 4 << 20, Rtmult: 4096, Wtmax: 128 << 10, Wtpref: 128 << 10, Wtmult: 4096, Dtpref: 1 << 20,
-		Maxfilesize: 1 << 44, TimeDelta: Nfstime3{Seconds: 2},
+		Maxfilesize: 1 << 44, TimeDelta: nfs3.Nfstime3{Seconds: 2},
 	}, info.Resok)
-	path := do[PATHCONF3res](r, procPathconf, on(r.root(0)))
-	require.Equal(t, PATHCONF3resok{ObjAttributes: genPostOp(&f.view.attr, true), Linkmax: 7, NameMax: 143, CaseInsensitive: true}, path.Resok)
+	path := do[nfs3.PATHCONF3res](r, nfs3.NFSPROC3_PATHCONF, on(r.root(0)))
+	require.Equal(t, nfs3.PATHCONF3resok{ObjAttributes: postOp(&f.view.attr), Linkmax: 7, NameMax: 143, CaseInsensitive: true}, path.Resok)
 	here := f.limits // of one directory
 	here.CaseInsensitive = false
 	f.view.limits = &here
-	path = do[PATHCONF3res](r, procPathconf, on(r.root(0)))
+	path = do[nfs3.PATHCONF3res](r, nfs3.NFSPROC3_PATHCONF, on(r.root(0)))
 	require.False(t, path.Resok.CaseInsensitive)
-	stat := do[FSSTAT3res](r, procFsstat, on(r.root(0)))
-	require.Equal(t, FSSTAT3resok{
-		ObjAttributes: genPostOp(&f.view.attr, true),
+	stat := do[nfs3.FSSTAT3res](r, nfs3.NFSPROC3_FSSTAT, on(r.root(0)))
+	require.Equal(t, nfs3.FSSTAT3resok{
+		ObjAttributes: postOp(&f.view.attr),
 		Tbytes:        1 << 50, Fbytes: 2, Abytes: 3, Tfiles: 4, Ffiles: 5, Afiles: 6,
 	}, stat.Resok)
 	for _, c := range []struct {
 		l    vfs.Limits
 		want uint32
 	}{
-		{vfs.Limits{HardLinks: true}, FSF3_LINK}, {vfs.Limits{SymbolicLinks: true}, FSF3_SYMLINK},
-		{vfs.Limits{Homogeneous: true}, FSF3_HOMOGENEOUS}, {vfs.Limits{CanSetTime: true}, FSF3_CANSETTIME},
+		{vfs.Limits{HardLinks: true}, nfs3.FSF3_LINK}, {vfs.Limits{SymbolicLinks: true}, nfs3.FSF3_SYMLINK},
+		{vfs.Limits{Homogeneous: true}, nfs3.FSF3_HOMOGENEOUS}, {vfs.Limits{CanSetTime: true}, nfs3.FSF3_CANSETTIME},
 	} {
 		require.Equal(t, c.want, properties(&c.l))
 	}
@@ -150,32 +151,32 @@ func TestTheFileSystemsLimitsAreTold(t *testing.T) {
 func TestHandlesAndCookiesOutliveARestartAndTheWriteVerifierDoesNot(t *testing.T) {
 	fs := memfs.New(memfs.Config{Mode: 0o777})
 	r := newRig(t, Config{}, export.Export{Path: "/x", FS: fs})
-	made := do[CREATE3res](r, procCreate, in(r.root(0), "f").u32(2).u64(77))
+	made := do[nfs3.CREATE3res](r, nfs3.NFSPROC3_CREATE, in(r.root(0), "f").u32(2).u64(77))
 	fh := bytes.Clone(made.Resok.Obj.Handle.Data)
-	before := do[WRITE3res](r, procWrite, on(fh).u64(0).u32(5, 0).str("hello"))
-	list := do[READDIR3res](r, procReaddir, on(r.root(0)).u64(0, 0).u32(160))
+	before := do[nfs3.WRITE3res](r, nfs3.NFSPROC3_WRITE, on(fh).u64(0).u32(5, 0).str("hello"))
+	list := do[nfs3.READDIR3res](r, nfs3.NFSPROC3_READDIR, on(r.root(0)).u64(0, 0).u32(160))
 	last := list.Resok.Reply.Entries[len(list.Resok.Reply.Entries)-1].Cookie
 
 	r = newRig(t, Config{}, export.Export{Path: "/x", FS: fs.Reopen()})
-	commit := do[COMMIT3res](r, procCommit, on(fh).u64(0).u32(0))
-	require.Equal(t, NFS3_OK, commit.Status)
+	commit := do[nfs3.COMMIT3res](r, nfs3.NFSPROC3_COMMIT, on(fh).u64(0).u32(0))
+	require.Equal(t, nfs3.NFS3_OK, commit.Status)
 	require.NotEqual(t, before.Resok.Verf, commit.Resok.Verf)
-	again := do[CREATE3res](r, procCreate, in(r.root(0), "f").u32(2).u64(77))
-	require.Equal(t, NFS3_OK, again.Status, "the same exclusive CREATE once more")
+	again := do[nfs3.CREATE3res](r, nfs3.NFSPROC3_CREATE, in(r.root(0), "f").u32(2).u64(77))
+	require.Equal(t, nfs3.NFS3_OK, again.Status, "the same exclusive CREATE once more")
 	require.Equal(t, fh, again.Resok.Obj.Handle.Data)
 	a := on(r.root(0)).u64(uint64(last))
 	a.b = append(a.b, list.Resok.Cookieverf[:]...)
-	next := do[READDIR3res](r, procReaddir, a.u32(4096))
-	require.Equal(t, NFS3_OK, next.Status)
+	next := do[nfs3.READDIR3res](r, nfs3.NFSPROC3_READDIR, a.u32(4096))
+	require.Equal(t, nfs3.NFS3_OK, next.Status)
 	require.Equal(t, "f", string(next.Resok.Reply.Entries[0].Name))
 }
 
 func TestPlacesRunSideBySide(t *testing.T) {
 	r := newRig(t, Config{}, export.Export{Path: "/x", FS: memfs.New(memfs.Config{Mode: 0o777})})
-	fh := bytes.Clone(do[CREATE3res](r, procCreate, in(r.root(0), "f").u32(0).mode(0o666)).Resok.Obj.Handle.Data)
-	write := r.record(procWrite, on(fh).u64(0).u32(4096, 0).opaque(pattern(4096)).b)
-	read := r.record(procRead, on(fh).u64(0).u32(4096).b)
-	list := r.record(procReaddirplus, on(r.root(0)).u64(0, 0).u32(4096, 4096).b)
+	fh := bytes.Clone(do[nfs3.CREATE3res](r, nfs3.NFSPROC3_CREATE, in(r.root(0), "f").u32(0).mode(0o666)).Resok.Obj.Handle.Data)
+	write := r.record(nfs3.NFSPROC3_WRITE, on(fh).u64(0).u32(4096, 0).opaque(pattern(4096)).b)
+	read := r.record(nfs3.NFSPROC3_READ, on(fh).u64(0).u32(4096).b)
+	list := r.record(nfs3.NFSPROC3_READDIRPLUS, on(r.root(0)).u64(0, 0).u32(4096, 4096).b)
 
 	var wg sync.WaitGroup
 	failed := make([]string, len(r.places))
@@ -189,7 +190,7 @@ func TestPlacesRunSideBySide(t *testing.T) {
 					c.Place, c.Peer = &r.places[i], r.peer
 					err := r.server.Parse(&c, record, nil)
 					c.Reply.Reset(reply)
-					if out := r.server.Run(&c); err != nil || out != rpc.Done || statusOf(c.Reply.Bytes()[acceptedLen:]) != NFS3_OK {
+					if out := r.server.Run(&c); err != nil || out != rpc.Done || statusOf(c.Reply.Bytes()[acceptedLen:]) != nfs3.NFS3_OK {
 						failed[i] = c.Procedure().Name
 					}
 				}

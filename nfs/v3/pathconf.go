@@ -1,33 +1,39 @@
-package nfs3
+package v3
 
 import (
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
+	"github.com/ringnfs/ringnfs/nfs/nfs3/translate"
+	"github.com/ringnfs/ringnfs/nfs/object"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
 // pathconf is PATHCONF (RFC 1813, section 3.3.20).
 func (s *server) pathconf(c *rpc.Call) rpc.Outcome {
-	fh := decodeHandle(&c.Args)
+	var a nfs3.PATHCONF3args
+	a.Decode(&c.Args)
 	if c.Args.Err() != nil {
 		return rpc.GarbageArgs
 	}
 	w := s.work(c)
-	var o object
-	st := s.describe(c, fh, &o, w)
+	var o object.Object
+	st := s.describe(c, a.Object.Data, &o, w)
 	if st == vfs.OK {
-		st = o.v.PathConf(o.h, &w.limits)
+		st = o.View.PathConf(o.Handle, &w.limits)
 	}
 	if st != vfs.OK {
-		return failAttr(c, procPathconf, st, &o, &w.attr)
+		return failAttr(c, nfs3.NFSPROC3_PATHCONF, st, &o, &w.attr)
 	}
-	e, l := &c.Reply, &w.limits
-	e.Uint32(uint32(NFS3_OK))
-	encodePostOpAttr(e, &w.attr)
-	e.Uint32(l.LinkMax)
-	e.Uint32(min(l.NameMax, nameMax))
-	e.Bool(l.NoTrunc)
-	e.Bool(l.ChownRestricted)
-	e.Bool(l.CaseInsensitive)
-	e.Bool(l.CasePreserving)
+	l := &w.limits
+	res := nfs3.PATHCONF3res{Resok: nfs3.PATHCONF3resok{
+		Linkmax:         l.LinkMax,
+		NameMax:         min(l.NameMax, nameMax),
+		NoTrunc:         l.NoTrunc,
+		ChownRestricted: l.ChownRestricted,
+		CaseInsensitive: l.CaseInsensitive,
+		CasePreserving:  l.CasePreserving,
+	}}
+	translate.PostOp(&res.Resok.ObjAttributes, &w.attr)
+	res.Encode(&c.Reply)
 	return rpc.Done
 }

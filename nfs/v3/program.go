@@ -1,44 +1,16 @@
-package nfs3
+package v3
 
 import (
 	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
+	"github.com/ringnfs/ringnfs/nfs/object"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
-)
-
-// Number is the program number of NFS (RFC 1813, section 2).
-const Number = 100003
-
-// The procedure numbers (RFC 1813, section 3).
-const (
-	procNull = iota
-	procGetattr
-	procSetattr
-	procLookup
-	procAccess
-	procReadlink
-	procRead
-	procWrite
-	procCreate
-	procMkdir
-	procSymlink
-	procMknod
-	procRemove
-	procRmdir
-	procRename
-	procLink
-	procReaddir
-	procReaddirplus
-	procFsstat
-	procFsinfo
-	procPathconf
-	procCommit
-	procCount
 )
 
 // server is what all procedures share. It is immutable but for the scratches.
 type server struct {
-	table *export.Table
-	cfg   Config
+	object.Opener
+	cfg Config
 	// works[i] is made and used by place i only, on its thread.
 	works []*work
 }
@@ -51,7 +23,10 @@ func New(t *export.Table, cfg Config) *rpc.Program {
 
 func newServer(t *export.Table, cfg Config) *server {
 	cfg.settle()
-	return &server{table: t, cfg: cfg, works: make([]*work, cfg.Places)}
+	return &server{
+		Opener: object.Opener{Table: t, Refused: cfg.Refused},
+		cfg:    cfg, works: make([]*work, cfg.Places),
+	}
 }
 
 // program builds the table of procedures. Those that may sleep in any file
@@ -61,40 +36,36 @@ func newServer(t *export.Table, cfg Config) *server {
 // marked Once.
 func (s *server) program() *rpc.Program {
 	procedures := []rpc.Procedure{
-		procNull:        {Name: "NULL", Class: rpc.Inline, Handle: s.null},
-		procGetattr:     {Name: "GETATTR", Class: rpc.Inline, Reads: true, Handle: s.getattr},
-		procSetattr:     {Name: "SETATTR", Class: rpc.Blocking, Once: true, Handle: s.setattr},
-		procLookup:      {Name: "LOOKUP", Class: rpc.Inline, Reads: true, Handle: s.lookup},
-		procAccess:      {Name: "ACCESS", Class: rpc.Inline, Reads: true, Handle: s.access},
-		procReadlink:    {Name: "READLINK", Class: rpc.Inline, Reads: true, Handle: s.readlink},
-		procRead:        {Name: "READ", Class: rpc.Inline, Reads: true, Handle: s.read},
-		procWrite:       {Name: "WRITE", Class: rpc.Inline, Handle: s.write},
-		procCreate:      {Name: "CREATE", Class: rpc.Blocking, Once: true, Handle: s.create},
-		procMkdir:       {Name: "MKDIR", Class: rpc.Blocking, Once: true, Handle: s.mkdir},
-		procSymlink:     {Name: "SYMLINK", Class: rpc.Blocking, Once: true, Handle: s.symlink},
-		procMknod:       {Name: "MKNOD", Class: rpc.Blocking, Once: true, Handle: s.mknod},
-		procRemove:      {Name: "REMOVE", Class: rpc.Blocking, Once: true, Handle: s.remove},
-		procRmdir:       {Name: "RMDIR", Class: rpc.Blocking, Once: true, Handle: s.rmdir},
-		procRename:      {Name: "RENAME", Class: rpc.Blocking, Once: true, Handle: s.rename},
-		procLink:        {Name: "LINK", Class: rpc.Blocking, Once: true, Handle: s.link},
-		procReaddir:     {Name: "READDIR", Class: rpc.Inline, Reads: true, Handle: s.readdir},
-		procReaddirplus: {Name: "READDIRPLUS", Class: rpc.Inline, Reads: true, Handle: s.readdirplus},
-		procFsstat:      {Name: "FSSTAT", Class: rpc.Inline, Reads: true, Handle: s.fsstat},
-		procFsinfo:      {Name: "FSINFO", Class: rpc.Inline, Reads: true, Handle: s.fsinfo},
-		procPathconf:    {Name: "PATHCONF", Class: rpc.Inline, Reads: true, Handle: s.pathconf},
-		procCommit:      {Name: "COMMIT", Class: rpc.Blocking, Handle: s.commit},
+		nfs3.NFSPROC3_NULL:        {Class: rpc.Inline, Handle: s.null},
+		nfs3.NFSPROC3_GETATTR:     {Class: rpc.Inline, Reads: true, Handle: s.getattr},
+		nfs3.NFSPROC3_SETATTR:     {Class: rpc.Blocking, Once: true, Handle: s.setattr},
+		nfs3.NFSPROC3_LOOKUP:      {Class: rpc.Inline, Reads: true, Handle: s.lookup},
+		nfs3.NFSPROC3_ACCESS:      {Class: rpc.Inline, Reads: true, Handle: s.access},
+		nfs3.NFSPROC3_READLINK:    {Class: rpc.Inline, Reads: true, Handle: s.readlink},
+		nfs3.NFSPROC3_READ:        {Class: rpc.Inline, Reads: true, Handle: s.read},
+		nfs3.NFSPROC3_WRITE:       {Class: rpc.Inline, Handle: s.write},
+		nfs3.NFSPROC3_CREATE:      {Class: rpc.Blocking, Once: true, Handle: s.create},
+		nfs3.NFSPROC3_MKDIR:       {Class: rpc.Blocking, Once: true, Handle: s.mkdir},
+		nfs3.NFSPROC3_SYMLINK:     {Class: rpc.Blocking, Once: true, Handle: s.symlink},
+		nfs3.NFSPROC3_MKNOD:       {Class: rpc.Blocking, Once: true, Handle: s.mknod},
+		nfs3.NFSPROC3_REMOVE:      {Class: rpc.Blocking, Once: true, Handle: s.remove},
+		nfs3.NFSPROC3_RMDIR:       {Class: rpc.Blocking, Once: true, Handle: s.rmdir},
+		nfs3.NFSPROC3_RENAME:      {Class: rpc.Blocking, Once: true, Handle: s.rename},
+		nfs3.NFSPROC3_LINK:        {Class: rpc.Blocking, Once: true, Handle: s.link},
+		nfs3.NFSPROC3_READDIR:     {Class: rpc.Inline, Reads: true, Handle: s.readdir},
+		nfs3.NFSPROC3_READDIRPLUS: {Class: rpc.Inline, Reads: true, Handle: s.readdirplus},
+		nfs3.NFSPROC3_FSSTAT:      {Class: rpc.Inline, Reads: true, Handle: s.fsstat},
+		nfs3.NFSPROC3_FSINFO:      {Class: rpc.Inline, Reads: true, Handle: s.fsinfo},
+		nfs3.NFSPROC3_PATHCONF:    {Class: rpc.Inline, Reads: true, Handle: s.pathconf},
+		nfs3.NFSPROC3_COMMIT:      {Class: rpc.Blocking, Handle: s.commit},
+	}
+	for i := range procedures {
+		procedures[i].Name = nfs3.NFSV3Names[i]
 	}
 	return &rpc.Program{
 		Name:     "nfs",
-		Number:   Number,
-		Versions: []rpc.Version{{Number: 3, Procedures: procedures}},
-		Volume:   s.volume,
+		Number:   nfs3.NFS_PROGRAM,
+		Versions: []rpc.Version{{Number: nfs3.NFS_V3, Procedures: procedures}},
+		Volume:   s.Volume, // RENAME and LINK have two handles, but of one export only
 	}
-}
-
-// volume returns the volume of the call's first handle, with which all arguments
-// begin. RENAME and LINK have two, but of one export only.
-func (s *server) volume(c *rpc.Call) int {
-	d := c.Args
-	return s.table.Volume(decodeHandle(&d))
 }

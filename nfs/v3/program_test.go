@@ -1,4 +1,4 @@
-package nfs3
+package v3
 
 import (
 	"slices"

@@ -1,9 +1,10 @@
-package nfs3
+package v3
 
 import (
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
+	"github.com/ringnfs/ringnfs/nfs/object"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
-	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
 // readHeader is what comes before the data in READ3res: status, attributes,
@@ -17,19 +18,6 @@ const (
 	pageSize  = 4096
 )
 
-// readArgs is READ3args.
-type readArgs struct {
-	fh     []byte
-	offset uint64
-	count  uint32
-}
-
-func (a *readArgs) decode(d *xdr.Decoder) {
-	a.fh = decodeHandle(d)
-	a.offset = d.Uint64()
-	a.count = d.Uint32()
-}
-
 // read is READ (RFC 1813, section 3.3.6). The file is read to where its data
 // will stand in the reply; the header is written before it afterwards, when it is
 // known how many bytes there are.
@@ -40,9 +28,9 @@ func (s *server) read(c *rpc.Call) rpc.Outcome {
 		return rpc.GarbageArgs
 	}
 	w := s.work(c)
-	var o object
+	var o object.Object
 	if st := s.open(c, a.fh, &o, w); st != vfs.OK {
-		return failAttr(c, procRead, st, &o, &w.attr)
+		return failAttr(c, nfs3.NFSPROC3_READ, st, &o, &w.attr)
 	}
 	count := int(min(a.count, s.cfg.ReadMax))
 	if c.Datagram {
@@ -70,18 +58,18 @@ func (s *server) read(c *rpc.Call) rpc.Outcome {
 	e.Reserve(readHeader)
 	data := e.Reserve(count)
 	w.read = vfs.ReadArgs{Off: a.offset, Dst: data}
-	n, eof, st := o.v.Read(o.cred(c), o.h, &w.read, &w.attr)
+	n, eof, st := o.View.Read(o.Cred(c), o.Handle, &w.read, &w.attr)
 	e.Truncate(start)
 	if st == vfs.OK && uint(n) > uint(len(data)) {
 		st = vfs.ServerFault // what is behind data is another reply's
 	}
 	if st != vfs.OK {
-		return failAttr(c, procRead, st, &o, &w.attr)
+		return failAttr(c, nfs3.NFSPROC3_READ, st, &o, &w.attr)
 	}
 	if count == 0 && w.attr.Filled() {
 		eof = a.offset >= w.attr.Size // nothing was read that could tell
 	}
-	e.Uint32(uint32(NFS3_OK))
+	e.Uint32(uint32(nfs3.NFS3_OK))
 	encodePostOpAttr(e, &w.attr)
 	e.Uint32(uint32(n))
 	e.Bool(eof)
@@ -97,26 +85,26 @@ func (s *server) read(c *rpc.Call) rpc.Outcome {
 // splice answers READ with the file's pages in a pipe, where the transport lends
 // one for that many bytes and the back end can. done is false when the data has
 // to go through memory.
-func (s *server) splice(c *rpc.Call, w *work, o *object, a *readArgs, count int) (out rpc.Outcome, done bool) {
+func (s *server) splice(c *rpc.Call, w *work, o *object.Object, a *readArgs, count int) (out rpc.Outcome, done bool) {
 	p := c.Pipes.Pipe(count)
 	if p == nil {
 		return 0, false
 	}
-	v := o.v.Abilities().Splice
+	v := o.View.Abilities().Splice
 	if v == nil {
 		return 0, false
 	}
 	w.splice = vfs.SpliceArgs{Off: a.offset, N: count, To: p}
-	n, eof, st := v.Splice(o.cred(c), o.h, &w.splice, &w.attr)
+	n, eof, st := v.Splice(o.Cred(c), o.Handle, &w.splice, &w.attr)
 	switch st {
 	case vfs.OK:
 	case vfs.NotSupp:
 		return 0, false
 	default:
-		return failAttr(c, procRead, st, o, &w.attr), true
+		return failAttr(c, nfs3.NFSPROC3_READ, st, o, &w.attr), true
 	}
 	e := &c.Reply
-	e.Uint32(uint32(NFS3_OK))
+	e.Uint32(uint32(nfs3.NFS3_OK))
 	encodePostOpAttr(e, &w.attr)
 	e.Uint32(uint32(n))
 	e.Bool(eof)

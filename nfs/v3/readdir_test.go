@@ -1,4 +1,4 @@
-package nfs3
+package v3
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
@@ -49,11 +50,11 @@ func TestDirectoriesAreReadWithinTheirBudgets(t *testing.T) {
 			names := uint32(random.IntN(2000))
 			var size, used, n int
 			var eof bool
-			var status Nfsstat3
+			var status nfs3.Nfsstat3
 			if plus {
-				b := append([]byte(nil), r.raw(procReaddirplus, on(r.root(0)).u64(seen, 0x99).u32(names, most).b)...)
+				b := append([]byte(nil), r.raw(nfs3.NFSPROC3_READDIRPLUS, on(r.root(0)).u64(seen, 0x99).u32(names, most).b)...)
 				size = len(b) - 4
-				res := decode(t, procReaddirplus, b).(*READDIRPLUS3res)
+				res := decode(t, nfs3.NFSPROC3_READDIRPLUS, b).(*nfs3.READDIRPLUS3res)
 				status, eof, n = res.Status, res.Resok.Reply.Eof, len(res.Resok.Reply.Entries)
 				for i, e := range res.Resok.Reply.Entries {
 					x := &f.view.entries[seen+uint64(i)]
@@ -70,9 +71,9 @@ func TestDirectoriesAreReadWithinTheirBudgets(t *testing.T) {
 					require.LessOrEqual(t, used, int(names), "dircount")
 				}
 			} else {
-				b := append([]byte(nil), r.raw(procReaddir, on(r.root(0)).u64(seen, 0x99).u32(most).b)...)
+				b := append([]byte(nil), r.raw(nfs3.NFSPROC3_READDIR, on(r.root(0)).u64(seen, 0x99).u32(most).b)...)
 				size = len(b) - 4
-				res := decode(t, procReaddir, b).(*READDIR3res)
+				res := decode(t, nfs3.NFSPROC3_READDIR, b).(*nfs3.READDIR3res)
 				status, eof, n = res.Status, res.Resok.Reply.Eof, len(res.Resok.Reply.Entries)
 				for i, e := range res.Resok.Reply.Entries {
 					x := &f.view.entries[seen+uint64(i)]
@@ -81,11 +82,11 @@ func TestDirectoriesAreReadWithinTheirBudgets(t *testing.T) {
 					require.EqualValues(t, x.Cookie, e.Cookie)
 				}
 			}
-			if status == NFS3ERR_TOOSMALL {
+			if status == nfs3.NFS3ERR_TOOSMALL {
 				stuck++
 				continue
 			}
-			require.Equal(t, NFS3_OK, status)
+			require.Equal(t, nfs3.NFS3_OK, status)
 			require.LessOrEqual(t, size, int(most), "the results, status aside")
 			require.NotZero(t, n, "success makes progress")
 			seen += uint64(n)
@@ -99,8 +100,8 @@ func TestASmallDircountStillGivesAnEntry(t *testing.T) {
 	r, f := fakeRig(t, export.Options{})
 	f.view.fill(10)
 	for _, names := range []uint32{0, 1, 24, uint32(info(f.view.entries[0].Name))} {
-		res := do[READDIRPLUS3res](r, procReaddirplus, on(r.root(0)).u64(0, 0).u32(names, 8192))
-		require.Equal(t, NFS3_OK, res.Status)
+		res := do[nfs3.READDIRPLUS3res](r, nfs3.NFSPROC3_READDIRPLUS, on(r.root(0)).u64(0, 0).u32(names, 8192))
+		require.Equal(t, nfs3.NFS3_OK, res.Status)
 		require.Len(t, res.Resok.Reply.Entries, 1)
 		require.False(t, res.Resok.Reply.Eof)
 	}
@@ -109,25 +110,25 @@ func TestASmallDircountStillGivesAnEntry(t *testing.T) {
 func TestADirectoryOfOneReplyFillsItsBudget(t *testing.T) {
 	r, f := fakeRig(t, export.Options{})
 	f.view.fill(10)
-	res := do[READDIR3res](r, procReaddir, on(r.root(0)).u64(0, 0).u32(1<<32-1))
+	res := do[nfs3.READDIR3res](r, nfs3.NFSPROC3_READDIR, on(r.root(0)).u64(0, 0).u32(1<<32-1))
 	require.Len(t, res.Resok.Reply.Entries, 10)
 	require.True(t, res.Resok.Reply.Eof)
-	b := r.raw(procReaddir, on(r.root(0)).u64(0, 0).u32(1<<32-1).b)
+	b := r.raw(nfs3.NFSPROC3_READDIR, on(r.root(0)).u64(0, 0).u32(1<<32-1).b)
 	exact := uint32(len(b) - 4)
-	res = do[READDIR3res](r, procReaddir, on(r.root(0)).u64(0, 0).u32(exact))
+	res = do[nfs3.READDIR3res](r, nfs3.NFSPROC3_READDIR, on(r.root(0)).u64(0, 0).u32(exact))
 	require.Len(t, res.Resok.Reply.Entries, 10, "exactly enough is enough")
-	res = do[READDIR3res](r, procReaddir, on(r.root(0)).u64(0, 0).u32(exact-1))
+	res = do[nfs3.READDIR3res](r, nfs3.NFSPROC3_READDIR, on(r.root(0)).u64(0, 0).u32(exact-1))
 	require.Len(t, res.Resok.Reply.Entries, 9, "one byte less is not")
 	require.False(t, res.Resok.Reply.Eof)
 }
 
 func TestAnEmptyRestOfADirectoryEndsIt(t *testing.T) {
 	r, f := fakeRig(t, export.Options{})
-	res := do[READDIR3res](r, procReaddir, on(r.root(0)).u64(5, 0x99).u32(dirHeader+dirTrailer))
-	require.Equal(t, NFS3_OK, res.Status)
+	res := do[nfs3.READDIR3res](r, nfs3.NFSPROC3_READDIR, on(r.root(0)).u64(5, 0x99).u32(dirHeader+dirTrailer))
+	require.Equal(t, nfs3.NFS3_OK, res.Status)
 	require.True(t, res.Resok.Reply.Eof)
 	require.Empty(t, res.Resok.Reply.Entries)
-	require.Equal(t, NFS3ERR_TOOSMALL, r.status(procReaddir, on(r.root(0)).u64(5, 0x99).u32(dirHeader+dirTrailer-1)))
+	require.Equal(t, nfs3.NFS3ERR_TOOSMALL, r.status(nfs3.NFSPROC3_READDIR, on(r.root(0)).u64(5, 0x99).u32(dirHeader+dirTrailer-1)))
 	require.EqualValues(t, 5, f.view.cookie)
 	require.EqualValues(t, 0x99, f.view.verf)
 }
@@ -137,14 +138,14 @@ func TestRepliesToReaddirAreBounded(t *testing.T) {
 	f.view.fill(5000)
 	r := newRig(t, Config{ReadDirMax: 8192}, export.Export{Path: "/x", FS: f})
 	for _, most := range []uint32{8192, 8193, 1 << 20, 1<<32 - 1} {
-		b := r.raw(procReaddir, on(r.root(0)).u64(0, 0).u32(most).b)
+		b := r.raw(nfs3.NFSPROC3_READDIR, on(r.root(0)).u64(0, 0).u32(most).b)
 		require.LessOrEqual(t, len(b), 4+8192)
 		require.Greater(t, len(b), 7000)
-		b = r.raw(procReaddirplus, on(r.root(0)).u64(0, 0).u32(most, most).b)
+		b = r.raw(nfs3.NFSPROC3_READDIRPLUS, on(r.root(0)).u64(0, 0).u32(most, most).b)
 		require.LessOrEqual(t, len(b), 4+8192)
 		require.Greater(t, len(b), 7000)
 	}
-	record := r.record(procReaddirplus, on(r.root(0)).u64(0, 0).u32(1<<32-1, 1<<32-1).b)
+	record := r.record(nfs3.NFSPROC3_READDIRPLUS, on(r.root(0)).u64(0, 0).u32(1<<32-1, 1<<32-1).b)
 	f.view.calls = 0
 	out, _, _ := r.run(record, make([]byte, 2048))
 	require.Equal(t, rpc.Grow, out)

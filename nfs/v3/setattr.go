@@ -1,46 +1,49 @@
-package nfs3
+package v3
 
 import (
+	"math"
+
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
+	"github.com/ringnfs/ringnfs/nfs/nfs3/translate"
+	"github.com/ringnfs/ringnfs/nfs/object"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
-	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
-
-// setattrArgs is SETATTR3args; the attributes are decoded to a vfs.SetAttr.
-type setattrArgs struct {
-	fh      []byte
-	guarded bool
-	ctime   vfs.Time
-}
-
-func (a *setattrArgs) decode(d *xdr.Decoder, set *vfs.SetAttr) {
-	a.fh = decodeHandle(d)
-	decodeSattr(d, set)
-	if a.guarded = d.Bool(); a.guarded {
-		a.ctime = decodeTime(d)
-	}
-}
 
 // setattr is SETATTR (RFC 1813, section 3.3.2).
 func (s *server) setattr(c *rpc.Call) rpc.Outcome {
-	w := s.work(c)
-	var a setattrArgs
-	a.decode(&c.Args, &w.set)
+	var a nfs3.SETATTR3args
+	a.Decode(&c.Args)
 	if c.Args.Err() != nil {
 		return rpc.GarbageArgs
 	}
-	var o object
-	st := s.openChange(c, a.fh, &o, w)
+	w := s.work(c)
+	w.set = translate.SetAttr(&a.NewAttributes)
+	var o object.Object
+	st := s.openChange(c, a.Object.Data, &o, w)
 	if st == vfs.OK {
 		st = checkSattr(&w.set)
 	}
 	if st != vfs.OK {
-		return refuse(c, procSetattr, st, &o, &w.wcc)
+		return refuse(c, nfs3.NFSPROC3_SETATTR, st, &o, &w.wcc)
 	}
-	if a.guarded {
-		w.guard = a.ctime
+	if a.Guard.Check {
+		w.guard = translate.FromTime(a.Guard.ObjCtime)
 		w.set.Guard = &w.guard
 	}
-	st = o.v.SetAttr(o.cred(c), o.h, &w.set, &w.wcc)
-	return finish(c, procSetattr, st, &w.wcc)
+	st = o.View.SetAttr(o.Cred(c), o.Handle, &w.set, &w.wcc)
+	return finish(c, nfs3.NFSPROC3_SETATTR, st, &w.wcc)
+}
+
+// checkSattr judges what no file system could carry out: more than a second of
+// nanoseconds, a size that does not fit a signed file offset. It drops the mode's
+// bits that are not permissions.
+func checkSattr(s *vfs.SetAttr) vfs.Status {
+	if s.AtimeHow == vfs.TimeClient && s.Atime.Nsec > translate.NsecMax ||
+		s.MtimeHow == vfs.TimeClient && s.Mtime.Nsec > translate.NsecMax ||
+		s.HasSize && s.Size > math.MaxInt64 {
+		return vfs.Inval
+	}
+	s.Mode &= 0o7777
+	return vfs.OK
 }

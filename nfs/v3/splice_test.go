@@ -1,4 +1,4 @@
-package nfs3
+package v3
 
 import (
 	"encoding/binary"
@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
@@ -102,7 +103,7 @@ func (l *lender) read(r *rig, off uint64, count uint32) (rpc.Outcome, []byte) {
 	c := &r.call
 	c.Reset()
 	c.Place, c.Peer = &r.places[r.place], r.peer
-	require.NoError(l.t, r.server.Parse(c, r.record(procRead, on(r.root(0)).u64(off).u32(count).b), nil))
+	require.NoError(l.t, r.server.Parse(c, r.record(nfs3.NFSPROC3_READ, on(r.root(0)).u64(off).u32(count).b), nil))
 	c.Pipes = l
 	c.Reply.Reset(r.reply)
 	out := r.server.Run(c)
@@ -138,7 +139,7 @@ func TestSplicedReadIsTheReplyThatACopyIs(t *testing.T) {
 				before := f.view.splices
 				_, got := l.read(r, off, count)
 				require.Equal(t, before+1, f.view.splices)
-				want := r.raw(procRead, on(r.root(0)).u64(off).u32(count).b)
+				want := r.raw(nfs3.NFSPROC3_READ, on(r.root(0)).u64(off).u32(count).b)
 				require.Equal(t, want, got, "%d at %d", count, off)
 			}
 		}
@@ -149,7 +150,7 @@ func TestShortSpliceIsAShortRead(t *testing.T) {
 	r, f, l := splicingRig(t)
 	f.view.content, f.view.short = pattern(10_000), 3
 	_, b := l.read(r, 0, 20_000)
-	res := decode(t, procRead, b).(*READ3res)
+	res := decode(t, nfs3.NFSPROC3_READ, b).(*nfs3.READ3res)
 	require.EqualValues(t, 9997, res.Resok.Count)
 	require.Equal(t, f.view.content[:9997], res.Resok.Data)
 	require.False(t, res.Resok.Eof)
@@ -160,7 +161,7 @@ func TestFailedSpliceIsAFailedReadWithoutATail(t *testing.T) {
 	for _, st := range []vfs.Status{vfs.Access, vfs.IO, vfs.Stale, vfs.IsDir, vfs.Inval} {
 		f.view.spliceSt, f.view.st = []vfs.Status{st}, st
 		_, got := l.read(r, 0, 5000)
-		require.Equal(t, r.raw(procRead, on(r.root(0)).u64(0).u32(5000).b), got)
+		require.Equal(t, r.raw(nfs3.NFSPROC3_READ, on(r.root(0)).u64(0).u32(5000).b), got)
 	}
 	require.Equal(t, 5, l.lent)
 }
@@ -174,7 +175,7 @@ func TestSpliceThatWouldWaitIsDoneByAWorker(t *testing.T) {
 	require.Equal(t, rpc.Wait, out)
 	r.place = 1
 	_, b := l.read(r, 0, 10_000)
-	require.Equal(t, f.view.content, decode(t, procRead, b).(*READ3res).Resok.Data)
+	require.Equal(t, f.view.content, decode(t, nfs3.NFSPROC3_READ, b).(*nfs3.READ3res).Resok.Data)
 	require.Equal(t, 2, f.view.splices)
 }
 
@@ -183,14 +184,14 @@ func TestReadIsCopiedWhereSpliceIsNotPossible(t *testing.T) {
 	f.view.content = pattern(10_000)
 	f.view.spliceSt = []vfs.Status{vfs.NotSupp}
 	_, b := l.read(r, 0, 10_000)
-	require.Equal(t, f.view.content, decode(t, procRead, b).(*READ3res).Resok.Data)
+	require.Equal(t, f.view.content, decode(t, nfs3.NFSPROC3_READ, b).(*nfs3.READ3res).Resok.Data)
 	// No pipe for that many bytes, and one that cannot splice.
 	l.from = 20_000
 	_, b = l.read(r, 0, 10_000)
-	require.Equal(t, f.view.content, decode(t, procRead, b).(*READ3res).Resok.Data)
+	require.Equal(t, f.view.content, decode(t, nfs3.NFSPROC3_READ, b).(*nfs3.READ3res).Resok.Data)
 	require.Equal(t, 1, f.view.splices)
 	r, plain := fakeRig(t, export.Options{})
 	plain.view.content, l.from = f.view.content, 1
 	_, b = l.read(r, 0, 10_000)
-	require.Equal(t, f.view.content, decode(t, procRead, b).(*READ3res).Resok.Data)
+	require.Equal(t, f.view.content, decode(t, nfs3.NFSPROC3_READ, b).(*nfs3.READ3res).Resok.Data)
 }

@@ -1,4 +1,4 @@
-package nfs3
+package v3
 
 import (
 	"testing"
@@ -6,39 +6,40 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
 // protocolStatuses are all values of nfsstat3 (RFC 1813, section 2.6).
-var protocolStatuses = []Nfsstat3{
-	NFS3_OK, NFS3ERR_PERM, NFS3ERR_NOENT, NFS3ERR_IO, NFS3ERR_NXIO, NFS3ERR_ACCES, NFS3ERR_EXIST, NFS3ERR_XDEV,
-	NFS3ERR_NODEV, NFS3ERR_NOTDIR, NFS3ERR_ISDIR, NFS3ERR_INVAL, NFS3ERR_FBIG, NFS3ERR_NOSPC, NFS3ERR_ROFS,
-	NFS3ERR_MLINK, NFS3ERR_NAMETOOLONG, NFS3ERR_NOTEMPTY, NFS3ERR_DQUOT, NFS3ERR_STALE, NFS3ERR_REMOTE,
-	NFS3ERR_BADHANDLE, NFS3ERR_NOT_SYNC, NFS3ERR_BAD_COOKIE, NFS3ERR_NOTSUPP, NFS3ERR_TOOSMALL, NFS3ERR_SERVERFAULT,
-	NFS3ERR_BADTYPE, NFS3ERR_JUKEBOX,
+var protocolStatuses = []nfs3.Nfsstat3{
+	nfs3.NFS3_OK, nfs3.NFS3ERR_PERM, nfs3.NFS3ERR_NOENT, nfs3.NFS3ERR_IO, nfs3.NFS3ERR_NXIO, nfs3.NFS3ERR_ACCES, nfs3.NFS3ERR_EXIST, nfs3.NFS3ERR_XDEV,
+	nfs3.NFS3ERR_NODEV, nfs3.NFS3ERR_NOTDIR, nfs3.NFS3ERR_ISDIR, nfs3.NFS3ERR_INVAL, nfs3.NFS3ERR_FBIG, nfs3.NFS3ERR_NOSPC, nfs3.NFS3ERR_ROFS,
+	nfs3.NFS3ERR_MLINK, nfs3.NFS3ERR_NAMETOOLONG, nfs3.NFS3ERR_NOTEMPTY, nfs3.NFS3ERR_DQUOT, nfs3.NFS3ERR_STALE, nfs3.NFS3ERR_REMOTE,
+	nfs3.NFS3ERR_BADHANDLE, nfs3.NFS3ERR_NOT_SYNC, nfs3.NFS3ERR_BAD_COOKIE, nfs3.NFS3ERR_NOTSUPP, nfs3.NFS3ERR_TOOSMALL, nfs3.NFS3ERR_SERVERFAULT,
+	nfs3.NFS3ERR_BADTYPE, nfs3.NFS3ERR_JUKEBOX,
 }
 
 func TestEveryStatusHasOneOfTheProtocol(t *testing.T) {
 	for st := range vfs.NumStatus {
-		for proc := range procCount {
-			got := Nfsstat3(wire(proc, st))
+		for proc := range procedures {
+			got := nfs3.Nfsstat3(status(proc, st))
 			require.Contains(t, protocolStatuses, got, "%v in %s", st, name(proc))
-			require.Equal(t, st == vfs.OK, got == NFS3_OK, "only OK is success: %v in %s", st, name(proc))
+			require.Equal(t, st == vfs.OK, got == nfs3.NFS3_OK, "only OK is success: %v in %s", st, name(proc))
 		}
 	}
-	require.EqualValues(t, NFS3ERR_SERVERFAULT, wire(procRead, vfs.NumStatus), "an unknown status")
-	require.EqualValues(t, NFS3ERR_SERVERFAULT, wire(procRead, 255), "an unknown status")
+	require.EqualValues(t, nfs3.NFS3ERR_SERVERFAULT, status(nfs3.NFSPROC3_READ, vfs.NumStatus), "an unknown status")
+	require.EqualValues(t, nfs3.NFS3ERR_SERVERFAULT, status(nfs3.NFSPROC3_READ, 255), "an unknown status")
 }
 
 func TestWhatNeedsARegularFileSaysInval(t *testing.T) {
-	for proc := range procCount {
-		want := NFS3ERR_ISDIR
+	for proc := range procedures {
+		want := nfs3.NFS3ERR_ISDIR
 		switch proc {
-		case procSetattr, procRead, procWrite, procCommit:
-			want = NFS3ERR_INVAL
+		case nfs3.NFSPROC3_SETATTR, nfs3.NFSPROC3_READ, nfs3.NFSPROC3_WRITE, nfs3.NFSPROC3_COMMIT:
+			want = nfs3.NFS3ERR_INVAL
 		}
-		require.EqualValues(t, want, wire(proc, vfs.IsDir), name(proc))
+		require.EqualValues(t, want, status(proc, vfs.IsDir), name(proc))
 	}
 }
 
@@ -52,7 +53,7 @@ func TestEveryOutcomeOfEveryProcedureIsWellFormed(t *testing.T) {
 	r, f := fakeRig(t, export.Options{})
 	v := &f.view
 	for proc, a := range examples(r.root(0), r.root(0)) {
-		if proc == procNull {
+		if proc == nfs3.NFSPROC3_NULL {
 			require.Empty(t, r.raw(proc, nil))
 			continue
 		}
@@ -62,10 +63,10 @@ func TestEveryOutcomeOfEveryProcedureIsWellFormed(t *testing.T) {
 					v.st, v.bare, v.attrSt = st, bare, attrSt
 					want := st
 					switch proc {
-					case procGetattr, procFsinfo, procPathconf:
+					case nfs3.NFSPROC3_GETATTR, nfs3.NFSPROC3_FSINFO, nfs3.NFSPROC3_PATHCONF:
 						v.attrSt, v.bare = st, false
 					}
-					require.EqualValues(t, wire(proc, want), r.status(proc, a), "%s with %v", name(proc), st)
+					require.EqualValues(t, status(proc, want), r.status(proc, a), "%s with %v", name(proc), st)
 				}
 			}
 		}
@@ -77,7 +78,7 @@ func TestALaneWaitsForWhatIsNotInMemory(t *testing.T) {
 	r.place = 0
 	f.view.st, f.view.attrSt = vfs.Again, vfs.Again
 	for proc, a := range examples(r.root(0), r.root(0)) {
-		if proc != procNull {
+		if proc != nfs3.NFSPROC3_NULL {
 			require.Equal(t, rpc.Wait, r.outcome(proc, a.b), name(proc))
 		}
 	}
@@ -92,7 +93,7 @@ func TestALaneWaitsForTheAttributesOfAFailure(t *testing.T) {
 	t.Run("refused before it began", func(t *testing.T) {
 		for proc, a := range examples(root, root) {
 			switch proc {
-			case procLookup, procCreate, procMkdir, procSymlink, procMknod, procRemove, procRmdir, procRename, procLink:
+			case nfs3.NFSPROC3_LOOKUP, nfs3.NFSPROC3_CREATE, nfs3.NFSPROC3_MKDIR, nfs3.NFSPROC3_SYMLINK, nfs3.NFSPROC3_MKNOD, nfs3.NFSPROC3_REMOVE, nfs3.NFSPROC3_RMDIR, nfs3.NFSPROC3_RENAME, nfs3.NFSPROC3_LINK:
 				a = badName(proc, root, "a/b")
 				require.Equal(t, rpc.Wait, r.outcome(proc, a.b), name(proc))
 			}
@@ -101,14 +102,14 @@ func TestALaneWaitsForTheAttributesOfAFailure(t *testing.T) {
 	})
 	t.Run("failed without a change", func(t *testing.T) {
 		f.view.st, f.view.bare = vfs.IO, true
-		for _, proc := range []int{procLookup, procAccess, procReadlink, procRead, procFsstat, procReaddir, procReaddirplus} {
+		for _, proc := range []int{nfs3.NFSPROC3_LOOKUP, nfs3.NFSPROC3_ACCESS, nfs3.NFSPROC3_READLINK, nfs3.NFSPROC3_READ, nfs3.NFSPROC3_FSSTAT, nfs3.NFSPROC3_READDIR, nfs3.NFSPROC3_READDIRPLUS} {
 			require.Equal(t, rpc.Wait, r.outcome(proc, examples(root, root)[proc].b), name(proc))
 		}
 	})
 	t.Run("never after a change was tried", func(t *testing.T) {
 		f.view.st, f.view.bare = vfs.IO, true
 		for _, proc := range changing {
-			require.Equal(t, NFS3ERR_IO, r.status(proc, examples(root, root)[proc]), name(proc))
+			require.Equal(t, nfs3.NFS3ERR_IO, r.status(proc, examples(root, root)[proc]), name(proc))
 		}
 	})
 }
@@ -117,8 +118,8 @@ func TestAgainOnAWorkerIsAServerFault(t *testing.T) {
 	r, f := fakeRig(t, export.Options{})
 	f.view.st, f.view.attrSt = vfs.Again, vfs.Again
 	for proc, a := range examples(r.root(0), r.root(0)) {
-		if proc != procNull {
-			require.Equal(t, NFS3ERR_SERVERFAULT, r.status(proc, a), name(proc))
+		if proc != nfs3.NFSPROC3_NULL {
+			require.Equal(t, nfs3.NFS3ERR_SERVERFAULT, r.status(proc, a), name(proc))
 		}
 	}
 }
@@ -127,7 +128,7 @@ func TestFailuresThatChangedNothingCarryAttributes(t *testing.T) {
 	r, f := fakeRig(t, export.Options{})
 	f.view.st, f.view.bare = vfs.IO, true
 	root := r.root(0)
-	for _, proc := range []int{procLookup, procAccess, procReadlink, procRead, procFsstat, procReaddir, procReaddirplus} {
+	for _, proc := range []int{nfs3.NFSPROC3_LOOKUP, nfs3.NFSPROC3_ACCESS, nfs3.NFSPROC3_READLINK, nfs3.NFSPROC3_READ, nfs3.NFSPROC3_FSSTAT, nfs3.NFSPROC3_READDIR, nfs3.NFSPROC3_READDIRPLUS} {
 		b := r.raw(proc, examples(root, root)[proc].b)
 		require.Len(t, b, 4+postOpAttrLen, name(proc))
 	}
@@ -139,11 +140,11 @@ func TestFailedChangesCarryWeakCacheConsistencyData(t *testing.T) {
 	root := r.root(0)
 	const whole = 4 + preOpLen + postOpAttrLen
 	for proc, want := range map[int]int{
-		procSetattr: whole, procWrite: whole, procCreate: whole, procMkdir: whole, procSymlink: whole, procMknod: whole,
-		procRemove: whole, procRmdir: whole, procCommit: whole, procRename: 2 * whole, procLink: postOpAttrLen + whole,
+		nfs3.NFSPROC3_SETATTR: whole, nfs3.NFSPROC3_WRITE: whole, nfs3.NFSPROC3_CREATE: whole, nfs3.NFSPROC3_MKDIR: whole, nfs3.NFSPROC3_SYMLINK: whole, nfs3.NFSPROC3_MKNOD: whole,
+		nfs3.NFSPROC3_REMOVE: whole, nfs3.NFSPROC3_RMDIR: whole, nfs3.NFSPROC3_COMMIT: whole, nfs3.NFSPROC3_RENAME: 2 * whole, nfs3.NFSPROC3_LINK: postOpAttrLen + whole,
 	} {
 		b := r.raw(proc, examples(root, root)[proc].b)
-		require.Equal(t, NFS3ERR_NOSPC, statusOf(b), name(proc))
+		require.Equal(t, nfs3.NFS3ERR_NOSPC, statusOf(b), name(proc))
 		require.Len(t, b, 4+want, name(proc))
 	}
 }

@@ -1,4 +1,4 @@
-package nfs3
+package v3
 
 import (
 	"bufio"
@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
 )
 
@@ -73,8 +74,8 @@ type talk struct {
 	names   map[string]string // from a handle's bytes to its name
 	last    string            // the last name in the call
 	cookie  uint64
-	verf    Cookieverf3
-	ctime   map[string]Nfstime3
+	verf    nfs3.Cookieverf3
+	ctime   map[string]nfs3.Nfstime3
 }
 
 func newTalk(t *testing.T) *talk {
@@ -84,7 +85,7 @@ func newTalk(t *testing.T) *talk {
 		rig:     r,
 		handles: map[string][]byte{"root": root},
 		names:   map[string]string{string(root): "root"},
-		ctime:   map[string]Nfstime3{},
+		ctime:   map[string]nfs3.Nfstime3{},
 	}
 }
 
@@ -122,20 +123,20 @@ func words(t testing.TB, line string) (w []string) {
 // say makes a call and returns the reply's text.
 func (k *talk) say(line string) string {
 	w := words(k.t, line)
-	for proc := range procCount {
+	for proc := range procedures {
 		if name(proc) != w[0] {
 			continue
 		}
 		a := k.arguments(proc, w[1:])
 		b := append([]byte(nil), k.raw(proc, a.b)...)
-		if proc == procNull {
+		if proc == nfs3.NFSPROC3_NULL {
 			require.Empty(k.t, b)
 			return "nothing"
 		}
 		res := reflect.ValueOf(decode(k.t, proc, b)).Elem()
 		status := statusOf(b)
 		text := strings.TrimPrefix(strings.TrimPrefix(status.String(), "NFS3ERR_"), "NFS3_")
-		if status == NFS3_OK {
+		if status == nfs3.NFS3_OK {
 			return text + k.render(res.FieldByName("Resok"))
 		}
 		if fail := res.FieldByName("Resfail"); fail.IsValid() {
@@ -153,23 +154,23 @@ func (k *talk) render(v reflect.Value) string {
 	for i := range v.NumField() {
 		name := strings.ToLower(v.Type().Field(i).Name)
 		switch f := v.Field(i).Addr().Interface().(type) {
-		case *NfsFh3:
+		case *nfs3.NfsFh3:
 			fmt.Fprintf(&b, " fh=%s", k.handle(f.Data))
-		case *PostOpFh3:
+		case *nfs3.PostOpFh3:
 			if f.HandleFollows {
 				fmt.Fprintf(&b, " fh=%s", k.handle(f.Handle.Data))
 			} else {
 				b.WriteString(" fh=-")
 			}
-		case *Fattr3:
+		case *nfs3.Fattr3:
 			b.WriteString(" " + k.attr(f))
-		case *PostOpAttr:
+		case *nfs3.PostOpAttr:
 			text := "-"
 			if f.AttributesFollow {
 				text = k.attr(&f.Attributes)
 			}
 			fmt.Fprintf(&b, " %s=%s", strings.TrimSuffix(name, "attributes"), text)
-		case *WccData:
+		case *nfs3.WccData:
 			before, after := "-", "-"
 			if f.Before.AttributesFollow {
 				before = "b"
@@ -178,13 +179,13 @@ func (k *talk) render(v reflect.Value) string {
 				after = "a"
 			}
 			fmt.Fprintf(&b, " %s=%s+%s", name, before, after)
-		case *Dirlist3:
+		case *nfs3.Dirlist3:
 			for _, e := range f.Entries {
 				fmt.Fprintf(&b, " %q", e.Name)
 				k.cookie = uint64(e.Cookie)
 			}
 			fmt.Fprintf(&b, " eof=%v", f.Eof)
-		case *Dirlistplus3:
+		case *nfs3.Dirlistplus3:
 			for _, e := range f.Entries {
 				text := " -"
 				if e.NameAttributes.AttributesFollow {
@@ -199,14 +200,14 @@ func (k *talk) render(v reflect.Value) string {
 				k.cookie = uint64(e.Cookie)
 			}
 			fmt.Fprintf(&b, " eof=%v", f.Eof)
-		case *Cookieverf3:
+		case *nfs3.Cookieverf3:
 			k.verf = *f
-		case *Writeverf3: // another one each time
+		case *nfs3.Writeverf3: // another one each time
 		case *[]byte:
 			fmt.Fprintf(&b, " %s=%q", name, *f)
-		case *Nfspath3:
+		case *nfs3.Nfspath3:
 			fmt.Fprintf(&b, " %s=%q", name, *f)
-		case *Nfstime3:
+		case *nfs3.Nfstime3:
 			fmt.Fprintf(&b, " %s=%d.%09d", name, f.Seconds, f.Nseconds)
 		case *uint32:
 			fmt.Fprintf(&b, " %s=%#x", name, *f)
@@ -217,9 +218,9 @@ func (k *talk) render(v reflect.Value) string {
 	return b.String()
 }
 
-func (k *talk) attr(a *Fattr3) string {
+func (k *talk) attr(a *nfs3.Fattr3) string {
 	text := fmt.Sprintf("[%s %04o %d %d:%d %d", strings.TrimPrefix(a.Type.String(), "NF3"), a.Mode, a.Nlink, a.Uid, a.Gid, a.Size)
-	if a.Type == NF3CHR || a.Type == NF3BLK {
+	if a.Type == nfs3.NF3CHR || a.Type == nfs3.NF3BLK {
 		text += fmt.Sprintf(" %d,%d", a.Rdev.Specdata1, a.Rdev.Specdata2)
 	}
 	if a.Atime.Seconds < 1e9 {
@@ -268,10 +269,10 @@ func (k *talk) arguments(proc int, w []string) *args {
 		a.str(k.last)
 	}
 	switch proc {
-	case procNull:
-	case procGetattr, procReadlink, procFsstat, procFsinfo, procPathconf:
+	case nfs3.NFSPROC3_NULL:
+	case nfs3.NFSPROC3_GETATTR, nfs3.NFSPROC3_READLINK, nfs3.NFSPROC3_FSSTAT, nfs3.NFSPROC3_FSINFO, nfs3.NFSPROC3_PATHCONF:
 		fh()
-	case procSetattr:
+	case nfs3.NFSPROC3_SETATTR:
 		fh()
 		w = a.sattrWords(k.t, w)
 		switch {
@@ -284,25 +285,25 @@ func (k *talk) arguments(proc int, w []string) *args {
 			a.u32(1, 1, 1)
 			w = nil
 		}
-	case procLookup, procRemove, procRmdir:
+	case nfs3.NFSPROC3_LOOKUP, nfs3.NFSPROC3_REMOVE, nfs3.NFSPROC3_RMDIR:
 		entry()
-	case procAccess:
+	case nfs3.NFSPROC3_ACCESS:
 		fh()
 		var bits uint32
 		for _, r := range next() {
 			bits |= 1 << strings.IndexRune("rlmedx", r)
 		}
 		a.u32(bits)
-	case procRead:
+	case nfs3.NFSPROC3_READ:
 		fh()
 		a.u64(num()).u32(uint32(num()))
-	case procWrite:
+	case nfs3.NFSPROC3_WRITE:
 		fh()
 		a.u64(num())
 		data := next()
 		stable := map[string]uint32{"unstable": 0, "data": 1, "file": 2}[next()]
 		a.u32(uint32(len(data)), stable).str(data)
-	case procCreate:
+	case nfs3.NFSPROC3_CREATE:
 		entry()
 		switch next() {
 		case "unchecked":
@@ -314,15 +315,15 @@ func (k *talk) arguments(proc int, w []string) *args {
 		default:
 			a.u32(2).u64(num())
 		}
-	case procMkdir:
+	case nfs3.NFSPROC3_MKDIR:
 		entry()
 		w = a.sattrWords(k.t, w)
-	case procSymlink:
+	case nfs3.NFSPROC3_SYMLINK:
 		entry()
 		target := next()
 		w = a.sattrWords(k.t, w)
 		a.str(target)
-	case procMknod:
+	case nfs3.NFSPROC3_MKNOD:
 		entry()
 		kind := map[string]uint32{"reg": 1, "dir": 2, "blk": 3, "chr": 4, "lnk": 5, "sock": 6, "fifo": 7}[next()]
 		a.u32(kind)
@@ -334,13 +335,13 @@ func (k *talk) arguments(proc int, w []string) *args {
 		case 6, 7:
 			w = a.sattrWords(k.t, w)
 		}
-	case procRename:
+	case nfs3.NFSPROC3_RENAME:
 		entry()
 		entry()
-	case procLink:
+	case nfs3.NFSPROC3_LINK:
 		fh()
 		entry()
-	case procReaddir, procReaddirplus:
+	case nfs3.NFSPROC3_READDIR, nfs3.NFSPROC3_READDIRPLUS:
 		fh()
 		verf := binary.BigEndian.Uint64(k.verf[:])
 		switch next() {
@@ -354,10 +355,10 @@ func (k *talk) arguments(proc int, w []string) *args {
 			a.u64(k.cookie+1000, verf)
 		}
 		a.u32(uint32(num()))
-		if proc == procReaddirplus {
+		if proc == nfs3.NFSPROC3_READDIRPLUS {
 			a.u32(uint32(num()))
 		}
-	case procCommit:
+	case nfs3.NFSPROC3_COMMIT:
 		fh()
 		a.u64(num()).u32(uint32(num()))
 	}

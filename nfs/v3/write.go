@@ -1,33 +1,30 @@
-package nfs3
+package v3
 
 import (
 	"math"
 
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
+	"github.com/ringnfs/ringnfs/nfs/object"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
-	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
-// writeArgs is WRITE3args. The data stays in the segments it was received in.
-type writeArgs struct {
-	fh     []byte
-	offset uint64
-	count  uint32
-	stable vfs.Stability
-	data   [][]byte
-}
+const (
+	// segmentsMin is how many segments of a WRITE are expected: 1 MiB in receive
+	// buffers of 64 KiB, and the ends.
+	segmentsMin = 18
+	// segmentsMax is how many a scratch keeps room for: what one pwritev(2)
+	// takes. A peer that sends its data in crumbs does not make it grow for good.
+	segmentsMax = 1024
+)
 
-// decode appends the data's segments to dst.
-func (a *writeArgs) decode(d *xdr.Decoder, dst [][]byte) {
-	a.fh = decodeHandle(d)
-	a.offset = d.Uint64()
-	a.count = d.Uint32()
-	stable := d.Uint32()
-	if stable > uint32(vfs.FileSync) {
-		d.Fail(xdr.ErrValue)
+// release lets go of the received memory that a WRITE's segments are views of.
+func (w *work) release() {
+	clear(w.segments)
+	w.write.Src = nil
+	if cap(w.segments) > segmentsMax {
+		w.segments = make([][]byte, 0, segmentsMin)
 	}
-	a.stable = vfs.Stability(stable)
-	a.data = d.OpaqueSegments(math.MaxUint32, dst)
 }
 
 // check judges the range of the WRITE.
@@ -56,24 +53,24 @@ func (s *server) write(c *rpc.Call) rpc.Outcome {
 	}
 	w.segments = a.data
 	defer w.release()
-	var o object
+	var o object.Object
 	st := s.openChange(c, a.fh, &o, w)
 	if st == vfs.OK {
 		st = a.check()
 	}
 	if st != vfs.OK {
-		return refuse(c, procWrite, st, &o, &w.wcc)
+		return refuse(c, nfs3.NFSPROC3_WRITE, st, &o, &w.wcc)
 	}
 	if a.count > s.cfg.WriteMax {
 		a.data = shorten(a.data, int(s.cfg.WriteMax))
 	}
 	w.write = vfs.WriteArgs{Off: a.offset, Src: a.data, How: a.stable}
-	n, got, verf, st := o.v.Write(o.cred(c), o.h, &w.write, &w.wcc)
+	n, got, verf, st := o.View.Write(o.Cred(c), o.Handle, &w.write, &w.wcc)
 	if st != vfs.OK {
 		c.Brief = a.stable == vfs.Unstable // a copy to the page cache
-		return finish(c, procWrite, st, &w.wcc)
+		return finish(c, nfs3.NFSPROC3_WRITE, st, &w.wcc)
 	}
-	c.Reply.Uint32(uint32(NFS3_OK))
+	c.Reply.Uint32(uint32(nfs3.NFS3_OK))
 	encodeWCC(&c.Reply, &w.wcc)
 	c.Reply.Uint32(uint32(n))
 	c.Reply.Uint32(uint32(got))
