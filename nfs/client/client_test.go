@@ -141,13 +141,16 @@ func TestAnEndedConnectionSaysSo(t *testing.T) {
 
 func TestACallEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
+	calls := 0
+	t.Cleanup(func() { require.Equal(t, 1, calls, "the next one does not begin") }) // when the server has ended
 	c := served(t, func([]byte) []byte {
+		calls++
 		cancel() // and no answer
 		return []byte{}
 	})
 	release := c.Until(ctx)
 	require.ErrorIs(t, client.NFS{Caller: c}.Null(), context.Canceled)
-	require.ErrorIs(t, client.NFS{Caller: c}.Null(), context.Canceled, "and the next one does not begin")
+	require.ErrorIs(t, client.NFS{Caller: c}.Null(), context.Canceled)
 	release()
 }
 

@@ -42,7 +42,7 @@ func Check(t *testing.T, make func() Message) {
 func Encode(t testing.TB, m Message) []byte {
 	t.Helper()
 	var e xdr.Encoder
-	e.Reset(make([]byte, 1<<20))
+	e.Reset(used(1<<20, 0xaa))
 	m.Encode(&e)
 	if e.Err() != nil {
 		t.Fatalf("%+v: %v", m, e.Err())
@@ -125,13 +125,16 @@ func same(b []byte, make func() Message, dirty Message, cut int, strict bool) er
 	return nil
 }
 
+// used is memory in which something else was before: what an encoder leaves out shows.
+func used(n int, was byte) []byte { return bytes.Repeat([]byte{was}, n) }
+
 // keptLeast is what a decoder keeps at least of a long string, all of which need not come
 // back then.
 const keptLeast = 250
 
 func encoded(m Message, room int) ([]byte, error) {
 	var e xdr.Encoder
-	e.Reset(make([]byte, room))
+	e.Reset(used(room, 0x55))
 	m.Encode(&e)
 	return e.Bytes(), e.Err()
 }
