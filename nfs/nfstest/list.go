@@ -1,51 +1,26 @@
 package nfstest
 
-import "github.com/ringnfs/ringnfs/nfs/nfs3"
+import (
+	"github.com/ringnfs/ringnfs/nfs/client"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
+)
 
-// DirEntry is an entry of a directory, by READDIR or READDIRPLUS.
-type DirEntry struct {
-	ID     uint64
-	Name   string
-	Cookie nfs3.Cookie3
-	Attr   nfs3.PostOpAttr // of READDIRPLUS
-	Handle nfs3.PostOpFh3  // of READDIRPLUS
-}
-
-// Page is one reply.
-type Page struct {
-	Status  nfs3.Nfsstat3
-	Dir     nfs3.PostOpAttr
-	Verf    nfs3.Cookieverf3
-	Entries []DirEntry
-	EOF     bool
-}
+// DirEntry is an entry of a directory, Page one reply, by READDIR or READDIRPLUS.
+type (
+	DirEntry = client.DirEntry
+	Page     = client.Page
+)
 
 // Page reads what follows cookie by READDIR or, with plus, by READDIRPLUS, in at
 // most count bytes.
-func (c *Client) Page(dir FH, plus bool, cookie nfs3.Cookie3, verf nfs3.Cookieverf3, count uint32) (p Page) {
+func (c *Client) Page(dir FH, plus bool, cookie nfs3.Cookie3, verf nfs3.Cookieverf3, count uint32) Page {
 	c.t.Helper()
 	if plus {
 		res := c.Readdirplus(dir, cookie, verf, count, count)
-		if p.Status = res.Status; p.Status != nfs3.NFS3_OK {
-			p.Dir = res.Resfail.DirAttributes
-			return p
-		}
-		p.Dir, p.Verf, p.EOF = res.Resok.DirAttributes, res.Resok.Cookieverf, res.Resok.Reply.Eof
-		for _, e := range res.Resok.Reply.Entries {
-			p.Entries = append(p.Entries, DirEntry{uint64(e.Fileid), string(e.Name), e.Cookie, e.NameAttributes, e.NameHandle})
-		}
-		return p
+		return client.PagePlusOf(&res)
 	}
 	res := c.Readdir(dir, cookie, verf, count)
-	if p.Status = res.Status; p.Status != nfs3.NFS3_OK {
-		p.Dir = res.Resfail.DirAttributes
-		return p
-	}
-	p.Dir, p.Verf, p.EOF = res.Resok.DirAttributes, res.Resok.Cookieverf, res.Resok.Reply.Eof
-	for _, e := range res.Resok.Reply.Entries {
-		p.Entries = append(p.Entries, DirEntry{ID: uint64(e.Fileid), Name: string(e.Name), Cookie: e.Cookie})
-	}
-	return p
+	return client.PageOf(&res)
 }
 
 // List reads a whole directory in pages of at most count bytes. between is called

@@ -64,7 +64,7 @@ func askReaddir(a *asker, dir FH) {
 }
 
 // fits notes whether a page keeps to the size that was asked for.
-func (a *asker) fits(what string, p page, plus bool, most uint32) {
+func (a *asker) fits(what string, p client.Page, plus bool, most uint32) {
 	if p.Status != nfs3.NFS3_OK {
 		return
 	}
@@ -88,7 +88,7 @@ func (a *asker) fits(what string, p page, plus bool, most uint32) {
 func (w caller) loop(what string, dir FH, plus bool, names, most uint32) {
 	var cookie nfs3.Cookie3
 	var verf nfs3.Cookieverf3
-	var all []dirEntry
+	var all []client.DirEntry
 	quiet := &asker{nfs: w.nfs, export: w.export, names: map[string]int{}, known: map[string]nfs3.Fattr3{}}
 	reader := caller{asker: quiet, c: w.c}
 	x := w.note(map[bool]string{false: "READDIR", true: "READDIRPLUS"}[plus], what)

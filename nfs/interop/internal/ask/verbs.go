@@ -293,50 +293,20 @@ func (w caller) link(what string, fh, dir FH, name string) {
 	}
 }
 
-// dirEntry is an entry of a directory, by READDIR or READDIRPLUS.
-type dirEntry struct {
-	ID     uint64
-	Name   string
-	Cookie nfs3.Cookie3
-	Attr   nfs3.PostOpAttr // of READDIRPLUS
-	Handle nfs3.PostOpFh3  // of READDIRPLUS
-}
-
-// page is one reply.
-type page struct {
-	Status  nfs3.Nfsstat3
-	Dir     nfs3.PostOpAttr
-	Verf    nfs3.Cookieverf3
-	Entries []dirEntry
-	EOF     bool
-}
-
 // page reads one page of a directory. How many entries fit into it is the
 // server's business, so only a page that holds all shows them.
-func (w caller) page(what string, dir FH, plus bool, cookie nfs3.Cookie3, verf nfs3.Cookieverf3, names, most uint32) (p page) {
+func (w caller) page(what string, dir FH, plus bool, cookie nfs3.Cookie3, verf nfs3.Cookieverf3, names, most uint32) (p client.Page) {
 	var x *Answer
 	var ok bool
 	if plus {
 		var r nfs3.READDIRPLUS3res
 		x, ok = w.ask(nfs3.NFSPROC3_READDIRPLUS, what, &nfs3.READDIRPLUS3args{
 			Dir: dir, Cookie: cookie, Cookieverf: verf, Dircount: nfs3.Count3(names), Maxcount: nfs3.Count3(most)}, &r)
-		p.Status, p.Dir = r.Status, r.Resfail.DirAttributes
-		if r.Status == nfs3.NFS3_OK {
-			p.Dir, p.Verf, p.EOF = r.Resok.DirAttributes, r.Resok.Cookieverf, r.Resok.Reply.Eof
-		}
-		for _, e := range r.Resok.Reply.Entries {
-			p.Entries = append(p.Entries, dirEntry{ID: uint64(e.Fileid), Name: string(e.Name), Cookie: e.Cookie, Attr: e.NameAttributes, Handle: e.NameHandle})
-		}
+		p = client.PagePlusOf(&r)
 	} else {
 		var r nfs3.READDIR3res
 		x, ok = w.ask(nfs3.NFSPROC3_READDIR, what, &nfs3.READDIR3args{Dir: dir, Cookie: cookie, Cookieverf: verf, Count: nfs3.Count3(most)}, &r)
-		p.Status, p.Dir = r.Status, r.Resfail.DirAttributes
-		if r.Status == nfs3.NFS3_OK {
-			p.Dir, p.Verf, p.EOF = r.Resok.DirAttributes, r.Resok.Cookieverf, r.Resok.Reply.Eof
-		}
-		for _, e := range r.Resok.Reply.Entries {
-			p.Entries = append(p.Entries, dirEntry{ID: uint64(e.Fileid), Name: string(e.Name), Cookie: e.Cookie})
-		}
+		p = client.PageOf(&r)
 	}
 	if !ok {
 		return p
@@ -356,7 +326,7 @@ func (w caller) page(what string, dir FH, plus bool, cookie nfs3.Cookie3, verf n
 }
 
 // list notes entries in the order of their names.
-func (w caller) list(x *Answer, entries []dirEntry) {
+func (w caller) list(x *Answer, entries []client.DirEntry) {
 	var lines []string
 	for _, e := range entries {
 		line := e.Name
