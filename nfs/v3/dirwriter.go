@@ -88,7 +88,7 @@ func (l *dirWriter) add(d *vfs.DirEntry) bool {
 		e.Uint64(0) // neither attributes nor handle
 		return true
 	}
-	encodeEntryAttr(e, &d.Entry)
+	encodePostOpAttr(e, &d.Entry.Attr)
 	e.Uint32(1)
 	e.Opaque(fh)
 	return true

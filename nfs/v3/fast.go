@@ -6,7 +6,6 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/nfs3/translate"
-	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
@@ -24,11 +23,6 @@ const (
 
 // decodeHandle reads an nfs_fh3, a view.
 func decodeHandle(d *xdr.Decoder) []byte { return d.Opaque(export.WireMax) }
-
-// seal returns the wire handle of what a back end's handle names, in w's memory.
-func (s *server) seal(c *rpc.Call, x *export.Export, h *vfs.Handle, w *work) []byte {
-	return s.Table.SealAt(c.Place.Index, x, h, w.fh[:0])
-}
 
 func putTime(b []byte, t vfs.Time) {
 	n := translate.Time(t)
@@ -62,7 +56,7 @@ func encodeFattr(e *xdr.Encoder, a *vfs.Attr) {
 }
 
 // encodePostOpAttr writes a post_op_attr, without attributes when a has not been
-// filled (its Type is 0).
+// filled.
 func encodePostOpAttr(e *xdr.Encoder, a *vfs.Attr) {
 	if !a.Filled() {
 		e.Uint32(0)
@@ -70,16 +64,6 @@ func encodePostOpAttr(e *xdr.Encoder, a *vfs.Attr) {
 	}
 	e.Uint32(1)
 	encodeFattr(e, a)
-}
-
-// encodeEntryAttr writes the post_op_attr of an entry.
-func encodeEntryAttr(e *xdr.Encoder, n *vfs.Entry) {
-	if !n.Attr.Filled() {
-		e.Uint32(0)
-		return
-	}
-	e.Uint32(1)
-	encodeFattr(e, &n.Attr)
 }
 
 // encodeWCC writes a wcc_data (RFC 1813, section 2.6).
@@ -94,12 +78,7 @@ func encodeWCC(e *xdr.Encoder, w *vfs.WCC) {
 	} else {
 		e.Uint32(0)
 	}
-	if !w.After.Filled() {
-		e.Uint32(0)
-		return
-	}
-	e.Uint32(1)
-	encodeFattr(e, &w.After)
+	encodePostOpAttr(e, &w.After)
 }
 
 // dirop is diropargs3 of LOOKUP: an entry of a directory.

@@ -130,11 +130,6 @@ func FuzzAttributesByHand(f *testing.F) {
 		p := postOp(&a)
 		require.Equal(t, encoded(t, &p), e.Bytes())
 
-		e.Reset(buf)
-		n := vfs.Entry{Attr: a}
-		encodeEntryAttr(&e, &n)
-		require.Equal(t, encoded(t, &p), e.Bytes())
-
 		w := vfs.WCC{HasBefore: before, After: a, Before: vfs.Before{Size: a.Used, Mtime: a.Atime, Ctime: a.Ctime}}
 		e.Reset(buf)
 		encodeWCC(&e, &w)

@@ -28,7 +28,7 @@ func (s *server) lookup(c *rpc.Call) rpc.Outcome {
 	}
 	c.Reply.Uint32(uint32(nfs3.NFS3_OK))
 	c.Reply.Opaque(s.seal(c, dir.Export, &w.entry.Handle, w))
-	encodeEntryAttr(&c.Reply, &w.entry)
+	encodePostOpAttr(&c.Reply, &w.entry.Attr)
 	encodePostOpAttr(&c.Reply, &w.attr)
 	return rpc.Done
 }

@@ -79,3 +79,8 @@ func (s *server) describe(c *rpc.Call, fh []byte, o *object.Object, w *work) vfs
 	}
 	return st
 }
+
+// seal returns the wire handle of what a back end's handle names, in w's memory.
+func (s *server) seal(c *rpc.Call, x *export.Export, h *vfs.Handle, w *work) []byte {
+	return s.Table.SealAt(c.Place.Index, x, h, w.fh[:0])
+}
