@@ -41,13 +41,15 @@ func Check(t *testing.T, make func() Message) {
 // Encode returns m's bytes.
 func Encode(t testing.TB, m Message) []byte {
 	t.Helper()
-	var e xdr.Encoder
-	e.Reset(used(1<<20, 0xaa))
-	m.Encode(&e)
-	if e.Err() != nil {
-		t.Fatalf("%+v: %v", m, e.Err())
+	for room := 1 << 12; ; room <<= 4 {
+		b, err := encoded(m, used(room, 0xaa))
+		if err == nil {
+			return b
+		}
+		if err != xdr.ErrShort || room >= 1<<20 {
+			t.Fatalf("%+v: %v", m, err)
+		}
 	}
-	return e.Bytes()
 }
 
 // Decode reads m from b, all of it. A nil m has no bytes.
@@ -107,11 +109,11 @@ func same(b []byte, make func() Message, dirty Message, cut int, strict bool) er
 		return errors.New("segments leave another rest")
 	}
 	read := len(b) - whole.Left()
-	x, err := encoded(fresh, len(b))
+	x, err := encoded(fresh, used(len(b), 0x55))
 	if err != nil {
 		return err
 	}
-	y, err := encoded(dirty, len(b))
+	y, err := encoded(dirty, used(len(b), 0x55))
 	switch {
 	case err != nil:
 		return err
@@ -132,9 +134,9 @@ func used(n int, was byte) []byte { return bytes.Repeat([]byte{was}, n) }
 // back then.
 const keptLeast = 250
 
-func encoded(m Message, room int) ([]byte, error) {
+func encoded(m Message, room []byte) ([]byte, error) {
 	var e xdr.Encoder
-	e.Reset(used(room, 0x55))
+	e.Reset(room)
 	m.Encode(&e)
 	return e.Bytes(), e.Err()
 }
