@@ -9,12 +9,16 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/syscalls"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/uring/checks"
 )
 
 // as makes the thread act for c, nil meaning the process itself. It is free when
 // the thread does so already. With false the thread must not go on: it may have
 // other rights than it should.
 func (v *View) as(c *vfs.Cred) bool {
+	if checks.Enabled { // so that the compiler inlines as without the tag
+		v.owner.check()
+	}
 	return v.rights.Acting() == c || !v.fs.is.switching || v.rights.As(c, v.fs.own)
 }
 

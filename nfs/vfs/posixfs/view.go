@@ -59,6 +59,7 @@ type View struct {
 
 	fs     *FS
 	th     *vfs.Thread
+	owner  thread
 	rights *kernel.Rights
 	able   vfs.Abilities
 	lane   bool
@@ -106,7 +107,8 @@ var _ vfs.FS = (*FS)(nil)
 
 // View implements vfs.FS. The calling goroutine must be locked to its thread,
 // which is changed for good (own umask, fewer capabilities) and must not be used
-// for anything else later.
+// for anything else later. The View is for calls on that thread alone: under the "checks"
+// build tag another one panics.
 func (fs *FS) View(t *vfs.Thread) (vfs.View, error) {
 	r := kernel.RightsOf(t)
 	if err := r.Prepare(fs.is.switching); err != nil {
@@ -121,6 +123,7 @@ func (fs *FS) View(t *vfs.Thread) (vfs.View, error) {
 		byHandle: recall.NewOwn[*entry](n.sets, ways), byObject: recall.NewOwn[*entry](n.sets, ways),
 		verdicts: recall.NewOwn[verdict](n.verdicts, 1), hints: recall.NewOwn[hint](n.hints, 1),
 	}
+	v.owner.adopt()
 	v.able.Splice = v
 	if keepsACLs() {
 		v.able.ACLs = v
@@ -172,6 +175,7 @@ func (v *View) hold(e *entry, use int) bool { return v.use.Hold(e, use) }
 // reach finds or opens the object of h and publishes its entry until done. A
 // lane gets Again for what is not open. What clients may not use is reached too.
 func (v *View) reach(h *vfs.Handle, use int) (*entry, vfs.Status) {
+	v.owner.check()
 	if off := v.off.Load(); off != 0 {
 		return nil, refusal(off)
 	}
