@@ -2,6 +2,7 @@ package posixfs
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -88,6 +89,9 @@ func TestCopiesMountedAtTheSameTimeHaveFSIDsOfTheirOwn(t *testing.T) {
 	} {
 		t.Run(k.name, func(t *testing.T) {
 			needRoot(t)
+			if _, err := exec.LookPath(k.mkfs[0]); err != nil {
+				t.Skipf("needs %s: %v", k.mkfs[0], err)
+			}
 			base := tmpfsDir(t)
 			one, two := filepath.Join(base, "one"), filepath.Join(base, "two")
 			require.NoError(t, os.Mkdir(one, 0o755))

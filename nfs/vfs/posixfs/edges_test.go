@@ -1,0 +1,227 @@
+package posixfs
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// This is what ends a right that was taken away without a trace in the object, so nothing
+// may stand in for it: no younger verdict in the same place, no other ctime.
+func TestAVerdictThatNothingReplacesEndsWithTheSecondTick(t *testing.T) {
+	s := serve(t, tmpfsDir(t), Config{}, options{period: time.Hour}) // the test drives it
+	s.write("f", "x", 0o644)
+	h := s.lookup("f")
+	s.w.do(func(v *View) {
+		c := s.root()
+		e, st := v.acquire(&h, useMain)
+		require.Equal(t, vfs.OK, st)
+		defer v.done()
+		require.Equal(t, vfs.OK, v.stat(e, &v.st))
+		st2 := v.st
+		st2.Ctime.Sec -= 10 // old enough to be remembered
+		granted, st := v.may(c, e, &st2, vfs.MayRead)
+		require.Equal(t, vfs.OK, st)
+		require.Equal(t, vfs.MayRead, granted)
+		for tick, good := range []bool{true, true, false, false} {
+			require.Equal(t, good, v.judged(c, e, vfs.MayRead), "after %d ticks", tick)
+			_, known := v.recall(c, e, &st2, vfs.MayRead)
+			require.Equal(t, good, known, "after %d ticks", tick)
+			s.fs.tick.Add(1)
+		}
+	})
+}
+
+// A directory's flush is no less a promise than a file's: what other files of its file
+// system have unstable may be lost with it.
+func TestAFailedFlushOfADirectoryChangesTheVerifier(t *testing.T) {
+	var errno unix.Errno
+	flush := func(int) unix.Errno { return errno }
+	s := serve(t, loopDir(t, 16, "mkfs.ext4", "-q"), Config{}, options{period: time.Hour, fsync: flush, syncfs: flush})
+	t.Cleanup(s.close) // before the unmount
+	s.w.do(func(v *View) {
+		for i, e := range []unix.Errno{unix.EIO, unix.ENOSPC, 0} {
+			errno = e
+			verf, name := s.fs.Verifier(), fmt.Sprint("d", i)
+			st := v.Mkdir(s.root(), s.fs.Root(), &vfs.MkdirArgs{Name: []byte(name), Set: &vfs.SetAttr{}},
+				&vfs.Made{Entry: new(vfs.Entry), Dir: new(vfs.WCC)})
+			require.Equal(t, s.fs.status(e), st)
+			want := verf
+			if e != 0 {
+				want++
+			}
+			require.Equal(t, want, s.fs.Verifier(), "%v", e)
+		}
+	})
+}
+
+// Descriptors that are about to be closed are not there twice: no further entries are retired
+// for them while they are in use, and they make no room any more once they are closed.
+func TestOnlyDescriptorsThatAreStillToBeClosedAreCountedAsThat(t *testing.T) {
+	const bound, files, used = 16, 40, 4 // one operation has four in use at most
+	s := serve(t, tmpfsDir(t), Config{FDMax: bound}, options{period: time.Hour})
+	var handles [files]vfs.Handle
+	for i := range handles {
+		s.write(fmt.Sprint(i), "", 0o644)
+		handles[i] = s.lookup(fmt.Sprint(i))
+	}
+	living := func() (list []vfs.Handle) { // each has one descriptor
+		s.l.do(func(v *View) {
+			for _, h := range handles {
+				if v.GetAttr(h, new(vfs.Attr)) == vfs.OK {
+					list = append(list, h)
+				}
+			}
+		})
+		return list
+	}
+	full := living()
+	require.Len(t, full, bound-1, "the top directory has one, too")
+	s.w.do(func(v *View) {
+		defer v.done()
+		for i := range used {
+			e, st := v.acquire(&full[i], i)
+			require.Equal(t, vfs.OK, st)
+			s.fs.retire(e)
+		}
+		s.fs.room(used)
+		require.Len(t, living(), bound-1-used, "all four are in use, and on their way out")
+		s.fs.room(used + 1)
+		require.Len(t, living(), bound-1-used-1, "and a fifth is wanted")
+	})
+	s.fs.reap(true)
+	for _, h := range handles {
+		s.w.do(func(v *View) { require.Equal(t, vfs.OK, v.GetAttr(h, new(vfs.Attr))) })
+		require.LessOrEqual(t, len(living()), bound, "what was closed makes no room twice")
+	}
+	require.GreaterOrEqual(t, len(living()), bound-1)
+}
+
+// A range that does not begin with a page lies in one page more than its bytes fill.
+func TestAnUnalignedRangeNeedsRoomForThePageThatItBeginsIn(t *testing.T) {
+	s := serve(t, tmpfsDir(t), Config{}, options{})
+	s.write("f", string(make([]byte, 64<<10)), 0o644)
+	h, p := s.lookup("f"), testPipe(t)
+	p.Room = 16 << 10
+	for _, c := range []struct {
+		off uint64
+		n   int
+		st  vfs.Status
+	}{
+		{0, 16 << 10, vfs.OK}, {4096, 16 << 10, vfs.OK}, {0, 16<<10 + 1, vfs.NotSupp},
+		{1, 16<<10 - 1, vfs.OK}, {1, 16 << 10, vfs.NotSupp},
+		{4095, 16<<10 - 4095, vfs.OK}, {4095, 16<<10 - 4094, vfs.NotSupp}, {8191, 16 << 10, vfs.NotSupp},
+	} {
+		moved, _, st := s.splice(p, h, 0, c.off, c.n, new(vfs.Attr))
+		require.Equal(t, c.st, st, "%d at %d", c.n, c.off)
+		if st == vfs.OK {
+			require.Equal(t, c.n, moved)
+		}
+		require.Len(t, empty(t, p), moved)
+	}
+}
+
+// The number of an object that is younger may be given to another one with the same birth.
+func TestOnlyAnObjectOf50MillisecondsHasAKeyOfItsOwn(t *testing.T) {
+	var m handles
+	m.began = time.Now()
+	var k knowledge
+	from := time.Now()
+	m.ready(&k)
+	to := time.Now()
+	born := func(at time.Time) *unix.Statx_t {
+		return &unix.Statx_t{
+			Mask: unix.STATX_BTIME, Btime: unix.StatxTimestamp{Sec: at.Unix(), Nsec: uint32(at.Nanosecond())},
+		}
+	}
+	const grain = 50 * time.Millisecond
+	require.True(t, k.own(born(from.Add(-grain-1))))
+	require.False(t, k.own(born(to.Add(-grain))))
+	require.False(t, k.own(born(to)))
+	old := born(from.Add(-time.Hour))
+	require.True(t, k.own(old))
+	old.Mask = 0
+	require.False(t, k.own(old), "one whose birth is not told")
+	require.Equal(t, grain, bornGrain)
+}
+
+// relatime's rule (mount(8)): behind a change, or a day old.
+func TestAnAccessTimeIsBehindWhenItIsADayOld(t *testing.T) {
+	const now = 1_000_000_000
+	var fs FS
+	fs.now.Store(now)
+	at := func(sec int64) unix.StatxTimestamp { return unix.StatxTimestamp{Sec: sec} }
+	for age, behind := range map[int64]bool{0: false, 86_399: false, 86_400: true, 86_401: true} {
+		st := unix.Statx_t{Atime: at(now - age), Mtime: at(1), Ctime: at(1)}
+		require.Equal(t, behind, fs.behind(&st), "%d seconds", age)
+	}
+	for change, behind := range map[int64]bool{now - 11: false, now - 10: true, now - 9: true} {
+		for _, st := range []unix.Statx_t{
+			{Atime: at(now - 10), Mtime: at(change), Ctime: at(1)}, {Atime: at(now - 10), Mtime: at(1), Ctime: at(change)},
+		} {
+			require.Equal(t, behind, fs.behind(&st), "changed at %d", change-now)
+		}
+	}
+}
+
+// A listing goes on behind a place, so no two entries may have one, whatever their names'
+// sums are.
+func TestEntriesWithEqualSumsHavePlacesOfTheirOwn(t *testing.T) {
+	w := &whole{}
+	for _, name := range []string{"same", "a", "same", "b", "same"} {
+		b := make([]byte, (direntName+len(name)+1+7)&^7)
+		binary.NativeEndian.PutUint16(b[direntReclen:], uint16(len(b)))
+		copy(b[direntName:], name)
+		w.starts = append(w.starts, int32(len(w.dents)))
+		w.dents = append(w.dents, b...)
+	}
+	w.sort()
+	require.Len(t, w.places, 5)
+	last := uint64(0)
+	for _, p := range w.places {
+		require.Greater(t, p, last)
+		last = p
+	}
+	starts := slices.Clone(w.starts)
+	slices.Sort(starts)
+	require.Len(t, slices.Compact(starts), 5, "each is there once")
+}
+
+// An entry is closed with the fourth of the janitor's rounds that finds it unused, after the
+// one that takes its mark away.
+func TestAnEntryIsKeptForFourRoundsWithoutUse(t *testing.T) {
+	s := serve(t, tmpfsDir(t), Config{}, options{period: time.Hour}) // the test drives it
+	s.write("f", "", 0o644)
+	h := s.lookup("f")
+	for rounds := 1; rounds <= 6; rounds++ {
+		s.w.do(func(v *View) { require.Equal(t, vfs.OK, v.GetAttr(h, new(vfs.Attr))) })
+		for range rounds {
+			s.fs.sweep()
+		}
+		s.l.do(func(v *View) {
+			require.Equal(t, rounds <= 4, v.GetAttr(h, new(vfs.Attr)) == vfs.OK, "%d rounds", rounds)
+		})
+	}
+}
+
+// Lanes that are held up again and again leave writing to the workers for ten seconds at most.
+func TestThePauseOfLanesWritesIsBounded(t *testing.T) {
+	const ms = int64(time.Millisecond)
+	var l laneWrites
+	l.on = true
+	now, pauses := int64(0), []int64(nil)
+	for range 10 {
+		l.took(now, now+20*ms, 0)
+		now += 20 * ms
+		pauses = append(pauses, (l.until.Load()-now)/ms)
+		now = l.until.Load() + ms // slow again soon
+	}
+	require.Equal(t, []int64{200, 400, 800, 1600, 3200, 6400, 10000, 10000, 10000, 10000}, pauses)
+}
