@@ -248,6 +248,23 @@ func TestASuccessorIsJudgedInPlaceOfThoseBeforeIt(t *testing.T) {
 	noLeak(t, c)
 }
 
+// One delivery that was heard is enough, whatever cannot be told of the others.
+func TestAStrangerToOneOfSeveralConnectionsIsOne(t *testing.T) {
+	for _, order := range [][2]drc.Relation{{drc.Stranger, drc.Unknown}, {drc.Unknown, drc.Stranger}} {
+		c := drc.New(drc.Config{})
+		k := key(1, 7)
+		run(t, c, k, "reply")
+		v, _, _ := c.Begin(k, by("two", drc.Successor))
+		require.Equal(t, drc.Replay, v)
+		v, ticket, _ := c.Begin(k, &caller{by: "three", judge: func(a drc.Answer) drc.Relation {
+			return map[drc.Wire]drc.Relation{"one": order[0], "two": order[1]}[a.By]
+		}})
+		require.Equal(t, drc.First, v)
+		c.Abandon(ticket)
+		noLeak(t, c)
+	}
+}
+
 // What is asked about is what is acted on, also when it changes meanwhile.
 func TestAnEntryThatChangesWhileItIsJudgedIsJudgedAgain(t *testing.T) {
 	c := drc.New(drc.Config{})
@@ -420,6 +437,31 @@ func TestAFloodCostsItsSenderOnly(t *testing.T) {
 	})
 }
 
+// What a peer has lost does not count as held by it any more.
+func TestAPeerThatLostRepliesHoldsWhatIsLeft(t *testing.T) {
+	now := time.Unix(0, 0)
+	c := drc.New(drc.Config{BytesMax: 1000, Shards: 1, Now: func() time.Time { return now }})
+	modest := key(2, 1000)
+	run(t, c, modest, "0123456789")
+	for xid := range uint32(20) { // it takes much, and gives up its own
+		run(t, c, key(2, xid), string(make([]byte, 300)))
+		require.True(t, known(c, modest))
+	}
+	require.EqualValues(t, 17, c.Stats().Evicted)
+	now = now.Add(100 * time.Second)
+	require.True(t, known(c, modest))
+	now = now.Add(21 * time.Second) // the others have grown old
+	for xid := range uint32(3) {
+		run(t, c, key(1, xid), string(make([]byte, 300)))
+	}
+	require.Equal(t, 910, c.Stats().Bytes)
+	run(t, c, key(3, 0), string(make([]byte, 200)))
+	require.True(t, known(c, modest), "ten bytes are not the most that somebody holds")
+	require.False(t, known(c, key(1, 0)))
+	require.Equal(t, 10+600+200, c.Stats().Bytes)
+	noLeak(t, c)
+}
+
 func TestAmongEqualsAPeerMakesRoomItself(t *testing.T) {
 	c := drc.New(drc.Config{EntriesMax: 2, PerPeerMax: 2, Shards: 1})
 	run(t, c, key(2, 1), "older")
@@ -439,6 +481,28 @@ func TestAReplyBeyondTheBoundIsToldButNotKept(t *testing.T) {
 	require.Len(t, w.reply, 101)
 	require.False(t, known(c, k))
 	require.Zero(t, c.Stats().Bytes)
+	noLeak(t, c)
+}
+
+func TestAReplyOfJustTheBoundIsKept(t *testing.T) {
+	c := drc.New(drc.Config{BytesMax: 100, Shards: 1})
+	run(t, c, key(1, 7), string(make([]byte, 100)))
+	require.True(t, known(c, key(1, 7)))
+	require.Equal(t, 100, c.Stats().Bytes)
+	noLeak(t, c)
+}
+
+func TestAHouseholdIsOneByWhicheverFamilyItsAddressComes(t *testing.T) {
+	c := drc.New(drc.Config{EntriesMax: 100, PerPeerMax: 2, Shards: 1})
+	house := netip.MustParseAddr("192.0.2.99")
+	for xid := range uint32(3) {
+		k := key(byte(xid), xid)
+		if k.House = house; xid%2 == 1 {
+			k.House = netip.AddrFrom16(house.As16())
+		}
+		run(t, c, k, "reply")
+	}
+	require.Equal(t, 2, c.Stats().Entries)
 	noLeak(t, c)
 }
 
