@@ -47,6 +47,20 @@ func TestWhichListsAreValid(t *testing.T) {
 	}
 }
 
+func TestOnlyWholeEntriesAreRead(t *testing.T) {
+	whole := acl.AppendXattr(nil, acl.FromMode(0o754))
+	require.Len(t, whole, 4+3*8)
+	for n := range len(whole) + 8 {
+		l, err := acl.ParseXattr(append(whole, make([]byte, 8)...)[:n])
+		if n < 4 || (n-4)%8 != 0 {
+			require.Error(t, err, "%d bytes", n)
+			continue
+		}
+		require.NoError(t, err, "%d bytes", n)
+		require.Len(t, l, (n-4)/8, "%d bytes", n)
+	}
+}
+
 func TestModesAndBack(t *testing.T) {
 	for mode := range uint32(0o1000) {
 		l := acl.FromMode(mode)

@@ -47,6 +47,44 @@ func TestVersionsAndProceduresThatAreNotThere(t *testing.T) {
 	}
 }
 
+// A program answers for all its versions at one port, so any of them tells that port, but to
+// who asks for just one.
+func TestAnotherVersionIsNoAnswerToWhoWantsJustOne(t *testing.T) {
+	p := newPeer(t, sample(), "127.0.0.1:111", false)
+	text := func(vers, proc, of uint32) string {
+		var got portmap.RpcbString
+		p.ask(vers, proc, rpcb(nfsProgram, of, "tcp"), &got)
+		return string(got)
+	}
+	const here = "127.0.0.1.8.1" // port 2049
+	for of, exact := range map[uint32]string{2: "", 3: here, 4: ""} {
+		require.Equal(t, exact, text(4, portmap.RPCBPROC_GETVERSADDR, of), "version %d", of)
+		for vers := uint32(3); vers <= 4; vers++ {
+			require.Equal(t, here, text(vers, portmap.RPCBPROC_GETADDR, of), "version %d", of)
+		}
+		require.EqualValues(t, 2049, p.number(2, portmap.PMAPPROC_GETPORT, pmap(nfsProgram, of, portmap.IPPROTO_TCP)))
+		var list portmap.RpcbEntryListPtr
+		p.ask(4, portmap.RPCBPROC_GETADDRLIST, rpcb(nfsProgram, of, "tcp"), &list)
+		require.Len(t, list, map[uint32]int{3: 1}[of], "version %d", of)
+	}
+}
+
+// Versions may be at ports of their own: then another one is only for who asks for one that is
+// not there, and it is the last of them.
+func TestTheVersionThatIsAskedForComesBeforeAnyOther(t *testing.T) {
+	r := &portmap.Registry{}
+	for _, vers := range []uint32{5, 3, 4, 3} { // the second 3 does not count
+		port := uint16(1000 + uint32(len(r.Mappings))*10 + vers)
+		r.Mappings = append(r.Mappings, portmap.Mapping{Prog: nfsProgram, Vers: vers, Netid: portmap.TCP, Port: port})
+	}
+	p := newPeer(t, r, "127.0.0.1:111", false)
+	for vers, port := range map[uint32]uint32{5: 1005, 3: 1013, 4: 1024, 6: 1024, 2: 1024} {
+		require.Equal(t, port, p.number(2, portmap.PMAPPROC_GETPORT, pmap(nfsProgram, vers, portmap.IPPROTO_TCP)), "%d", vers)
+	}
+	require.Zero(t, p.number(2, portmap.PMAPPROC_GETPORT, pmap(nfsProgram, 3, portmap.IPPROTO_UDP)))
+	require.Zero(t, p.number(2, portmap.PMAPPROC_GETPORT, pmap(nfsProgram+1, 3, portmap.IPPROTO_TCP)))
+}
+
 func TestCallsAreCounted(t *testing.T) {
 	p := newPeer(t, sample(), "127.0.0.1:111", false)
 	p.ask(2, 0, nil, nil)
