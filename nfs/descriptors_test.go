@@ -41,6 +41,11 @@ func TestPipesShrinkWithTheLimitOnOpenFiles(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, s.pipes, "limit %d", limit)
 	}
+	for more, want := range map[uint64]int{107: -1, 108: 4, 131: 4, 132: 5} { // four are worth it
+		s, err := h.share(h64(h) + more)
+		require.NoError(t, err)
+		require.Equal(t, want, s.pipes, "%d more than the least", more)
+	}
 	h.splice = false
 	s, err := h.share(4096)
 	require.NoError(t, err)

@@ -64,6 +64,46 @@ func TestNobodyWaitsForALogThatIsNotRead(t *testing.T) {
 	require.True(t, strings.HasSuffix(g.String(), "\nlevel=INFO msg=again\n"), "it goes on, and the gap is told once")
 }
 
+// stepper is a writer that takes one line for each step, and all once steps is closed.
+type stepper struct {
+	bytes.Buffer
+	entered chan struct{} // a write waits
+	steps   chan struct{}
+}
+
+func (s *stepper) Write(b []byte) (int, error) {
+	s.entered <- struct{}{}
+	<-s.steps
+	return s.Buffer.Write(b)
+}
+
+// There may be room again before the gap is told. What comes then is a part of the gap:
+// else it would stand before the line that says that something older is missing.
+func TestNoLineOvertakesTheGapBeforeIt(t *testing.T) {
+	s := &stepper{entered: make(chan struct{}, QueueMax+2), steps: make(chan struct{})}
+	q := Behind(text(s))
+	log := slog.New(q)
+	log.Info("line", "n", 0)
+	<-s.entered
+	for i := 1; i <= QueueMax+1; i++ { // the last finds no room
+		log.Info("line", "n", i)
+	}
+	s.steps <- struct{}{}
+	<-s.entered // there is room for one
+	log.Info("early")
+	for range 10 {
+		s.steps <- struct{}{}
+		<-s.entered
+	}
+	log.Info("early")
+	close(s.steps)
+	require.True(t, q.Flush(time.Hour))
+	lines := strings.Split(strings.TrimSpace(s.String()), "\n")
+	require.Len(t, lines, 1+QueueMax+1)
+	require.Equal(t, fmt.Sprintf("level=INFO msg=line n=%d", QueueMax), lines[QueueMax])
+	require.Equal(t, `level=WARN msg="the log was not taken in time: lines are missing here" left_out=3`, lines[QueueMax+1])
+}
+
 func TestALineThatWaitedIsTheSameLine(t *testing.T) {
 	var b bytes.Buffer
 	q := Behind(text(&b))

@@ -62,6 +62,9 @@ func TestTheOwnerOfAConnectedSocketIsFound(t *testing.T) {
 			uid, err = k.Owner(TCP, port(s.RemoteAddr()), port(s.LocalAddr()), 0)
 			require.NoError(t, err, "a process still has it")
 			require.EqualValues(t, os.Geteuid(), uid)
+			uid, err = k.Owner(TCP, port(s.LocalAddr()), port(s.RemoteAddr()), 0)
+			require.NoError(t, err, "and the other end, which its peer will send no more to")
+			require.EqualValues(t, os.Geteuid(), uid)
 		})
 	}
 }

@@ -257,3 +257,68 @@ func TestTheRootIsAsConfigured(t *testing.T) {
 	require.Equal(t, vfs.OK, u.GetAttr(u.root, &a))
 	require.Equal(t, []uint32{5, 6, 0o1777}, []uint32{a.UID, a.GID, a.Mode})
 }
+
+func TestTheLastCookieIsTheLastThatIsTaken(t *testing.T) {
+	u := open(t, memfs.Config{})
+	for _, name := range []string{"a", "b"} {
+		_, s := u.create(name)
+		require.Equal(t, vfs.OK, s)
+	}
+	last := uint64(0)
+	verf, eof, s := u.ReadDir(u.c, u.root, &vfs.ReadDirArgs{Yield: func(d *vfs.DirEntry) bool {
+		last = d.Cookie
+		return true
+	}}, new(vfs.Attr))
+	require.True(t, eof)
+	require.Equal(t, vfs.OK, s)
+	for cookie, want := range map[uint64]vfs.Status{last: vfs.OK, last + 1: vfs.BadCookie, last + 2: vfs.BadCookie} {
+		_, _, s = u.ReadDir(u.c, u.root, &vfs.ReadDirArgs{Cookie: cookie, Verf: verf, Yield: func(*vfs.DirEntry) bool {
+			require.Fail(t, "there is nothing behind the last entry")
+			return false
+		}}, new(vfs.Attr))
+		require.Equal(t, want, s, "cookie %d of %d", cookie, last)
+	}
+}
+
+func TestADirectoryThatIsReplacedIsNoLinkOfItsParentAnyMore(t *testing.T) {
+	u := open(t, memfs.Config{})
+	var w, to vfs.WCC
+	for _, name := range []string{"a", "b"} {
+		require.Equal(t, vfs.OK, u.Mkdir(u.c, u.root, &vfs.MkdirArgs{Name: []byte(name), Set: &vfs.SetAttr{}}, &vfs.Made{Entry: new(vfs.Entry), Dir: &w}))
+	}
+	require.EqualValues(t, 4, w.After.Nlink)
+	require.Equal(t, vfs.OK, u.Rename(u.c, &vfs.RenameArgs{From: u.root, FromName: []byte("a"), To: u.root, ToName: []byte("b")}, &w, &to))
+	require.EqualValues(t, 3, to.After.Nlink)
+	require.Equal(t, vfs.OK, u.Rmdir(u.c, u.root, []byte("b"), &w))
+	require.EqualValues(t, 2, w.After.Nlink)
+}
+
+// sticky(7) of Linux: the owner of the directory, the owner of what is in it, and root.
+func TestWhoMayRemoveFromAStickyDirectory(t *testing.T) {
+	const owner, maker = 1, 2
+	u := open(t, memfs.Config{UID: owner, Mode: 0o1777})
+	for uid, want := range map[uint32]vfs.Status{owner: vfs.OK, maker: vfs.OK, 0: vfs.OK, 3: vfs.Perm} {
+		var e vfs.Entry
+		var w vfs.WCC
+		mine, caller := &vfs.Cred{UID: maker, GID: maker}, &vfs.Cred{UID: uid, GID: uid}
+		require.Equal(t, vfs.OK, u.Create(mine, u.root, &vfs.CreateArgs{Name: []byte("f"), How: vfs.Unchecked, Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}))
+		require.Equal(t, want, u.Remove(caller, u.root, []byte("f"), &w), "user %d", uid)
+	}
+}
+
+func TestAFileThatIsCutAtTheEndOfABlockKeepsThatOne(t *testing.T) {
+	u := open(t, memfs.Config{})
+	h, s := u.create("f")
+	require.Equal(t, vfs.OK, s)
+	free := u.free(t)
+	var w vfs.WCC
+	_, _, _, s = u.Write(u.c, h, &vfs.WriteArgs{Src: [][]byte{make([]byte, 3*4096)}, How: vfs.FileSync}, &w)
+	require.Equal(t, vfs.OK, s)
+	for size, used := range map[uint64]uint64{2 * 4096: 2 * 4096, 4096 + 1: 2 * 4096, 4096: 4096, 1: 4096, 0: 0} {
+		_, _, _, s = u.Write(u.c, h, &vfs.WriteArgs{Src: [][]byte{make([]byte, 3*4096)}, How: vfs.FileSync}, &w)
+		require.Equal(t, vfs.OK, s)
+		require.Equal(t, vfs.OK, u.SetAttr(u.c, h, &vfs.SetAttr{HasSize: true, Size: size}, &w))
+		require.Equal(t, used, w.After.Used, "%d bytes", size)
+		require.Equal(t, free-used, u.free(t), "%d bytes", size)
+	}
+}
