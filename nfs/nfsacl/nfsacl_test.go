@@ -383,23 +383,6 @@ func TestATreeThatKeepsNoLists(t *testing.T) {
 	require.True(t, set.Attr.AttributesFollow)
 }
 
-// The protocol has the numbers of nfsstat3 (RFC 1813, section 2.6), but not all of them.
-func TestEveryOutcomeHasItsNumberOfTheProtocol(t *testing.T) {
-	numbers := map[vfs.Status]uint32{
-		vfs.OK: 0, vfs.Perm: 1, vfs.NoEnt: 2, vfs.IO: 5, vfs.NXIO: 6, vfs.Access: 13, vfs.Exist: 17, vfs.XDev: 18,
-		vfs.NotDir: 20, vfs.IsDir: 21, vfs.Inval: 22, vfs.BadType: 22, vfs.Loop: 22, vfs.FBig: 27, vfs.NoSpc: 28,
-		vfs.ROFS: 30, vfs.MLink: 31, vfs.NameTooLong: 63, vfs.NotEmpty: 66, vfs.DQuot: 69, vfs.Stale: 70,
-		vfs.BadHandle: 10001, vfs.NotSupp: 10004, vfs.Delay: 10008,
-	}
-	for st := range vfs.NumStatus + 1 {
-		want, listed := numbers[st]
-		if !listed {
-			want = 10006 // NFS3ERR_SERVERFAULT
-		}
-		require.EqualValues(t, want, statusOf(st), "%v", st)
-	}
-}
-
 func TestFailures(t *testing.T) {
 	r := newRig(t)
 	for st := vfs.OK + 1; st < vfs.Again; st++ {

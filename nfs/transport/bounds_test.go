@@ -65,7 +65,6 @@ func TestAReplyIsHeardWithItsLastByte(t *testing.T) {
 type stray struct{ pipe *vfs.Pipe }
 
 func (s stray) Pipe(int) *vfs.Pipe { return s.pipe }
-func (s stray) Return(*vfs.Pipe)   {}
 
 // What cannot be answered is not in progress for ever: the call would wait for itself when its
 // client sends it again.

@@ -1,4 +1,4 @@
-package nfs3
+package v3
 
 import (
 	"testing"
@@ -6,6 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
+	"github.com/ringnfs/ringnfs/nfs/nfs3/translate"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
@@ -54,7 +56,7 @@ func TestEveryOutcomeHasItsNumberOfTheProtocol(t *testing.T) {
 	for _, row := range protocolNumbers {
 		for _, st := range row.of {
 			said++
-			for proc := range procCount {
+			for proc := range procedures {
 				want := row.number
 				if st == vfs.IsDir {
 					switch proc {
@@ -62,7 +64,7 @@ func TestEveryOutcomeHasItsNumberOfTheProtocol(t *testing.T) {
 						want = 22
 					}
 				}
-				require.Equal(t, want, wire(proc, st), "%v is %s in %s", st, row.name, name(proc))
+				require.EqualValues(t, want, status(proc, st), "%v is %s in %s", st, row.name, name(proc))
 			}
 		}
 	}
@@ -84,7 +86,7 @@ func TestChangesInADirectoryNeedItsSearchPermission(t *testing.T) {
 			vfs.MayRead | vfs.MayWrite | vfs.MayExec: wanted,
 		} {
 			f.view.has = has
-			res := do[ACCESS3res](r, procAccess, on(r.root(0)).u32(wanted))
+			res := do[nfs3.ACCESS3res](r, nfs3.NFSPROC3_ACCESS, on(r.root(0)).u32(wanted))
 			require.Equal(t, granted, res.Resok.Access, "%#x with permissions %v", wanted, has)
 			require.Equal(t, vfs.MayWrite|vfs.MayExec, f.view.want)
 		}
@@ -96,11 +98,11 @@ func TestOnlyUnstableWritesAreBrief(t *testing.T) {
 	r, f := fakeRig(t, export.Options{})
 	r.place, f.view.st, f.view.bare = 0, vfs.Again, true
 	for stable, brief := range map[uint32]bool{0: true, 1: false, 2: false} { // UNSTABLE, DATA_SYNC, FILE_SYNC
-		require.Equal(t, rpc.Wait, r.outcome(procWrite, on(r.root(0)).u64(0).u32(5, stable).str("hello").b))
+		require.Equal(t, rpc.Wait, r.outcome(nfs3.NFSPROC3_WRITE, on(r.root(0)).u64(0).u32(5, stable).str("hello").b))
 		require.Equal(t, brief, r.call.Brief, "stable_how %d", stable)
 	}
 	for proc, a := range examples(r.root(0), r.root(0)) {
-		if proc != procNull {
+		if proc != nfs3.NFSPROC3_NULL {
 			_ = r.outcome(proc, a.b)
 			require.False(t, r.call.Brief, name(proc)) // that of WRITE is FILE_SYNC
 		}
@@ -122,7 +124,6 @@ func TestTimesBeyondTheProtocolsAreItsEnds(t *testing.T) {
 		{vfs.Time{Sec: 1 << 32}, 1<<32 - 1, 999_999_999},
 		{vfs.Time{Sec: 1<<62 - 1}, 1<<32 - 1, 999_999_999},
 	} {
-		sec, nsec := wireTime(c.in)
-		require.Equal(t, []uint32{c.sec, c.nsec}, []uint32{sec, nsec}, "%+v", c.in)
+		require.Equal(t, nfs3.Nfstime3{Seconds: c.sec, Nseconds: c.nsec}, translate.Time(c.in), "%+v", c.in)
 	}
 }
