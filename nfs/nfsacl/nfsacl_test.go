@@ -383,6 +383,13 @@ func TestATreeThatKeepsNoLists(t *testing.T) {
 	require.True(t, set.Attr.AttributesFollow)
 }
 
+// A SETACL that is sent again after another one must not give back what that took away.
+func TestAChangeIsMadeOnce(t *testing.T) {
+	procedures := New(new(export.Table), Config{}).Versions[0].Procedures
+	require.True(t, procedures[ACLPROC3_SETACL].Once)
+	require.False(t, procedures[ACLPROC3_GETACL].Once)
+}
+
 func TestFailures(t *testing.T) {
 	r := newRig(t)
 	for st := vfs.OK + 1; st < vfs.Again; st++ {

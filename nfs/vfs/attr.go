@@ -56,7 +56,8 @@ type Attr struct {
 	Ctime  Time
 	// Change differs from what it was whenever the object's data, attributes or names
 	// have changed since somebody saw it (RFC 8881, section 5.8.1.4). A back end that
-	// cannot promise that leaves it out: that a ctime is fine does not suffice.
+	// cannot promise that leaves it out: that a ctime is fine does not suffice. Of stores to
+	// memory that a local process has mapped (mmap) the first after a write-back tells.
 	Change uint64
 	Birth  Time // when the object was made
 }
@@ -90,7 +91,10 @@ type Before struct {
 // SetBefore stores the pre-operation half, taken from a.
 func (w *WCC) SetBefore(a *Attr) {
 	w.HasBefore = true
-	w.Before = Before{Size: a.Size, Mtime: a.Mtime, Ctime: a.Ctime, Change: a.Change, HasChange: a.Has(AttrChange)}
+	w.Before = Before{
+		Size: a.Size, Mtime: a.Mtime, Ctime: a.Ctime,
+		Change: a.Change, HasChange: a.Has(AttrChange),
+	}
 }
 
 // TimeHow says what to do with one time stamp (RFC 1813, time_how).
@@ -133,8 +137,9 @@ type Entry struct {
 const HandleMax = 44
 
 // Handle names an object for as long as it exists: over renames, restarts and
-// reboots. It has at least one byte; the zero value is no object's. It is a comparable value, unused bytes are zero, and it is not yet
-// protected against forgery: package export seals it.
+// reboots. It has at least one byte; the zero value is no object's. It is a comparable
+// value, unused bytes are zero, and it is not yet protected against forgery: package export
+// seals it.
 type Handle struct {
 	n uint8
 	b [HandleMax]byte

@@ -49,7 +49,7 @@ func (v *view) breach(method, what string) vfs.Status {
 }
 
 // attr leaves out attributes that cannot be, and those of an object that is gone.
-// Their Type is 0 when there are none.
+// There are none where the mask says so.
 func (v *view) attr(method string, a *vfs.Attr, s vfs.Status) {
 	switch {
 	case s == vfs.Again || !a.Filled():
@@ -110,7 +110,8 @@ func impossible(a *vfs.Attr) string {
 		return fmt.Sprintf("filled attributes with type %d, which no object has", a.Type)
 	case a.Mode&^0o7777 != 0:
 		return fmt.Sprintf("filled attributes with mode %#o: only the bits of 07777 belong there", a.Mode)
-	case a.Atime.Nsec > nsecMax || a.Mtime.Nsec > nsecMax || a.Ctime.Nsec > nsecMax:
+	case a.Atime.Nsec > nsecMax || a.Mtime.Nsec > nsecMax || a.Ctime.Nsec > nsecMax,
+		a.Has(vfs.AttrBirth) && a.Birth.Nsec > nsecMax:
 		return "filled attributes with a time of more than 999,999,999 nanoseconds"
 	}
 	return ""

@@ -63,7 +63,20 @@ func (v *View) getList(path, name string) (acl.List, vfs.Status) {
 	if err != nil {
 		return nil, vfs.IO
 	}
+	v.fs.showOverflow(l)
 	return l, vfs.OK
+}
+
+// showOverflow names whom the process's user namespace does not map as attributes do. The
+// kernel has -1 for them, which is nobody's id and which Linux's client takes for a list
+// that is broken.
+func (fs *FS) showOverflow(l acl.List) {
+	const nobodys = 1<<32 - 1
+	for i := range l {
+		if (l[i].Tag == acl.User || l[i].Tag == acl.Group) && l[i].ID == nobodys {
+			l[i].ID = fs.ns.Overflow
+		}
+	}
 }
 
 // retried makes a call of package unix, again as long as patience has it.

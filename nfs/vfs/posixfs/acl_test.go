@@ -235,3 +235,16 @@ func TestAListIsOnStableStorage(t *testing.T) {
 	require.Equal(t, vfs.IO, st)
 	s.fs.fsync = kernel.Fsync
 }
+
+func TestUsersOutsideTheNamespaceAreShownAsTheirFilesOwnersAre(t *testing.T) {
+	const nobodys = 1<<32 - 1
+	fs := FS{ns: kernel.Namespace{Overflow: 65534}}
+	l := acl.List{
+		{Tag: acl.UserObj, ID: nobodys}, {Tag: acl.User, ID: 7}, {Tag: acl.User, ID: nobodys},
+		{Tag: acl.GroupObj, ID: nobodys}, {Tag: acl.Group, ID: nobodys}, {Tag: acl.Mask}, {Tag: acl.Other},
+	}
+	fs.showOverflow(l)
+	for i, id := range []uint32{nobodys, 7, 65534, nobodys, 65534, 0, 0} {
+		require.EqualValues(t, id, l[i].ID, "entry %d", i)
+	}
+}

@@ -41,7 +41,9 @@ func (fs *FS) attributes(a *vfs.Attr, st *unix.Statx_t) {
 	a.Atime = vfs.Time{Sec: st.Atime.Sec, Nsec: st.Atime.Nsec}
 	a.Mtime = vfs.Time{Sec: st.Mtime.Sec, Nsec: st.Mtime.Nsec}
 	a.Ctime = vfs.Time{Sec: st.Ctime.Sec, Nsec: st.Ctime.Nsec}
-	a.Change = a.Ctime.Change()
+	if a.Change = a.Ctime.Change(); st.Ctime.Nsec == 0 {
+		a.Mask &^= vfs.AttrChange // perhaps one of whole seconds: ext4 has such inodes
+	}
 	if st.Mask&unix.STATX_BTIME != 0 && a.Mask != 0 {
 		a.Mask |= vfs.AttrBirth
 		a.Birth = vfs.Time{Sec: st.Btime.Sec, Nsec: st.Btime.Nsec}

@@ -23,7 +23,7 @@ func (v *View) Create(c *vfs.Cred, dir vfs.Handle, r *vfs.CreateArgs, m *vfs.Mad
 	v.fs.room(1)
 	return v.change(c, &dir, name, w, func(de *entry) vfs.Status {
 		mode := uint32(0)
-		if s.HasMode && how != vfs.Exclusive {
+		if how != vfs.Exclusive && s.HasMode {
 			mode = s.Mode & 07777
 		}
 		fd, errno := v.fs.plenty(func() (int, unix.Errno) {

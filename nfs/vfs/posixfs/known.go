@@ -16,7 +16,7 @@ import (
 // A listing with handles asks the kernel about every name once, for the attributes,
 // and would have to ask three times more for the handle. But a handle, unlike
 // attributes, never changes, so it is kept: not for a name, but for the object that
-// statx has just found under it. What tells objects apart there is the objectKey,
+// statx has just found under it. What tells objects apart there is the ObjectKey,
 // the inode's number and birth time, and that it does is what must be sure, for
 // nothing keeps the inode alive, and its number may be given to a new file at once.
 //

@@ -106,7 +106,7 @@ func (fs *FS) setBefore(w *vfs.WCC, st *unix.Statx_t) {
 	b.Size = st.Size
 	b.Mtime = vfs.Time{Sec: st.Mtime.Sec, Nsec: st.Mtime.Nsec}
 	b.Ctime = vfs.Time{Sec: st.Ctime.Sec, Nsec: st.Ctime.Nsec}
-	b.Change, b.HasChange = b.Ctime.Change(), fs.tells&vfs.AttrChange != 0
+	b.Change, b.HasChange = b.Ctime.Change(), fs.tells&vfs.AttrChange != 0 && st.Ctime.Nsec != 0
 }
 
 // after fills the second half of w.

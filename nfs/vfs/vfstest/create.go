@@ -90,12 +90,12 @@ var someVerifiers = []uint64{0, 1, 1 << 31, 1 << 32, 1 << 63, 1<<64 - 1, 0xdeadb
 func createExclusive(t *T) {
 	for i, verf := range someVerifiers {
 		name := fmt.Sprintf("f%d", i)
-		h, s := t.tryCreate(name, vfs.Exclusive, &vfs.SetAttr{}, verf)
+		h, s := t.tryCreate(name, vfs.Exclusive, nil, verf)
 		require.Equal(t, vfs.OK, s, "verifier %#x", verf)
 		require.Equal(t, vfs.TypeReg, t.attr(h).Type)
 		require.Zero(t, t.attr(h).Size)
 		for range 2 {
-			again, s := t.tryCreate(name, vfs.Exclusive, &vfs.SetAttr{}, verf)
+			again, s := t.tryCreate(name, vfs.Exclusive, nil, verf)
 			require.Equal(t, vfs.OK, s, "verifier %#x again", verf)
 			require.Equal(t, h, again)
 		}
@@ -105,7 +105,7 @@ func createExclusive(t *T) {
 				require.Equal(t, vfs.Exist, s, "verifier %#x after %#x", other, verf)
 			}
 		}
-		_, s = t.tryCreate(name, vfs.Exclusive, &vfs.SetAttr{}, verf)
+		_, s = t.tryCreate(name, vfs.Exclusive, nil, verf)
 		require.Equal(t, vfs.OK, s, "a refused verifier does not replace the first")
 
 		// What a client does next, and then the file is like any other.
@@ -137,7 +137,7 @@ func createExclusiveForeign(t *T) {
 	require.Equal(t, vfs.OK, s)
 	for _, verf := range someVerifiers {
 		for _, name := range []string{"guarded", "unchecked"} {
-			_, s := t.tryCreate(name, vfs.Exclusive, &vfs.SetAttr{}, verf)
+			_, s := t.tryCreate(name, vfs.Exclusive, nil, verf)
 			require.Equal(t, vfs.Exist, s, "%s with verifier %#x", name, verf)
 		}
 	}

@@ -49,6 +49,7 @@ type Shared[T any] struct {
 	items []atomic.Pointer[T]
 	mask  uint64
 	ways  int
+	_     [64]byte // what is read at each look-up is not on the line that Put writes
 	turn  atomic.Uint32
 }
 
