@@ -158,6 +158,7 @@ func (f *frozen) thaw(calls, size int) {
 
 // Whatever hangs at one file system, others are read from.
 func TestCallsThatHangLeaveReceiveMemoryToOthers(t *testing.T) {
+	again.Long(t)
 	const large = 1 << 20
 	for _, c := range []struct {
 		name                 string

@@ -17,3 +17,12 @@ func Skip(t testing.TB) {
 		t.Skip("RINGNFS_AGAIN is set: it has run without the race detector and assertions")
 	}
 }
+
+// Long skips a test that takes many seconds where a quick look is wanted (go test -short),
+// as before a commit.
+func Long(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("takes long: run it without -short")
+	}
+}

@@ -29,6 +29,7 @@ func TestConformance(t *testing.T) {
 // busy machine they would come too early for their share of it, and the suite wants
 // answers.
 func TestConformanceWithoutPrivileges(t *testing.T) {
+	again.Long(t)
 	t.Parallel()
 	needRoot(t)
 	again.Skip(t)
@@ -42,6 +43,7 @@ func TestConformanceWithoutPrivileges(t *testing.T) {
 // TestConformanceWithoutTheNewerCalls runs the suite over what is done where a filter
 // refuses system calls that can be done without.
 func TestConformanceWithoutTheNewerCalls(t *testing.T) {
+	again.Long(t)
 	t.Parallel()
 	needRoot(t)
 	again.Skip(t)

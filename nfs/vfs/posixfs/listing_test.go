@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/ringnfs/ringnfs/nfs/nfstest/again"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
@@ -106,6 +107,7 @@ func (s *served) agrees(dir string, got map[string]vfs.DirEntry) {
 }
 
 func TestAListingShowsWhatWasChangedBehindTheServer(t *testing.T) {
+	again.Long(t)
 	eachListing(t, func(t *testing.T, s *served) {
 		require.NoError(t, os.Mkdir(filepath.Join(s.dir, "d"), 0o755))
 		for i := range 20 {
@@ -153,6 +155,7 @@ func TestAListingShowsWhatWasChangedBehindTheServer(t *testing.T) {
 }
 
 func TestAnInodeNumberThatIsUsedAgainGetsANewHandle(t *testing.T) {
+	again.Long(t)
 	eachListing(t, func(t *testing.T, s *served) {
 		reused := 0
 		for i := range 40 {

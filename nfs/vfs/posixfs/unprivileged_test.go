@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/ringnfs/ringnfs/nfs/nfstest/again"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 	"github.com/ringnfs/ringnfs/nfs/vfs/vfstest"
@@ -21,6 +22,7 @@ const nobody = 65534
 
 // TestAnOrdinaryUserCanServe runs the tests below in a process without rights.
 func TestAnOrdinaryUserCanServe(t *testing.T) {
+	again.Long(t)
 	t.Parallel()
 	needRoot(t)
 	dir := tmpfsDir(t)

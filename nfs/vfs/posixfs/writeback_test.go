@@ -53,6 +53,7 @@ var smallDisks = map[string]func(t *testing.T) string{
 
 // The file is made by way of the server, whose descriptor then is for everything.
 func TestWhatWasLostIsNeverAcknowledged(t *testing.T) {
+	again.Long(t)
 	again.Skip(t)
 	t.Parallel()
 	ends := map[string]func(s *served, v *View, h vfs.Handle) (uint64, vfs.Status){
