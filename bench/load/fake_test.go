@@ -186,7 +186,8 @@ func TestDiscardedDataIsNotCopied(t *testing.T) {
 func TestShortDataIsAnError(t *testing.T) {
 	const size = 64 << 10
 	for name, tail := range map[string]rpctest.Args{
-		"count":     rpctest.Args(nil).U32(0, 0, size/2, 0).Opaque(make([]byte, size/2)),
+		"nothing":   rpctest.Args(nil).U32(0, 0, 0, 0).Opaque(nil),
+		"too much":  rpctest.Args(nil).U32(0, 0, size+4, 0).Opaque(make([]byte, size+4)),
 		"length":    rpctest.Args(nil).U32(0, 0, size, 0).Opaque(make([]byte, size/2)),
 		"truncated": rpctest.Args(nil).U32(0, 0, size, 0, size).Raw(make([]byte, size/2)),
 		"header":    rpctest.Args(nil).U32(0),
@@ -200,6 +201,17 @@ func TestShortDataIsAnError(t *testing.T) {
 			require.ErrorContains(t, err, "READ: ")
 		})
 	}
+}
+
+// A server may return fewer bytes than were asked for, as this one does when memory is short.
+func TestFewerBytesCountAsWhatTheyAre(t *testing.T) {
+	const size, got = 64 << 10, 4096
+	few := rpctest.Args(nil).U32(0, 0, got, 0).Opaque(make([]byte, got))
+	s := bare(fakeServer(t, func(xid, _, _ uint32) []byte { return rpctest.Record(header(xid).Raw(few)) }))
+	s.data = []*dataFile{{name: "x", fh: []byte("handle"), size: 1 << 20}}
+	s.opts.FileSize = 1 << 20
+	res := runSome(t, s, Job{Workload: Workload{Kind: "read", Size: size}, Conns: 1, Depth: 2})
+	require.Equal(t, got*res.Ops, res.Bytes)
 }
 
 func TestWhatGoesWrongIsSaid(t *testing.T) {

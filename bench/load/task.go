@@ -180,9 +180,13 @@ func (t *dataTask) done(s *slot, res []byte, total int) error {
 		}
 		return nil
 	}
-	data, err := readResult(res, total, size)
-	if err != nil || !t.g.verify {
+	data, n, err := readResult(res, total, size)
+	if err != nil {
 		return err
+	}
+	s.bytes = n // fewer, when the server has little memory (RFC 1813, section 3.3.6)
+	if !t.g.verify {
+		return nil
 	}
 	return t.g.checkBlock(t.f, data, t.off)
 }
@@ -200,20 +204,22 @@ func (g *stage) checkBlock(f *dataFile, data []byte, off int64) error {
 	return nil
 }
 
-// readResult checks that a READ returned size bytes, and returns as many of them
-// as res holds.
-func readResult(res []byte, total, size int) ([]byte, error) {
+// readResult returns how many bytes a READ of size bytes before the file's end returned, at
+// least one, and as many of them as res holds.
+func readResult(res []byte, total, size int) (data []byte, n int, err error) {
 	at, ok := skipAttr(res, 4)
 	if !ok || len(res) < at+12 {
-		return nil, client.ErrShortReply
+		return nil, 0, client.ErrShortReply
 	}
-	if n := binary.BigEndian.Uint32(res[at:]); n != uint32(size) {
-		return nil, fmt.Errorf("%d bytes were read instead of %d", n, size)
+	said := binary.BigEndian.Uint32(res[at:])
+	if said == 0 || said > uint32(size) {
+		return nil, 0, fmt.Errorf("%d bytes were read instead of %d", said, size)
 	}
-	if n := binary.BigEndian.Uint32(res[at+8:]); n != uint32(size) || total < at+12+size {
-		return nil, fmt.Errorf("the reply holds %d bytes of data instead of %d", total-at-12, size)
+	n = int(said)
+	if held := binary.BigEndian.Uint32(res[at+8:]); held != said || total < at+12+n {
+		return nil, 0, fmt.Errorf("the reply holds %d bytes of data instead of %d", total-at-12, n)
 	}
-	return res[at+12 : min(len(res), at+12+size)], nil
+	return res[at+12 : min(len(res), at+12+n)], n, nil
 }
 
 const (
