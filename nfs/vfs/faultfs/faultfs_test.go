@@ -47,6 +47,7 @@ func TestWithoutRulesNothingChanges(t *testing.T) {
 }
 
 func TestAgainOnLanesIsNotNoticed(t *testing.T) {
+	again.Long(t)
 	again.Skip(t)
 	t.Setenv("VFSTEST_ENTRIES", "2000")
 	t.Run("always", func(t *testing.T) { conformance(t, faultfs.Rule{Status: vfs.Again}) })
