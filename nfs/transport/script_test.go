@@ -527,6 +527,9 @@ const (
 	// stuckMax is how many looks in a row may find nothing when nobody but the world can
 	// do something: an answer that it puts off by chance comes by far sooner.
 	stuckMax = 1000
+	// briskMax is how many of them come one right after the other. A worker whose call the
+	// queue has forgotten may not have posted the reply yet, and others may have its processor.
+	briskMax = 100
 	// blindMax is that for when somebody else can, such as workers.
 	blindMax = 60_000
 )
@@ -561,7 +564,7 @@ func (w *world) step() bool {
 		}
 	}
 	alone, patience := w.alone(satisfied), 1
-	if alone {
+	if alone && w.blind < briskMax {
 		patience = 0
 	}
 	if w.wakeUp(patience) {
