@@ -30,19 +30,14 @@ func (s *server) setacl(c *rpc.Call) rpc.Outcome {
 	}
 	var a vfs.Attr
 	var o object.Object
-	st := s.Open(c, args.Fh.Data, &o, nil)
+	st := s.OpenChange(c, args.Fh.Data, &o, nil)
+	if st == vfs.OK && o.View.Abilities().ACLs == nil {
+		st = vfs.NotSupp
+	}
 	if st == vfs.OK {
-		able := o.View.Abilities().ACLs
-		switch {
-		case o.Export.ReadOnly:
-			st = vfs.ROFS
-			o.Fill(c, &a)
-		case able == nil:
-			st = vfs.NotSupp
-			o.Fill(c, &a)
-		default:
-			st = able.SetACL(o.Cred(c), o.Handle, &set, &a)
-		}
+		st = o.View.Abilities().ACLs.SetACL(o.Cred(c), o.Handle, &set, &a)
+	} else {
+		o.Fill(c, &a)
 	}
 	if object.Waits(c, st) {
 		return rpc.Wait

@@ -39,8 +39,8 @@ func (s *server) setattr(c *rpc.Call) rpc.Outcome {
 // nanoseconds, a size that does not fit a signed file offset. It drops the mode's
 // bits that are not permissions.
 func checkSattr(s *vfs.SetAttr) vfs.Status {
-	if s.AtimeHow == vfs.TimeClient && s.Atime.Nsec > translate.NsecMax ||
-		s.MtimeHow == vfs.TimeClient && s.Mtime.Nsec > translate.NsecMax ||
+	if s.AtimeHow == vfs.TimeClient && s.Atime.Nsec > vfs.NsecMax ||
+		s.MtimeHow == vfs.TimeClient && s.Mtime.Nsec > vfs.NsecMax ||
 		s.HasSize && s.Size > math.MaxInt64 {
 		return vfs.Inval
 	}

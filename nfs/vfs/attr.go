@@ -14,8 +14,11 @@ const (
 	TypeFifo
 )
 
+// NsecMax is the largest number of nanoseconds within a second.
+const NsecMax = 999_999_999
+
 // Time is a point in time as file systems keep it: seconds since 1970 UTC, which
-// may be negative, and 0 to 999,999,999 nanoseconds after it.
+// may be negative, and 0 to NsecMax nanoseconds after it.
 type Time struct {
 	Sec  int64
 	Nsec uint32

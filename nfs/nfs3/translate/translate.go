@@ -51,9 +51,6 @@ func Status(st vfs.Status) nfs3.Nfsstat3 {
 	return statuses[st]
 }
 
-// NsecMax is the largest number of nanoseconds within a second.
-const NsecMax = 999_999_999
-
 // Time fits a time into nfstime3, whose seconds are unsigned 32 bits: what lies before 1970 or
 // after 2106 becomes the end of the range that it is nearest to, rather than another time
 // altogether.
@@ -62,7 +59,7 @@ func Time(t vfs.Time) nfs3.Nfstime3 {
 	case t.Sec < 0:
 		return nfs3.Nfstime3{}
 	case t.Sec > math.MaxUint32:
-		return nfs3.Nfstime3{Seconds: math.MaxUint32, Nseconds: NsecMax}
+		return nfs3.Nfstime3{Seconds: math.MaxUint32, Nseconds: vfs.NsecMax}
 	}
 	return nfs3.Nfstime3{Seconds: uint32(t.Sec), Nseconds: t.Nsec}
 }

@@ -69,7 +69,7 @@ func (v *view) wcc(method string, w *vfs.WCC, s vfs.Status) {
 	if s == vfs.Again {
 		return
 	}
-	if w.HasBefore && (w.Before.Mtime.Nsec > nsecMax || w.Before.Ctime.Nsec > nsecMax) {
+	if w.HasBefore && (w.Before.Mtime.Nsec > vfs.NsecMax || w.Before.Ctime.Nsec > vfs.NsecMax) {
 		v.report(method, "filled WCC.Before with a time of more than 999,999,999 nanoseconds")
 		w.HasBefore = false
 	}
@@ -99,9 +99,6 @@ func (v *view) entry(method string, e *vfs.Entry, s vfs.Status) vfs.Status {
 	return s
 }
 
-// nsecMax is the largest number of nanoseconds within a second.
-const nsecMax = 999_999_999
-
 // impossible says what is wrong with attributes that are said to be filled, ""
 // for none.
 func impossible(a *vfs.Attr) string {
@@ -110,8 +107,8 @@ func impossible(a *vfs.Attr) string {
 		return fmt.Sprintf("filled attributes with type %d, which no object has", a.Type)
 	case a.Mode&^0o7777 != 0:
 		return fmt.Sprintf("filled attributes with mode %#o: only the bits of 07777 belong there", a.Mode)
-	case a.Atime.Nsec > nsecMax || a.Mtime.Nsec > nsecMax || a.Ctime.Nsec > nsecMax,
-		a.Has(vfs.AttrBirth) && a.Birth.Nsec > nsecMax:
+	case a.Atime.Nsec > vfs.NsecMax || a.Mtime.Nsec > vfs.NsecMax || a.Ctime.Nsec > vfs.NsecMax,
+		a.Has(vfs.AttrBirth) && a.Birth.Nsec > vfs.NsecMax:
 		return "filled attributes with a time of more than 999,999,999 nanoseconds"
 	}
 	return ""

@@ -58,6 +58,9 @@ type atimeState struct {
 	vain atomic.Int32 // how often that had no effect, in a row
 }
 
+// An entry has a descriptor past the page cache for each direction.
+var _ [table.Directions]struct{} = [iopolicy.Directions]struct{}{}
+
 // wayState is which way the data of a file goes: see iomode.go. Atomic.
 type wayState struct {
 	align     atomic.Uint32 // see directAlign; 0 as long as nobody has asked

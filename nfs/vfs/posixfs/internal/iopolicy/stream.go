@@ -14,7 +14,7 @@ type Direction uint8
 const (
 	ToRead Direction = iota
 	ToWrite
-	directions
+	Directions // how many there are
 )
 
 // streaming is when Auto takes requests for a stream that should not stay in the
@@ -34,7 +34,7 @@ func streamsOf(memory uint64) streaming {
 
 // Streams is what is known of the streams through one file. It is made once the
 // first large request for a file that is large enough has come.
-type Streams [directions]track
+type Streams [Directions]track
 
 // track is the streams in one direction.
 type track [4]stream
