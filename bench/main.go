@@ -52,12 +52,22 @@ func main() {
 	flag.IntVar(&f.rounds, "rounds", 5, "how often everything is measured")
 	flag.Float64Var(&f.seconds, "seconds", 3, "how long each measurement takes")
 	flag.Float64Var(&f.warmup, "warmup", 0.5, "how long each load runs before")
-	flag.StringVar(&f.only, "only", "", "run the loads that match this regular expression, such as '^read-4k'; \"memory\" is one too")
+	flag.StringVar(
+		&f.only,
+		"only",
+		"",
+		"run the loads that match this regular expression, such as '^read-4k'; \"memory\" is one too",
+	)
 	flag.StringVar(&f.servers, "servers", "", "measure these servers only, separated by commas")
 	flag.StringVar(&f.out, "out", "bench/results", "directory for the results")
 	flag.StringVar(&f.dir, "dir", "", "directory to serve files from (default: a temporary one)")
 	flag.BoolVar(&f.here, "here", false, "make no namespaces, also as root")
-	flag.BoolVar(&f.render, "render", false, "measure nothing: write .md and .html of the results FILE.json.gz... anew")
+	flag.BoolVar(
+		&f.render,
+		"render",
+		false,
+		"measure nothing: write .md and .html of the results FILE.json.gz... anew",
+	)
 	flag.StringVar(&f.inside, "inside", "", "for its own use")
 	flag.StringVar(&f.missing, "missing", "", "for its own use")
 	flag.StringVar(&f.asTyped, "as-typed", "", "for its own use")
@@ -172,7 +182,15 @@ func commit() string {
 		return ""
 	}
 	name := "commit " + strings.TrimSpace(string(head))
-	changed, err := exec.Command("git", "status", "--porcelain", "--", ".", ":!docs", ":!bench/results").Output()
+	changed, err := exec.Command(
+		"git",
+		"status",
+		"--porcelain",
+		"--",
+		".",
+		":!docs",
+		":!bench/results",
+	).Output()
 	if err != nil || len(changed) > 0 {
 		name += " and changes"
 	}
@@ -206,7 +224,10 @@ func measure(ctx context.Context, f *flags) error {
 
 func measureWith(ctx context.Context, f *flags, missing map[string]string, private bool) error {
 	cfg := suite.Config{
-		Programs: filepath.Join(f.inside, "programs"), Missing: missing, Disk: filepath.Join(f.inside, "disk"),
+		Programs: filepath.Join(
+			f.inside,
+			"programs",
+		), Missing: missing, Disk: filepath.Join(f.inside, "disk"),
 		Rounds: f.rounds, Time: seconds(f.seconds), Warmup: seconds(f.warmup), Command: f.asTyped, Source: f.source, Log: os.Stdout,
 	}
 	if err := os.MkdirAll(cfg.Disk, 0o755); err != nil {
@@ -238,7 +259,11 @@ func measureWith(ctx context.Context, f *flags, missing map[string]string, priva
 			break
 		}
 	}
-	err = errors.Join(rep.WriteFile(base+".json.gz"), rep.WriteMarkdownFile(base+".md"), rep.WriteHTMLFile(base+".html"))
+	err = errors.Join(
+		rep.WriteFile(base+".json.gz"),
+		rep.WriteMarkdownFile(base+".md"),
+		rep.WriteHTMLFile(base+".html"),
+	)
 	if err != nil {
 		return err
 	}

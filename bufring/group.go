@@ -62,10 +62,17 @@ type Group struct {
 // NewGroup maps the memory. The Group serves no receives before Fill.
 func NewGroup(cfg GroupConfig) (*Group, error) {
 	if cfg.Count <= 0 || cfg.Count > 1<<15 || cfg.Count&(cfg.Count-1) != 0 {
-		return nil, fmt.Errorf("bufring: %d receive buffers: the number must be a power of two up to 32768", cfg.Count)
+		return nil, fmt.Errorf(
+			"bufring: %d receive buffers: the number must be a power of two up to 32768",
+			cfg.Count,
+		)
 	}
 	if cfg.Size <= 0 || cfg.Size%PageSize != 0 {
-		return nil, fmt.Errorf("bufring: receive buffers of %d bytes: the size must be a multiple of %d", cfg.Size, PageSize)
+		return nil, fmt.Errorf(
+			"bufring: receive buffers of %d bytes: the size must be a multiple of %d",
+			cfg.Size,
+			PageSize,
+		)
 	}
 	if cfg.Window <= 0 || cfg.Window > cfg.Count {
 		cfg.Window = cfg.Count
@@ -118,7 +125,10 @@ func (g *Group) Fill(p Provider) {
 func (g *Group) Consume(dst []Segment, id uring.BufferID, n int, more bool) ([]Segment, error) {
 	for {
 		if int(id) >= len(g.bufs) || !g.bufs[id].kernel {
-			return dst, fmt.Errorf("bufring: the kernel completed a receive into buffer %d, which it does not have", id)
+			return dst, fmt.Errorf(
+				"bufring: the kernel completed a receive into buffer %d, which it does not have",
+				id,
+			)
 		}
 		b := &g.bufs[id]
 		take := min(n, len(b.mem)-b.next)

@@ -67,7 +67,11 @@ func NewSlabs(arenaBytes, largeMax int, reg Registrar) (*Slabs, error) {
 	}
 	least := 2*extentSize + max(extentSize, largeMax)
 	if arenaBytes < least {
-		return nil, fmt.Errorf("bufring: an arena of %d bytes cannot hold the least number of send slabs: give it %d", arenaBytes, least)
+		return nil, fmt.Errorf(
+			"bufring: an arena of %d bytes cannot hold the least number of send slabs: give it %d",
+			arenaBytes,
+			least,
+		)
 	}
 	m, err := uring.Map(arenaBytes)
 	if err != nil {
@@ -80,8 +84,14 @@ func NewSlabs(arenaBytes, largeMax int, reg Registrar) (*Slabs, error) {
 	shares := [numClasses]int{small, medium, len(m) - small - medium}
 	if shares[Large] < largeMax {
 		return nil, errors.Join(
-			fmt.Errorf("bufring: an arena of %d bytes has no room for one send slab of %d: make it larger by %d", arenaBytes, largeMax, largeMax-shares[Large]),
-			uring.Unmap(m))
+			fmt.Errorf(
+				"bufring: an arena of %d bytes has no room for one send slab of %d: make it larger by %d",
+				arenaBytes,
+				largeMax,
+				largeMax-shares[Large],
+			),
+			uring.Unmap(m),
+		)
 	}
 	for c := range s.pools {
 		s.pools[c] = slabPool{owner: s, class: Class(c), size: sizes[c], max: shares[c] / sizes[c]}
@@ -184,7 +194,10 @@ func (p *slabPool) grow() bool {
 		}
 	}
 	for i := range n {
-		p.free = append(p.free, &Buffer{mem: m[i*p.size : (i+1)*p.size : (i+1)*p.size], home: p, fixed: fixed})
+		p.free = append(
+			p.free,
+			&Buffer{mem: m[i*p.size : (i+1)*p.size : (i+1)*p.size], home: p, fixed: fixed},
+		)
 	}
 	p.total += n
 	return true

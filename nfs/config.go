@@ -191,7 +191,9 @@ func (c *Config) settle() error {
 		return err
 	}
 	if c.StateDir == "" {
-		return errors.New("nfs: no StateDir: give a directory of the server's own, where the key of the file handles outlives a restart")
+		return errors.New(
+			"nfs: no StateDir: give a directory of the server's own, where the key of the file handles outlives a restart",
+		)
 	}
 	for what, port := range map[string]int{"port": c.Port, "mount port": c.MountPort} {
 		if port < 0 || port > 65535 {
@@ -226,7 +228,12 @@ func (c *Config) settle() error {
 			*n = 1 << 20
 		}
 		if *n > transferMax || *n < 4096 || *n%4096 != 0 {
-			return fmt.Errorf("nfs: a largest %s of %d bytes: it must be a multiple of 4096 up to %d", what, *n, transferMax)
+			return fmt.Errorf(
+				"nfs: a largest %s of %d bytes: it must be a multiple of 4096 up to %d",
+				what,
+				*n,
+				transferMax,
+			)
 		}
 	}
 	least := int64(c.Lanes) * laneLeast(c.transfer())
@@ -234,13 +241,22 @@ func (c *Config) settle() error {
 		c.Memory = max(MemoryDefault, least)
 	}
 	if c.Memory < least {
-		return fmt.Errorf("nfs: %d bytes of memory are too few for %d lanes: give at least %d MiB, or fewer lanes", c.Memory, c.Lanes, (least+1<<20-1)>>20)
+		return fmt.Errorf(
+			"nfs: %d bytes of memory are too few for %d lanes: give at least %d MiB, or fewer lanes",
+			c.Memory,
+			c.Lanes,
+			(least+1<<20-1)>>20,
+		)
 	}
 	// It would be mapped, lane by lane, after the server has begun to answer.
 	var machine unix.Sysinfo_t
 	if err := unix.Sysinfo(&machine); err == nil {
 		if has := int64(machine.Totalram) * int64(machine.Unit); c.Memory > max(has, MemoryDefault, least) {
-			return fmt.Errorf("nfs: %d MiB of memory for buffers: this machine has %d MiB in all", c.Memory>>20, has>>20)
+			return fmt.Errorf(
+				"nfs: %d MiB of memory for buffers: this machine has %d MiB in all",
+				c.Memory>>20,
+				has>>20,
+			)
 		}
 	}
 	if c.Log == nil {
@@ -284,7 +300,11 @@ func (c *Config) settleReadPath() error {
 		}
 		switch c.ReadPath {
 		case transport.PathSplice:
-			return fmt.Errorf("nfs: the read path splice needs the system call %s, which is refused: %s; or take another read path", name, syscalls.Remedy(false))
+			return fmt.Errorf(
+				"nfs: the read path splice needs the system call %s, which is refused: %s; or take another read path",
+				name,
+				syscalls.Remedy(false),
+			)
 		case transport.PathAuto:
 			c.ReadPath = transport.PathCopy
 		default: // does without pipes
@@ -305,7 +325,11 @@ func (c *Config) without() (uring.Feature, error) {
 			}
 		}
 		if !known {
-			return 0, fmt.Errorf("nfs: no io_uring feature is called %q; there are %s", name, strings.ReplaceAll(uring.AllFeatures.String(), "+", ", "))
+			return 0, fmt.Errorf(
+				"nfs: no io_uring feature is called %q; there are %s",
+				name,
+				strings.ReplaceAll(uring.AllFeatures.String(), "+", ", "),
+			)
 		}
 	}
 	return set, nil

@@ -72,9 +72,17 @@ type shares struct {
 func (h holders) share(limit uint64) (s shares, err error) {
 	least := h.least()
 	if limit < uint64(least) {
-		return s, fmt.Errorf("nfs: %d open files are too few: %d lanes, %d workers and %d exports take %d at least; "+
-			"raise the limit (ulimit -n %d, or LimitNOFILE=%d in the unit of systemd), or give fewer lanes",
-			limit, h.lanes, h.workers, h.exports, least, 2*least, 2*least)
+		return s, fmt.Errorf(
+			"nfs: %d open files are too few: %d lanes, %d workers and %d exports take %d at least; "+
+				"raise the limit (ulimit -n %d, or LimitNOFILE=%d in the unit of systemd), or give fewer lanes",
+			limit,
+			h.lanes,
+			h.workers,
+			h.exports,
+			least,
+			2*least,
+			2*least,
+		)
 	}
 	left := int(min(limit, 1<<30)) - least
 	s.pipes = -1

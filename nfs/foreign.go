@@ -18,7 +18,16 @@ func held(fs vfs.FS, dir string, l *complaints) vfs.FS {
 		return fs
 	}
 	return checkfs.Wrap(fs, func(method, breach string) {
-		l.error("a back end broke its contract; the call failed", method+breach, "export", dir, "method", method, "breach", breach)
+		l.error(
+			"a back end broke its contract; the call failed",
+			method+breach,
+			"export",
+			dir,
+			"method",
+			method,
+			"breach",
+			breach,
+		)
 	})
 }
 

@@ -97,7 +97,13 @@ func canBind(a netip.Addr) bool {
 
 // bindPort binds port on all addresses and for all socket types, a free one when
 // port is 0. It waits for patience for a port that is taken.
-func (s *sockets) bindPort(what string, addrs []netip.Addr, port int, types []int, patience time.Duration) (got []transport.Listener, bound int, err error) {
+func (s *sockets) bindPort(
+	what string,
+	addrs []netip.Addr,
+	port int,
+	types []int,
+	patience time.Duration,
+) (got []transport.Listener, bound int, err error) {
 	started := time.Now()
 	for range bindTries {
 		got, bound, err = bindOnce(addrs, port, types)
@@ -127,10 +133,17 @@ func (s *sockets) owner(addrs []netip.Addr, port int, types []int) string {
 	}{{"NFS", s.nfs}, {"MOUNT", s.mount}, {"port mapper", s.portmap}} {
 		for i := range own.list {
 			ln := &own.list[i]
-			if int(ln.Addr.Port()) != port || !slices.ContainsFunc(types, func(typ int) bool { return ln.Datagram == (typ == unix.SOCK_DGRAM) }) {
+			if int(ln.Addr.Port()) != port ||
+				!slices.ContainsFunc(
+					types,
+					func(typ int) bool { return ln.Datagram == (typ == unix.SOCK_DGRAM) },
+				) {
 				continue
 			}
-			if slices.ContainsFunc(addrs, func(a netip.Addr) bool { return overlap(a.Unmap(), ln.Addr.Addr().Unmap()) }) {
+			if slices.ContainsFunc(
+				addrs,
+				func(a netip.Addr) bool { return overlap(a.Unmap(), ln.Addr.Addr().Unmap()) },
+			) {
 				return own.what
 			}
 		}
@@ -149,7 +162,12 @@ func bindOnce(addrs []netip.Addr, port int, types []int) (got []transport.Listen
 			fd, at, err := open(netip.AddrPortFrom(a, uint16(port)), typ)
 			if err != nil {
 				(&sockets{nfs: got}).close()
-				return nil, 0, fmt.Errorf("%s %v: %w", protocol(typ), netip.AddrPortFrom(a, uint16(port)), err)
+				return nil, 0, fmt.Errorf(
+					"%s %v: %w",
+					protocol(typ),
+					netip.AddrPortFrom(a, uint16(port)),
+					err,
+				)
 			}
 			port = int(at.Port())
 			got = append(got, transport.Listener{FD: fd, Datagram: typ == unix.SOCK_DGRAM, Addr: at})

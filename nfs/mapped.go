@@ -24,11 +24,23 @@ func (s *Server) mapped(x *Export, fs vfs.FS) (*export.Mapped, error) {
 	}
 	uid, gid := cmp.Or(x.AnonUID, export.Nobody), cmp.Or(x.AnonGID, export.Nobody)
 	if !users.Has(uid) || !groups.Has(gid) {
-		return nil, fmt.Errorf("nfs: export %s: the anonymous user %d:%d is not mapped in the user namespace of this process, which has the users %v and the groups %v; choose others (--anonuid, --anongid), or map those",
-			x.Dir, uid, gid, users, groups)
+		return nil, fmt.Errorf(
+			"nfs: export %s: the anonymous user %d:%d is not mapped in the user namespace of this process, which has the users %v and the groups %v; choose others (--anonuid, --anongid), or map those",
+			x.Dir,
+			uid,
+			gid,
+			users,
+			groups,
+		)
 	}
 	log := s.cfg.Log
 	return &export.Mapped{Users: users, Groups: groups, Missing: func(what string, id uint32) {
-		go log.Warn("a caller's "+what+" is not mapped in the user namespace of the server: such users are anonymous, and such groups do not count; this is logged once", what, id, "export", x.Dir)
+		go log.Warn(
+			"a caller's "+what+" is not mapped in the user namespace of the server: such users are anonymous, and such groups do not count; this is logged once",
+			what,
+			id,
+			"export",
+			x.Dir,
+		)
 	}}, nil
 }

@@ -54,7 +54,15 @@ var (
 // openOrigins asks the kernel on this thread, whose network namespace counts, as it does
 // for the sockets. The note says what it cannot do, if anything.
 func openOrigins(trust bool, listeners []transport.Listener) (o *origins, note string) {
-	o = &origins{trust: trust, euid: os.Geteuid(), alone: os.Geteuid() != 0, foreign: foreigners(), reserved: reservedPorts(), ours: canBindTo, close: func() error { return nil }}
+	o = &origins{
+		trust:    trust,
+		euid:     os.Geteuid(),
+		alone:    os.Geteuid() != 0,
+		foreign:  foreigners(),
+		reserved: reservedPorts(),
+		ours:     canBindTo,
+		close:    func() error { return nil },
+	}
 	o.groups.lookup = groupsOf
 	kernel, err := sockdiag.Open()
 	if err == nil {
@@ -83,7 +91,10 @@ func openOrigins(trust bool, listeners []transport.Listener) (o *origins, note s
 // answers tries for each protocol whether the kernel finds a socket of the server's own:
 // it answers for protocols that it does not know as if there were no sockets of them. The
 // error says why those that are silent are.
-func answers(find func(sockdiag.Protocol, netip.AddrPort) (uint32, error), listeners []transport.Listener) (silent map[sockdiag.Protocol]bool, err error) {
+func answers(
+	find func(sockdiag.Protocol, netip.AddrPort) (uint32, error),
+	listeners []transport.Listener,
+) (silent map[sockdiag.Protocol]bool, err error) {
 	why, found := make(map[sockdiag.Protocol]error), make(map[sockdiag.Protocol]bool)
 	for i := range listeners {
 		p := sockdiag.TCP

@@ -40,7 +40,10 @@ func (k fakeKernel) Local(a netip.Addr, _ uint32) (bool, error) {
 
 func TestWhoAPeerIs(t *testing.T) {
 	const local, remotely, user = "10.0.0.1:1000", "10.0.0.2:1000", "10.0.0.1:50000"
-	kernel := fakeKernel{local: "10.0.0.1", owner: map[string]uint32{local: 0, user: 1000, "10.0.0.1:3": 65534, "10.0.0.1:4": 7}}
+	kernel := fakeKernel{
+		local: "10.0.0.1",
+		owner: map[string]uint32{local: 0, user: 1000, "10.0.0.1:3": 65534, "10.0.0.1:4": 7},
+	}
 	noUDP := map[sockdiag.Protocol]bool{sockdiag.UDP: true}
 	broken := fakeKernel{err: errors.New("no memory")}
 	for _, c := range []struct {

@@ -93,7 +93,14 @@ func New(cfg Config) (s *Server, err error) {
 		closeExports(cfg.Exports)
 		return nil, err
 	}
-	s = &Server{cfg: cfg, log: log, faults: newComplaints(cfg.Log), started: make(chan struct{}), ready: make(chan struct{}), drained: make(chan struct{})}
+	s = &Server{
+		cfg:     cfg,
+		log:     log,
+		faults:  newComplaints(cfg.Log),
+		started: make(chan struct{}),
+		ready:   make(chan struct{}),
+		drained: make(chan struct{}),
+	}
 	if err = s.probe(); err != nil {
 		closeExports(cfg.Exports)
 		return nil, err
@@ -256,7 +263,15 @@ func (s *Server) open() (err error) {
 		}
 		exports = append(exports, export.Export{
 			Path: x.Dir, FS: held(x.FS, x.Dir, s.faults), Volume: volume,
-			Options: export.Options{ReadOnly: x.ReadOnly, Squash: x.Squash, AnonUID: x.AnonUID, AnonGID: x.AnonGID, Allow: x.Allow, Insecure: x.Insecure, Mapped: present},
+			Options: export.Options{
+				ReadOnly: x.ReadOnly,
+				Squash:   x.Squash,
+				AnonUID:  x.AnonUID,
+				AnonGID:  x.AnonGID,
+				Allow:    x.Allow,
+				Insecure: x.Insecure,
+				Mapped:   present,
+			},
 		})
 		opened()
 	}
@@ -332,8 +347,19 @@ func (s *Server) sayLate(message, what, dir string) (opened func()) {
 
 // programs gives each listener the programs that answer there.
 func (s *Server) programs(places int) {
-	nfsProgram := v3.New(s.table, v3.Config{ReadMax: s.cfg.ReadMax, WriteMax: s.cfg.WriteMax, Places: places, Refused: s.journal.refused})
-	mountProgram := mount.New(s.table, mount.Config{ReplyMax: s.cfg.transfer() + slack, Answered: s.journal.mounted})
+	nfsProgram := v3.New(
+		s.table,
+		v3.Config{
+			ReadMax:  s.cfg.ReadMax,
+			WriteMax: s.cfg.WriteMax,
+			Places:   places,
+			Refused:  s.journal.refused,
+		},
+	)
+	mountProgram := mount.New(
+		s.table,
+		mount.Config{ReplyMax: s.cfg.transfer() + slack, Answered: s.journal.mounted},
+	)
 	aclProgram := nfsacl.New(s.table, nfsacl.Config{Refused: s.journal.refused})
 	var together *rpc.Server
 	if s.cfg.MountPort == s.cfg.Port {
@@ -360,12 +386,38 @@ func (s *Server) serverOf(programs ...*rpc.Program) *rpc.Server {
 	r := rpc.NewServer(programs...)
 	// The first of a kind is logged with its stack: it is enough to find the fault.
 	r.OnPanic = func(c *rpc.Call, value any, stack []byte) {
-		s.faults.error("a procedure panicked; the call failed", fmt.Sprintf("panic %d.%d.%d", c.Prog, c.Vers, c.Proc),
-			"program", c.Prog, "version", c.Vers, "procedure", c.Proc, "peer", c.Peer, "panic", value, "stack", string(stack))
+		s.faults.error(
+			"a procedure panicked; the call failed",
+			fmt.Sprintf("panic %d.%d.%d", c.Prog, c.Vers, c.Proc),
+			"program",
+			c.Prog,
+			"version",
+			c.Vers,
+			"procedure",
+			c.Proc,
+			"peer",
+			c.Peer,
+			"panic",
+			value,
+			"stack",
+			string(stack),
+		)
 	}
 	r.OnFault = func(c *rpc.Call, err error) {
-		s.faults.error("a procedure broke its contract; the call failed", fmt.Sprintf("fault %d.%d.%d", c.Prog, c.Vers, c.Proc),
-			"program", c.Prog, "version", c.Vers, "procedure", c.Proc, "peer", c.Peer, "error", err)
+		s.faults.error(
+			"a procedure broke its contract; the call failed",
+			fmt.Sprintf("fault %d.%d.%d", c.Prog, c.Vers, c.Proc),
+			"program",
+			c.Prog,
+			"version",
+			c.Vers,
+			"procedure",
+			c.Proc,
+			"peer",
+			c.Peer,
+			"error",
+			err,
+		)
 	}
 	r.OnClaim = s.journal.claimed
 	return r
@@ -452,9 +504,16 @@ func outOfDescriptors(err error) error {
 	switch {
 	case errors.Is(err, uring.ErrDescriptors): // says so
 	case errors.Is(err, unix.EMFILE):
-		return fmt.Errorf("%w: the process may open %d files: raise that (ulimit -n, LimitNOFILE=), or have fewer lanes or exports", err, openFilesLimit())
+		return fmt.Errorf(
+			"%w: the process may open %d files: raise that (ulimit -n, LimitNOFILE=), or have fewer lanes or exports",
+			err,
+			openFilesLimit(),
+		)
 	case errors.Is(err, unix.ENFILE):
-		return fmt.Errorf("%w: the whole system has as many files open as it may: raise sysctl fs.file-max", err)
+		return fmt.Errorf(
+			"%w: the whole system has as many files open as it may: raise sysctl fs.file-max",
+			err,
+		)
 	}
 	return err
 }
@@ -466,7 +525,12 @@ func (s *Server) registry() *portmap.Registry {
 	add := func(list []transport.Listener, program uint32, versions ...uint32) {
 		for i := range list {
 			for _, v := range versions {
-				m := portmap.Mapping{Prog: program, Vers: v, Netid: netid(&list[i]), Port: list[i].Addr.Port()}
+				m := portmap.Mapping{
+					Prog:  program,
+					Vers:  v,
+					Netid: netid(&list[i]),
+					Port:  list[i].Addr.Port(),
+				}
 				if !slices.Contains(r.Mappings, m) {
 					r.Mappings = append(r.Mappings, m)
 				}

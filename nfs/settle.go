@@ -27,7 +27,11 @@ func (c *Config) settleExports() error {
 		}
 		for j := range c.Exports[:i] {
 			if sameFS(x.FS, c.Exports[j].FS) {
-				return fmt.Errorf("nfs: export %s: its FS is also that of %s, and would be closed twice: give each export one of its own", x.Dir, c.Exports[j].Dir)
+				return fmt.Errorf(
+					"nfs: export %s: its FS is also that of %s, and would be closed twice: give each export one of its own",
+					x.Dir,
+					c.Exports[j].Dir,
+				)
 			}
 		}
 	}
@@ -38,21 +42,42 @@ func (c *Config) settleExports() error {
 func (x *Export) settle(i int) error {
 	switch {
 	case x.Dir == "" && x.FS == nil:
-		return fmt.Errorf("nfs: Exports[%d] has no Dir: give the directory to serve (\".\" is the current one)", i)
+		return fmt.Errorf(
+			"nfs: Exports[%d] has no Dir: give the directory to serve (\".\" is the current one)",
+			i,
+		)
 	case x.Dir == "":
-		return fmt.Errorf("nfs: Exports[%d] has an FS and no Dir: give the absolute path under which clients mount it", i)
+		return fmt.Errorf(
+			"nfs: Exports[%d] has an FS and no Dir: give the absolute path under which clients mount it",
+			i,
+		)
 	case strings.ContainsRune(x.Dir, 0):
 		return fmt.Errorf("nfs: export %q: a path cannot have a NUL in it", x.Dir)
 	case x.FS != nil && !filepath.IsAbs(x.Dir):
 		return fmt.Errorf("nfs: export %s: the name of an FS is an absolute path: say %q", x.Dir, "/"+x.Dir)
 	case x.FS != nil && export.NoFS(x.FS):
-		return fmt.Errorf("nfs: export %s: FS is a nil %T: leave FS nil to serve the directory Dir, or set it to a file system", x.Dir, x.FS)
+		return fmt.Errorf(
+			"nfs: export %s: FS is a nil %T: leave FS nil to serve the directory Dir, or set it to a file system",
+			x.Dir,
+			x.FS,
+		)
 	case x.Allow != nil && len(x.Allow) == 0:
-		return fmt.Errorf("nfs: export %s: Allow is an empty list: name networks, or leave it nil to serve this machine only", x.Dir)
+		return fmt.Errorf(
+			"nfs: export %s: Allow is an empty list: name networks, or leave it nil to serve this machine only",
+			x.Dir,
+		)
 	case x.IO > IOAuto:
-		return fmt.Errorf("nfs: export %s: I/O mode %d is unknown: use IOBuffered, IODontCache, IODirect or IOAuto", x.Dir, x.IO)
+		return fmt.Errorf(
+			"nfs: export %s: I/O mode %d is unknown: use IOBuffered, IODontCache, IODirect or IOAuto",
+			x.Dir,
+			x.IO,
+		)
 	case x.FS != nil && x.IO != IOBuffered:
-		return fmt.Errorf("nfs: export %s: IO is %v, which is for directories: an FS of one's own does its own I/O; leave IO out", x.Dir, x.IO)
+		return fmt.Errorf(
+			"nfs: export %s: IO is %v, which is for directories: an FS of one's own does its own I/O; leave IO out",
+			x.Dir,
+			x.IO,
+		)
 	}
 	if err := (export.Options{Squash: x.Squash, AnonUID: x.AnonUID, AnonGID: x.AnonGID, Allow: x.Allow}).Check(); err != nil {
 		return fmt.Errorf("nfs: export %s: %w", x.Dir, err)
@@ -84,7 +109,8 @@ func dirRemedy(err error) string {
 // sameFS reports whether both exports have been given one and the same file system.
 func sameFS(a, b vfs.FS) bool {
 	// A type that can be compared may have an interface in it whose value cannot.
-	return a != nil && b != nil && reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
+	return a != nil && b != nil && reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() &&
+		a == b
 }
 
 // settleListen checks the addresses, and has :: mean everybody: a client by IPv4 would
@@ -93,18 +119,30 @@ func (c *Config) settleListen() error {
 	for i, a := range c.Listen {
 		switch {
 		case !a.IsValid():
-			return fmt.Errorf("nfs: Listen[%d] is no address: leave Listen empty for this machine alone, or give 0.0.0.0 and :: for everybody", i)
+			return fmt.Errorf(
+				"nfs: Listen[%d] is no address: leave Listen empty for this machine alone, or give 0.0.0.0 and :: for everybody",
+				i,
+			)
 		case a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-			return fmt.Errorf("nfs: Listen: %v is not the address of one machine: give one that this machine has", a)
+			return fmt.Errorf(
+				"nfs: Listen: %v is not the address of one machine: give one that this machine has",
+				a,
+			)
 		case slices.Contains(c.Listen[:i], a):
 			return fmt.Errorf("nfs: Listen: %v is given twice: once is enough", a)
 		}
 		if j := slices.IndexFunc(c.Listen[:i], func(b netip.Addr) bool { return overlap(a.Unmap(), b.Unmap()) }); j >= 0 {
-			return fmt.Errorf("nfs: Listen: %v and %v: one of them is all of this machine's addresses of its family: give the other one, or that one alone", c.Listen[j], a)
+			return fmt.Errorf(
+				"nfs: Listen: %v and %v: one of them is all of this machine's addresses of its family: give the other one, or that one alone",
+				c.Listen[j],
+				a,
+			)
 		}
 	}
 	isFour := func(a netip.Addr) bool { return a.Unmap().Is4() }
-	if four := netip.IPv4Unspecified(); slices.Contains(c.Listen, netip.IPv6Unspecified()) && !slices.ContainsFunc(c.Listen, isFour) && canBind(four) {
+	if four := netip.IPv4Unspecified(); slices.Contains(c.Listen, netip.IPv6Unspecified()) &&
+		!slices.ContainsFunc(c.Listen, isFour) &&
+		canBind(four) {
 		c.Listen = append(slices.Clone(c.Listen), four)
 	}
 	return nil
@@ -114,11 +152,20 @@ func (c *Config) settleListen() error {
 func (c *Config) settleModes() error {
 	switch {
 	case c.Portmap > PortmapOff:
-		return fmt.Errorf("nfs: portmap mode %d is unknown: use PortmapAuto, PortmapOn or PortmapOff", c.Portmap)
+		return fmt.Errorf(
+			"nfs: portmap mode %d is unknown: use PortmapAuto, PortmapOn or PortmapOff",
+			c.Portmap,
+		)
 	case c.ReadPath > ReadZeroCopy:
-		return fmt.Errorf("nfs: read path %d is unknown: use ReadAuto, ReadCopy, ReadSplice or ReadZeroCopy", c.ReadPath)
+		return fmt.Errorf(
+			"nfs: read path %d is unknown: use ReadAuto, ReadCopy, ReadSplice or ReadZeroCopy",
+			c.ReadPath,
+		)
 	case c.WritePath > WriteInline:
-		return fmt.Errorf("nfs: write path %d is unknown: use WriteAuto, WriteWorker or WriteInline", c.WritePath)
+		return fmt.Errorf(
+			"nfs: write path %d is unknown: use WriteAuto, WriteWorker or WriteInline",
+			c.WritePath,
+		)
 	case c.Portmap == PortmapOn && (c.Port == PortmapPort || c.MountPort == PortmapPort):
 		return errors.New("nfs: port 111 is the port mapper's own: choose another port, or PortmapOff")
 	}
@@ -129,7 +176,8 @@ func (c *Config) settleModes() error {
 func closeExports(exports []Export) {
 	for i := range exports {
 		fs := exports[i].FS
-		if export.NoFS(fs) || slices.ContainsFunc(exports[:i], func(x Export) bool { return sameFS(fs, x.FS) }) {
+		if export.NoFS(fs) ||
+			slices.ContainsFunc(exports[:i], func(x Export) bool { return sameFS(fs, x.FS) }) {
 			continue
 		}
 		_ = fs.Close()

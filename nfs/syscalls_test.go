@@ -70,7 +70,18 @@ func TestEverySystemCallIsListed(t *testing.T) {
 				return err
 			case d.IsDir():
 				switch d.Name() {
-				case "testdata", "interop", "nfstest", "rpctest", "vfstest", "xdrtest", "uringtest", "bufringtest", "witness", "syscalls", "fusetest", "disktest":
+				case "testdata",
+					"interop",
+					"nfstest",
+					"rpctest",
+					"vfstest",
+					"xdrtest",
+					"uringtest",
+					"bufringtest",
+					"witness",
+					"syscalls",
+					"fusetest",
+					"disktest":
 					return fs.SkipDir // tests, another program, and the table itself
 				}
 			case strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") && filepath.Base(path) != "profile.go":
@@ -89,7 +100,18 @@ func TestEverySystemCallIsListed(t *testing.T) {
 }
 
 // indirect are the calls that are made by packages net and os, and by os.File.
-var indirect = []string{"read", "fstat", "fsync", "recvmsg", "sendmsg", "sendto", "recvfrom", "mincore", "getegid", "write"}
+var indirect = []string{
+	"read",
+	"fstat",
+	"fsync",
+	"recvmsg",
+	"sendmsg",
+	"sendto",
+	"recvfrom",
+	"mincore",
+	"getegid",
+	"write",
+}
 
 // callsIn notes in made which system calls a file makes, and reports those that are
 // not listed.

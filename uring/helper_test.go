@@ -30,7 +30,10 @@ func newRing(t testing.TB, cfg Config) *Ring {
 		all := abi.SyncCancelReg{
 			FD: -1, Flags: abi.AsyncCancelAll | abi.AsyncCancelAny, Timeout: abi.Timespec{Sec: -1, Nsec: -1},
 		}
-		if _, err := r.register("SYNC_CANCEL", abi.RegisterSyncCancel, unsafe.Pointer(&all), 1); !errors.Is(err, ErrClosed) {
+		if _, err := r.register("SYNC_CANCEL", abi.RegisterSyncCancel, unsafe.Pointer(&all), 1); !errors.Is(
+			err,
+			ErrClosed,
+		) {
 			require.NoError(t, err)
 			require.NoError(t, r.Close())
 		}

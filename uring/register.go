@@ -70,7 +70,12 @@ func (r *Ring) UpdateBuffers(first int, buffers ...[]byte) error {
 	defer pin.Unpin()
 	pin.Pin(unsafe.SliceData(iov))
 	up := abi.RsrcUpdate2{Offset: uint32(first), Data: pointer(unsafe.SliceData(iov)), NR: uint32(len(iov))}
-	n, err := r.register("BUFFERS_UPDATE", abi.RegisterBuffersUpdate, unsafe.Pointer(&up), uint32(unsafe.Sizeof(up)))
+	n, err := r.register(
+		"BUFFERS_UPDATE",
+		abi.RegisterBuffersUpdate,
+		unsafe.Pointer(&up),
+		uint32(unsafe.Sizeof(up)),
+	)
 	runtime.KeepAlive(buffers)
 	return whole(n, len(iov), err, "BUFFERS_UPDATE")
 }

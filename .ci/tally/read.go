@@ -62,7 +62,13 @@ func read(in io.Reader, w io.Writer, name string) (*result, error) {
 	return r, nil
 }
 
-func (r *result) take(e event, tests map[string]map[string]*test, builds map[string][]string, w io.Writer, name string) {
+func (r *result) take(
+	e event,
+	tests map[string]map[string]*test,
+	builds map[string][]string,
+	w io.Writer,
+	name string,
+) {
 	switch e.Action {
 	case "build-output":
 		builds[e.ImportPath] = append(builds[e.ImportPath], e.Output)

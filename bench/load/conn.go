@@ -248,7 +248,12 @@ func (c *conn) flush(now int64) error {
 		}
 		c.msg.Iov = &v[0]
 		c.msg.SetIovlen(len(v))
-		r, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(c.fd), uintptr(unsafe.Pointer(&c.msg)), unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
+		r, _, errno := unix.RawSyscall(
+			unix.SYS_SENDMSG,
+			uintptr(c.fd),
+			uintptr(unsafe.Pointer(&c.msg)),
+			unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT,
+		)
 		runtime.KeepAlive(c)
 		switch errno {
 		case 0:
@@ -297,7 +302,15 @@ func appendVector(v []unix.Iovec, b []byte, skip *int) []unix.Iovec {
 // recv is one recv that does not wait. With MSG_TRUNC a TCP socket discards up
 // to size bytes and does not touch b (tcp(7)).
 func recv(fd int, b []byte, size, flags int) (int, error) {
-	r, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(size), uintptr(flags|unix.MSG_DONTWAIT), 0, 0)
+	r, _, errno := unix.RawSyscall6(
+		unix.SYS_RECVFROM,
+		uintptr(fd),
+		uintptr(unsafe.Pointer(&b[0])),
+		uintptr(size),
+		uintptr(flags|unix.MSG_DONTWAIT),
+		0,
+		0,
+	)
 	if errno != 0 {
 		return 0, errno
 	}

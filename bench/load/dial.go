@@ -21,7 +21,9 @@ const (
 )
 
 // errNoReserved says that all reserved ports are taken.
-var errNoReserved = errors.New("no port below 1024 is left on this machine (one stays taken for a minute after its connection has ended)")
+var errNoReserved = errors.New(
+	"no port below 1024 is left on this machine (one stays taken for a minute after its connection has ended)",
+)
 
 // fromReserved calls try with one reserved port after the other, from any one on, for
 // as long as the error says that the port is the reason; with 0 if this process may not
@@ -78,8 +80,12 @@ func (s *Session) connect(ctx context.Context, addr unix.Sockaddr) (int, error) 
 		return fd, err
 	}
 	if err := s.ordinary(ctx); err != nil {
-		return -1, fmt.Errorf("%w, and the server refuses others (%w): use fewer --conns or wait for a minute, "+
-			"or have the server take calls from any port (ringnfs serve --insecure)", errNoReserved, err)
+		return -1, fmt.Errorf(
+			"%w, and the server refuses others (%w): use fewer --conns or wait for a minute, "+
+				"or have the server take calls from any port (ringnfs serve --insecure)",
+			errNoReserved,
+			err,
+		)
 	}
 	return connectFrom(ctx, 0, addr)
 }

@@ -65,7 +65,13 @@ func header(xid uint32) rpctest.Args { return rpctest.Args(nil).U32(xid, 1, 0, 0
 
 // bare is a session without mount and files, for workloads that need none.
 func bare(target Target) *Session {
-	return &Session{target: target, addr: target.hostPort(), cred: credential(0, 0), ReadMax: 1 << 20, WriteMax: 1 << 20}
+	return &Session{
+		target:   target,
+		addr:     target.hostPort(),
+		cred:     credential(0, 0),
+		ReadMax:  1 << 20,
+		WriteMax: 1 << 20,
+	}
 }
 
 // inPieces returns msg as a record of random fragments.
@@ -193,11 +199,17 @@ func TestShortDataIsAnError(t *testing.T) {
 		"header":    rpctest.Args(nil).U32(0),
 	} {
 		t.Run(name, func(t *testing.T) {
-			target := fakeServer(t, func(xid, _, _ uint32) []byte { return rpctest.Record(header(xid).Raw(tail)) })
+			target := fakeServer(
+				t,
+				func(xid, _, _ uint32) []byte { return rpctest.Record(header(xid).Raw(tail)) },
+			)
 			s := bare(target)
 			s.data = []*dataFile{{name: "x", fh: []byte("handle"), size: 1 << 20}}
 			s.opts.FileSize = 1 << 20
-			_, err := s.Run(context.Background(), Job{Workload: Workload{Kind: "read", Size: size}, Conns: 1, Depth: 2, Time: time.Second})
+			_, err := s.Run(
+				context.Background(),
+				Job{Workload: Workload{Kind: "read", Size: size}, Conns: 1, Depth: 2, Time: time.Second},
+			)
 			require.ErrorContains(t, err, "READ: ")
 		})
 	}
@@ -218,7 +230,10 @@ func TestWhatGoesWrongIsSaid(t *testing.T) {
 	run := func(t *testing.T, answer func(xid, prog, proc uint32) []byte) error {
 		s := bare(fakeServer(t, answer))
 		s.names = []nameFile{{name: "x", fh: []byte("handle")}}
-		_, err := s.Run(context.Background(), Job{Workload: Workload{Kind: "getattr"}, Conns: 2, Depth: 3, Threads: 2, Time: time.Minute})
+		_, err := s.Run(
+			context.Background(),
+			Job{Workload: Workload{Kind: "getattr"}, Conns: 2, Depth: 3, Threads: 2, Time: time.Minute},
+		)
 		return err
 	}
 	t.Run("a status", func(t *testing.T) {
@@ -228,17 +243,31 @@ func TestWhatGoesWrongIsSaid(t *testing.T) {
 		require.Equal(t, "GETATTR: NFS3ERR_STALE", status.Error())
 	})
 	t.Run("the connection's end", func(t *testing.T) {
-		require.ErrorContains(t, run(t, func(uint32, uint32, uint32) []byte { return nil }), "closed the connection")
+		require.ErrorContains(
+			t,
+			run(t, func(uint32, uint32, uint32) []byte { return nil }),
+			"closed the connection",
+		)
 	})
 	t.Run("a stranger's reply", func(t *testing.T) {
-		require.ErrorContains(t, run(t, func(xid, _, _ uint32) []byte { return rpctest.Record(header(xid + 7).U32(0)) }), "not under way")
+		require.ErrorContains(
+			t,
+			run(t, func(xid, _, _ uint32) []byte { return rpctest.Record(header(xid + 7).U32(0)) }),
+			"not under way",
+		)
 	})
 	t.Run("a denial", func(t *testing.T) {
-		err := run(t, func(xid, _, _ uint32) []byte { return rpctest.Record(rpctest.Args(nil).U32(xid, 1, 1, 1, 5, 0)) })
+		err := run(
+			t,
+			func(xid, _, _ uint32) []byte { return rpctest.Record(rpctest.Args(nil).U32(xid, 1, 1, 1, 5, 0)) },
+		)
 		require.ErrorContains(t, err, "auth_stat 5")
 	})
 	t.Run("a refusal", func(t *testing.T) {
-		err := run(t, func(xid, _, _ uint32) []byte { return rpctest.Record(rpctest.Args(nil).U32(xid, 1, 0, 0, 0, 3)) })
+		err := run(
+			t,
+			func(xid, _, _ uint32) []byte { return rpctest.Record(rpctest.Args(nil).U32(xid, 1, 0, 0, 0, 3)) },
+		)
 		require.ErrorContains(t, err, "accept_stat 3")
 	})
 }
@@ -253,7 +282,9 @@ func TestWithARateAStopOfTheServerIsPaidByAllCallsThatWereDue(t *testing.T) {
 		return rpctest.Record(header(xid))
 	})
 	res, err := bare(target).Run(context.Background(), Job{
-		Workload: Workload{Kind: "null"}, Conns: 1, Depth: 1, Rate: 1000, Time: 500 * time.Millisecond, Warmup: time.Millisecond,
+		Workload: Workload{
+			Kind: "null",
+		}, Conns: 1, Depth: 1, Rate: 1000, Time: 500 * time.Millisecond, Warmup: time.Millisecond,
 	})
 	require.NoError(t, err)
 	// Two hundred of five hundred calls were due meanwhile, and waited half of it on average.
@@ -265,7 +296,9 @@ func TestARunEndsWithItsContext(t *testing.T) {
 	target := fakeServer(t, func(xid, _, _ uint32) []byte { return rpctest.Record(header(xid)) })
 	ctx, cancel := context.WithCancel(context.Background())
 	_, err := bare(target).Run(ctx, Job{
-		Workload: Workload{Kind: "null"}, Conns: 2, Depth: 2, Time: time.Hour, Progress: func(Progress) { cancel() },
+		Workload: Workload{
+			Kind: "null",
+		}, Conns: 2, Depth: 2, Time: time.Hour, Progress: func(Progress) { cancel() },
 	})
 	require.ErrorIs(t, err, context.Canceled)
 }

@@ -29,7 +29,13 @@ func (s *Session) create(c *control, dir nfs3.NfsFh3, name string) (nfs3.NfsFh3,
 }
 
 // made returns the handle of what a call has made, unless it has failed.
-func (s *Session) made(c *control, dir nfs3.NfsFh3, name string, fh nfs3.PostOpFh3, err error) (nfs3.NfsFh3, error) {
+func (s *Session) made(
+	c *control,
+	dir nfs3.NfsFh3,
+	name string,
+	fh nfs3.PostOpFh3,
+	err error,
+) (nfs3.NfsFh3, error) {
 	if err != nil {
 		return nfs3.NfsFh3{}, advise(err)
 	}
@@ -143,7 +149,10 @@ func (s *Session) room(need int64) error {
 		no     *client.Refused
 	)
 	switch {
-	case errors.As(err, &status), errors.As(err, &no), errors.Is(err, xdr.ErrShort), err == nil && res.Resok.Tbytes == 0:
+	case errors.As(err, &status),
+		errors.As(err, &no),
+		errors.Is(err, xdr.ErrShort),
+		err == nil && res.Resok.Tbytes == 0:
 		return nil
 	case err != nil:
 		return err

@@ -27,7 +27,10 @@ func (s *Session) readdir(dir nfs3.NfsFh3, p page) (list []entry, next page, eof
 	next = page{cookie: p.cookie, verf: binary.BigEndian.Uint64(res.Resok.Cookieverf[:])}
 	for _, e := range res.Resok.Reply.Entries {
 		next.cookie = uint64(e.Cookie)
-		x := entry{name: string(e.Name), directory: e.NameAttributes.AttributesFollow && e.NameAttributes.Attributes.Type == nfs3.NF3DIR}
+		x := entry{
+			name:      string(e.Name),
+			directory: e.NameAttributes.AttributesFollow && e.NameAttributes.Attributes.Type == nfs3.NF3DIR,
+		}
 		if e.NameHandle.HandleFollows {
 			x.fh = clone(e.NameHandle.Handle)
 		}

@@ -41,11 +41,14 @@ func TestAnInterruptEndsTheWritingOfTheFilesAndNothingStays(t *testing.T) {
 	require.Len(t, namesIn(t, target), 1)
 	ctx, cancel := context.WithCancel(context.Background())
 	last := 0.0
-	_, err = s.Run(ctx, Job{Workload: Workload{Kind: "read", Size: 1 << 20}, Conns: 2, Progress: func(p Progress) {
-		require.Equal(t, "prepare", p.Stage)
-		last = p.Done
-		cancel()
-	}})
+	_, err = s.Run(
+		ctx,
+		Job{Workload: Workload{Kind: "read", Size: 1 << 20}, Conns: 2, Progress: func(p Progress) {
+			require.Equal(t, "prepare", p.Stage)
+			last = p.Done
+			cancel()
+		}},
+	)
 	require.ErrorIs(t, err, context.Canceled)
 	require.Less(t, last, 0.1, "it goes on writing")
 	require.NoError(t, s.Close())
@@ -182,7 +185,8 @@ func TestReservedPortsAreGivenBack(t *testing.T) {
 			return
 		}
 		defer func() { _ = unix.Close(ln) }()
-		if !assert.NoError(t, unix.Bind(ln, &unix.SockaddrInet4{Port: 2049, Addr: [4]byte{127, 0, 0, 1}})) || !assert.NoError(t, unix.Listen(ln, 8)) {
+		if !assert.NoError(t, unix.Bind(ln, &unix.SockaddrInet4{Port: 2049, Addr: [4]byte{127, 0, 0, 1}})) ||
+			!assert.NoError(t, unix.Listen(ln, 8)) {
 			return
 		}
 		addr := &unix.SockaddrInet4{Port: 2049, Addr: [4]byte{127, 0, 0, 1}}

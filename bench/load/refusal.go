@@ -30,7 +30,11 @@ func refused(e *client.Refused) error {
 	case client.PROG_MISMATCH:
 		says = "the server does not have version 3 of the program: switch it on there"
 		if v := e.Versions; v.High > 0 {
-			says = fmt.Sprintf("the server has versions %d to %d of the program, and bench speaks version 3: switch that on there", v.Low, v.High)
+			says = fmt.Sprintf(
+				"the server has versions %d to %d of the program, and bench speaks version 3: switch that on there",
+				v.Low,
+				v.High,
+			)
 		}
 	case client.PROC_UNAVAIL:
 		says = "the server does not have that procedure: leave the workload out"
@@ -46,7 +50,10 @@ func refused(e *client.Refused) error {
 // denied says why a server would not look at a call (RFC 5531, section 9).
 func denied(e *client.Denied) error {
 	if e.Stat == client.RPC_MISMATCH {
-		return &advice{"the server speaks another version of RPC (reject_stat 0): is that the port of NFS?", e}
+		return &advice{
+			"the server speaks another version of RPC (reject_stat 0): is that the port of NFS?",
+			e,
+		}
 	}
 	says := "its credential is not accepted"
 	switch e.Why {
@@ -56,7 +63,10 @@ func denied(e *client.Denied) error {
 		says = "it wants a stronger proof of who calls: leave --uid and --gid out, or run as root, who may be anybody and has a port below 1024; if it wants Kerberos, bench cannot measure it"
 	default:
 	}
-	return &advice{fmt.Sprintf("the server denied the call: %s (reject_stat %d, auth_stat %d)", says, e.Stat, e.Why), e}
+	return &advice{
+		fmt.Sprintf("the server denied the call: %s (reject_stat %d, auth_stat %d)", says, e.Stat, e.Why),
+		e,
+	}
 }
 
 // mountRemedy says what to do about a refused mount.

@@ -102,7 +102,12 @@ func (s *Session) verifyWritten(ctx context.Context, j Job, g *stage) error {
 			if err := check(b, seed, off); err != nil {
 				return fmt.Errorf("after the run, %s: %w", f.name, err)
 			}
-			j.Progress(Progress{Stage: "verify", Done: (float64(i) + float64(block)/float64(len(f.written))) / float64(len(g.data))})
+			j.Progress(
+				Progress{
+					Stage: "verify",
+					Done:  (float64(i) + float64(block)/float64(len(f.written))) / float64(len(g.data)),
+				},
+			)
 		}
 	}
 	return s.dropData()
@@ -120,7 +125,12 @@ type run struct {
 }
 
 func (s *Session) newRun(ctx context.Context, j Job, g *stage) (_ *run, err error) {
-	r := &run{job: j, begin: time.Now(), failed: make(chan struct{}, j.Threads), ended: make(chan error, j.Threads)}
+	r := &run{
+		job:    j,
+		begin:  time.Now(),
+		failed: make(chan struct{}, j.Threads),
+		ended:  make(chan error, j.Threads),
+	}
 	defer func() {
 		if err != nil {
 			r.close()
@@ -322,7 +332,9 @@ func (r *run) result(samples []sample) *Result {
 	for i := range samples[1:] {
 		a, b := samples[i], samples[i+1]
 		res.Slices = append(res.Slices, Slice{
-			Seconds: b.at.Sub(a.at).Seconds(), Ops: b.ops - a.ops, Bytes: b.bytes - a.bytes, Server: b.server.total - a.server.total,
+			Seconds: b.at.Sub(
+				a.at,
+			).Seconds(), Ops: b.ops - a.ops, Bytes: b.bytes - a.bytes, Server: b.server.total - a.server.total,
 		})
 	}
 	if len(j.ServerPIDs) > 0 {
@@ -370,7 +382,11 @@ func raiseDescriptors(n int) error {
 	}
 	lim.Cur, lim.Max = want, max(lim.Max, want)
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
-		return fmt.Errorf("%d connections need more descriptors than this process may have (ulimit -n): %w", n, err)
+		return fmt.Errorf(
+			"%d connections need more descriptors than this process may have (ulimit -n): %w",
+			n,
+			err,
+		)
 	}
 	return nil
 }

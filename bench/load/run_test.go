@@ -22,7 +22,18 @@ func TestEveryWorkloadRunsAgainstAServer(t *testing.T) {
 			t.Run(text+map[bool]string{true: " verified"}[verify], func(t *testing.T) {
 				w, err := ParseWorkload(text, 0, false)
 				require.NoError(t, err)
-				res := runSome(t, s, Job{Workload: w, Conns: 2, Depth: 3, Threads: 2, Verify: verify, ServerPIDs: []int{os.Getpid()}})
+				res := runSome(
+					t,
+					s,
+					Job{
+						Workload:   w,
+						Conns:      2,
+						Depth:      3,
+						Threads:    2,
+						Verify:     verify,
+						ServerPIDs: []int{os.Getpid()},
+					},
+				)
 				require.Equal(t, verify, res.Verified)
 				require.LessOrEqual(t, res.Latency.P50, res.Latency.P99)
 				require.LessOrEqual(t, res.Latency.P99, res.Latency.Max)
@@ -42,7 +53,10 @@ func TestASessionLeavesNothingBehind(t *testing.T) {
 	for _, kind := range []string{"mixed", "tree", "create"} {
 		w, err := ParseWorkload(kind, 0, false)
 		require.NoError(t, err)
-		_, err = s.Run(context.Background(), Job{Workload: w, Conns: 2, Depth: 3, Time: 50 * time.Millisecond, Warmup: time.Millisecond})
+		_, err = s.Run(
+			context.Background(),
+			Job{Workload: w, Conns: 2, Depth: 3, Time: 50 * time.Millisecond, Warmup: time.Millisecond},
+		)
 		require.NoError(t, err)
 	}
 	require.NoError(t, s.Close())
@@ -68,7 +82,14 @@ func TestVerifyFindsWhatSomebodyElseHasChanged(t *testing.T) {
 	for _, text := range []string{"read-4k", "read-64k", "write-4k"} {
 		w, err := ParseWorkload(text, 0, false)
 		require.NoError(t, err)
-		j := Job{Workload: w, Conns: 1, Depth: 2, Time: 100 * time.Millisecond, Warmup: time.Millisecond, Verify: true}
+		j := Job{
+			Workload: w,
+			Conns:    1,
+			Depth:    2,
+			Time:     100 * time.Millisecond,
+			Warmup:   time.Millisecond,
+			Verify:   true,
+		}
 		require.NoError(t, s.Prepare(context.Background(), j))
 		// Behind what a short run of small WRITEs reaches is the file's end.
 		f := s.data[0]

@@ -125,7 +125,11 @@ func Open(ctx context.Context, t Target, opts Options) (_ *Session, err error) {
 	s.dirName = fmt.Sprintf(".ringnfs-bench-%d-%x", os.Getpid(), time.Now().UnixNano()&0xffffffff)
 	dir, err := s.mkdir(s.c, s.root, s.dirName)
 	if err != nil {
-		return nil, fmt.Errorf("make a directory to work in: %w (calls are made as user %d: give that user a writable directory, or --uid)", err, as.UID)
+		return nil, fmt.Errorf(
+			"make a directory to work in: %w (calls are made as user %d: give that user a writable directory, or --uid)",
+			err,
+			as.UID,
+		)
 	}
 	s.dir = dir
 	return s, nil
@@ -175,7 +179,11 @@ func (s *Session) findPorts(ctx context.Context) error {
 			return fmt.Errorf("ask the port mapper for %s: %w", x.name, err)
 		}
 		if port == 0 {
-			return fmt.Errorf("%s knows no %s version 3 over TCP; give its port: HOST:PORT:/PATH, --mount-port", t.addr(111), x.name)
+			return fmt.Errorf(
+				"%s knows no %s version 3 over TCP; give its port: HOST:PORT:/PATH, --mount-port",
+				t.addr(111),
+				x.name,
+			)
 		}
 		*x.port = int(port)
 	}
@@ -208,7 +216,11 @@ func (s *Session) limits() error {
 	}
 	s.ReadMax, s.WriteMax = int(min(res.Resok.Rtmax, sizeMax)), int(min(res.Resok.Wtmax, sizeMax))
 	if s.ReadMax == 0 || s.WriteMax < 8 {
-		return fmt.Errorf("the server says that it reads %d and writes %d bytes at most", s.ReadMax, s.WriteMax)
+		return fmt.Errorf(
+			"the server says that it reads %d and writes %d bytes at most",
+			s.ReadMax,
+			s.WriteMax,
+		)
 	}
 	return nil
 }

@@ -42,7 +42,11 @@ const (
 
 func newSlot(index int, cred client.OpaqueAuth) slot {
 	prefix := callPrefix(uint32(index), nfs3.NFSPROC3_NULL, cred)
-	return slot{xid: uint32(index), prefix: len(prefix), rec: append(make([]byte, 0, len(prefix)+512), prefix...)}
+	return slot{
+		xid:    uint32(index),
+		prefix: len(prefix),
+		rec:    append(make([]byte, 0, len(prefix)+512), prefix...),
+	}
 }
 
 // begin starts a call: a new transaction id, and no arguments.

@@ -136,7 +136,11 @@ func (t *thread) notice() error {
 	}
 	if t.seen == measuring {
 		u := threadUsage()
-		t.cpu = usage{total: u.total - t.cpu0.total, user: u.user - t.cpu0.user, system: u.system - t.cpu0.system}
+		t.cpu = usage{
+			total:  u.total - t.cpu0.total,
+			user:   u.user - t.cpu0.user,
+			system: u.system - t.cpu0.system,
+		}
 	}
 	t.seen = phase
 	if phase == stopping && t.gap > 0 {

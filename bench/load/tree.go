@@ -155,7 +155,8 @@ func (t *treeTask) done(s *slot, res []byte, total int) (err error) {
 	case s.proc == nfs3.NFSPROC3_READ:
 		var data []byte
 		size := t.g.workload.Size
-		if data, s.bytes, err = readResult(res, total, size); err == nil && t.g.verify && string(data) != string(t.g.payload[:len(data)]) {
+		if data, s.bytes, err = readResult(res, total, size); err == nil && t.g.verify &&
+			string(data) != string(t.g.payload[:len(data)]) {
 			err = errors.New("a small file does not hold what was written")
 		}
 	}

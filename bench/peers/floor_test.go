@@ -31,7 +31,16 @@ func TestTheFloorAnswersWhatTheBenchmarkAsks(t *testing.T) {
 	runtime.LockOSThread() // the server dies with the thread
 	defer runtime.UnlockOSThread()
 	programs, dir := t.TempDir(), t.TempDir()
-	out, err := exec.Command("gcc", "-O1", "-Wall", "-Werror", "-pthread", "-o", filepath.Join(programs, "floor"), "../floor/floor.c").CombinedOutput()
+	out, err := exec.Command(
+		"gcc",
+		"-O1",
+		"-Wall",
+		"-Werror",
+		"-pthread",
+		"-o",
+		filepath.Join(programs, "floor"),
+		"../floor/floor.c",
+	).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	server, err := Start(Floor, "floor", programs, dir, t.TempDir(), freePort(t))
 	require.NoError(t, err)
@@ -56,7 +65,14 @@ func TestTheFloorAnswersWhatTheBenchmarkAsks(t *testing.T) {
 
 func TestAServerThatDoesNotStartSaysWhy(t *testing.T) {
 	programs := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(programs, "floor"), []byte("#!/bin/sh\necho 'no such luck'\nexit 3\n"), 0o755))
+	require.NoError(
+		t,
+		os.WriteFile(
+			filepath.Join(programs, "floor"),
+			[]byte("#!/bin/sh\necho 'no such luck'\nexit 3\n"),
+			0o755,
+		),
+	)
 	_, err := Start(Floor, "floor", programs, t.TempDir(), t.TempDir(), freePort(t))
 	require.ErrorContains(t, err, "no such luck")
 }

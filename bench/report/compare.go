@@ -54,10 +54,22 @@ type Comparison struct {
 func Compare(a, b *Report) *Comparison {
 	c := new(Comparison)
 	if a.Machine.CPU != b.Machine.CPU || a.Machine.CPUs != b.Machine.CPUs {
-		c.Notes = append(c.Notes, fmt.Sprintf("the machines differ: %s (%d) and %s (%d)", a.Machine.CPU, a.Machine.CPUs, b.Machine.CPU, b.Machine.CPUs))
+		c.Notes = append(
+			c.Notes,
+			fmt.Sprintf(
+				"the machines differ: %s (%d) and %s (%d)",
+				a.Machine.CPU,
+				a.Machine.CPUs,
+				b.Machine.CPU,
+				b.Machine.CPUs,
+			),
+		)
 	}
 	if a.Machine.Kernel != b.Machine.Kernel {
-		c.Notes = append(c.Notes, fmt.Sprintf("the kernels differ: %s and %s", a.Machine.Kernel, b.Machine.Kernel))
+		c.Notes = append(
+			c.Notes,
+			fmt.Sprintf("the kernels differ: %s and %s", a.Machine.Kernel, b.Machine.Kernel),
+		)
 	}
 	type key struct{ server, load string }
 	keys := func(r *Report) (list []key) {
@@ -72,7 +84,10 @@ func Compare(a, b *Report) *Comparison {
 	// Two reports with one server each are compared whatever the servers are called.
 	same := len(a.Servers) == 1 && len(b.Servers) == 1
 	find := func(list []key, k key) (key, bool) {
-		i := slices.IndexFunc(list, func(x key) bool { return x.load == k.load && (same || x.server == k.server) })
+		i := slices.IndexFunc(
+			list,
+			func(x key) bool { return x.load == k.load && (same || x.server == k.server) },
+		)
 		if i < 0 {
 			return key{}, false
 		}
@@ -113,7 +128,9 @@ func Compare(a, b *Report) *Comparison {
 	}
 	if sliced {
 		c.Notes = append(c.Notes, fmt.Sprintf(
-			"with fewer than %d rounds the slices of a run are compared (marked ~): they do not show what changes from run to run; --rounds 5 makes more", roundsLeast))
+			"with fewer than %d rounds the slices of a run are compared (marked ~): they do not show what changes from run to run; --rounds 5 makes more",
+			roundsLeast,
+		))
 	}
 	return c
 }
@@ -174,7 +191,10 @@ func sliceFigures(runs []*Run, m Metric) (values []float64) {
 
 // WriteText writes the comparison as a table, in lines of at most width columns.
 func (c *Comparison) WriteText(w io.Writer, width int) error {
-	table := columns.Table{Head: []string{"", "before", "after", "change", "verdict", "95 % interval", "p"}, Left: []int{4}}
+	table := columns.Table{
+		Head: []string{"", "before", "after", "change", "verdict", "95 % interval", "p"},
+		Left: []int{4},
+	}
 	last := ""
 	for i := range c.Changes {
 		x := &c.Changes[i]
@@ -186,8 +206,18 @@ func (c *Comparison) WriteText(w io.Writer, width int) error {
 		if x.Sliced {
 			mark = "~"
 		}
-		table.Rows = append(table.Rows, []string{"  " + x.Metric.title(), Figure(x.A), Figure(x.B), percent(x.Ratio), mark + string(x.Verdict),
-			interval(x.Low, x.High), probability(x.P)})
+		table.Rows = append(
+			table.Rows,
+			[]string{
+				"  " + x.Metric.title(),
+				Figure(x.A),
+				Figure(x.B),
+				percent(x.Ratio),
+				mark + string(x.Verdict),
+				interval(x.Low, x.High),
+				probability(x.P),
+			},
+		)
 	}
 	if len(c.Changes) > 0 {
 		if err := table.Write(w, width); err != nil {
@@ -231,7 +261,10 @@ func (c *Comparison) Failure(limit float64) error {
 	for i := range c.Changes {
 		x := &c.Changes[i]
 		if x.WorseBy() > limit {
-			worse = append(worse, fmt.Sprintf("%s: %s: %s %s", x.Server, x.Load, x.Metric.title(), orFigures(x)))
+			worse = append(
+				worse,
+				fmt.Sprintf("%s: %s: %s %s", x.Server, x.Load, x.Metric.title(), orFigures(x)),
+			)
 		}
 	}
 	switch {

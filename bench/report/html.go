@@ -134,7 +134,10 @@ func (r *Report) card(load string) card {
 		var list []bar
 		for i, s := range r.Servers {
 			if v := figures(r.Of(s.Name, load), m); len(v) > 0 {
-				list = append(list, bar{label: s.Name, color: i, value: Median(v), min: slices.Min(v), max: slices.Max(v)})
+				list = append(
+					list,
+					bar{label: s.Name, color: i, value: Median(v), min: slices.Min(v), max: slices.Max(v)},
+				)
 			}
 		}
 		if len(list) > 0 {
@@ -176,7 +179,14 @@ func (r *Report) latencyChart(load string) (template.HTML, bool) {
 	if len(list) == 0 {
 		return "", false
 	}
-	return lines("latency", "us", "part of the calls that are faster", quantileAxis(), logAxis(low, high), list), true
+	return lines(
+		"latency",
+		"us",
+		"part of the calls that are faster",
+		quantileAxis(),
+		logAxis(low, high),
+		list,
+	), true
 }
 
 // whole returns the slices, those that are much shorter than the others joined to the one

@@ -13,13 +13,33 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 	for i := range r.Runs {
 		rounds = max(rounds, r.Runs[i].Round)
 	}
-	fmt.Fprintf(&b, "# %s\n\n%s, medians of %d rounds.\n\n", r.Title, r.Time.Format("2006-01-02 15:04 MST"), rounds)
+	fmt.Fprintf(
+		&b,
+		"# %s\n\n%s, medians of %d rounds.\n\n",
+		r.Title,
+		r.Time.Format("2006-01-02 15:04 MST"),
+		rounds,
+	)
 	virtual := ""
 	if r.Machine.Virt {
 		virtual = " (virtual machine)"
 	}
-	fmt.Fprintf(&b, "- machine: %s, %d processors%s, %s GiB\n", r.Machine.CPU, r.Machine.CPUs, virtual, Figure(float64(r.Machine.Memory)/gib))
-	fmt.Fprintf(&b, "- kernel: %s\n- system: %s, %s\n- command: `%s`\n", r.Machine.Kernel, r.Machine.OS, r.Machine.Go, r.Command)
+	fmt.Fprintf(
+		&b,
+		"- machine: %s, %d processors%s, %s GiB\n",
+		r.Machine.CPU,
+		r.Machine.CPUs,
+		virtual,
+		Figure(float64(r.Machine.Memory)/gib),
+	)
+	fmt.Fprintf(
+		&b,
+		"- kernel: %s\n- system: %s, %s\n- command: `%s`\n",
+		r.Machine.Kernel,
+		r.Machine.OS,
+		r.Machine.Go,
+		r.Command,
+	)
 	for _, n := range r.Notes {
 		fmt.Fprintf(&b, "- %s\n", cellText(n))
 	}
@@ -54,7 +74,12 @@ func cellText(s string) string {
 // markdownMatrices writes the comparison in short.
 func (r *Report) markdownMatrices(b *strings.Builder) {
 	for _, m := range r.matrices() {
-		fmt.Fprintf(b, "\n## %s\n\nMedians; × is how many times that of %s they are.\n\n| load | unit |", m.Title, m.Servers[0])
+		fmt.Fprintf(
+			b,
+			"\n## %s\n\nMedians; × is how many times that of %s they are.\n\n| load | unit |",
+			m.Title,
+			m.Servers[0],
+		)
 		for _, s := range m.Servers {
 			fmt.Fprintf(b, " %s |", s)
 		}
@@ -75,8 +100,12 @@ func (r *Report) markdownMatrices(b *strings.Builder) {
 
 // markdownFigures writes all figures with their ranges.
 func (r *Report) markdownFigures(b *strings.Builder) {
-	b.WriteString("\n## Figures\n\nMedians; in brackets the lowest and the highest round. CPU is the server's.\n\n")
-	b.WriteString("| load | server | rate | CPU | p50 us | p99 us | client busy |\n| --- | --- | ---: | ---: | ---: | ---: | ---: |\n")
+	b.WriteString(
+		"\n## Figures\n\nMedians; in brackets the lowest and the highest round. CPU is the server's.\n\n",
+	)
+	b.WriteString(
+		"| load | server | rate | CPU | p50 us | p99 us | client busy |\n| --- | --- | ---: | ---: | ---: | ---: | ---: |\n",
+	)
 	for _, load := range r.Loads() {
 		for _, s := range r.Servers {
 			runs := r.Of(s.Name, load)
@@ -92,8 +121,19 @@ func (r *Report) markdownFigures(b *strings.Builder) {
 			if cost.Name == CPUPerGiB.Name {
 				per = "s/GiB"
 			}
-			fmt.Fprintf(b, "| %s | %s | %s %s | %s %s | %s | %s | %s %% |\n", load, s.Name, spread(runs, rate), rate.Unit,
-				spread(runs, cost), per, spread(runs, P50), spread(runs, P99), Figure(Median(busy)))
+			fmt.Fprintf(
+				b,
+				"| %s | %s | %s %s | %s %s | %s | %s | %s %% |\n",
+				load,
+				s.Name,
+				spread(runs, rate),
+				rate.Unit,
+				spread(runs, cost),
+				per,
+				spread(runs, P50),
+				spread(runs, P99),
+				Figure(Median(busy)),
+			)
 		}
 	}
 }
@@ -119,7 +159,12 @@ func (r *Report) markdownTargets(b *strings.Builder) {
 				met++
 			}
 		}
-		fmt.Fprintf(b, "\n## Targets: %d of %d met\n\n| load | figure | bound | measured | |\n| --- | --- | ---: | ---: | --- |\n", met, len(r.Targets))
+		fmt.Fprintf(
+			b,
+			"\n## Targets: %d of %d met\n\n| load | figure | bound | measured | |\n| --- | --- | ---: | ---: | --- |\n",
+			met,
+			len(r.Targets),
+		)
 		for _, t := range r.Targets {
 			value, verdict := Figure(t.Value), "**not met**"
 			if t.Met {

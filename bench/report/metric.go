@@ -73,7 +73,11 @@ var (
 )
 
 func latencyMetric(name string, of func(*load.Latency) float64) Metric {
-	return Metric{Name: name, Unit: "us", Of: func(r *load.Result) (float64, bool) { return of(&r.Latency), r.Latency.Count > 0 }}
+	return Metric{
+		Name: name,
+		Unit: "us",
+		Of:   func(r *load.Result) (float64, bool) { return of(&r.Latency), r.Latency.Count > 0 },
+	}
 }
 
 // large is the size from which on a load is told by its bytes: what is moved

@@ -36,15 +36,34 @@ func sample(rounds int, rates map[string]float64) *Report {
 			x := rate * (1 + 0.01*float64(round))
 			res := load.Result{
 				Workload: "getattr", Conns: 4, Depth: 16, Threads: 1, Seconds: 1, Ops: uint64(x), OpsPerSecond: x,
-				Latency: load.Latency{Count: uint64(x), Mean: 12, P50: 10, P90: 20, P99: 40, P999: 80, Max: 100},
-				Curve:   []load.Point{{Quantile: 0, Micros: 5}, {Quantile: .5, Micros: 10}, {Quantile: .99, Micros: 40}, {Quantile: 1, Micros: 100}},
-				Server:  &load.CPU{Seconds: 0.5, PerOp: 1e6 / x},
-				Client:  load.CPU{Seconds: 0.25, PerOp: 0.5},
+				Latency: load.Latency{
+					Count: uint64(x),
+					Mean:  12,
+					P50:   10,
+					P90:   20,
+					P99:   40,
+					P999:  80,
+					Max:   100,
+				},
+				Curve: []load.Point{
+					{Quantile: 0, Micros: 5},
+					{Quantile: .5, Micros: 10},
+					{Quantile: .99, Micros: 40},
+					{Quantile: 1, Micros: 100},
+				},
+				Server: &load.CPU{Seconds: 0.5, PerOp: 1e6 / x},
+				Client: load.CPU{Seconds: 0.25, PerOp: 0.5},
 			}
 			for i := range 10 {
-				res.Slices = append(res.Slices, load.Slice{Seconds: 0.1, Ops: uint64(x/10) + uint64(i), Server: 0.05})
+				res.Slices = append(
+					res.Slices,
+					load.Slice{Seconds: 0.1, Ops: uint64(x/10) + uint64(i), Server: 0.05},
+				)
 			}
-			r.Runs = append(r.Runs, Run{Server: name, Load: LoadName(&res, "ext4"), FS: "ext4", Round: round + 1, Result: res})
+			r.Runs = append(
+				r.Runs,
+				Run{Server: name, Load: LoadName(&res, "ext4"), FS: "ext4", Round: round + 1, Result: res},
+			)
 		}
 	}
 	r.Servers = append(r.Servers, Server{Name: "absent", Missing: "not here"})
@@ -115,7 +134,12 @@ func TestThePageIsWellFormedAndNeedsNothingElse(t *testing.T) {
 				require.NotContains(t, text, outside)
 			}
 			require.NotContains(t, text, "NaN")
-			require.NotContains(t, text, "ZgotmplZ", "what the template engine writes for what it does not trust")
+			require.NotContains(
+				t,
+				text,
+				"ZgotmplZ",
+				"what the template engine writes for what it does not trust",
+			)
 			if len(r.Runs) > 0 {
 				require.Contains(t, text, "<svg")
 				require.Contains(t, text, "getattr 4x16 on ext4")
@@ -153,8 +177,25 @@ func TestTheComparisonComesFirstAndTheTargetsLast(t *testing.T) {
 			at = i
 		}
 	}
-	inOrder(md.String(), "# a <b>", "## How much they do", "## What a call", "## Figures", "## Servers", "## Targets")
-	inOrder(page.String(), "<h1>", "<h2>How much they do", "<h2>What a call", "<h2>Loads", "<h2>All figures", "<h2>Servers", "<h2>What was to be reached")
+	inOrder(
+		md.String(),
+		"# a <b>",
+		"## How much they do",
+		"## What a call",
+		"## Figures",
+		"## Servers",
+		"## Targets",
+	)
+	inOrder(
+		page.String(),
+		"<h1>",
+		"<h2>How much they do",
+		"<h2>What a call",
+		"<h2>Loads",
+		"<h2>All figures",
+		"<h2>Servers",
+		"<h2>What was to be reached",
+	)
 	require.Contains(t, md.String(), "| getattr 4x16 on ext4 | calls/s | 1,020 | 2,040 (×2.00) |")
 	require.Contains(t, md.String(), "| getattr 4x16 on ext4 | us/call | 980 | 490 (×0.5) |")
 	alone := sample(5, map[string]float64{"ringnfs": 1000})
@@ -257,7 +298,10 @@ func TestChangesHaveADirectionAndAProbability(t *testing.T) {
 }
 
 func TestSingleRunsAreComparedByTheirSlicesAndMarked(t *testing.T) {
-	c := Compare(sample(1, map[string]float64{"ringnfs": 1000}), sample(1, map[string]float64{"ringnfs": 2000}))
+	c := Compare(
+		sample(1, map[string]float64{"ringnfs": 1000}),
+		sample(1, map[string]float64{"ringnfs": 2000}),
+	)
 	x := find(t, c, OpsPerSecond)
 	require.True(t, x.Sliced)
 	require.Equal(t, Better, x.Verdict)

@@ -40,24 +40,64 @@ func bars(title, unit string, list []bar) template.HTML {
 	width := float64(chartWidth - labelWidth - valueWidth)
 	px := func(v float64) float64 { return labelWidth + width*xa.at(v) }
 	fmt.Fprintf(&b, `<svg viewBox="0 0 %d %d" role="img" aria-label="%s">`, chartWidth, height, esc(title))
-	fmt.Fprintf(&b, `<text class="title" x="0" y="13">%s <tspan class="unit">%s</tspan></text>`, esc(title), esc(unit))
+	fmt.Fprintf(
+		&b,
+		`<text class="title" x="0" y="13">%s <tspan class="unit">%s</tspan></text>`,
+		esc(title),
+		esc(unit),
+	)
 	for i, v := range xa.ticks {
 		fmt.Fprintf(&b, `<path class="grid" d="M%.1f %dV%d"/>`, px(v), first-2, bottom)
 		if len(xa.ticks) <= labelsMost || i%2 == 0 {
-			fmt.Fprintf(&b, `<text class="tick x" x="%.1f" y="%d">%s</text>`, px(v), bottom+13, esc(xa.labels[i]))
+			fmt.Fprintf(
+				&b,
+				`<text class="tick x" x="%.1f" y="%d">%s</text>`,
+				px(v),
+				bottom+13,
+				esc(xa.labels[i]),
+			)
 		}
 	}
 	for i, x := range list {
 		y := first + i*(barHeight+barGap)
 		mid := float64(y) + barHeight/2
-		fmt.Fprintf(&b, `<g><title>%s: %s %s (%s to %s)</title>`, esc(x.label), Figure(x.value), esc(unit), Figure(x.min), Figure(x.max))
+		fmt.Fprintf(
+			&b,
+			`<g><title>%s: %s %s (%s to %s)</title>`,
+			esc(x.label),
+			Figure(x.value),
+			esc(unit),
+			Figure(x.min),
+			Figure(x.max),
+		)
 		fmt.Fprintf(&b, `<text x="%d" y="%.0f" class="name">%s</text>`, labelWidth-8, mid+4, esc(x.label))
-		fmt.Fprintf(&b, `<path class="s%d" d="%s"/>`, x.color, roundedBar(labelWidth, float64(y), math.Max(1, px(x.value)-labelWidth), barHeight))
+		fmt.Fprintf(
+			&b,
+			`<path class="s%d" d="%s"/>`,
+			x.color,
+			roundedBar(labelWidth, float64(y), math.Max(1, px(x.value)-labelWidth), barHeight),
+		)
 		if x.max > x.min {
 			x1, x2 := px(x.min), px(x.max)
-			fmt.Fprintf(&b, `<path class="range" d="M%.1f %.1fH%.1fM%.1f %.1fv6M%.1f %.1fv6"/>`, x1, mid, x2, x1, mid-3, x2, mid-3)
+			fmt.Fprintf(
+				&b,
+				`<path class="range" d="M%.1f %.1fH%.1fM%.1f %.1fv6M%.1f %.1fv6"/>`,
+				x1,
+				mid,
+				x2,
+				x1,
+				mid-3,
+				x2,
+				mid-3,
+			)
 		}
-		fmt.Fprintf(&b, `<text x="%.1f" y="%.0f" class="value">%s</text></g>`, px(max(x.value, x.max))+6, mid+4, Figure(x.value))
+		fmt.Fprintf(
+			&b,
+			`<text x="%.1f" y="%.0f" class="value">%s</text></g>`,
+			px(max(x.value, x.max))+6,
+			mid+4,
+			Figure(x.value),
+		)
 	}
 	b.WriteString(`</svg>`)
 	return template.HTML(b.String()) // all text in it is escaped
@@ -66,7 +106,20 @@ func bars(title, unit string, list []bar) template.HTML {
 // roundedBar is a bar whose far end is rounded; the near one stands on the axis.
 func roundedBar(x, y, w, h float64) string {
 	r := math.Min(3, w/2)
-	return fmt.Sprintf("M%.1f %.1fh%.1fq%.1f 0 %.1f %.1fv%.1fq0 %.1f -%.1f %.1fh-%.1fz", x, y, w-r, r, r, r, h-2*r, r, r, r, w-r)
+	return fmt.Sprintf(
+		"M%.1f %.1fh%.1fq%.1f 0 %.1f %.1fv%.1fq0 %.1f -%.1f %.1fh-%.1fz",
+		x,
+		y,
+		w-r,
+		r,
+		r,
+		r,
+		h-2*r,
+		r,
+		r,
+		r,
+		w-r,
+	)
 }
 
 // series is one line of a chart.
@@ -102,12 +155,32 @@ func lines(title, unit, below string, xa, ya axis, list []series) template.HTML 
 	py := func(v float64) float64 { return top + h*(1-ya.at(v)) }
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg viewBox="0 0 %d %d" role="img" aria-label="%s">`, chartWidth, height, esc(title))
-	fmt.Fprintf(&b, `<text class="title" x="0" y="13">%s <tspan class="unit">%s</tspan></text>`, esc(title), esc(unit))
+	fmt.Fprintf(
+		&b,
+		`<text class="title" x="0" y="13">%s <tspan class="unit">%s</tspan></text>`,
+		esc(title),
+		esc(unit),
+	)
 	for i, v := range ya.ticks {
-		fmt.Fprintf(&b, `<path class="grid" d="M%d %.1fh%d"/><text class="tick y" x="%d" y="%.1f">%s</text>`, left, py(v), w, left-6, py(v)+3.5, esc(ya.labels[i]))
+		fmt.Fprintf(
+			&b,
+			`<path class="grid" d="M%d %.1fh%d"/><text class="tick y" x="%d" y="%.1f">%s</text>`,
+			left,
+			py(v),
+			w,
+			left-6,
+			py(v)+3.5,
+			esc(ya.labels[i]),
+		)
 	}
 	for i, v := range xa.ticks {
-		fmt.Fprintf(&b, `<text class="tick x" x="%.1f" y="%d">%s</text>`, px(v), height-bottom+15, esc(xa.labels[i]))
+		fmt.Fprintf(
+			&b,
+			`<text class="tick x" x="%.1f" y="%d">%s</text>`,
+			px(v),
+			height-bottom+15,
+			esc(xa.labels[i]),
+		)
 	}
 	fmt.Fprintf(&b, `<text class="tick x" x="%d" y="%d">%s</text>`, left+w/2, height-4, esc(below))
 	for _, s := range list {
@@ -115,7 +188,13 @@ func lines(title, unit, below string, xa, ya axis, list []series) template.HTML 
 		for i := range s.x {
 			fmt.Fprintf(&d, "%c%.1f %.1f", "ML"[min(i, 1)], px(s.x[i]), py(s.y[i]))
 		}
-		fmt.Fprintf(&b, `<path class="line l%d" d="%s"><title>%s</title></path>`, s.color, d.String(), esc(s.label))
+		fmt.Fprintf(
+			&b,
+			`<path class="line l%d" d="%s"><title>%s</title></path>`,
+			s.color,
+			d.String(),
+			esc(s.label),
+		)
 	}
 	b.WriteString(`</svg>`)
 	return template.HTML(b.String()) // all text in it is escaped
@@ -142,7 +221,11 @@ func linearAxis(high float64) axis {
 
 // logAxis has a tick at each power of ten.
 func logAxis(low, high float64) axis {
-	a := axis{log: true, low: math.Pow(10, math.Floor(math.Log10(low))), high: math.Pow(10, math.Ceil(math.Log10(high)))}
+	a := axis{
+		log:  true,
+		low:  math.Pow(10, math.Floor(math.Log10(low))),
+		high: math.Pow(10, math.Ceil(math.Log10(high))),
+	}
 	if a.high <= a.low {
 		a.high = a.low * 10
 	}

@@ -42,7 +42,18 @@ func grouped(digits string) string {
 }
 
 // heads are the columns of a table of runs.
-var heads = []string{"load", "calls/s", "MiB/s", "p50 us", "p99 us", "p99.9 us", "server us/call", "server s/GiB", "client us/call", "client busy"}
+var heads = []string{
+	"load",
+	"calls/s",
+	"MiB/s",
+	"p50 us",
+	"p99 us",
+	"p99.9 us",
+	"server us/call",
+	"server s/GiB",
+	"client us/call",
+	"client busy",
+}
 
 // cells are a run in these columns.
 func cells(name string, r *load.Result) []string {
@@ -56,8 +67,18 @@ func cells(name string, r *load.Result) []string {
 	if r.Bytes > 0 {
 		rate = Figure(r.BytesPerSecond / (1 << 20))
 	}
-	return []string{name, Figure(r.OpsPerSecond), rate, Figure(r.Latency.P50), Figure(r.Latency.P99), Figure(r.Latency.P999),
-		server, perGiB, Figure(r.Client.PerOp), fmt.Sprintf("%.0f %%", 100*Busy(r))}
+	return []string{
+		name,
+		Figure(r.OpsPerSecond),
+		rate,
+		Figure(r.Latency.P50),
+		Figure(r.Latency.P99),
+		Figure(r.Latency.P999),
+		server,
+		perGiB,
+		Figure(r.Client.PerOp),
+		fmt.Sprintf("%.0f %%", 100*Busy(r)),
+	}
 }
 
 // Busy is how much of its threads' time the client needed: near 1 it may have
@@ -92,7 +113,16 @@ func (r *Report) WriteText(w io.Writer, width int) error {
 	}
 	for i := range r.Runs {
 		if run := &r.Runs[i]; run.Unsent > 0 {
-			note(w, width, fmt.Sprintf("%s %s: %s calls that were due could not be made", run.Server, run.Load, Figure(float64(run.Unsent))))
+			note(
+				w,
+				width,
+				fmt.Sprintf(
+					"%s %s: %s calls that were due could not be made",
+					run.Server,
+					run.Load,
+					Figure(float64(run.Unsent)),
+				),
+			)
 		}
 	}
 	for _, n := range r.Notes {

@@ -31,7 +31,13 @@ func (s *suite) memory(ctx context.Context) error {
 	}
 	// One of everything first: what is made only once is no part of what a
 	// connection costs.
-	job := load.Job{Workload: load.Workload{Kind: "read", Size: 1 << 20}, Conns: 4, Depth: 4, Time: s.Time, Warmup: s.Warmup}
+	job := load.Job{
+		Workload: load.Workload{Kind: "read", Size: 1 << 20},
+		Conns:    4,
+		Depth:    4,
+		Time:     s.Time,
+		Warmup:   s.Warmup,
+	}
 	rest, err := resident(l.server.PID, "VmRSS")
 	if err != nil {
 		return err
@@ -69,7 +75,12 @@ func (s *suite) memory(ctx context.Context) error {
 	const mib = 1 << 20
 	add("at rest", float64(rest)/mib, (arenas+besideArenas)/mib, "MiB")
 	add("for each idle connection", max(0, float64(after-before))/connections/1024, perIdle/1024, "KiB")
-	add(fmt.Sprintf("under %d connections that read 1 MiB", connections), float64(high)/mib, (arenas+besideArenas)/mib, "MiB")
+	add(
+		fmt.Sprintf("under %d connections that read 1 MiB", connections),
+		float64(high)/mib,
+		(arenas+besideArenas)/mib,
+		"MiB",
+	)
 	return nil
 }
 

@@ -69,7 +69,11 @@ func Run(ctx context.Context, cfg Config) (_ *report.Report, err error) {
 		Format: report.Format, Title: "NFS servers compared", Command: cfg.Command,
 		Time: time.Now().UTC().Truncate(time.Second), Machine: report.ThisMachine(),
 		Notes: []string{
-			fmt.Sprintf("%d rounds of %v for each load and server, interleaved; server and client share the machine and talk over loopback", cfg.Rounds, cfg.Time),
+			fmt.Sprintf(
+				"%d rounds of %v for each load and server, interleaved; server and client share the machine and talk over loopback",
+				cfg.Rounds,
+				cfg.Time,
+			),
 			"the work of delivering to a loopback socket is done by, and counted for, whoever sends: it is in the server's CPU time for replies, for all servers alike",
 			"apart: the server's threads have one processor, the client's another; elsewhere all have all processors",
 			"all data is in the page cache; WRITEs overwrite and are UNSTABLE; before each run what the run before has written goes to the disc",
@@ -179,9 +183,20 @@ func (s *suite) runCase(ctx context.Context, c *Case, round int) error {
 			fmt.Fprintln(s.Log, note)
 			continue
 		}
-		fmt.Fprintf(s.Log, "round %d of %d  %-34s %-12s %10s calls/s  %8s us/call of the server\n",
-			round+1, s.Rounds, c.name(s.fs), name, report.Figure(res.OpsPerSecond), report.Figure(res.Server.PerOp))
-		s.rep.Runs = append(s.rep.Runs, report.Run{Server: name, Load: c.name(s.fs), FS: s.fs[c.FS], Round: round + 1, Result: *res})
+		fmt.Fprintf(
+			s.Log,
+			"round %d of %d  %-34s %-12s %10s calls/s  %8s us/call of the server\n",
+			round+1,
+			s.Rounds,
+			c.name(s.fs),
+			name,
+			report.Figure(res.OpsPerSecond),
+			report.Figure(res.Server.PerOp),
+		)
+		s.rep.Runs = append(
+			s.rep.Runs,
+			report.Run{Server: name, Load: c.name(s.fs), FS: s.fs[c.FS], Round: round + 1, Result: *res},
+		)
 	}
 	return nil
 }
@@ -217,7 +232,10 @@ func (s *suite) get(ctx context.Context, name, fs string) (*live, error) {
 	v := variants[slices.IndexFunc(variants, func(v Variant) bool { return v.Name == name })]
 	missing := func(why string) (*live, error) {
 		s.gone[name] = true
-		s.rep.Servers = append(s.rep.Servers, report.Server{Name: name, Missing: why, Durability: v.Kind.Durability})
+		s.rep.Servers = append(
+			s.rep.Servers,
+			report.Server{Name: name, Missing: why, Durability: v.Kind.Durability},
+		)
 		fmt.Fprintf(s.Log, "%s takes no part: %s\n", name, why)
 		return nil, nil
 	}
@@ -245,7 +263,14 @@ func (s *suite) start(ctx context.Context, v Variant, fs string, flags ...string
 	port := portFirst + 2*s.ports
 	s.ports++
 	id := fmt.Sprintf("%s-%d", v.Name, port)
-	server, err := peers.Start(v.Kind, v.Name, s.Programs, filepath.Join(root, id, "export"), filepath.Join(root, id, "own"), port, append(slices.Clone(v.Flags), flags...)...)
+	server, err := peers.Start(
+		v.Kind,
+		v.Name,
+		s.Programs,
+		filepath.Join(root, id, "export"),
+		filepath.Join(root, id, "own"),
+		port,
+		append(slices.Clone(v.Flags), flags...)...)
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,16 @@ import (
 // limited gives a process limits on open files, soft and hard.
 func limited(soft, hard string) func(*exec.Cmd) {
 	return func(cmd *exec.Cmd) {
-		cmd.Args = append([]string{"sh", "-c", `ulimit -Sn "$1" && ulimit -Hn "$2" && shift 2 && exec "$0" "$@"`, cmd.Path, soft, hard}, cmd.Args[1:]...)
+		cmd.Args = append(
+			[]string{
+				"sh",
+				"-c",
+				`ulimit -Sn "$1" && ulimit -Hn "$2" && shift 2 && exec "$0" "$@"`,
+				cmd.Path,
+				soft,
+				hard,
+			},
+			cmd.Args[1:]...)
 		cmd.Path = "/bin/sh"
 	}
 }
@@ -101,7 +110,11 @@ func TestTooFewOpenFilesAreRefusedWithTheRemedy(t *testing.T) {
 	needRing(t)
 	cmd := command(t, "serve", "--state-dir", t.TempDir(), t.TempDir())
 	limited("200", "200")(cmd)
-	require.Regexp(t, `200 open files are too few: .* at least; raise the limit \(ulimit -n \d+, or LimitNOFILE=\d+`, refused(t, cmd))
+	require.Regexp(
+		t,
+		`200 open files are too few: .* at least; raise the limit \(ulimit -n \d+, or LimitNOFILE=\d+`,
+		refused(t, cmd),
+	)
 }
 
 // Go leaves it one below, to know later whether anybody has changed it.

@@ -63,7 +63,10 @@ func TestAUsersServerServesItsUserAndRootAlone(t *testing.T) {
 	}
 	stranger := nfstest.DialAs(t, other, addr)
 	for _, c := range []*nfstest.Client{stranger, stranger.As(other, other), stranger.As(mine, mine), stranger.Anonymous()} {
-		assert.True(t, c.Raw(mount.MOUNT_PROGRAM, 3, mount.MOUNTPROC3_MNT, []byte{0, 0, 0, 1, '/', 0, 0, 0}).Denied)
+		assert.True(
+			t,
+			c.Raw(mount.MOUNT_PROGRAM, 3, mount.MOUNTPROC3_MNT, []byte{0, 0, 0, 1, '/', 0, 0, 0}).Denied,
+		)
 	}
 	assert.Zero(t, p.end(t, syscall.SIGTERM), p.stderr.String())
 	assert.Contains(t, p.stderr.String(), "root and its own user only")
@@ -89,11 +92,18 @@ func TestAUsersNamespaceServesItsUserAndRootAlone(t *testing.T) {
 	}
 	p := serveBy(t, alone,
 		"--port", "0", "--portmap", "off", "--listen", "127.0.0.1", "--state-dir", reachable(t, mine), dir)
-	assert.Contains(t, p.said(), "everyone acts as the server's user, for root and the server's user of this machine")
+	assert.Contains(
+		t,
+		p.said(),
+		"everyone acts as the server's user, for root and the server's user of this machine",
+	)
 	addr := "127.0.0.1:" + p.port(t)
 	stranger := nfstest.DialAs(t, other, addr)
 	for _, c := range []*nfstest.Client{stranger, stranger.As(other, other), stranger.As(mine, mine), stranger.Anonymous()} {
-		assert.True(t, c.Raw(mount.MOUNT_PROGRAM, 3, mount.MOUNTPROC3_MNT, []byte{0, 0, 0, 1, '/', 0, 0, 0}).Denied)
+		assert.True(
+			t,
+			c.Raw(mount.MOUNT_PROGRAM, 3, mount.MOUNTPROC3_MNT, []byte{0, 0, 0, 1, '/', 0, 0, 0}).Denied,
+		)
 	}
 	for _, c := range []*nfstest.Client{nfstest.DialReserved(t, addr), nfstest.DialAs(t, mine, addr), nfstest.DialAs(t, mine, addr).Anonymous()} {
 		root, st := nfstest.Mount(c, dir)

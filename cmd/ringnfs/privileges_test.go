@@ -23,7 +23,20 @@ const kept = 1<<0 | 1<<1 | 1<<2 | 1<<3 | 1<<4 | 1<<6 | 1<<7 | 1<<27 | 1<<28
 
 func TestEveryThreadGivesUpWhatItDoesNotNeed(t *testing.T) {
 	dir := t.TempDir()
-	p := serve(t, "--port", "0", "--portmap", "off", "--lanes", "2", "--squash", "none", "--listen", "127.0.0.1", dir)
+	p := serve(
+		t,
+		"--port",
+		"0",
+		"--portmap",
+		"off",
+		"--lanes",
+		"2",
+		"--squash",
+		"none",
+		"--listen",
+		"127.0.0.1",
+		dir,
+	)
 	addr := "127.0.0.1:" + p.port(t)
 	c := nfstest.Dial(t, addr)
 	root, st := nfstest.Mount(c, dir)
@@ -56,7 +69,15 @@ func TestEveryThreadGivesUpWhatItDoesNotNeed(t *testing.T) {
 			if set == "CapBnd" && os.Geteuid() != 0 {
 				continue // whoever has no right to give it up cannot use it either
 			}
-			require.Zero(t, caps&^uint64(kept), "thread %s (%s): %s %x", task.Name(), fields["Name"], set, caps)
+			require.Zero(
+				t,
+				caps&^uint64(kept),
+				"thread %s (%s): %s %x",
+				task.Name(),
+				fields["Name"],
+				set,
+				caps,
+			)
 		}
 	}
 	assert.Zero(t, p.end(t, syscall.SIGTERM), p.stderr.String())

@@ -169,14 +169,62 @@ func (p *process) answers(t *testing.T) net.Conn {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
 	// NULL of NFS version 3, as one record (RFC 5531, sections 9 and 11).
-	call := []byte{0x80, 0, 0, 40, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1, 0x86, 0xa3, 0, 0, 0, 3, 0, 0, 0, 0,
-		0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+	call := []byte{
+		0x80,
+		0,
+		0,
+		40,
+		0,
+		0,
+		0,
+		7,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		2,
+		0,
+		1,
+		0x86,
+		0xa3,
+		0,
+		0,
+		0,
+		3,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+	}
 	_, err = c.Write(call)
 	require.NoError(t, err)
 	reply := make([]byte, 28)
 	_, err = c.Read(reply)
 	require.NoError(t, err)
-	assert.Equal(t, []byte{0x80, 0, 0, 24, 0, 0, 0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, reply)
+	assert.Equal(
+		t,
+		[]byte{0x80, 0, 0, 24, 0, 0, 0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+		reply,
+	)
 	return c
 }
 
@@ -198,7 +246,11 @@ func TestSIGUSR1TellsWhatTheLanesHaveDone(t *testing.T) {
 	p := serve(t, "--port", "0", "--portmap", "off", "--lanes", "2", t.TempDir())
 	require.NoError(t, p.answers(t).Close())
 	assert.Zero(t, p.end(t, syscall.SIGUSR1, syscall.SIGTERM), p.stderr.String())
-	assert.Regexp(t, `(?s)level=INFO msg=lane lane=0 connections=[01] plain=1 .*level=INFO msg=lane lane=1 `, p.stderr.String())
+	assert.Regexp(
+		t,
+		`(?s)level=INFO msg=lane lane=0 connections=[01] plain=1 .*level=INFO msg=lane lane=1 `,
+		p.stderr.String(),
+	)
 	assert.Contains(t, p.stderr.String(), "drained", "it goes on serving")
 }
 
@@ -214,7 +266,21 @@ func TestACPUProfileIsWritten(t *testing.T) {
 
 func TestBannerNamesWhatIsServed(t *testing.T) {
 	dir := t.TempDir()
-	p := serve(t, "--port", "0", "--portmap", "off", "--ro", "--squash", "all", "--anonuid", "1000", "--anongid", "100", dir)
+	p := serve(
+		t,
+		"--port",
+		"0",
+		"--portmap",
+		"off",
+		"--ro",
+		"--squash",
+		"all",
+		"--anonuid",
+		"1000",
+		"--anongid",
+		"100",
+		dir,
+	)
 	text := p.said()
 	assert.Regexp(t, `^ringnfs \d+\.\d+\.\d+\S* \(go`, text)
 	var name syscall.Utsname
@@ -222,11 +288,25 @@ func TestBannerNamesWhatIsServed(t *testing.T) {
 	assert.Contains(t, text, "kernel ")
 	who, whom := "everyone is 1000:100", "this machine"
 	if uid := os.Geteuid(); uid != 0 {
-		who, whom = fmt.Sprintf("everyone acts as user %d", uid), fmt.Sprintf("root and user %d of this machine", uid)
+		who, whom = fmt.Sprintf(
+			"everyone acts as user %d",
+			uid,
+		), fmt.Sprintf(
+			"root and user %d of this machine",
+			uid,
+		)
 	}
 	assert.Contains(t, text, "export "+dir+": read-only, "+who+", for "+whom)
 	assert.Contains(t, text, "NFS and MOUNT on port "+p.port(t))
-	assert.Contains(t, text, fmt.Sprintf("mount -t nfs -o vers=3,nolock,proto=tcp,port=%[1]s,mountport=%[1]s,mountproto=tcp 127.0.0.1:%[2]s /mnt", p.port(t), dir))
+	assert.Contains(
+		t,
+		text,
+		fmt.Sprintf(
+			"mount -t nfs -o vers=3,nolock,proto=tcp,port=%[1]s,mountport=%[1]s,mountproto=tcp 127.0.0.1:%[2]s /mnt",
+			p.port(t),
+			dir,
+		),
+	)
 }
 
 func TestAFeatureThatIsSwitchedOffIsNamed(t *testing.T) {
@@ -241,7 +321,18 @@ func TestAPortOfItsOwnForMount(t *testing.T) {
 	_, mount, err := net.SplitHostPort(l.Addr().String())
 	require.NoError(t, err)
 	require.NoError(t, l.Close())
-	p := serve(t, "--listen", "127.0.0.1", "--port", "0", "--mount-port", mount, "--portmap", "off", t.TempDir())
+	p := serve(
+		t,
+		"--listen",
+		"127.0.0.1",
+		"--port",
+		"0",
+		"--mount-port",
+		mount,
+		"--portmap",
+		"off",
+		t.TempDir(),
+	)
 	assert.NotEqual(t, mount, p.port(t))
 	assert.Contains(t, p.said(), "mountport="+mount+",")
 }
@@ -273,7 +364,9 @@ func TestWhatCannotBeServedIsOneLineAndExitCode1(t *testing.T) {
 		{"profile where there is no directory", []string{"--cpu-profile", filepath.Join(dir, "none", "cpu"), dir}, "CPU profile"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			cmd := command(t, append([]string{"serve", "--portmap", "off", "--state-dir", t.TempDir()}, c.args...)...)
+			cmd := command(
+				t,
+				append([]string{"serve", "--portmap", "off", "--state-dir", t.TempDir()}, c.args...)...)
 			says := refused(t, cmd)
 			assert.Contains(t, says, c.says)
 			assert.True(t, strings.HasPrefix(says, "ringnfs: "), says)
@@ -319,7 +412,18 @@ func TestListeningOnAllOfIPv6IsListeningOnAllOfIPv4Too(t *testing.T) {
 		t.Skipf("needs IPv6: %v", err)
 	}
 	require.NoError(t, l.Close())
-	p := serve(t, "--listen", "::", "--allow", "127.0.0.1,::1", "--port", "0", "--portmap", "off", t.TempDir())
+	p := serve(
+		t,
+		"--listen",
+		"::",
+		"--allow",
+		"127.0.0.1,::1",
+		"--port",
+		"0",
+		"--portmap",
+		"off",
+		t.TempDir(),
+	)
 	assert.Contains(t, p.said(), "listening on ::, 0.0.0.0: ")
 	for _, host := range []string{"127.0.0.1", "::1"} {
 		c, err := net.Dial("tcp", net.JoinHostPort(host, p.port(t)))
@@ -327,8 +431,24 @@ func TestListeningOnAllOfIPv6IsListeningOnAllOfIPv4Too(t *testing.T) {
 		require.NoError(t, c.Close())
 	}
 	assert.Zero(t, p.end(t, syscall.SIGTERM), p.stderr.String())
-	only := serve(t, "--listen", "::,127.0.0.1", "--allow", "127.0.0.1,::1", "--port", "0", "--portmap", "off", t.TempDir())
-	assert.Contains(t, only.said(), "listening on ::, 127.0.0.1: ", "an address of IPv4 that is named is the only one")
+	only := serve(
+		t,
+		"--listen",
+		"::,127.0.0.1",
+		"--allow",
+		"127.0.0.1,::1",
+		"--port",
+		"0",
+		"--portmap",
+		"off",
+		t.TempDir(),
+	)
+	assert.Contains(
+		t,
+		only.said(),
+		"listening on ::, 127.0.0.1: ",
+		"an address of IPv4 that is named is the only one",
+	)
 	assert.Zero(t, only.end(t, syscall.SIGTERM), only.stderr.String())
 }
 
@@ -339,7 +459,17 @@ func TestASignalEndsABenchAndNothingStaysInTheExport(t *testing.T) {
 	p := serve(t, "--port", "0", "--portmap", "off", "--squash", "none", dir)
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
 		t.Run(s.String(), func(t *testing.T) {
-			cmd := command(t, "bench", "-w", "read-1m", "--seconds", "100000", "--file-size", "512M", "127.0.0.1:"+p.port(t)+":"+dir)
+			cmd := command(
+				t,
+				"bench",
+				"-w",
+				"read-1m",
+				"--seconds",
+				"100000",
+				"--file-size",
+				"512M",
+				"127.0.0.1:"+p.port(t)+":"+dir,
+			)
 			var stderr bytes.Buffer
 			cmd.Stderr = &stderr
 			require.NoError(t, cmd.Start())

@@ -64,7 +64,20 @@ func TestTheBannerPromisesWhatClientsGet(t *testing.T) {
 				cmd.Args = append([]string{"ip", "netns", "exec", link.Server, cmd.Path}, cmd.Args[1:]...)
 				cmd.Path = ip
 			}
-			args := append([]string{"--port", "0", "--portmap", "off", "--lanes", "1", "--squash", "none", "--state-dir", t.TempDir()}, c.args...)
+			args := append(
+				[]string{
+					"--port",
+					"0",
+					"--portmap",
+					"off",
+					"--lanes",
+					"1",
+					"--squash",
+					"none",
+					"--state-dir",
+					t.TempDir(),
+				},
+				c.args...)
 			p := serveBy(t, inside, append(args, c.dir)...)
 			assert.Contains(t, p.said(), c.says)
 			line := mountLine.FindStringSubmatch(p.said())
@@ -88,7 +101,11 @@ func TestTheBannerPromisesWhatClientsGet(t *testing.T) {
 								want = nfs3.NFS3ERR_ROFS
 							}
 							made++
-							assert.Equal(t, want, client.Mkdir(fh, fmt.Sprint("d", made), nfstest.Mode(0o755)).Status)
+							assert.Equal(
+								t,
+								want,
+								client.Mkdir(fh, fmt.Sprint("d", made), nfstest.Mode(0o755)).Status,
+							)
 						}
 					}
 					want := false

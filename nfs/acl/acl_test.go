@@ -81,8 +81,13 @@ func TestModesAndBack(t *testing.T) {
 func entries() *rapid.Generator[acl.Entry] {
 	return rapid.Custom(func(t *rapid.T) acl.Entry {
 		e := acl.Entry{
-			Tag: rapid.SampledFrom([]acl.Tag{acl.UserObj, acl.User, acl.GroupObj, acl.Group, acl.Mask, acl.Other}).
-				Draw(t, "tag"),
+			Tag: rapid.SampledFrom(
+				[]acl.Tag{acl.UserObj, acl.User, acl.GroupObj, acl.Group, acl.Mask, acl.Other},
+			).
+				Draw(
+					t,
+					"tag",
+				),
 			Perm: acl.Perm(rapid.IntRange(0, 7).Draw(t, "perm")),
 		}
 		if e.Tag == acl.User || e.Tag == acl.Group {

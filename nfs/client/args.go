@@ -14,7 +14,13 @@ func ReadArgs(fh nfs3.NfsFh3, off uint64, count uint32) *nfs3.READ3args {
 
 // WriteArgs are the arguments of WRITE. data is borrowed.
 func WriteArgs(fh nfs3.NfsFh3, off uint64, data []byte, how nfs3.StableHow) *nfs3.WRITE3args {
-	return &nfs3.WRITE3args{File: fh, Offset: nfs3.Offset3(off), Count: nfs3.Count3(len(data)), Stable: how, Data: data}
+	return &nfs3.WRITE3args{
+		File:   fh,
+		Offset: nfs3.Offset3(off),
+		Count:  nfs3.Count3(len(data)),
+		Stable: how,
+		Data:   data,
+	}
 }
 
 // Mode sets a mode.
@@ -64,6 +70,9 @@ func Exclusive(verf nfs3.Createverf3) nfs3.Createhow3 {
 func Node(t nfs3.Ftype3, major, minor uint32, set nfs3.Sattr3) nfs3.Mknoddata3 {
 	return nfs3.Mknoddata3{
 		Type: t, PipeAttributes: set,
-		Device: nfs3.Devicedata3{DevAttributes: set, Spec: nfs3.Specdata3{Specdata1: major, Specdata2: minor}},
+		Device: nfs3.Devicedata3{
+			DevAttributes: set,
+			Spec:          nfs3.Specdata3{Specdata1: major, Specdata2: minor},
+		},
 	}
 }

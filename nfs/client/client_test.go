@@ -88,7 +88,12 @@ func TestResultsComeInViewsAndFailuresWithWhatIsKnown(t *testing.T) {
 	res, err := n.Read(nfs3.NfsFh3{}, 0, 1<<16)
 	require.NoError(t, err)
 	require.Len(t, res.Resok.Data, 1<<16)
-	_, err = n.Write(nfs3.NfsFh3{}, 0, make([]byte, 1<<18), nfs3.UNSTABLE) // more than a Conn has room for at first
+	_, err = n.Write(
+		nfs3.NfsFh3{},
+		0,
+		make([]byte, 1<<18),
+		nfs3.UNSTABLE,
+	) // more than a Conn has room for at first
 	require.ErrorContains(t, err, "WRITE: ")
 }
 
@@ -142,7 +147,9 @@ func TestAnEndedConnectionSaysSo(t *testing.T) {
 func TestACallEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	calls := 0
-	t.Cleanup(func() { require.Equal(t, 1, calls, "the next one does not begin") }) // when the server has ended
+	t.Cleanup(
+		func() { require.Equal(t, 1, calls, "the next one does not begin") },
+	) // when the server has ended
 	c := served(t, func([]byte) []byte {
 		calls++
 		cancel() // and no answer

@@ -35,7 +35,12 @@ type Refused struct {
 // Error says what RPC calls it.
 func (e *Refused) Error() string {
 	if e.Stat == PROG_MISMATCH {
-		return fmt.Sprintf("the server refused the call: %s, it has %d to %d", e.Stat, e.Versions.Low, e.Versions.High)
+		return fmt.Sprintf(
+			"the server refused the call: %s, it has %d to %d",
+			e.Stat,
+			e.Versions.Low,
+			e.Versions.High,
+		)
 	}
 	return fmt.Sprintf("the server refused the call: %s", e.Stat)
 }

@@ -41,7 +41,10 @@ func PagePlusOf(res *nfs3.READDIRPLUS3res) Page {
 	ok := &res.Resok
 	p := Page{Dir: ok.DirAttributes, Verf: ok.Cookieverf, EOF: ok.Reply.Eof}
 	for _, e := range ok.Reply.Entries {
-		p.Entries = append(p.Entries, DirEntry{uint64(e.Fileid), string(e.Name), e.Cookie, e.NameAttributes, e.NameHandle})
+		p.Entries = append(
+			p.Entries,
+			DirEntry{uint64(e.Fileid), string(e.Name), e.Cookie, e.NameAttributes, e.NameHandle},
+		)
 	}
 	return p
 }

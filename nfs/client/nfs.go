@@ -37,7 +37,11 @@ func (n NFS) Getattr(fh nfs3.NfsFh3) (res nfs3.GETATTR3res, err error) {
 }
 
 // Setattr sets attributes; guard, which may be nil, is the ctime that the object must have.
-func (n NFS) Setattr(fh nfs3.NfsFh3, set nfs3.Sattr3, guard *nfs3.Nfstime3) (res nfs3.SETATTR3res, err error) {
+func (n NFS) Setattr(
+	fh nfs3.NfsFh3,
+	set nfs3.Sattr3,
+	guard *nfs3.Nfstime3,
+) (res nfs3.SETATTR3res, err error) {
 	args := &nfs3.SETATTR3args{Object: fh, NewAttributes: set}
 	if guard != nil {
 		args.Guard = nfs3.Sattrguard3{Check: true, ObjCtime: *guard}
@@ -71,7 +75,12 @@ func (n NFS) Read(fh nfs3.NfsFh3, off uint64, count uint32) (res nfs3.READ3res, 
 }
 
 // Write writes data, which is borrowed.
-func (n NFS) Write(fh nfs3.NfsFh3, off uint64, data []byte, how nfs3.StableHow) (res nfs3.WRITE3res, err error) {
+func (n NFS) Write(
+	fh nfs3.NfsFh3,
+	off uint64,
+	data []byte,
+	how nfs3.StableHow,
+) (res nfs3.WRITE3res, err error) {
 	err = n.do(nfs3.NFSPROC3_WRITE, WriteArgs(fh, off, data, how), &res, &res.Status)
 	return res, err
 }
@@ -84,14 +93,26 @@ func (n NFS) Create(dir nfs3.NfsFh3, name string, how nfs3.Createhow3) (res nfs3
 
 // Mkdir makes a directory.
 func (n NFS) Mkdir(dir nfs3.NfsFh3, name string, set nfs3.Sattr3) (res nfs3.MKDIR3res, err error) {
-	err = n.do(nfs3.NFSPROC3_MKDIR, &nfs3.MKDIR3args{Where: At(dir, name), Attributes: set}, &res, &res.Status)
+	err = n.do(
+		nfs3.NFSPROC3_MKDIR,
+		&nfs3.MKDIR3args{Where: At(dir, name), Attributes: set},
+		&res,
+		&res.Status,
+	)
 	return res, err
 }
 
 // Symlink makes a symbolic link.
-func (n NFS) Symlink(dir nfs3.NfsFh3, name, target string, set nfs3.Sattr3) (res nfs3.SYMLINK3res, err error) {
+func (n NFS) Symlink(
+	dir nfs3.NfsFh3,
+	name, target string,
+	set nfs3.Sattr3,
+) (res nfs3.SYMLINK3res, err error) {
 	err = n.do(nfs3.NFSPROC3_SYMLINK, &nfs3.SYMLINK3args{
-		Where: At(dir, name), Symlink: nfs3.Symlinkdata3{SymlinkAttributes: set, SymlinkData: nfs3.Nfspath3(target)},
+		Where: At(
+			dir,
+			name,
+		), Symlink: nfs3.Symlinkdata3{SymlinkAttributes: set, SymlinkData: nfs3.Nfspath3(target)},
 	}, &res, &res.Status)
 	return res, err
 }
@@ -115,8 +136,18 @@ func (n NFS) Rmdir(dir nfs3.NfsFh3, name string) (res nfs3.RMDIR3res, err error)
 }
 
 // Rename moves an entry.
-func (n NFS) Rename(from nfs3.NfsFh3, fromName string, to nfs3.NfsFh3, toName string) (res nfs3.RENAME3res, err error) {
-	err = n.do(nfs3.NFSPROC3_RENAME, &nfs3.RENAME3args{From: At(from, fromName), To: At(to, toName)}, &res, &res.Status)
+func (n NFS) Rename(
+	from nfs3.NfsFh3,
+	fromName string,
+	to nfs3.NfsFh3,
+	toName string,
+) (res nfs3.RENAME3res, err error) {
+	err = n.do(
+		nfs3.NFSPROC3_RENAME,
+		&nfs3.RENAME3args{From: At(from, fromName), To: At(to, toName)},
+		&res,
+		&res.Status,
+	)
 	return res, err
 }
 
@@ -127,14 +158,29 @@ func (n NFS) Link(fh, dir nfs3.NfsFh3, name string) (res nfs3.LINK3res, err erro
 }
 
 // Readdir reads entries of a directory behind cookie, in at most count bytes of results.
-func (n NFS) Readdir(dir nfs3.NfsFh3, cookie nfs3.Cookie3, verf nfs3.Cookieverf3, count uint32) (res nfs3.READDIR3res, err error) {
-	err = n.do(nfs3.NFSPROC3_READDIR, &nfs3.READDIR3args{Dir: dir, Cookie: cookie, Cookieverf: verf, Count: nfs3.Count3(count)}, &res, &res.Status)
+func (n NFS) Readdir(
+	dir nfs3.NfsFh3,
+	cookie nfs3.Cookie3,
+	verf nfs3.Cookieverf3,
+	count uint32,
+) (res nfs3.READDIR3res, err error) {
+	err = n.do(
+		nfs3.NFSPROC3_READDIR,
+		&nfs3.READDIR3args{Dir: dir, Cookie: cookie, Cookieverf: verf, Count: nfs3.Count3(count)},
+		&res,
+		&res.Status,
+	)
 	return res, err
 }
 
 // Readdirplus reads entries with attributes and handles, in at most most bytes of results of which
 // names bytes may be ids, names and cookies.
-func (n NFS) Readdirplus(dir nfs3.NfsFh3, cookie nfs3.Cookie3, verf nfs3.Cookieverf3, names, most uint32) (res nfs3.READDIRPLUS3res, err error) {
+func (n NFS) Readdirplus(
+	dir nfs3.NfsFh3,
+	cookie nfs3.Cookie3,
+	verf nfs3.Cookieverf3,
+	names, most uint32,
+) (res nfs3.READDIRPLUS3res, err error) {
 	err = n.do(nfs3.NFSPROC3_READDIRPLUS, &nfs3.READDIRPLUS3args{
 		Dir: dir, Cookie: cookie, Cookieverf: verf, Dircount: nfs3.Count3(names), Maxcount: nfs3.Count3(most),
 	}, &res, &res.Status)
@@ -161,6 +207,11 @@ func (n NFS) Pathconf(fh nfs3.NfsFh3) (res nfs3.PATHCONF3res, err error) {
 
 // Commit makes written data stable; a count of 0 means all behind off.
 func (n NFS) Commit(fh nfs3.NfsFh3, off uint64, count uint32) (res nfs3.COMMIT3res, err error) {
-	err = n.do(nfs3.NFSPROC3_COMMIT, &nfs3.COMMIT3args{File: fh, Offset: nfs3.Offset3(off), Count: nfs3.Count3(count)}, &res, &res.Status)
+	err = n.do(
+		nfs3.NFSPROC3_COMMIT,
+		&nfs3.COMMIT3args{File: fh, Offset: nfs3.Offset3(off), Count: nfs3.Count3(count)},
+		&res,
+		&res.Status,
+	)
 	return res, err
 }

@@ -112,6 +112,10 @@ func TestARemovedFileGivesItsSpaceBack(t *testing.T) {
 			require.NoError(t, os.Remove(filepath.Join(dir, name)))
 			require.Equal(t, nfs3.NFS3ERR_STALE, c.Getattr(f).Status)
 		}
-		eventually(t, func() bool { return uint64(c.Fsstat(root).Resok.Fbytes) >= before-(1<<20) }, "the space of a removed file")
+		eventually(
+			t,
+			func() bool { return uint64(c.Fsstat(root).Resok.Fbytes) >= before-(1<<20) },
+			"the space of a removed file",
+		)
 	}
 }

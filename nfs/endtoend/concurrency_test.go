@@ -103,7 +103,10 @@ func (w *worker) begin() (step, bool) {
 
 func (w *worker) create(f *modelFile) step {
 	f.busy = true
-	args := &nfs3.CREATE3args{Where: nfstest.At(w.dir, f.name), How: nfs3.Createhow3{Mode: nfs3.GUARDED, ObjAttributes: nfstest.Mode(0o600)}}
+	args := &nfs3.CREATE3args{
+		Where: nfstest.At(w.dir, f.name),
+		How:   nfs3.Createhow3{Mode: nfs3.GUARDED, ObjAttributes: nfstest.Mode(0o600)},
+	}
 	p := w.c.Start(nfs3.NFSPROC3_CREATE, args)
 	return step{p, func() error {
 		var res nfs3.CREATE3res
@@ -142,7 +145,10 @@ func (w *worker) write(f *modelFile) step {
 	for i := range data {
 		data[i] = byte(w.stamp>>(8*(i&3))) ^ byte(i)
 	}
-	p := w.c.Start(nfs3.NFSPROC3_WRITE, nfstest.WriteArgs(f.h, uint64(off), data, nfs3.StableHow(w.rnd.IntN(8)/7*2)))
+	p := w.c.Start(
+		nfs3.NFSPROC3_WRITE,
+		nfstest.WriteArgs(f.h, uint64(off), data, nfs3.StableHow(w.rnd.IntN(8)/7*2)),
+	)
 	return step{p, func() error {
 		var res nfs3.WRITE3res
 		if err := p.TryInto(&res); err != nil {
@@ -175,7 +181,14 @@ func (w *worker) read(f *modelFile) step {
 		f.reading--
 		want := f.data[min(off, len(f.data)):min(off+count, len(f.data))]
 		if res.Status != nfs3.NFS3_OK || !bytes.Equal(res.Resok.Data, want) {
-			return wrongf("READ %s: %v, %d bytes at %d, not the %d that were written", f.name, res.Status, res.Resok.Count, off, len(want))
+			return wrongf(
+				"READ %s: %v, %d bytes at %d, not the %d that were written",
+				f.name,
+				res.Status,
+				res.Resok.Count,
+				off,
+				len(want),
+			)
 		}
 		return nil
 	}}
@@ -190,7 +203,8 @@ func (w *worker) getattr(f *modelFile) step {
 			return err
 		}
 		f.reading--
-		if a := res.Resok.ObjAttributes; res.Status != nfs3.NFS3_OK || int(a.Size) != len(f.data) || a.Mode != 0o600 {
+		if a := res.Resok.ObjAttributes; res.Status != nfs3.NFS3_OK || int(a.Size) != len(f.data) ||
+			a.Mode != 0o600 {
 			return wrongf("GETATTR %s: %v, %+v", f.name, res.Status, a)
 		}
 		return nil
@@ -225,7 +239,12 @@ func TestManyCallsOfManyConnectionsAgreeWithAModel(t *testing.T) {
 	workers, errs := make([]*worker, conns), make([]error, conns)
 	for i := range conns {
 		name := fmt.Sprint("worker", i)
-		w := &worker{c: s.dial(), dir: mkdir(t, c, root, name, 0o755), rnd: rand.New(rand.NewPCG(seed, uint64(i))), stamp: uint64(i) << 20}
+		w := &worker{
+			c:     s.dial(),
+			dir:   mkdir(t, c, root, name, 0o755),
+			rnd:   rand.New(rand.NewPCG(seed, uint64(i))),
+			stamp: uint64(i) << 20,
+		}
 		for n := range modelFiles {
 			w.files = append(w.files, &modelFile{name: fmt.Sprint("file", n)})
 		}
@@ -276,7 +295,10 @@ func TestResetsLeaveOtherConnectionsAlone(t *testing.T) {
 				}
 				var window []*nfstest.Pending
 				for range 8 {
-					window = append(window, steady.Start(nfs3.NFSPROC3_READ, nfstest.ReadArgs(files[mark], 0, size)))
+					window = append(
+						window,
+						steady.Start(nfs3.NFSPROC3_READ, nfstest.ReadArgs(files[mark], 0, size)),
+					)
 				}
 				for _, p := range window {
 					var res nfs3.READ3res

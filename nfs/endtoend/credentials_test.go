@@ -81,7 +81,8 @@ func TestTwoUsersOfOneConnectionNeverSeeEachOthersFiles(t *testing.T) {
 					nfs3.NFSPROC3_WRITE:       nfstest.WriteArgs(o.file, 0, []byte(o.text), nfs3.UNSTABLE),
 					nfs3.NFSPROC3_SETATTR:     &nfs3.SETATTR3args{Object: o.file, NewAttributes: nfstest.Mode(0o600)},
 				} {
-					if proc > nfs3.NFSPROC3_WRITE && round%10 != 0 || proc == nfs3.NFSPROC3_SETATTR && round%20 != 0 {
+					if proc > nfs3.NFSPROC3_WRITE && round%10 != 0 ||
+						proc == nfs3.NFSPROC3_SETATTR && round%20 != 0 {
 						continue
 					}
 					window = append(window, asked{u, of, proc, users[u].c.Start(proc, args)})
@@ -136,7 +137,11 @@ func TestSupplementaryGroupsCount(t *testing.T) {
 		ok(t, root.As(alice, 500, sixteen...).Read(f, 0, 100).Status)
 		ok(t, root.As(alice, 600).Read(f, 0, 100).Status)
 		require.Equal(t, nfs3.NFS3ERR_ACCES, root.As(alice, 500, sixteen[:15]...).Read(f, 0, 100).Status)
-		require.Equal(t, nfs3.NFS3ERR_ACCES, root.As(alice, 500, 600).Write(f, 0, []byte("x"), nfs3.UNSTABLE).Status)
+		require.Equal(
+			t,
+			nfs3.NFS3ERR_ACCES,
+			root.As(alice, 500, 600).Write(f, 0, []byte("x"), nfs3.UNSTABLE).Status,
+		)
 	}
 }
 
@@ -204,7 +209,14 @@ func TestAReadOnlyExportIsNotChanged(t *testing.T) {
 			continue
 		}
 		st := status(t, c, uint32(proc), args)
-		require.Equal(t, !readOnly[uint32(proc)], st == nfs3.NFS3ERR_ROFS, "%s: %v", nfs3.NFSV3Names[proc], st)
+		require.Equal(
+			t,
+			!readOnly[uint32(proc)],
+			st == nfs3.NFS3ERR_ROFS,
+			"%s: %v",
+			nfs3.NFSV3Names[proc],
+			st,
+		)
 	}
 	access := c.Access(f, 0x3f)
 	ok(t, access.Status)

@@ -37,7 +37,13 @@ func TestCookiesThatWereNotGivenOut(t *testing.T) {
 			require.True(t, p.Dir.AttributesFollow)
 		}
 		for _, cookie := range []nfs3.Cookie3{1 << 63, 1<<63 + 1, math.MaxUint64 - 1, math.MaxUint64} {
-			require.Equal(t, nfs3.NFS3ERR_BAD_COOKIE, c.Page(d, plus, cookie, first.Verf, 4096).Status, "cookie %d", cookie)
+			require.Equal(
+				t,
+				nfs3.NFS3ERR_BAD_COOKIE,
+				c.Page(d, plus, cookie, first.Verf, 4096).Status,
+				"cookie %d",
+				cookie,
+			)
 		}
 		// A file system's own places in a directory cannot all be told from others:
 		// what is no cookie goes on somewhere, or is refused.
@@ -88,7 +94,17 @@ func TestARepliesBoundIsKept(t *testing.T) {
 			require.True(t, p.EOF)
 		}
 	}
-	require.Equal(t, nfs3.NFS3ERR_NOTDIR, c.Page(lookup(t, c, root, "a file with a name of some length 1"), false, 0, nfs3.Cookieverf3{}, 4096).Status)
+	require.Equal(
+		t,
+		nfs3.NFS3ERR_NOTDIR,
+		c.Page(
+			lookup(t, c, root, "a file with a name of some length 1"),
+			false,
+			0,
+			nfs3.Cookieverf3{},
+			4096,
+		).Status,
+	)
 }
 
 // A large directory is read in small pages while other files come and go: each

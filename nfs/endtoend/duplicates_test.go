@@ -49,7 +49,13 @@ func changes(dir, file fh, guard nfs3.Nfstime3) []change {
 	args := func(e nfstest.Encoder) func() nfstest.Encoder { return func() nfstest.Encoder { return e } }
 	return []change{
 		{"SETATTR with a guard", nfs3.NFSPROC3_SETATTR,
-			args(&nfs3.SETATTR3args{Object: file, NewAttributes: nfstest.Mode(0o600), Guard: nfs3.Sattrguard3{Check: true, ObjCtime: guard}}),
+			args(
+				&nfs3.SETATTR3args{
+					Object:        file,
+					NewAttributes: nfstest.Mode(0o600),
+					Guard:         nfs3.Sattrguard3{Check: true, ObjCtime: guard},
+				},
+			),
 			nfs3.NFS3ERR_NOT_SYNC,
 			args(&nfs3.SETATTR3args{Object: file, NewAttributes: nfstest.Mode(0o640)})},
 		{"CREATE GUARDED", nfs3.NFSPROC3_CREATE,
@@ -57,17 +63,35 @@ func changes(dir, file fh, guard nfs3.Nfstime3) []change {
 			nfs3.NFS3ERR_EXIST,
 			args(&nfs3.CREATE3args{Where: at("create2"), How: nfs3.Createhow3{Mode: nfs3.GUARDED}})},
 		{"CREATE EXCLUSIVE", nfs3.NFSPROC3_CREATE,
-			args(&nfs3.CREATE3args{Where: at("exclusive"), How: nfs3.Createhow3{Mode: nfs3.EXCLUSIVE, Verf: nfs3.Createverf3{1, 2}}}),
+			args(
+				&nfs3.CREATE3args{
+					Where: at("exclusive"),
+					How:   nfs3.Createhow3{Mode: nfs3.EXCLUSIVE, Verf: nfs3.Createverf3{1, 2}},
+				},
+			),
 			nfs3.NFS3_OK,
-			args(&nfs3.CREATE3args{Where: at("exclusiv2"), How: nfs3.Createhow3{Mode: nfs3.EXCLUSIVE, Verf: nfs3.Createverf3{1, 2}}})},
+			args(
+				&nfs3.CREATE3args{
+					Where: at("exclusiv2"),
+					How:   nfs3.Createhow3{Mode: nfs3.EXCLUSIVE, Verf: nfs3.Createverf3{1, 2}},
+				},
+			)},
 		{"MKDIR", nfs3.NFSPROC3_MKDIR,
-			args(&nfs3.MKDIR3args{Where: at("directory"), Attributes: nfstest.Mode(0o755)}), nfs3.NFS3ERR_EXIST,
+			args(
+				&nfs3.MKDIR3args{Where: at("directory"), Attributes: nfstest.Mode(0o755)},
+			), nfs3.NFS3ERR_EXIST,
 			args(&nfs3.MKDIR3args{Where: at("director2"), Attributes: nfstest.Mode(0o755)})},
 		{"SYMLINK", nfs3.NFSPROC3_SYMLINK,
-			args(&nfs3.SYMLINK3args{Where: at("link"), Symlink: nfs3.Symlinkdata3{SymlinkData: []byte("x")}}), nfs3.NFS3ERR_EXIST,
-			args(&nfs3.SYMLINK3args{Where: at("lin2"), Symlink: nfs3.Symlinkdata3{SymlinkData: []byte("x")}})},
+			args(
+				&nfs3.SYMLINK3args{Where: at("link"), Symlink: nfs3.Symlinkdata3{SymlinkData: []byte("x")}},
+			), nfs3.NFS3ERR_EXIST,
+			args(
+				&nfs3.SYMLINK3args{Where: at("lin2"), Symlink: nfs3.Symlinkdata3{SymlinkData: []byte("x")}},
+			)},
 		{"MKNOD", nfs3.NFSPROC3_MKNOD,
-			args(&nfs3.MKNOD3args{Where: at("fifo"), What: nfs3.Mknoddata3{Type: nfs3.NF3FIFO}}), nfs3.NFS3ERR_EXIST,
+			args(
+				&nfs3.MKNOD3args{Where: at("fifo"), What: nfs3.Mknoddata3{Type: nfs3.NF3FIFO}},
+			), nfs3.NFS3ERR_EXIST,
 			args(&nfs3.MKNOD3args{Where: at("fif2"), What: nfs3.Mknoddata3{Type: nfs3.NF3FIFO}})},
 		{"LINK", nfs3.NFSPROC3_LINK,
 			args(&nfs3.LINK3args{File: file, Link: at("hard")}), nfs3.NFS3ERR_EXIST,
@@ -119,13 +143,23 @@ func TestARetransmissionOnANewConnectionGetsTheFirstAnswer(t *testing.T) {
 			require.Equal(t, reply, twice.XID(xid).Start(ch.proc, ch.args()).Reply())
 			require.Equal(t, reply, twice.XID(xid).Start(ch.proc, ch.args()).Reply())
 			elsewhere := nfstest.DialFrom(t, "127.0.0.9", s.addr())
-			require.Equal(t, ch.second, status(t, elsewhere.XID(xid), ch.proc, ch.args()), "from another address")
+			require.Equal(
+				t,
+				ch.second,
+				status(t, elsewhere.XID(xid), ch.proc, ch.args()),
+				"from another address",
+			)
 			require.Equal(t, ch.second, status(t, twice, ch.proc, ch.args()), "with another XID")
 			// A different call with the same XID is a call of its own.
 			other := twice.XID(xid).Start(ch.proc, ch.other()).Reply()
 			ok(t, statusOf(t, ch.proc, other.Results))
 			require.NotEqual(t, names, append(c.Names(root), fmt.Sprint(getattr(t, c, file).Mode)))
-			require.Equal(t, reply, twice.XID(xid).Start(ch.proc, ch.args()).Reply(), "the first is not forgotten")
+			require.Equal(
+				t,
+				reply,
+				twice.XID(xid).Start(ch.proc, ch.args()).Reply(),
+				"the first is not forgotten",
+			)
 		})
 	}
 }
@@ -138,7 +172,12 @@ func TestAFailureIsRetransmittedAsWell(t *testing.T) {
 	require.Equal(t, nfs3.NFS3ERR_NOENT, statusOf(t, nfs3.NFSPROC3_REMOVE, reply.Results))
 	x.Reset()
 	put(t, c, root, "file", nil)
-	again := x.On(s.dial()).Start(nfs3.NFSPROC3_REMOVE, &nfs3.REMOVE3args{Object: nfstest.At(root, "file")}).Reply()
+	again := x.On(
+		s.dial(),
+	).Start(
+		nfs3.NFSPROC3_REMOVE,
+		&nfs3.REMOVE3args{Object: nfstest.At(root, "file")},
+	).Reply()
 	require.Equal(t, reply, again)
 	require.Equal(t, []string{"file"}, c.Names(root))
 }
@@ -155,7 +194,15 @@ func TestARetransmissionWaitsForItsTwin(t *testing.T) {
 		rule := f.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.Mkdir}, Threads: faultfs.WorkerOnly, Gate: gate})
 		before := f.Count(faultfs.Mkdir)
 		xid := nfstest.NewXID()
-		call := rpctest.NewCall(xid, nfs3.NFS_PROGRAM, 3, nfs3.NFSPROC3_MKDIR, nfstest.Bytes(t, &nfs3.MKDIR3args{Where: nfstest.At(root, name)})).As(rpctest.Sys(0, 0))
+		call := rpctest.NewCall(
+			xid,
+			nfs3.NFS_PROGRAM,
+			3,
+			nfs3.NFSPROC3_MKDIR,
+			nfstest.Bytes(t, &nfs3.MKDIR3args{Where: nfstest.At(root, name)}),
+		).As(
+			rpctest.Sys(0, 0),
+		)
 		from := dialRaw(t, s)
 		from.send(call)
 		<-gate.Entered()
@@ -171,7 +218,12 @@ func TestARetransmissionWaitsForItsTwin(t *testing.T) {
 		}
 		null := rpctest.NewCall(xid+1, nfs3.NFS_PROGRAM, 3, 0, nil)
 		from.send(null)
-		require.Equal(t, xid+1, binary.BigEndian.Uint32(from.receive()), "the calls before it have been received")
+		require.Equal(
+			t,
+			xid+1,
+			binary.BigEndian.Uint32(from.receive()),
+			"the calls before it have been received",
+		)
 		gate.Open()
 		first := from.receive()
 		for range n - 1 {
@@ -233,7 +285,15 @@ func TestOfManyWhoMakeADirectoryOnlyOneHasIt(t *testing.T) {
 	for round := range 5 {
 		var pending []*nfstest.Pending
 		for range 4 {
-			pending = append(pending, s.dial().XID(1).Start(nfs3.NFSPROC3_MKDIR, &nfs3.MKDIR3args{Where: nfstest.At(root, fmt.Sprint("lock ", round))}))
+			pending = append(
+				pending,
+				s.dial().XID(
+					1,
+				).Start(
+					nfs3.NFSPROC3_MKDIR,
+					&nfs3.MKDIR3args{Where: nfstest.At(root, fmt.Sprint("lock ", round))},
+				),
+			)
 		}
 		got := map[nfs3.Nfsstat3]int{}
 		for _, p := range pending {
@@ -269,7 +329,12 @@ func TestAProgramForEachCallMayNumberItsCallsFromOne(t *testing.T) {
 func TestCallersThatDifferInAnythingAreToldApart(t *testing.T) {
 	s, _ := serveDir(t)
 	_, root := s.mount()
-	creds := []rpctest.Opaque{rpctest.Sys(0, 0), rpctest.Sys(0, 0, 7), rpctest.Sys(0, 0, 8), rpctest.Sys(0, 0, 7, 8)}
+	creds := []rpctest.Opaque{
+		rpctest.Sys(0, 0),
+		rpctest.Sys(0, 0, 7),
+		rpctest.Sys(0, 0, 8),
+		rpctest.Sys(0, 0, 7, 8),
+	}
 	other := rpctest.Sys(0, 0)
 	other.Body = append([]byte{}, other.Body...)
 	other.Body[3]++ // the stamp
@@ -308,7 +373,9 @@ func TestDifferentCallsWithTheSameXIDAreToldApart(t *testing.T) {
 		return f(one.XID(xid))
 	}
 	rename := func(from, to string) nfs3.Nfsstat3 {
-		return broken(func(c *nfstest.Client) nfs3.Nfsstat3 { return c.Rename(root, long+from, root, long+to).Status })
+		return broken(
+			func(c *nfstest.Client) nfs3.Nfsstat3 { return c.Rename(root, long+from, root, long+to).Status },
+		)
 	}
 	ok(t, rename("1", "2"))
 	require.Equal(t, nfs3.NFS3ERR_NOENT, rename("1", "3"), "another target")
@@ -318,7 +385,9 @@ func TestDifferentCallsWithTheSameXIDAreToldApart(t *testing.T) {
 
 	target := strings.Repeat("t", 4000)
 	link := func(to string) nfs3.Nfsstat3 {
-		return broken(func(c *nfstest.Client) nfs3.Nfsstat3 { return c.Symlink(root, "link", target+to).Status })
+		return broken(
+			func(c *nfstest.Client) nfs3.Nfsstat3 { return c.Symlink(root, "link", target+to).Status },
+		)
 	}
 	ok(t, link("1"))
 	require.Equal(t, nfs3.NFS3ERR_EXIST, link("2"), "another target")

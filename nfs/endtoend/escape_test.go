@@ -105,7 +105,11 @@ func TestAHandleDoesNotFollowItsObjectOutOfTheExport(t *testing.T) {
 		require.Equal(t, root, up.Resok.Object)
 	}
 	require.Equal(t, nfs3.NFS3ERR_NOENT, c.Lookup(root, "sub").Status)
-	require.Contains(t, append([]nfs3.Nfsstat3{nfs3.NFS3ERR_ACCES, nfs3.NFS3ERR_NOENT}, deadHandle...), c.Lookup(up.Resok.Object, "outside").Status)
+	require.Contains(
+		t,
+		append([]nfs3.Nfsstat3{nfs3.NFS3ERR_ACCES, nfs3.NFS3ERR_NOENT}, deadHandle...),
+		c.Lookup(up.Resok.Object, "outside").Status,
+	)
 }
 
 func TestMountsInsideAnExportAreNotEntered(t *testing.T) {

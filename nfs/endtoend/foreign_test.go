@@ -72,7 +72,9 @@ func serveOwn(t *testing.T, log *slog.Logger, override func(vfs.View) vfs.View) 
 	noLeaks(t)
 	cfg := config(t, "/own")
 	cfg.Log = log
-	cfg.Exports = []nfs.Export{{Dir: "/own", Squash: nfs.SquashNone, FS: &ownFS{FS: memfs.New(memfs.Config{}), override: override}}}
+	cfg.Exports = []nfs.Export{
+		{Dir: "/own", Squash: nfs.SquashNone, FS: &ownFS{FS: memfs.New(memfs.Config{}), override: override}},
+	}
 	return start(t, cfg)
 }
 
@@ -102,7 +104,12 @@ func TestABackEndThatBreaksItsContractFailsThatCallAndIsLogged(t *testing.T) {
 				require.Equal(t, nfs3.NFS3ERR_SERVERFAULT, x.call(c, f))
 			}
 			require.EqualValues(t, 100, getattr(t, c, f).Size, "other calls are answered")
-			require.Len(t, log.lines("level=ERROR", "export=/own", x.method, x.breach), 1, "logged once, however often it happens")
+			require.Len(
+				t,
+				log.lines("level=ERROR", "export=/own", x.method, x.breach),
+				1,
+				"logged once, however often it happens",
+			)
 		})
 	}
 }

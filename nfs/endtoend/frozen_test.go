@@ -60,7 +60,18 @@ func TestAFrozenDiskKeepsNobodyFromConnecting(t *testing.T) {
 			thaw := disktest.Freeze(t, frozen)
 			var calls []*nfstest.Pending
 			for i, c := range writing {
-				calls = append(calls, c.Start(nfs3.NFSPROC3_WRITE, &nfs3.WRITE3args{File: files[i], Count: 4096, Stable: nfs3.UNSTABLE, Data: make([]byte, 4096)}))
+				calls = append(
+					calls,
+					c.Start(
+						nfs3.NFSPROC3_WRITE,
+						&nfs3.WRITE3args{
+							File:   files[i],
+							Count:  4096,
+							Stable: nfs3.UNSTABLE,
+							Data:   make([]byte, 4096),
+						},
+					),
+				)
 			}
 			eventually(t, func() bool { return writers(t) >= lanes }, "writes wait for the file system")
 			for range 40 {
@@ -116,12 +127,22 @@ func TestChangesThatWaitKeepNobodyFromMounting(t *testing.T) {
 				}
 				thaws = append(thaws, disktest.Freeze(t, dir))
 				for _, p := range parents {
-					calls = append(calls, c.Start(nfs3.NFSPROC3_MKDIR, &nfs3.MKDIR3args{Where: nfs3.Diropargs3{Dir: p, Name: []byte("d")}}))
+					calls = append(
+						calls,
+						c.Start(
+							nfs3.NFSPROC3_MKDIR,
+							&nfs3.MKDIR3args{Where: nfs3.Diropargs3{Dir: p, Name: []byte("d")}},
+						),
+					)
 				}
 			}
 			// All but two workers make changes. Where two directories have one lock in common,
 			// as a few of many have, one worker waits for the other.
-			eventually(t, func() bool { return inCall(t, unix.SYS_MKDIRAT) >= (cfg.Workers-2)/2 }, "changes wait for the file system")
+			eventually(
+				t,
+				func() bool { return inCall(t, unix.SYS_MKDIRAT) >= (cfg.Workers-2)/2 },
+				"changes wait for the file system",
+			)
 			for range 10 {
 				c := s.dial()
 				c.Null()
@@ -196,7 +217,13 @@ func TestWritesToAFrozenDiskLeaveMemoryToOthers(t *testing.T) {
 	var files []fh
 	for i := range clients {
 		c := s.dial()
-		writing, files = append(writing, c), append(files, put(t, c, mnt(t, c, frozen), fmt.Sprint("f", i), nil))
+		writing, files = append(
+			writing,
+			c,
+		), append(
+			files,
+			put(t, c, mnt(t, c, frozen), fmt.Sprint("f", i), nil),
+		)
 	}
 	thaw := disktest.Freeze(t, frozen)
 	answers := make(chan error, clients)
@@ -208,7 +235,12 @@ func TestWritesToAFrozenDiskLeaveMemoryToOthers(t *testing.T) {
 					calls,
 					c.Start(
 						nfs3.NFSPROC3_WRITE,
-						&nfs3.WRITE3args{File: files[i], Count: size, Stable: nfs3.UNSTABLE, Data: make([]byte, size)},
+						&nfs3.WRITE3args{
+							File:   files[i],
+							Count:  size,
+							Stable: nfs3.UNSTABLE,
+							Data:   make([]byte, size),
+						},
 					),
 				)
 			}

@@ -55,7 +55,11 @@ func TestAFileSystemThatCountsNoLinks(t *testing.T) {
 	ok(t, rm.Status)
 	// As long as the server has it open the kernel finds it by its handle, and the janitor
 	// closes it.
-	eventually(t, func() bool { return c.Getattr(a).Status == nfs3.NFS3ERR_STALE }, "a removed object is stale")
+	eventually(
+		t,
+		func() bool { return c.Getattr(a).Status == nfs3.NFS3ERR_STALE },
+		"a removed object is stale",
+	)
 	assert.Equal(t, nfs3.NFS3ERR_NOENT, c.Lookup(root, "a").Status)
 	lookup(t, c, root, "b")
 	p.end()
@@ -130,7 +134,10 @@ func TestListingsOfAFUSEFileSystemHaveItsObjectsFileIDs(t *testing.T) {
 	for name, places := range map[string]fusetest.Places{"lasting": fusetest.Lasting, "equal": fusetest.Equal} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, c, root := serveFUSE(t, fusetest.Options{Names: []string{"a", "b", "c"}, Links: 1, Places: places})
+			_, c, root := serveFUSE(
+				t,
+				fusetest.Options{Names: []string{"a", "b", "c"}, Links: 1, Places: places},
+			)
 			for range 2 { // the second time the kernel knows the names
 				for _, plus := range []bool{false, true} {
 					listed := c.List(root, plus, 4096, nil)

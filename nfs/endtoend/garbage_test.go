@@ -32,7 +32,15 @@ func TestTruncatedArgumentsAreGarbage(t *testing.T) {
 		for n, p := range calls {
 			r := p.Reply()
 			require.False(t, r.Denied)
-			require.EqualValues(t, rpctest.GarbageArgs, r.Accept, "%s cut to %d of %d bytes", nfs3.NFSV3Names[proc], n, len(whole))
+			require.EqualValues(
+				t,
+				rpctest.GarbageArgs,
+				r.Accept,
+				"%s cut to %d of %d bytes",
+				nfs3.NFSV3Names[proc],
+				n,
+				len(whole),
+			)
 		}
 	}
 	require.Equal(t, before, getattr(t, c, f), "nothing was done")
@@ -57,7 +65,15 @@ func TestLengthsBeyondTheRecordAreGarbage(t *testing.T) {
 				bad := bytes.Clone(whole)
 				binary.BigEndian.PutUint32(bad[at:], n)
 				r := c.Raw(nfs3.NFS_PROGRAM, 3, uint32(proc), bad)
-				require.EqualValues(t, rpctest.GarbageArgs, r.Accept, "%s, %q of %d bytes", nfs3.NFSV3Names[proc], text, n)
+				require.EqualValues(
+					t,
+					rpctest.GarbageArgs,
+					r.Accept,
+					"%s, %q of %d bytes",
+					nfs3.NFSV3Names[proc],
+					text,
+					n,
+				)
 			}
 		}
 	}
@@ -144,7 +160,11 @@ func TestOtherVersionsAndProgramsAreTold(t *testing.T) {
 	require.EqualValues(t, rpctest.ProgMismatch, r.Accept)
 	require.Equal(t, []uint32{3, 3}, []uint32{r.Low, r.High})
 	require.EqualValues(t, rpctest.ProgUnavail, c.Raw(100021, 4, 0, nil).Accept, "NLM is not served")
-	require.EqualValues(t, rpctest.ProcUnavail, c.Raw(nfs3.NFS_PROGRAM, 3, uint32(len(nfs3.NFSV3Names)), nil).Accept)
+	require.EqualValues(
+		t,
+		rpctest.ProcUnavail,
+		c.Raw(nfs3.NFS_PROGRAM, 3, uint32(len(nfs3.NFSV3Names)), nil).Accept,
+	)
 	require.EqualValues(t, rpctest.ProcUnavail, c.Raw(nfs3.NFS_PROGRAM, 3, 1<<32-1, nil).Accept)
 	require.EqualValues(t, rpctest.ProcUnavail, c.Raw(mount.MOUNT_PROGRAM, 3, 6, nil).Accept)
 	call := rpctest.NewCall(nfstest.NewXID(), nfs3.NFS_PROGRAM, 3, 0, nil)

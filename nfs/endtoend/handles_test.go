@@ -188,7 +188,11 @@ func TestAStaleHandleIsStaleWhileItsNumberIsGivenAway(t *testing.T) {
 	for range 20_000 {
 		window = append(window, c.Start(nfs3.NFSPROC3_GETATTR, &nfs3.GETATTR3args{Object: f}))
 		if len(window) == depth {
-			require.Contains(t, []nfs3.Nfsstat3{nfs3.NFS3_OK, nfs3.NFS3ERR_STALE}, waitStatus(t, nfs3.NFSPROC3_GETATTR, window[0]))
+			require.Contains(
+				t,
+				[]nfs3.Nfsstat3{nfs3.NFS3_OK, nfs3.NFS3ERR_STALE},
+				waitStatus(t, nfs3.NFSPROC3_GETATTR, window[0]),
+			)
 			window = window[1:]
 		}
 	}

@@ -45,7 +45,11 @@ func noLeaks(t testing.TB) {
 	t.Cleanup(func() {
 		goleak.VerifyNone(t, goroutines)
 		// The kernel ends rings and connections on its own time.
-		eventually(t, func() bool { return len(descriptors(t)) <= len(before) }, fmt.Sprintf("descriptors; before: %v", before))
+		eventually(
+			t,
+			func() bool { return len(descriptors(t)) <= len(before) },
+			fmt.Sprintf("descriptors; before: %v", before),
+		)
 	})
 }
 

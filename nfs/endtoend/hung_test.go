@@ -70,7 +70,13 @@ func TestEveryCallToAFileSystemThatHangsIsAnsweredInTheEnd(t *testing.T) {
 	for i := range clients {
 		c := s.dial()
 		for j := range calls {
-			waiting = append(waiting, c.Start(nfs3.NFSPROC3_MKDIR, &nfs3.MKDIR3args{Where: nfstest.At(root, fmt.Sprint(i, "-", j))}))
+			waiting = append(
+				waiting,
+				c.Start(
+					nfs3.NFSPROC3_MKDIR,
+					&nfs3.MKDIR3args{Where: nfstest.At(root, fmt.Sprint(i, "-", j))},
+				),
+			)
 		}
 	}
 	for range s.cfg.Workers - 2 { // the others are not for changes

@@ -73,7 +73,11 @@ func TestWhatCannotBeServedLeavesNothingOpen(t *testing.T) {
 			noLeaks(t)
 			fs := &closeFS{FS: memfs.New(memfs.Config{})}
 			cfg := config(t, dir)
-			cfg.Exports = append(cfg.Exports, nfs.Export{Dir: exportDir(t)}, nfs.Export{Dir: "/memory", FS: fs})
+			cfg.Exports = append(
+				cfg.Exports,
+				nfs.Export{Dir: exportDir(t)},
+				nfs.Export{Dir: "/memory", FS: fs},
+			)
 			x.change(&cfg)
 			given := len(cfg.Exports) > 0
 			_, err := nfs.New(cfg)
@@ -153,7 +157,10 @@ func TestDrainingFinishesCallsAndTakesNoMore(t *testing.T) {
 	f.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.Mkdir}, Threads: faultfs.WorkerOnly, Gate: gate})
 	var pending []*nfstest.Pending
 	for _, name := range []string{"a", "b", "c"} {
-		pending = append(pending, c.Start(nfs3.NFSPROC3_MKDIR, &nfs3.MKDIR3args{Where: nfstest.At(root, name)}))
+		pending = append(
+			pending,
+			c.Start(nfs3.NFSPROC3_MKDIR, &nfs3.MKDIR3args{Where: nfstest.At(root, name)}),
+		)
 		<-gate.Entered()
 	}
 	drained := make(chan error)
@@ -230,7 +237,17 @@ func TestItWorksWithoutEachOptionalFeature(t *testing.T) {
 		}
 	}
 	require.NoError(t, srv.Close())
-	sets = append(sets, []string{"PBUF_RING_INC", "RECVSEND_BUNDLE", "SEND_VECTORIZED", "NO_SQARRAY", "REGISTERED_RING", "NO_IOWAIT"})
+	sets = append(
+		sets,
+		[]string{
+			"PBUF_RING_INC",
+			"RECVSEND_BUNDLE",
+			"SEND_VECTORIZED",
+			"NO_SQARRAY",
+			"REGISTERED_RING",
+			"NO_IOWAIT",
+		},
+	)
 	data := make([]byte, 1<<20)
 	for i := range data {
 		data[i] = byte(i) ^ byte(i>>10)
@@ -243,7 +260,12 @@ func TestItWorksWithoutEachOptionalFeature(t *testing.T) {
 			srv, err := nfs.New(cfg)
 			if err != nil {
 				require.Len(t, without, 1, err)
-				require.ErrorContains(t, err, without[0], "what is not optional is said before anything is served")
+				require.ErrorContains(
+					t,
+					err,
+					without[0],
+					"what is not optional is said before anything is served",
+				)
 				return
 			}
 			require.NoError(t, srv.Close())
@@ -252,7 +274,10 @@ func TestItWorksWithoutEachOptionalFeature(t *testing.T) {
 			f := create(t, c, root, "file", 0o644)
 			var writes, reads []*nfstest.Pending
 			for i := range uint64(4) {
-				writes = append(writes, c.Start(nfs3.NFSPROC3_WRITE, nfstest.WriteArgs(f, i<<20, data, nfs3.UNSTABLE)))
+				writes = append(
+					writes,
+					c.Start(nfs3.NFSPROC3_WRITE, nfstest.WriteArgs(f, i<<20, data, nfs3.UNSTABLE)),
+				)
 			}
 			for _, p := range writes {
 				ok(t, waitStatus(t, nfs3.NFSPROC3_WRITE, p))

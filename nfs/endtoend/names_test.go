@@ -21,16 +21,25 @@ func named(dir, file fh, name string) map[string]func() (uint32, nfstest.Encoder
 	}
 	return map[string]func() (uint32, nfstest.Encoder){
 		"LOOKUP": pair(nfs3.NFSPROC3_LOOKUP, &nfs3.LOOKUP3args{What: at}),
-		"CREATE": pair(nfs3.NFSPROC3_CREATE, &nfs3.CREATE3args{Where: at, How: nfs3.Createhow3{Mode: nfs3.GUARDED}}),
+		"CREATE": pair(
+			nfs3.NFSPROC3_CREATE,
+			&nfs3.CREATE3args{Where: at, How: nfs3.Createhow3{Mode: nfs3.GUARDED}},
+		),
 		"CREATE UNCHECKED": pair(nfs3.NFSPROC3_CREATE, &nfs3.CREATE3args{
 			Where: at, How: nfs3.Createhow3{Mode: nfs3.UNCHECKED},
 		}),
 		"CREATE EXCLUSIVE": pair(nfs3.NFSPROC3_CREATE, &nfs3.CREATE3args{
 			Where: at, How: nfs3.Createhow3{Mode: nfs3.EXCLUSIVE, Verf: nfs3.Createverf3{1}},
 		}),
-		"MKDIR":       pair(nfs3.NFSPROC3_MKDIR, &nfs3.MKDIR3args{Where: at}),
-		"SYMLINK":     pair(nfs3.NFSPROC3_SYMLINK, &nfs3.SYMLINK3args{Where: at, Symlink: nfs3.Symlinkdata3{SymlinkData: []byte("x")}}),
-		"MKNOD":       pair(nfs3.NFSPROC3_MKNOD, &nfs3.MKNOD3args{Where: at, What: nfs3.Mknoddata3{Type: nfs3.NF3FIFO}}),
+		"MKDIR": pair(nfs3.NFSPROC3_MKDIR, &nfs3.MKDIR3args{Where: at}),
+		"SYMLINK": pair(
+			nfs3.NFSPROC3_SYMLINK,
+			&nfs3.SYMLINK3args{Where: at, Symlink: nfs3.Symlinkdata3{SymlinkData: []byte("x")}},
+		),
+		"MKNOD": pair(
+			nfs3.NFSPROC3_MKNOD,
+			&nfs3.MKNOD3args{Where: at, What: nfs3.Mknoddata3{Type: nfs3.NF3FIFO}},
+		),
 		"REMOVE":      pair(nfs3.NFSPROC3_REMOVE, &nfs3.REMOVE3args{Object: at}),
 		"RMDIR":       pair(nfs3.NFSPROC3_RMDIR, &nfs3.RMDIR3args{Object: at}),
 		"RENAME from": pair(nfs3.NFSPROC3_RENAME, &nfs3.RENAME3args{From: at, To: nfstest.At(dir, "to")}),
@@ -78,7 +87,15 @@ func TestBadNamesAreRefused(t *testing.T) {
 	} {
 		for verb, call := range named(sub, f, name) {
 			proc, args := call()
-			require.Equal(t, want[verb], status(t, c, proc, args), "%s of %.20q (%d bytes)", verb, name, len(name))
+			require.Equal(
+				t,
+				want[verb],
+				status(t, c, proc, args),
+				"%s of %.20q (%d bytes)",
+				verb,
+				name,
+				len(name),
+			)
 		}
 	}
 	require.Equal(t, []string{"file"}, c.Names(sub))

@@ -20,7 +20,13 @@ func TestTimesOfASymbolicLinkAreSet(t *testing.T) {
 	before := getattr(t, c, target)
 	for _, to := range []string{"target", "nowhere", "/etc/hostname"} {
 		l := c.Symlink(root, "link", to).Resok.Obj.Handle
-		atime, mtime := nfs3.Nfstime3{Seconds: 1_000_000_000, Nseconds: 123_456_789}, nfs3.Nfstime3{Seconds: 4_000_000_000, Nseconds: 999_999_999}
+		atime, mtime := nfs3.Nfstime3{
+			Seconds:  1_000_000_000,
+			Nseconds: 123_456_789,
+		}, nfs3.Nfstime3{
+			Seconds:  4_000_000_000,
+			Nseconds: 999_999_999,
+		}
 		ok(t, c.Setattr(l, nfstest.Times(atime, mtime), nil).Status)
 		a := getattr(t, c, l)
 		require.Equal(t, nfs3.NF3LNK, a.Type)
@@ -72,11 +78,23 @@ func TestRootMakesNodesOfAllTypes(t *testing.T) {
 		require.Equal(t, res.Resok.Obj.Handle, lookup(t, c, root, name))
 		// What is behind a node is the client's business: the server never opens it.
 		require.Equal(t, nfs3.NFS3ERR_INVAL, c.Read(res.Resok.Obj.Handle, 0, 10).Status, name)
-		require.Equal(t, nfs3.NFS3ERR_INVAL, c.Write(res.Resok.Obj.Handle, 0, []byte("x"), nfs3.FILE_SYNC).Status, name)
-		require.Equal(t, nfs3.NFS3ERR_EXIST, c.Mknod(root, name, n.typ, n.major, n.minor, nfs3.Sattr3{}).Status)
+		require.Equal(
+			t,
+			nfs3.NFS3ERR_INVAL,
+			c.Write(res.Resok.Obj.Handle, 0, []byte("x"), nfs3.FILE_SYNC).Status,
+			name,
+		)
+		require.Equal(
+			t,
+			nfs3.NFS3ERR_EXIST,
+			c.Mknod(root, name, n.typ, n.major, n.minor, nfs3.Sattr3{}).Status,
+		)
 	}
 	for _, typ := range []nfs3.Ftype3{nfs3.NF3REG, nfs3.NF3DIR, nfs3.NF3LNK} {
-		args := nfstest.Bytes(t, &nfs3.MKNOD3args{Where: nfstest.At(root, "other"), What: nfs3.Mknoddata3{Type: typ}})
+		args := nfstest.Bytes(
+			t,
+			&nfs3.MKNOD3args{Where: nfstest.At(root, "other"), What: nfs3.Mknoddata3{Type: typ}},
+		)
 		r := c.Raw(nfs3.NFS_PROGRAM, 3, nfs3.NFSPROC3_MKNOD, args)
 		require.Equal(t, nfs3.NFS3ERR_BADTYPE, statusOf(t, nfs3.NFSPROC3_MKNOD, r.Results), typ)
 	}
@@ -111,7 +129,19 @@ func TestProceduresForOtherTypesAreRefused(t *testing.T) {
 	put(t, c, d, "inside", nil)
 	require.Equal(t, nfs3.NFS3ERR_NOTEMPTY, c.Rmdir(root, "dir").Status)
 	require.Equal(t, nfs3.NFS3ERR_INVAL, c.Rename(root, "dir", d, "itself").Status)
-	require.Contains(t, []nfs3.Nfsstat3{nfs3.NFS3ERR_EXIST, nfs3.NFS3ERR_ISDIR}, c.Rename(root, "file", root, "dir").Status)
-	require.Contains(t, []nfs3.Nfsstat3{nfs3.NFS3ERR_EXIST, nfs3.NFS3ERR_NOTDIR}, c.Rename(root, "dir", root, "file").Status)
-	require.Contains(t, []nfs3.Nfsstat3{nfs3.NFS3ERR_INVAL, nfs3.NFS3ERR_ISDIR, nfs3.NFS3ERR_PERM}, c.Link(d, root, "hard").Status)
+	require.Contains(
+		t,
+		[]nfs3.Nfsstat3{nfs3.NFS3ERR_EXIST, nfs3.NFS3ERR_ISDIR},
+		c.Rename(root, "file", root, "dir").Status,
+	)
+	require.Contains(
+		t,
+		[]nfs3.Nfsstat3{nfs3.NFS3ERR_EXIST, nfs3.NFS3ERR_NOTDIR},
+		c.Rename(root, "dir", root, "file").Status,
+	)
+	require.Contains(
+		t,
+		[]nfs3.Nfsstat3{nfs3.NFS3ERR_INVAL, nfs3.NFS3ERR_ISDIR, nfs3.NFS3ERR_PERM},
+		c.Link(d, root, "hard").Status,
+	)
 }

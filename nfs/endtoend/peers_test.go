@@ -89,7 +89,13 @@ func TestAUserOfThisMachineIsNobodyElse(t *testing.T) {
 	for _, id := range []uint32{0, carol, dave} {
 		f := put(t, root, top, fmt.Sprint("of", id), []byte("private"))
 		set := nfstest.Mode(0o600)
-		set.Uid, set.Gid = nfs3.SetUid3{SetIt: true, Uid: nfs3.Uid3(id)}, nfs3.SetGid3{SetIt: true, Gid: nfs3.Gid3(id)}
+		set.Uid, set.Gid = nfs3.SetUid3{
+			SetIt: true,
+			Uid:   nfs3.Uid3(id),
+		}, nfs3.SetGid3{
+			SetIt: true,
+			Gid:   nfs3.Gid3(id),
+		}
 		ok(t, root.Setattr(f, set, nil).Status)
 		files[id] = f
 	}
@@ -106,8 +112,20 @@ func TestAUserOfThisMachineIsNobodyElse(t *testing.T) {
 				c := hers.As(as[0], as[1], as[2:]...)
 				denied(t, c, nfs3.NFS_PROGRAM, 3, nfs3.NFSPROC3_READ, read(0), fmt.Sprint(as))
 				denied(t, c, nfs3.NFS_PROGRAM, 3, nfs3.NFSPROC3_READ, read(dave), fmt.Sprint(as))
-				denied(t, c, mount.MOUNT_PROGRAM, 3, mount.MOUNTPROC3_MNT, rpctest.Args(nil).String(dir), fmt.Sprint(as))
-				require.False(t, c.Raw(nfs3.NFS_PROGRAM, 3, nfs3.NFSPROC3_NULL, nil).Denied, "NULL is nobody's")
+				denied(
+					t,
+					c,
+					mount.MOUNT_PROGRAM,
+					3,
+					mount.MOUNTPROC3_MNT,
+					rpctest.Args(nil).String(dir),
+					fmt.Sprint(as),
+				)
+				require.False(
+					t,
+					c.Raw(nfs3.NFS_PROGRAM, 3, nfs3.NFSPROC3_NULL, nil).Denied,
+					"NULL is nobody's",
+				)
 			}
 			own := hers.As(carol, nobodysGroup)
 			require.Equal(t, top, mnt(t, own, dir))
@@ -131,7 +149,15 @@ func TestAUserOfThisMachineIsNobodyElseByUDP(t *testing.T) {
 	dir := exportDir(t)
 	s := start(t, config(t, dir))
 	args := rpctest.Args(nil).String(dir)
-	denied(t, nfstest.DialDatagramAs(t, carol, s.addr()), mount.MOUNT_PROGRAM, 3, mount.MOUNTPROC3_MNT, args, "as root")
+	denied(
+		t,
+		nfstest.DialDatagramAs(t, carol, s.addr()),
+		mount.MOUNT_PROGRAM,
+		3,
+		mount.MOUNTPROC3_MNT,
+		args,
+		"as root",
+	)
 	_, st := nfstest.Mount(nfstest.DialDatagram(t, s.addr()), dir)
 	require.Equal(t, mount.MNT3_OK, st)
 }
@@ -145,7 +171,10 @@ func TestCallsOfASocketThatIsClosedAreNotRoots(t *testing.T) {
 	_, top := s.mount()
 	for i := range 60 {
 		c := nfstest.DialAs(t, carol, s.addr())
-		args := nfstest.Bytes(t, &nfs3.MKDIR3args{Where: nfs3.Diropargs3{Dir: top, Name: fmt.Appendf(nil, "d%d", i)}})
+		args := nfstest.Bytes(
+			t,
+			&nfs3.MKDIR3args{Where: nfs3.Diropargs3{Dir: top, Name: fmt.Appendf(nil, "d%d", i)}},
+		)
 		c.StartRaw(nfs3.NFS_PROGRAM, 3, nfs3.NFSPROC3_MKDIR, args)
 		if i%2 == 0 {
 			c.Reset()
@@ -213,7 +242,10 @@ func between(t *testing.T, change func(*nfs.Config)) (l *nfstest.Veth, s *testSe
 	dir = exportDir(t)
 	cfg := config(t, dir)
 	cfg.Listen = []netip.Addr{netip.MustParseAddr(nfstest.VethServer), netip.MustParseAddr("127.0.0.1")}
-	cfg.Exports[0].Allow = []netip.Prefix{netip.MustParsePrefix("10.111.77.0/24"), netip.MustParsePrefix("127.0.0.0/8")}
+	cfg.Exports[0].Allow = []netip.Prefix{
+		netip.MustParsePrefix("10.111.77.0/24"),
+		netip.MustParsePrefix("127.0.0.0/8"),
+	}
 	change(&cfg)
 	l.In(l.Server, func() error { s = start(t, cfg); return nil })
 	return l, s, dir
@@ -288,7 +320,14 @@ func TestALogIsNotFloodedByWhoIsRefused(t *testing.T) {
 	var log logged
 	cfg := config(t, dir)
 	cfg.Log = log.logger()
-	cfg.Exports = append(cfg.Exports, nfs.Export{Dir: shut, Squash: export.SquashNone, Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}})
+	cfg.Exports = append(
+		cfg.Exports,
+		nfs.Export{
+			Dir:    shut,
+			Squash: export.SquashNone,
+			Allow:  []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")},
+		},
+	)
 	s := start(t, cfg)
 	c := nfstest.DialAs(t, carol, s.addr())
 	own := c.As(carol, nobodysGroup)

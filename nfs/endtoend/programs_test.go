@@ -78,7 +78,10 @@ func TestAMountOfASubdirectoryGivesTheSameRights(t *testing.T) {
 	}
 	cfg := config(t, filepath.Join(dir, "ro"))
 	cfg.Exports[0].ReadOnly, cfg.Exports[0].Squash = true, export.SquashRoot
-	cfg.Exports = append(cfg.Exports, nfs.Export{Dir: filepath.Join(dir, "rw"), Squash: export.SquashAll, AnonUID: 70, AnonGID: 70})
+	cfg.Exports = append(
+		cfg.Exports,
+		nfs.Export{Dir: filepath.Join(dir, "rw"), Squash: export.SquashAll, AnonUID: 70, AnonGID: 70},
+	)
 	s := start(t, cfg)
 	c := s.dial()
 	ro := mnt(t, c, dir+"/ro/sub")

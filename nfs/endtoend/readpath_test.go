@@ -121,7 +121,10 @@ func readAll(c *nfstest.Client, h fh, data []byte, rng *rand.Rand, n int) error 
 	for i := 0; i < n || len(window) > 0; {
 		if i < n && len(window) < 12 {
 			off, count := aRange(rng)
-			window = append(window, pending{c.Start(nfs3.NFSPROC3_READ, nfstest.ReadArgs(h, off, count)), off, count})
+			window = append(
+				window,
+				pending{c.Start(nfs3.NFSPROC3_READ, nfstest.ReadArgs(h, off, count)), off, count},
+			)
 			i++
 			continue
 		}
@@ -167,7 +170,11 @@ func TestEveryByteOfEveryReadIsTheFiles(t *testing.T) {
 				forget(t, f)
 			}
 			clients := []*nfstest.Client{c, s.dial(), s.dial()}
-			together(t, len(clients), func(i int, rng *rand.Rand) error { return readAll(clients[i], h, data, rng, 15) })
+			together(
+				t,
+				len(clients),
+				func(i int, rng *rand.Rand) error { return readAll(clients[i], h, data, rng, 15) },
+			)
 		}
 		require.NoError(t, os.Remove(f.Name()))
 	})
@@ -175,7 +182,15 @@ func TestEveryByteOfEveryReadIsTheFiles(t *testing.T) {
 
 // readRecord is the READ call with a transaction id as its bytes go out.
 func readRecord(t *testing.T, xid uint32, h fh, off uint64, count uint32) []byte {
-	return rpctest.NewCall(xid, nfs3.NFS_PROGRAM, 3, nfs3.NFSPROC3_READ, nfstest.Bytes(t, nfstest.ReadArgs(h, off, count))).As(rpctest.Sys(0, 0)).Record()
+	return rpctest.NewCall(
+		xid,
+		nfs3.NFS_PROGRAM,
+		3,
+		nfs3.NFSPROC3_READ,
+		nfstest.Bytes(t, nfstest.ReadArgs(h, off, count)),
+	).As(
+		rpctest.Sys(0, 0),
+	).Record()
 }
 
 // slowConn connects with a receive buffer that takes a small part of one reply.

@@ -100,7 +100,12 @@ func (r *raced) cut(rng *rand.Rand, c *nfstest.Client) error {
 			return wrongf("SETATTR of size %d: %v", size, res.Status)
 		}
 	case 2:
-		return unix.Fallocate(int(r.f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, int64(size), 1+rng.Int64N(raceSize/4))
+		return unix.Fallocate(
+			int(r.f.Fd()),
+			unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE,
+			int64(size),
+			1+rng.Int64N(raceSize/4),
+		)
 	default:
 		if rng.IntN(4) == 0 {
 			if err := r.f.Sync(); err != nil {
@@ -148,7 +153,15 @@ func (r *raced) read(c *nfstest.Client, off uint64, count uint32, cut bool) erro
 				return wrongf("READ of %d at %d: %#x at %d, which is page %d", count, off, v, at, page)
 			}
 			if change > most || change < least[page] && !cut {
-				return wrongf("READ of %d at %d: page %d is from change %d; it must be from %d to %d", count, off, page, change, least[page], most)
+				return wrongf(
+					"READ of %d at %d: page %d is from change %d; it must be from %d to %d",
+					count,
+					off,
+					page,
+					change,
+					least[page],
+					most,
+				)
 			}
 		}
 	}
@@ -167,7 +180,13 @@ func cleared(got, want uint32) bool {
 }
 
 // race has several connections read while change is made again and again.
-func race(t *testing.T, s *testServer, dir, name string, cut bool, change func(r *raced, rng *rand.Rand, c *nfstest.Client, n uint32) error) {
+func race(
+	t *testing.T,
+	s *testServer,
+	dir, name string,
+	cut bool,
+	change func(r *raced, rng *rand.Rand, c *nfstest.Client, n uint32) error,
+) {
 	r := newRaced(t, dir, name)
 	c, root := s.mount()
 	r.h = lookup(t, c, root, name)
@@ -223,11 +242,18 @@ func TestReadsOfAFileThatIsOverwrittenGiveOldOrNewBytes(t *testing.T) {
 
 func TestReadsOfAFileThatIsCutAreWholeRecords(t *testing.T) {
 	onEveryPath(t, func(t *testing.T, s *testServer, dir string) {
-		race(t, s, dir, fmt.Sprintf("cut-%d", s.cfg.ReadPath), true, func(r *raced, rng *rand.Rand, c *nfstest.Client, n uint32) error {
-			if rng.IntN(2) == 0 {
-				return r.write(rng, c, n)
-			}
-			return r.cut(rng, c)
-		})
+		race(
+			t,
+			s,
+			dir,
+			fmt.Sprintf("cut-%d", s.cfg.ReadPath),
+			true,
+			func(r *raced, rng *rand.Rand, c *nfstest.Client, n uint32) error {
+				if rng.IntN(2) == 0 {
+					return r.write(rng, c, n)
+				}
+				return r.cut(rng, c)
+			},
+		)
 	})
 }

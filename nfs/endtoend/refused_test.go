@@ -46,7 +46,11 @@ func TestEachSystemCallRefused(t *testing.T) {
 			t.Run(c.Name+"/"+unix.ErrnoName(errno), func(t *testing.T) {
 				t.Parallel()
 				twoAtOnce(t)
-				p := serveApart(t, exportDir(t), refuseEnv+strconv.Itoa(int(c.Nr))+","+strconv.Itoa(int(errno)))
+				p := serveApart(
+					t,
+					exportDir(t),
+					refuseEnv+strconv.Itoa(int(c.Nr))+","+strconv.Itoa(int(errno)),
+				)
 				switch {
 				case p.refused == "":
 					assert.NotEqual(t, syscalls.Must, c.Need, "it is needed, and its refusal was not noticed")
@@ -67,7 +71,11 @@ func TestEachSystemCallRefused(t *testing.T) {
 func TestSystemdsRestrictions(t *testing.T) {
 	t.Parallel()
 	needRing(t)
-	p := serveApart(t, exportDir(t), refuseEnv+fmt.Sprintf("%d,%d,%d", unix.SYS_OPENAT2, unix.SYS_FCHMODAT2, unix.ENOSYS))
+	p := serveApart(
+		t,
+		exportDir(t),
+		refuseEnv+fmt.Sprintf("%d,%d,%d", unix.SYS_OPENAT2, unix.SYS_FCHMODAT2, unix.ENOSYS),
+	)
 	require.Empty(t, p.refused)
 	assert.Contains(t, p.notes, "openat2")
 	p.converse(t)
@@ -204,7 +212,12 @@ func stateDir(t *testing.T, owner int) string {
 func startApart(t *testing.T, cmd *exec.Cmd, dir, state, env string, more ...string) *apart {
 	t.Helper()
 	dirs := append([]string{dir}, more...)
-	cmd.Env = append(os.Environ(), apartEnv+strings.Join(dirs, string(os.PathListSeparator)), stateEnv+state, env)
+	cmd.Env = append(
+		os.Environ(),
+		apartEnv+strings.Join(dirs, string(os.PathListSeparator)),
+		stateEnv+state,
+		env,
+	)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	stdin, err := cmd.StdinPipe()
@@ -299,7 +312,10 @@ func refuse(list []string) error {
 	errno, n := n[len(n)-1], n[:len(n)-1]
 	code := []unix.SockFilter{{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}} // seccomp_data.nr
 	for i, nr := range n {
-		code = append(code, unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jt: uint8(len(n) - i), K: nr})
+		code = append(
+			code,
+			unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jt: uint8(len(n) - i), K: nr},
+		)
 	}
 	const allow, withErrno = 0x7fff0000, 0x00050000 // SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO
 	code = append(code, unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: allow},

@@ -58,8 +58,17 @@ func (v survivor) check(t *testing.T, c *nfstest.Client, root fh) {
 	w := c.Write(v.file, 10, []byte("unstable"), nfs3.UNSTABLE)
 	ok(t, w.Status)
 	require.Equal(t, com.Resok.Verf, w.Resok.Verf)
-	ok(t, c.CreateExclusive(v.dir, "exclusive", nfs3.Createverf3{1, 2, 3, 4, 5, 6, 7, 8}).Status, "the same CREATE")
-	require.Equal(t, nfs3.NFS3ERR_EXIST, c.CreateExclusive(v.dir, "exclusive", nfs3.Createverf3{8, 7, 6}).Status, "another's CREATE")
+	ok(
+		t,
+		c.CreateExclusive(v.dir, "exclusive", nfs3.Createverf3{1, 2, 3, 4, 5, 6, 7, 8}).Status,
+		"the same CREATE",
+	)
+	require.Equal(
+		t,
+		nfs3.NFS3ERR_EXIST,
+		c.CreateExclusive(v.dir, "exclusive", nfs3.Createverf3{8, 7, 6}).Status,
+		"another's CREATE",
+	)
 	p := c.Page(v.dir, true, v.cookie, v.cookieVerf, 4096)
 	ok(t, p.Status, "a directory is read on")
 	require.NotEmpty(t, p.Entries)
@@ -133,7 +142,10 @@ func TestAServerThatIsKilledLosesNothingStable(t *testing.T) {
 	var window []*nfstest.Pending
 	for i := range 400 {
 		// What is sent after the kill may find the connection gone.
-		window = append(window, c.Start(nfs3.NFSPROC3_WRITE, nfstest.WriteArgs(f, uint64(i)*block, pattern(i), nfs3.FILE_SYNC)))
+		window = append(
+			window,
+			c.Start(nfs3.NFSPROC3_WRITE, nfstest.WriteArgs(f, uint64(i)*block, pattern(i), nfs3.FILE_SYNC)),
+		)
 		if i == 200 {
 			require.NoError(t, p.cmd.Process.Kill())
 		}
@@ -186,8 +198,23 @@ func startProcess(t *testing.T, exe, addr, state, dir string) *process {
 	require.NoError(t, err)
 	var log bytes.Buffer
 	p := &process{ended: make(chan struct{})}
-	p.cmd = exec.Command(exe, "serve", "--listen", "127.0.0.1", "--port", port, "--portmap", "off", "--squash", "none",
-		"--memory", "80M", "--state-dir", state, dir)
+	p.cmd = exec.Command(
+		exe,
+		"serve",
+		"--listen",
+		"127.0.0.1",
+		"--port",
+		port,
+		"--portmap",
+		"off",
+		"--squash",
+		"none",
+		"--memory",
+		"80M",
+		"--state-dir",
+		state,
+		dir,
+	)
 	p.cmd.Stdout, p.cmd.Stderr = &log, &log
 	require.NoError(t, p.cmd.Start())
 	go func() {

@@ -65,7 +65,12 @@ func TestAFailedCommitIsNeverASuccessLater(t *testing.T) {
 		require.True(t, com.Resfail.FileWcc.After.AttributesFollow)
 		again := c.Commit(file, 0, 0)
 		if again.Status == nfs3.NFS3_OK {
-			require.NotEqual(t, w.Resok.Verf, again.Resok.Verf, "the data is lost, and the client must learn it")
+			require.NotEqual(
+				t,
+				w.Resok.Verf,
+				again.Resok.Verf,
+				"the data is lost, and the client must learn it",
+			)
 		}
 		w2 := c.Write(file, 0, []byte("lost"), nfs3.UNSTABLE)
 		ok(t, w2.Status)
@@ -164,7 +169,11 @@ func TestAFullDiscIsNoSpace(t *testing.T) {
 	}
 	made := nfs3.NFS3_OK
 	for i := 0; i < 4000 && made == nfs3.NFS3_OK; i++ {
-		made = c.Symlink(root, "link"+string(rune('a'+i%26))+string(rune(0x100+i)), string(bytes.Repeat([]byte("t"), 1000))).Status
+		made = c.Symlink(
+			root,
+			"link"+string(rune('a'+i%26))+string(rune(0x100+i)),
+			string(bytes.Repeat([]byte("t"), 1000)),
+		).Status
 	}
 	require.Equal(t, nfs3.NFS3ERR_NOSPC, made)
 	require.Equal(t, "kept", string(c.Read(f, 0, 4).Resok.Data))
@@ -190,7 +199,12 @@ func TestAReadOnlyFileSystemIsReadOnly(t *testing.T) {
 	f := lookup(t, c, root, "file")
 	for proc, args := range validArgs(root, f) {
 		switch uint32(proc) {
-		case nfs3.NFSPROC3_WRITE, nfs3.NFSPROC3_CREATE, nfs3.NFSPROC3_MKDIR, nfs3.NFSPROC3_SYMLINK, nfs3.NFSPROC3_MKNOD, nfs3.NFSPROC3_LINK:
+		case nfs3.NFSPROC3_WRITE,
+			nfs3.NFSPROC3_CREATE,
+			nfs3.NFSPROC3_MKDIR,
+			nfs3.NFSPROC3_SYMLINK,
+			nfs3.NFSPROC3_MKNOD,
+			nfs3.NFSPROC3_LINK:
 			require.Equal(t, nfs3.NFS3ERR_ROFS, status(t, c, uint32(proc), args), nfs3.NFSV3Names[proc])
 		}
 	}

@@ -77,8 +77,17 @@ func TestACallerIsServedThoughNotAllOfItIsMapped(t *testing.T) {
 	ok(t, c.Setattr(f, nfstest.Owner(1500, 1501), nil).Status)
 	assert.EqualValues(t, 1500, getattr(t, c, f).Uid)
 	assert.Equal(t, nfs3.NFS3ERR_INVAL, c.Setattr(f, nfstest.Owner(5000, 1501), nil).Status)
-	assert.Equal(t, nfs3.NFS3ERR_INVAL, c.Create(root, "foreign", nfs3.GUARDED, nfstest.Owner(5000, 1501)).Status)
-	assert.Equal(t, nfs3.NFS3ERR_NOENT, c.Lookup(root, "foreign").Status, "a call that fails has made nothing")
+	assert.Equal(
+		t,
+		nfs3.NFS3ERR_INVAL,
+		c.Create(root, "foreign", nfs3.GUARDED, nfstest.Owner(5000, 1501)).Status,
+	)
+	assert.Equal(
+		t,
+		nfs3.NFS3ERR_NOENT,
+		c.Lookup(root, "foreign").Status,
+		"a call that fails has made nothing",
+	)
 
 	p.end()
 	assert.Equal(t, 1, strings.Count(p.log.String(), "is not mapped"), "it is logged once: %s", p.log)

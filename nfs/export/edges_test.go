@@ -21,7 +21,13 @@ func TestPortsBelow1024AreRootsOnOtherMachines(t *testing.T) {
 	} {
 		x := &Export{Options: Options{Insecure: c.insecure}}
 		require.NoError(t, x.settle())
-		require.Equal(t, c.want, x.Refuses(netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), c.port), c.local), "%+v", c)
+		require.Equal(
+			t,
+			c.want,
+			x.Refuses(netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), c.port), c.local),
+			"%+v",
+			c,
+		)
 	}
 }
 
@@ -45,7 +51,14 @@ func TestAnExportThatServesAPartOfANetworkIsStricter(t *testing.T) {
 		{allow("192.0.2.0/24"), allow("192.0.2.0/24", "198.51.100.0/24"), true},
 		{allow("::/0"), allow("0.0.0.0/0"), true},
 	} {
-		require.Equal(t, c.stricter, c.inner.Stricter(c.outer) != "", "%v in %v", c.inner.Allow, c.outer.Allow)
+		require.Equal(
+			t,
+			c.stricter,
+			c.inner.Stricter(c.outer) != "",
+			"%v in %v",
+			c.inner.Allow,
+			c.outer.Allow,
+		)
 	}
 }
 
@@ -89,6 +102,10 @@ func TestSupplementaryGroupsInAUserNamespace(t *testing.T) {
 	}}
 	require.NoError(t, x.settle())
 	c := x.Cred(&vfs.Thread{}, 1, 2, []uint32{3, 0, 100, 99, 1<<32 - 1})
-	require.Equal(t, vfs.Cred{UID: 1, GID: 2, Groups: []uint32{3, 8, 99, 8}}, vfs.Cred{UID: c.UID, GID: c.GID, Groups: c.Groups})
+	require.Equal(
+		t,
+		vfs.Cred{UID: 1, GID: 2, Groups: []uint32{3, 8, 99, 8}},
+		vfs.Cred{UID: c.UID, GID: c.GID, Groups: c.Groups},
+	)
 	require.Equal(t, []uint32{100}, missing)
 }

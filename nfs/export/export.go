@@ -161,7 +161,10 @@ func (o Options) Stricter(outer Options) (what string) {
 		return "" // NewTable says what is wrong
 	}
 	for _, p := range outer.Allow {
-		if !slices.ContainsFunc(o.Allow, func(q netip.Prefix) bool { return q.Bits() <= p.Bits() && q.Contains(p.Addr()) }) {
+		if !slices.ContainsFunc(
+			o.Allow,
+			func(q netip.Prefix) bool { return q.Bits() <= p.Bits() && q.Contains(p.Addr()) },
+		) {
 			return fmt.Sprintf("it does not serve %v", p)
 		}
 	}
@@ -207,7 +210,11 @@ func (o *Options) settle() error {
 		o.AnonGID = Nobody
 	}
 	if o.AnonUID == invalidID || o.AnonGID == invalidID {
-		return fmt.Errorf("anonymous user or group %d is nobody's: use one below it, or 0 for %d", uint32(invalidID), Nobody)
+		return fmt.Errorf(
+			"anonymous user or group %d is nobody's: use one below it, or 0 for %d",
+			uint32(invalidID),
+			Nobody,
+		)
 	}
 	if len(o.Allow) == 0 {
 		o.Allow = loopback
@@ -242,7 +249,10 @@ func Networks(list []netip.Prefix) ([]netip.Prefix, error) {
 			p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
 		}
 		if p.IsSingleIP() && p.Addr().IsUnspecified() {
-			return nil, fmt.Errorf("no client has the address %v: for every client say 0.0.0.0/0,::/0", p.Addr())
+			return nil, fmt.Errorf(
+				"no client has the address %v: for every client say 0.0.0.0/0,::/0",
+				p.Addr(),
+			)
 		}
 		networks = append(networks, netip.PrefixFrom(p.Addr().WithZone(""), p.Bits()).Masked())
 	}

@@ -52,7 +52,11 @@ func TestAllowed(t *testing.T) {
 		})
 	}
 	for _, p := range []netip.Prefix{{}, netip.MustParsePrefix("::ffff:0:0/90")} {
-		_, err := NewTable(testKey(), 1, []Export{{Path: "/a", FS: newStub(), Options: Options{Allow: []netip.Prefix{p}}}})
+		_, err := NewTable(
+			testKey(),
+			1,
+			[]Export{{Path: "/a", FS: newStub(), Options: Options{Allow: []netip.Prefix{p}}}},
+		)
 		require.ErrorContains(t, err, "export /a:", "%v", p)
 	}
 }

@@ -70,8 +70,13 @@ func readKey(path string) (Key, error) {
 		return k, err
 	}
 	if !k.parse(string(b)) {
-		return k, fmt.Errorf("%s: %w (%d bytes of %d): restore it from a backup, or remove it to make a new key, after which clients must mount again",
-			path, ErrKeyDamaged, len(b), keyLen)
+		return k, fmt.Errorf(
+			"%s: %w (%d bytes of %d): restore it from a backup, or remove it to make a new key, after which clients must mount again",
+			path,
+			ErrKeyDamaged,
+			len(b),
+			keyLen,
+		)
 	}
 	return k, nil
 }
@@ -86,12 +91,19 @@ func checkKeyFile(path string, f *os.File) error {
 		return fmt.Errorf("%s is not a regular file", path)
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return fmt.Errorf("%s can be read by others (mode %04o), who could forge file handles: run chmod 600 on it, or remove it to make a new key",
-			path, mode)
+		return fmt.Errorf(
+			"%s can be read by others (mode %04o), who could forge file handles: run chmod 600 on it, or remove it to make a new key",
+			path,
+			mode,
+		)
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != 0 && int(st.Uid) != os.Geteuid() {
-		return fmt.Errorf("%s belongs to user %d, who could forge file handles: chown it to user %d, or remove it to make a new key",
-			path, st.Uid, os.Geteuid())
+		return fmt.Errorf(
+			"%s belongs to user %d, who could forge file handles: chown it to user %d, or remove it to make a new key",
+			path,
+			st.Uid,
+			os.Geteuid(),
+		)
 	}
 	return nil
 }
@@ -160,7 +172,11 @@ func place(dir, temp, path string) error {
 	}
 	defer d.Close() // and with it the lock ends
 	if err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX); err != nil {
-		return fmt.Errorf("locking %s, which has no hard links: %w; give --state-dir a directory on another file system", dir, err)
+		return fmt.Errorf(
+			"locking %s, which has no hard links: %w; give --state-dir a directory on another file system",
+			dir,
+			err,
+		)
 	}
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 		return err // nil: the other server won, and may have removed our temporary file

@@ -113,7 +113,12 @@ func TestEveryAlterationIsRefused(t *testing.T) {
 			refused(t, tab, fh[len(fh)-cut:], fmt.Sprintf("last %d of %d bytes", cut, n))
 		}
 		for more := 1; more <= 80; more++ {
-			refused(t, tab, append(bytes.Clone(fh), make([]byte, more)...), fmt.Sprintf("%d bytes longer by %d", n, more))
+			refused(
+				t,
+				tab,
+				append(bytes.Clone(fh), make([]byte, more)...),
+				fmt.Sprintf("%d bytes longer by %d", n, more),
+			)
 		}
 		// The other export's identity under the first one's tag.
 		bad := bytes.Clone(fh)

@@ -56,11 +56,25 @@ func checkDir(dir string) error {
 				dir,
 			)
 		case at == real && others:
-			return fmt.Errorf("anybody can write to the state directory %s (mode %04o), and so replace the key and forge file handles: run chmod go-w on it, or give --state-dir another one", dir, mode)
+			return fmt.Errorf(
+				"anybody can write to the state directory %s (mode %04o), and so replace the key and forge file handles: run chmod go-w on it, or give --state-dir another one",
+				dir,
+				mode,
+			)
 		case at == real && group:
-			return fmt.Errorf("group %d can write to the state directory %s (mode %04o), and so replace the key and forge file handles: run chmod g-w on it, or give --state-dir another one", st.Gid, dir, mode)
+			return fmt.Errorf(
+				"group %d can write to the state directory %s (mode %04o), and so replace the key and forge file handles: run chmod g-w on it, or give --state-dir another one",
+				st.Gid,
+				dir,
+				mode,
+			)
 		case others && mode&0o1000 == 0:
-			return fmt.Errorf("anybody can write to %s (mode %04o), and so put another directory in the place of the state directory %s and forge file handles: give --state-dir another one", at, mode, dir)
+			return fmt.Errorf(
+				"anybody can write to %s (mode %04o), and so put another directory in the place of the state directory %s and forge file handles: give --state-dir another one",
+				at,
+				mode,
+				dir,
+			)
 		}
 		if at == filepath.Dir(at) {
 			return nil
@@ -118,11 +132,20 @@ func checkOwner(dir, real, at string, st *syscall.Stat_t) error {
 		return nil
 	}
 	if at != real { // a home, perhaps, whose owner is to keep it
-		return fmt.Errorf("%s belongs to user %d, who could put another directory in the place of the state directory %s and forge file handles: give --state-dir another one",
-			at, st.Uid, dir)
+		return fmt.Errorf(
+			"%s belongs to user %d, who could put another directory in the place of the state directory %s and forge file handles: give --state-dir another one",
+			at,
+			st.Uid,
+			dir,
+		)
 	}
-	return fmt.Errorf("%s belongs to user %d, who could replace the key in the state directory %s and forge file handles: chown it to user %d, or give --state-dir another one",
-		at, st.Uid, dir, os.Geteuid())
+	return fmt.Errorf(
+		"%s belongs to user %d, who could replace the key in the state directory %s and forge file handles: chown it to user %d, or give --state-dir another one",
+		at,
+		st.Uid,
+		dir,
+		os.Geteuid(),
+	)
 }
 
 // unmapped is the user or group (kind is uid or gid) who appears as the owner of what
@@ -157,5 +180,8 @@ func Volatile(stateDir string) string {
 	if m := uint32(sf.Type); m != tmpfsMagic && m != ramfsMagic {
 		return ""
 	}
-	return fmt.Sprintf("the state directory %s is in memory (tmpfs): after a reboot the key is another, and clients must mount again; give --state-dir a directory on a disk", stateDir)
+	return fmt.Sprintf(
+		"the state directory %s is in memory (tmpfs): after a reboot the key is another, and clients must mount again; give --state-dir a directory on a disk",
+		stateDir,
+	)
 }

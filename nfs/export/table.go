@@ -60,15 +60,22 @@ func NewTable(key Key, places int, exports []Export) (*Table, error) {
 		}
 		identity := x.FS.Identity()
 		if identity == (vfs.Identity{}) {
-			return nil, fmt.Errorf("export %s: its file system has no identity, so its handles could be good for another one: Identity must not return the zero value", path)
+			return nil, fmt.Errorf(
+				"export %s: its file system has no identity, so its handles could be good for another one: Identity must not return the zero value",
+				path,
+			)
 		}
 		x.seal = key.seal(x.ID, identity)
 		if other := t.byID[x.ID]; other != nil {
 			if other.Path == path {
 				return nil, fmt.Errorf("export %s: exported twice", path)
 			}
-			return nil, fmt.Errorf("export %s: its identity %#08x is also that of %s: give one of them another path or an ID of its own",
-				path, x.ID, other.Path)
+			return nil, fmt.Errorf(
+				"export %s: its identity %#08x is also that of %s: give one of them another path or an ID of its own",
+				path,
+				x.ID,
+				other.Path,
+			)
 		}
 		for _, other := range t.exports {
 			if other.Path == path {

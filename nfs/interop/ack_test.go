@@ -94,11 +94,24 @@ var ackScenes = []scene{
 			f := x.verified(t)
 			x.withoutCopy(t)
 			sent, ack := span(t, f, "sent_p50"), span(t, f, "ack_p50")
-			t.Logf("the send takes %v (p99 %v), its notification comes after %v (p10 %v, p99 %v)", sent, f["sent_p99"], ack, f["ack_p10"], f["ack_p99"])
+			t.Logf(
+				"the send takes %v (p99 %v), its notification comes after %v (p10 %v, p99 %v)",
+				sent,
+				f["sent_p99"],
+				ack,
+				f["ack_p10"],
+				f["ack_p99"],
+			)
 			// The quickest ones, since a busy machine makes the others late.
 			quickest := span(t, f, "ack_p10")
 			assert.Greater(t, quickest, 40*time.Millisecond)
-			assert.Less(t, quickest, 2*x.read-10*time.Millisecond, "that is not one round trip: a READ, which is one, takes %v", x.read)
+			assert.Less(
+				t,
+				quickest,
+				2*x.read-10*time.Millisecond,
+				"that is not one round trip: a READ, which is one, takes %v",
+				x.read,
+			)
 			assert.Greater(t, ack, 5*sent)
 		},
 	},
@@ -108,7 +121,12 @@ var ackScenes = []scene{
 		check: func(t *testing.T, x *seen) {
 			f := x.verified(t)
 			x.withoutCopy(t)
-			assert.Less(t, 5<<20, number(t, f, "pinned_most"), "there was no want of memory: half of the slabs of each size may be pinned")
+			assert.Less(
+				t,
+				5<<20,
+				number(t, f, "pinned_most"),
+				"there was no want of memory: half of the slabs of each size may be pinned",
+			)
 		},
 	},
 	{
@@ -164,7 +182,12 @@ var ackScenes = []scene{
 		check: func(t *testing.T, x *seen) {
 			f := x.verified(t)
 			assert.LessOrEqual(t, few, number(t, f, "zero_copy"))
-			assert.Equal(t, number(t, f, "zero_copy"), number(t, f, "copied"), "so that none in the other scenes means none")
+			assert.Equal(
+				t,
+				number(t, f, "zero_copy"),
+				number(t, f, "copied"),
+				"so that none in the other scenes means none",
+			)
 		},
 	},
 }
@@ -208,12 +231,21 @@ func TestNotificationIsTheAcknowledgement(t *testing.T) {
 	var names []string
 	for _, s := range ackScenes {
 		names = append(names, s.file())
-		require.NoError(t, os.WriteFile(filepath.Join(share, s.file()), []byte(s.describe(share, helper)), 0o644))
+		require.NoError(
+			t,
+			os.WriteFile(filepath.Join(share, s.file()), []byte(s.describe(share, helper)), 0o644),
+		)
 	}
 	client := filepath.Join(here, "testdata", "ackclient.sh")
 	o := guest{
 		vers: "none", script: "ack.sh", args: names, share: share,
-		beside: fmt.Sprintf("%s %s %s > %s 2>&1 &", quote(client), quote(share), strings.Join(names, " "), quote(filepath.Join(dir, "client.log"))),
+		beside: fmt.Sprintf(
+			"%s %s %s > %s 2>&1 &",
+			quote(client),
+			quote(share),
+			strings.Join(names, " "),
+			quote(filepath.Join(dir, "client.log")),
+		),
 	}.run(t)
 	before := uint64(0)
 	for _, s := range ackScenes {
@@ -236,8 +268,12 @@ func (s *scene) file() string { return strings.ReplaceAll(s.name, " ", "_") }
 // describe writes the scene down for the two scripts.
 func (s *scene) describe(share, helper string) string {
 	// The least memory that there can be.
-	server := fmt.Sprintf("/run/hostroot%s serve --squash none --portmap off --listen 0.0.0.0 --allow 0.0.0.0/0 --insecure --port 2049 "+
-		"--state-dir /tmp/state --lanes 1 --memory 32M %s /tmp/served", program, s.flags)
+	server := fmt.Sprintf(
+		"/run/hostroot%s serve --squash none --portmap off --listen 0.0.0.0 --allow 0.0.0.0/0 --insecure --port 2049 "+
+			"--state-dir /tmp/state --lanes 1 --memory 32M %s /tmp/served",
+		program,
+		s.flags,
+	)
 	if s.helper {
 		early := ""
 		if s.early {
@@ -247,9 +283,19 @@ func (s *scene) describe(share, helper string) string {
 	}
 	client := func(root, share, addr string) string {
 		file := fmt.Sprintf("%s/%s.json", share, s.file())
-		bench := fmt.Sprintf("%s%s bench --verify --warmup 0 --file-size 4M --json %s %s --seconds $seconds %s:2049:/tmp/served",
-			root, program, file, strings.Join(s.load, " "), addr)
-		enough := fmt.Sprintf(`/usr/bin/python3 -c "import json; exit(sum(r[\"ops\"] for r in json.load(open(\"%s\"))[\"runs\"]) < %d)"`, file, few)
+		bench := fmt.Sprintf(
+			"%s%s bench --verify --warmup 0 --file-size 4M --json %s %s --seconds $seconds %s:2049:/tmp/served",
+			root,
+			program,
+			file,
+			strings.Join(s.load, " "),
+			addr,
+		)
+		enough := fmt.Sprintf(
+			`/usr/bin/python3 -c "import json; exit(sum(r[\"ops\"] for r in json.load(open(\"%s\"))[\"runs\"]) < %d)"`,
+			file,
+			few,
+		)
 		return fmt.Sprintf("for seconds in %g %g %g %g; do %s || exit; %s && exit; done; exit 0",
 			s.seconds, 4*s.seconds, 16*s.seconds, 64*s.seconds, bench, enough)
 	}

@@ -45,7 +45,11 @@ var references = []reference{
 		name: "ganesha", server: "ganesha:ext4", programs: []string{"ganesha.nfsd", "rpcbind"},
 		leave: "^mknod: COMMIT a fifo$", // it opens it, and waits for a writer for ever
 	},
-	{name: "knfsd", server: "uml-nfsd:ext4", programs: []string{"rpc.nfsd", "rpc.mountd", "rpcbind", "rpc.statd"}},
+	{
+		name:     "knfsd",
+		server:   "uml-nfsd:ext4",
+		programs: []string{"rpc.nfsd", "rpc.mountd", "rpcbind", "rpc.statd"},
+	},
 }
 
 // TestAnswersLikeOtherServers asks ringnfs, nfs-ganesha and Linux's own nfsd the
@@ -65,7 +69,14 @@ func TestAnswersLikeOtherServers(t *testing.T) {
 	for _, r := range references {
 		t.Run(r.name, func(t *testing.T) {
 			need(t, r.programs...)
-			theirs := interview(t, ask, dir, r.server, "20048", fmt.Sprintf("-path /export -leave %s", quote(r.leave)))
+			theirs := interview(
+				t,
+				ask,
+				dir,
+				r.server,
+				"20048",
+				fmt.Sprintf("-path /export -leave %s", quote(r.leave)),
+			)
 			compare(t, r.name, ours, theirs)
 		})
 	}
@@ -79,7 +90,13 @@ func interview(t *testing.T, ask, dir, server, mountPort, flags string) []answer
 	if mountPort != "" {
 		mount = mountPort
 	}
-	command := fmt.Sprintf("exec %s -addr $SERVER:$PORT -mount $SERVER:%s -o %s %s", quote(ask), mount, quote(file), flags)
+	command := fmt.Sprintf(
+		"exec %s -addr $SERVER:$PORT -mount $SERVER:%s -o %s %s",
+		quote(ask),
+		mount,
+		quote(file),
+		flags,
+	)
 	guests := 0
 	if strings.HasPrefix(server, "uml-nfsd") {
 		guests = 1
@@ -131,7 +148,13 @@ func compare(t *testing.T, reference string, ours, theirs []answer) {
 		}
 	}
 	require.Greater(t, compared, 3000, "answers that both gave")
-	t.Logf("%d answers with %d fields compared; %d differences are expected, %d are not", compared, fields, sum64(used), unexpected)
+	t.Logf(
+		"%d answers with %d fields compared; %d differences are expected, %d are not",
+		compared,
+		fields,
+		sum64(used),
+		unexpected,
+	)
 }
 
 func sum64(m map[int]int) (n int) {
@@ -184,7 +207,8 @@ type difference struct {
 func (d difference) from(reference string) bool { return d.reference == "" || d.reference == reference }
 
 func (d difference) expects(reference, question, field, our string) bool {
-	return d.from(reference) && d.field.MatchString(field) && d.question.MatchString(question) && d.ours.MatchString(our)
+	return d.from(reference) && d.field.MatchString(field) && d.question.MatchString(question) &&
+		d.ours.MatchString(our)
 }
 
 // sometimes returns an entry that depends on chance.
@@ -196,5 +220,11 @@ func (d difference) sometimes() difference {
 // expect makes an entry of the table. The patterns are for the whole text.
 func expect(reference, question, field, ours, reason string) difference {
 	whole := func(s string) *regexp.Regexp { return regexp.MustCompile("^(?s:" + s + ")$") }
-	return difference{reference: reference, question: whole(question), field: whole(field), ours: whole(ours), reason: reason}
+	return difference{
+		reference: reference,
+		question:  whole(question),
+		field:     whole(field),
+		ours:      whole(ours),
+		reason:    reason,
+	}
 }

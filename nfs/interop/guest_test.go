@@ -95,8 +95,15 @@ func (g guest) run(t *testing.T) outcome {
 	}
 	o := outcome{status: status, out: out.String(), says: says.String(), logs: logs}
 	t.Log(strings.TrimSpace(o.says))
-	if o.status < 0 || o.status >= 122 && o.status != 127 && o.status != 126 || o.status == 126 && o.out == "" {
-		t.Errorf("the guest did not do its work: status %d\n%s\n%s\n%s", o.status, o.out, o.says, o.serverLog())
+	if o.status < 0 || o.status >= 122 && o.status != 127 && o.status != 126 ||
+		o.status == 126 && o.out == "" {
+		t.Errorf(
+			"the guest did not do its work: status %d\n%s\n%s\n%s",
+			o.status,
+			o.out,
+			o.says,
+			o.serverLog(),
+		)
 	}
 	return o
 }

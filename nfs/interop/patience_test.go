@@ -60,7 +60,10 @@ func umlNFS(t *testing.T, guests int, args ...string) (out, says bytes.Buffer, e
 	hung := time.AfterFunc(2*patience, cancel)
 	defer hung.Stop()
 	word := func(to *bytes.Buffer) *heard { return &heard{to: to, on: func() { hung.Reset(2 * patience) }} }
-	cmd := exec.CommandContext(ctx, here+"/uml-nfs", append([]string{"--patience", fmt.Sprint(int(patience.Seconds()))}, args...)...)
+	cmd := exec.CommandContext(
+		ctx,
+		here+"/uml-nfs",
+		append([]string{"--patience", fmt.Sprint(int(patience.Seconds()))}, args...)...)
 	cmd.Env = append(os.Environ(), "RINGNFS="+program)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}       // nothing outlives the tests
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // it clears up

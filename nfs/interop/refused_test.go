@@ -24,8 +24,20 @@ func TestWhereIoUringIsRefused(t *testing.T) {
 	} {
 		for name, errno := range map[string]string{"EPERM": "1", "EACCES": "13", "ENOSYS": "38"} {
 			t.Run(part+"/"+name, func(t *testing.T) {
-				cmd := exec.Command(filepath.Join(here, "testdata", "seccomp.py"), errno, calls,
-					program, "serve", "--port", "0", "--portmap", "off", "--state-dir", t.TempDir(), t.TempDir())
+				cmd := exec.Command(
+					filepath.Join(here, "testdata", "seccomp.py"),
+					errno,
+					calls,
+					program,
+					"serve",
+					"--port",
+					"0",
+					"--portmap",
+					"off",
+					"--state-dir",
+					t.TempDir(),
+					t.TempDir(),
+				)
 				var stdout, stderr strings.Builder
 				cmd.Stdout, cmd.Stderr = &stdout, &stderr
 				require.Error(t, cmd.Run())
@@ -46,7 +58,17 @@ func TestAnOrdinaryUserServes(t *testing.T) {
 	needRoot(t) // to become another user
 	need(t, "setpriv", "nfs-cp", "nfs-cat")
 	in := namespace(t)
-	as := append(append([]string{}, in...), "setpriv", "--reuid", "1001", "--regid", "1001", "--clear-groups", "--bounding-set=-all", "--")
+	as := append(
+		append([]string{}, in...),
+		"setpriv",
+		"--reuid",
+		"1001",
+		"--regid",
+		"1001",
+		"--clear-groups",
+		"--bounding-set=-all",
+		"--",
+	)
 	dir := shared(t, 1001)
 	s := serveDir(t, as, dir, shared(t, 1001))
 	assert.Equal(t, "12049", s.port)

@@ -9,10 +9,40 @@ import (
 )
 
 // all are the steps of smoke.sh.
-var all = []string{"basic", "linktimes", "excl", "dir", "big", "oddio", "mmap", "locks", "cpinclude", "git", "sqlite", "fallocate", "fio", "fiojobs", "iouring", "perm"}
+var all = []string{
+	"basic",
+	"linktimes",
+	"excl",
+	"dir",
+	"big",
+	"oddio",
+	"mmap",
+	"locks",
+	"cpinclude",
+	"git",
+	"sqlite",
+	"fallocate",
+	"fio",
+	"fiojobs",
+	"iouring",
+	"perm",
+}
 
 // short leaves out what says little more on a second combination.
-var short = []string{"basic", "linktimes", "excl", "dir", "big", "oddio", "mmap", "cpinclude", "git", "sqlite", "fio", "perm"}
+var short = []string{
+	"basic",
+	"linktimes",
+	"excl",
+	"dir",
+	"big",
+	"oddio",
+	"mmap",
+	"cpinclude",
+	"git",
+	"sqlite",
+	"fio",
+	"perm",
+}
 
 // less makes the same steps do less.
 var less = map[string]string{

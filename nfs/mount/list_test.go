@@ -92,7 +92,13 @@ func TestAUserOfTheMachineChangesNobodyElsesMounts(t *testing.T) {
 func TestLongListsGrowTheReply(t *testing.T) {
 	var exports []export.Export
 	for i := range 100 {
-		exports = append(exports, export.Export{Path: fmt.Sprintf("/export/%s/%d", strings.Repeat("x", 200), i), FS: memfs.New(memfs.Config{})})
+		exports = append(
+			exports,
+			export.Export{
+				Path: fmt.Sprintf("/export/%s/%d", strings.Repeat("x", 200), i),
+				FS:   memfs.New(memfs.Config{}),
+			},
+		)
 	}
 	r := newRigOf(t, exports)
 	for _, x := range exports[:60] {
@@ -153,7 +159,13 @@ func TestListsThatOutgrowEveryReplyAreCut(t *testing.T) {
 	const room = 9000 // bytes
 	var exports []export.Export
 	for i := range 100 {
-		exports = append(exports, export.Export{Path: fmt.Sprintf("/export/%s/%d", strings.Repeat("x", 900), i), FS: memfs.New(memfs.Config{})})
+		exports = append(
+			exports,
+			export.Export{
+				Path: fmt.Sprintf("/export/%s/%d", strings.Repeat("x", 900), i),
+				FS:   memfs.New(memfs.Config{}),
+			},
+		)
 	}
 	r := newRigWith(t, exports, Config{ReplyMax: room})
 	for _, x := range exports[:60] {
@@ -175,7 +187,11 @@ func TestMountsAreToldWithTheReason(t *testing.T) {
 	var answers []Answer
 	r := newRigWith(t, []export.Export{
 		{Path: "/srv/a", FS: tree(t)},
-		{Path: "/srv/b", FS: tree(t), Options: export.Options{Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}},
+		{
+			Path:    "/srv/b",
+			FS:      tree(t),
+			Options: export.Options{Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}},
+		},
 	}, Config{Answered: func(_ *rpc.Call, a Answer) { answers = append(answers, a) }})
 	for _, c := range []struct {
 		peer, path string
@@ -212,7 +228,10 @@ func TestExportsAreListedWithWhomTheyServe(t *testing.T) {
 		{Path: "/three", FS: tree(t), Options: export.Options{Allow: all[:1]}},
 	})
 	want := Exports{
-		{ExDir: []byte("/one"), ExGroups: Groups{{GrName: []byte("127.0.0.0/8")}, {GrName: []byte("::1/128")}}},
+		{
+			ExDir:    []byte("/one"),
+			ExGroups: Groups{{GrName: []byte("127.0.0.0/8")}, {GrName: []byte("::1/128")}},
+		},
 		{ExDir: []byte("/two"), ExGroups: nil},
 		{ExDir: []byte("/three"), ExGroups: Groups{{GrName: []byte("0.0.0.0/0")}}},
 	}

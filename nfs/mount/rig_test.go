@@ -66,16 +66,52 @@ func tree(t testing.TB) vfs.FS {
 	var w vfs.WCC
 	mkdir := func(at vfs.Handle, name string, mode uint32) vfs.Handle {
 		var e vfs.Entry
-		require.Equal(t, vfs.OK, v.Mkdir(root, at, &vfs.MkdirArgs{Name: []byte(name), Set: &vfs.SetAttr{HasMode: true, Mode: mode}}, &vfs.Made{Entry: &e, Dir: &w}))
+		require.Equal(
+			t,
+			vfs.OK,
+			v.Mkdir(
+				root,
+				at,
+				&vfs.MkdirArgs{Name: []byte(name), Set: &vfs.SetAttr{HasMode: true, Mode: mode}},
+				&vfs.Made{Entry: &e, Dir: &w},
+			),
+		)
 		return e.Handle
 	}
 	var e vfs.Entry
 	mkdir(mkdir(fs.Root(), "dir", 0o755), "deep", 0o755)
 	mkdir(mkdir(fs.Root(), "private", 0o700), "in", 0o700)
-	require.Equal(t, vfs.OK, v.Create(root, fs.Root(), &vfs.CreateArgs{Name: []byte("file"), How: vfs.Guarded, Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}))
-	require.Equal(t, vfs.OK, v.Mknod(root, fs.Root(), &vfs.MknodArgs{Name: []byte("fifo"), Type: vfs.TypeFifo, Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}))
+	require.Equal(
+		t,
+		vfs.OK,
+		v.Create(
+			root,
+			fs.Root(),
+			&vfs.CreateArgs{Name: []byte("file"), How: vfs.Guarded, Set: &vfs.SetAttr{}},
+			&vfs.Made{Entry: &e, Dir: &w},
+		),
+	)
+	require.Equal(
+		t,
+		vfs.OK,
+		v.Mknod(
+			root,
+			fs.Root(),
+			&vfs.MknodArgs{Name: []byte("fifo"), Type: vfs.TypeFifo, Set: &vfs.SetAttr{}},
+			&vfs.Made{Entry: &e, Dir: &w},
+		),
+	)
 	for name, target := range map[string]string{"link": "dir/deep", "out": "../../etc", "abs": "/etc", "loop": "loop"} {
-		require.Equal(t, vfs.OK, v.Symlink(root, fs.Root(), &vfs.SymlinkArgs{Name: []byte(name), Target: []byte(target), Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}))
+		require.Equal(
+			t,
+			vfs.OK,
+			v.Symlink(
+				root,
+				fs.Root(),
+				&vfs.SymlinkArgs{Name: []byte(name), Target: []byte(target), Set: &vfs.SetAttr{}},
+				&vfs.Made{Entry: &e, Dir: &w},
+			),
+		)
 	}
 	return fs
 }

@@ -400,7 +400,12 @@ func TestFailures(t *testing.T) {
 		require.True(t, res.Attr.AttributesFollow)
 	}
 	r.keeper.st, r.keeper.attr.Mask = vfs.OK, 0
-	require.Equal(t, nfs3.NFS3ERR_SERVERFAULT, r.get("/keeps", both).Status, "without attributes there is no list")
+	require.Equal(
+		t,
+		nfs3.NFS3ERR_SERVERFAULT,
+		r.get("/keeps", both).Status,
+		"without attributes there is no list",
+	)
 	res := new(GETACL3res)
 	r.ask(ACLPROC3_GETACL, &GETACL3args{Fh: nfs3.NfsFh3{Data: []byte("nobody's")}, Mask: both}, res)
 	require.Equal(t, nfs3.NFS3ERR_BADHANDLE, res.Status)

@@ -108,7 +108,13 @@ func (c *Client) Symlink(dir FH, name, target string) nfs3.SYMLINK3res {
 }
 
 // Mknod calls MKNOD. major and minor are for devices.
-func (c *Client) Mknod(dir FH, name string, t nfs3.Ftype3, major, minor uint32, s nfs3.Sattr3) nfs3.MKNOD3res {
+func (c *Client) Mknod(
+	dir FH,
+	name string,
+	t nfs3.Ftype3,
+	major, minor uint32,
+	s nfs3.Sattr3,
+) nfs3.MKNOD3res {
 	c.t.Helper()
 	res, err := c.verbs().Mknod(dir, name, client.Node(t, major, minor, s))
 	return done(c, res, err)
@@ -150,7 +156,12 @@ func (c *Client) Readdir(dir FH, cookie nfs3.Cookie3, verf nfs3.Cookieverf3, cou
 }
 
 // Readdirplus calls READDIRPLUS.
-func (c *Client) Readdirplus(dir FH, cookie nfs3.Cookie3, verf nfs3.Cookieverf3, names, most uint32) nfs3.READDIRPLUS3res {
+func (c *Client) Readdirplus(
+	dir FH,
+	cookie nfs3.Cookie3,
+	verf nfs3.Cookieverf3,
+	names, most uint32,
+) nfs3.READDIRPLUS3res {
 	c.t.Helper()
 	res, err := c.verbs().Readdirplus(dir, cookie, verf, names, most)
 	return done(c, res, err)

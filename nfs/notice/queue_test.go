@@ -57,11 +57,19 @@ func TestNobodyWaitsForALogThatIsNotRead(t *testing.T) {
 	for i := range 1 + QueueMax {
 		require.Equal(t, fmt.Sprintf("level=INFO msg=line n=%d", i), lines[i])
 	}
-	require.Equal(t, `level=WARN msg="the log was not taken in time: lines are missing here" left_out=7`, lines[1+QueueMax])
+	require.Equal(
+		t,
+		`level=WARN msg="the log was not taken in time: lines are missing here" left_out=7`,
+		lines[1+QueueMax],
+	)
 
 	log.Info("again")
 	require.True(t, q.Flush(time.Hour))
-	require.True(t, strings.HasSuffix(g.String(), "\nlevel=INFO msg=again\n"), "it goes on, and the gap is told once")
+	require.True(
+		t,
+		strings.HasSuffix(g.String(), "\nlevel=INFO msg=again\n"),
+		"it goes on, and the gap is told once",
+	)
 }
 
 // stepper is a writer that takes one line for each step, and all once steps is closed.
@@ -101,7 +109,11 @@ func TestNoLineOvertakesTheGapBeforeIt(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(s.String()), "\n")
 	require.Len(t, lines, 1+QueueMax+1)
 	require.Equal(t, fmt.Sprintf("level=INFO msg=line n=%d", QueueMax), lines[QueueMax])
-	require.Equal(t, `level=WARN msg="the log was not taken in time: lines are missing here" left_out=3`, lines[QueueMax+1])
+	require.Equal(
+		t,
+		`level=WARN msg="the log was not taken in time: lines are missing here" left_out=3`,
+		lines[QueueMax+1],
+	)
 }
 
 func TestALineThatWaitedIsTheSameLine(t *testing.T) {
@@ -112,7 +124,11 @@ func TestALineThatWaitedIsTheSameLine(t *testing.T) {
 	log.With("a", 1).WithGroup("g").Warn("m", "b", "two words")
 	log.Error("n", "error", os.ErrNotExist)
 	require.True(t, q.Flush(time.Hour))
-	require.Equal(t, "level=WARN msg=m a=1 g.b=\"two words\"\nlevel=ERROR msg=n error=\"file does not exist\"\n", b.String())
+	require.Equal(
+		t,
+		"level=WARN msg=m a=1 g.b=\"two words\"\nlevel=ERROR msg=n error=\"file does not exist\"\n",
+		b.String(),
+	)
 	require.False(t, q.Enabled(context.Background(), slog.LevelDebug))
 	require.Same(t, q, Behind(q), "one queue is enough, and keeps the order")
 }

@@ -20,7 +20,11 @@ func open(t *testing.T) (p *object.Opener, c *rpc.Call, handles [2][]byte, refus
 	only := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
 	table, err := export.NewTable(export.Key{1}, 1, []export.Export{
 		{Path: "/rw", FS: memfs.New(memfs.Config{Mode: 0o777}), Options: export.Options{Allow: only}},
-		{Path: "/ro", FS: memfs.New(memfs.Config{Mode: 0o777}), Options: export.Options{ReadOnly: true, Allow: only}},
+		{
+			Path:    "/ro",
+			FS:      memfs.New(memfs.Config{Mode: 0o777}),
+			Options: export.Options{ReadOnly: true, Allow: only},
+		},
 	})
 	require.NoError(t, err)
 	thread := &vfs.Thread{MayWait: true}

@@ -21,7 +21,11 @@ func TestNobodyRegistersOverTheNetwork(t *testing.T) {
 			require.Zero(t, p.number(vers, proc, args))
 		}
 	}
-	require.EqualValues(t, 2049, p.number(2, portmap.PMAPPROC_GETPORT, pmap(nfsProgram, 3, portmap.IPPROTO_TCP)))
+	require.EqualValues(
+		t,
+		2049,
+		p.number(2, portmap.PMAPPROC_GETPORT, pmap(nfsProgram, 3, portmap.IPPROTO_TCP)),
+	)
 }
 
 func TestNoCallIsMadeForOthers(t *testing.T) {
@@ -62,7 +66,11 @@ func TestAnotherVersionIsNoAnswerToWhoWantsJustOne(t *testing.T) {
 		for vers := uint32(3); vers <= 4; vers++ {
 			require.Equal(t, here, text(vers, portmap.RPCBPROC_GETADDR, of), "version %d", of)
 		}
-		require.EqualValues(t, 2049, p.number(2, portmap.PMAPPROC_GETPORT, pmap(nfsProgram, of, portmap.IPPROTO_TCP)))
+		require.EqualValues(
+			t,
+			2049,
+			p.number(2, portmap.PMAPPROC_GETPORT, pmap(nfsProgram, of, portmap.IPPROTO_TCP)),
+		)
 		var list portmap.RpcbEntryListPtr
 		p.ask(4, portmap.RPCBPROC_GETADDRLIST, rpcb(nfsProgram, of, "tcp"), &list)
 		require.Len(t, list, map[uint32]int{3: 1}[of], "version %d", of)
@@ -75,11 +83,20 @@ func TestTheVersionThatIsAskedForComesBeforeAnyOther(t *testing.T) {
 	r := &portmap.Registry{}
 	for _, vers := range []uint32{5, 3, 4, 3} { // the second 3 does not count
 		port := uint16(1000 + uint32(len(r.Mappings))*10 + vers)
-		r.Mappings = append(r.Mappings, portmap.Mapping{Prog: nfsProgram, Vers: vers, Netid: portmap.TCP, Port: port})
+		r.Mappings = append(
+			r.Mappings,
+			portmap.Mapping{Prog: nfsProgram, Vers: vers, Netid: portmap.TCP, Port: port},
+		)
 	}
 	p := newPeer(t, r, "127.0.0.1:111", false)
 	for vers, port := range map[uint32]uint32{5: 1005, 3: 1013, 4: 1024, 6: 1024, 2: 1024} {
-		require.Equal(t, port, p.number(2, portmap.PMAPPROC_GETPORT, pmap(nfsProgram, vers, portmap.IPPROTO_TCP)), "%d", vers)
+		require.Equal(
+			t,
+			port,
+			p.number(2, portmap.PMAPPROC_GETPORT, pmap(nfsProgram, vers, portmap.IPPROTO_TCP)),
+			"%d",
+			vers,
+		)
 	}
 	require.Zero(t, p.number(2, portmap.PMAPPROC_GETPORT, pmap(nfsProgram, 3, portmap.IPPROTO_UDP)))
 	require.Zero(t, p.number(2, portmap.PMAPPROC_GETPORT, pmap(nfsProgram+1, 3, portmap.IPPROTO_TCP)))
@@ -118,7 +135,10 @@ func TestArgumentsThatCannotBeDecodedAreGarbage(t *testing.T) {
 func TestLargestRegistryFitsItsReply(t *testing.T) {
 	r := &portmap.Registry{Owner: strings.Repeat("o", 16)}
 	for i := range 64 {
-		r.Mappings = append(r.Mappings, portmap.Mapping{Prog: 1, Vers: uint32(i), Netid: portmap.UDP6, Port: 65535})
+		r.Mappings = append(
+			r.Mappings,
+			portmap.Mapping{Prog: 1, Vers: uint32(i), Netid: portmap.UDP6, Port: 65535},
+		)
 	}
 	p := newPeer(t, r, "[2001:db8:1111:2222:3333:4444:5555:6666]:111", true)
 	var got portmap.RpcblistPtr
@@ -163,7 +183,12 @@ func FuzzProgram(f *testing.F) {
 	f.Add(byte(3), byte(3), rpcb(nfsProgram, 3, "tcp"), true)
 	f.Add(byte(4), byte(11), rpcb(portmap.RPCBPROG, 4, "udp"), true)
 	f.Add(byte(4), byte(7), []byte(rpctest.Args(nil).String("::1.8.1")), false)
-	f.Add(byte(4), byte(8), []byte(rpctest.Args(nil).U32(16).Opaque([]byte{2, 0, 0, 111, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0})), false)
+	f.Add(
+		byte(4),
+		byte(8),
+		[]byte(rpctest.Args(nil).U32(16).Opaque([]byte{2, 0, 0, 111, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0})),
+		false,
+	)
 	f.Fuzz(func(t *testing.T, vers, proc byte, args []byte, datagram bool) {
 		newPeer(t, sample(), "[::1]:111", datagram).reply(uint32(vers), uint32(proc), args)
 	})

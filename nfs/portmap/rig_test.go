@@ -20,7 +20,10 @@ func sample() *portmap.Registry {
 	r := &portmap.Registry{Owner: "superuser", Now: func() time.Time { return time.Unix(1700000000, 5) }}
 	for _, id := range []portmap.Netid{portmap.TCP, portmap.UDP, portmap.TCP6, portmap.UDP6} {
 		for vers := uint32(4); vers >= 2; vers-- {
-			r.Mappings = append(r.Mappings, portmap.Mapping{Prog: portmap.RPCBPROG, Vers: vers, Netid: id, Port: 111})
+			r.Mappings = append(
+				r.Mappings,
+				portmap.Mapping{Prog: portmap.RPCBPROG, Vers: vers, Netid: id, Port: 111},
+			)
 		}
 	}
 	r.Mappings = append(r.Mappings,
@@ -47,7 +50,12 @@ func newPeer(t testing.TB, r *portmap.Registry, local string, datagram bool) *pe
 
 func (p *peer) reply(vers, proc uint32, args []byte) rpctest.Reply {
 	p.t.Helper()
-	b, err := rpctest.Serve(p.server, nil, &p.call, rpctest.NewCall(7, portmap.RPCBPROG, vers, proc, args).Bytes())
+	b, err := rpctest.Serve(
+		p.server,
+		nil,
+		&p.call,
+		rpctest.NewCall(7, portmap.RPCBPROG, vers, proc, args).Bytes(),
+	)
 	require.NoError(p.t, err)
 	r, err := rpctest.ParseReply(b)
 	require.NoError(p.t, err)

@@ -65,7 +65,12 @@ func loopbackUp() error {
 // until the test ends.
 func serve(t *testing.T, s *rpc.Server, addr string, tcpAt, udpAt *rpc.Place) {
 	answer := func(peer, local net.Addr, datagram bool, msg []byte) []byte {
-		c := &rpc.Call{Peer: addrPort(peer), Origin: &rpc.Origin{Trust: rpc.Believed}, Local: addrPort(local), Datagram: datagram}
+		c := &rpc.Call{
+			Peer:     addrPort(peer),
+			Origin:   &rpc.Origin{Trust: rpc.Believed},
+			Local:    addrPort(local),
+			Datagram: datagram,
+		}
 		at := tcpAt
 		if datagram {
 			at = udpAt
@@ -175,7 +180,11 @@ func TestRpcinfoUnderstandsTheAnswers(t *testing.T) {
 					continue // the command refuses to ask version 2 over IPv6
 				}
 				lines := run(t, "rpcinfo", "-T", netid, host, "100000", fmt.Sprint(vers))
-				require.Contains(t, lines, strings.Fields(fmt.Sprintf("program 100000 version %d ready and waiting", vers)))
+				require.Contains(
+					t,
+					lines,
+					strings.Fields(fmt.Sprintf("program 100000 version %d ready and waiting", vers)),
+				)
 			}
 		})
 	}

@@ -40,7 +40,10 @@ func TestShowmountUnderstandsTheAnswers(t *testing.T) {
 	r := sample()
 	for vers := uint32(1); vers <= 3; vers++ {
 		for _, id := range []portmap.Netid{portmap.TCP, portmap.UDP} {
-			r.Mappings = append(r.Mappings, portmap.Mapping{Prog: mount.MOUNT_PROGRAM, Vers: vers, Netid: id, Port: 20048})
+			r.Mappings = append(
+				r.Mappings,
+				portmap.Mapping{Prog: mount.MOUNT_PROGRAM, Vers: vers, Netid: id, Port: 20048},
+			)
 		}
 	}
 	s := rpc.NewServer(portmap.New(r), mount.New(table, mount.Config{}))
@@ -57,7 +60,12 @@ func TestShowmountUnderstandsTheAnswers(t *testing.T) {
 	require.Len(t, run(t, "showmount", "-a", "127.0.0.1"), 1)
 	c := &rpc.Call{Peer: netip.MustParseAddrPort("127.0.0.9:700")}
 	args := rpctest.Args(nil).String("/srv/some")
-	_, err = rpctest.Serve(s, &places[0], c, rpctest.NewCall(1, mount.MOUNT_PROGRAM, 3, mount.MOUNTPROC3_MNT, args).Bytes())
+	_, err = rpctest.Serve(
+		s,
+		&places[0],
+		c,
+		rpctest.NewCall(1, mount.MOUNT_PROGRAM, 3, mount.MOUNTPROC3_MNT, args).Bytes(),
+	)
 	require.NoError(t, err)
 	require.Contains(t, run(t, "showmount", "-a", "127.0.0.1"), []string{"127.0.0.9:/srv/some"})
 	require.Contains(t, run(t, "showmount", "-d", "127.0.0.1"), []string{"/srv/some"})

@@ -39,8 +39,16 @@ func costly() (*rpc.Server, map[string][]byte) {
 	s := testServer(rpc.Procedure{Name: "GETATTR", Handle: getattr})
 	handle := rpctest.Args(nil).Opaque(bytes.Repeat([]byte{0xfe}, 48))
 	return s, map[string][]byte{
-		"null":    null0().Bytes(),
-		"getattr": rpctest.NewCall(xid, testProg, testVers, procMore, handle).As(rpctest.Sys(1000, 1000, 4, 24, 27, 30, 46)).Bytes(),
+		"null": null0().Bytes(),
+		"getattr": rpctest.NewCall(
+			xid,
+			testProg,
+			testVers,
+			procMore,
+			handle,
+		).As(
+			rpctest.Sys(1000, 1000, 4, 24, 27, 30, 46),
+		).Bytes(),
 		"refused": with(null0(), func(c *rpctest.Call) { c.Vers = 4 }),
 	}
 }

@@ -19,7 +19,9 @@ func TestAProcessOfThisMachineIsHeldToWhoItIs(t *testing.T) {
 		{Name: "NULL", Handle: func(*rpc.Call) rpc.Outcome { return rpc.Done }},
 		{Name: "WHO", Handle: func(*rpc.Call) rpc.Outcome { return rpc.Done }},
 	}
-	s := rpc.NewServer(&rpc.Program{Name: "p", Number: 7, Versions: []rpc.Version{{Number: 1, Procedures: procedures}}})
+	s := rpc.NewServer(
+		&rpc.Program{Name: "p", Number: 7, Versions: []rpc.Version{{Number: 1, Procedures: procedures}}},
+	)
 	s.OnClaim = func(_ *rpc.Call, claim rpc.Claim, group uint32) {
 		claims = append(claims, fmt.Sprint(claim, " ", group))
 	}

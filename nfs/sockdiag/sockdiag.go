@@ -106,7 +106,8 @@ func (f *found) is(p Protocol, ends pair) bool {
 	if p == TCP {
 		return f.pair == ends
 	}
-	return f.own.Port() == ends.own.Port() && (f.own.Addr() == ends.own.Addr() || f.own.Addr().IsUnspecified()) &&
+	return f.own.Port() == ends.own.Port() &&
+		(f.own.Addr() == ends.own.Addr() || f.own.Addr().IsUnspecified()) &&
 		(f.other == ends.other || f.other.Port() == 0)
 }
 

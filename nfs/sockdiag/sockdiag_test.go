@@ -80,11 +80,22 @@ func TestIPv4ThroughASocketOfIPv6IsFound(t *testing.T) {
 	}
 	defer func() { require.NoError(t, unix.Close(fd)) }()
 	to := port(l.Addr())
-	require.NoError(t, unix.Connect(fd, &unix.SockaddrInet6{Port: int(to.Port()), Addr: netip.AddrFrom16(to.Addr().As16()).As16()}))
+	require.NoError(
+		t,
+		unix.Connect(
+			fd,
+			&unix.SockaddrInet6{Port: int(to.Port()), Addr: netip.AddrFrom16(to.Addr().As16()).As16()},
+		),
+	)
 	s, err := l.Accept()
 	require.NoError(t, err)
 	defer s.Close()
-	uid, err := k.Owner(TCP, port(s.RemoteAddr()), netip.AddrPortFrom(netip.AddrFrom16(to.Addr().As16()), to.Port()), 0)
+	uid, err := k.Owner(
+		TCP,
+		port(s.RemoteAddr()),
+		netip.AddrPortFrom(netip.AddrFrom16(to.Addr().As16()), to.Port()),
+		0,
+	)
 	require.NoError(t, err)
 	require.EqualValues(t, os.Geteuid(), uid)
 }

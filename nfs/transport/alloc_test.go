@@ -26,11 +26,15 @@ func thriftyProgram() *rpc.Program {
 		c.Reply.Opaque(b)
 		return rpc.Done
 	}
-	return &rpc.Program{Name: "TEST", Number: testProgram, Versions: []rpc.Version{{Number: 1, Procedures: []rpc.Procedure{
-		procNull:  {Name: "NULL", Handle: func(*rpc.Call) rpc.Outcome { return rpc.Done }},
-		procEcho:  {Name: "ECHO", Handle: echo},
-		procSleep: {Name: "SLEEP", Class: rpc.Blocking, Handle: echo},
-	}}}}
+	return &rpc.Program{
+		Name:   "TEST",
+		Number: testProgram,
+		Versions: []rpc.Version{{Number: 1, Procedures: []rpc.Procedure{
+			procNull:  {Name: "NULL", Handle: func(*rpc.Call) rpc.Outcome { return rpc.Done }},
+			procEcho:  {Name: "ECHO", Handle: echo},
+			procSleep: {Name: "SLEEP", Class: rpc.Blocking, Handle: echo},
+		}}},
+	}
 }
 
 // pipeline is a client that sends the same calls again and again, and allocates

@@ -139,7 +139,10 @@ func (c *Config) fill() error {
 		return errors.New("transport: at least one lane and one worker are needed")
 	}
 	if int(c.ReadPath) >= len(readPathNames) {
-		return fmt.Errorf("transport: read path %d is unknown: use PathAuto, PathCopy, PathSplice or PathZeroCopy", c.ReadPath)
+		return fmt.Errorf(
+			"transport: read path %d is unknown: use PathAuto, PathCopy, PathSplice or PathZeroCopy",
+			c.ReadPath,
+		)
 	}
 	if c.Attach == nil || c.Detach == nil || c.Duplicates == nil {
 		return errors.New("transport: Attach, Detach and Duplicates must be set")

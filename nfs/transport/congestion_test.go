@@ -22,7 +22,9 @@ func paced(t *testing.T) string {
 	b, err := os.ReadFile("/proc/sys/net/ipv4/tcp_allowed_congestion_control")
 	require.NoError(t, err)
 	names := strings.Fields(string(b))
-	if names = slices.DeleteFunc(names, func(s string) bool { return s == localCongestion }); len(names) == 0 {
+	if names = slices.DeleteFunc(names, func(s string) bool { return s == localCongestion }); len(
+		names,
+	) == 0 {
 		t.Skip("this machine has no congestion control but " + localCongestion)
 	}
 	return names[0]

@@ -393,7 +393,13 @@ func (cn *conn) hold(seg []byte, owner *bufring.Buffer) {
 	}
 	if n := len(cn.held); n > 0 {
 		// Receives into one incremental buffer lie end to end.
-		if p := &cn.held[n-1]; p.Owner == owner && unsafe.Add(unsafe.Pointer(unsafe.SliceData(p.Data)), len(p.Data)) == unsafe.Pointer(unsafe.SliceData(seg)) {
+		if p := &cn.held[n-1]; p.Owner == owner &&
+			unsafe.Add(
+				unsafe.Pointer(unsafe.SliceData(p.Data)),
+				len(p.Data),
+			) == unsafe.Pointer(
+				unsafe.SliceData(seg),
+			) {
 			p.Data = unsafe.Slice(unsafe.SliceData(p.Data), len(p.Data)+len(seg))
 			return
 		}

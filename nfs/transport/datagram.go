@@ -139,10 +139,20 @@ func (d *datagramSocket) calledAt(control []byte) (local netip.AddrPort, from []
 		case m.Header.Level == unix.IPPROTO_IP && m.Header.Type == unix.IP_PKTINFO && len(m.Data) >= unix.SizeofInet4Pktinfo:
 			// The header's destination, behind the interface and the route's address.
 			a := [4]byte(m.Data[8:12])
-			return netip.AddrPortFrom(netip.AddrFrom4(a), d.local.Port()), unix.PktInfo4(&unix.Inet4Pktinfo{Spec_dst: a})
+			return netip.AddrPortFrom(
+					netip.AddrFrom4(a),
+					d.local.Port(),
+				), unix.PktInfo4(
+					&unix.Inet4Pktinfo{Spec_dst: a},
+				)
 		case m.Header.Level == unix.IPPROTO_IPV6 && m.Header.Type == unix.IPV6_PKTINFO && len(m.Data) >= unix.SizeofInet6Pktinfo:
 			a := [16]byte(m.Data[:16])
-			return netip.AddrPortFrom(netip.AddrFrom16(a), d.local.Port()), unix.PktInfo6(&unix.Inet6Pktinfo{Addr: a})
+			return netip.AddrPortFrom(
+					netip.AddrFrom16(a),
+					d.local.Port(),
+				), unix.PktInfo6(
+					&unix.Inet6Pktinfo{Addr: a},
+				)
 		}
 	}
 	return d.local, nil

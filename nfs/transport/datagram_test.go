@@ -40,12 +40,14 @@ func TestDatagramIsAnsweredFromTheAddressThatWasAsked(t *testing.T) {
 			ln := listenUDP(t, addr.Is6())
 			port := ln.Addr.Port()
 			var local atomic.Value
-			ln.Programs = rpc.NewServer(&rpc.Program{Name: "TEST", Number: testProgram, Versions: []rpc.Version{{
-				Number: 1, Procedures: []rpc.Procedure{{Name: "NULL", Handle: func(c *rpc.Call) rpc.Outcome {
-					local.Store(c.Local)
-					return rpc.Done
+			ln.Programs = rpc.NewServer(
+				&rpc.Program{Name: "TEST", Number: testProgram, Versions: []rpc.Version{{
+					Number: 1, Procedures: []rpc.Procedure{{Name: "NULL", Handle: func(c *rpc.Call) rpc.Outcome {
+						local.Store(c.Local)
+						return rpc.Done
+					}}},
 				}}},
-			}}})
+			)
 			startWith(t, ln)
 			c, err := net.Dial("udp", netip.AddrPortFrom(addr, port).String())
 			require.NoError(t, err)

@@ -50,7 +50,11 @@ func reset(t *testing.T, c net.Conn) {
 // waits waits until n calls wait for another one.
 func (ts *testServer) waits(n int) {
 	ts.t.Helper()
-	until(ts.t, func() bool { return ts.srv.cfg.Duplicates.Stats().Waits >= uint64(n) }, "calls wait for their twin")
+	until(
+		ts.t,
+		func() bool { return ts.srv.cfg.Duplicates.Stats().Waits >= uint64(n) },
+		"calls wait for their twin",
+	)
 }
 
 func lanes(n int) func(*Config) { return func(c *Config) { c.Lanes = n } }
@@ -505,7 +509,11 @@ func TestAConnectionWithACallThatGetsNoReplyEnds(t *testing.T) {
 // What the cache keeps is bounded; what it has to know of calls in progress is not.
 func TestMoreCallsInProgressThanTheCacheKeepsAreAllAnswered(t *testing.T) {
 	hold := make(chan struct{})
-	ts := startHeld(t, hold, func(c *Config) { c.Duplicates = drc.New(drc.Config{EntriesMax: 16, Shards: 1}) })
+	ts := startHeld(
+		t,
+		hold,
+		func(c *Config) { c.Duplicates = drc.New(drc.Config{EntriesMax: 16, Shards: 1}) },
+	)
 	c := ts.dial()
 	const n = 200
 	for xid := range uint32(n) {

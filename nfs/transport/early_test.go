@@ -134,7 +134,10 @@ func serveForInterop(dir string) (err error) {
 	if err != nil {
 		return err
 	}
-	programs := rpc.NewServer(v3.New(table, v3.Config{Places: Places(1, workers, 0)}), mount.New(table, mount.Config{}))
+	programs := rpc.NewServer(
+		v3.New(table, v3.Config{Places: Places(1, workers, 0)}),
+		mount.New(table, mount.Config{}),
+	)
 	if err := srv.Start([]Listener{{FD: fd, Programs: programs}}); err != nil {
 		return err
 	}
@@ -143,7 +146,14 @@ func serveForInterop(dir string) (err error) {
 	defer cancel()
 	err = srv.Drain(ctx)
 	s := srv.Stats()[0]
-	fmt.Printf("lane zero_copy=%d copied=%d pinned=%d pinned_most=%d acks=%d\n", s.ZeroCopy, s.Copied, s.Pinned, s.PinnedMost, s.Ack.Count())
+	fmt.Printf(
+		"lane zero_copy=%d copied=%d pinned=%d pinned_most=%d acks=%d\n",
+		s.ZeroCopy,
+		s.Copied,
+		s.Pinned,
+		s.PinnedMost,
+		s.Ack.Count(),
+	)
 	return err
 }
 

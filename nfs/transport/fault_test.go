@@ -103,8 +103,13 @@ func TestShortAndFailedSendsLoseAndDoubleNothing(t *testing.T) {
 			p := w.peer()
 			for i := range 6 {
 				// More than copyMax go out from where they are: vectors of several pieces.
-				p.call(w.rng, uint32(i), []uint32{procFill, procSleep}[i%2], [][]byte{ask(1500), opaque(make([]byte, 1500))}[i%2],
-					opaque(bytes.Repeat([]byte{byte(i) * byte((i+1)%2)}, 1500)))
+				p.call(
+					w.rng,
+					uint32(i),
+					[]uint32{procFill, procSleep}[i%2],
+					[][]byte{ask(1500), opaque(make([]byte, 1500))}[i%2],
+					opaque(bytes.Repeat([]byte{byte(i) * byte((i+1)%2)}, 1500)),
+				)
 			}
 			vectors := 0
 			w.act = func(w *world, op *uringtest.Op, p *peer, now bool) bool {
@@ -378,7 +383,12 @@ func TestEndDuringStartWaitsForIt(t *testing.T) {
 // A socket may say that it has room and take nothing, when the kernel is short of
 // memory for it.
 func TestSpliceIsPutOffWhereASocketWithRoomTakesNothing(t *testing.T) {
-	w := newWorld(t, 1, uringtest.Options{}, func(c *Config, _ *Server) { c.ReadPath, c.SpliceFrom = PathSplice, 1 })
+	w := newWorld(
+		t,
+		1,
+		uringtest.Options{},
+		func(c *Config, _ *Server) { c.ReadPath, c.SpliceFrom = PathSplice, 1 },
+	)
 	p := w.peer()
 	require.NoError(t, unix.SetsockoptInt(p.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 4096))
 	const n = 300_000

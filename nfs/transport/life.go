@@ -75,7 +75,9 @@ var lifeNext = [...]uint16{
 // of lifeNext is a bug; the build tag "checks" makes it a panic.
 func (cn *conn) become(next life) {
 	if checks.Enabled && lifeNext[cn.life]&(1<<next) == 0 {
-		checks.Unreachable("transport: a connection that is " + cn.life.String() + " becomes " + next.String())
+		checks.Unreachable(
+			"transport: a connection that is " + cn.life.String() + " becomes " + next.String(),
+		)
 	}
 	cn.life = next
 }

@@ -15,8 +15,19 @@ func TestStatesOfAConnectionHaveNamesAndSuccessors(t *testing.T) {
 	for l := lifeDealt; l <= lifeClosed; l++ {
 		require.False(t, names[l.String()], l)
 		names[l.String()] = true
-		require.Equal(t, l == lifeClosed, lifeNext[l] == 0, "only a connection that is closed stays so: %v", l)
-		require.True(t, l == lifeClosed || l == lifeDealt || lifeNext[l]&(1<<lifeClosed|1<<lifeDead) != 0, "%v has no end", l)
+		require.Equal(
+			t,
+			l == lifeClosed,
+			lifeNext[l] == 0,
+			"only a connection that is closed stays so: %v",
+			l,
+		)
+		require.True(
+			t,
+			l == lifeClosed || l == lifeDealt || lifeNext[l]&(1<<lifeClosed|1<<lifeDead) != 0,
+			"%v has no end",
+			l,
+		)
 		if l >= lifeDead {
 			require.Zero(t, lifeNext[l]&(1<<l-1), "%v comes back to life", l)
 		}

@@ -317,7 +317,12 @@ func (o *output) sendNow(n int) bool {
 	}
 	defer o.conn.lane.putVector(v)
 	const flags = unix.MSG_NOSIGNAL | unix.MSG_DONTWAIT | unix.MSG_MORE
-	r, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(o.conn.fd), uintptr(unsafe.Pointer(v.fill(o.out[:n]))), flags)
+	r, _, errno := unix.RawSyscall(
+		unix.SYS_SENDMSG,
+		uintptr(o.conn.fd),
+		uintptr(unsafe.Pointer(v.fill(o.out[:n]))),
+		flags,
+	)
 	if errno != 0 {
 		return false // the ring meets the same and says what it is
 	}

@@ -136,7 +136,12 @@ func (p *pipe) close() {
 // bytes returns how many bytes are in the pipe.
 func (p *pipe) bytes() int {
 	p.inside = -1
-	_, _, _ = unix.RawSyscall(unix.SYS_IOCTL, uintptr(p.ReadFD), unix.TIOCINQ, uintptr(unsafe.Pointer(&p.inside)))
+	_, _, _ = unix.RawSyscall(
+		unix.SYS_IOCTL,
+		uintptr(p.ReadFD),
+		unix.TIOCINQ,
+		uintptr(unsafe.Pointer(&p.inside)),
+	)
 	return int(p.inside)
 }
 
@@ -189,7 +194,15 @@ func (o *output) splice() {
 		flags |= unix.SPLICE_F_MORE
 	}
 	for p.left > 0 {
-		r, _, errno := unix.RawSyscall6(unix.SYS_SPLICE, uintptr(p.pipe.ReadFD), 0, uintptr(o.conn.fd), 0, uintptr(p.left), flags)
+		r, _, errno := unix.RawSyscall6(
+			unix.SYS_SPLICE,
+			uintptr(p.pipe.ReadFD),
+			0,
+			uintptr(o.conn.fd),
+			0,
+			uintptr(p.left),
+			flags,
+		)
 		switch {
 		case errno == unix.EINTR:
 		case errno == unix.EAGAIN:

@@ -34,7 +34,14 @@ func queued(q *workQueue, peer byte, xid uint32) {
 // volumeOf is a program whose calls are to the volume that their first argument names.
 var volumeOf = rpc.NewServer(&rpc.Program{
 	Name: "VOLUMES", Number: testProgram,
-	Versions: []rpc.Version{{Number: 1, Procedures: []rpc.Procedure{{Name: "NULL", Handle: func(*rpc.Call) rpc.Outcome { return rpc.Done }}}}},
+	Versions: []rpc.Version{
+		{
+			Number: 1,
+			Procedures: []rpc.Procedure{
+				{Name: "NULL", Handle: func(*rpc.Call) rpc.Outcome { return rpc.Done }},
+			},
+		},
+	},
 	Volume: func(c *rpc.Call) int {
 		d := c.Args
 		return int(d.Uint32())

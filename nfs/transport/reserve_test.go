@@ -119,7 +119,9 @@ func TestConnectionsThatMoveLoseNothing(t *testing.T) {
 	for xid := uint32(10); ts.srv.reserve.count.Load() > 0; xid++ {
 		require.Less(t, xid, uint32(1<<20), "never")
 		for _, c := range busy {
-			_, err := c.Write(append(message(2*xid, procEcho, opaque([]byte("abc"))), message(2*xid+1, procNull, nil)...))
+			_, err := c.Write(
+				append(message(2*xid, procEcho, opaque([]byte("abc"))), message(2*xid+1, procNull, nil)...),
+			)
 			require.NoError(t, err)
 		}
 		for _, c := range busy {

@@ -14,7 +14,13 @@ import (
 func (w *world) peer() *peer {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	require.NoError(w.t, err)
-	p := &peer{fd: pair[0], far: pair[1], inode: inode(pair[0]), want: map[uint32][]byte{}, sending: map[uint64][]byte{}}
+	p := &peer{
+		fd:      pair[0],
+		far:     pair[1],
+		inode:   inode(pair[0]),
+		want:    map[uint32][]byte{},
+		sending: map[uint64][]byte{},
+	}
 	w.peers = append(w.peers, p)
 	return p
 }
@@ -144,7 +150,8 @@ func (p *peer) understand(w *world) {
 		switch {
 		case !asked:
 			w.fail("a reply with XID %d, which was not asked or answered before", xid)
-		case !bytes.Equal(r[4:24], append([]byte{0, 0, 0, 1}, make([]byte, 16)...)), !bytes.Equal(r[24:], want):
+		case !bytes.Equal(r[4:24], append([]byte{0, 0, 0, 1}, make([]byte, 16)...)),
+			!bytes.Equal(r[24:], want):
 			w.fail("a wrong reply to XID %d", xid)
 		}
 		delete(p.want, xid)

@@ -81,7 +81,9 @@ func TestSlowReadersKeepNobodyElseWaiting(t *testing.T) {
 			ts.hog(c.from, c.conns, procFill, 16)
 			victim := ts.dialFrom(mine)
 			for xid := uint32(100); xid < 104; xid++ {
-				_, err := victim.Write(append(message(2*xid, procFill, fill(1<<20-100)), message(2*xid+1, procNull, nil)...))
+				_, err := victim.Write(
+					append(message(2*xid, procFill, fill(1<<20-100)), message(2*xid+1, procNull, nil)...),
+				)
 				require.NoError(t, err)
 				for range 2 {
 					got, _ := reply(t, victim)
@@ -89,8 +91,11 @@ func TestSlowReadersKeepNobodyElseWaiting(t *testing.T) {
 				}
 			}
 			// A reply that has arrived gives its slab back when its send has completed.
-			until(t, func() bool { return ts.onLane(func(l *lane) int { return l.slabs.Free(bufring.Large) }) > 0 },
-				"something is left for those who come later")
+			until(
+				t,
+				func() bool { return ts.onLane(func(l *lane) int { return l.slabs.Free(bufring.Large) }) > 0 },
+				"something is left for those who come later",
+			)
 		})
 	}
 }
@@ -105,7 +110,9 @@ func TestReadsAreShortRatherThanWaitForSlowReaders(t *testing.T) {
 	victim := ts.dialFrom("127.0.0.1")
 	short := 0
 	for xid := range uint32(20) {
-		_, err := victim.Write(append(message(2*xid, procShort, fill(1<<20-100)), message(2*xid+1, procNull, nil)...))
+		_, err := victim.Write(
+			append(message(2*xid, procShort, fill(1<<20-100)), message(2*xid+1, procNull, nil)...),
+		)
 		require.NoError(t, err)
 		for range 2 {
 			got, res := reply(t, victim)

@@ -151,7 +151,12 @@ func (ts *testServer) pipesReturn() {
 		}
 		return n
 	}), "a pipe came back with bytes in it")
-	require.Equal(ts.t, PipesDefault, ts.onLane(func(l *lane) int { return l.pipes.made }), "pipes were given up")
+	require.Equal(
+		ts.t,
+		PipesDefault,
+		ts.onLane(func(l *lane) int { return l.pipes.made }),
+		"pipes were given up",
+	)
 }
 
 // spliced returns how many replies have been spliced.
@@ -176,7 +181,13 @@ func (a asked) read(t *testing.T, r io.Reader) {
 		xid, res := reply(t, r)
 		n, ok := a[xid]
 		require.True(t, ok, "a reply to XID %d, which was not asked", xid)
-		require.True(t, bytes.Equal(opaque(tailBytes(xid, n)), res), "wrong bytes in the reply to XID %d of %d bytes", xid, n)
+		require.True(
+			t,
+			bytes.Equal(opaque(tailBytes(xid, n)), res),
+			"wrong bytes in the reply to XID %d of %d bytes",
+			xid,
+			n,
+		)
 		delete(a, xid)
 	}
 }

@@ -74,68 +74,78 @@ func (ts *testServer) program() *rpc.Program {
 		c.Reply.Pad(n)
 		return rpc.Done
 	}
-	return &rpc.Program{Name: "TEST", Number: testProgram, Versions: []rpc.Version{{Number: 1, Procedures: []rpc.Procedure{
-		procNull: {Name: "NULL", Handle: func(*rpc.Call) rpc.Outcome { return rpc.Done }},
-		procEcho: {Name: "ECHO", Handle: echo},
-		procSleep: {Name: "SLEEP", Handle: func(c *rpc.Call) rpc.Outcome {
-			if !c.Place.Thread.MayWait {
-				return rpc.Wait
-			}
-			ts.wait()
-			return echo(c)
-		}},
-		procFill: {Name: "FILL", Handle: func(c *rpc.Call) rpc.Outcome {
-			n := int(c.Args.Uint32())
-			if !c.Room(n + 8) {
-				return rpc.Grow
-			}
-			c.Reply.Uint32(uint32(n))
-			b := c.Reply.Reserve(n)
-			for i := range b {
-				b[i] = byte(c.XID)
-			}
-			c.Reply.Pad(n)
-			return rpc.Done
-		}},
-		procOnce: {Name: "ONCE", Class: rpc.Blocking, Once: true, Handle: func(c *rpc.Call) rpc.Outcome {
-			c.Reply.Uint32(ts.count.Add(1))
-			return rpc.Done
-		}},
-		procSlowOnce: {Name: "SLOWONCE", Class: rpc.Blocking, Once: true, Handle: func(c *rpc.Call) rpc.Outcome {
-			ts.wait()
-			c.Reply.Uint32(ts.count.Add(1))
-			return rpc.Done
-		}},
-		procShort: {Name: "SHORT", Handle: func(c *rpc.Call) rpc.Outcome {
-			n := int(c.Args.Uint32())
-			room, ok := c.RoomBetween(min(n, 512)+8, n+8)
-			if !ok {
-				return rpc.Grow
-			}
-			n = min(n, room-8)
-			c.Reply.Uint32(uint32(n))
-			clear(c.Reply.Reserve(n))
-			c.Reply.Pad(n)
-			return rpc.Done
-		}},
-		procStall: {Name: "STALL", Handle: func(c *rpc.Call) rpc.Outcome {
-			if !c.Place.Thread.MayWait {
+	return &rpc.Program{
+		Name:   "TEST",
+		Number: testProgram,
+		Versions: []rpc.Version{{Number: 1, Procedures: []rpc.Procedure{
+			procNull: {Name: "NULL", Handle: func(*rpc.Call) rpc.Outcome { return rpc.Done }},
+			procEcho: {Name: "ECHO", Handle: echo},
+			procSleep: {Name: "SLEEP", Handle: func(c *rpc.Call) rpc.Outcome {
+				if !c.Place.Thread.MayWait {
+					return rpc.Wait
+				}
 				ts.wait()
+				return echo(c)
+			}},
+			procFill: {Name: "FILL", Handle: func(c *rpc.Call) rpc.Outcome {
+				n := int(c.Args.Uint32())
+				if !c.Room(n + 8) {
+					return rpc.Grow
+				}
+				c.Reply.Uint32(uint32(n))
+				b := c.Reply.Reserve(n)
+				for i := range b {
+					b[i] = byte(c.XID)
+				}
+				c.Reply.Pad(n)
+				return rpc.Done
+			}},
+			procOnce: {Name: "ONCE", Class: rpc.Blocking, Once: true, Handle: func(c *rpc.Call) rpc.Outcome {
+				c.Reply.Uint32(ts.count.Add(1))
+				return rpc.Done
+			}},
+			procSlowOnce: {
+				Name:  "SLOWONCE",
+				Class: rpc.Blocking,
+				Once:  true,
+				Handle: func(c *rpc.Call) rpc.Outcome {
+					ts.wait()
+					c.Reply.Uint32(ts.count.Add(1))
+					return rpc.Done
+				},
+			},
+			procShort: {Name: "SHORT", Handle: func(c *rpc.Call) rpc.Outcome {
+				n := int(c.Args.Uint32())
+				room, ok := c.RoomBetween(min(n, 512)+8, n+8)
+				if !ok {
+					return rpc.Grow
+				}
+				n = min(n, room-8)
+				c.Reply.Uint32(uint32(n))
+				clear(c.Reply.Reserve(n))
+				c.Reply.Pad(n)
+				return rpc.Done
+			}},
+			procStall: {Name: "STALL", Handle: func(c *rpc.Call) rpc.Outcome {
+				if !c.Place.Thread.MayWait {
+					ts.wait()
+				}
+				return echo(c)
+			}},
+			procTail: {Name: "TAIL", Handle: tail},
+			procWork: {Name: "WORK", Class: rpc.Blocking, Handle: echo},
+		}}},
+		Volume: func(c *rpc.Call) int {
+			switch {
+			case ts.srv.cfg.Volumes == 0:
+			case c.Proc == procSleep:
+				return 1
+			case c.Proc == procWork:
+				return 2
 			}
-			return echo(c)
-		}},
-		procTail: {Name: "TAIL", Handle: tail},
-		procWork: {Name: "WORK", Class: rpc.Blocking, Handle: echo},
-	}}}, Volume: func(c *rpc.Call) int {
-		switch {
-		case ts.srv.cfg.Volumes == 0:
-		case c.Proc == procSleep:
-			return 1
-		case c.Proc == procWork:
-			return 2
-		}
-		return 0
-	}}
+			return 0
+		},
+	}
 }
 
 // startTest serves the test program on a loopback port until the test ends, and
@@ -152,7 +162,12 @@ func startHeld(t testing.TB, hold chan struct{}, change func(*Config)) *testServ
 }
 
 // startLooking is startHeld with another view of the connections than the kernel's.
-func startLooking(t testing.TB, hold chan struct{}, change func(*Config), look func(int) (tcpFacts, bool)) *testServer {
+func startLooking(
+	t testing.TB,
+	hold chan struct{},
+	change func(*Config),
+	look func(int) (tcpFacts, bool),
+) *testServer {
 	t.Helper()
 	return startWhere(t, hold, change, func(s *Server) {
 		if look != nil {
@@ -297,7 +312,9 @@ func TestPipelinedCallsAreAllAnswered(t *testing.T) {
 	go func() {
 		var out []byte
 		for i := range uint32(n) {
-			out = append(out, message(i, []uint32{procNull, procEcho, procSleep, procFill}[i%4], opaque([]byte("abc")))...)
+			out = append(
+				out,
+				message(i, []uint32{procNull, procEcho, procSleep, procFill}[i%4], opaque([]byte("abc")))...)
 		}
 		_, _ = c.Write(out)
 	}()

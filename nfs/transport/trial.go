@@ -29,7 +29,11 @@ type Unfit struct {
 // no way to receive is right, or there is no ring. It takes milliseconds, and seconds
 // where the kernel never completes what it began.
 func TryRing(without uring.Feature, receiveBytes int) ([]Unfit, error) {
-	t := trial{newRing: newKernelRing, connect: func(ring) (*line, error) { return dialSelf() }, patience: 5 * time.Second}
+	t := trial{
+		newRing:  newKernelRing,
+		connect:  func(ring) (*line, error) { return dialSelf() },
+		patience: 5 * time.Second,
+	}
 	return t.run(without, receiveBytes)
 }
 
@@ -123,7 +127,10 @@ func (t *trial) run(without uring.Feature, receiveBytes int) (unfit []Unfit, err
 		}
 		wrong[c] = m
 	}
-	return nil, fmt.Errorf("transport: io_uring of this kernel receives wrongly in each way that was tried (%w): use another kernel", wrong[combination{}])
+	return nil, fmt.Errorf(
+		"transport: io_uring of this kernel receives wrongly in each way that was tried (%w): use another kernel",
+		wrong[combination{}],
+	)
 }
 
 // rejected returns what is not used although the kernel has it, because c was the first

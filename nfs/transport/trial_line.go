@@ -89,7 +89,8 @@ const selfPatience = time.Second
 func acceptFrom(listener, far int) (int, error) {
 	for start := time.Now(); time.Since(start) < selfPatience; {
 		fds := []unix.PollFd{{Fd: int32(listener), Events: unix.POLLIN}}
-		if _, err := unix.Poll(fds, int(selfPatience/time.Millisecond)); err != nil && !errors.Is(err, unix.EINTR) {
+		if _, err := unix.Poll(fds, int(selfPatience/time.Millisecond)); err != nil &&
+			!errors.Is(err, unix.EINTR) {
 			return -1, err
 		}
 		fd, from, err := unix.Accept4(listener, unix.SOCK_CLOEXEC)

@@ -39,7 +39,11 @@ func tcpLook(fd int) (tcpFacts, bool) {
 		return tcpFacts{}, false
 	}
 	silent := min(info.Last_data_recv, info.Last_ack_recv)
-	return tcpFacts{state: info.State, acked: info.Bytes_acked, silent: time.Duration(silent) * time.Millisecond}, true
+	return tcpFacts{
+		state:  info.State,
+		acked:  info.Bytes_acked,
+		silent: time.Duration(silent) * time.Millisecond,
+	}, true
 }
 
 const (

@@ -116,7 +116,8 @@ func (z *zcWorld) one(p *peer, n uint32, size int) {
 	}
 	act := z.act
 	z.act = func(w *world, op *uringtest.Op, q *peer, now bool) bool {
-		if q == p && op.Code == "RECV" && !now && len(p.in) == 0 && len(calls) > 0 && p.replies == int(n)-len(calls) {
+		if q == p && op.Code == "RECV" && !now && len(p.in) == 0 && len(calls) > 0 &&
+			p.replies == int(n)-len(calls) {
 			p.in, calls = calls[0], calls[1:]
 		}
 		return act(w, op, q, now)
@@ -163,7 +164,10 @@ func TestSlabIsNotUsedAgainBeforeTheNotification(t *testing.T) {
 }
 
 func TestBudgetOfAConnectionMakesFurtherSendsPlain(t *testing.T) {
-	z := newZCWorld(t, func(c *Config, _ *Server) { c.SendBytes, c.PinnedMax = 40<<20, 3<<20 }) // two large slabs
+	z := newZCWorld(
+		t,
+		func(c *Config, _ *Server) { c.SendBytes, c.PinnedMax = 40<<20, 3<<20 },
+	) // two large slabs
 	z.hold = true
 	z.one(z.peer(), 20, 100_000)
 	z.still = func() bool { n := len(z.ops); z.notify(); return n > 0 }

@@ -37,7 +37,11 @@ func newRunner(t testing.TB, proc int, a *args, segment int) *runner {
 	} else {
 		a = &args{append(on(fh).b, a.b...)}
 	}
-	n := &runner{c: new(rpc.Call), handle: New(r.table, Config{}).Versions[0].Procedures[proc].Handle, reply: make([]byte, 2<<20)}
+	n := &runner{
+		c:      new(rpc.Call),
+		handle: New(r.table, Config{}).Versions[0].Procedures[proc].Handle,
+		reply:  make([]byte, 2<<20),
+	}
 	n.c.Place = &rpc.Place{Index: 0, Thread: &vfs.Thread{}}
 	n.c.Peer = netip.MustParseAddrPort("127.0.0.1:700")
 	n.c.Auth.UID, n.c.Auth.GID = 1000, 1000
@@ -61,13 +65,28 @@ func hot() map[string]func(testing.TB) *runner {
 		"READ 4 KiB": func(t testing.TB) *runner { return newRunner(t, nfs3.NFSPROC3_READ, new(args).u64(4096).u32(4096), 0) },
 		"READ 1 MiB": func(t testing.TB) *runner { return newRunner(t, nfs3.NFSPROC3_READ, new(args).u64(0).u32(1<<20), 0) },
 		"WRITE 4 KiB": func(t testing.TB) *runner {
-			return newRunner(t, nfs3.NFSPROC3_WRITE, new(args).u64(0).u32(4096, 0).opaque(make([]byte, 4096)), 0)
+			return newRunner(
+				t,
+				nfs3.NFSPROC3_WRITE,
+				new(args).u64(0).u32(4096, 0).opaque(make([]byte, 4096)),
+				0,
+			)
 		},
 		"WRITE 1 MiB": func(t testing.TB) *runner {
-			return newRunner(t, nfs3.NFSPROC3_WRITE, new(args).u64(0).u32(1<<20, 0).opaque(make([]byte, 1<<20)), 65536)
+			return newRunner(
+				t,
+				nfs3.NFSPROC3_WRITE,
+				new(args).u64(0).u32(1<<20, 0).opaque(make([]byte, 1<<20)),
+				65536,
+			)
 		},
 		"WRITE in crumb": func(t testing.TB) *runner {
-			return newRunner(t, nfs3.NFSPROC3_WRITE, new(args).u64(0).u32(4096, 0).opaque(make([]byte, 4096)), 1000)
+			return newRunner(
+				t,
+				nfs3.NFSPROC3_WRITE,
+				new(args).u64(0).u32(4096, 0).opaque(make([]byte, 4096)),
+				1000,
+			)
 		},
 	}
 	for proc := range procedures {

@@ -74,9 +74,17 @@ func TestAttributesThatCannotBeSet(t *testing.T) {
 		require.Zero(t, f.view.set.HasSize)
 	})
 	t.Run("a way to set times that there is not", func(t *testing.T) {
-		require.Equal(t, rpc.GarbageArgs, r.outcome(nfs3.NFSPROC3_SETATTR, on(fh).u32(0, 0, 0, 0, 3, 0, 0, 0, 0).b))
+		require.Equal(
+			t,
+			rpc.GarbageArgs,
+			r.outcome(nfs3.NFSPROC3_SETATTR, on(fh).u32(0, 0, 0, 0, 3, 0, 0, 0, 0).b),
+		)
 	})
 	t.Run("a boolean of two", func(t *testing.T) {
-		require.Equal(t, rpc.GarbageArgs, r.outcome(nfs3.NFSPROC3_SETATTR, on(fh).u32(2, 0, 0, 0, 0, 0, 0, 0).b))
+		require.Equal(
+			t,
+			rpc.GarbageArgs,
+			r.outcome(nfs3.NFSPROC3_SETATTR, on(fh).u32(2, 0, 0, 0, 0, 0, 0, 0).b),
+		)
 	})
 }

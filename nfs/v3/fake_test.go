@@ -22,7 +22,10 @@ func newFake() *fakeFS {
 		attr: vfs.Attr{
 			Mask: vfs.AttrBasic, Type: vfs.TypeReg, Mode: 0o4755, Nlink: 3, UID: 4, GID: 5, Size: 1 << 40, Used: 7 << 32,
 			Major: 8, Minor: 9, FSID: 10 << 32, FileID: 11 << 40,
-			Atime: vfs.Time{Sec: 12, Nsec: 13}, Mtime: vfs.Time{Sec: 14, Nsec: 15}, Ctime: vfs.Time{Sec: 16, Nsec: 17},
+			Atime: vfs.Time{
+				Sec:  12,
+				Nsec: 13,
+			}, Mtime: vfs.Time{Sec: 14, Nsec: 15}, Ctime: vfs.Time{Sec: 16, Nsec: 17},
 		},
 		has: vfs.MayExec | vfs.MayRead | vfs.MayWrite,
 	}
@@ -128,7 +131,12 @@ func (v *fakeView) SetAttr(c *vfs.Cred, _ vfs.Handle, s *vfs.SetAttr, w *vfs.WCC
 	return v.changed(c, w)
 }
 
-func (v *fakeView) Access(c *vfs.Cred, _ vfs.Handle, want vfs.Permission, a *vfs.Attr) (vfs.Permission, vfs.Status) {
+func (v *fakeView) Access(
+	c *vfs.Cred,
+	_ vfs.Handle,
+	want vfs.Permission,
+	a *vfs.Attr,
+) (vfs.Permission, vfs.Status) {
 	v.want = want
 	return v.has & want, v.done(c, a)
 }
@@ -139,7 +147,14 @@ func (v *fakeView) PathConf(_ vfs.Handle, l *vfs.Limits) vfs.Status {
 }
 
 func (v *fakeView) Statfs(c *vfs.Cred, _ vfs.Handle, s *vfs.Statfs) vfs.Status {
-	*s = vfs.Statfs{TotalBytes: 1 << 50, FreeBytes: 2, AvailBytes: 3, TotalFiles: 4, FreeFiles: 5, AvailFiles: 6}
+	*s = vfs.Statfs{
+		TotalBytes: 1 << 50,
+		FreeBytes:  2,
+		AvailBytes: 3,
+		TotalFiles: 4,
+		FreeFiles:  5,
+		AvailFiles: 6,
+	}
 	return v.done(c, nil)
 }
 
@@ -153,7 +168,12 @@ func (v *fakeView) Read(c *vfs.Cred, _ vfs.Handle, r *vfs.ReadArgs, a *vfs.Attr)
 	return n, off+uint64(n) >= uint64(len(v.content)), v.done(c, a)
 }
 
-func (v *fakeView) Write(c *vfs.Cred, _ vfs.Handle, r *vfs.WriteArgs, w *vfs.WCC) (int, vfs.Stability, uint64, vfs.Status) {
+func (v *fakeView) Write(
+	c *vfs.Cred,
+	_ vfs.Handle,
+	r *vfs.WriteArgs,
+	w *vfs.WCC,
+) (int, vfs.Stability, uint64, vfs.Status) {
 	off, src, how := r.Off, r.Src, r.How
 	v.off, v.how, v.segments = off, uint32(how), len(src)
 	v.written = v.written[:0]
@@ -238,7 +258,12 @@ func (v *fakeView) Link(c *vfs.Cred, r *vfs.LinkArgs, a *vfs.Attr, w *vfs.WCC) v
 
 func (v *fakeView) Walk(*vfs.Cred, string, *vfs.Entry) vfs.Status { return v.st }
 
-func (v *fakeView) ReadDir(c *vfs.Cred, _ vfs.Handle, r *vfs.ReadDirArgs, d *vfs.Attr) (uint64, bool, vfs.Status) {
+func (v *fakeView) ReadDir(
+	c *vfs.Cred,
+	_ vfs.Handle,
+	r *vfs.ReadDirArgs,
+	d *vfs.Attr,
+) (uint64, bool, vfs.Status) {
 	cookie, verf, plus, yield := r.Cookie, r.Verf, r.Want != 0, r.Yield
 	v.cookie, v.verf, v.plus = cookie, verf, plus
 	st := v.done(c, d)

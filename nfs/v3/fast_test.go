@@ -72,7 +72,14 @@ func FuzzArgumentsByHand(f *testing.F) {
 		want.Decode(&gen)
 		var got args
 		c.hand(&hand, &got)
-		require.Equal(t, gen.Err() != nil, hand.Err() != nil, "generated: %v, by hand: %v", gen.Err(), hand.Err())
+		require.Equal(
+			t,
+			gen.Err() != nil,
+			hand.Err() != nil,
+			"generated: %v, by hand: %v",
+			gen.Err(),
+			hand.Err(),
+		)
 		if gen.Err() != nil {
 			return
 		}
@@ -110,7 +117,13 @@ func noisyAttr(b []byte) (a vfs.Attr) {
 
 func FuzzAttributesByHand(f *testing.F) {
 	f.Add([]byte{}, true, true)
-	f.Add([]byte("\x00\x00\x00\x02some attributes of no great importance, long enough for all the fields there are"), true, false)
+	f.Add(
+		[]byte(
+			"\x00\x00\x00\x02some attributes of no great importance, long enough for all the fields there are",
+		),
+		true,
+		false,
+	)
 	f.Fuzz(func(t *testing.T, b []byte, before, after bool) {
 		a := noisyAttr(b)
 		a.Mask = vfs.AttrBasic
@@ -130,7 +143,11 @@ func FuzzAttributesByHand(f *testing.F) {
 		p := postOp(&a)
 		require.Equal(t, encoded(t, &p), e.Bytes())
 
-		w := vfs.WCC{HasBefore: before, After: a, Before: vfs.Before{Size: a.Used, Mtime: a.Atime, Ctime: a.Ctime}}
+		w := vfs.WCC{
+			HasBefore: before,
+			After:     a,
+			Before:    vfs.Before{Size: a.Used, Mtime: a.Atime, Ctime: a.Ctime},
+		}
 		e.Reset(buf)
 		encodeWCC(&e, &w)
 		d := wccOf(&w)
@@ -203,15 +220,24 @@ func FuzzResultsByHand(f *testing.F) {
 			eof = uint64(off) >= v.attr.Size // as the attributes say
 		}
 		same(nfs3.NFSPROC3_READ, on(fh).u64(uint64(off)).u32(uint32(count)), &nfs3.READ3res{
-			Status:  is(nfs3.NFSPROC3_READ),
-			Resok:   nfs3.READ3resok{FileAttributes: post, Count: nfs3.Count3(len(data)), Eof: eof, Data: data},
+			Status: is(nfs3.NFSPROC3_READ),
+			Resok: nfs3.READ3resok{
+				FileAttributes: post,
+				Count:          nfs3.Count3(len(data)),
+				Eof:            eof,
+				Data:           data,
+			},
 			Resfail: nfs3.READ3resfail{FileAttributes: failed},
 		})
 		ok := nfs3.WRITE3resok{FileWcc: wcc, Count: nfs3.Count3(len(content)), Committed: nfs3.FILE_SYNC}
 		binary.BigEndian.PutUint64(ok.Verf[:], fake.Verifier())
-		same(nfs3.NFSPROC3_WRITE, on(fh).u64(uint64(off)).u32(uint32(len(content)), 0).opaque(content), &nfs3.WRITE3res{
-			Status: is(nfs3.NFSPROC3_WRITE), Resok: ok, Resfail: nfs3.WRITE3resfail{FileWcc: wcc},
-		})
+		same(
+			nfs3.NFSPROC3_WRITE,
+			on(fh).u64(uint64(off)).u32(uint32(len(content)), 0).opaque(content),
+			&nfs3.WRITE3res{
+				Status: is(nfs3.NFSPROC3_WRITE), Resok: ok, Resfail: nfs3.WRITE3resfail{FileWcc: wcc},
+			},
+		)
 		page := nfs3.READDIRPLUS3resok{DirAttributes: post, Cookieverf: nfs3.Cookieverf3{7: 0x99}}
 		if bare { // the directory's are asked for then
 			page.DirAttributes = there
@@ -221,13 +247,18 @@ func FuzzResultsByHand(f *testing.F) {
 			e := nfs3.Entryplus3{Fileid: nfs3.Fileid3(d.FileID), Name: d.Name, Cookie: nfs3.Cookie3(d.Cookie)}
 			if d.HasEntry {
 				e.NameAttributes = postOp(&d.Entry.Attr)
-				e.NameHandle = nfs3.PostOpFh3{HandleFollows: true, Handle: nfs3.NfsFh3{Data: r.wire(d.Entry.Handle)}}
+				e.NameHandle = nfs3.PostOpFh3{
+					HandleFollows: true,
+					Handle:        nfs3.NfsFh3{Data: r.wire(d.Entry.Handle)},
+				}
 			}
 			page.Reply.Entries = append(page.Reply.Entries, e)
 		}
 		page.Reply.Eof = true
 		same(nfs3.NFSPROC3_READDIRPLUS, on(fh).u64(0, 0).u32(math.MaxUint32, 1<<16), &nfs3.READDIRPLUS3res{
-			Status: is(nfs3.NFSPROC3_READDIRPLUS), Resok: page, Resfail: nfs3.READDIRPLUS3resfail{DirAttributes: failed},
+			Status: is(
+				nfs3.NFSPROC3_READDIRPLUS,
+			), Resok: page, Resfail: nfs3.READDIRPLUS3resfail{DirAttributes: failed},
 		})
 	})
 }

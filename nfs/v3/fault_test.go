@@ -22,7 +22,13 @@ func faultRig(t *testing.T) (*rig, *faultfs.FS, []byte) {
 	t.Logf("seed %d", seed)
 	f := faultfs.Wrap(memfs.New(memfs.Config{Mode: 0o777}), seed)
 	r := newRig(t, Config{}, export.Export{Path: "/x", FS: f})
-	fh := bytes.Clone(do[nfs3.CREATE3res](r, nfs3.NFSPROC3_CREATE, in(r.root(0), "file").u32(0).mode(0o666)).Resok.Obj.Handle.Data)
+	fh := bytes.Clone(
+		do[nfs3.CREATE3res](
+			r,
+			nfs3.NFSPROC3_CREATE,
+			in(r.root(0), "file").u32(0).mode(0o666),
+		).Resok.Obj.Handle.Data,
+	)
 	return r, f, fh
 }
 
@@ -39,7 +45,12 @@ func TestTroubleOfADiscIsNeverSuccess(t *testing.T) {
 				}
 			}
 			f.Clear()
-			require.Equal(t, before, r.raw(nfs3.NFSPROC3_READDIR, on(root).u64(0, 0).u32(4096).b), "nothing was changed")
+			require.Equal(
+				t,
+				before,
+				r.raw(nfs3.NFSPROC3_READDIR, on(root).u64(0, 0).u32(4096).b),
+				"nothing was changed",
+			)
 		})
 	}
 }

@@ -19,7 +19,11 @@ var fuzzLimits = Config{ReadMax: 8192, WriteMax: 4096, ReadDirMax: 4096, Places:
 // handles on the wire.
 func garden(t *testing.T) (*rig, [][]byte) {
 	fs := memfs.New(memfs.Config{Mode: 0o777, BytesMax: 1 << 20, FilesMax: 100, LinkMax: 3})
-	r := newRig(t, fuzzLimits, export.Export{Path: "/x", FS: fs, Options: export.Options{Squash: export.SquashNone}})
+	r := newRig(
+		t,
+		fuzzLimits,
+		export.Export{Path: "/x", FS: fs, Options: export.Options{Squash: export.SquashNone}},
+	)
 	v := r.table.View(1, r.table.Exports()[0])
 	c := &vfs.Cred{UID: r.uid, GID: r.gid}
 	root := fs.Root()
@@ -33,12 +37,49 @@ func garden(t *testing.T) (*rig, [][]byte) {
 	set := &vfs.SetAttr{HasMode: true, Mode: 0o755}
 	add(v.Mkdir(c, root, &vfs.MkdirArgs{Name: []byte("dir"), Set: set}, &vfs.Made{Entry: &e, Dir: &w}), &e)
 	dir := e.Handle
-	add(v.Symlink(c, root, &vfs.SymlinkArgs{Name: []byte("link"), Target: []byte("dir/file"), Set: set}, &vfs.Made{Entry: &e, Dir: &w}), &e)
-	add(v.Mknod(c, root, &vfs.MknodArgs{Name: []byte("pipe"), Type: vfs.TypeFifo, Set: set}, &vfs.Made{Entry: &e, Dir: &w}), &e)
-	add(v.Create(c, dir, &vfs.CreateArgs{Name: []byte("gone"), How: vfs.Guarded, Set: set}, &vfs.Made{Entry: &e, Dir: &w}), &e)
+	add(
+		v.Symlink(
+			c,
+			root,
+			&vfs.SymlinkArgs{Name: []byte("link"), Target: []byte("dir/file"), Set: set},
+			&vfs.Made{Entry: &e, Dir: &w},
+		),
+		&e,
+	)
+	add(
+		v.Mknod(
+			c,
+			root,
+			&vfs.MknodArgs{Name: []byte("pipe"), Type: vfs.TypeFifo, Set: set},
+			&vfs.Made{Entry: &e, Dir: &w},
+		),
+		&e,
+	)
+	add(
+		v.Create(
+			c,
+			dir,
+			&vfs.CreateArgs{Name: []byte("gone"), How: vfs.Guarded, Set: set},
+			&vfs.Made{Entry: &e, Dir: &w},
+		),
+		&e,
+	)
 	require.Equal(t, vfs.OK, v.Remove(c, dir, []byte("gone"), &w))
-	add(v.Create(c, dir, &vfs.CreateArgs{Name: []byte("file"), How: vfs.Guarded, Set: set}, &vfs.Made{Entry: &e, Dir: &w}), &e)
-	_, _, _, st := v.Write(c, e.Handle, &vfs.WriteArgs{Off: 0, Src: [][]byte{pattern(10000)}, How: vfs.Unstable}, &w)
+	add(
+		v.Create(
+			c,
+			dir,
+			&vfs.CreateArgs{Name: []byte("file"), How: vfs.Guarded, Set: set},
+			&vfs.Made{Entry: &e, Dir: &w},
+		),
+		&e,
+	)
+	_, _, _, st := v.Write(
+		c,
+		e.Handle,
+		&vfs.WriteArgs{Off: 0, Src: [][]byte{pattern(10000)}, How: vfs.Unstable},
+		&w,
+	)
 	require.Equal(t, vfs.OK, st)
 	return r, handles
 }
@@ -85,7 +126,12 @@ func fuzzProcedure(f *testing.F, proc int) {
 		record := r.record(proc, a.b)
 		out, accepted, b := r.run(record, make([]byte, 2048))
 		if out == rpc.Grow {
-			require.LessOrEqual(t, r.call.Need, acceptedLen+readHeader+8192+3, "memory for a reply is bounded")
+			require.LessOrEqual(
+				t,
+				r.call.Need,
+				acceptedLen+readHeader+8192+3,
+				"memory for a reply is bounded",
+			)
 			out, accepted, b = r.run(record, make([]byte, r.call.Need))
 		}
 		require.Equal(t, rpc.Done, out)

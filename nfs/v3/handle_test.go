@@ -73,7 +73,12 @@ func TestStrangersAreRefused(t *testing.T) {
 	require.Zero(t, f.view.calls)
 
 	r.peer = netip.MustParseAddrPort("[::ffff:192.0.2.7]:700")
-	require.Equal(t, nfs3.NFS3_OK, r.status(nfs3.NFSPROC3_GETATTR, on(r.root(0))), "an IPv4 address mapped into IPv6")
+	require.Equal(
+		t,
+		nfs3.NFS3_OK,
+		r.status(nfs3.NFSPROC3_GETATTR, on(r.root(0))),
+		"an IPv4 address mapped into IPv6",
+	)
 }
 
 func TestEachCallIsJudgedByWhereItComesFrom(t *testing.T) {
@@ -123,7 +128,12 @@ func TestAReadOnlyExportRefusesChanges(t *testing.T) {
 		require.Equal(t, nfs3.NFS3_OK, r.status(proc, all[proc]), name(proc))
 	}
 	res := do[nfs3.ACCESS3res](r, nfs3.NFSPROC3_ACCESS, on(r.root(0)).u32(0x3f))
-	require.EqualValues(t, nfs3.ACCESS3_READ|nfs3.ACCESS3_EXECUTE, res.Resok.Access, "no right to change is granted")
+	require.EqualValues(
+		t,
+		nfs3.ACCESS3_READ|nfs3.ACCESS3_EXECUTE,
+		res.Resok.Access,
+		"no right to change is granted",
+	)
 }
 
 func TestHandlesOfTwoExportsDoNotMix(t *testing.T) {
@@ -135,12 +145,25 @@ func TestHandlesOfTwoExportsDoNotMix(t *testing.T) {
 			require.Equal(t, nfs3.NFS3ERR_XDEV, res.Status)
 		}
 	}
-	res := do[nfs3.RENAME3res](r, nfs3.NFSPROC3_RENAME, &args{append(in(r.root(0), "n").b, in(r.root(1), "n").b...)})
+	res := do[nfs3.RENAME3res](
+		r,
+		nfs3.NFSPROC3_RENAME,
+		&args{append(in(r.root(0), "n").b, in(r.root(1), "n").b...)},
+	)
 	require.Equal(t, nfs3.NFS3ERR_XDEV, res.Status)
 	require.Zero(t, a.view.calls+b.view.calls)
 
-	ro := newRig(t, Config{}, export.Export{Path: "/a", FS: newFake()}, export.Export{Path: "/b", FS: newFake(), Options: export.Options{ReadOnly: true}})
-	require.Equal(t, nfs3.NFS3ERR_ROFS, ro.status(nfs3.NFSPROC3_RENAME, &args{append(in(ro.root(0), "n").b, in(ro.root(1), "n").b...)}))
+	ro := newRig(
+		t,
+		Config{},
+		export.Export{Path: "/a", FS: newFake()},
+		export.Export{Path: "/b", FS: newFake(), Options: export.Options{ReadOnly: true}},
+	)
+	require.Equal(
+		t,
+		nfs3.NFS3ERR_ROFS,
+		ro.status(nfs3.NFSPROC3_RENAME, &args{append(in(ro.root(0), "n").b, in(ro.root(1), "n").b...)}),
+	)
 }
 
 func TestTheCallersCredentialReachesTheFileSystem(t *testing.T) {

@@ -292,7 +292,18 @@ func examples(obj, dir []byte) [procedures]*args {
 }
 
 // changing are the procedures that a read-only export refuses.
-var changing = []int{nfs3.NFSPROC3_SETATTR, nfs3.NFSPROC3_WRITE, nfs3.NFSPROC3_CREATE, nfs3.NFSPROC3_MKDIR, nfs3.NFSPROC3_SYMLINK, nfs3.NFSPROC3_MKNOD, nfs3.NFSPROC3_REMOVE, nfs3.NFSPROC3_RMDIR, nfs3.NFSPROC3_RENAME, nfs3.NFSPROC3_LINK}
+var changing = []int{
+	nfs3.NFSPROC3_SETATTR,
+	nfs3.NFSPROC3_WRITE,
+	nfs3.NFSPROC3_CREATE,
+	nfs3.NFSPROC3_MKDIR,
+	nfs3.NFSPROC3_SYMLINK,
+	nfs3.NFSPROC3_MKNOD,
+	nfs3.NFSPROC3_REMOVE,
+	nfs3.NFSPROC3_RMDIR,
+	nfs3.NFSPROC3_RENAME,
+	nfs3.NFSPROC3_LINK,
+}
 
 // name returns the protocol's name of a procedure.
 func name(proc int) string {

@@ -32,7 +32,17 @@ func badName(proc int, dir []byte, name string) *args {
 }
 
 // namers are the procedures that take names of entries.
-var namers = []int{nfs3.NFSPROC3_LOOKUP, nfs3.NFSPROC3_CREATE, nfs3.NFSPROC3_MKDIR, nfs3.NFSPROC3_SYMLINK, nfs3.NFSPROC3_MKNOD, nfs3.NFSPROC3_REMOVE, nfs3.NFSPROC3_RMDIR, nfs3.NFSPROC3_RENAME, nfs3.NFSPROC3_LINK}
+var namers = []int{
+	nfs3.NFSPROC3_LOOKUP,
+	nfs3.NFSPROC3_CREATE,
+	nfs3.NFSPROC3_MKDIR,
+	nfs3.NFSPROC3_SYMLINK,
+	nfs3.NFSPROC3_MKNOD,
+	nfs3.NFSPROC3_REMOVE,
+	nfs3.NFSPROC3_RMDIR,
+	nfs3.NFSPROC3_RENAME,
+	nfs3.NFSPROC3_LINK,
+}
 
 func TestNamesThatCannotBe(t *testing.T) {
 	r, f := fakeRig(t, export.Options{})
@@ -58,7 +68,12 @@ func TestNamesThatCannotBe(t *testing.T) {
 				for _, proc := range namers {
 					require.Equal(t, c.want, r.status(proc, badName(proc, dir, c.entry)), name(proc))
 				}
-				require.Equal(t, c.want, r.status(nfs3.NFSPROC3_RENAME, &args{append(in(dir, "good").b, in(dir, c.entry).b...)}), "RENAME to")
+				require.Equal(
+					t,
+					c.want,
+					r.status(nfs3.NFSPROC3_RENAME, &args{append(in(dir, "good").b, in(dir, c.entry).b...)}),
+					"RENAME to",
+				)
 			}
 		})
 	}
@@ -69,7 +84,14 @@ func TestNamesAtTheLimit(t *testing.T) {
 	r, f := fakeRig(t, export.Options{})
 	for _, proc := range namers {
 		for _, n := range []string{"n", "...", ".x", "\xff\xfe", "\n", strings.Repeat("n", 255)} {
-			require.Equal(t, nfs3.NFS3_OK, r.status(proc, badName(proc, r.root(0), n)), "%q in %s", n, name(proc))
+			require.Equal(
+				t,
+				nfs3.NFS3_OK,
+				r.status(proc, badName(proc, r.root(0), n)),
+				"%q in %s",
+				n,
+				name(proc),
+			)
 			require.Equal(t, n, f.view.name)
 		}
 	}
@@ -94,7 +116,11 @@ func TestDotAndDotDot(t *testing.T) {
 		require.Equal(t, c.dot, r.status(c.proc, badName(c.proc, dir, ".")), name(c.proc))
 		require.Equal(t, c.dotdot, r.status(c.proc, badName(c.proc, dir, "..")), name(c.proc))
 	}
-	require.Equal(t, nfs3.NFS3ERR_INVAL, r.status(nfs3.NFSPROC3_RENAME, &args{append(in(dir, "a").b, in(dir, "..").b...)}))
+	require.Equal(
+		t,
+		nfs3.NFS3ERR_INVAL,
+		r.status(nfs3.NFSPROC3_RENAME, &args{append(in(dir, "a").b, in(dir, "..").b...)}),
+	)
 	require.Zero(t, f.view.calls)
 
 	for _, n := range []string{".", ".."} {
@@ -141,9 +167,27 @@ func TestLengthsBeyondTheRecordAreGarbage(t *testing.T) {
 		for _, proc := range []int{nfs3.NFSPROC3_LOOKUP, nfs3.NFSPROC3_REMOVE, nfs3.NFSPROC3_RMDIR} {
 			require.Equal(t, rpc.GarbageArgs, r.outcome(proc, on(dir).u32(n, 0).b), "a name of %d bytes", n)
 		}
-		require.Equal(t, rpc.GarbageArgs, r.outcome(nfs3.NFSPROC3_SYMLINK, in(dir, "l").keep().u32(n, 0).b), "a target of %d bytes", n)
-		require.Equal(t, rpc.GarbageArgs, r.outcome(nfs3.NFSPROC3_WRITE, on(dir).u64(0).u32(n, 0, n, 0).b), "data of %d bytes", n)
-		require.Equal(t, rpc.GarbageArgs, r.outcome(nfs3.NFSPROC3_GETATTR, (&args{}).u32(n, 0).b), "a handle of %d bytes", n)
+		require.Equal(
+			t,
+			rpc.GarbageArgs,
+			r.outcome(nfs3.NFSPROC3_SYMLINK, in(dir, "l").keep().u32(n, 0).b),
+			"a target of %d bytes",
+			n,
+		)
+		require.Equal(
+			t,
+			rpc.GarbageArgs,
+			r.outcome(nfs3.NFSPROC3_WRITE, on(dir).u64(0).u32(n, 0, n, 0).b),
+			"data of %d bytes",
+			n,
+		)
+		require.Equal(
+			t,
+			rpc.GarbageArgs,
+			r.outcome(nfs3.NFSPROC3_GETATTR, (&args{}).u32(n, 0).b),
+			"a handle of %d bytes",
+			n,
+		)
 	}
 	require.Zero(t, f.view.calls)
 }
@@ -152,7 +196,15 @@ func TestEveryProperPrefixOfTheArgumentsIsGarbage(t *testing.T) {
 	r, f := fakeRig(t, export.Options{})
 	for proc, a := range examples(r.root(0), r.root(0)) {
 		for n := 0; n < len(a.b); n += 4 {
-			require.Equal(t, rpc.GarbageArgs, r.outcome(proc, a.b[:n]), "%d of %d bytes of %s", n, len(a.b), name(proc))
+			require.Equal(
+				t,
+				rpc.GarbageArgs,
+				r.outcome(proc, a.b[:n]),
+				"%d of %d bytes of %s",
+				n,
+				len(a.b),
+				name(proc),
+			)
 		}
 	}
 	require.Zero(t, f.view.calls)

@@ -98,7 +98,11 @@ func TestOnlyUnstableWritesAreBrief(t *testing.T) {
 	r, f := fakeRig(t, export.Options{})
 	r.place, f.view.st, f.view.bare = 0, vfs.Again, true
 	for stable, brief := range map[uint32]bool{0: true, 1: false, 2: false} { // UNSTABLE, DATA_SYNC, FILE_SYNC
-		require.Equal(t, rpc.Wait, r.outcome(nfs3.NFSPROC3_WRITE, on(r.root(0)).u64(0).u32(5, stable).str("hello").b))
+		require.Equal(
+			t,
+			rpc.Wait,
+			r.outcome(nfs3.NFSPROC3_WRITE, on(r.root(0)).u64(0).u32(5, stable).str("hello").b),
+		)
 		require.Equal(t, brief, r.call.Brief, "stable_how %d", stable)
 	}
 	for proc, a := range examples(r.root(0), r.root(0)) {

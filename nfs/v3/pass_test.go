@@ -50,11 +50,20 @@ func TestCreateHandsOnHowAndWhat(t *testing.T) {
 		require.EqualValues(t, how, v.how)
 		require.Equal(t, vfs.SetAttr{HasSize: true, Size: 9}, v.set)
 	}
-	require.Equal(t, nfs3.NFS3_OK, r.status(nfs3.NFSPROC3_CREATE, in(dir, "n").u32(2).u64(0x0123456789abcdef)))
+	require.Equal(
+		t,
+		nfs3.NFS3_OK,
+		r.status(nfs3.NFSPROC3_CREATE, in(dir, "n").u32(2).u64(0x0123456789abcdef)),
+	)
 	require.EqualValues(t, vfs.Exclusive, v.how)
 	require.EqualValues(t, 0x0123456789abcdef, v.verf)
 	require.Equal(t, vfs.SetAttr{}, v.set)
-	require.Equal(t, rpc.GarbageArgs, r.outcome(nfs3.NFSPROC3_CREATE, in(dir, "n").u32(3).keep().b), "a mode that there is not")
+	require.Equal(
+		t,
+		rpc.GarbageArgs,
+		r.outcome(nfs3.NFSPROC3_CREATE, in(dir, "n").u32(3).keep().b),
+		"a mode that there is not",
+	)
 }
 
 func TestMknodHandsOnTypeAndNumber(t *testing.T) {
@@ -62,14 +71,22 @@ func TestMknodHandsOnTypeAndNumber(t *testing.T) {
 	v := &f.view
 	dir := r.root(0)
 	for _, kind := range []vfs.FileType{vfs.TypeBlk, vfs.TypeChr} {
-		require.Equal(t, nfs3.NFS3_OK, r.status(nfs3.NFSPROC3_MKNOD, in(dir, "n").u32(uint32(kind)).mode(0o660).u32(1<<32-1, 7)))
+		require.Equal(
+			t,
+			nfs3.NFS3_OK,
+			r.status(nfs3.NFSPROC3_MKNOD, in(dir, "n").u32(uint32(kind)).mode(0o660).u32(1<<32-1, 7)),
+		)
 		require.EqualValues(t, kind, v.how)
 		require.EqualValues(t, 1<<32-1, v.major)
 		require.EqualValues(t, 7, v.minor)
 		require.Equal(t, vfs.SetAttr{HasMode: true, Mode: 0o660}, v.set)
 	}
 	for _, kind := range []vfs.FileType{vfs.TypeSock, vfs.TypeFifo} {
-		require.Equal(t, nfs3.NFS3_OK, r.status(nfs3.NFSPROC3_MKNOD, in(dir, "n").u32(uint32(kind)).mode(0o600)))
+		require.Equal(
+			t,
+			nfs3.NFS3_OK,
+			r.status(nfs3.NFSPROC3_MKNOD, in(dir, "n").u32(uint32(kind)).mode(0o600)),
+		)
 		require.EqualValues(t, kind, v.how)
 		require.Zero(t, v.major+v.minor)
 	}
@@ -78,7 +95,12 @@ func TestMknodHandsOnTypeAndNumber(t *testing.T) {
 		require.Equal(t, nfs3.NFS3ERR_BADTYPE, r.status(nfs3.NFSPROC3_MKNOD, in(dir, "n").u32(uint32(kind))))
 	}
 	for _, kind := range []uint32{0, 8, 1<<32 - 1} {
-		require.Equal(t, rpc.GarbageArgs, r.outcome(nfs3.NFSPROC3_MKNOD, in(dir, "n").u32(kind).keep().b), "a type that there is not")
+		require.Equal(
+			t,
+			rpc.GarbageArgs,
+			r.outcome(nfs3.NFSPROC3_MKNOD, in(dir, "n").u32(kind).keep().b),
+			"a type that there is not",
+		)
 	}
 	require.Zero(t, v.calls)
 }
@@ -117,8 +139,18 @@ func TestAccessAsksOnlyForWhatIsWanted(t *testing.T) {
 
 func TestTheFileSystemsLimitsAreTold(t *testing.T) {
 	f := newFake()
-	f.limits = vfs.Limits{NameMax: 143, LinkMax: 7, FileSizeMax: 1 << 44, TimeDelta: vfs.Time{Sec: 2}, CaseInsensitive: true}
-	r := newRig(t, Config{ReadMax: 4 << 20, WriteMax: 128 << 10, ReadDirMax: 1 << 20}, export.Export{Path: "/x", FS: f})
+	f.limits = vfs.Limits{
+		NameMax:         143,
+		LinkMax:         7,
+		FileSizeMax:     1 << 44,
+		TimeDelta:       vfs.Time{Sec: 2},
+		CaseInsensitive: true,
+	}
+	r := newRig(
+		t,
+		Config{ReadMax: 4 << 20, WriteMax: 128 << 10, ReadDirMax: 1 << 20},
+		export.Export{Path: "/x", FS: f},
+	)
 	info := do[nfs3.FSINFO3res](r, nfs3.NFSPROC3_FSINFO, on(r.root(0)))
 	require.Equal(t, nfs3.FSINFO3resok{
 		ObjAttributes: postOp(&f.view.attr),
@@ -126,7 +158,16 @@ func TestTheFileSystemsLimitsAreTold(t *testing.T) {
 		Maxfilesize: 1 << 44, TimeDelta: nfs3.Nfstime3{Seconds: 2},
 	}, info.Resok)
 	path := do[nfs3.PATHCONF3res](r, nfs3.NFSPROC3_PATHCONF, on(r.root(0)))
-	require.Equal(t, nfs3.PATHCONF3resok{ObjAttributes: postOp(&f.view.attr), Linkmax: 7, NameMax: 143, CaseInsensitive: true}, path.Resok)
+	require.Equal(
+		t,
+		nfs3.PATHCONF3resok{
+			ObjAttributes:   postOp(&f.view.attr),
+			Linkmax:         7,
+			NameMax:         143,
+			CaseInsensitive: true,
+		},
+		path.Resok,
+	)
 	here := f.limits // of one directory
 	here.CaseInsensitive = false
 	f.view.limits = &here
@@ -173,7 +214,13 @@ func TestHandlesAndCookiesOutliveARestartAndTheWriteVerifierDoesNot(t *testing.T
 
 func TestPlacesRunSideBySide(t *testing.T) {
 	r := newRig(t, Config{}, export.Export{Path: "/x", FS: memfs.New(memfs.Config{Mode: 0o777})})
-	fh := bytes.Clone(do[nfs3.CREATE3res](r, nfs3.NFSPROC3_CREATE, in(r.root(0), "f").u32(0).mode(0o666)).Resok.Obj.Handle.Data)
+	fh := bytes.Clone(
+		do[nfs3.CREATE3res](
+			r,
+			nfs3.NFSPROC3_CREATE,
+			in(r.root(0), "f").u32(0).mode(0o666),
+		).Resok.Obj.Handle.Data,
+	)
 	write := r.record(nfs3.NFSPROC3_WRITE, on(fh).u64(0).u32(4096, 0).opaque(pattern(4096)).b)
 	read := r.record(nfs3.NFSPROC3_READ, on(fh).u64(0).u32(4096).b)
 	list := r.record(nfs3.NFSPROC3_READDIRPLUS, on(r.root(0)).u64(0, 0).u32(4096, 4096).b)
@@ -190,7 +237,8 @@ func TestPlacesRunSideBySide(t *testing.T) {
 					c.Place, c.Peer = &r.places[i], r.peer
 					err := r.server.Parse(&c, record, nil)
 					c.Reply.Reset(reply)
-					if out := r.server.Run(&c); err != nil || out != rpc.Done || statusOf(c.Reply.Bytes()[acceptedLen:]) != nfs3.NFS3_OK {
+					if out := r.server.Run(&c); err != nil || out != rpc.Done ||
+						statusOf(c.Reply.Bytes()[acceptedLen:]) != nfs3.NFS3_OK {
 						failed[i] = c.Procedure().Name
 					}
 				}

@@ -85,7 +85,13 @@ func (s *server) read(c *rpc.Call) rpc.Outcome {
 // splice answers READ with the file's pages in a pipe, where the transport lends
 // one for that many bytes and the back end can. done is false when the data has
 // to go through memory.
-func (s *server) splice(c *rpc.Call, w *work, o *object.Object, a *readArgs, count int) (out rpc.Outcome, done bool) {
+func (s *server) splice(
+	c *rpc.Call,
+	w *work,
+	o *object.Object,
+	a *readArgs,
+	count int,
+) (out rpc.Outcome, done bool) {
 	p := c.Pipes.Pipe(count)
 	if p == nil {
 		return 0, false

@@ -126,7 +126,11 @@ func TestReadlinkAsksForRoomForALongTarget(t *testing.T) {
 	require.Equal(t, rpc.Grow, out)
 	out, _, b := r.run(record, make([]byte, r.call.Need))
 	require.Equal(t, rpc.Done, out)
-	require.Equal(t, f.view.link, string(decode(t, nfs3.NFSPROC3_READLINK, b).(*nfs3.READLINK3res).Resok.Data))
+	require.Equal(
+		t,
+		f.view.link,
+		string(decode(t, nfs3.NFSPROC3_READLINK, b).(*nfs3.READLINK3res).Resok.Data),
+	)
 }
 
 func TestWriteHandsTheSegmentsOnAsTheyCame(t *testing.T) {
@@ -135,7 +139,11 @@ func TestWriteHandsTheSegmentsOnAsTheyCame(t *testing.T) {
 	for _, segment := range []int{0, 4, 7, 100, 999, 1300} {
 		r.segment = segment
 		for _, n := range []int{0, 1, 2, 3, 4, 999, 1000} {
-			res := do[nfs3.WRITE3res](r, nfs3.NFSPROC3_WRITE, on(r.root(0)).u64(77).u32(uint32(n), 1).opaque(data[:n]))
+			res := do[nfs3.WRITE3res](
+				r,
+				nfs3.NFSPROC3_WRITE,
+				on(r.root(0)).u64(77).u32(uint32(n), 1).opaque(data[:n]),
+			)
 			require.Equal(t, nfs3.NFS3_OK, res.Status)
 			require.True(t, bytes.Equal(data[:n], f.view.written), "%d bytes in segments of %d", n, segment)
 			require.EqualValues(t, n, res.Resok.Count)
@@ -189,10 +197,18 @@ func TestWritesThatCannotBe(t *testing.T) {
 		})
 	}
 	t.Run("a stability that there is not", func(t *testing.T) {
-		require.Equal(t, rpc.GarbageArgs, r.outcome(nfs3.NFSPROC3_WRITE, on(fh).u64(0).u32(5, 3).str("hello").b))
+		require.Equal(
+			t,
+			rpc.GarbageArgs,
+			r.outcome(nfs3.NFSPROC3_WRITE, on(fh).u64(0).u32(5, 3).str("hello").b),
+		)
 	})
 	t.Run("up to the last byte", func(t *testing.T) {
-		require.Equal(t, nfs3.NFS3_OK, r.status(nfs3.NFSPROC3_WRITE, on(fh).u64(1<<63-1-5).u32(5, 2).str("hello")))
+		require.Equal(
+			t,
+			nfs3.NFS3_OK,
+			r.status(nfs3.NFSPROC3_WRITE, on(fh).u64(1<<63-1-5).u32(5, 2).str("hello")),
+		)
 		require.EqualValues(t, 1<<63-6, f.view.off)
 	})
 	t.Run("nothing, anywhere", func(t *testing.T) {
@@ -207,7 +223,11 @@ func TestAScratchDoesNotKeepWhatAPeerSent(t *testing.T) {
 	r.server = rpc.NewServer(s.program())
 	for _, segment := range []int{100, 4} {
 		r.segment = segment
-		require.Equal(t, nfs3.NFS3_OK, r.status(nfs3.NFSPROC3_WRITE, on(r.root(0)).u64(0).u32(20000, 2).opaque(pattern(20000))))
+		require.Equal(
+			t,
+			nfs3.NFS3_OK,
+			r.status(nfs3.NFSPROC3_WRITE, on(r.root(0)).u64(0).u32(20000, 2).opaque(pattern(20000))),
+		)
 		w := s.works[1]
 		require.LessOrEqual(t, cap(w.segments), segmentsMax)
 		for _, b := range w.segments[:cap(w.segments)] {

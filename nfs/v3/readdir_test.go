@@ -52,7 +52,9 @@ func TestDirectoriesAreReadWithinTheirBudgets(t *testing.T) {
 			var eof bool
 			var status nfs3.Nfsstat3
 			if plus {
-				b := append([]byte(nil), r.raw(nfs3.NFSPROC3_READDIRPLUS, on(r.root(0)).u64(seen, 0x99).u32(names, most).b)...)
+				b := append(
+					[]byte(nil),
+					r.raw(nfs3.NFSPROC3_READDIRPLUS, on(r.root(0)).u64(seen, 0x99).u32(names, most).b)...)
 				size = len(b) - 4
 				res := decode(t, nfs3.NFSPROC3_READDIRPLUS, b).(*nfs3.READDIRPLUS3res)
 				status, eof, n = res.Status, res.Resok.Reply.Eof, len(res.Resok.Reply.Entries)
@@ -63,7 +65,11 @@ func TestDirectoriesAreReadWithinTheirBudgets(t *testing.T) {
 					require.EqualValues(t, x.Cookie, e.Cookie)
 					if i > 0 {
 						require.Equal(t, x.HasEntry, e.NameHandle.HandleFollows)
-						require.Equal(t, x.HasEntry && x.Entry.Attr.Filled(), e.NameAttributes.AttributesFollow)
+						require.Equal(
+							t,
+							x.HasEntry && x.Entry.Attr.Filled(),
+							e.NameAttributes.AttributesFollow,
+						)
 					}
 					used += info(e.Name)
 				}
@@ -100,7 +106,11 @@ func TestASmallDircountStillGivesAnEntry(t *testing.T) {
 	r, f := fakeRig(t, export.Options{})
 	f.view.fill(10)
 	for _, names := range []uint32{0, 1, 24, uint32(info(f.view.entries[0].Name))} {
-		res := do[nfs3.READDIRPLUS3res](r, nfs3.NFSPROC3_READDIRPLUS, on(r.root(0)).u64(0, 0).u32(names, 8192))
+		res := do[nfs3.READDIRPLUS3res](
+			r,
+			nfs3.NFSPROC3_READDIRPLUS,
+			on(r.root(0)).u64(0, 0).u32(names, 8192),
+		)
 		require.Equal(t, nfs3.NFS3_OK, res.Status)
 		require.Len(t, res.Resok.Reply.Entries, 1)
 		require.False(t, res.Resok.Reply.Eof)
@@ -124,11 +134,19 @@ func TestADirectoryOfOneReplyFillsItsBudget(t *testing.T) {
 
 func TestAnEmptyRestOfADirectoryEndsIt(t *testing.T) {
 	r, f := fakeRig(t, export.Options{})
-	res := do[nfs3.READDIR3res](r, nfs3.NFSPROC3_READDIR, on(r.root(0)).u64(5, 0x99).u32(dirHeader+dirTrailer))
+	res := do[nfs3.READDIR3res](
+		r,
+		nfs3.NFSPROC3_READDIR,
+		on(r.root(0)).u64(5, 0x99).u32(dirHeader+dirTrailer),
+	)
 	require.Equal(t, nfs3.NFS3_OK, res.Status)
 	require.True(t, res.Resok.Reply.Eof)
 	require.Empty(t, res.Resok.Reply.Entries)
-	require.Equal(t, nfs3.NFS3ERR_TOOSMALL, r.status(nfs3.NFSPROC3_READDIR, on(r.root(0)).u64(5, 0x99).u32(dirHeader+dirTrailer-1)))
+	require.Equal(
+		t,
+		nfs3.NFS3ERR_TOOSMALL,
+		r.status(nfs3.NFSPROC3_READDIR, on(r.root(0)).u64(5, 0x99).u32(dirHeader+dirTrailer-1)),
+	)
 	require.EqualValues(t, 5, f.view.cookie)
 	require.EqualValues(t, 0x99, f.view.verf)
 }

@@ -31,7 +31,12 @@ type splicingView struct {
 	short    int          // bytes fewer than there are
 }
 
-func (v *splicingView) Splice(c *vfs.Cred, h vfs.Handle, r *vfs.SpliceArgs, a *vfs.Attr) (int, bool, vfs.Status) {
+func (v *splicingView) Splice(
+	c *vfs.Cred,
+	h vfs.Handle,
+	r *vfs.SpliceArgs,
+	a *vfs.Attr,
+) (int, bool, vfs.Status) {
 	off, n, p := r.Off, r.N, r.To
 	v.splices++
 	if len(v.spliceSt) > 0 {
@@ -103,7 +108,10 @@ func (l *lender) read(r *rig, off uint64, count uint32) (rpc.Outcome, []byte) {
 	c := &r.call
 	c.Reset()
 	c.Place, c.Peer = &r.places[r.place], r.peer
-	require.NoError(l.t, r.server.Parse(c, r.record(nfs3.NFSPROC3_READ, on(r.root(0)).u64(off).u32(count).b), nil))
+	require.NoError(
+		l.t,
+		r.server.Parse(c, r.record(nfs3.NFSPROC3_READ, on(r.root(0)).u64(off).u32(count).b), nil),
+	)
 	c.Pipes = l
 	c.Reply.Reset(r.reply)
 	out := r.server.Run(c)

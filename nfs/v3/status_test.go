@@ -25,10 +25,22 @@ func TestEveryStatusHasOneOfTheProtocol(t *testing.T) {
 		for proc := range procedures {
 			got := nfs3.Nfsstat3(status(proc, st))
 			require.Contains(t, protocolStatuses, got, "%v in %s", st, name(proc))
-			require.Equal(t, st == vfs.OK, got == nfs3.NFS3_OK, "only OK is success: %v in %s", st, name(proc))
+			require.Equal(
+				t,
+				st == vfs.OK,
+				got == nfs3.NFS3_OK,
+				"only OK is success: %v in %s",
+				st,
+				name(proc),
+			)
 		}
 	}
-	require.EqualValues(t, nfs3.NFS3ERR_SERVERFAULT, status(nfs3.NFSPROC3_READ, vfs.NumStatus), "an unknown status")
+	require.EqualValues(
+		t,
+		nfs3.NFS3ERR_SERVERFAULT,
+		status(nfs3.NFSPROC3_READ, vfs.NumStatus),
+		"an unknown status",
+	)
 	require.EqualValues(t, nfs3.NFS3ERR_SERVERFAULT, status(nfs3.NFSPROC3_READ, 255), "an unknown status")
 }
 
@@ -66,7 +78,14 @@ func TestEveryOutcomeOfEveryProcedureIsWellFormed(t *testing.T) {
 					case nfs3.NFSPROC3_GETATTR, nfs3.NFSPROC3_FSINFO, nfs3.NFSPROC3_PATHCONF:
 						v.attrSt, v.bare = st, false
 					}
-					require.EqualValues(t, status(proc, want), r.status(proc, a), "%s with %v", name(proc), st)
+					require.EqualValues(
+						t,
+						status(proc, want),
+						r.status(proc, a),
+						"%s with %v",
+						name(proc),
+						st,
+					)
 				}
 			}
 		}
@@ -93,7 +112,15 @@ func TestALaneWaitsForTheAttributesOfAFailure(t *testing.T) {
 	t.Run("refused before it began", func(t *testing.T) {
 		for proc, a := range examples(root, root) {
 			switch proc {
-			case nfs3.NFSPROC3_LOOKUP, nfs3.NFSPROC3_CREATE, nfs3.NFSPROC3_MKDIR, nfs3.NFSPROC3_SYMLINK, nfs3.NFSPROC3_MKNOD, nfs3.NFSPROC3_REMOVE, nfs3.NFSPROC3_RMDIR, nfs3.NFSPROC3_RENAME, nfs3.NFSPROC3_LINK:
+			case nfs3.NFSPROC3_LOOKUP,
+				nfs3.NFSPROC3_CREATE,
+				nfs3.NFSPROC3_MKDIR,
+				nfs3.NFSPROC3_SYMLINK,
+				nfs3.NFSPROC3_MKNOD,
+				nfs3.NFSPROC3_REMOVE,
+				nfs3.NFSPROC3_RMDIR,
+				nfs3.NFSPROC3_RENAME,
+				nfs3.NFSPROC3_LINK:
 				a = badName(proc, root, "a/b")
 				require.Equal(t, rpc.Wait, r.outcome(proc, a.b), name(proc))
 			}

@@ -79,7 +79,15 @@ type talk struct {
 }
 
 func newTalk(t *testing.T) *talk {
-	r := newRig(t, Config{}, export.Export{Path: "/x", FS: memfs.New(memfs.Config{Mode: 0o777, LinkMax: 3}), Options: export.Options{Squash: export.SquashNone}})
+	r := newRig(
+		t,
+		Config{},
+		export.Export{
+			Path:    "/x",
+			FS:      memfs.New(memfs.Config{Mode: 0o777, LinkMax: 3}),
+			Options: export.Options{Squash: export.SquashNone},
+		},
+	)
 	root := r.root(0)
 	return &talk{
 		rig:     r,
@@ -219,7 +227,15 @@ func (k *talk) render(v reflect.Value) string {
 }
 
 func (k *talk) attr(a *nfs3.Fattr3) string {
-	text := fmt.Sprintf("[%s %04o %d %d:%d %d", strings.TrimPrefix(a.Type.String(), "NF3"), a.Mode, a.Nlink, a.Uid, a.Gid, a.Size)
+	text := fmt.Sprintf(
+		"[%s %04o %d %d:%d %d",
+		strings.TrimPrefix(a.Type.String(), "NF3"),
+		a.Mode,
+		a.Nlink,
+		a.Uid,
+		a.Gid,
+		a.Size,
+	)
 	if a.Type == nfs3.NF3CHR || a.Type == nfs3.NF3BLK {
 		text += fmt.Sprintf(" %d,%d", a.Rdev.Specdata1, a.Rdev.Specdata2)
 	}
@@ -270,7 +286,11 @@ func (k *talk) arguments(proc int, w []string) *args {
 	}
 	switch proc {
 	case nfs3.NFSPROC3_NULL:
-	case nfs3.NFSPROC3_GETATTR, nfs3.NFSPROC3_READLINK, nfs3.NFSPROC3_FSSTAT, nfs3.NFSPROC3_FSINFO, nfs3.NFSPROC3_PATHCONF:
+	case nfs3.NFSPROC3_GETATTR,
+		nfs3.NFSPROC3_READLINK,
+		nfs3.NFSPROC3_FSSTAT,
+		nfs3.NFSPROC3_FSINFO,
+		nfs3.NFSPROC3_PATHCONF:
 		fh()
 	case nfs3.NFSPROC3_SETATTR:
 		fh()

@@ -55,7 +55,14 @@ func TestHandlesCompareByContentAndLength(t *testing.T) {
 func TestSetBeforeTakesThePreOperationHalf(t *testing.T) {
 	var w vfs.WCC
 	w.SetBefore(&vfs.Attr{Size: 1, Mtime: vfs.Time{Sec: 2}, Ctime: vfs.Time{Sec: 3}, Mode: 4})
-	require.Equal(t, vfs.WCC{HasBefore: true, Before: vfs.Before{Size: 1, Mtime: vfs.Time{Sec: 2}, Ctime: vfs.Time{Sec: 3}}}, w)
+	require.Equal(
+		t,
+		vfs.WCC{
+			HasBefore: true,
+			Before:    vfs.Before{Size: 1, Mtime: vfs.Time{Sec: 2}, Ctime: vfs.Time{Sec: 3}},
+		},
+		w,
+	)
 }
 
 func TestEqualCredentialsAreOnePointer(t *testing.T) {

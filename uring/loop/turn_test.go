@@ -75,7 +75,12 @@ func TestAgainBringsAnotherTurnWithoutWaiting(t *testing.T) {
 func TestASpinningLoopSeesPostsWithoutHavingSlept(t *testing.T) {
 	leakCheck(t)
 	slept := false
-	r := &looked{Ring: uringtest.New(t, uringtest.Options{Idle: func(*uringtest.Ring) bool { slept = true; return false }})}
+	r := &looked{
+		Ring: uringtest.New(
+			t,
+			uringtest.Options{Idle: func(*uringtest.Ring) bool { slept = true; return false }},
+		),
+	}
 	l, err := loop.New(r, &owner{}, never)
 	require.NoError(t, err)
 	l.Spin = never
@@ -143,7 +148,12 @@ func TestHandlerSeesTheLastCompletionOnceAndTheSlotIsKeptUntilThen(t *testing.T)
 			var third loop.ID
 			third, sqe := l.Begin(handler(func(loop.ID, loop.Kind, int32, uint32, bool) {}), 0)
 			sqe.PrepNop()
-			require.NotContains(t, []uint32{uint32(multi), uint32(send)}, uint32(third), "a slot in use was given out")
+			require.NotContains(
+				t,
+				[]uint32{uint32(multi), uint32(send)},
+				uint32(third),
+				"a slot in use was given out",
+			)
 			_, _ = r.Submit()
 		case 4:
 			r.Find("SEND_ZC").Notify(false)

@@ -29,7 +29,11 @@ func TestTheWidthOfATerminalIsWhatItSays(t *testing.T) {
 func TestATableThatIsTooWideGoesOnBelow(t *testing.T) {
 	table := columns.Table{
 		Head: []string{"load", "calls/s", "nothing", "p50", "p99"},
-		Rows: [][]string{{"getattr", "12,345", "-", "10", "100"}, {"a title that is longer than the rest of the table"}, {"read", "5", "-", "1,000", "2"}},
+		Rows: [][]string{
+			{"getattr", "12,345", "-", "10", "100"},
+			{"a title that is longer than the rest of the table"},
+			{"read", "5", "-", "1,000", "2"},
+		},
 	}
 	var b strings.Builder
 	require.NoError(t, table.Write(&b, 80))

@@ -22,7 +22,16 @@ func noLeak(t *testing.T, c *drc.Cache) {
 }
 
 func key(peer byte, xid uint32) drc.Key {
-	return drc.Key{Peer: netip.AddrFrom4([4]byte{192, 0, 2, peer}), XID: xid, Prog: 100003, Vers: 3, Proc: 12, Caller: 1, Sum: 1, Len: 60}
+	return drc.Key{
+		Peer:   netip.AddrFrom4([4]byte{192, 0, 2, peer}),
+		XID:    xid,
+		Prog:   100003,
+		Vers:   3,
+		Proc:   12,
+		Caller: 1,
+		Sum:    1,
+		Len:    60,
+	}
 }
 
 // caller is a call by a connection, that remembers what it was told.
@@ -175,7 +184,12 @@ func TestACallByAnotherConnectionIsWhatThatIsToTheFirst(t *testing.T) {
 			}
 			if v == drc.Busy {
 				require.Equal(t, 1, second.told)
-				require.Equal(t, is == drc.Successor, second.reply != nil, "who may be another has to ask again")
+				require.Equal(
+					t,
+					is == drc.Successor,
+					second.reply != nil,
+					"who may be another has to ask again",
+				)
 			}
 			if v == drc.First {
 				require.EqualValues(t, 1, c.Stats().Strangers)

@@ -86,7 +86,11 @@ func (m *model) evict(peer netip.Addr, holds func(netip.Addr) int) {
 }
 
 // begin is Begin for a call by a connection that is, to the entry numbered i, is(i).
-func (m *model) begin(k drc.Key, from *caller, is func(i int) drc.Relation) (drc.Verdict, string, *modelEntry) {
+func (m *model) begin(
+	k drc.Key,
+	from *caller,
+	is func(i int) drc.Relation,
+) (drc.Verdict, string, *modelEntry) {
 	m.entries = slices.DeleteFunc(m.entries, func(e *modelEntry) bool {
 		gone := e.done && m.now.Sub(e.used) > m.cfg.TTL
 		if gone {

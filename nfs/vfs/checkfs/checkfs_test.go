@@ -80,7 +80,12 @@ func (l *liar) Read(_ *vfs.Cred, _ vfs.Handle, r *vfs.ReadArgs, a *vfs.Attr) (in
 	return l.n, l.eof, l.status
 }
 
-func (l *liar) Write(_ *vfs.Cred, _ vfs.Handle, r *vfs.WriteArgs, w *vfs.WCC) (int, vfs.Stability, uint64, vfs.Status) {
+func (l *liar) Write(
+	_ *vfs.Cred,
+	_ vfs.Handle,
+	r *vfs.WriteArgs,
+	w *vfs.WCC,
+) (int, vfs.Stability, uint64, vfs.Status) {
 	w.After = l.attr
 	return l.n, l.reached, 0, l.status
 }
@@ -111,7 +116,12 @@ func (l *liar) Walk(_ *vfs.Cred, _ string, e *vfs.Entry) vfs.Status {
 	return l.status
 }
 
-func (l *liar) ReadDir(_ *vfs.Cred, _ vfs.Handle, r *vfs.ReadDirArgs, _ *vfs.Attr) (uint64, bool, vfs.Status) {
+func (l *liar) ReadDir(
+	_ *vfs.Cred,
+	_ vfs.Handle,
+	r *vfs.ReadDirArgs,
+	_ *vfs.Attr,
+) (uint64, bool, vfs.Status) {
 	yield := r.Yield
 	for i := range l.entries {
 		yield(&l.entries[i]) // whatever it says
@@ -135,7 +145,13 @@ func (f *liarFS) View(*vfs.Thread) (vfs.View, error) { return f.l, nil }
 // good returns a liar that tells the truth so far.
 func good() *liar {
 	h, _ := vfs.MakeHandle([]byte{1})
-	return &liar{attr: vfs.Attr{Mask: vfs.AttrBasic, Type: vfs.TypeReg, Mode: 0o644}, handle: h, n: 10, reached: vfs.FileSync, got: vfs.MayRead}
+	return &liar{
+		attr:    vfs.Attr{Mask: vfs.AttrBasic, Type: vfs.TypeReg, Mode: 0o644},
+		handle:  h,
+		n:       10,
+		reached: vfs.FileSync,
+		got:     vfs.MayRead,
+	}
 }
 
 func TestEachBreachIsAServerFaultAndReported(t *testing.T) {
@@ -148,13 +164,28 @@ func TestEachBreachIsAServerFaultAndReported(t *testing.T) {
 		return s
 	}
 	write := func(v vfs.View) vfs.Status {
-		_, _, _, s := v.Write(nil, vfs.Handle{}, &vfs.WriteArgs{Off: 0, Src: [][]byte{buf}, How: vfs.DataSync}, &w)
+		_, _, _, s := v.Write(
+			nil,
+			vfs.Handle{},
+			&vfs.WriteArgs{Off: 0, Src: [][]byte{buf}, How: vfs.DataSync},
+			&w,
+		)
 		return s
 	}
 	link := func(v vfs.View) vfs.Status { _, s := v.ReadLink(nil, vfs.Handle{}, buf, &a); return s }
 	list := func(v vfs.View) vfs.Status {
 		taken := 0
-		_, _, s := v.ReadDir(nil, vfs.Handle{}, &vfs.ReadDirArgs{Cookie: 5, Verf: 1, Want: vfs.EntryHandle | vfs.EntryAttr, Yield: func(*vfs.DirEntry) bool { taken++; return taken < 2 }}, &a)
+		_, _, s := v.ReadDir(
+			nil,
+			vfs.Handle{},
+			&vfs.ReadDirArgs{
+				Cookie: 5,
+				Verf:   1,
+				Want:   vfs.EntryHandle | vfs.EntryAttr,
+				Yield:  func(*vfs.DirEntry) bool { taken++; return taken < 2 },
+			},
+			&a,
+		)
 		return s
 	}
 	splice := func(v vfs.View) vfs.Status {
@@ -209,7 +240,12 @@ func TestEachBreachIsAServerFaultAndReported(t *testing.T) {
 			l := good()
 			x.lie(l)
 			var reports []string
-			v, err := checkfs.Wrap(&liarFS{l: l}, func(method, breach string) { reports = append(reports, fmt.Sprintf("%s %s", method, breach)) }).View(&vfs.Thread{MayWait: true})
+			v, err := checkfs.Wrap(
+				&liarFS{l: l},
+				func(method, breach string) { reports = append(reports, fmt.Sprintf("%s %s", method, breach)) },
+			).View(
+				&vfs.Thread{MayWait: true},
+			)
 			require.NoError(t, err)
 			require.Equal(t, vfs.ServerFault, x.call(v))
 			require.Len(t, reports, 1)
@@ -226,7 +262,12 @@ func TestAttributesThatCannotBeAreLeftOutOfWhatHasHappened(t *testing.T) {
 	v, err := checkfs.Wrap(&liarFS{l: l}, func(string, string) { reports++ }).View(&vfs.Thread{})
 	require.NoError(t, err)
 	var w vfs.WCC
-	n, _, _, s := v.Write(nil, vfs.Handle{}, &vfs.WriteArgs{Off: 0, Src: [][]byte{make([]byte, 10)}, How: vfs.Unstable}, &w)
+	n, _, _, s := v.Write(
+		nil,
+		vfs.Handle{},
+		&vfs.WriteArgs{Off: 0, Src: [][]byte{make([]byte, 10)}, How: vfs.Unstable},
+		&w,
+	)
 	require.Equal(t, vfs.OK, s, "it is written")
 	require.Equal(t, 10, n)
 	require.False(t, w.After.Filled())
@@ -235,10 +276,21 @@ func TestAttributesThatCannotBeAreLeftOutOfWhatHasHappened(t *testing.T) {
 	require.Equal(t, vfs.OK, v.Lookup(nil, vfs.Handle{}, nil, &vfs.Found{Entry: &e, Dir: &d}))
 	require.False(t, e.Attr.Filled())
 	h := l.handle
-	l.entries = []vfs.DirEntry{{Name: []byte("a"), Cookie: 1, HasEntry: true, Entry: vfs.Entry{Handle: h, Attr: l.attr}}, {Name: []byte("b"), Cookie: 2, HasEntry: true}}
+	l.entries = []vfs.DirEntry{
+		{Name: []byte("a"), Cookie: 1, HasEntry: true, Entry: vfs.Entry{Handle: h, Attr: l.attr}},
+		{Name: []byte("b"), Cookie: 2, HasEntry: true},
+	}
 	l.eof = true
 	var seen []vfs.DirEntry
-	_, eof, s := v.ReadDir(nil, vfs.Handle{}, &vfs.ReadDirArgs{Want: vfs.EntryHandle | vfs.EntryAttr, Yield: func(x *vfs.DirEntry) bool { seen = append(seen, *x); return true }}, &d)
+	_, eof, s := v.ReadDir(
+		nil,
+		vfs.Handle{},
+		&vfs.ReadDirArgs{
+			Want:  vfs.EntryHandle | vfs.EntryAttr,
+			Yield: func(x *vfs.DirEntry) bool { seen = append(seen, *x); return true },
+		},
+		&d,
+	)
 	require.Equal(t, vfs.OK, s)
 	require.True(t, eof)
 	require.Len(t, seen, 2)
@@ -257,7 +309,12 @@ func TestAgainOnALaneIsPassedOn(t *testing.T) {
 	require.NoError(t, err)
 	var a vfs.Attr
 	require.Equal(t, vfs.Again, v.GetAttr(vfs.Handle{}, &a))
-	_, _, s := v.ReadDir(nil, vfs.Handle{}, &vfs.ReadDirArgs{Yield: func(*vfs.DirEntry) bool { return true }}, &a)
+	_, _, s := v.ReadDir(
+		nil,
+		vfs.Handle{},
+		&vfs.ReadDirArgs{Yield: func(*vfs.DirEntry) bool { return true }},
+		&a,
+	)
 	require.Equal(t, vfs.Again, s)
 	v.Close()
 }
@@ -287,7 +344,12 @@ func (l *liar) Statfs(*vfs.Cred, vfs.Handle, *vfs.Statfs) vfs.Status { return vf
 func (l *liar) PathConf(vfs.Handle, *vfs.Limits) vfs.Status { return vfs.OK }
 
 func TestWhatIsNotFilledIsNotOfTheCallBefore(t *testing.T) {
-	v, err := checkfs.Wrap(&liarFS{l: good()}, func(string, string) { t.Error("reported") }).View(&vfs.Thread{})
+	v, err := checkfs.Wrap(
+		&liarFS{l: good()},
+		func(string, string) { t.Error("reported") },
+	).View(
+		&vfs.Thread{},
+	)
 	require.NoError(t, err)
 	defer v.Close()
 	st, l := vfs.Statfs{TotalBytes: 1}, vfs.Limits{NameMax: 255}

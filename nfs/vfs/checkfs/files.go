@@ -24,13 +24,21 @@ func (v *view) SetAttr(c *vfs.Cred, h vfs.Handle, set *vfs.SetAttr, w *vfs.WCC) 
 	return s
 }
 
-func (v *view) Access(c *vfs.Cred, h vfs.Handle, want vfs.Permission, a *vfs.Attr) (vfs.Permission, vfs.Status) {
+func (v *view) Access(
+	c *vfs.Cred,
+	h vfs.Handle,
+	want vfs.Permission,
+	a *vfs.Attr,
+) (vfs.Permission, vfs.Status) {
 	const method = "Access"
 	got, s := v.View.Access(c, h, want, a)
 	s = v.status(method, s)
 	v.attr(method, a, s)
 	if s == vfs.OK && got&^want != 0 {
-		return 0, v.breach(method, fmt.Sprintf("granted %#x where %#x was asked for", uint8(got), uint8(want)))
+		return 0, v.breach(
+			method,
+			fmt.Sprintf("granted %#x where %#x was asked for", uint8(got), uint8(want)),
+		)
 	}
 	return got, s
 }
@@ -69,7 +77,12 @@ func beyond(n, room int) string {
 	return fmt.Sprintf("returned %d bytes where there could be 0 to %d", n, room)
 }
 
-func (v *view) Write(c *vfs.Cred, h vfs.Handle, r *vfs.WriteArgs, w *vfs.WCC) (int, vfs.Stability, uint64, vfs.Status) {
+func (v *view) Write(
+	c *vfs.Cred,
+	h vfs.Handle,
+	r *vfs.WriteArgs,
+	w *vfs.WCC,
+) (int, vfs.Stability, uint64, vfs.Status) {
 	const method = "Write"
 	n, got, verf, s := v.View.Write(c, h, r, w)
 	s = v.status(method, s)
@@ -87,7 +100,10 @@ func (v *view) Write(c *vfs.Cred, h vfs.Handle, r *vfs.WriteArgs, w *vfs.WCC) (i
 	case n == 0 && given > 0:
 		return 0, got, verf, v.breach(method, "returned OK with nothing written")
 	case got < r.How || got > vfs.FileSync:
-		return 0, r.How, verf, v.breach(method, fmt.Sprintf("reached stability %d where %d was asked for", got, r.How))
+		return 0, r.How, verf, v.breach(
+			method,
+			fmt.Sprintf("reached stability %d where %d was asked for", got, r.How),
+		)
 	}
 	return n, got, verf, s
 }

@@ -52,7 +52,10 @@ func (l *listing) wrong(d *vfs.DirEntry) string {
 	case d.Cookie == 0:
 		return fmt.Sprintf("yielded %q with cookie 0, which is the beginning of the directory", d.Name)
 	case d.Cookie == l.before:
-		return fmt.Sprintf("yielded %q with the cookie of the entry before it: the listing would not end", d.Name)
+		return fmt.Sprintf(
+			"yielded %q with the cookie of the entry before it: the listing would not end",
+			d.Name,
+		)
 	}
 	return ""
 }
@@ -80,7 +83,12 @@ func (l *listing) whole(d *vfs.DirEntry) *vfs.DirEntry {
 	return d
 }
 
-func (v *view) ReadDir(c *vfs.Cred, dir vfs.Handle, r *vfs.ReadDirArgs, d *vfs.Attr) (uint64, bool, vfs.Status) {
+func (v *view) ReadDir(
+	c *vfs.Cred,
+	dir vfs.Handle,
+	r *vfs.ReadDirArgs,
+	d *vfs.Attr,
+) (uint64, bool, vfs.Status) {
 	const method = "ReadDir"
 	l := &v.list
 	l.to, l.v, l.before, l.n, l.ended, l.breach = r.Yield, v, r.Cookie, 0, false, ""

@@ -59,7 +59,12 @@ func TestShortWrites(t *testing.T) {
 	short := f.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.Write}, Short: 3})
 	v, c, h := openFile(t, f, true)
 	var w vfs.WCC
-	n, _, _, s := v.Write(c, h, &vfs.WriteArgs{Off: 6, Src: [][]byte{[]byte("ab"), []byte("cd"), []byte("ef")}, How: vfs.Unstable}, &w)
+	n, _, _, s := v.Write(
+		c,
+		h,
+		&vfs.WriteArgs{Off: 6, Src: [][]byte{[]byte("ab"), []byte("cd"), []byte("ef")}, How: vfs.Unstable},
+		&w,
+	)
 	require.Equal(t, vfs.OK, s)
 	require.Equal(t, 3, n)
 	require.EqualValues(t, 9, w.After.Size)
@@ -79,7 +84,16 @@ func openFile(t *testing.T, f *faultfs.FS, mayWait bool) (vfs.View, *vfs.Cred, v
 	c := th.Creds.Intern(0, 0, nil)
 	var e vfs.Entry
 	var w vfs.WCC
-	s := v.Create(c, f.Root(), &vfs.CreateArgs{Name: []byte("file"), How: vfs.Guarded, Set: &vfs.SetAttr{HasMode: true, Mode: 0o644, HasSize: true, Size: 6}}, &vfs.Made{Entry: &e, Dir: &w})
+	s := v.Create(
+		c,
+		f.Root(),
+		&vfs.CreateArgs{
+			Name: []byte("file"),
+			How:  vfs.Guarded,
+			Set:  &vfs.SetAttr{HasMode: true, Mode: 0o644, HasSize: true, Size: 6},
+		},
+		&vfs.Made{Entry: &e, Dir: &w},
+	)
 	require.Equal(t, vfs.OK, s)
 	return v, c, e.Handle
 }
@@ -266,7 +280,16 @@ func TestFailuresComeWithAttributes(t *testing.T) {
 	require.EqualValues(t, 6, w.Before.Size)
 	require.EqualValues(t, 6, w.After.Size)
 	w = vfs.WCC{}
-	require.Equal(t, vfs.NoSpc, v.Rename(c, &vfs.RenameArgs{From: f.Root(), FromName: []byte("a"), To: f.Root(), ToName: []byte("b")}, &w, &w2))
+	require.Equal(
+		t,
+		vfs.NoSpc,
+		v.Rename(
+			c,
+			&vfs.RenameArgs{From: f.Root(), FromName: []byte("a"), To: f.Root(), ToName: []byte("b")},
+			&w,
+			&w2,
+		),
+	)
 	require.True(t, w.HasBefore && w2.After.Filled())
 	require.Equal(t, vfs.NoSpc, v.Lookup(c, f.Root(), []byte("file"), &vfs.Found{Entry: &e, Dir: &a}))
 	require.Equal(t, vfs.TypeDir, a.Type)
@@ -281,9 +304,27 @@ func TestAStatusAfterTheWorkIsDone(t *testing.T) {
 	x := f.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.Mkdir}, Status: vfs.IO, AfterDone: true})
 	var e vfs.Entry
 	var w vfs.WCC
-	require.Equal(t, vfs.IO, v.Mkdir(c, f.Root(), &vfs.MkdirArgs{Name: []byte("d"), Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}))
+	require.Equal(
+		t,
+		vfs.IO,
+		v.Mkdir(
+			c,
+			f.Root(),
+			&vfs.MkdirArgs{Name: []byte("d"), Set: &vfs.SetAttr{}},
+			&vfs.Made{Entry: &e, Dir: &w},
+		),
+	)
 	x.Remove()
-	require.Equal(t, vfs.Exist, v.Mkdir(c, f.Root(), &vfs.MkdirArgs{Name: []byte("d"), Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}))
+	require.Equal(
+		t,
+		vfs.Exist,
+		v.Mkdir(
+			c,
+			f.Root(),
+			&vfs.MkdirArgs{Name: []byte("d"), Set: &vfs.SetAttr{}},
+			&vfs.Made{Entry: &e, Dir: &w},
+		),
+	)
 }
 
 func TestShortReads(t *testing.T) {
@@ -316,7 +357,12 @@ func TestAFailedFlushChangesTheVerifier(t *testing.T) {
 		got, s := v.Commit(c, h, &vfs.CommitArgs{Off: 0, Count: 0}, &w)
 		require.Equal(t, vfs.OK, s)
 		require.Equal(t, f.Verifier(), got)
-		_, _, got, s = v.Write(c, h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("x")}, How: vfs.Unstable}, &w)
+		_, _, got, s = v.Write(
+			c,
+			h,
+			&vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("x")}, How: vfs.Unstable},
+			&w,
+		)
 		require.Equal(t, vfs.OK, s)
 		require.Equal(t, f.Verifier(), got)
 	}
@@ -343,7 +389,12 @@ func TestTheVerifierIsTheOneAtTheBeginning(t *testing.T) {
 	got := make(chan result)
 	go func() {
 		var w vfs.WCC
-		_, _, verf, s := v.Write(c, h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("x")}, How: vfs.Unstable}, &w)
+		_, _, verf, s := v.Write(
+			c,
+			h,
+			&vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("x")}, How: vfs.Unstable},
+			&w,
+		)
 		got <- result{verf, s}
 	}()
 	<-g.Entered()

@@ -10,7 +10,12 @@ type splicer struct {
 
 // Splice moves nothing when it is made to fail, also after it is done: with any status
 // but OK the pipe is as it was.
-func (p *splicer) Splice(c *vfs.Cred, h vfs.Handle, r *vfs.SpliceArgs, a *vfs.Attr) (moved int, eof bool, s vfs.Status) {
+func (p *splicer) Splice(
+	c *vfs.Cred,
+	h vfs.Handle,
+	r *vfs.SpliceArgs,
+	a *vfs.Attr,
+) (moved int, eof bool, s vfs.Status) {
 	v := p.view
 	x := v.begin(Splice, c, "")
 	x.rule.AfterDone = false

@@ -12,7 +12,12 @@ func (v *view) SetAttr(c *vfs.Cred, h vfs.Handle, set *vfs.SetAttr, w *vfs.WCC) 
 	return v.run(&x, func() vfs.Status { return v.in.SetAttr(c, h, set, w) }, func() { v.wcc(h, w) })
 }
 
-func (v *view) Access(c *vfs.Cred, h vfs.Handle, want vfs.Permission, a *vfs.Attr) (got vfs.Permission, s vfs.Status) {
+func (v *view) Access(
+	c *vfs.Cred,
+	h vfs.Handle,
+	want vfs.Permission,
+	a *vfs.Attr,
+) (got vfs.Permission, s vfs.Status) {
 	x := v.begin(Access, c, "")
 	s = v.run(&x, func() vfs.Status { got, s = v.in.Access(c, h, want, a); return s }, nil)
 	return got, s
@@ -40,7 +45,12 @@ func (v *view) Read(c *vfs.Cred, h vfs.Handle, r *vfs.ReadArgs, a *vfs.Attr) (n 
 	return n, eof, s
 }
 
-func (v *view) Write(c *vfs.Cred, h vfs.Handle, r *vfs.WriteArgs, w *vfs.WCC) (n int, got vfs.Stability, verf uint64, s vfs.Status) {
+func (v *view) Write(
+	c *vfs.Cred,
+	h vfs.Handle,
+	r *vfs.WriteArgs,
+	w *vfs.WCC,
+) (n int, got vfs.Stability, verf uint64, s vfs.Status) {
 	lost := v.f.lost.Load() // the verifier is the one in force at the beginning
 	x := v.begin(Write, c, "")
 	if x.rule.Short > 0 {
@@ -142,7 +152,12 @@ func (v *view) Walk(c *vfs.Cred, path string, e *vfs.Entry) vfs.Status {
 	return v.run(&x, func() vfs.Status { return v.in.Walk(c, path, e) }, nil)
 }
 
-func (v *view) ReadDir(c *vfs.Cred, dir vfs.Handle, r *vfs.ReadDirArgs, d *vfs.Attr) (newVerf uint64, eof bool, s vfs.Status) {
+func (v *view) ReadDir(
+	c *vfs.Cred,
+	dir vfs.Handle,
+	r *vfs.ReadDirArgs,
+	d *vfs.Attr,
+) (newVerf uint64, eof bool, s vfs.Status) {
 	x := v.begin(ReadDir, c, "")
 	s = v.run(&x, func() vfs.Status {
 		newVerf, eof, s = v.in.ReadDir(c, dir, r, d)

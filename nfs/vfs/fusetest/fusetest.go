@@ -207,11 +207,18 @@ func (s *server) reply(op uint32, id uint64, body []byte) ([]byte, unix.Errno) {
 		fh := uint64(len(s.opens) + 1)
 		s.opens[fh] = 0
 		if s.o.Places == Position {
-			s.held[fh] = slices.DeleteFunc(slices.Clone(s.o.Names), func(name string) bool { return s.gone[name] })
+			s.held[fh] = slices.DeleteFunc(
+				slices.Clone(s.o.Names),
+				func(name string) bool { return s.gone[name] },
+			)
 		}
 		return u64(nil, fh, 0), 0
 	case opReaddir:
-		return s.list(binary.NativeEndian.Uint64(body), binary.NativeEndian.Uint64(body[8:]), binary.NativeEndian.Uint32(body[16:])), 0
+		return s.list(
+			binary.NativeEndian.Uint64(body),
+			binary.NativeEndian.Uint64(body[8:]),
+			binary.NativeEndian.Uint32(body[16:]),
+		), 0
 	case opStatfs:
 		out := append(make([]byte, 40), u32(nil, 4096, 255)...)
 		return append(out, make([]byte, 80-len(out))...), 0

@@ -120,7 +120,12 @@ func (v *view) Read(c *vfs.Cred, h vfs.Handle, r *vfs.ReadArgs, a *vfs.Attr) (in
 }
 
 // Write implements vfs.View.
-func (v *view) Write(c *vfs.Cred, h vfs.Handle, r *vfs.WriteArgs, w *vfs.WCC) (int, vfs.Stability, uint64, vfs.Status) {
+func (v *view) Write(
+	c *vfs.Cred,
+	h vfs.Handle,
+	r *vfs.WriteArgs,
+	w *vfs.WCC,
+) (int, vfs.Stability, uint64, vfs.Status) {
 	off, src, how := r.Off, r.Src, r.How
 	t := v.t
 	t.mu.Lock()

@@ -67,7 +67,11 @@ func (d *directory) find(name []byte) *inode {
 
 // behind returns the entries whose cookies are above the given one.
 func (d *directory) behind(cookie uint64) []*dirent {
-	i, found := slices.BinarySearchFunc(d.order, cookie, func(e *dirent, c uint64) int { return cmp.Compare(e.cookie, c) })
+	i, found := slices.BinarySearchFunc(
+		d.order,
+		cookie,
+		func(e *dirent, c uint64) int { return cmp.Compare(e.cookie, c) },
+	)
 	if found {
 		i++
 	}
@@ -78,7 +82,12 @@ func (d *directory) behind(cookie uint64) []*dirent {
 const batchLen = 64
 
 // ReadDir implements vfs.View.
-func (v *view) ReadDir(c *vfs.Cred, dir vfs.Handle, r *vfs.ReadDirArgs, d *vfs.Attr) (uint64, bool, vfs.Status) {
+func (v *view) ReadDir(
+	c *vfs.Cred,
+	dir vfs.Handle,
+	r *vfs.ReadDirArgs,
+	d *vfs.Attr,
+) (uint64, bool, vfs.Status) {
 	cookie, verf, plus, yield := r.Cookie, r.Verf, r.Want != 0, r.Yield
 	t := v.t
 	d.Mask = 0
@@ -144,7 +153,12 @@ func (v *view) fill(c *vfs.Cred, dir *inode, cookie uint64, plus bool) {
 func (v *view) add(name string, cookie uint64, n *inode, plus bool) {
 	start := len(v.names)
 	v.names = append(v.names, name...)
-	e := vfs.DirEntry{FileID: n.ino, Cookie: cookie, Name: v.names[start:len(v.names):len(v.names)], HasEntry: plus}
+	e := vfs.DirEntry{
+		FileID:   n.ino,
+		Cookie:   cookie,
+		Name:     v.names[start:len(v.names):len(v.names)],
+		HasEntry: plus,
+	}
 	if plus {
 		v.t.entry(n, &e.Entry)
 	}

@@ -37,7 +37,17 @@ func (t *tree) newInode(typ vfs.FileType, c *vfs.Cred, mode uint32, in *inode) (
 	}
 	t.inoLast++
 	now := t.now()
-	n := &inode{ino: t.inoLast, typ: typ, mode: mode & modeBits, uid: c.UID, gid: c.GID, atime: now, mtime: now, ctime: now, birth: now}
+	n := &inode{
+		ino:   t.inoLast,
+		typ:   typ,
+		mode:  mode & modeBits,
+		uid:   c.UID,
+		gid:   c.GID,
+		atime: now,
+		mtime: now,
+		ctime: now,
+		birth: now,
+	}
 	if typ == vfs.TypeDir {
 		n.dir = newDirectory()
 	}

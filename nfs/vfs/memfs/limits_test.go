@@ -35,7 +35,12 @@ func open(t testing.TB, c memfs.Config) *user {
 func (u *user) create(name string) (vfs.Handle, vfs.Status) {
 	var e vfs.Entry
 	var w vfs.WCC
-	s := u.Create(u.c, u.root, &vfs.CreateArgs{Name: []byte(name), How: vfs.Guarded, Set: &vfs.SetAttr{HasMode: true, Mode: 0o644}}, &vfs.Made{Entry: &e, Dir: &w})
+	s := u.Create(
+		u.c,
+		u.root,
+		&vfs.CreateArgs{Name: []byte(name), How: vfs.Guarded, Set: &vfs.SetAttr{HasMode: true, Mode: 0o644}},
+		&vfs.Made{Entry: &e, Dir: &w},
+	)
 	return e.Handle, s
 }
 
@@ -84,8 +89,26 @@ func TestNamesStopWhenTheBudgetIsUsedUp(t *testing.T) {
 	require.Greater(t, made, 10)
 	var e vfs.Entry
 	var w vfs.WCC
-	require.Equal(t, vfs.NoSpc, u.Mkdir(u.c, u.root, &vfs.MkdirArgs{Name: []byte("d"), Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}))
-	require.Equal(t, vfs.NoSpc, u.Symlink(u.c, u.root, &vfs.SymlinkArgs{Name: []byte("l"), Target: make([]byte, 4000), Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}))
+	require.Equal(
+		t,
+		vfs.NoSpc,
+		u.Mkdir(
+			u.c,
+			u.root,
+			&vfs.MkdirArgs{Name: []byte("d"), Set: &vfs.SetAttr{}},
+			&vfs.Made{Entry: &e, Dir: &w},
+		),
+	)
+	require.Equal(
+		t,
+		vfs.NoSpc,
+		u.Symlink(
+			u.c,
+			u.root,
+			&vfs.SymlinkArgs{Name: []byte("l"), Target: make([]byte, 4000), Set: &vfs.SetAttr{}},
+			&vfs.Made{Entry: &e, Dir: &w},
+		),
+	)
 	for i := range made {
 		require.Equal(t, vfs.OK, u.Remove(u.c, u.root, fmt.Appendf(nil, "f%d", i), &w))
 	}
@@ -106,20 +129,70 @@ func TestNothingLeaksFromTheBudget(t *testing.T) {
 		require.Equal(t, vfs.OK, s)
 	}
 	n := func(name string) []byte { return []byte(name) }
-	_, _, _, s = u.Write(u.c, h, &vfs.WriteArgs{Off: 1 << 40, Src: [][]byte{make([]byte, 10_000)}, How: vfs.Unstable}, &w)
+	_, _, _, s = u.Write(
+		u.c,
+		h,
+		&vfs.WriteArgs{Off: 1 << 40, Src: [][]byte{make([]byte, 10_000)}, How: vfs.Unstable},
+		&w,
+	)
 	ok(s)
 	ok(u.Link(u.c, &vfs.LinkArgs{Object: h, Dir: u.root, Name: n("linked")}, &a, &w))
-	ok(u.Symlink(u.c, u.root, &vfs.SymlinkArgs{Name: n("sym"), Target: n("target"), Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}))
+	ok(
+		u.Symlink(
+			u.c,
+			u.root,
+			&vfs.SymlinkArgs{Name: n("sym"), Target: n("target"), Set: &vfs.SetAttr{}},
+			&vfs.Made{Entry: &e, Dir: &w},
+		),
+	)
 	ok(u.Mkdir(u.c, u.root, &vfs.MkdirArgs{Name: n("d"), Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}))
-	ok(u.Mkdir(u.c, u.root, &vfs.MkdirArgs{Name: n("d2"), Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}))
-	ok(u.Mknod(u.c, u.root, &vfs.MknodArgs{Name: n("p"), Type: vfs.TypeFifo, Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}))
+	ok(
+		u.Mkdir(
+			u.c,
+			u.root,
+			&vfs.MkdirArgs{Name: n("d2"), Set: &vfs.SetAttr{}},
+			&vfs.Made{Entry: &e, Dir: &w},
+		),
+	)
+	ok(
+		u.Mknod(
+			u.c,
+			u.root,
+			&vfs.MknodArgs{Name: n("p"), Type: vfs.TypeFifo, Set: &vfs.SetAttr{}},
+			&vfs.Made{Entry: &e, Dir: &w},
+		),
+	)
 	ok(u.Rename(u.c, &vfs.RenameArgs{From: u.root, FromName: n("d"), To: u.root, ToName: n("d2")}, &w, &w2))
-	ok(u.Rename(u.c, &vfs.RenameArgs{From: u.root, FromName: n("p"), To: u.root, ToName: n("a longer name")}, &w, &w2))
-	ok(u.Rename(u.c, &vfs.RenameArgs{From: u.root, FromName: n("a longer name"), To: u.root, ToName: n("sym")}, &w, &w2))
+	ok(
+		u.Rename(
+			u.c,
+			&vfs.RenameArgs{From: u.root, FromName: n("p"), To: u.root, ToName: n("a longer name")},
+			&w,
+			&w2,
+		),
+	)
+	ok(
+		u.Rename(
+			u.c,
+			&vfs.RenameArgs{From: u.root, FromName: n("a longer name"), To: u.root, ToName: n("sym")},
+			&w,
+			&w2,
+		),
+	)
 	nobody := &vfs.Cred{UID: 1, GID: 1}
 	ok(u.SetAttr(u.c, u.root, &vfs.SetAttr{HasMode: true, Mode: 0o777}, &w))
 	set := &vfs.SetAttr{HasUID: true, UID: 9}
-	require.Equal(t, vfs.Perm, u.Create(nobody, u.root, &vfs.CreateArgs{Name: n("x"), How: vfs.Guarded, Set: set}, &vfs.Made{Entry: &e, Dir: &w}), "an attribute that cannot be set undoes the creation")
+	require.Equal(
+		t,
+		vfs.Perm,
+		u.Create(
+			nobody,
+			u.root,
+			&vfs.CreateArgs{Name: n("x"), How: vfs.Guarded, Set: set},
+			&vfs.Made{Entry: &e, Dir: &w},
+		),
+		"an attribute that cannot be set undoes the creation",
+	)
 	ok(u.Rmdir(u.c, u.root, n("d2"), &w))
 	for _, name := range []string{"f", "linked", "sym"} {
 		ok(u.Remove(u.c, u.root, n(name), &w))
@@ -145,10 +218,33 @@ func TestLinkMax(t *testing.T) {
 	var e vfs.Entry
 	var w vfs.WCC
 	for i, want := range []vfs.Status{vfs.OK, vfs.OK, vfs.MLink} {
-		require.Equal(t, want, u.Link(u.c, &vfs.LinkArgs{Object: h, Dir: u.root, Name: fmt.Appendf(nil, "l%d", i)}, &a, &w))
+		require.Equal(
+			t,
+			want,
+			u.Link(u.c, &vfs.LinkArgs{Object: h, Dir: u.root, Name: fmt.Appendf(nil, "l%d", i)}, &a, &w),
+		)
 	}
-	require.Equal(t, vfs.OK, u.Mkdir(u.c, u.root, &vfs.MkdirArgs{Name: []byte("d"), Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}))
-	require.Equal(t, vfs.MLink, u.Mkdir(u.c, u.root, &vfs.MkdirArgs{Name: []byte("d2"), Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}), "the root has its two links and one of d")
+	require.Equal(
+		t,
+		vfs.OK,
+		u.Mkdir(
+			u.c,
+			u.root,
+			&vfs.MkdirArgs{Name: []byte("d"), Set: &vfs.SetAttr{}},
+			&vfs.Made{Entry: &e, Dir: &w},
+		),
+	)
+	require.Equal(
+		t,
+		vfs.MLink,
+		u.Mkdir(
+			u.c,
+			u.root,
+			&vfs.MkdirArgs{Name: []byte("d2"), Set: &vfs.SetAttr{}},
+			&vfs.Made{Entry: &e, Dir: &w},
+		),
+		"the root has its two links and one of d",
+	)
 }
 
 func TestReadOnlyRefusesEveryChange(t *testing.T) {
@@ -193,12 +289,26 @@ func TestASparseFileCostsOneBlock(t *testing.T) {
 	h, _ := u.create("f")
 	before := u.free(t)
 	var w vfs.WCC
-	n, _, _, s := u.Write(u.c, h, &vfs.WriteArgs{Off: math.MaxInt64 - 10, Src: [][]byte{make([]byte, 4), make([]byte, 100)}, How: vfs.Unstable}, &w)
+	n, _, _, s := u.Write(
+		u.c,
+		h,
+		&vfs.WriteArgs{
+			Off: math.MaxInt64 - 10,
+			Src: [][]byte{make([]byte, 4), make([]byte, 100)},
+			How: vfs.Unstable,
+		},
+		&w,
+	)
 	require.Equal(t, vfs.OK, s)
 	require.Equal(t, 10, n, "up to the largest size")
 	require.EqualValues(t, math.MaxInt64, w.After.Size)
 	require.EqualValues(t, 4096, before-u.free(t))
-	_, _, _, s = u.Write(u.c, h, &vfs.WriteArgs{Off: math.MaxInt64, Src: [][]byte{{1}}, How: vfs.Unstable}, &w)
+	_, _, _, s = u.Write(
+		u.c,
+		h,
+		&vfs.WriteArgs{Off: math.MaxInt64, Src: [][]byte{{1}}, How: vfs.Unstable},
+		&w,
+	)
 	require.Equal(t, vfs.FBig, s)
 }
 
@@ -229,7 +339,18 @@ func TestBadNamesDoNotBreakTheTree(t *testing.T) {
 		require.Equal(t, want, s, "%q", name)
 		var w, w2 vfs.WCC
 		require.Equal(t, want, u.Remove(u.c, u.root, []byte(name), &w), "%q", name)
-		require.Equal(t, want, u.Rename(u.c, &vfs.RenameArgs{From: u.root, FromName: []byte("x"), To: u.root, ToName: []byte(name)}, &w, &w2), "%q", name)
+		require.Equal(
+			t,
+			want,
+			u.Rename(
+				u.c,
+				&vfs.RenameArgs{From: u.root, FromName: []byte("x"), To: u.root, ToName: []byte(name)},
+				&w,
+				&w2,
+			),
+			"%q",
+			name,
+		)
 	}
 }
 
@@ -272,10 +393,15 @@ func TestTheLastCookieIsTheLastThatIsTaken(t *testing.T) {
 	require.True(t, eof)
 	require.Equal(t, vfs.OK, s)
 	for cookie, want := range map[uint64]vfs.Status{last: vfs.OK, last + 1: vfs.BadCookie, last + 2: vfs.BadCookie} {
-		_, _, s = u.ReadDir(u.c, u.root, &vfs.ReadDirArgs{Cookie: cookie, Verf: verf, Yield: func(*vfs.DirEntry) bool {
-			require.Fail(t, "there is nothing behind the last entry")
-			return false
-		}}, new(vfs.Attr))
+		_, _, s = u.ReadDir(
+			u.c,
+			u.root,
+			&vfs.ReadDirArgs{Cookie: cookie, Verf: verf, Yield: func(*vfs.DirEntry) bool {
+				require.Fail(t, "there is nothing behind the last entry")
+				return false
+			}},
+			new(vfs.Attr),
+		)
 		require.Equal(t, want, s, "cookie %d of %d", cookie, last)
 	}
 }
@@ -284,10 +410,28 @@ func TestADirectoryThatIsReplacedIsNoLinkOfItsParentAnyMore(t *testing.T) {
 	u := open(t, memfs.Config{})
 	var w, to vfs.WCC
 	for _, name := range []string{"a", "b"} {
-		require.Equal(t, vfs.OK, u.Mkdir(u.c, u.root, &vfs.MkdirArgs{Name: []byte(name), Set: &vfs.SetAttr{}}, &vfs.Made{Entry: new(vfs.Entry), Dir: &w}))
+		require.Equal(
+			t,
+			vfs.OK,
+			u.Mkdir(
+				u.c,
+				u.root,
+				&vfs.MkdirArgs{Name: []byte(name), Set: &vfs.SetAttr{}},
+				&vfs.Made{Entry: new(vfs.Entry), Dir: &w},
+			),
+		)
 	}
 	require.EqualValues(t, 4, w.After.Nlink)
-	require.Equal(t, vfs.OK, u.Rename(u.c, &vfs.RenameArgs{From: u.root, FromName: []byte("a"), To: u.root, ToName: []byte("b")}, &w, &to))
+	require.Equal(
+		t,
+		vfs.OK,
+		u.Rename(
+			u.c,
+			&vfs.RenameArgs{From: u.root, FromName: []byte("a"), To: u.root, ToName: []byte("b")},
+			&w,
+			&to,
+		),
+	)
 	require.EqualValues(t, 3, to.After.Nlink)
 	require.Equal(t, vfs.OK, u.Rmdir(u.c, u.root, []byte("b"), &w))
 	require.EqualValues(t, 2, w.After.Nlink)
@@ -301,7 +445,16 @@ func TestWhoMayRemoveFromAStickyDirectory(t *testing.T) {
 		var e vfs.Entry
 		var w vfs.WCC
 		mine, caller := &vfs.Cred{UID: maker, GID: maker}, &vfs.Cred{UID: uid, GID: uid}
-		require.Equal(t, vfs.OK, u.Create(mine, u.root, &vfs.CreateArgs{Name: []byte("f"), How: vfs.Unchecked, Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}))
+		require.Equal(
+			t,
+			vfs.OK,
+			u.Create(
+				mine,
+				u.root,
+				&vfs.CreateArgs{Name: []byte("f"), How: vfs.Unchecked, Set: &vfs.SetAttr{}},
+				&vfs.Made{Entry: &e, Dir: &w},
+			),
+		)
 		require.Equal(t, want, u.Remove(caller, u.root, []byte("f"), &w), "user %d", uid)
 	}
 }
@@ -315,7 +468,12 @@ func TestAFileThatIsCutAtTheEndOfABlockKeepsThatOne(t *testing.T) {
 	_, _, _, s = u.Write(u.c, h, &vfs.WriteArgs{Src: [][]byte{make([]byte, 3*4096)}, How: vfs.FileSync}, &w)
 	require.Equal(t, vfs.OK, s)
 	for size, used := range map[uint64]uint64{2 * 4096: 2 * 4096, 4096 + 1: 2 * 4096, 4096: 4096, 1: 4096, 0: 0} {
-		_, _, _, s = u.Write(u.c, h, &vfs.WriteArgs{Src: [][]byte{make([]byte, 3*4096)}, How: vfs.FileSync}, &w)
+		_, _, _, s = u.Write(
+			u.c,
+			h,
+			&vfs.WriteArgs{Src: [][]byte{make([]byte, 3*4096)}, How: vfs.FileSync},
+			&w,
+		)
 		require.Equal(t, vfs.OK, s)
 		require.Equal(t, vfs.OK, u.SetAttr(u.c, h, &vfs.SetAttr{HasSize: true, Size: size}, &w))
 		require.Equal(t, used, w.After.Used, "%d bytes", size)

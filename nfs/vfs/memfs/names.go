@@ -48,7 +48,13 @@ func (n *inode) lookup(c *vfs.Cred, name []byte) (*inode, vfs.Status) {
 // change is the frame of every operation on one entry of one directory: it takes
 // the lock, finds the directory, fills w and checks what is common to all. do
 // runs only when the directory is one that can be searched and changed at all.
-func (v *view) change(c *vfs.Cred, dir *vfs.Handle, name []byte, w *vfs.WCC, do func(n, child *inode) vfs.Status) vfs.Status {
+func (v *view) change(
+	c *vfs.Cred,
+	dir *vfs.Handle,
+	name []byte,
+	w *vfs.WCC,
+	do func(n, child *inode) vfs.Status,
+) vfs.Status {
 	t := v.t
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -115,7 +121,14 @@ func (t *tree) leave(n *inode, name []byte, child *inode) {
 func entryLen(name []byte) uint64 { return entryCost + uint64(len(name)) }
 
 // create makes an object under a name that is free in n. t.mu is held.
-func (t *tree) create(c *vfs.Cred, n *inode, name []byte, typ vfs.FileType, set *vfs.SetAttr, extra uint64) (*inode, vfs.Status) {
+func (t *tree) create(
+	c *vfs.Cred,
+	n *inode,
+	name []byte,
+	typ vfs.FileType,
+	set *vfs.SetAttr,
+	extra uint64,
+) (*inode, vfs.Status) {
 	if s := n.mayChange(c); s != vfs.OK {
 		return nil, s
 	}
@@ -187,7 +200,17 @@ func (v *view) Create(c *vfs.Cred, dir vfs.Handle, r *vfs.CreateArgs, m *vfs.Mad
 
 // make is the common part of all operations that make an object under a free
 // name. prepare fills in what is special about it; extra is what that costs.
-func (v *view) make(c *vfs.Cred, dir *vfs.Handle, name []byte, typ vfs.FileType, set *vfs.SetAttr, extra int, prepare func(*inode), e *vfs.Entry, w *vfs.WCC) vfs.Status {
+func (v *view) make(
+	c *vfs.Cred,
+	dir *vfs.Handle,
+	name []byte,
+	typ vfs.FileType,
+	set *vfs.SetAttr,
+	extra int,
+	prepare func(*inode),
+	e *vfs.Entry,
+	w *vfs.WCC,
+) vfs.Status {
 	return v.change(c, dir, name, w, func(n, child *inode) vfs.Status {
 		if child != nil {
 			return vfs.Exist

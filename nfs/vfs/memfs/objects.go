@@ -15,7 +15,12 @@ func (v *view) GetAttr(h vfs.Handle, a *vfs.Attr) vfs.Status {
 }
 
 // Access implements vfs.View.
-func (v *view) Access(c *vfs.Cred, h vfs.Handle, want vfs.Permission, a *vfs.Attr) (vfs.Permission, vfs.Status) {
+func (v *view) Access(
+	c *vfs.Cred,
+	h vfs.Handle,
+	want vfs.Permission,
+	a *vfs.Attr,
+) (vfs.Permission, vfs.Status) {
 	t := v.t
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -126,7 +131,8 @@ func (t *tree) maySet(c *vfs.Cred, n *inode, set *vfs.SetAttr) vfs.Status {
 func maySetTimes(c *vfs.Cred, n *inode, set *vfs.SetAttr) vfs.Status {
 	client := set.AtimeHow == vfs.TimeClient || set.MtimeHow == vfs.TimeClient
 	server := set.AtimeHow == vfs.TimeServer || set.MtimeHow == vfs.TimeServer
-	if set.AtimeHow == vfs.TimeClient && set.Atime.Nsec >= 1e9 || set.MtimeHow == vfs.TimeClient && set.Mtime.Nsec >= 1e9 {
+	if set.AtimeHow == vfs.TimeClient && set.Atime.Nsec >= 1e9 ||
+		set.MtimeHow == vfs.TimeClient && set.Mtime.Nsec >= 1e9 {
 		return vfs.Inval
 	}
 	switch {

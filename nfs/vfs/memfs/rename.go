@@ -108,7 +108,8 @@ func (t *tree) rename(c *vfs.Cred, df *inode, fromName []byte, dt *inode, toName
 	}
 
 	// The new name is paid for by the old one's refund, as far as it reaches.
-	if old == nil && entryLen(toName) > entryLen(fromName) && t.c.BytesMax-t.used < entryLen(toName)-entryLen(fromName) {
+	if old == nil && entryLen(toName) > entryLen(fromName) &&
+		t.c.BytesMax-t.used < entryLen(toName)-entryLen(fromName) {
 		return vfs.NoSpc
 	}
 	t.leave(df, fromName, n)

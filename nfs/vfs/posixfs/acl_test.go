@@ -133,13 +133,25 @@ func TestListsAreTheKernelsOnEveryFileSystem(t *testing.T) {
 					t,
 					vfs.OK,
 					v.Create(
-						s.root(), root, &vfs.CreateArgs{Name: []byte("made"), How: vfs.Guarded, Set: &vfs.SetAttr{HasMode: true, Mode: 0o666}}, &vfs.Made{Entry: &e, Dir: &w},
+						s.root(),
+						root,
+						&vfs.CreateArgs{
+							Name: []byte("made"),
+							How:  vfs.Guarded,
+							Set:  &vfs.SetAttr{HasMode: true, Mode: 0o666},
+						},
+						&vfs.Made{Entry: &e, Dir: &w},
 					),
 				)
 				require.Equal(
 					t,
 					vfs.OK,
-					v.Mkdir(s.root(), root, &vfs.MkdirArgs{Name: []byte("dir"), Set: &vfs.SetAttr{HasMode: true, Mode: 0o777}}, &vfs.Made{Entry: &e, Dir: &w}),
+					v.Mkdir(
+						s.root(),
+						root,
+						&vfs.MkdirArgs{Name: []byte("dir"), Set: &vfs.SetAttr{HasMode: true, Mode: 0o777}},
+						&vfs.Made{Entry: &e, Dir: &w},
+					),
 				)
 			})
 			require.Equal(

@@ -88,7 +88,9 @@ func BenchmarkLane(b *testing.B) {
 			w.Access(c, root, vfs.MayExec, &a)
 		}
 		w.Write(c, h, &vfs.WriteArgs{Src: big, How: vfs.Unstable}, &wcc)
-		time.Sleep(20 * time.Millisecond) // ticks of the kernel's clock, so that the access time is the later one
+		time.Sleep(
+			20 * time.Millisecond,
+		) // ticks of the kernel's clock, so that the access time is the later one
 		w.Read(c, h, &vfs.ReadArgs{Dst: buf}, &a)
 		w.as(nil)
 	})
@@ -115,8 +117,14 @@ func BenchmarkLane(b *testing.B) {
 		}
 		return s
 	})
-	run("Read4K", func() vfs.Status { _, _, s := v.Read(c2, h, &vfs.ReadArgs{Off: 0, Dst: buf[:4096]}, &a); return s })
-	run("Read1M", func() vfs.Status { _, _, s := v.Read(c2, h, &vfs.ReadArgs{Off: 0, Dst: buf}, &a); return s })
+	run(
+		"Read4K",
+		func() vfs.Status { _, _, s := v.Read(c2, h, &vfs.ReadArgs{Off: 0, Dst: buf[:4096]}, &a); return s },
+	)
+	run(
+		"Read1M",
+		func() vfs.Status { _, _, s := v.Read(c2, h, &vfs.ReadArgs{Off: 0, Dst: buf}, &a); return s },
+	)
 	run("Write4K", func() vfs.Status {
 		_, _, _, s := v.Write(c, h, &vfs.WriteArgs{Off: 0, Src: src, How: vfs.Unstable}, &wcc)
 		return s

@@ -43,7 +43,13 @@ func (v *View) before(e *entry, w *vfs.WCC) vfs.Status {
 // change runs act in the directory h under its lock with c's rights, with w around
 // it, and syncs the directory when act says OK. act gets the directory's entry;
 // name is in v.name.
-func (v *View) change(c *vfs.Cred, h *vfs.Handle, name []byte, w *vfs.WCC, act func(*entry) vfs.Status) vfs.Status {
+func (v *View) change(
+	c *vfs.Cred,
+	h *vfs.Handle,
+	name []byte,
+	w *vfs.WCC,
+	act func(*entry) vfs.Status,
+) vfs.Status {
 	*w = vfs.WCC{}
 	if !cstring(v.name[:], name) {
 		return vfs.NameTooLong

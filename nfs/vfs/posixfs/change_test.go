@@ -37,7 +37,9 @@ func TestChangesBehindTheServersBackAreSeenAtOnce(t *testing.T) {
 					st = v.Lookup(s.l.cred(0, 0), s.fs.Root(), []byte(name), &vfs.Found{Entry: &e, Dir: &d})
 				})
 				if st == vfs.Again {
-					s.w.do(func(v *View) { st = v.Lookup(s.root(), s.fs.Root(), []byte(name), &vfs.Found{Entry: &e, Dir: &d}) })
+					s.w.do(
+						func(v *View) { st = v.Lookup(s.root(), s.fs.Root(), []byte(name), &vfs.Found{Entry: &e, Dir: &d}) },
+					)
 				}
 				return e, st
 			}
@@ -56,7 +58,16 @@ func TestChangesBehindTheServersBackAreSeenAtOnce(t *testing.T) {
 				})
 				// The name leads to another file, is gone, and leads to the first again.
 				s.write("g", "other", 0o600)
-				f, g, kept := filepath.Join(s.dir, "f"), filepath.Join(s.dir, "g"), filepath.Join(s.dir, "kept")
+				f, g, kept := filepath.Join(
+					s.dir,
+					"f",
+				), filepath.Join(
+					s.dir,
+					"g",
+				), filepath.Join(
+					s.dir,
+					"kept",
+				)
 				require.NoError(t, os.Rename(f, kept))
 				_, st := lookup("f")
 				require.Equal(t, vfs.NoEnt, st)
@@ -92,7 +103,17 @@ func TestTimesOfASymbolicLinkTakeEffect(t *testing.T) {
 			s.w.do(func(v *View) {
 				var w vfs.WCC
 				want := vfs.Time{Sec: 1234567890, Nsec: 123456789}
-				st := v.SetAttr(s.root(), h, &vfs.SetAttr{AtimeHow: vfs.TimeClient, Atime: want, MtimeHow: vfs.TimeClient, Mtime: want}, &w)
+				st := v.SetAttr(
+					s.root(),
+					h,
+					&vfs.SetAttr{
+						AtimeHow: vfs.TimeClient,
+						Atime:    want,
+						MtimeHow: vfs.TimeClient,
+						Mtime:    want,
+					},
+					&w,
+				)
 				require.Equal(t, vfs.OK, st)
 				require.Equal(t, want, w.After.Mtime)
 			})
@@ -111,15 +132,25 @@ func (s *served) readAll(h vfs.Handle, plus bool, n int, between func()) (names 
 			var d vfs.Attr
 			var st vfs.Status
 			left := n
-			verf, eof, st = v.ReadDir(s.root(), h, &vfs.ReadDirArgs{Cookie: cookie, Verf: verf, Want: vfstest.Plus(plus), Yield: func(x *vfs.DirEntry) bool {
-				if left == 0 {
-					return false
-				}
-				left--
-				names = append(names, string(x.Name))
-				cookie = x.Cookie
-				return true
-			}}, &d)
+			verf, eof, st = v.ReadDir(
+				s.root(),
+				h,
+				&vfs.ReadDirArgs{
+					Cookie: cookie,
+					Verf:   verf,
+					Want:   vfstest.Plus(plus),
+					Yield: func(x *vfs.DirEntry) bool {
+						if left == 0 {
+							return false
+						}
+						left--
+						names = append(names, string(x.Name))
+						cookie = x.Cookie
+						return true
+					},
+				},
+				&d,
+			)
 			require.Equal(s.t, vfs.OK, st)
 		})
 		between()
@@ -188,10 +219,20 @@ func TestForeignCookiesAreRefused(t *testing.T) {
 				none := func(*vfs.DirEntry) bool { return true }
 				verf, _, st := v.ReadDir(s.root(), s.fs.Root(), &vfs.ReadDirArgs{Yield: none}, &d)
 				require.Equal(t, vfs.OK, st)
-				_, _, st = v.ReadDir(s.root(), s.fs.Root(), &vfs.ReadDirArgs{Cookie: 1, Verf: verf + 1, Yield: none}, &d)
+				_, _, st = v.ReadDir(
+					s.root(),
+					s.fs.Root(),
+					&vfs.ReadDirArgs{Cookie: 1, Verf: verf + 1, Yield: none},
+					&d,
+				)
 				require.Equal(t, vfs.BadCookie, st)
 				for _, c := range []uint64{1 << 63, 1<<64 - 1} {
-					_, _, st = v.ReadDir(s.root(), s.fs.Root(), &vfs.ReadDirArgs{Cookie: c, Verf: verf, Yield: none}, &d)
+					_, _, st = v.ReadDir(
+						s.root(),
+						s.fs.Root(),
+						&vfs.ReadDirArgs{Cookie: c, Verf: verf, Yield: none},
+						&d,
+					)
 					require.Equal(t, vfs.BadCookie, st)
 				}
 			})

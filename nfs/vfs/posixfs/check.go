@@ -52,7 +52,12 @@ func (v *View) judged(c *vfs.Cred, e *entry, want vfs.Permission) bool {
 // recall returns the remembered verdict on want. ok is false when there is none
 // for the object as st shows it. What is refused may have been refused for a reason
 // that leaves the ctime as it is (EROFS), so that only ACCESS takes a remembered no.
-func (v *View) recall(c *vfs.Cred, e *entry, st *unix.Statx_t, want vfs.Permission) (granted vfs.Permission, ok bool) {
+func (v *View) recall(
+	c *vfs.Cred,
+	e *entry,
+	st *unix.Statx_t,
+	want vfs.Permission,
+) (granted vfs.Permission, ok bool) {
 	d := v.slot(c, e)
 	if d.known&want == want && d.ctime == st.Ctime && v.good(d, c, e) {
 		return d.granted & want, true
@@ -68,7 +73,12 @@ func (v *View) has(c *vfs.Cred, e *entry, st *unix.Statx_t, want vfs.Permission)
 
 // may returns which of want the caller has on e, whose attributes st are of this
 // operation. It may leave the thread acting for c.
-func (v *View) may(c *vfs.Cred, e *entry, st *unix.Statx_t, want vfs.Permission) (granted vfs.Permission, s vfs.Status) {
+func (v *View) may(
+	c *vfs.Cred,
+	e *entry,
+	st *unix.Statx_t,
+	want vfs.Permission,
+) (granted vfs.Permission, s vfs.Status) {
 	if v.has(c, e, st, want) {
 		return want, vfs.OK
 	}
@@ -76,7 +86,12 @@ func (v *View) may(c *vfs.Cred, e *entry, st *unix.Statx_t, want vfs.Permission)
 }
 
 // decide is may without what is remembered.
-func (v *View) decide(c *vfs.Cred, e *entry, st *unix.Statx_t, want vfs.Permission) (granted vfs.Permission, s vfs.Status) {
+func (v *View) decide(
+	c *vfs.Cred,
+	e *entry,
+	st *unix.Statx_t,
+	want vfs.Permission,
+) (granted vfs.Permission, s vfs.Status) {
 	// Before the first question: what is old enough now is so for all of them.
 	d := verdict{entry: e.ID, cred: c, ctime: st.Ctime, asked: v.fs.tick.Load(), known: want}
 	old := ctimeAge(st, time.Now()) >= verdictAge

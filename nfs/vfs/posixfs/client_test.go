@@ -70,7 +70,16 @@ func TestADirectoryKeepsTheGroupBitThatItInherits(t *testing.T) {
 			var e vfs.Entry
 			var w vfs.WCC
 			c := s.w.cred(1000, 1000)
-			require.Equal(t, vfs.OK, v.Mkdir(c, h, &vfs.MkdirArgs{Name: []byte(name), Set: &vfs.SetAttr{HasMode: true, Mode: mode}}, &vfs.Made{Entry: &e, Dir: &w}))
+			require.Equal(
+				t,
+				vfs.OK,
+				v.Mkdir(
+					c,
+					h,
+					&vfs.MkdirArgs{Name: []byte(name), Set: &vfs.SetAttr{HasMode: true, Mode: mode}},
+					&vfs.Made{Entry: &e, Dir: &w},
+				),
+			)
 			require.Equal(t, uint32(0o2755), e.Attr.Mode, name)
 			require.Equal(t, uint32(2000), e.Attr.GID, name)
 		})

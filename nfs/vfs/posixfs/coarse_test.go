@@ -32,7 +32,12 @@ func TestTheResolutionOfTimeStampsIsWhatTheFileSystemKeeps(t *testing.T) {
 		require.Equal(t, vfs.Exist, s.exclusive("f", 0xfedcba9876543214))
 		s.close()
 		require.NoError(t, unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
-		require.LessOrEqual(t, int64(1), serve(t, dir, Config{}, options{}).fs.Limits().TimeDelta.Sec, "nothing can be tried")
+		require.LessOrEqual(
+			t,
+			int64(1),
+			serve(t, dir, Config{}, options{}).fs.Limits().TimeDelta.Sec,
+			"nothing can be tried",
+		)
 	})
 	for _, k := range fileSystems {
 		t.Run(k.name+", read-only", func(t *testing.T) {
@@ -56,7 +61,12 @@ func TestTheResolutionOfTimeStampsIsWhatTheFileSystemKeeps(t *testing.T) {
 // exclusive creates name as an EXCLUSIVE CREATE with verf does.
 func (s *served) exclusive(name string, verf uint64) (st vfs.Status) {
 	s.w.do(func(v *View) {
-		st = v.Create(s.root(), s.fs.Root(), &vfs.CreateArgs{Name: []byte(name), How: vfs.Exclusive, Set: &vfs.SetAttr{}, Verf: verf}, &vfs.Made{Entry: new(vfs.Entry), Dir: new(vfs.WCC)})
+		st = v.Create(
+			s.root(),
+			s.fs.Root(),
+			&vfs.CreateArgs{Name: []byte(name), How: vfs.Exclusive, Set: &vfs.SetAttr{}, Verf: verf},
+			&vfs.Made{Entry: new(vfs.Entry), Dir: new(vfs.WCC)},
+		)
 	})
 	return st
 }
@@ -75,7 +85,13 @@ func TestAVerifierIsKnownAgainAtEveryResolution(t *testing.T) {
 			}
 			a := vfs.Attr{Atime: times[0], Mtime: times[1]}
 			require.True(t, stamped(&a, verf, delta), "%x, %d", verf, unit)
-			require.True(t, stamped(&a, verf, coarse), "what was taken for coarser than it is: %x, %d", verf, unit)
+			require.True(
+				t,
+				stamped(&a, verf, coarse),
+				"what was taken for coarser than it is: %x, %d",
+				verf,
+				unit,
+			)
 			require.False(t, stamped(&a, verf^4, delta))
 			a.Size = 1
 			require.False(t, stamped(&a, verf, delta))
@@ -102,7 +118,10 @@ func TestAnExclusiveCreateIsKnownAgainAfterARestartOnStampsOf2Seconds(t *testing
 func TestStampsThatWereSeenTellTheCoarsestThatTheyCanBe(t *testing.T) {
 	stamps := func(ns ...uint32) *unix.Statx_t {
 		return &unix.Statx_t{
-			Atime: unix.StatxTimestamp{Sec: 2, Nsec: ns[0]}, Mtime: unix.StatxTimestamp{Sec: int64(ns[3]), Nsec: ns[1]},
+			Atime: unix.StatxTimestamp{
+				Sec:  2,
+				Nsec: ns[0],
+			}, Mtime: unix.StatxTimestamp{Sec: int64(ns[3]), Nsec: ns[1]},
 			Ctime: unix.StatxTimestamp{Sec: 4, Nsec: ns[2]},
 		}
 	}

@@ -37,7 +37,12 @@ func TestCommitDoesNotOpenForWriting(t *testing.T) {
 	require.Equal(t, vfs.OK, s.commit(h, 0))
 	require.False(t, s.opened(h))
 	s.w.do(func(v *View) {
-		_, _, _, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("C")}, How: vfs.Unstable}, new(vfs.WCC))
+		_, _, _, st := v.Write(
+			s.root(),
+			h,
+			&vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("C")}, How: vfs.Unstable},
+			new(vfs.WCC),
+		)
 		require.Equal(t, vfs.OK, st)
 	})
 	require.True(t, s.opened(h))

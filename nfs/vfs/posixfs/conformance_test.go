@@ -36,7 +36,12 @@ func TestConformanceWithoutPrivileges(t *testing.T) {
 	base := tmpfsDir(t)
 	clock := &slowWalks{at: time.Now()}
 	vfstest.Run(t, func(t *testing.T) *vfstest.Env {
-		return newEnv(t, base, "tmpfs", options{noPrivate: true, noHandles: true, noChmodEmpty: true, now: clock.now})
+		return newEnv(
+			t,
+			base,
+			"tmpfs",
+			options{noPrivate: true, noHandles: true, noChmodEmpty: true, now: clock.now},
+		)
 	})
 }
 
@@ -49,7 +54,12 @@ func TestConformanceWithoutTheNewerCalls(t *testing.T) {
 	again.Skip(t)
 	base := tmpfsDir(t)
 	vfstest.Run(t, func(t *testing.T) *vfstest.Env {
-		return newEnv(t, base, "tmpfs", options{noOpenat2: true, noPreadv2: true, noPwritev2: true, noChmodEmpty: true})
+		return newEnv(
+			t,
+			base,
+			"tmpfs",
+			options{noOpenat2: true, noPreadv2: true, noPwritev2: true, noChmodEmpty: true},
+		)
 	})
 }
 

@@ -27,7 +27,12 @@ func (v *View) Create(c *vfs.Cred, dir vfs.Handle, r *vfs.CreateArgs, m *vfs.Mad
 			mode = s.Mode & 07777
 		}
 		fd, errno := v.fs.plenty(func() (int, unix.Errno) {
-			return kernel.Openat(de.FD, &v.name[0], v.fs.quietNew()|unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NOCTTY, mode)
+			return kernel.Openat(
+				de.FD,
+				&v.name[0],
+				v.fs.quietNew()|unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NOCTTY,
+				mode,
+			)
 		})
 		if errno == unix.EEXIST && how != vfs.Guarded {
 			return v.exists(c, de, how, s, verf, e)
@@ -89,8 +94,17 @@ func takesSetID(s *vfs.SetAttr) bool {
 // which it closes: a call that fails has made nothing. It leaves alone what
 // somebody else has put in its place.
 func (v *View) undo(de *entry, fd int, flags uintptr) {
-	if kernel.StatxWait(fd, &v.st2) == 0 && kernel.StatxAt(de.FD, &v.name[0], &v.st3) == 0 && kernel.KeyOf(&v.st2) == kernel.KeyOf(&v.st3) {
-		_, _ = kernel.Call(unix.SYS_UNLINKAT, uintptr(de.FD), uintptr(unsafe.Pointer(&v.name[0])), flags, 0, 0, 0)
+	if kernel.StatxWait(fd, &v.st2) == 0 && kernel.StatxAt(de.FD, &v.name[0], &v.st3) == 0 &&
+		kernel.KeyOf(&v.st2) == kernel.KeyOf(&v.st3) {
+		_, _ = kernel.Call(
+			unix.SYS_UNLINKAT,
+			uintptr(de.FD),
+			uintptr(unsafe.Pointer(&v.name[0])),
+			flags,
+			0,
+			0,
+			0,
+		)
 	}
 	kernel.CloseFD(fd)
 }
@@ -138,7 +152,14 @@ func cut(b []byte) []byte {
 }
 
 // exists decides what CREATE makes of an object that is already there.
-func (v *View) exists(c *vfs.Cred, de *entry, how vfs.CreateHow, s *vfs.SetAttr, verf uint64, e *vfs.Entry) vfs.Status {
+func (v *View) exists(
+	c *vfs.Cred,
+	de *entry,
+	how vfs.CreateHow,
+	s *vfs.SetAttr,
+	verf uint64,
+	e *vfs.Entry,
+) vfs.Status {
 	if st := v.child(de, &v.name[0], e, nameKey(de, cut(v.name[:]))); st != vfs.OK {
 		return st
 	}
@@ -148,7 +169,8 @@ func (v *View) exists(c *vfs.Cred, de *entry, how vfs.CreateHow, s *vfs.SetAttr,
 		return vfs.Exist
 	}
 	if how == vfs.Exclusive {
-		if !stamped(&e.Attr, verf, v.fs.limits.TimeDelta) && !(e.Attr.Size == 0 && v.fs.exclusives.has(e.Handle, verf)) {
+		if !stamped(&e.Attr, verf, v.fs.limits.TimeDelta) &&
+			!(e.Attr.Size == 0 && v.fs.exclusives.has(e.Handle, verf)) {
 			return vfs.Exist
 		}
 		return vfs.OK
@@ -243,6 +265,10 @@ func (x *exclusives) has(h vfs.Handle, verf uint64) bool {
 
 func (v *View) stamp(fd int, verf uint64) vfs.Status {
 	t := stampOf(verf)
-	_, st := v.apply(fd, unix.S_IFREG, &vfs.SetAttr{AtimeHow: vfs.TimeClient, MtimeHow: vfs.TimeClient, Atime: t[0], Mtime: t[1]})
+	_, st := v.apply(
+		fd,
+		unix.S_IFREG,
+		&vfs.SetAttr{AtimeHow: vfs.TimeClient, MtimeHow: vfs.TimeClient, Atime: t[0], Mtime: t[1]},
+	)
 	return st
 }

@@ -50,7 +50,13 @@ func takeBounce() []byte {
 		bounces.free = bounces.free[:n-1]
 		return b
 	}
-	b, err := unix.Mmap(-1, 0, bounceSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	b, err := unix.Mmap(
+		-1,
+		0,
+		bounceSize,
+		unix.PROT_READ|unix.PROT_WRITE,
+		unix.MAP_PRIVATE|unix.MAP_ANONYMOUS,
+	)
 	if err != nil {
 		return nil
 	}
@@ -101,8 +107,15 @@ func (v *View) directFD(e *entry, d iopolicy.Direction) (fd int, page uint64, me
 // of 256 bytes, the high half that of memory. noDirect when it has none.
 func directAlign(fd int) uint32 {
 	var st unix.Statx_t
-	_, errno := kernel.Call(unix.SYS_STATX, uintptr(fd), uintptr(unsafe.Pointer(&kernel.EmptyPath[0])), unix.AT_EMPTY_PATH,
-		unix.STATX_DIOALIGN, uintptr(unsafe.Pointer(&st)), 0)
+	_, errno := kernel.Call(
+		unix.SYS_STATX,
+		uintptr(fd),
+		uintptr(unsafe.Pointer(&kernel.EmptyPath[0])),
+		unix.AT_EMPTY_PATH,
+		unix.STATX_DIOALIGN,
+		uintptr(unsafe.Pointer(&st)),
+		0,
+	)
 	if errno != 0 || st.Mask&unix.STATX_DIOALIGN == 0 {
 		return noDirect
 	}
@@ -122,7 +135,15 @@ func (v *View) readDirect(e *entry, fd int, dst []byte, off uint64) (n int, s vf
 	}
 	if off%page == 0 && uint64(len(dst))%page == 0 && aligned(dst, mem) {
 		for n < len(dst) {
-			r, errno := kernel.Call(unix.SYS_PREAD64, uintptr(dfd), uintptr(unsafe.Pointer(&dst[n])), uintptr(len(dst)-n), uintptr(off)+uintptr(n), 0, 0)
+			r, errno := kernel.Call(
+				unix.SYS_PREAD64,
+				uintptr(dfd),
+				uintptr(unsafe.Pointer(&dst[n])),
+				uintptr(len(dst)-n),
+				uintptr(off)+uintptr(n),
+				0,
+				0,
+			)
 			if errno != 0 {
 				return v.notDirect(e, errno)
 			}
@@ -142,7 +163,15 @@ func (v *View) readDirect(e *entry, fd int, dst []byte, off uint64) (n int, s vf
 	for n < len(dst) {
 		at := (off + uint64(n)) &^ (page - 1)
 		ask := min(end-at, bounceSize)
-		r, errno := kernel.Call(unix.SYS_PREAD64, uintptr(dfd), uintptr(unsafe.Pointer(&b[0])), uintptr(ask), uintptr(at), 0, 0)
+		r, errno := kernel.Call(
+			unix.SYS_PREAD64,
+			uintptr(dfd),
+			uintptr(unsafe.Pointer(&b[0])),
+			uintptr(ask),
+			uintptr(at),
+			0,
+			0,
+		)
 		if errno != 0 {
 			return v.notDirect(e, errno)
 		}
@@ -174,7 +203,14 @@ func (v *View) notDirect(e *entry, errno unix.Errno) (int, vfs.Status, bool) {
 
 // writeDirect is writeAll past the page cache, but for the pages that are not
 // written whole.
-func (v *View) writeDirect(c *vfs.Cred, e *entry, fd int, src [][]byte, off uint64, total int) (n int, s vfs.Status) {
+func (v *View) writeDirect(
+	c *vfs.Cred,
+	e *entry,
+	fd int,
+	src [][]byte,
+	off uint64,
+	total int,
+) (n int, s vfs.Status) {
 	if uint64(total) > math.MaxInt64-off {
 		return 0, vfs.FBig
 	}
@@ -216,7 +252,14 @@ func (v *View) writeDirect(c *vfs.Cred, e *entry, fd int, src [][]byte, off uint
 
 // writePages writes whole pages, total bytes, directly; through the page cache when
 // that is refused.
-func (v *View) writePages(e *entry, dfd, fd int, src [][]byte, off uint64, total int, mem uintptr) (n int, s vfs.Status) {
+func (v *View) writePages(
+	e *entry,
+	dfd, fd int,
+	src [][]byte,
+	off uint64,
+	total int,
+	mem uintptr,
+) (n int, s vfs.Status) {
 	var b []byte
 	if len(src) != 1 || !aligned(src[0], mem) {
 		if b = takeBounce(); b == nil {
@@ -237,7 +280,15 @@ func (v *View) writePages(e *entry, dfd, fd int, src [][]byte, off uint64, total
 			}
 			p = b[:m]
 		}
-		r, errno := kernel.Call(unix.SYS_PWRITE64, uintptr(dfd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), uintptr(off)+uintptr(n), 0, 0)
+		r, errno := kernel.Call(
+			unix.SYS_PWRITE64,
+			uintptr(dfd),
+			uintptr(unsafe.Pointer(&p[0])),
+			uintptr(len(p)),
+			uintptr(off)+uintptr(n),
+			0,
+			0,
+		)
 		switch {
 		case errno == unix.EINVAL || errno == unix.EOPNOTSUPP:
 			e.Own.way.align.Store(noDirect)

@@ -17,7 +17,12 @@ import (
 func (s *served) create(v *View, name string) (vfs.Handle, vfs.Status) {
 	var e vfs.Entry
 	var w vfs.WCC
-	st := v.Create(s.root(), s.fs.Root(), &vfs.CreateArgs{Name: []byte(name), How: vfs.Guarded, Set: &vfs.SetAttr{HasMode: true, Mode: 0o644}}, &vfs.Made{Entry: &e, Dir: &w})
+	st := v.Create(
+		s.root(),
+		s.fs.Root(),
+		&vfs.CreateArgs{Name: []byte(name), How: vfs.Guarded, Set: &vfs.SetAttr{HasMode: true, Mode: 0o644}},
+		&vfs.Made{Entry: &e, Dir: &w},
+	)
 	return e.Handle, st
 }
 
@@ -37,7 +42,12 @@ func TestAFullDiskIsNeverSuccess(t *testing.T) {
 			var w vfs.WCC
 			off := uint64(0)
 			for {
-				n, _, _, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: off, Src: [][]byte{data}, How: how}, &w)
+				n, _, _, st := v.Write(
+					s.root(),
+					h,
+					&vfs.WriteArgs{Off: off, Src: [][]byte{data}, How: how},
+					&w,
+				)
 				if st != vfs.OK {
 					require.Equal(t, vfs.NoSpc, st, name)
 					require.True(t, w.After.Filled())
@@ -70,7 +80,15 @@ func TestAFullDiskIsNeverSuccess(t *testing.T) {
 			require.Less(t, i, 100000)
 			var e vfs.Entry
 			var w vfs.WCC
-			st = v.Mkdir(s.root(), s.fs.Root(), &vfs.MkdirArgs{Name: fmt.Appendf(nil, "directory %d", i), Set: &vfs.SetAttr{HasMode: true, Mode: 0o755}}, &vfs.Made{Entry: &e, Dir: &w})
+			st = v.Mkdir(
+				s.root(),
+				s.fs.Root(),
+				&vfs.MkdirArgs{
+					Name: fmt.Appendf(nil, "directory %d", i),
+					Set:  &vfs.SetAttr{HasMode: true, Mode: 0o755},
+				},
+				&vfs.Made{Entry: &e, Dir: &w},
+			)
 		}
 		require.Equal(t, vfs.NoSpc, st)
 	})
@@ -95,11 +113,47 @@ func TestAReadOnlyFileSystemSaysSo(t *testing.T) {
 		require.True(t, w.After.Filled())
 		require.Equal(t, vfs.ROFS, v.SetAttr(c, h, &vfs.SetAttr{HasMode: true, Mode: 0o600}, &w))
 		require.Equal(t, vfs.ROFS, v.SetAttr(c, h, &vfs.SetAttr{HasSize: true}, &w))
-		require.Equal(t, vfs.ROFS, v.Mkdir(c, root, &vfs.MkdirArgs{Name: []byte("d"), Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}))
-		require.Equal(t, vfs.ROFS, v.Symlink(c, root, &vfs.SymlinkArgs{Name: []byte("l"), Target: []byte("t"), Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}))
-		require.Equal(t, vfs.ROFS, v.Mknod(c, root, &vfs.MknodArgs{Name: []byte("p"), Type: vfs.TypeFifo, Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}))
+		require.Equal(
+			t,
+			vfs.ROFS,
+			v.Mkdir(
+				c,
+				root,
+				&vfs.MkdirArgs{Name: []byte("d"), Set: &vfs.SetAttr{}},
+				&vfs.Made{Entry: &e, Dir: &w},
+			),
+		)
+		require.Equal(
+			t,
+			vfs.ROFS,
+			v.Symlink(
+				c,
+				root,
+				&vfs.SymlinkArgs{Name: []byte("l"), Target: []byte("t"), Set: &vfs.SetAttr{}},
+				&vfs.Made{Entry: &e, Dir: &w},
+			),
+		)
+		require.Equal(
+			t,
+			vfs.ROFS,
+			v.Mknod(
+				c,
+				root,
+				&vfs.MknodArgs{Name: []byte("p"), Type: vfs.TypeFifo, Set: &vfs.SetAttr{}},
+				&vfs.Made{Entry: &e, Dir: &w},
+			),
+		)
 		require.Equal(t, vfs.ROFS, v.Remove(c, root, []byte("f"), &w))
-		require.Equal(t, vfs.ROFS, v.Rename(c, &vfs.RenameArgs{From: root, FromName: []byte("f"), To: root, ToName: []byte("g")}, &w, &w2))
+		require.Equal(
+			t,
+			vfs.ROFS,
+			v.Rename(
+				c,
+				&vfs.RenameArgs{From: root, FromName: []byte("f"), To: root, ToName: []byte("g")},
+				&w,
+				&w2,
+			),
+		)
 		require.Equal(t, vfs.ROFS, v.Link(c, &vfs.LinkArgs{Object: h, Dir: root, Name: []byte("g")}, &a, &w))
 		p, st := v.Access(c, h, vfs.MayRead|vfs.MayWrite, &a)
 		require.Equal(t, vfs.OK, st)
@@ -141,7 +195,12 @@ func TestAFailedFlushIsReportedAndChangesTheVerifier(t *testing.T) {
 		data := make([]byte, 1<<20)
 		var verf uint64
 		for off := uint64(0); off < 16<<20; off += 1 << 20 {
-			n, got, vf, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: off, Src: [][]byte{data}, How: vfs.Unstable}, &w)
+			n, got, vf, st := v.Write(
+				s.root(),
+				h,
+				&vfs.WriteArgs{Off: off, Src: [][]byte{data}, How: vfs.Unstable},
+				&w,
+			)
 			require.Equal(t, vfs.OK, st)
 			require.Equal(t, len(data), n)
 			require.Equal(t, vfs.Unstable, got)
@@ -166,7 +225,12 @@ func TestAFailureIsNoticedWhenADirtyFileIsLetGo(t *testing.T) {
 		data := make([]byte, 1<<20)
 		var verf uint64
 		for off := uint64(0); off < 16<<20; off += 1 << 20 {
-			_, _, verf, st = v.Write(s.root(), h, &vfs.WriteArgs{Off: off, Src: [][]byte{data}, How: vfs.Unstable}, &w)
+			_, _, verf, st = v.Write(
+				s.root(),
+				h,
+				&vfs.WriteArgs{Off: off, Src: [][]byte{data}, How: vfs.Unstable},
+				&w,
+			)
 			require.Equal(t, vfs.OK, st)
 		}
 		e, st := v.acquire(&h, useMain)
@@ -175,7 +239,12 @@ func TestAFailureIsNoticedWhenADirtyFileIsLetGo(t *testing.T) {
 		v.done()
 		s.fs.reap(false)
 		s.fs.reap(true)
-		now, st := v.Commit(s.root(), h, &vfs.CommitArgs{Off: 0, Count: 0}, &w) // waits for the janitor, if that does it
+		now, st := v.Commit(
+			s.root(),
+			h,
+			&vfs.CommitArgs{Off: 0, Count: 0},
+			&w,
+		) // waits for the janitor, if that does it
 		require.NotEqual(t, verf, s.fs.Verifier())
 		require.False(t, st == vfs.OK && now == verf)
 	})
@@ -192,7 +261,12 @@ func TestAWriteBeyondTheFileSizeLimitIsAnErrorAndNoSignal(t *testing.T) {
 	defer func() { require.NoError(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &old)) }()
 	s.w.do(func(v *View) {
 		var w vfs.WCC
-		_, _, _, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: 1 << 20, Src: [][]byte{[]byte("x")}, How: vfs.Unstable}, &w)
+		_, _, _, st := v.Write(
+			s.root(),
+			h,
+			&vfs.WriteArgs{Off: 1 << 20, Src: [][]byte{[]byte("x")}, How: vfs.Unstable},
+			&w,
+		)
 		require.Equal(t, vfs.FBig, st)
 		require.Equal(t, vfs.FBig, v.SetAttr(s.root(), h, &vfs.SetAttr{HasSize: true, Size: 1 << 20}, &w))
 	})

@@ -44,7 +44,12 @@ func TestAVerdictThatNothingReplacesEndsWithTheSecondTick(t *testing.T) {
 func TestAFailedFlushOfADirectoryChangesTheVerifier(t *testing.T) {
 	var errno unix.Errno
 	flush := func(int) unix.Errno { return errno }
-	s := serve(t, loopDir(t, 16, "mkfs.ext4", "-q"), Config{}, options{period: time.Hour, fsync: flush, syncfs: flush})
+	s := serve(
+		t,
+		loopDir(t, 16, "mkfs.ext4", "-q"),
+		Config{},
+		options{period: time.Hour, fsync: flush, syncfs: flush},
+	)
 	t.Cleanup(s.close) // before the unmount
 	s.w.do(func(v *View) {
 		for i, e := range []unix.Errno{unix.EIO, unix.ENOSPC, 0} {

@@ -70,12 +70,17 @@ func TestADirectoryThatWasMovedOutIsNoLadder(t *testing.T) {
 		require.Equal(t, vfs.Stale, st)
 		s.w.do(func(v *View) {
 			var d vfs.Attr
-			_, _, _ = v.ReadDir(s.root(), b, &vfs.ReadDirArgs{Want: vfs.EntryHandle | vfs.EntryAttr, Yield: func(x *vfs.DirEntry) bool {
-				if string(x.Name) == ".." {
-					require.False(t, x.HasEntry, "READDIRPLUS gives the handle of a directory outside")
-				}
-				return true
-			}}, &d)
+			_, _, _ = v.ReadDir(
+				s.root(),
+				b,
+				&vfs.ReadDirArgs{Want: vfs.EntryHandle | vfs.EntryAttr, Yield: func(x *vfs.DirEntry) bool {
+					if string(x.Name) == ".." {
+						require.False(t, x.HasEntry, "READDIRPLUS gives the handle of a directory outside")
+					}
+					return true
+				}},
+				&d,
+			)
 		})
 		require.NoError(t, os.Rename(filepath.Join(outside, "secret/b"), filepath.Join(s.dir, "b")))
 		if s.fs.is.byHandle {
@@ -126,12 +131,17 @@ func TestMountPointsBelowAreNotCrossed(t *testing.T) {
 			var e vfs.Entry
 			require.NotEqual(t, vfs.OK, v.Walk(s.root(), "m/secret", &e))
 			var d vfs.Attr
-			_, _, st := v.ReadDir(s.root(), s.fs.Root(), &vfs.ReadDirArgs{Want: vfs.EntryHandle | vfs.EntryAttr, Yield: func(x *vfs.DirEntry) bool {
-				if string(x.Name) == "m" {
-					require.Equal(t, s.fs.is.private, x.HasEntry)
-				}
-				return true
-			}}, &d)
+			_, _, st := v.ReadDir(
+				s.root(),
+				s.fs.Root(),
+				&vfs.ReadDirArgs{Want: vfs.EntryHandle | vfs.EntryAttr, Yield: func(x *vfs.DirEntry) bool {
+					if string(x.Name) == "m" {
+						require.Equal(t, s.fs.is.private, x.HasEntry)
+					}
+					return true
+				}},
+				&d,
+			)
 			require.Equal(t, vfs.OK, st)
 		})
 	})
@@ -214,7 +224,15 @@ func TestListingADirectoryDoesNotForgetWhereItIs(t *testing.T) {
 	s.w.do(func(v *View) {
 		for _, h := range []vfs.Handle{s.fs.Root(), a, b} {
 			var d vfs.Attr
-			_, _, st := v.ReadDir(s.root(), h, &vfs.ReadDirArgs{Want: vfs.EntryHandle | vfs.EntryAttr, Yield: func(*vfs.DirEntry) bool { return true }}, &d)
+			_, _, st := v.ReadDir(
+				s.root(),
+				h,
+				&vfs.ReadDirArgs{
+					Want:  vfs.EntryHandle | vfs.EntryAttr,
+					Yield: func(*vfs.DirEntry) bool { return true },
+				},
+				&d,
+			)
 			require.Equal(t, vfs.OK, st)
 		}
 	})

@@ -28,15 +28,27 @@ func (s *served) sameIDs(path string) {
 			listed := make(map[string]uint64)
 			s.w.do(func(v *View) {
 				var d vfs.Attr
-				_, _, st := v.ReadDir(s.root(), h, &vfs.ReadDirArgs{Want: vfstest.Plus(plus), Yield: func(e *vfs.DirEntry) bool {
-					listed[string(e.Name)] = e.FileID
-					return true
-				}}, &d)
+				_, _, st := v.ReadDir(
+					s.root(),
+					h,
+					&vfs.ReadDirArgs{Want: vfstest.Plus(plus), Yield: func(e *vfs.DirEntry) bool {
+						listed[string(e.Name)] = e.FileID
+						return true
+					}},
+					&d,
+				)
 				require.Equal(s.t, vfs.OK, st)
 				require.Contains(s.t, listed, "..")
 				for name, id := range listed {
 					var e vfs.Entry
-					require.Equal(s.t, vfs.OK, v.Lookup(s.root(), h, []byte(name), &vfs.Found{Entry: &e, Dir: &d}), "%s in %q", name, path)
+					require.Equal(
+						s.t,
+						vfs.OK,
+						v.Lookup(s.root(), h, []byte(name), &vfs.Found{Entry: &e, Dir: &d}),
+						"%s in %q",
+						name,
+						path,
+					)
 					require.Equal(s.t, e.Attr.FileID, id, "%s in %q, plus %v", name, path, plus)
 				}
 			})
@@ -125,7 +137,18 @@ func TestListingsOfAnOverlayHaveTheFileIDsOfTheirObjects(t *testing.T) {
 	for _, f := range []string{"lower/low", "lower/dir/low", "upper/u/up", "upper/u/dir/up"} {
 		require.NoError(t, os.WriteFile(at(f), nil, 0o644))
 	}
-	mount("overlay", at("merged"), "overlay", "nfs_export=on,index=on,xino=off,lowerdir="+at("lower")+",upperdir="+at("upper/u")+",workdir="+at("upper/w"))
+	mount(
+		"overlay",
+		at("merged"),
+		"overlay",
+		"nfs_export=on,index=on,xino=off,lowerdir="+at(
+			"lower",
+		)+",upperdir="+at(
+			"upper/u",
+		)+",workdir="+at(
+			"upper/w",
+		),
+	)
 	s := serve(t, at("merged"), Config{}, options{})
 	for _, path := range []string{"", "dir", "dir/sub"} {
 		s.sameIDs(path)

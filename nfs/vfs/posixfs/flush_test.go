@@ -192,12 +192,22 @@ func TestAStableWriteWhoseFlushFailsIsAnErrorAndChangesTheVerifier(t *testing.T)
 				errno = e
 				var w vfs.WCC
 				verf := s.fs.Verifier()
-				_, _, _, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("x")}, How: how}, &w)
+				_, _, _, st := v.Write(
+					s.root(),
+					h,
+					&vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("x")}, How: how},
+					&w,
+				)
 				require.Equal(t, want, st)
 				require.True(t, w.HasBefore && w.After.Filled())
 				require.Equal(t, verf+1, s.fs.Verifier())
 				errno = 0
-				_, got, now, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("x")}, How: how}, &w)
+				_, got, now, st := v.Write(
+					s.root(),
+					h,
+					&vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("x")}, How: how},
+					&w,
+				)
 				require.Equal(t, vfs.OK, st)
 				require.GreaterOrEqual(t, got, how)
 				require.Equal(t, verf+1, now, "in force when the write began")

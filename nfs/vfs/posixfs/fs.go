@@ -165,9 +165,15 @@ func newFS(cfg Config, o options) (*FS, error) {
 	case cfg.Dir == "":
 		return nil, errors.New("posixfs: no Dir: give the directory to serve (\".\" is the current one)")
 	case cfg.Writes > WriteInline:
-		return nil, fmt.Errorf("posixfs: write path %d is unknown: use WriteAuto, WriteWorker or WriteInline", cfg.Writes)
+		return nil, fmt.Errorf(
+			"posixfs: write path %d is unknown: use WriteAuto, WriteWorker or WriteInline",
+			cfg.Writes,
+		)
 	case cfg.IO > IOAuto:
-		return nil, fmt.Errorf("posixfs: I/O mode %d is unknown: use IOBuffered, IODontCache, IODirect or IOAuto", cfg.IO)
+		return nil, fmt.Errorf(
+			"posixfs: I/O mode %d is unknown: use IOBuffered, IODontCache, IODirect or IOAuto",
+			cfg.IO,
+		)
 	}
 	signal.Ignore(unix.SIGXFSZ)
 	fs := &FS{
@@ -221,7 +227,9 @@ func (fs *FS) start(cfg Config, o options) (err error) {
 		return err
 	}
 	if unix.Access("/proc/self/fd", unix.F_OK) != nil {
-		return errors.New("posixfs: /proc is not mounted, and it is needed to open files and to make hard links; mount it (mount -t proc proc /proc)")
+		return errors.New(
+			"posixfs: /proc is not mounted, and it is needed to open files and to make hard links; mount it (mount -t proc proc /proc)",
+		)
 	}
 	if fs.ns, err = kernel.OwnNamespace(); err != nil {
 		return err
@@ -230,7 +238,10 @@ func (fs *FS) start(cfg Config, o options) (err error) {
 		why := kernel.CanSwitch(fs.own, &fs.ns)
 		fs.is.alone = errors.Is(why, kernel.ErrAlone)
 		if why != nil && fs.own.UID == 0 && !fs.is.alone {
-			return fmt.Errorf("posixfs: running as root, but callers cannot be served with their own rights: %w; give the process CAP_SETUID and CAP_SETGID, let a system call filter pass setgroups, setfsgid and setfsuid, or run it as an ordinary user", why)
+			return fmt.Errorf(
+				"posixfs: running as root, but callers cannot be served with their own rights: %w; give the process CAP_SETUID and CAP_SETGID, let a system call filter pass setgroups, setfsgid and setfsuid, or run it as an ordinary user",
+				why,
+			)
 		}
 		fs.is.switching = why == nil
 	}
@@ -333,13 +344,23 @@ func (fs *FS) identify(cfg Config, o options) error {
 	switch errno {
 	case 0:
 	case unix.EOVERFLOW:
-		return fmt.Errorf("posixfs: %s is on %s, whose file handles are longer than the %d bytes that NFSv3 leaves for them; export a directory of another file system (ext4, XFS, btrfs, tmpfs)", fs.dir, fsName(fs.magic), vfs.HandleMax-kernel.KindBytes)
+		return fmt.Errorf(
+			"posixfs: %s is on %s, whose file handles are longer than the %d bytes that NFSv3 leaves for them; export a directory of another file system (ext4, XFS, btrfs, tmpfs)",
+			fs.dir,
+			fsName(fs.magic),
+			vfs.HandleMax-kernel.KindBytes,
+		)
 	case unix.EOPNOTSUPP:
 		remedy := "export a directory of another file system (ext4, XFS, btrfs, tmpfs)"
 		if fs.magic == unix.OVERLAYFS_SUPER_MAGIC {
 			remedy = "mount the overlay with nfs_export=on,index=on, or export a directory of another file system"
 		}
-		return fmt.Errorf("posixfs: %s is on %s, which has no file handles, so clients could not keep files open over a restart; %s", fs.dir, fsName(fs.magic), remedy)
+		return fmt.Errorf(
+			"posixfs: %s is on %s, which has no file handles, so clients could not keep files open over a restart; %s",
+			fs.dir,
+			fsName(fs.magic),
+			remedy,
+		)
 	default:
 		return fmt.Errorf("posixfs: file handle of %s (%s): %w", fs.dir, fsName(fs.magic), errno)
 	}
@@ -357,7 +378,12 @@ func (fs *FS) identify(cfg Config, o options) error {
 		case kernel.RefusedBy(errno): // without CAP_DAC_READ_SEARCH names must do
 			fs.handlesWhy = errno
 		default:
-			return fmt.Errorf("posixfs: %s is on %s, which does not open its own file handles: %w; export a directory of another file system (ext4, XFS, btrfs, tmpfs)", fs.dir, fsName(fs.magic), errno)
+			return fmt.Errorf(
+				"posixfs: %s is on %s, which does not open its own file handles: %w; export a directory of another file system (ext4, XFS, btrfs, tmpfs)",
+				fs.dir,
+				fsName(fs.magic),
+				errno,
+			)
 		}
 	}
 	var st unix.Statx_t
@@ -420,19 +446,35 @@ func (fs *FS) ActsForOthers() bool { return fs.is.switching }
 func (fs *FS) Features() (kind string, without []string) {
 	switch {
 	case fs.is.switching && fs.ns.Limited():
-		without = append(without, fmt.Sprintf("a user namespace: there are users %v and groups %v; other users are anonymous, and other groups do not count", fs.ns.Users, fs.ns.Groups))
+		without = append(
+			without,
+			fmt.Sprintf(
+				"a user namespace: there are users %v and groups %v; other users are anonymous, and other groups do not count",
+				fs.ns.Users,
+				fs.ns.Groups,
+			),
+		)
 	case fs.is.alone:
-		without = append(without, fmt.Sprintf("a user namespace without other users: every caller acts as its user %d", fs.own.UID))
+		without = append(
+			without,
+			fmt.Sprintf("a user namespace without other users: every caller acts as its user %d", fs.own.UID),
+		)
 	case !fs.is.switching:
 		without = append(without, fmt.Sprintf("not root: every caller acts as user %d", fs.own.UID))
 	}
 	if !fs.is.private {
-		without = append(without, "no private mount, which takes CAP_SYS_ADMIN, open_tree and mount_setattr: mount points below the export are refused instead of hidden")
+		without = append(
+			without,
+			"no private mount, which takes CAP_SYS_ADMIN, open_tree and mount_setattr: mount points below the export are refused instead of hidden",
+		)
 	}
 	switch {
 	case fs.is.byHandle:
 	case fs.handlesWhy == unix.ENOSYS:
-		without = append(without, "the system call open_by_handle_at is refused: handles are found again by walking the tree")
+		without = append(
+			without,
+			"the system call open_by_handle_at is refused: handles are found again by walking the tree",
+		)
 	case fs.handlesWhy != 0 && !fs.ns.Limited() && !fs.is.alone && kernel.HasReadSearch():
 		without = append(
 			without,

@@ -76,7 +76,8 @@ func (fs *FS) seeLinks(dir int, name *byte) {
 		return
 	}
 	var st, again unix.Statx_t
-	if kernel.StatxAt(dir, name, &st) == 0 && st.Nlink == 0 && kernel.StatxAt(dir, name, &again) == 0 && kernel.KeyOf(&st) == kernel.KeyOf(&again) {
+	if kernel.StatxAt(dir, name, &st) == 0 && st.Nlink == 0 && kernel.StatxAt(dir, name, &again) == 0 &&
+		kernel.KeyOf(&st) == kernel.KeyOf(&again) {
 		fs.odd.uncounted.Store(true)
 	}
 }
@@ -125,8 +126,12 @@ func letGo(root int) bool {
 func (fs *FS) stale(errno unix.Errno) {
 	if errno == unix.ESTALE && fs.odd.doubtful && !fs.odd.forgets && !fs.odd.told.Swap(true) {
 		fs.running.Go(func() { // who reads the log may be slow
-			fs.log.Warn("posixfs: a FUSE file system does not find an object by its handle: it was removed, or "+
-				"forgotten because nobody used it; file systems that do that need the option noforget (libfuse)", "dir", fs.dir)
+			fs.log.Warn(
+				"posixfs: a FUSE file system does not find an object by its handle: it was removed, or "+
+					"forgotten because nobody used it; file systems that do that need the option noforget (libfuse)",
+				"dir",
+				fs.dir,
+			)
 		})
 	}
 }
@@ -137,8 +142,11 @@ func (fs *FS) gone(st *unix.Statx_t) bool { return st.Nlink == 0 && !fs.odd.unco
 // notes are for the start-up message.
 func (odd *oddities) notes() (notes []string) {
 	if odd.forgets {
-		notes = append(notes, "this FUSE file system forgets objects that are not in use (it has no FUSE_EXPORT_SUPPORT): "+
-			"clients' handles of them become stale; give it the option noforget (libfuse), or export another file system")
+		notes = append(
+			notes,
+			"this FUSE file system forgets objects that are not in use (it has no FUSE_EXPORT_SUPPORT): "+
+				"clients' handles of them become stale; give it the option noforget (libfuse), or export another file system",
+		)
 	}
 	if odd.fat {
 		notes = append(
@@ -157,8 +165,11 @@ func (odd *oddities) notes() (notes []string) {
 		)
 	}
 	if odd.unplaced.Load() {
-		notes = append(notes, "this FUSE file system's places in directories do not last, or may be positions that change when "+
-			"entries are removed: each listing reads the whole directory")
+		notes = append(
+			notes,
+			"this FUSE file system's places in directories do not last, or may be positions that change when "+
+				"entries are removed: each listing reads the whole directory",
+		)
 	}
 	return notes
 }
@@ -187,7 +198,15 @@ func firstDents(dir int) (dents []byte, names [][]byte) {
 }
 
 func getdents(fd int, b []byte) (int, unix.Errno) {
-	n, errno := kernel.Call(unix.SYS_GETDENTS64, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), 0, 0, 0)
+	n, errno := kernel.Call(
+		unix.SYS_GETDENTS64,
+		uintptr(fd),
+		uintptr(unsafe.Pointer(&b[0])),
+		uintptr(len(b)),
+		0,
+		0,
+		0,
+	)
 	if errno != 0 {
 		return 0, errno
 	}

@@ -171,7 +171,10 @@ func (p *process) reply(op uint32, node uint64, body []byte) ([]byte, unix.Errno
 		out, errno = reply(fuseCreate, node, nil)
 		out = out[:len(out)-16]
 	case op == fuseSetattr && p.coarse > 0:
-		p.kept = map[uint64]uint64{24: u64(body[32:]) / p.coarse * p.coarse, 32: u64(body[40:]) / p.coarse * p.coarse}
+		p.kept = map[uint64]uint64{
+			24: u64(body[32:]) / p.coarse * p.coarse,
+			32: u64(body[40:]) / p.coarse * p.coarse,
+		}
 		at = 16
 		out, errno = reply(fuseGetattr, node, body)
 	default:
@@ -296,7 +299,12 @@ func TestNoErrorOfAFileSystemLastsForEver(t *testing.T) {
 			} {
 				s.w.do(func(v *View) {
 					p.fail(call.op, failing{})
-					require.Equal(t, vfs.OK, v.GetAttr(h, new(vfs.Attr)), name) // it is open, and the kernel knows it
+					require.Equal(
+						t,
+						vfs.OK,
+						v.GetAttr(h, new(vfs.Attr)),
+						name,
+					) // it is open, and the kernel knows it
 					p.fail(call.op, failing{x.errno, forEver})
 					require.Equal(t, call.end, call.do(v), name)
 					require.LessOrEqual(t, p.count(call.op), x.tries, name)
@@ -360,7 +368,12 @@ func TestAnInterruptedFlushMayHaveBeenAFailure(t *testing.T) {
 	s.write("f", "", 0o666)
 	h := s.lookup("f")
 	s.w.do(func(v *View) {
-		_, _, verf, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{{1}}, How: vfs.Unstable}, new(vfs.WCC))
+		_, _, verf, st := v.Write(
+			s.root(),
+			h,
+			&vfs.WriteArgs{Off: 0, Src: [][]byte{{1}}, How: vfs.Unstable},
+			new(vfs.WCC),
+		)
 		require.Equal(t, vfs.OK, st)
 		now, st := v.Commit(s.root(), h, &vfs.CommitArgs{Off: 0, Count: 0}, new(vfs.WCC))
 		require.Equal(t, vfs.OK, st)
@@ -383,7 +396,12 @@ func TestALeaseIsWaitedForByTheClient(t *testing.T) {
 	_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETSIG, int(unix.SIGURG)) // which Go ignores
 	s.w.do(func(v *View) {
 		write := func() vfs.Status {
-			_, _, _, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{{1}}, How: vfs.Unstable}, new(vfs.WCC))
+			_, _, _, st := v.Write(
+				s.root(),
+				h,
+				&vfs.WriteArgs{Off: 0, Src: [][]byte{{1}}, How: vfs.Unstable},
+				new(vfs.WCC),
+			)
 			return st
 		}
 		require.Equal(t, vfs.Delay, write())

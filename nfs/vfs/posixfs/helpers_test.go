@@ -37,7 +37,10 @@ var fileSystems = []struct {
 	dir  func(t *testing.T) string
 }{
 	{"tmpfs", tmpfsDir},
-	{"ext4", func(t *testing.T) string { return loopDir(t, 256, "mkfs.ext4", "-q", "-b", "4096", "-N", "65536") }},
+	{
+		"ext4",
+		func(t *testing.T) string { return loopDir(t, 256, "mkfs.ext4", "-q", "-b", "4096", "-N", "65536") },
+	},
 	{"xfs", func(t *testing.T) string { return loopDir(t, 320, "mkfs.xfs", "-q") }},
 	{"btrfs", func(t *testing.T) string { return loopDir(t, 128, "mkfs.btrfs", "-q") }},
 }
@@ -80,7 +83,13 @@ func loopDir(t *testing.T, size int64, mkfs string, args ...string) string {
 }
 
 // mountImage makes a file system of size MiB in a file in dir and mounts it there.
-func mountImage(t *testing.T, dir string, size int64, options, mkfs string, args ...string) (mnt string, err error) {
+func mountImage(
+	t *testing.T,
+	dir string,
+	size int64,
+	options, mkfs string,
+	args ...string,
+) (mnt string, err error) {
 	t.Helper()
 	img, mnt := filepath.Join(dir, "img"), filepath.Join(dir, "mnt")
 	require.NoError(t, os.Mkdir(mnt, 0o755))
@@ -230,7 +239,14 @@ func (s *served) lookup(path string) vfs.Handle {
 	s.w.do(func(v *View) {
 		for _, name := range strings.Split(path, "/") {
 			var d vfs.Attr
-			require.Equal(s.t, vfs.OK, v.Lookup(s.root(), h, []byte(name), &vfs.Found{Entry: &e, Dir: &d}), "%s in %s", name, path)
+			require.Equal(
+				s.t,
+				vfs.OK,
+				v.Lookup(s.root(), h, []byte(name), &vfs.Found{Entry: &e, Dir: &d}),
+				"%s in %s",
+				name,
+				path,
+			)
 			h = e.Handle
 		}
 	})

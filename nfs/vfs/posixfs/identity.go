@@ -93,7 +93,12 @@ func (fs *FS) findIdentity(sf *unix.Statfs_t, o options) error {
 			return err
 		}
 		_, _ = fmt.Fprintf(sum, "mount %s ", mount)
-		fs.idWhy = fmt.Sprintf("%s (%s) has no UUID: file handles are good until %s", fs.dir, fsName(fs.magic), until)
+		fs.idWhy = fmt.Sprintf(
+			"%s (%s) has no UUID: file handles are good until %s",
+			fs.dir,
+			fsName(fs.magic),
+			until,
+		)
 	}
 	sum.Write(fs.rootH.Bytes())
 	fs.identity = vfs.Identity(sum.Sum(nil))
@@ -113,7 +118,8 @@ func (fs *FS) findIdentity(sf *unix.Statfs_t, o options) error {
 func mountOf(fd int, o options) (name, until string, err error) {
 	var st unix.Statx_t
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err == nil && !o.noMountID && unix.Statx(fd, "", unix.AT_EMPTY_PATH, statxMountUnique, &st) == nil && st.Mask&statxMountUnique != 0 {
+	if err == nil && !o.noMountID && unix.Statx(fd, "", unix.AT_EMPTY_PATH, statxMountUnique, &st) == nil &&
+		st.Mask&statxMountUnique != 0 {
 		return fmt.Sprintf("%s %x", boot, st.Mnt_id), "it is unmounted", nil
 	}
 	var b [16]byte

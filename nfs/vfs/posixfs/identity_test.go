@@ -60,7 +60,11 @@ func TestWithoutAUUIDTheIdentityIsThatOfTheMount(t *testing.T) {
 	id, _, without := identityOf(t, mnt, o)
 	if again, _, _ := identityOf(t, mnt, o); again != id {
 		t.Log("no STATX_MNT_ID_UNIQUE, Linux 6.8 has it")
-		require.Contains(t, without[len(without)-1], "has no UUID: file handles are good until the server ends")
+		require.Contains(
+			t,
+			without[len(without)-1],
+			"has no UUID: file handles are good until the server ends",
+		)
 	} else {
 		require.Contains(t, without[len(without)-1], "has no UUID: file handles are good until it is unmounted")
 	}
@@ -110,7 +114,12 @@ func TestCopiesMountedAtTheSameTimeHaveFSIDsOfTheirOwn(t *testing.T) {
 
 			a, b := serve(t, first, Config{}, options{}), serve(t, second, Config{}, options{})
 			require.Equal(t, a.fs.Root(), b.fs.Root())
-			require.Equal(t, a.fs.Identity(), b.fs.Identity(), "the copies were told apart: say so in docs/operations.md")
+			require.Equal(
+				t,
+				a.fs.Identity(),
+				b.fs.Identity(),
+				"the copies were told apart: say so in docs/operations.md",
+			)
 			var x, y vfs.Attr
 			a.w.do(func(v *View) { require.Equal(t, vfs.OK, v.GetAttr(a.fs.Root(), &x)) })
 			b.w.do(func(v *View) { require.Equal(t, vfs.OK, v.GetAttr(b.fs.Root(), &y)) })

@@ -40,12 +40,21 @@ func TestAWrittenFileIsLetGoSoonOnceItIsStable(t *testing.T) {
 		h, st = s.create(v, "f")
 		require.Equal(t, vfs.OK, st)
 		require.Equal(t, vfs.OK, v.SetAttr(s.root(), h, &vfs.SetAttr{HasMode: true, Mode: 0o755}, &w))
-		_, _, _, st = v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte(script)}, How: vfs.Unstable}, &w)
+		_, _, _, st = v.Write(
+			s.root(),
+			h,
+			&vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte(script)}, How: vfs.Unstable},
+			&w,
+		)
 		require.Equal(t, vfs.OK, st)
 	})
 	for range idleRounds {
 		rest()
-		require.True(t, writing(), "what is unstable must be flushed through the descriptor that it was written to")
+		require.True(
+			t,
+			writing(),
+			"what is unstable must be flushed through the descriptor that it was written to",
+		)
 	}
 	s.w.do(func(v *View) {
 		_, st := v.Commit(s.root(), h, &vfs.CommitArgs{Off: 0, Count: 0}, &w)
@@ -59,7 +68,12 @@ func TestAWrittenFileIsLetGoSoonOnceItIsStable(t *testing.T) {
 	run(t, "mount", "-o", "remount,ro", mnt)
 	run(t, "mount", "-o", "remount,rw", mnt)
 	s.w.do(func(v *View) {
-		_, _, _, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("#!/bin/sh\nexit 5\n")}, How: vfs.FileSync}, &w)
+		_, _, _, st := v.Write(
+			s.root(),
+			h,
+			&vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("#!/bin/sh\nexit 5\n")}, How: vfs.FileSync},
+			&w,
+		)
 		require.Equal(t, vfs.OK, st)
 	})
 	rest()
@@ -137,7 +151,15 @@ func TestAnAccessTimeThatStaysDoesNotKeepLanesFromReading(t *testing.T) {
 	t.Cleanup(s.close)
 	s.write("f", "content", 0o644)
 	h := s.lookup("f")
-	require.NoError(t, unix.UtimesNanoAt(unix.AT_FDCWD, filepath.Join(mnt, "f"), []unix.Timespec{{Sec: 1e9}, {Sec: 1e9 + 5}}, 0))
+	require.NoError(
+		t,
+		unix.UtimesNanoAt(
+			unix.AT_FDCWD,
+			filepath.Join(mnt, "f"),
+			[]unix.Timespec{{Sec: 1e9}, {Sec: 1e9 + 5}},
+			0,
+		),
+	)
 	run(t, "mount", "-o", "remount,ro", mnt)
 	again := 0
 	for range vainMax + 5 {

@@ -96,7 +96,15 @@ func (v *View) readBy(e *entry, fd int, dst []byte, off uint64) (int, vfs.Status
 	}
 	for n := 0; ; {
 		v.iov[0] = unix.Iovec{Base: &dst[n], Len: uint64(len(dst) - n)}
-		r, errno := kernel.Call(unix.SYS_PREADV2, uintptr(fd), uintptr(unsafe.Pointer(&v.iov[0])), 1, uintptr(off)+uintptr(n), 0, rwFlag(w))
+		r, errno := kernel.Call(
+			unix.SYS_PREADV2,
+			uintptr(fd),
+			uintptr(unsafe.Pointer(&v.iov[0])),
+			1,
+			uintptr(off)+uintptr(n),
+			0,
+			rwFlag(w),
+		)
 		v.iov[0].Base = nil
 		switch {
 		case errno == unix.EOPNOTSUPP && n == 0: // this file cannot (DAX)
@@ -136,7 +144,8 @@ func (v *View) writeBy(c *vfs.Cred, e *entry, fd int, src [][]byte, off uint64) 
 	w := v.fs.wayOf(e, iopolicy.ToWrite, off, total)
 	// Lanes may write all of a stream that is kept, so that no worker would see it:
 	// the first request makes what is needed to remember it.
-	if v.lane && (w != iopolicy.Keeping || v.fs.policy.Follows(total, size) && e.Own.way.streams.Load() == nil) {
+	if v.lane &&
+		(w != iopolicy.Keeping || v.fs.policy.Follows(total, size) && e.Own.way.streams.Load() == nil) {
 		return 0, vfs.Again
 	}
 	if w == iopolicy.Past {

@@ -60,7 +60,10 @@ func TestConformanceInEveryIOMode(t *testing.T) {
 					t.Parallel()
 					needMode(t, base, mode)
 					cfg, o := everything(mode)
-					vfstest.Run(t, func(t *testing.T) *vfstest.Env { return newEnvWith(t, cfg, base, k.name, o) })
+					vfstest.Run(
+						t,
+						func(t *testing.T) *vfstest.Env { return newEnvWith(t, cfg, base, k.name, o) },
+					)
 				})
 			}
 		})
@@ -79,10 +82,23 @@ func TestAnIOModeThatTheFileSystemLacksIsRefused(t *testing.T) {
 			_, err = f.Write(make([]byte, 8192))
 			require.NoError(t, err)
 			v := unix.Iovec{Base: new(byte), Len: 1}
-			_, errno := kernel.Call(unix.SYS_PREADV2, f.Fd(), uintptr(unsafe.Pointer(&v)), 1, 0, 0, unix.RWF_DONTCACHE)
+			_, errno := kernel.Call(
+				unix.SYS_PREADV2,
+				f.Fd(),
+				uintptr(unsafe.Pointer(&v)),
+				1,
+				0,
+				0,
+				unix.RWF_DONTCACHE,
+			)
 			var st unix.Statx_t
 			require.NoError(t, unix.Statx(int(f.Fd()), "", unix.AT_EMPTY_PATH, unix.STATX_DIOALIGN, &st))
-			can := map[IOMode]bool{IOBuffered: true, IOAuto: true, IODontCache: errno == 0, IODirect: st.Dio_offset_align != 0}
+			can := map[IOMode]bool{
+				IOBuffered:  true,
+				IOAuto:      true,
+				IODontCache: errno == 0,
+				IODirect:    st.Dio_offset_align != 0,
+			}
 			for mode, possible := range can {
 				fs, err := New(Config{Dir: dir, IO: mode})
 				if !possible {
@@ -193,7 +209,12 @@ func (p *pile) write() {
 		var m int
 		p.on(p.views[k], func(r *runner) (st vfs.Status) {
 			var w vfs.WCC
-			m, _, _, st = r.v.Write(r.cred(0, 0), p.h[k], &vfs.WriteArgs{Off: uint64(off + done), Src: pieces(nil, src, done, n), How: how}, &w)
+			m, _, _, st = r.v.Write(
+				r.cred(0, 0),
+				p.h[k],
+				&vfs.WriteArgs{Off: uint64(off + done), Src: pieces(nil, src, done, n), How: how},
+				&w,
+			)
 			if st == vfs.OK {
 				require.EqualValues(p.t, max(len(p.model), off+done+m), w.After.Size)
 			}
@@ -217,7 +238,16 @@ func (p *pile) read() {
 		m, eof, st := r.v.Read(r.cred(0, 0), p.h[k], &vfs.ReadArgs{Off: uint64(off), Dst: dst}, &a)
 		if st == vfs.OK {
 			want := p.model[min(off, len(p.model)):min(off+n, len(p.model))]
-			require.Equal(p.t, len(want), m, "%d at %d of %d by %v", n, off, len(p.model), p.views[k].fs.policy.Mode)
+			require.Equal(
+				p.t,
+				len(want),
+				m,
+				"%d at %d of %d by %v",
+				n,
+				off,
+				len(p.model),
+				p.views[k].fs.policy.Mode,
+			)
 			require.True(p.t, bytes.Equal(want, dst[:m]), "%d at %d by %v", n, off, p.views[k].fs.policy.Mode)
 			require.Equal(p.t, off+n >= len(p.model), eof)
 		}
@@ -230,7 +260,11 @@ func (p *pile) resize() {
 	var w vfs.WCC
 	s := p.views[k]
 	s.w.do(func(v *View) {
-		require.Equal(p.t, vfs.OK, v.SetAttr(s.root(), p.h[k], &vfs.SetAttr{HasSize: true, Size: uint64(size)}, &w))
+		require.Equal(
+			p.t,
+			vfs.OK,
+			v.SetAttr(s.root(), p.h[k], &vfs.SetAttr{HasSize: true, Size: uint64(size)}, &w),
+		)
 	})
 	if size > len(p.model) {
 		p.model = append(p.model, make([]byte, size-len(p.model))...)
@@ -316,7 +350,10 @@ func TestNeighboursWriteAtOnceInAllModes(t *testing.T) {
 				for i := range want {
 					want[i] = byte(rng.Uint32())
 				}
-				require.NoError(t, os.WriteFile(filepath.Join(dir, "f"), make([]byte, rng.IntN(2)*size), 0o666))
+				require.NoError(
+					t,
+					os.WriteFile(filepath.Join(dir, "f"), make([]byte, rng.IntN(2)*size), 0o666),
+				)
 				var wg sync.WaitGroup
 				var all []*served
 				for i, mode := range []IOMode{IODirect, IOBuffered, IODontCache} {
@@ -328,7 +365,16 @@ func TestNeighboursWriteAtOnceInAllModes(t *testing.T) {
 						s.w.do(func(v *View) {
 							for j := i; j+1 < len(edges); j += 3 {
 								for at := edges[j]; at < edges[j+1]; {
-									n, _, _, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: uint64(at), Src: [][]byte{want[at:edges[j+1]]}, How: vfs.Unstable}, new(vfs.WCC))
+									n, _, _, st := v.Write(
+										s.root(),
+										h,
+										&vfs.WriteArgs{
+											Off: uint64(at),
+											Src: [][]byte{want[at:edges[j+1]]},
+											How: vfs.Unstable,
+										},
+										new(vfs.WCC),
+									)
 									require.Equal(t, vfs.OK, st)
 									at += n
 								}
@@ -368,7 +414,12 @@ func TestAnUncachedWriteThatFailsIsNoSuccess(t *testing.T) {
 				before, data := s.fs.Verifier(), make([]byte, 1<<20)
 				failed := false
 				for off := uint64(0); off < 16<<20; off += 1 << 20 {
-					n, _, _, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: off, Src: [][]byte{data}, How: vfs.Unstable}, new(vfs.WCC))
+					n, _, _, st := v.Write(
+						s.root(),
+						h,
+						&vfs.WriteArgs{Off: off, Src: [][]byte{data}, How: vfs.Unstable},
+						new(vfs.WCC),
+					)
 					failed = failed || st != vfs.OK || n < len(data)
 				}
 				_, st = v.Commit(s.root(), h, &vfs.CommitArgs{Off: 0, Count: 0}, new(vfs.WCC))

@@ -43,7 +43,12 @@ func (fs *FS) chooseIO(mode IOMode, o options) error {
 		return nil
 	}
 	if why != "" {
-		return fmt.Errorf("posixfs: I/O mode %v is not to be had for %s: %s; use auto or buffered, or export a directory on ext4 or XFS", mode, fs.dir, why)
+		return fmt.Errorf(
+			"posixfs: I/O mode %v is not to be had for %s: %s; use auto or buffered, or export a directory on ext4 or XFS",
+			mode,
+			fs.dir,
+			why,
+		)
 	}
 	return nil
 }
@@ -64,14 +69,20 @@ func (fs *FS) cannot(mode IOMode, o options) (why string) {
 	defer kernel.CloseFD(fd)
 	if mode == IODirect {
 		if fs.is.memory || directAlign(fd) == noDirect {
-			return fsName(fs.magic) + " gives no alignment for direct I/O (STATX_DIOALIGN; Linux 6.1 does on ext4 and XFS)"
+			return fsName(
+				fs.magic,
+			) + " gives no alignment for direct I/O (STATX_DIOALIGN; Linux 6.1 does on ext4 and XFS)"
 		}
 		return ""
 	}
 	var b [1]byte
 	v := unix.Iovec{Base: &b[0], Len: 1}
 	if _, errno := kernel.Call(unix.SYS_PREADV2, uintptr(fd), uintptr(unsafe.Pointer(&v)), 1, 0, 0, unix.RWF_DONTCACHE); errno != 0 {
-		return fmt.Sprintf("%s has no RWF_DONTCACHE (%v; Linux 6.14 has it on ext4 and XFS)", fsName(fs.magic), errno)
+		return fmt.Sprintf(
+			"%s has no RWF_DONTCACHE (%v; Linux 6.14 has it on ext4 and XFS)",
+			fsName(fs.magic),
+			errno,
+		)
 	}
 	return ""
 }

@@ -28,12 +28,24 @@ func TestWhatWasWrittenStaysOpenWhereItWouldBeForgotten(t *testing.T) {
 					t,
 					vfs.OK,
 					v.Create(
-						s.root(), s.fs.Root(), &vfs.CreateArgs{Name: []byte("new"), How: vfs.Guarded, Set: &vfs.SetAttr{HasMode: true, Mode: 0o644}}, &vfs.Made{Entry: &e, Dir: new(vfs.WCC)},
+						s.root(),
+						s.fs.Root(),
+						&vfs.CreateArgs{
+							Name: []byte("new"),
+							How:  vfs.Guarded,
+							Set:  &vfs.SetAttr{HasMode: true, Mode: 0o644},
+						},
+						&vfs.Made{Entry: &e, Dir: new(vfs.WCC)},
 					),
 				)
 				handles = append(handles, e.Handle)
 				for _, h := range handles {
-					_, _, _, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("content")}, How: vfs.FileSync}, new(vfs.WCC))
+					_, _, _, st := v.Write(
+						s.root(),
+						h,
+						&vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("content")}, How: vfs.FileSync},
+						new(vfs.WCC),
+					)
 					require.Equal(t, vfs.OK, st)
 				}
 			})

@@ -153,7 +153,9 @@ func stablePages(root int) bool {
 	if kernel.StatxWait(root, &st) != 0 {
 		return true
 	}
-	b, err := os.ReadFile(fmt.Sprintf("/sys/class/bdi/%d:%d/stable_pages_required", st.Dev_major, st.Dev_minor))
+	b, err := os.ReadFile(
+		fmt.Sprintf("/sys/class/bdi/%d:%d/stable_pages_required", st.Dev_major, st.Dev_minor),
+	)
 	return err == nil && len(b) > 0 && b[0] != '0'
 }
 
@@ -272,7 +274,11 @@ func (fs *FS) watchWrites(now int64) {
 		fs.writes.slow(since, now)
 		if v.told.Swap(since) != since {
 			fs.running.Go(func() { // who reads the log may be slow, and ticks must go on
-				fs.log.Warn("posixfs: a lane is held up by a write; is the file system frozen, or the disc stuck?", "dir", fs.dir)
+				fs.log.Warn(
+					"posixfs: a lane is held up by a write; is the file system frozen, or the disc stuck?",
+					"dir",
+					fs.dir,
+				)
 			})
 		}
 	}

@@ -114,7 +114,11 @@ func TestAWriteThatWasPreemptedIsNotSlow(t *testing.T) {
 	require.False(t, often(0, 0, 1*ms), "the hypervisor had the processor")
 	require.False(t, often(0, 1, 14*ms))
 	require.False(t, standing{}.heldUp(standing{at: slowWrite}))
-	require.True(t, standing{}.heldUp(standing{at: slowWrite - 1}), "busy for less than a tick is not to be told from that")
+	require.True(
+		t,
+		standing{}.heldUp(standing{at: slowWrite - 1}),
+		"busy for less than a tick is not to be told from that",
+	)
 }
 
 func TestTheKernelSaysWhatALaneHasDone(t *testing.T) {
@@ -169,7 +173,12 @@ func (s *served) laneWrite(h vfs.Handle, off uint64, n int, how vfs.Stability) (
 	var w vfs.WCC
 	s.l.do(func(v *View) {
 		var m int
-		m, _, _, st = v.Write(s.l.cred(0, 0), h, &vfs.WriteArgs{Off: off, Src: [][]byte{bytes.Repeat([]byte{'l'}, n)}, How: how}, &w)
+		m, _, _, st = v.Write(
+			s.l.cred(0, 0),
+			h,
+			&vfs.WriteArgs{Off: off, Src: [][]byte{bytes.Repeat([]byte{'l'}, n)}, How: how},
+			&w,
+		)
 		if st == vfs.OK {
 			require.Equal(s.t, n, m)
 			require.True(s.t, w.HasBefore)
@@ -183,7 +192,12 @@ func (s *served) laneWrite(h vfs.Handle, off uint64, n int, how vfs.Stability) (
 func (s *served) warm(h vfs.Handle) {
 	s.w.do(func(v *View) {
 		var w vfs.WCC
-		_, _, _, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("w")}, How: vfs.Unstable}, &w)
+		_, _, _, st := v.Write(
+			s.root(),
+			h,
+			&vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("w")}, How: vfs.Unstable},
+			&w,
+		)
 		require.Equal(s.t, vfs.OK, st)
 	})
 }
@@ -251,7 +265,12 @@ func TestALaneLeavesWhatMustBeReadFirstToAWorker(t *testing.T) {
 			h := s.lookup("f")
 			s.w.do(func(v *View) {
 				var w vfs.WCC
-				_, _, _, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{content[:1]}, How: vfs.FileSync}, &w)
+				_, _, _, st := v.Write(
+					s.root(),
+					h,
+					&vfs.WriteArgs{Off: 0, Src: [][]byte{content[:1]}, How: vfs.FileSync},
+					&w,
+				)
 				require.Equal(t, vfs.OK, st)
 			})
 			f, err := os.Open(filepath.Join(s.dir, "f"))

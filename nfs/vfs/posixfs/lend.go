@@ -70,8 +70,19 @@ func (v *View) lend(e *entry, need uint32, open func() (int, unix.Errno)) (int, 
 	}
 	alone := seen == 0 && errno == 0 && now.Ctime == lent.Ctime
 	if errno = v.chmod(e.FD, mode); errno != 0 {
-		v.fs.log.Warn("posixfs: a file was opened that its mode forbids its owner, and has kept the bits that were added for that",
-			"dir", v.fs.dir, "inode", was.Ino, "mode", mode, "added", need, "error", errno.Error())
+		v.fs.log.Warn(
+			"posixfs: a file was opened that its mode forbids its owner, and has kept the bits that were added for that",
+			"dir",
+			v.fs.dir,
+			"inode",
+			was.Ino,
+			"mode",
+			mode,
+			"added",
+			need,
+			"error",
+			errno.Error(),
+		)
 	} else if alone && kernel.StatxWait(e.FD, &now) == 0 {
 		v.moved = moved{from: was.Ctime, to: now.Ctime}
 	}

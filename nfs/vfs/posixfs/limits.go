@@ -136,7 +136,8 @@ func (fs *FS) probeTimes(kind vfs.Time, top *unix.Statx_t) vfs.Time {
 	}
 	times := [2]unix.Timespec{timeProbe, timeProbe}
 	var st unix.Statx_t
-	if _, errno := kernel.Call(unix.SYS_UTIMENSAT, uintptr(fd), uintptr(unsafe.Pointer(&kernel.EmptyPath[0])), uintptr(unsafe.Pointer(&times[0])), unix.AT_EMPTY_PATH, 0, 0); errno != 0 || kernel.StatxWait(fd, &st) != 0 {
+	if _, errno := kernel.Call(unix.SYS_UTIMENSAT, uintptr(fd), uintptr(unsafe.Pointer(&kernel.EmptyPath[0])), uintptr(unsafe.Pointer(&times[0])), unix.AT_EMPTY_PATH, 0, 0); errno != 0 ||
+		kernel.StatxWait(fd, &st) != 0 {
 		return coarser(kind, fs.seenTimes(top))
 	}
 	return coarser(resolution(st.Atime), resolution(st.Mtime))

@@ -66,18 +66,28 @@ func listInReplies(b *testing.B, v vfs.View, h vfs.Handle, plus bool) (n int) {
 	for eof := false; !eof; {
 		left := reply
 		var s vfs.Status
-		verf, eof, s = v.ReadDir(nil, h, &vfs.ReadDirArgs{Cookie: cookie, Verf: verf, Want: vfstest.Plus(plus), Yield: func(x *vfs.DirEntry) bool {
-			size := 24 + (len(x.Name)+3)&^3 // entry3 (RFC 1813, section 3.3.16)
-			if plus {
-				size += 4 + 84 + 4 + 4 + 64
-			}
-			if left -= size; left < 0 {
-				return false
-			}
-			n++
-			cookie = x.Cookie
-			return true
-		}}, &d)
+		verf, eof, s = v.ReadDir(
+			nil,
+			h,
+			&vfs.ReadDirArgs{
+				Cookie: cookie,
+				Verf:   verf,
+				Want:   vfstest.Plus(plus),
+				Yield: func(x *vfs.DirEntry) bool {
+					size := 24 + (len(x.Name)+3)&^3 // entry3 (RFC 1813, section 3.3.16)
+					if plus {
+						size += 4 + 84 + 4 + 4 + 64
+					}
+					if left -= size; left < 0 {
+						return false
+					}
+					n++
+					cookie = x.Cookie
+					return true
+				},
+			},
+			&d,
+		)
 		if s != vfs.OK {
 			b.Fatal(s)
 		}

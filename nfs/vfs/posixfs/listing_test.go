@@ -24,16 +24,26 @@ func walk(v *View, c *vfs.Cred, dir vfs.Handle, each int) (map[string]vfs.DirEnt
 	for eof := false; !eof; {
 		n := 0
 		var s vfs.Status
-		verf, eof, s = v.ReadDir(c, dir, &vfs.ReadDirArgs{Cookie: cookie, Verf: verf, Want: vfs.EntryHandle | vfs.EntryAttr, Yield: func(x *vfs.DirEntry) bool {
-			if n++; n > each {
-				return false
-			}
-			y := *x
-			y.Name = nil
-			got[string(x.Name)] = y
-			cookie = x.Cookie
-			return true
-		}}, &d)
+		verf, eof, s = v.ReadDir(
+			c,
+			dir,
+			&vfs.ReadDirArgs{
+				Cookie: cookie,
+				Verf:   verf,
+				Want:   vfs.EntryHandle | vfs.EntryAttr,
+				Yield: func(x *vfs.DirEntry) bool {
+					if n++; n > each {
+						return false
+					}
+					y := *x
+					y.Name = nil
+					got[string(x.Name)] = y
+					cookie = x.Cookie
+					return true
+				},
+			},
+			&d,
+		)
 		if s != vfs.OK {
 			return nil, s
 		}
@@ -264,7 +274,9 @@ func (s *served) warmUp(h vfs.Handle) (alone bool) {
 	}
 	// A machine that is slow enough closes entries again before all are open.
 	for range 50 {
-		s.l.do(func(v *View) { alone = listsAlone(v, s.l.cred(0, 0), h, 7) && listsAlone(v, s.l.cred(0, 0), h, 1000) })
+		s.l.do(
+			func(v *View) { alone = listsAlone(v, s.l.cred(0, 0), h, 7) && listsAlone(v, s.l.cred(0, 0), h, 1000) },
+		)
 		if alone {
 			return true
 		}
@@ -293,7 +305,15 @@ func TestALaneListsByItselfWhatIsOpen(t *testing.T) {
 			require.NoError(t, os.Remove(filepath.Join(s.dir, "d/file-009")))
 			s.l.do(func(v *View) {
 				var d vfs.Attr
-				_, _, st := v.ReadDir(c, h, &vfs.ReadDirArgs{Want: vfs.EntryHandle | vfs.EntryAttr, Yield: func(*vfs.DirEntry) bool { return true }}, &d)
+				_, _, st := v.ReadDir(
+					c,
+					h,
+					&vfs.ReadDirArgs{
+						Want:  vfs.EntryHandle | vfs.EntryAttr,
+						Yield: func(*vfs.DirEntry) bool { return true },
+					},
+					&d,
+				)
 				require.Equal(t, vfs.Again, st, "the directory has changed")
 			})
 			require.NotContains(t, s.listed(h), "file-009")
@@ -313,7 +333,12 @@ func TestAWarmListingDoesNotAllocate(t *testing.T) {
 	yield := func(*vfs.DirEntry) bool { n++; return true }
 	s.l.do(func(v *View) {
 		require.Zero(t, testing.AllocsPerRun(20, func() {
-			_, _, st := v.ReadDir(c, h, &vfs.ReadDirArgs{Want: vfs.EntryHandle | vfs.EntryAttr, Yield: yield}, &d)
+			_, _, st := v.ReadDir(
+				c,
+				h,
+				&vfs.ReadDirArgs{Want: vfs.EntryHandle | vfs.EntryAttr, Yield: yield},
+				&d,
+			)
 			require2(t, st)
 		}))
 		require.Equal(t, 21*202, n)

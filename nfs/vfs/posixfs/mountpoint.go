@@ -70,12 +70,18 @@ func (fs *FS) findPoint() error {
 	if err != nil {
 		return fmt.Errorf("posixfs: the path of %s: %w", fs.dir, err)
 	}
-	if there, err := statxPath(unix.AT_FDCWD, path); err != nil || there.Mnt_id != st.Mnt_id || there.Ino != st.Ino {
+	if there, err := statxPath(unix.AT_FDCWD, path); err != nil || there.Mnt_id != st.Mnt_id ||
+		there.Ino != st.Ino {
 		if path, err = filepath.Abs(fs.dir); err != nil { // it was removed, or /proc sees other paths
 			return fmt.Errorf("posixfs: %w", err)
 		}
 	}
-	fs.point = mountPoint{path: path, here: spotOf(&st), listed: mounted(st.Mnt_id), above: make(map[string]spot)}
+	fs.point = mountPoint{
+		path:   path,
+		here:   spotOf(&st),
+		listed: mounted(st.Mnt_id),
+		above:  make(map[string]spot),
+	}
 	for dir := path; dir != "/"; {
 		dir = filepath.Dir(dir)
 		if st, err := statxPath(unix.AT_FDCWD, dir); err == nil {
@@ -122,8 +128,11 @@ func (fs *FS) lookAtPoint() {
 	default:
 		fs.pause(true)
 		if mounted(fs.point.here.mount) {
-			fs.log.Error("export paused: it is mounted elsewhere now, or something else is mounted at its path, and clients have to wait: undo that to go on, or start the server again to export it",
-				"dir", fs.point.path)
+			fs.log.Error(
+				"export paused: it is mounted elsewhere now, or something else is mounted at its path, and clients have to wait: undo that to go on, or start the server again to export it",
+				"dir",
+				fs.point.path,
+			)
 		} else {
 			fs.log.Error("export paused: it has been unmounted, and clients have to wait: mount it there again to go on, or start the server again to export what is there now",
 				"dir", fs.point.path)
@@ -168,7 +177,8 @@ func (fs *FS) mountsAbove() (there, known bool) {
 		st, err := statxPath(unix.AT_FDCWD, dir)
 		switch err {
 		case nil:
-			return fs.point.above[dir].leadsTo(spotOf(&st)) && (!fs.point.listed || mounted(fs.point.here.mount)), true
+			return fs.point.above[dir].leadsTo(spotOf(&st)) &&
+				(!fs.point.listed || mounted(fs.point.here.mount)), true
 		case unix.ENOENT, unix.ENOTDIR, unix.ELOOP, unix.EACCES:
 		default:
 			return false, false

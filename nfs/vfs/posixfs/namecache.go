@@ -62,7 +62,8 @@ func ctimeAge(st *unix.Statx_t, now time.Time) time.Duration {
 // small inodes). What the names in an encrypted directory are depends on more than
 // the directory. Without the private mount something may be mounted on a name.
 func (fs *FS) steady(st *unix.Statx_t) bool {
-	return fs.is.private && fineTimeFS(fs.magic) && st.Ctime.Nsec != 0 && st.Attributes&unix.STATX_ATTR_ENCRYPTED == 0 &&
+	return fs.is.private && fineTimeFS(fs.magic) && st.Ctime.Nsec != 0 &&
+		st.Attributes&unix.STATX_ATTR_ENCRYPTED == 0 &&
 		ctimeAge(st, time.Now()) >= ctimeGrain
 }
 
@@ -107,7 +108,15 @@ func (v *View) awaitNames(de *entry) {
 	if errno != 0 {
 		return
 	}
-	n, errno := kernel.Call(unix.SYS_GETDENTS64, uintptr(fd), uintptr(unsafe.Pointer(&v.name2[0])), unsafe.Sizeof(v.name2), 0, 0, 0)
+	n, errno := kernel.Call(
+		unix.SYS_GETDENTS64,
+		uintptr(fd),
+		uintptr(unsafe.Pointer(&v.name2[0])),
+		unsafe.Sizeof(v.name2),
+		0,
+		0,
+		0,
+	)
 	kernel.CloseFD(fd)
 	if errno != 0 || n == 0 {
 		return

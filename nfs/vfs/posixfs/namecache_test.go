@@ -30,7 +30,9 @@ func (s *served) findAs(uid uint32, dir vfs.Handle, name string) (e vfs.Entry, d
 		st = v.Lookup(s.l.cred(uid, uid), dir, []byte(name), &vfs.Found{Entry: &e, Dir: &d})
 	})
 	if st == vfs.Again {
-		s.w.do(func(v *View) { st = v.Lookup(s.w.cred(uid, uid), dir, []byte(name), &vfs.Found{Entry: &e, Dir: &d}) })
+		s.w.do(
+			func(v *View) { st = v.Lookup(s.w.cred(uid, uid), dir, []byte(name), &vfs.Found{Entry: &e, Dir: &d}) },
+		)
 	}
 	return e, d, st
 }
@@ -84,7 +86,14 @@ func (s *served) agreesOn(dir vfs.Handle, path, name, msg string) {
 	require.Equal(s.t, want.Size, int64(e.Attr.Size), "%s: size of %s", msg, name)
 	var dst unix.Stat_t
 	require.NoError(s.t, unix.Lstat(path, &dst))
-	require.Equal(s.t, vfs.Time{Sec: dst.Ctim.Sec, Nsec: uint32(dst.Ctim.Nsec)}, d.Ctime, "%s: directory of %s", msg, name)
+	require.Equal(
+		s.t,
+		vfs.Time{Sec: dst.Ctim.Sec, Nsec: uint32(dst.Ctim.Nsec)},
+		d.Ctime,
+		"%s: directory of %s",
+		msg,
+		name,
+	)
 }
 
 func put(t testing.TB, path, content string) {
@@ -369,7 +378,15 @@ func TestOnlyTheOldTimeOfAnOpenDirectoryIsSteady(t *testing.T) {
 // The kernel sets a directory's ctime before it moves a name. A rename that hangs
 // in between must not leave the old name behind in the lane's memory.
 func TestAChangeThatIsUnderWayIsNotMistakenForDone(t *testing.T) {
-	outer, dir := stuckDir(t, 64, "dirsync", "mkfs.ext4", "-q", "-b", "4096") // changes of directories wait for the journal
+	outer, dir := stuckDir(
+		t,
+		64,
+		"dirsync",
+		"mkfs.ext4",
+		"-q",
+		"-b",
+		"4096",
+	) // changes of directories wait for the journal
 	s := serve(t, dir, Config{}, options{})
 	d := dir + "/d"
 	require.NoError(t, os.Mkdir(d, 0o755))
@@ -465,7 +482,12 @@ func TestRememberedNamesAgreeWithARandomMutator(t *testing.T) {
 					}
 					for i, d := range m.dirs {
 						for n := range mutatorNames {
-							s.agreesOn(hs[i], d, fmt.Sprint("n", n), fmt.Sprint("round ", round, " try ", try))
+							s.agreesOn(
+								hs[i],
+								d,
+								fmt.Sprint("n", n),
+								fmt.Sprint("round ", round, " try ", try),
+							)
 						}
 					}
 				}

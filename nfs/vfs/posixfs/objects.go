@@ -24,7 +24,12 @@ func (v *View) GetAttr(h vfs.Handle, a *vfs.Attr) vfs.Status {
 }
 
 // Access implements vfs.View.
-func (v *View) Access(c *vfs.Cred, h vfs.Handle, want vfs.Permission, a *vfs.Attr) (vfs.Permission, vfs.Status) {
+func (v *View) Access(
+	c *vfs.Cred,
+	h vfs.Handle,
+	want vfs.Permission,
+	a *vfs.Attr,
+) (vfs.Permission, vfs.Status) {
 	e, s := v.reach(&h, useMain)
 	if s != vfs.OK {
 		return 0, s

@@ -65,7 +65,11 @@ func (p pages) find(e *entry, cookie uint64, st *unix.Statx_t) *page {
 }
 
 func (p pages) add(x *page) {
-	p.Put(pageHash(x.dir, x.cookie), x, func(old *page) bool { return old.dir == x.dir && old.cookie == x.cookie })
+	p.Put(
+		pageHash(x.dir, x.cookie),
+		x,
+		func(old *page) bool { return old.dir == x.dir && old.cookie == x.cookie },
+	)
 }
 
 // keepsPages reports whether pages of a directory with the attributes st may be

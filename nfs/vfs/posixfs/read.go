@@ -130,7 +130,15 @@ func (v *View) pread(fd int, dst []byte, off uint64) (int, vfs.Status) {
 		return v.preadNow(fd, dst, off, 0)
 	}
 	for n := 0; ; {
-		r, errno := kernel.Call(unix.SYS_PREAD64, uintptr(fd), uintptr(unsafe.Pointer(&dst[n])), uintptr(len(dst)-n), uintptr(off)+uintptr(n), 0, 0)
+		r, errno := kernel.Call(
+			unix.SYS_PREAD64,
+			uintptr(fd),
+			uintptr(unsafe.Pointer(&dst[n])),
+			uintptr(len(dst)-n),
+			uintptr(off)+uintptr(n),
+			0,
+			0,
+		)
 		if errno != 0 {
 			return 0, v.fs.status(errno)
 		}
@@ -144,7 +152,15 @@ func (v *View) preadNow(fd int, dst []byte, off uint64, more uintptr) (int, vfs.
 	flags := unix.RWF_NOWAIT | more
 	switch {
 	case v.fs.is.memory && v.fs.is.plainRead:
-		r, _, errno := unix.RawSyscall6(unix.SYS_PREAD64, uintptr(fd), uintptr(unsafe.Pointer(&dst[0])), uintptr(len(dst)), uintptr(off), 0, 0)
+		r, _, errno := unix.RawSyscall6(
+			unix.SYS_PREAD64,
+			uintptr(fd),
+			uintptr(unsafe.Pointer(&dst[0])),
+			uintptr(len(dst)),
+			uintptr(off),
+			0,
+			0,
+		)
 		switch errno {
 		case 0:
 			return int(r), vfs.OK
@@ -156,7 +172,15 @@ func (v *View) preadNow(fd int, dst []byte, off uint64, more uintptr) (int, vfs.
 		return 0, vfs.Again
 	}
 	v.iov[0] = unix.Iovec{Base: &dst[0], Len: uint64(len(dst))}
-	r, _, errno := unix.RawSyscall6(unix.SYS_PREADV2, uintptr(fd), uintptr(unsafe.Pointer(&v.iov[0])), 1, uintptr(off), 0, flags)
+	r, _, errno := unix.RawSyscall6(
+		unix.SYS_PREADV2,
+		uintptr(fd),
+		uintptr(unsafe.Pointer(&v.iov[0])),
+		1,
+		uintptr(off),
+		0,
+		flags,
+	)
 	v.iov[0].Base = nil
 	switch errno {
 	case 0:
@@ -182,7 +206,15 @@ func (v *View) ReadLink(_ *vfs.Cred, h vfs.Handle, dst []byte, a *vfs.Attr) (int
 	if e.Kind != unix.S_IFLNK || len(dst) == 0 {
 		return 0, v.failed(e, a, vfs.Inval)
 	}
-	r, errno := kernel.Call(unix.SYS_READLINKAT, uintptr(e.FD), uintptr(unsafe.Pointer(&kernel.EmptyPath[0])), uintptr(unsafe.Pointer(&dst[0])), uintptr(len(dst)), 0, 0)
+	r, errno := kernel.Call(
+		unix.SYS_READLINKAT,
+		uintptr(e.FD),
+		uintptr(unsafe.Pointer(&kernel.EmptyPath[0])),
+		uintptr(unsafe.Pointer(&dst[0])),
+		uintptr(len(dst)),
+		0,
+		0,
+	)
 	s = vfs.OK
 	if errno != 0 {
 		s = v.fs.status(errno)

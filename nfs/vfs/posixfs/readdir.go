@@ -16,7 +16,12 @@ import (
 // the directory, which every file system that can be exported keeps valid while
 // the directory changes and over restarts; finding the place again costs one
 // block read from the cache, however large the directory is.
-func (v *View) ReadDir(c *vfs.Cred, dir vfs.Handle, r *vfs.ReadDirArgs, d *vfs.Attr) (newVerf uint64, eof bool, s vfs.Status) {
+func (v *View) ReadDir(
+	c *vfs.Cred,
+	dir vfs.Handle,
+	r *vfs.ReadDirArgs,
+	d *vfs.Attr,
+) (newVerf uint64, eof bool, s vfs.Status) {
 	cookie, verf, plus, yield := r.Cookie, r.Verf, r.Want != 0, r.Yield
 	e, s := v.acquire(&dir, useMain)
 	if s == vfs.OK {
@@ -88,13 +93,26 @@ const (
 )
 
 // list yields the entries of e, whose attributes are in v.st, from cookie on.
-func (v *View) list(c *vfs.Cred, e *entry, cookie uint64, plus bool, yield func(*vfs.DirEntry) bool) (eof bool, s vfs.Status) {
+func (v *View) list(
+	c *vfs.Cred,
+	e *entry,
+	cookie uint64,
+	plus bool,
+	yield func(*vfs.DirEntry) bool,
+) (eof bool, s vfs.Status) {
 	granted, s := v.may(c, e, &v.st, vfs.MayRead|vfs.MayExec)
 	if s != vfs.OK || granted&vfs.MayRead == 0 {
 		return false, refused(s)
 	}
 	l := &v.listing
-	*l = listing{de: e, fd: -1, cookie: cookie, plus: plus, search: granted&vfs.MayExec != 0, keep: v.fs.keepsPages(&v.st)}
+	*l = listing{
+		de:     e,
+		fd:     -1,
+		cookie: cookie,
+		plus:   plus,
+		search: granted&vfs.MayExec != 0,
+		keep:   v.fs.keepsPages(&v.st),
+	}
 	if l.search { // the thread needs to become somebody else once at most
 		l.as = c
 	}
@@ -140,7 +158,15 @@ func (v *View) fetch(l *listing) (n int, s vfs.Status) {
 	if l.plus {
 		size = dentsPlusBytes
 	}
-	r, errno := kernel.Call(unix.SYS_GETDENTS64, uintptr(l.fd), uintptr(unsafe.Pointer(&v.dents[0])), uintptr(size), 0, 0, 0)
+	r, errno := kernel.Call(
+		unix.SYS_GETDENTS64,
+		uintptr(l.fd),
+		uintptr(unsafe.Pointer(&v.dents[0])),
+		uintptr(size),
+		0,
+		0,
+		0,
+	)
 	if errno != 0 {
 		return 0, v.fs.status(errno)
 	}
@@ -155,7 +181,12 @@ func (v *View) fetch(l *listing) (n int, s vfs.Status) {
 // wanted. It is not inlined, since what it calls for each entry would not be then.
 //
 //go:noinline
-func (v *View) turnPage(c *vfs.Cred, l *listing, p *page, yield func(*vfs.DirEntry) bool) (more bool, s vfs.Status) {
+func (v *View) turnPage(
+	c *vfs.Cred,
+	l *listing,
+	p *page,
+	yield func(*vfs.DirEntry) bool,
+) (more bool, s vfs.Status) {
 	var kids []atomic.Pointer[entry]
 	pin := false
 	if l.plus && l.search {
@@ -226,7 +257,14 @@ func (v *View) pinned(kid *atomic.Pointer[entry], x *vfs.DirEntry) bool {
 // look fills x.Entry as far as the caller may see the object, and keeps its entry
 // in kid if that is wanted and there is one. It fails for what the calling thread
 // has not the means to do.
-func (v *View) look(c *vfs.Cred, de *entry, name *byte, dotdot, pin bool, kid *atomic.Pointer[entry], x *vfs.DirEntry) vfs.Status {
+func (v *View) look(
+	c *vfs.Cred,
+	de *entry,
+	name *byte,
+	dotdot, pin bool,
+	kid *atomic.Pointer[entry],
+	x *vfs.DirEntry,
+) vfs.Status {
 	var s vfs.Status
 	switch {
 	case v.lane && !dotdot:

@@ -71,13 +71,21 @@ func (fs *FS) restWriters() { fs.tab.Rest(fs.odd.keeps(), dirty) }
 // sweep retires the entries that nobody has used for idleRounds, unless the file
 // system forgets what is not open, and brings access times up to date.
 func (fs *FS) sweep() {
-	fs.tab.Sweep(idleRounds, fs.odd.keeps(), func(e *entry) bool { return e.Own.atime.due.Load() }, fs.writeAtime)
+	fs.tab.Sweep(
+		idleRounds,
+		fs.odd.keeps(),
+		func(e *entry) bool { return e.Own.atime.due.Load() },
+		fs.writeAtime,
+	)
 }
 
 // reap closes the retired entries that no View has published. Those with unstable
 // data, or an access time to note, are left to the janitor unless flush is set.
 func (fs *FS) reap(flush bool) {
-	free, later := fs.tab.Reap(fs.published, func(e *entry) bool { return !flush && (dirty(e) || e.Own.atime.due.Load()) })
+	free, later := fs.tab.Reap(
+		fs.published,
+		func(e *entry) bool { return !flush && (dirty(e) || e.Own.atime.due.Load()) },
+	)
 	for _, e := range free {
 		fs.closeEntry(e)
 	}

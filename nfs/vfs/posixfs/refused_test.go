@@ -44,11 +44,21 @@ func TestALaneLeavesWhatMayPassToAWorker(t *testing.T) {
 		lane.do(func(v *View) {
 			var e vfs.Entry
 			var d vfs.Attr
-			require.Equal(t, vfs.OK, v.Lookup(lane.cred(0, 0), s.fs.Root(), []byte("seen"), &vfs.Found{Entry: &e, Dir: &d}), name)
+			require.Equal(
+				t,
+				vfs.OK,
+				v.Lookup(lane.cred(0, 0), s.fs.Root(), []byte("seen"), &vfs.Found{Entry: &e, Dir: &d}),
+				name,
+			)
 			if filtered = refuse(nr, unix.ENOMEM); filtered != nil {
 				return
 			}
-			require.Equal(t, vfs.Again, v.Lookup(lane.cred(0, 0), s.fs.Root(), []byte(name), &vfs.Found{Entry: &e, Dir: &d}), name)
+			require.Equal(
+				t,
+				vfs.Again,
+				v.Lookup(lane.cred(0, 0), s.fs.Root(), []byte(name), &vfs.Found{Entry: &e, Dir: &d}),
+				name,
+			)
 		})
 		lane.close()
 		if filtered != nil {

@@ -27,7 +27,12 @@ func TestFlagsOfTheMountAreThoseOfTheStart(t *testing.T) {
 	}
 	makes := func(s *served, name string) (st vfs.Status) {
 		s.w.do(func(v *View) {
-			st = v.Mkdir(s.root(), s.fs.Root(), &vfs.MkdirArgs{Name: []byte(name), Set: new(vfs.SetAttr)}, &vfs.Made{Entry: new(vfs.Entry), Dir: new(vfs.WCC)})
+			st = v.Mkdir(
+				s.root(),
+				s.fs.Root(),
+				&vfs.MkdirArgs{Name: []byte(name), Set: new(vfs.SetAttr)},
+				&vfs.Made{Entry: new(vfs.Entry), Dir: new(vfs.WCC)},
+			)
 		})
 		return st
 	}

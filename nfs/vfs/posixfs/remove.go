@@ -26,7 +26,15 @@ func (v *View) unlink(c *vfs.Cred, dir vfs.Handle, name []byte, flags uintptr, w
 	defer v.done()
 	s := v.change(c, &dir, name, w, func(de *entry) vfs.Status {
 		v.existed(de, &v.name[0])
-		_, errno := kernel.Call(unix.SYS_UNLINKAT, uintptr(de.FD), uintptr(unsafe.Pointer(&v.name[0])), flags, 0, 0, 0)
+		_, errno := kernel.Call(
+			unix.SYS_UNLINKAT,
+			uintptr(de.FD),
+			uintptr(unsafe.Pointer(&v.name[0])),
+			flags,
+			0,
+			0,
+			0,
+		)
 		if errno != 0 {
 			v.use.Drop(useChild)
 		}
@@ -103,7 +111,15 @@ func (v *View) rename(c *vfs.Cred, fe, te *entry, wf, wt *vfs.WCC) vfs.Status {
 		return vfs.Access
 	}
 	v.existed(te, &v.name2[0])
-	_, errno := kernel.Call(unix.SYS_RENAMEAT2, uintptr(fe.FD), uintptr(unsafe.Pointer(&v.name[0])), uintptr(te.FD), uintptr(unsafe.Pointer(&v.name2[0])), 0, 0)
+	_, errno := kernel.Call(
+		unix.SYS_RENAMEAT2,
+		uintptr(fe.FD),
+		uintptr(unsafe.Pointer(&v.name[0])),
+		uintptr(te.FD),
+		uintptr(unsafe.Pointer(&v.name2[0])),
+		0,
+		0,
+	)
 	if errno != 0 {
 		v.use.Drop(useChild)
 	}
@@ -148,7 +164,15 @@ func (v *View) Link(c *vfs.Cred, r *vfs.LinkArgs, a *vfs.Attr, w *vfs.WCC) vfs.S
 			return s
 		}
 		cstring(v.path(), []byte(procPath(e.FD)))
-		_, errno := kernel.Call(unix.SYS_LINKAT, 0, uintptr(unsafe.Pointer(&v.target[0])), uintptr(de.FD), uintptr(unsafe.Pointer(&v.name[0])), unix.AT_SYMLINK_FOLLOW, 0)
+		_, errno := kernel.Call(
+			unix.SYS_LINKAT,
+			0,
+			uintptr(unsafe.Pointer(&v.target[0])),
+			uintptr(de.FD),
+			uintptr(unsafe.Pointer(&v.name[0])),
+			unix.AT_SYMLINK_FOLLOW,
+			0,
+		)
 		return v.named(errno)
 	})
 	if s == vfs.OK && v.fs.is.selfSync && e.Kind == unix.S_IFREG {

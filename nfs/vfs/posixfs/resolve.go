@@ -154,6 +154,14 @@ func readLink(fd int) (to string, isLink bool, errno unix.Errno) {
 		return "", false, errno
 	}
 	var b [unix.PathMax]byte
-	n, errno := kernel.Call(unix.SYS_READLINKAT, uintptr(fd), uintptr(unsafe.Pointer(&kernel.EmptyPath[0])), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), 0, 0)
+	n, errno := kernel.Call(
+		unix.SYS_READLINKAT,
+		uintptr(fd),
+		uintptr(unsafe.Pointer(&kernel.EmptyPath[0])),
+		uintptr(unsafe.Pointer(&b[0])),
+		uintptr(len(b)),
+		0,
+		0,
+	)
 	return string(b[:n]), true, errno
 }

@@ -53,7 +53,13 @@ func (fs *FS) checkRights() error {
 func (fs *FS) tryThread() error {
 	return kernel.OnThread(func() error {
 		if _, _, e := unix.RawSyscall(unix.SYS_UNSHARE, unix.CLONE_FS, 0, 0); e != 0 {
-			fs.threadWhy = append(fs.threadWhy, fmt.Sprintf("the system call unshare is refused (%v): the umask of the whole process is set to 0", e))
+			fs.threadWhy = append(
+				fs.threadWhy,
+				fmt.Sprintf(
+					"the system call unshare is refused (%v): the umask of the whole process is set to 0",
+					e,
+				),
+			)
 		}
 		return new(kernel.Rights).Prepare(fs.is.switching)
 	})

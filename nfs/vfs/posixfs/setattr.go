@@ -59,7 +59,14 @@ func (v *View) SetAttr(c *vfs.Cred, h vfs.Handle, s *vfs.SetAttr, w *vfs.WCC) vf
 
 // setAttr changes e under its lock. fd is open for writing when the size is to
 // change.
-func (v *View) setAttr(c *vfs.Cred, e *entry, fd int, s *vfs.SetAttr, guard *vfs.Time, w *vfs.WCC) (changed bool, st vfs.Status) {
+func (v *View) setAttr(
+	c *vfs.Cred,
+	e *entry,
+	fd int,
+	s *vfs.SetAttr,
+	guard *vfs.Time,
+	w *vfs.WCC,
+) (changed bool, st vfs.Status) {
 	l := v.fs.lock(e)
 	l.Lock()
 	defer l.Unlock()
@@ -223,7 +230,15 @@ func timeSpec(ts *unix.Timespec, how vfs.TimeHow, t vfs.Time) bool {
 // is at hand.
 func (v *View) chmod(fd int, mode uint32) unix.Errno {
 	if !v.fs.noChmodEmpty.Load() {
-		_, errno := kernel.Call(unix.SYS_FCHMODAT2, uintptr(fd), uintptr(unsafe.Pointer(&kernel.EmptyPath[0])), uintptr(mode), unix.AT_EMPTY_PATH, 0, 0)
+		_, errno := kernel.Call(
+			unix.SYS_FCHMODAT2,
+			uintptr(fd),
+			uintptr(unsafe.Pointer(&kernel.EmptyPath[0])),
+			uintptr(mode),
+			unix.AT_EMPTY_PATH,
+			0,
+			0,
+		)
 		if errno != unix.ENOSYS {
 			return errno
 		}

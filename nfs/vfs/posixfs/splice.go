@@ -20,7 +20,12 @@ var _ vfs.Splicer = (*View)(nil)
 // not. Pages that are being read from the disc count as cached, and a sequential
 // reader of a cold file always meets some, so that allRead looks whether they are
 // there.
-func (v *View) Splice(c *vfs.Cred, h vfs.Handle, r *vfs.SpliceArgs, a *vfs.Attr) (moved int, eof bool, s vfs.Status) {
+func (v *View) Splice(
+	c *vfs.Cred,
+	h vfs.Handle,
+	r *vfs.SpliceArgs,
+	a *vfs.Attr,
+) (moved int, eof bool, s vfs.Status) {
 	off, n, p := r.Off, r.N, r.To
 	defer v.done()
 	e, fd, s := v.beginRead(&h, a)
@@ -118,7 +123,15 @@ type cachestatResult struct{ cache, dirty, writeback, evicted, recentlyEvicted u
 func (v *View) inCache(fd int, off uint64, n int) vfs.Status {
 	first := off &^ (pageSize - 1)
 	v.csRange = cachestatRange{off: first, len: off + uint64(n) - first}
-	_, _, errno := unix.RawSyscall6(sysCachestat, uintptr(fd), uintptr(unsafe.Pointer(&v.csRange)), uintptr(unsafe.Pointer(&v.cs)), 0, 0, 0)
+	_, _, errno := unix.RawSyscall6(
+		sysCachestat,
+		uintptr(fd),
+		uintptr(unsafe.Pointer(&v.csRange)),
+		uintptr(unsafe.Pointer(&v.cs)),
+		0,
+		0,
+		0,
+	)
 	if errno != 0 {
 		if v.fs.is.memory {
 			return vfs.OK
@@ -160,7 +173,15 @@ func (v *View) allRead(fd int, off uint64, n int) vfs.Status {
 func (v *View) spliceOnce(fd int, off uint64, to, n int) (int, unix.Errno) {
 	v.spliceOff = int64(off)
 	const flags = unix.SPLICE_F_MOVE | unix.SPLICE_F_NONBLOCK
-	r, _, errno := unix.Syscall6(unix.SYS_SPLICE, uintptr(fd), uintptr(unsafe.Pointer(&v.spliceOff)), uintptr(to), 0, uintptr(n), flags)
+	r, _, errno := unix.Syscall6(
+		unix.SYS_SPLICE,
+		uintptr(fd),
+		uintptr(unsafe.Pointer(&v.spliceOff)),
+		uintptr(to),
+		0,
+		uintptr(n),
+		flags,
+	)
 	if errno != 0 {
 		return 0, errno
 	}

@@ -53,7 +53,14 @@ func empty(t *testing.T, p *vfs.Pipe) []byte {
 }
 
 // splice is Splice on a lane if that can do it, else on the worker.
-func (s *served) splice(p *vfs.Pipe, h vfs.Handle, uid uint32, off uint64, n int, a *vfs.Attr) (moved int, eof bool, st vfs.Status) {
+func (s *served) splice(
+	p *vfs.Pipe,
+	h vfs.Handle,
+	uid uint32,
+	off uint64,
+	n int,
+	a *vfs.Attr,
+) (moved int, eof bool, st vfs.Status) {
 	for _, r := range []*runner{s.l, s.w} {
 		r.do(func(v *View) {
 			moved, eof, st = v.Splice(r.cred(uid, uid), h, &vfs.SpliceArgs{Off: off, N: n, To: p}, a)
@@ -106,7 +113,9 @@ func TestSpliceGivesWhatReadGives(t *testing.T) {
 				require.Len(t, got, moved, "the count says what is in the pipe")
 				var m int
 				var end bool
-				s.w.do(func(v *View) { m, end, st = v.Read(s.root(), h, &vfs.ReadArgs{Off: off, Dst: dst[:n]}, &want) })
+				s.w.do(
+					func(v *View) { m, end, st = v.Read(s.root(), h, &vfs.ReadArgs{Off: off, Dst: dst[:n]}, &want) },
+				)
 				require.Equal(t, vfs.OK, st)
 				require.Equal(t, m, moved, "%d at %d", n, off)
 				require.Equal(t, end, eof, "%d at %d", n, off)
@@ -205,7 +214,9 @@ func TestSpliceOfARangeThatIsBeingReadIsNotForALane(t *testing.T) {
 	require.NoError(t, f.Sync())
 	lane := func(n int) (st vfs.Status) {
 		var moved int
-		s.l.do(func(v *View) { moved, _, st = v.Splice(s.l.cred(0, 0), h, &vfs.SpliceArgs{Off: 0, N: n, To: p}, &a) })
+		s.l.do(
+			func(v *View) { moved, _, st = v.Splice(s.l.cred(0, 0), h, &vfs.SpliceArgs{Off: 0, N: n, To: p}, &a) },
+		)
 		require.Len(t, empty(t, p), moved)
 		return st
 	}
@@ -234,7 +245,12 @@ func TestSpliceOfARangeThatIsBeingReadIsNotForALane(t *testing.T) {
 		t.Skipf("needs a disc that is slower: all of %d bytes were there", there)
 	}
 	require.Equal(t, vfs.Again, lane(int(there)))
-	require.Eventually(t, func() bool { return lane(int(there)) == vfs.OK }, 2*time.Minute, 10*time.Millisecond)
+	require.Eventually(
+		t,
+		func() bool { return lane(int(there)) == vfs.OK },
+		2*time.Minute,
+		10*time.Millisecond,
+	)
 }
 
 // Whoever reads a file from its beginning finds what comes next read already, by
@@ -296,7 +312,12 @@ func slowly(t *testing.T, dir string, rate int, f func() error) {
 		t.Skipf("needs the blkio controller of version 1 control groups: %v", err)
 	}
 	t.Cleanup(func() {
-		require.Eventually(t, func() bool { return unix.Rmdir(group) == nil }, 2*time.Minute, 10*time.Millisecond)
+		require.Eventually(
+			t,
+			func() bool { return unix.Rmdir(group) == nil },
+			2*time.Minute,
+			10*time.Millisecond,
+		)
 	})
 	var st unix.Stat_t
 	require.NoError(t, unix.Stat(dir, &st))

@@ -27,14 +27,28 @@ func TestAnFsyncThatFailsDuringAStableWriteIsItsFailure(t *testing.T) {
 	h, size := s.lookup("f"), uint64(3)
 	change := map[string]func(r *runner) vfs.Status{
 		"write": func(r *runner) vfs.Status {
-			_, _, _, st := r.v.Write(r.cred(0, 0), h, &vfs.WriteArgs{Off: 1, Src: [][]byte{{1}}, How: vfs.FileSync}, new(vfs.WCC))
+			_, _, _, st := r.v.Write(
+				r.cred(0, 0),
+				h,
+				&vfs.WriteArgs{Off: 1, Src: [][]byte{{1}}, How: vfs.FileSync},
+				new(vfs.WCC),
+			)
 			return st
 		},
 		"setattr": func(r *runner) vfs.Status {
 			return r.v.SetAttr(r.cred(0, 0), h, &vfs.SetAttr{HasSize: true, Size: 2}, new(vfs.WCC))
 		},
 		"create": func(r *runner) vfs.Status {
-			return r.v.Create(r.cred(0, 0), s.fs.Root(), &vfs.CreateArgs{Name: []byte("f"), How: vfs.Unchecked, Set: &vfs.SetAttr{HasSize: true, Size: 2}}, &vfs.Made{Entry: new(vfs.Entry), Dir: new(vfs.WCC)})
+			return r.v.Create(
+				r.cred(0, 0),
+				s.fs.Root(),
+				&vfs.CreateArgs{
+					Name: []byte("f"),
+					How:  vfs.Unchecked,
+					Set:  &vfs.SetAttr{HasSize: true, Size: 2},
+				},
+				&vfs.Made{Entry: new(vfs.Entry), Dir: new(vfs.WCC)},
+			)
 		},
 	}
 	s.fs.is.memory = false // so that all of them flush
@@ -76,7 +90,12 @@ func TestAnFsyncDuringAWriteDoesNotMakeTheFileClean(t *testing.T) {
 	var e *entry
 	s.w.do(func(v *View) {
 		tid = unix.Gettid()
-		_, _, _, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{{1}}, How: vfs.Unstable}, new(vfs.WCC))
+		_, _, _, st := v.Write(
+			s.root(),
+			h,
+			&vfs.WriteArgs{Off: 0, Src: [][]byte{{1}}, How: vfs.Unstable},
+			new(vfs.WCC),
+		)
 		require.Equal(t, vfs.OK, st)
 		e, st = v.acquire(&h, useMain)
 		require.Equal(t, vfs.OK, st)
@@ -109,7 +128,13 @@ func TestAnFsyncDuringAWriteDoesNotMakeTheFileClean(t *testing.T) {
 // bothFail has the flush that is running fail once the second change has been made. The
 // failure may be that of its data as well, so both calls have to fail, though every later
 // flush goes well.
-func bothFail(t *testing.T, fsyncs chan chan unix.Errno, running chan unix.Errno, first, second chan vfs.Status, changed func() bool) {
+func bothFail(
+	t *testing.T,
+	fsyncs chan chan unix.Errno,
+	running chan unix.Errno,
+	first, second chan vfs.Status,
+	changed func() bool,
+) {
 	t.Helper()
 	require.Eventually(t, changed, time.Minute, time.Millisecond)
 	running <- unix.EIO

@@ -22,7 +22,14 @@ func TestStubsOfSubvolumesInSnapshotsAreDirectoriesOfTheirOwn(t *testing.T) {
 			for _, snap := range []string{"snap", "other"} {
 				run(t, "btrfs", "subvolume", "snapshot", dir, filepath.Join(dir, snap))
 			}
-			stubs := []string{"snap/one", "snap/two", "snap/dir/one", "other/one", "other/two", "other/dir/one"}
+			stubs := []string{
+				"snap/one",
+				"snap/two",
+				"snap/dir/one",
+				"other/one",
+				"other/two",
+				"other/dir/one",
+			}
 			s := serve(t, dir, Config{}, o)
 			handles := make(map[vfs.Handle]string)
 			ids := make(map[uint64]string)
@@ -32,7 +39,12 @@ func TestStubsOfSubvolumesInSnapshotsAreDirectoriesOfTheirOwn(t *testing.T) {
 					require.Equal(t, vfs.OK, v.GetAttr(h, &a), path)
 					n := 0
 					var d vfs.Attr
-					_, _, st := v.ReadDir(s.root(), h, &vfs.ReadDirArgs{Yield: func(*vfs.DirEntry) bool { n++; return true }}, &d)
+					_, _, st := v.ReadDir(
+						s.root(),
+						h,
+						&vfs.ReadDirArgs{Yield: func(*vfs.DirEntry) bool { n++; return true }},
+						&d,
+					)
 					require.Equal(t, vfs.OK, st, path)
 					require.Equal(t, 2, n, path)
 				})
@@ -68,7 +80,10 @@ func TestStubsOfSubvolumesInSnapshotsAreDirectoriesOfTheirOwn(t *testing.T) {
 			require.NoError(t, os.Remove(filepath.Join(dir, "snap/one")))
 			require.NoError(t, os.Mkdir(filepath.Join(dir, "other/two.new"), 0o755))
 			require.NoError(t, os.Remove(filepath.Join(dir, "other/two")))
-			require.NoError(t, os.Rename(filepath.Join(dir, "other/two.new"), filepath.Join(dir, "other/two")))
+			require.NoError(
+				t,
+				os.Rename(filepath.Join(dir, "other/two.new"), filepath.Join(dir, "other/two")),
+			)
 			s = serve(t, dir, Config{}, o)
 			for h, path := range handles {
 				if path != "snap/one" && path != "other/two" {

@@ -39,7 +39,12 @@ func TestDescriptorsStayWithinTheirBoundAndNoneLeaks(t *testing.T) {
 			require.Equal(t, vfs.OK, st)
 			require.Equal(t, fmt.Sprint(i), string(b[:n]))
 			var w vfs.WCC
-			_, _, _, st = v.Write(c, h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("x")}, How: vfs.Unstable}, &w)
+			_, _, _, st = v.Write(
+				c,
+				h,
+				&vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("x")}, How: vfs.Unstable},
+				&w,
+			)
 			require.Equal(t, vfs.OK, st)
 		})
 		require.LessOrEqual(t, openFDs(t), base+40+4)

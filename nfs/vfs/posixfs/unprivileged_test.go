@@ -63,7 +63,10 @@ func unprivileged(t *testing.T) string {
 func TestUnprivilegedConformance(t *testing.T) {
 	base := unprivileged(t)
 	clock := &slowWalks{at: time.Now()} // on which they take no time
-	vfstest.Run(t, func(t *testing.T) *vfstest.Env { return newEnv(t, base, "tmpfs", options{now: clock.now}) })
+	vfstest.Run(
+		t,
+		func(t *testing.T) *vfstest.Env { return newEnv(t, base, "tmpfs", options{now: clock.now}) },
+	)
 }
 
 func TestUnprivilegedHandlesOutliveRenameAndRestart(t *testing.T) {
@@ -124,7 +127,12 @@ func TestUnprivilegedOwnersReadAndWriteWhateverTheModeSays(t *testing.T) {
 		has("content")
 		for _, restart := range []bool{false, true} {
 			s.w.do(func(v *View) { // a descriptor that can only write must do
-				_, _, _, st := v.Write(s.w.cred(5, 5), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("C")}, How: vfs.Unstable}, new(vfs.WCC))
+				_, _, _, st := v.Write(
+					s.w.cred(5, 5),
+					h,
+					&vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("C")}, How: vfs.Unstable},
+					new(vfs.WCC),
+				)
 				require.Equal(t, vfs.OK, st)
 			})
 			drop(restart)
@@ -135,14 +143,23 @@ func TestUnprivilegedOwnersReadAndWriteWhateverTheModeSays(t *testing.T) {
 			drop(restart)
 			s.w.do(func(v *View) {
 				w := new(vfs.WCC)
-				_, _, _, st := v.Write(s.w.cred(5, 5), h, &vfs.WriteArgs{Off: 7, Src: [][]byte{[]byte("!")}, How: vfs.FileSync}, w)
+				_, _, _, st := v.Write(
+					s.w.cred(5, 5),
+					h,
+					&vfs.WriteArgs{Off: 7, Src: [][]byte{[]byte("!")}, How: vfs.FileSync},
+					w,
+				)
 				require.Equal(t, vfs.OK, st)
 				require.EqualValues(t, mode&0o777, w.After.Mode&0o777)
 			})
 			drop(restart)
 			has("Content!")
 			s.w.do(func(v *View) {
-				require.Equal(t, vfs.OK, v.SetAttr(s.w.cred(5, 5), h, &vfs.SetAttr{HasSize: true, Size: 7}, new(vfs.WCC)))
+				require.Equal(
+					t,
+					vfs.OK,
+					v.SetAttr(s.w.cred(5, 5), h, &vfs.SetAttr{HasSize: true, Size: 7}, new(vfs.WCC)),
+				)
 			})
 			has("Content")
 		}
@@ -179,7 +196,12 @@ func TestUnprivilegedOpeningDoesNotUndoAChangeOfMode(t *testing.T) {
 			done <- r.v.SetAttr(r.cred(0, 0), h, &vfs.SetAttr{HasMode: true, Mode: mode}, new(vfs.WCC))
 		}
 		s.w.do(func(v *View) {
-			_, _, _, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("C")}, How: vfs.Unstable}, new(vfs.WCC))
+			_, _, _, st := v.Write(
+				s.root(),
+				h,
+				&vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("C")}, How: vfs.Unstable},
+				new(vfs.WCC),
+			)
 			require.Equal(t, vfs.OK, st)
 		})
 		require.Equal(t, vfs.OK, <-done)
@@ -241,7 +263,12 @@ func TestUnprivilegedSetIDBitsAreNotPutBack(t *testing.T) {
 		var before, after unix.Stat_t
 		require.NoError(t, unix.Stat(filepath.Join(dir, name), &before))
 		s.w.do(func(v *View) {
-			_, _, _, st := v.Write(s.w.cred(5, 5), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("C")}, How: vfs.Unstable}, new(vfs.WCC))
+			_, _, _, st := v.Write(
+				s.w.cred(5, 5),
+				h,
+				&vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("C")}, How: vfs.Unstable},
+				new(vfs.WCC),
+			)
 			require.Equal(t, vfs.Access, st)
 		})
 		require.NoError(t, unix.Stat(filepath.Join(dir, name), &after))
@@ -262,13 +289,23 @@ func TestUnprivilegedGuardsHoldAgainstTheServersOwnOpening(t *testing.T) {
 	s.w.do(func(v *View) {
 		var st unix.Stat_t
 		size := func(n uint64, guard vfs.Time) vfs.Status {
-			return v.SetAttr(s.w.cred(5, 5), h, &vfs.SetAttr{HasSize: true, Size: n, Guard: &guard}, new(vfs.WCC))
+			return v.SetAttr(
+				s.w.cred(5, 5),
+				h,
+				&vfs.SetAttr{HasSize: true, Size: n, Guard: &guard},
+				new(vfs.WCC),
+			)
 		}
 		require.NoError(t, unix.Stat(p, &st))
 		was := vfs.Time{Sec: st.Ctim.Sec, Nsec: uint32(st.Ctim.Nsec)}
 		require.Equal(t, vfs.NotSync, size(1, vfs.Time{Sec: 1}))
 		require.NoError(t, unix.Stat(p, &st))
-		require.Equal(t, was, vfs.Time{Sec: st.Ctim.Sec, Nsec: uint32(st.Ctim.Nsec)}, "it was not opened for that")
+		require.Equal(
+			t,
+			was,
+			vfs.Time{Sec: st.Ctim.Sec, Nsec: uint32(st.Ctim.Nsec)},
+			"it was not opened for that",
+		)
 		require.Equal(t, vfs.OK, size(3, was))
 		require.NoError(t, unix.Stat(p, &st))
 		require.EqualValues(t, 3, st.Size)
@@ -289,9 +326,35 @@ func TestUnprivilegedDirectoriesThatCannotBeReadAreChanged(t *testing.T) {
 		var e vfs.Entry
 		w, w2 := new(vfs.WCC), new(vfs.WCC)
 		c := s.root()
-		require.Equal(t, vfs.OK, v.Create(c, h, &vfs.CreateArgs{Name: []byte("f"), How: vfs.Guarded, Set: &vfs.SetAttr{HasMode: true, Mode: 0o600}}, &vfs.Made{Entry: &e, Dir: w}))
-		require.Equal(t, vfs.OK, v.Mkdir(c, h, &vfs.MkdirArgs{Name: []byte("sub"), Set: &vfs.SetAttr{HasMode: true}}, &vfs.Made{Entry: &e, Dir: w}))
-		require.Equal(t, vfs.OK, v.Rename(c, &vfs.RenameArgs{From: h, FromName: []byte("f"), To: h, ToName: []byte("g")}, w, w2))
+		require.Equal(
+			t,
+			vfs.OK,
+			v.Create(
+				c,
+				h,
+				&vfs.CreateArgs{
+					Name: []byte("f"),
+					How:  vfs.Guarded,
+					Set:  &vfs.SetAttr{HasMode: true, Mode: 0o600},
+				},
+				&vfs.Made{Entry: &e, Dir: w},
+			),
+		)
+		require.Equal(
+			t,
+			vfs.OK,
+			v.Mkdir(
+				c,
+				h,
+				&vfs.MkdirArgs{Name: []byte("sub"), Set: &vfs.SetAttr{HasMode: true}},
+				&vfs.Made{Entry: &e, Dir: w},
+			),
+		)
+		require.Equal(
+			t,
+			vfs.OK,
+			v.Rename(c, &vfs.RenameArgs{From: h, FromName: []byte("f"), To: h, ToName: []byte("g")}, w, w2),
+		)
 		require.Equal(t, vfs.OK, v.Remove(c, h, []byte("g"), w))
 		require.Equal(t, vfs.OK, v.Rmdir(c, h, []byte("sub"), w))
 	})

@@ -25,7 +25,12 @@ func TestDecidingOnAWayAllocatesNothing(t *testing.T) {
 		at += 1 << 20
 	}))
 	require.Equal(t, iopolicy.Dropping, fs.wayOf(e, iopolicy.ToRead, at, 1<<20))
-	require.Equal(t, iopolicy.Keeping, fs.wayOf(e, iopolicy.ToWrite, at, 1<<20), "a stream of READs says nothing of WRITEs")
+	require.Equal(
+		t,
+		iopolicy.Keeping,
+		fs.wayOf(e, iopolicy.ToWrite, at, 1<<20),
+		"a stream of READs says nothing of WRITEs",
+	)
 	require.Equal(t, iopolicy.Keeping, fs.wayOf(e, iopolicy.ToRead, at, bigRequest-1), "small ones never")
 	small := &entry{}
 	v.passed(small, iopolicy.ToRead, 0, 1<<20, 1<<30-1)

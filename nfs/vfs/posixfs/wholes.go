@@ -90,9 +90,16 @@ func (v *View) tooLarge(e *entry) {
 	if said != 0 && now-said < wholeTicks || !fs.wholes.said.CompareAndSwap(said, now) {
 		return
 	}
-	fs.log.Error("posixfs: a directory is too large to be listed on a FUSE file system whose places do not last; "+
-		"divide it into several, or export the directory that the FUSE file system is made from",
-		"dir", fs.dir, "inode", e.Key.Ino, "limit", wholeBounds)
+	fs.log.Error(
+		"posixfs: a directory is too large to be listed on a FUSE file system whose places do not last; "+
+			"divide it into several, or export the directory that the FUSE file system is made from",
+		"dir",
+		fs.dir,
+		"inode",
+		e.Key.Ino,
+		"limit",
+		wholeBounds,
+	)
 }
 
 // sameCred compares the credentials of two threads.

@@ -28,7 +28,15 @@ func inCache(t *testing.T, path string) int64 {
 	st, err := f.Stat()
 	require.NoError(t, err)
 	what, got := cachestatRange{len: uint64(st.Size())}, cachestatResult{}
-	_, _, errno := unix.Syscall6(sysCachestat, f.Fd(), uintptr(unsafe.Pointer(&what)), uintptr(unsafe.Pointer(&got)), 0, 0, 0)
+	_, _, errno := unix.Syscall6(
+		sysCachestat,
+		f.Fd(),
+		uintptr(unsafe.Pointer(&what)),
+		uintptr(unsafe.Pointer(&got)),
+		0,
+		0,
+		0,
+	)
 	if errno != 0 {
 		t.Skipf("needs cachestat (Linux 6.5): %v", errno)
 	}
@@ -69,7 +77,9 @@ func (c client) read(h vfs.Handle, off uint64, dst []byte) int {
 	st := vfs.Again
 	for _, r := range []*runner{c.l, c.w} {
 		if st == vfs.Again {
-			r.do(func(v *View) { n, _, st = v.Read(r.cred(0, 0), h, &vfs.ReadArgs{Off: off, Dst: dst}, new(vfs.Attr)) })
+			r.do(
+				func(v *View) { n, _, st = v.Read(r.cred(0, 0), h, &vfs.ReadArgs{Off: off, Dst: dst}, new(vfs.Attr)) },
+			)
 		}
 	}
 	require.Equal(c.t, vfs.OK, st)
@@ -82,7 +92,12 @@ func (c client) write(h vfs.Handle, off uint64, src []byte) {
 		for _, r := range []*runner{c.l, c.w} {
 			if st == vfs.Again {
 				r.do(func(v *View) {
-					m, _, _, st = v.Write(r.cred(0, 0), h, &vfs.WriteArgs{Off: off + uint64(n), Src: [][]byte{src[n:]}, How: vfs.Unstable}, new(vfs.WCC))
+					m, _, _, st = v.Write(
+						r.cred(0, 0),
+						h,
+						&vfs.WriteArgs{Off: off + uint64(n), Src: [][]byte{src[n:]}, How: vfs.Unstable},
+						new(vfs.WCC),
+					)
 				})
 			}
 		}
@@ -246,7 +261,12 @@ func TestDescriptorsOfDirectIOAreCountedAndClosed(t *testing.T) {
 	s.w.do(func(v *View) {
 		_, _, st := v.Read(s.root(), h, &vfs.ReadArgs{Off: 0, Dst: b}, new(vfs.Attr))
 		require.Equal(t, vfs.OK, st)
-		_, _, _, st = v.Write(s.root(), h, &vfs.WriteArgs{Off: 4, Src: [][]byte{b}, How: vfs.Unstable}, new(vfs.WCC))
+		_, _, _, st = v.Write(
+			s.root(),
+			h,
+			&vfs.WriteArgs{Off: 4, Src: [][]byte{b}, How: vfs.Unstable},
+			new(vfs.WCC),
+		)
 		require.Equal(t, vfs.OK, st)
 	})
 	require.Equal(t, none+4, openFDs(t))
@@ -298,7 +318,10 @@ func TestAWorkingSetOutlivesAStreamThroughLittleMemory(t *testing.T) {
 func streamInGroup(t *testing.T, order string) {
 	part := strings.Split(order, ":")
 	group, dir, what := part[0], part[1], part[3]
-	require.NoError(t, os.WriteFile(filepath.Join(group, "cgroup.procs"), []byte(strconv.Itoa(os.Getpid())), 0))
+	require.NoError(
+		t,
+		os.WriteFile(filepath.Join(group, "cgroup.procs"), []byte(strconv.Itoa(os.Getpid())), 0),
+	)
 	mode, err := ParseIOMode(part[2])
 	require.NoError(t, err)
 	s := serve(t, dir, Config{IO: mode}, options{})

@@ -13,7 +13,12 @@ import (
 // Write implements vfs.View. It writes with the caller's credential, so that the
 // kernel takes set-id bits away, charges quotas and keeps reserved blocks from
 // those who have no right to them.
-func (v *View) Write(c *vfs.Cred, h vfs.Handle, r *vfs.WriteArgs, w *vfs.WCC) (n int, got vfs.Stability, verf uint64, s vfs.Status) {
+func (v *View) Write(
+	c *vfs.Cred,
+	h vfs.Handle,
+	r *vfs.WriteArgs,
+	w *vfs.WCC,
+) (n int, got vfs.Stability, verf uint64, s vfs.Status) {
 	off, src, how := r.Off, r.Src, r.How
 	verf = v.fs.verifier.Load()
 	if v.lane {
@@ -184,7 +189,15 @@ func (v *View) pwritev(fd, k int, off uint64, flags uintptr) (r uintptr, errno u
 	if v.fs.is.noPwritev2 { // then there are no flags: see FS.cannot
 		nr = unix.SYS_PWRITEV
 	}
-	r, _, errno = unix.Syscall6(nr, uintptr(fd), uintptr(unsafe.Pointer(&v.iov[0])), uintptr(k), uintptr(off), 0, flags)
+	r, _, errno = unix.Syscall6(
+		nr,
+		uintptr(fd),
+		uintptr(unsafe.Pointer(&v.iov[0])),
+		uintptr(k),
+		uintptr(off),
+		0,
+		flags,
+	)
 	clear(v.iov[:k]) // the data is the caller's
 	return r, errno
 }

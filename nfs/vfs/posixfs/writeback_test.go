@@ -61,7 +61,12 @@ func TestWhatWasLostIsNeverAcknowledged(t *testing.T) {
 			return v.Commit(s.root(), h, &vfs.CommitArgs{Off: 0, Count: 0}, new(vfs.WCC))
 		},
 		"stable write": func(s *served, v *View, h vfs.Handle) (uint64, vfs.Status) {
-			_, _, verf, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{{1}}, How: vfs.DataSync}, new(vfs.WCC))
+			_, _, verf, st := v.Write(
+				s.root(),
+				h,
+				&vfs.WriteArgs{Off: 0, Src: [][]byte{{1}}, How: vfs.DataSync},
+				new(vfs.WCC),
+			)
 			return verf, st
 		},
 		"mode": func(s *served, v *View, h vfs.Handle) (uint64, vfs.Status) {
@@ -94,11 +99,25 @@ func TestWhatWasLostIsNeverAcknowledged(t *testing.T) {
 						}
 						first := s.fs.Verifier()
 						for off := uint64(0); off < 24<<20; off += uint64(len(data)) {
-							n, _, _, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: off, Src: [][]byte{data}, How: vfs.Unstable}, new(vfs.WCC))
+							n, _, _, st := v.Write(
+								s.root(),
+								h,
+								&vfs.WriteArgs{Off: off, Src: [][]byte{data}, How: vfs.Unstable},
+								new(vfs.WCC),
+							)
 							if st != vfs.OK { // once its log is lost XFS shuts down, and ext4 is read-only
 								require.Contains(t, []vfs.Status{vfs.IO, vfs.ROFS}, st)
-								verf, st := v.Commit(s.root(), h, &vfs.CommitArgs{Off: 0, Count: 0}, new(vfs.WCC))
-								require.False(t, st == vfs.OK && verf == first, "what was taken before is lost")
+								verf, st := v.Commit(
+									s.root(),
+									h,
+									&vfs.CommitArgs{Off: 0, Count: 0},
+									new(vfs.WCC),
+								)
+								require.False(
+									t,
+									st == vfs.OK && verf == first,
+									"what was taken before is lost",
+								)
 								return
 							}
 							require.Equal(t, len(data), n)
@@ -176,7 +195,12 @@ func TestWaitingForAStreamUsesUpNothingThatItsFlushNeeds(t *testing.T) {
 		require.Equal(t, vfs.OK, st)
 		e, data := s.entryOf(h), make([]byte, 1<<20)
 		write := func(off uint64) (verf uint64) {
-			_, _, verf, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: off, Src: [][]byte{data}, How: vfs.Unstable}, new(vfs.WCC))
+			_, _, verf, st := v.Write(
+				s.root(),
+				h,
+				&vfs.WriteArgs{Off: off, Src: [][]byte{data}, How: vfs.Unstable},
+				new(vfs.WCC),
+			)
 			require.Equal(t, vfs.OK, st)
 			return verf
 		}
@@ -217,7 +241,12 @@ func TestACommitFlushesByADescriptorThatIsAboutToBeClosed(t *testing.T) {
 	defer other.close()
 	var verf uint64
 	other.do(func(v *View) {
-		_, _, now, st := v.Write(other.cred(0, 0), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{{1}}, How: vfs.Unstable}, new(vfs.WCC))
+		_, _, now, st := v.Write(
+			other.cred(0, 0),
+			h,
+			&vfs.WriteArgs{Off: 0, Src: [][]byte{{1}}, How: vfs.Unstable},
+			new(vfs.WCC),
+		)
 		require.Equal(t, vfs.OK, st)
 		verf = now
 		e, st := v.acquire(&h, useMain) // it goes on with something
@@ -231,7 +260,12 @@ func TestACommitFlushesByADescriptorThatIsAboutToBeClosed(t *testing.T) {
 	s.w.do(func(v *View) {
 		now, st := v.Commit(s.root(), h, &vfs.CommitArgs{Off: 0, Count: 0}, new(vfs.WCC))
 		require.False(t, st == vfs.OK && now == verf, "the old descriptor knows better")
-		_, _, verf, st = v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{{1}}, How: vfs.Unstable}, new(vfs.WCC))
+		_, _, verf, st = v.Write(
+			s.root(),
+			h,
+			&vfs.WriteArgs{Off: 0, Src: [][]byte{{1}}, How: vfs.Unstable},
+			new(vfs.WCC),
+		)
 		require.Equal(t, vfs.OK, st)
 		now, st = v.Commit(s.root(), h, &vfs.CommitArgs{Off: 0, Count: 0}, new(vfs.WCC))
 		require.True(t, st == vfs.OK && now == verf, "told once")
@@ -278,7 +312,12 @@ func TestClosingAWrittenFileMayReportALoss(t *testing.T) {
 	h := s.lookup("f")
 	for _, errno = range []unix.Errno{0, unix.EIO} {
 		s.w.do(func(v *View) {
-			_, _, verf, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{{1}}, How: vfs.Unstable}, new(vfs.WCC))
+			_, _, verf, st := v.Write(
+				s.root(),
+				h,
+				&vfs.WriteArgs{Off: 0, Src: [][]byte{{1}}, How: vfs.Unstable},
+				new(vfs.WCC),
+			)
 			require.Equal(t, vfs.OK, st)
 			s.fs.tab.Retire(s.entryOf(h))
 			s.fs.reap(true)

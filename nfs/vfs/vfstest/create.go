@@ -21,12 +21,22 @@ var createTests = []testCase{
 	{"of many GUARDED creates of one name one succeeds", createRace},
 }
 
-func (t *T) tryCreate(name string, how vfs.CreateHow, set *vfs.SetAttr, verf uint64) (vfs.Handle, vfs.Status) {
+func (t *T) tryCreate(
+	name string,
+	how vfs.CreateHow,
+	set *vfs.SetAttr,
+	verf uint64,
+) (vfs.Handle, vfs.Status) {
 	t.Helper()
 	check := t.watch(t.Root)
 	var e vfs.Entry
 	var w vfs.WCC
-	s := t.V.Create(t.C, t.Root, &vfs.CreateArgs{Name: []byte(name), How: how, Set: set, Verf: verf}, &vfs.Made{Entry: &e, Dir: &w})
+	s := t.V.Create(
+		t.C,
+		t.Root,
+		&vfs.CreateArgs{Name: []byte(name), How: how, Set: set, Verf: verf},
+		&vfs.Made{Entry: &e, Dir: &w},
+	)
 	check(&w)
 	if s == vfs.OK {
 		t.entry(t.Root, name, &e)
@@ -64,7 +74,12 @@ func createUnchecked(t *T) {
 	require.Equal(t, []byte("content"), t.read(first, 0, 100), "without a size the content stays")
 
 	for _, size := range []uint64{3, 6, 0} {
-		again, s = t.tryCreate("f", vfs.Unchecked, &vfs.SetAttr{HasMode: true, Mode: 0o777, HasSize: true, Size: size, MtimeHow: vfs.TimeClient}, 0)
+		again, s = t.tryCreate(
+			"f",
+			vfs.Unchecked,
+			&vfs.SetAttr{HasMode: true, Mode: 0o777, HasSize: true, Size: size, MtimeHow: vfs.TimeClient},
+			0,
+		)
 		require.Equal(t, vfs.OK, s)
 		require.Equal(t, first, again)
 		a := t.attr(first)
@@ -85,7 +100,17 @@ func createGuarded(t *T) {
 	}
 }
 
-var someVerifiers = []uint64{0, 1, 1 << 31, 1 << 32, 1 << 63, 1<<64 - 1, 0xdeadbeef_cafebabe, 0x7fffffff_ffffffff, 0x80000000_80000000}
+var someVerifiers = []uint64{
+	0,
+	1,
+	1 << 31,
+	1 << 32,
+	1 << 63,
+	1<<64 - 1,
+	0xdeadbeef_cafebabe,
+	0x7fffffff_ffffffff,
+	0x80000000_80000000,
+}
 
 func createExclusive(t *T) {
 	for i, verf := range someVerifiers {
@@ -133,7 +158,12 @@ func createExclusiveBits(t *T) {
 
 func createExclusiveForeign(t *T) {
 	t.create(t.Root, "guarded", 0o644)
-	_, s := t.tryCreate("unchecked", vfs.Unchecked, &vfs.SetAttr{HasMode: true, Mode: 0o644, MtimeHow: vfs.TimeClient, AtimeHow: vfs.TimeClient}, 0)
+	_, s := t.tryCreate(
+		"unchecked",
+		vfs.Unchecked,
+		&vfs.SetAttr{HasMode: true, Mode: 0o644, MtimeHow: vfs.TimeClient, AtimeHow: vfs.TimeClient},
+		0,
+	)
 	require.Equal(t, vfs.OK, s)
 	for _, verf := range someVerifiers {
 		for _, name := range []string{"guarded", "unchecked"} {
@@ -178,15 +208,66 @@ func createInFile(t *T) {
 		var a vfs.Attr
 		n := []byte("x")
 		for how := vfs.Unchecked; how <= vfs.Exclusive; how++ {
-			require.Equal(t, vfs.NotDir, t.V.Create(t.C, h, &vfs.CreateArgs{Name: n, How: how, Set: mode(0o644)}, &vfs.Made{Entry: &e, Dir: &w}), "Create in a %s", name)
+			require.Equal(
+				t,
+				vfs.NotDir,
+				t.V.Create(
+					t.C,
+					h,
+					&vfs.CreateArgs{Name: n, How: how, Set: mode(0o644)},
+					&vfs.Made{Entry: &e, Dir: &w},
+				),
+				"Create in a %s",
+				name,
+			)
 		}
-		require.Equal(t, vfs.NotDir, t.V.Mkdir(t.C, h, &vfs.MkdirArgs{Name: n, Set: mode(0o755)}, &vfs.Made{Entry: &e, Dir: &w}), "Mkdir in a %s", name)
-		require.Equal(t, vfs.NotDir, t.V.Symlink(t.C, h, &vfs.SymlinkArgs{Name: n, Target: n, Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}), "Symlink in a %s", name)
-		require.Equal(t, vfs.NotDir, t.V.Mknod(t.C, h, &vfs.MknodArgs{Name: n, Type: vfs.TypeFifo, Set: mode(0o644)}, &vfs.Made{Entry: &e, Dir: &w}), "Mknod in a %s", name)
+		require.Equal(
+			t,
+			vfs.NotDir,
+			t.V.Mkdir(t.C, h, &vfs.MkdirArgs{Name: n, Set: mode(0o755)}, &vfs.Made{Entry: &e, Dir: &w}),
+			"Mkdir in a %s",
+			name,
+		)
+		require.Equal(
+			t,
+			vfs.NotDir,
+			t.V.Symlink(
+				t.C,
+				h,
+				&vfs.SymlinkArgs{Name: n, Target: n, Set: &vfs.SetAttr{}},
+				&vfs.Made{Entry: &e, Dir: &w},
+			),
+			"Symlink in a %s",
+			name,
+		)
+		require.Equal(
+			t,
+			vfs.NotDir,
+			t.V.Mknod(
+				t.C,
+				h,
+				&vfs.MknodArgs{Name: n, Type: vfs.TypeFifo, Set: mode(0o644)},
+				&vfs.Made{Entry: &e, Dir: &w},
+			),
+			"Mknod in a %s",
+			name,
+		)
 		require.Equal(t, vfs.NotDir, t.V.Remove(t.C, h, n, &w), "Remove in a %s", name)
 		require.Equal(t, vfs.NotDir, t.V.Rmdir(t.C, h, n, &w), "Rmdir in a %s", name)
-		require.Equal(t, vfs.NotDir, t.V.Lookup(t.C, h, n, &vfs.Found{Entry: &e, Dir: &a}), "Lookup in a %s", name)
-		require.Equal(t, vfs.NotDir, t.V.Link(t.C, &vfs.LinkArgs{Object: f, Dir: h, Name: n}, &a, &w), "Link in a %s", name)
+		require.Equal(
+			t,
+			vfs.NotDir,
+			t.V.Lookup(t.C, h, n, &vfs.Found{Entry: &e, Dir: &a}),
+			"Lookup in a %s",
+			name,
+		)
+		require.Equal(
+			t,
+			vfs.NotDir,
+			t.V.Link(t.C, &vfs.LinkArgs{Object: f, Dir: h, Name: n}, &a, &w),
+			"Link in a %s",
+			name,
+		)
 	}
 }
 

@@ -111,8 +111,18 @@ func readHoles(t *T) {
 func (t *T) others() map[string]vfs.Handle {
 	t.Helper()
 	return map[string]vfs.Handle{
-		"directory": t.mkdir(t.Root, "other-dir", 0o755), "link": t.symlink(t.Root, "other-link", "other-dir"),
-		"fifo": t.mknod(t.Root, "other-fifo", vfs.TypeFifo, 0, 0), "socket": t.mknod(t.Root, "other-sock", vfs.TypeSock, 0, 0),
+		"directory": t.mkdir(
+			t.Root,
+			"other-dir",
+			0o755,
+		), "link": t.symlink(t.Root, "other-link", "other-dir"),
+		"fifo": t.mknod(
+			t.Root,
+			"other-fifo",
+			vfs.TypeFifo,
+			0,
+			0,
+		), "socket": t.mknod(t.Root, "other-sock", vfs.TypeSock, 0, 0),
 	}
 }
 
@@ -191,7 +201,12 @@ func writeStability(t *T) {
 	for how := vfs.Unstable; how <= vfs.FileSync; how++ {
 		check := t.watch(h)
 		var w vfs.WCC
-		n, got, verf, s := t.V.Write(t.C, h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("data")}, How: how}, &w)
+		n, got, verf, s := t.V.Write(
+			t.C,
+			h,
+			&vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("data")}, How: how},
+			&w,
+		)
 		require.Equal(t, vfs.OK, s)
 		require.Equal(t, 4, n)
 		require.GreaterOrEqual(t, got, how)
@@ -207,7 +222,12 @@ func writeHugeOffset(t *T) {
 	for _, off := range hugeSizes {
 		before := t.attr(h).Size
 		var w vfs.WCC
-		n, _, _, s := t.V.Write(t.C, h, &vfs.WriteArgs{Off: off, Src: [][]byte{pattern(40, 1), pattern(8000, 2)}, How: vfs.Unstable}, &w)
+		n, _, _, s := t.V.Write(
+			t.C,
+			h,
+			&vfs.WriteArgs{Off: off, Src: [][]byte{pattern(40, 1), pattern(8000, 2)}, How: vfs.Unstable},
+			&w,
+		)
 		a := t.attr(h)
 		if s != vfs.OK {
 			t.refused(s, "a huge offset", vfs.FBig, vfs.Inval)
@@ -225,7 +245,12 @@ func writeOthers(t *T) {
 	for name, h := range t.others() {
 		check := t.watch(h)
 		var w vfs.WCC
-		_, _, _, s := t.V.Write(t.C, h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("x")}, How: vfs.Unstable}, &w)
+		_, _, _, s := t.V.Write(
+			t.C,
+			h,
+			&vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("x")}, How: vfs.Unstable},
+			&w,
+		)
 		t.refused(s, "WRITE of a "+name, noFile...)
 		check(&w)
 	}
@@ -305,7 +330,12 @@ func readLinkTargets(t *T) {
 	longest := strings.Repeat("e", min(tooLong, 4095))
 	var e vfs.Entry
 	var w vfs.WCC
-	s := t.V.Symlink(t.C, t.Root, &vfs.SymlinkArgs{Name: []byte("too long"), Target: []byte(longest), Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w})
+	s := t.V.Symlink(
+		t.C,
+		t.Root,
+		&vfs.SymlinkArgs{Name: []byte("too long"), Target: []byte(longest), Set: &vfs.SetAttr{}},
+		&vfs.Made{Entry: &e, Dir: &w},
+	)
 	if s == vfs.NameTooLong {
 		t.absent(t.Root, "too long")
 		return

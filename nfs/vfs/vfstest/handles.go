@@ -81,21 +81,59 @@ func (t *T) all(h vfs.Handle, check func(method string, s vfs.Status)) {
 		check("Lookup "+n, t.V.Lookup(t.C, h, []byte(n), &vfs.Found{Entry: &e, Dir: &a}))
 	}
 	for how := vfs.Unchecked; how <= vfs.Exclusive; how++ {
-		check("Create", t.V.Create(t.C, h, &vfs.CreateArgs{Name: name, How: how, Set: mode(0o644), Verf: 1}, &vfs.Made{Entry: &e, Dir: &w}))
+		check(
+			"Create",
+			t.V.Create(
+				t.C,
+				h,
+				&vfs.CreateArgs{Name: name, How: how, Set: mode(0o644), Verf: 1},
+				&vfs.Made{Entry: &e, Dir: &w},
+			),
+		)
 	}
-	check("Mkdir", t.V.Mkdir(t.C, h, &vfs.MkdirArgs{Name: name, Set: mode(0o755)}, &vfs.Made{Entry: &e, Dir: &w}))
-	check("Symlink", t.V.Symlink(t.C, h, &vfs.SymlinkArgs{Name: name, Target: name, Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}))
-	check("Mknod", t.V.Mknod(t.C, h, &vfs.MknodArgs{Name: name, Type: vfs.TypeFifo, Set: mode(0o644)}, &vfs.Made{Entry: &e, Dir: &w}))
+	check(
+		"Mkdir",
+		t.V.Mkdir(t.C, h, &vfs.MkdirArgs{Name: name, Set: mode(0o755)}, &vfs.Made{Entry: &e, Dir: &w}),
+	)
+	check(
+		"Symlink",
+		t.V.Symlink(
+			t.C,
+			h,
+			&vfs.SymlinkArgs{Name: name, Target: name, Set: &vfs.SetAttr{}},
+			&vfs.Made{Entry: &e, Dir: &w},
+		),
+	)
+	check(
+		"Mknod",
+		t.V.Mknod(
+			t.C,
+			h,
+			&vfs.MknodArgs{Name: name, Type: vfs.TypeFifo, Set: mode(0o644)},
+			&vfs.Made{Entry: &e, Dir: &w},
+		),
+	)
 	check("Remove", t.V.Remove(t.C, h, name, &w))
 	check("Rmdir", t.V.Rmdir(t.C, h, name, &w))
-	check("Rename from", t.V.Rename(t.C, &vfs.RenameArgs{From: h, FromName: name, To: t.Root, ToName: name}, &w, &w2))
+	check(
+		"Rename from",
+		t.V.Rename(t.C, &vfs.RenameArgs{From: h, FromName: name, To: t.Root, ToName: name}, &w, &w2),
+	)
 	check("Link", t.V.Link(t.C, &vfs.LinkArgs{Object: h, Dir: t.Root, Name: []byte("linked")}, &a, &w))
 	for _, plus := range []bool{false, true} {
-		_, _, s = t.V.ReadDir(t.C, h, &vfs.ReadDirArgs{Want: Plus(plus), Yield: func(*vfs.DirEntry) bool { return true }}, &a)
+		_, _, s = t.V.ReadDir(
+			t.C,
+			h,
+			&vfs.ReadDirArgs{Want: Plus(plus), Yield: func(*vfs.DirEntry) bool { return true }},
+			&a,
+		)
 		check(fmt.Sprintf("ReadDir plus=%v", plus), s)
 	}
 	file := t.create(t.Root, "x", 0o644)
-	check("Rename to", t.V.Rename(t.C, &vfs.RenameArgs{From: t.Root, FromName: name, To: h, ToName: name}, &w2, &w))
+	check(
+		"Rename to",
+		t.V.Rename(t.C, &vfs.RenameArgs{From: t.Root, FromName: name, To: h, ToName: name}, &w2, &w),
+	)
 	check("Link into", t.V.Link(t.C, &vfs.LinkArgs{Object: file, Dir: h, Name: name}, &a, &w))
 	t.remove(t.Root, "x")
 	t.absent(t.Root, "linked")

@@ -90,14 +90,26 @@ const poisonByte = 0xdb
 func (l *laneFirst) untouched(method string, pairs ...any) {
 	l.t.Helper()
 	for i := 0; i < len(pairs); i += 2 {
-		require.True(l.t, reflect.DeepEqual(pairs[i], pairs[i+1]), "%s returned Again but wrote to a result: %+v", method, pairs[i+1])
+		require.True(
+			l.t,
+			reflect.DeepEqual(pairs[i], pairs[i+1]),
+			"%s returned Again but wrote to a result: %+v",
+			method,
+			pairs[i+1],
+		)
 	}
 }
 
 // same asserts that both ways said the same.
 func (l *laneFirst) same(method string, lane, worker any) {
 	l.t.Helper()
-	require.Equal(l.t, worker, lane, "%s on a thread that may not wait (actual) and on one that may (expected)", method)
+	require.Equal(
+		l.t,
+		worker,
+		lane,
+		"%s on a thread that may not wait (actual) and on one that may (expected)",
+		method,
+	)
 }
 
 // stable drops what reading may change, so that two results can be compared.
@@ -127,7 +139,12 @@ func (l *laneFirst) GetAttr(h vfs.Handle, a *vfs.Attr) vfs.Status {
 	return s
 }
 
-func (l *laneFirst) Access(c *vfs.Cred, h vfs.Handle, want vfs.Permission, a *vfs.Attr) (vfs.Permission, vfs.Status) {
+func (l *laneFirst) Access(
+	c *vfs.Cred,
+	h vfs.Handle,
+	want vfs.Permission,
+	a *vfs.Attr,
+) (vfs.Permission, vfs.Status) {
 	la, lp, ls := poisonAttr, vfs.Permission(0), vfs.OK
 	l.lane.run(c, func(c *vfs.Cred) { lp, ls = l.lane.v.Access(c, h, want, &la) })
 	p, s := l.worker.Access(c, h, want, a)
@@ -177,7 +194,10 @@ func (l *laneFirst) Read(c *vfs.Cred, h vfs.Handle, r *vfs.ReadArgs, a *vfs.Attr
 	off, dst := r.Off, r.Dst
 	ldst := bytes.Repeat([]byte{poisonByte}, len(dst))
 	la, ln, leof, ls := poisonAttr, 0, false, vfs.OK
-	l.lane.run(c, func(c *vfs.Cred) { ln, leof, ls = l.lane.v.Read(c, h, &vfs.ReadArgs{Off: off, Dst: ldst}, &la) })
+	l.lane.run(
+		c,
+		func(c *vfs.Cred) { ln, leof, ls = l.lane.v.Read(c, h, &vfs.ReadArgs{Off: off, Dst: ldst}, &la) },
+	)
 	n, eof, s := l.worker.Read(c, h, &vfs.ReadArgs{Off: off, Dst: dst}, a)
 	if ls == vfs.Again {
 		l.untouched("Read", poisonAttr, la) // what dst holds is open
@@ -187,7 +207,11 @@ func (l *laneFirst) Read(c *vfs.Cred, h vfs.Handle, r *vfs.ReadArgs, a *vfs.Attr
 	if s == vfs.OK {
 		l.same("Read", ln, n)
 		l.same("Read", leof, eof)
-		require.True(l.t, bytes.Equal(ldst[:n], dst[:n]), "Read gives other bytes on a thread that may not wait")
+		require.True(
+			l.t,
+			bytes.Equal(ldst[:n], dst[:n]),
+			"Read gives other bytes on a thread that may not wait",
+		)
 		l.same("Read", stable(la), stable(*a))
 	}
 	return n, eof, s
@@ -234,21 +258,36 @@ type listed struct {
 	entry          vfs.Entry
 }
 
-func (l *laneFirst) ReadDir(c *vfs.Cred, dir vfs.Handle, r *vfs.ReadDirArgs, d *vfs.Attr) (uint64, bool, vfs.Status) {
+func (l *laneFirst) ReadDir(
+	c *vfs.Cred,
+	dir vfs.Handle,
+	r *vfs.ReadDirArgs,
+	d *vfs.Attr,
+) (uint64, bool, vfs.Status) {
 	cookie, verf, plus, yield := r.Cookie, r.Verf, r.Want != 0, r.Yield
 	// The lane lists as many entries as the worker will.
 	var got []listed
-	v, eof, s := l.worker.ReadDir(c, dir, &vfs.ReadDirArgs{Cookie: cookie, Verf: verf, Want: Plus(plus), Yield: func(e *vfs.DirEntry) bool {
-		got = append(got, listedOf(e))
-		return yield(e)
-	}}, d)
+	v, eof, s := l.worker.ReadDir(
+		c,
+		dir,
+		&vfs.ReadDirArgs{Cookie: cookie, Verf: verf, Want: Plus(plus), Yield: func(e *vfs.DirEntry) bool {
+			got = append(got, listedOf(e))
+			return yield(e)
+		}},
+		d,
+	)
 	var lgot []listed
 	ld, lv, leof, ls := poisonAttr, uint64(0), false, vfs.OK
 	l.lane.run(c, func(c *vfs.Cred) {
-		lv, leof, ls = l.lane.v.ReadDir(c, dir, &vfs.ReadDirArgs{Cookie: cookie, Verf: verf, Want: Plus(plus), Yield: func(e *vfs.DirEntry) bool {
-			lgot = append(lgot, listedOf(e))
-			return len(lgot) < len(got) || eof
-		}}, &ld)
+		lv, leof, ls = l.lane.v.ReadDir(
+			c,
+			dir,
+			&vfs.ReadDirArgs{Cookie: cookie, Verf: verf, Want: Plus(plus), Yield: func(e *vfs.DirEntry) bool {
+				lgot = append(lgot, listedOf(e))
+				return len(lgot) < len(got) || eof
+			}},
+			&ld,
+		)
 	})
 	if ls == vfs.Again {
 		l.untouched("ReadDir", poisonAttr, ld)

@@ -17,7 +17,12 @@ func (l *laneFirst) SetAttr(c *vfs.Cred, h vfs.Handle, set *vfs.SetAttr, w *vfs.
 	return s
 }
 
-func (l *laneFirst) Write(c *vfs.Cred, h vfs.Handle, r *vfs.WriteArgs, w *vfs.WCC) (n int, got vfs.Stability, verf uint64, s vfs.Status) {
+func (l *laneFirst) Write(
+	c *vfs.Cred,
+	h vfs.Handle,
+	r *vfs.WriteArgs,
+	w *vfs.WCC,
+) (n int, got vfs.Stability, verf uint64, s vfs.Status) {
 	lw := poisonWCC
 	l.lane.run(c, func(c *vfs.Cred) {
 		n, got, verf, s = l.lane.v.Write(c, h, r, &lw)
@@ -30,7 +35,12 @@ func (l *laneFirst) Write(c *vfs.Cred, h vfs.Handle, r *vfs.WriteArgs, w *vfs.WC
 	return n, got, verf, s
 }
 
-func (l *laneFirst) Commit(c *vfs.Cred, h vfs.Handle, r *vfs.CommitArgs, w *vfs.WCC) (verf uint64, s vfs.Status) {
+func (l *laneFirst) Commit(
+	c *vfs.Cred,
+	h vfs.Handle,
+	r *vfs.CommitArgs,
+	w *vfs.WCC,
+) (verf uint64, s vfs.Status) {
 	lw := poisonWCC
 	l.lane.run(c, func(c *vfs.Cred) { verf, s = l.lane.v.Commit(c, h, r, &lw) })
 	if s == vfs.Again {
@@ -42,7 +52,13 @@ func (l *laneFirst) Commit(c *vfs.Cred, h vfs.Handle, r *vfs.CommitArgs, w *vfs.
 }
 
 // made runs an operation that makes an entry.
-func (l *laneFirst) made(method string, c *vfs.Cred, e *vfs.Entry, w *vfs.WCC, do func(v vfs.View, c *vfs.Cred, e *vfs.Entry, w *vfs.WCC) vfs.Status) (s vfs.Status) {
+func (l *laneFirst) made(
+	method string,
+	c *vfs.Cred,
+	e *vfs.Entry,
+	w *vfs.WCC,
+	do func(v vfs.View, c *vfs.Cred, e *vfs.Entry, w *vfs.WCC) vfs.Status,
+) (s vfs.Status) {
 	le, lw := poisonEntry, poisonWCC
 	l.lane.run(c, func(c *vfs.Cred) { s = do(l.lane.v, c, &le, &lw) })
 	if s == vfs.Again {
@@ -82,7 +98,12 @@ func (l *laneFirst) Mknod(c *vfs.Cred, dir vfs.Handle, r *vfs.MknodArgs, m *vfs.
 }
 
 // removed runs an operation that removes an entry.
-func (l *laneFirst) removed(method string, c *vfs.Cred, w *vfs.WCC, do func(v vfs.View, c *vfs.Cred, w *vfs.WCC) vfs.Status) (s vfs.Status) {
+func (l *laneFirst) removed(
+	method string,
+	c *vfs.Cred,
+	w *vfs.WCC,
+	do func(v vfs.View, c *vfs.Cred, w *vfs.WCC) vfs.Status,
+) (s vfs.Status) {
 	lw := poisonWCC
 	l.lane.run(c, func(c *vfs.Cred) { s = do(l.lane.v, c, &lw) })
 	if s == vfs.Again {
@@ -94,11 +115,21 @@ func (l *laneFirst) removed(method string, c *vfs.Cred, w *vfs.WCC, do func(v vf
 }
 
 func (l *laneFirst) Remove(c *vfs.Cred, dir vfs.Handle, name []byte, w *vfs.WCC) vfs.Status {
-	return l.removed("Remove", c, w, func(v vfs.View, c *vfs.Cred, w *vfs.WCC) vfs.Status { return v.Remove(c, dir, name, w) })
+	return l.removed(
+		"Remove",
+		c,
+		w,
+		func(v vfs.View, c *vfs.Cred, w *vfs.WCC) vfs.Status { return v.Remove(c, dir, name, w) },
+	)
 }
 
 func (l *laneFirst) Rmdir(c *vfs.Cred, dir vfs.Handle, name []byte, w *vfs.WCC) vfs.Status {
-	return l.removed("Rmdir", c, w, func(v vfs.View, c *vfs.Cred, w *vfs.WCC) vfs.Status { return v.Rmdir(c, dir, name, w) })
+	return l.removed(
+		"Rmdir",
+		c,
+		w,
+		func(v vfs.View, c *vfs.Cred, w *vfs.WCC) vfs.Status { return v.Rmdir(c, dir, name, w) },
+	)
 }
 
 func (l *laneFirst) Rename(c *vfs.Cred, r *vfs.RenameArgs, wf, wt *vfs.WCC) (s vfs.Status) {

@@ -52,9 +52,18 @@ func randomOperations(t *T) {
 		}
 		var e vfs.Entry
 		var w vfs.WCC
-		s := t.V.Mkdir(t.C, t.Root, &vfs.MkdirArgs{Name: fmt.Appendf(nil, "run%d", runs), Set: mode(0o755)}, &vfs.Made{Entry: &e, Dir: &w})
+		s := t.V.Mkdir(
+			t.C,
+			t.Root,
+			&vfs.MkdirArgs{Name: fmt.Appendf(nil, "run%d", runs), Set: mode(0o755)},
+			&vfs.Made{Entry: &e, Dir: &w},
+		)
 		require.Equal(rt, vfs.OK, s)
-		m := &model{t: t, rt: rt, root: &node{h: e.Handle, typ: vfs.TypeDir, mode: 0o755, sub: map[string]*node{}}}
+		m := &model{
+			t:    t,
+			rt:   rt,
+			root: &node{h: e.Handle, typ: vfs.TypeDir, mode: 0o755, sub: map[string]*node{}},
+		}
 		rt.Repeat(map[string]func(*rapid.T){
 			"create": m.create, "mkdir": m.mkdir, "symlink": m.symlink, "link": m.link, "write": m.write, "write again": m.write,
 			"truncate": m.truncate, "chmod": m.chmod, "read": m.read, "remove": m.remove, "rmdir": m.rmdir, "rename": m.rename,
@@ -146,7 +155,12 @@ func (m *model) create(rt *rapid.T) {
 	}
 	var e vfs.Entry
 	var w vfs.WCC
-	s := m.t.V.Create(m.t.C, d.h, &vfs.CreateArgs{Name: []byte(name), How: how, Set: set}, &vfs.Made{Entry: &e, Dir: &w})
+	s := m.t.V.Create(
+		m.t.C,
+		d.h,
+		&vfs.CreateArgs{Name: []byte(name), How: how, Set: set},
+		&vfs.Made{Entry: &e, Dir: &w},
+	)
 	old := d.sub[name]
 	switch {
 	case old == nil:
@@ -178,7 +192,12 @@ func (m *model) mkdir(*rapid.T) {
 	d, name := m.dir(), m.name()
 	var e vfs.Entry
 	var w vfs.WCC
-	s := m.t.V.Mkdir(m.t.C, d.h, &vfs.MkdirArgs{Name: []byte(name), Set: mode(0o700)}, &vfs.Made{Entry: &e, Dir: &w})
+	s := m.t.V.Mkdir(
+		m.t.C,
+		d.h,
+		&vfs.MkdirArgs{Name: []byte(name), Set: mode(0o700)},
+		&vfs.Made{Entry: &e, Dir: &w},
+	)
 	if d.sub[name] != nil {
 		m.expect(s, "mkdir", vfs.Exist)
 		return
@@ -192,7 +211,12 @@ func (m *model) symlink(rt *rapid.T) {
 	target := rapid.SampledFrom([]string{"a", "../b", "/", "no where"}).Draw(rt, "target")
 	var e vfs.Entry
 	var w vfs.WCC
-	s := m.t.V.Symlink(m.t.C, d.h, &vfs.SymlinkArgs{Name: []byte(name), Target: []byte(target), Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w})
+	s := m.t.V.Symlink(
+		m.t.C,
+		d.h,
+		&vfs.SymlinkArgs{Name: []byte(name), Target: []byte(target), Set: &vfs.SetAttr{}},
+		&vfs.Made{Entry: &e, Dir: &w},
+	)
 	if d.sub[name] != nil {
 		m.expect(s, "symlink", vfs.Exist)
 		return
@@ -222,7 +246,12 @@ func (m *model) write(rt *rapid.T) {
 	how := vfs.Stability(rapid.IntRange(0, 2).Draw(rt, "stability"))
 	cut := rapid.IntRange(0, len(data)).Draw(rt, "cut")
 	var w vfs.WCC
-	n, got, _, s := m.t.V.Write(m.t.C, f.h, &vfs.WriteArgs{Off: uint64(off), Src: [][]byte{data[:cut], data[cut:]}, How: how}, &w)
+	n, got, _, s := m.t.V.Write(
+		m.t.C,
+		f.h,
+		&vfs.WriteArgs{Off: uint64(off), Src: [][]byte{data[:cut], data[cut:]}, How: how},
+		&w,
+	)
 	m.expect(s, "write", vfs.OK)
 	require.GreaterOrEqual(rt, got, how)
 	require.Positive(rt, n)
@@ -238,7 +267,11 @@ func (m *model) truncate(rt *rapid.T) {
 	f := m.file()
 	size := rapid.IntRange(0, 20_000).Draw(rt, "size")
 	var w vfs.WCC
-	m.expect(m.t.V.SetAttr(m.t.C, f.h, &vfs.SetAttr{HasSize: true, Size: uint64(size)}, &w), "truncate", vfs.OK)
+	m.expect(
+		m.t.V.SetAttr(m.t.C, f.h, &vfs.SetAttr{HasSize: true, Size: uint64(size)}, &w),
+		"truncate",
+		vfs.OK,
+	)
 	f.resize(size)
 	m.dropSetID(f)
 }
@@ -324,7 +357,12 @@ func (m *model) rename(*rapid.T) {
 	from, fromName := m.dir(), m.name()
 	to, toName := m.dir(), m.name()
 	var wf, wt vfs.WCC
-	s := m.t.V.Rename(m.t.C, &vfs.RenameArgs{From: from.h, FromName: []byte(fromName), To: to.h, ToName: []byte(toName)}, &wf, &wt)
+	s := m.t.V.Rename(
+		m.t.C,
+		&vfs.RenameArgs{From: from.h, FromName: []byte(fromName), To: to.h, ToName: []byte(toName)},
+		&wf,
+		&wt,
+	)
 	n, old := from.sub[fromName], to.sub[toName]
 	switch {
 	case n == nil:

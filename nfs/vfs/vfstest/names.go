@@ -117,7 +117,14 @@ func lookupLinks(t *T) {
 		var e vfs.Entry
 		var d vfs.Attr
 		for _, below := range []string{".", "..", "x"} {
-			require.Equal(t, vfs.NotDir, t.V.Lookup(t.C, h, []byte(below), &vfs.Found{Entry: &e, Dir: &d}), "%s/%s", name, below)
+			require.Equal(
+				t,
+				vfs.NotDir,
+				t.V.Lookup(t.C, h, []byte(below), &vfs.Found{Entry: &e, Dir: &d}),
+				"%s/%s",
+				name,
+				below,
+			)
 		}
 	}
 }
@@ -132,7 +139,16 @@ func mkdirModes(t *T) {
 	var w vfs.WCC
 	at := vfs.Time{Sec: 12345}
 	set := &vfs.SetAttr{HasMode: true, Mode: 0o755, MtimeHow: vfs.TimeClient, Mtime: at}
-	require.Equal(t, vfs.OK, t.V.Mkdir(t.C, t.Root, &vfs.MkdirArgs{Name: []byte("dated"), Set: set}, &vfs.Made{Entry: &e, Dir: &w}))
+	require.Equal(
+		t,
+		vfs.OK,
+		t.V.Mkdir(
+			t.C,
+			t.Root,
+			&vfs.MkdirArgs{Name: []byte("dated"), Set: set},
+			&vfs.Made{Entry: &e, Dir: &w},
+		),
+	)
 	require.Equal(t, at, t.attr(e.Handle).Mtime)
 }
 
@@ -189,7 +205,12 @@ func mknodTypes(t *T) {
 	if t.Env.HasDevices && t.Env.DeviceMajorMax != 0 {
 		var e vfs.Entry
 		var w vfs.WCC
-		s := t.V.Mknod(t.C, t.Root, &vfs.MknodArgs{Name: []byte("n"), Type: vfs.TypeChr, Major: majorMax + 1, Set: mode(0o640)}, &vfs.Made{Entry: &e, Dir: &w})
+		s := t.V.Mknod(
+			t.C,
+			t.Root,
+			&vfs.MknodArgs{Name: []byte("n"), Type: vfs.TypeChr, Major: majorMax + 1, Set: mode(0o640)},
+			&vfs.Made{Entry: &e, Dir: &w},
+		)
 		t.refused(s, "a larger device number than there can be", vfs.Inval, vfs.FBig)
 		t.absent(t.Root, "n")
 	}
@@ -203,7 +224,12 @@ func mknodBadTypes(t *T) {
 		check := t.watch(t.Root)
 		var e vfs.Entry
 		var w vfs.WCC
-		s := t.V.Mknod(t.C, t.Root, &vfs.MknodArgs{Name: []byte("x"), Type: typ, Set: mode(0o644)}, &vfs.Made{Entry: &e, Dir: &w})
+		s := t.V.Mknod(
+			t.C,
+			t.Root,
+			&vfs.MknodArgs{Name: []byte("x"), Type: typ, Set: mode(0o644)},
+			&vfs.Made{Entry: &e, Dir: &w},
+		)
 		t.refused(s, fmt.Sprintf("MKNOD of type %d", typ), vfs.BadType, vfs.Inval)
 		check(&w)
 		t.absent(t.Root, "x")
@@ -261,7 +287,12 @@ func linkOthers(t *T) {
 	for _, name := range []string{"f", "other-dir", "other-link"} {
 		var a vfs.Attr
 		var w vfs.WCC
-		require.Equal(t, vfs.Exist, t.V.Link(t.C, &vfs.LinkArgs{Object: f, Dir: t.Root, Name: []byte(name)}, &a, &w), name)
+		require.Equal(
+			t,
+			vfs.Exist,
+			t.V.Link(t.C, &vfs.LinkArgs{Object: f, Dir: t.Root, Name: []byte(name)}, &a, &w),
+			name,
+		)
 		require.EqualValues(t, 1, t.attr(f).Nlink)
 		require.Equal(t, stable(t.attr(f)), stable(a))
 	}

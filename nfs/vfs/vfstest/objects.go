@@ -144,7 +144,10 @@ func setOwner(t *T) {
 }
 
 var someTimes = []vfs.Time{
-	{Sec: 0, Nsec: 0}, {Sec: 1, Nsec: 999_999_999}, {Sec: 1_600_000_000, Nsec: 123_456_789}, {Sec: 1<<31 - 1, Nsec: 5},
+	{
+		Sec:  0,
+		Nsec: 0,
+	}, {Sec: 1, Nsec: 999_999_999}, {Sec: 1_600_000_000, Nsec: 123_456_789}, {Sec: 1<<31 - 1, Nsec: 5},
 }
 
 // rounded is what a file system of the given resolution makes of a time.
@@ -159,7 +162,10 @@ func setTimes(t *T) {
 	for name, h := range map[string]vfs.Handle{"file": t.create(t.Root, "f", 0o644), "dir": t.mkdir(t.Root, "d", 0o755)} {
 		for i, at := range someTimes {
 			other := someTimes[(i+1)%len(someTimes)]
-			t.set(h, &vfs.SetAttr{AtimeHow: vfs.TimeClient, Atime: at, MtimeHow: vfs.TimeClient, Mtime: other})
+			t.set(
+				h,
+				&vfs.SetAttr{AtimeHow: vfs.TimeClient, Atime: at, MtimeHow: vfs.TimeClient, Mtime: other},
+			)
 			a := t.attr(h)
 			require.Equal(t, t.rounded(at), a.Atime, name)
 			require.Equal(t, t.rounded(other), a.Mtime, name)
@@ -191,11 +197,24 @@ func setServerTimes(t *T) {
 // meaning of their own, which must not leak out.
 func setImpossibleTimes(t *T) {
 	h := t.create(t.Root, "f", 0o644)
-	t.set(h, &vfs.SetAttr{AtimeHow: vfs.TimeClient, Atime: vfs.Time{Sec: 5}, MtimeHow: vfs.TimeClient, Mtime: vfs.Time{Sec: 6}})
+	t.set(
+		h,
+		&vfs.SetAttr{
+			AtimeHow: vfs.TimeClient,
+			Atime:    vfs.Time{Sec: 5},
+			MtimeHow: vfs.TimeClient,
+			Mtime:    vfs.Time{Sec: 6},
+		},
+	)
 	before := t.attr(h)
 	for _, nsec := range []uint32{1e9, 1<<30 - 2, 1<<30 - 1, math.MaxInt32, math.MaxUint32} {
 		var w vfs.WCC
-		s := t.V.SetAttr(t.C, h, &vfs.SetAttr{MtimeHow: vfs.TimeClient, Mtime: vfs.Time{Sec: 7, Nsec: nsec}}, &w)
+		s := t.V.SetAttr(
+			t.C,
+			h,
+			&vfs.SetAttr{MtimeHow: vfs.TimeClient, Mtime: vfs.Time{Sec: 7, Nsec: nsec}},
+			&w,
+		)
 		require.Equal(t, vfs.Inval, s, "%d nanoseconds", nsec)
 		require.Equal(t, stable(before), stable(t.attr(h)))
 	}
@@ -274,7 +293,12 @@ func setGuarded(t *T) {
 	for _, bad := range []vfs.Time{{}, {Sec: ctime.Sec + 1, Nsec: ctime.Nsec}, {Sec: ctime.Sec, Nsec: ctime.Nsec ^ 1}, {Sec: ctime.Sec - 1, Nsec: ctime.Nsec}} {
 		check := t.watch(h)
 		var w vfs.WCC
-		s := t.V.SetAttr(t.C, h, &vfs.SetAttr{HasMode: true, Mode: 0o600, HasSize: true, Size: 9, Guard: &bad}, &w)
+		s := t.V.SetAttr(
+			t.C,
+			h,
+			&vfs.SetAttr{HasMode: true, Mode: 0o600, HasSize: true, Size: 9, Guard: &bad},
+			&w,
+		)
 		require.Equal(t, vfs.NotSync, s)
 		check(&w)
 		require.EqualValues(t, 0o644, t.attr(h).Mode)
@@ -293,11 +317,26 @@ func setSize(t *T) {
 	t.set(h, &vfs.SetAttr{HasSize: true, Size: 5000})
 	require.Equal(t, pattern(5000, 1), t.read(h, 0, 20_000))
 	t.set(h, &vfs.SetAttr{HasSize: true, Size: 9000})
-	require.Equal(t, append(pattern(5000, 1), make([]byte, 4000)...), t.read(h, 0, 20_000), "what was cut off does not come back")
+	require.Equal(
+		t,
+		append(pattern(5000, 1), make([]byte, 4000)...),
+		t.read(h, 0, 20_000),
+		"what was cut off does not come back",
+	)
 	t.set(h, &vfs.SetAttr{HasSize: true, Size: 0})
 	require.Empty(t, t.read(h, 0, 100))
 	// Size together with the rest.
-	t.set(h, &vfs.SetAttr{HasSize: true, Size: 3, HasMode: true, Mode: 0o600, MtimeHow: vfs.TimeClient, Mtime: vfs.Time{Sec: 42}})
+	t.set(
+		h,
+		&vfs.SetAttr{
+			HasSize:  true,
+			Size:     3,
+			HasMode:  true,
+			Mode:     0o600,
+			MtimeHow: vfs.TimeClient,
+			Mtime:    vfs.Time{Sec: 42},
+		},
+	)
 	a := t.attr(h)
 	require.EqualValues(t, 3, a.Size)
 	require.EqualValues(t, 0o600, a.Mode)
@@ -305,7 +344,18 @@ func setSize(t *T) {
 }
 
 // hugeSizes are the edges of signed and unsigned offsets.
-var hugeSizes = []uint64{1<<62 + 1, 1<<63 - 4096, 1<<63 - 2, 1<<63 - 1, 1 << 63, 1<<63 + 1, 1<<63 + 4096, math.MaxUint64 - 4096, math.MaxUint64 - 1, math.MaxUint64}
+var hugeSizes = []uint64{
+	1<<62 + 1,
+	1<<63 - 4096,
+	1<<63 - 2,
+	1<<63 - 1,
+	1 << 63,
+	1<<63 + 1,
+	1<<63 + 4096,
+	math.MaxUint64 - 4096,
+	math.MaxUint64 - 1,
+	math.MaxUint64,
+}
 
 func setHugeSize(t *T) {
 	h := t.create(t.Root, "f", 0o644)
@@ -328,7 +378,16 @@ func setHugeSize(t *T) {
 		for _, how := range []vfs.CreateHow{vfs.Unchecked, vfs.Guarded} {
 			var e vfs.Entry
 			var w vfs.WCC
-			s := t.V.Create(t.C, t.Root, &vfs.CreateArgs{Name: []byte("new"), How: how, Set: &vfs.SetAttr{HasMode: true, Mode: 0o644, HasSize: true, Size: huge}}, &vfs.Made{Entry: &e, Dir: &w})
+			s := t.V.Create(
+				t.C,
+				t.Root,
+				&vfs.CreateArgs{
+					Name: []byte("new"),
+					How:  how,
+					Set:  &vfs.SetAttr{HasMode: true, Mode: 0o644, HasSize: true, Size: huge},
+				},
+				&vfs.Made{Entry: &e, Dir: &w},
+			)
 			if s == vfs.OK && huge <= t.Env.FS.Limits().FileSizeMax {
 				require.Equal(t, huge, t.attr(e.Handle).Size)
 				t.remove(t.Root, "new")

@@ -93,8 +93,27 @@ func moveDirectoryRights(t *T) {
 	a, b := t.mkdir(t.Root, "a", 0o777), t.mkdir(t.Root, "b", 0o777)
 	t.mkdir(a, "sub", 0o755) // the superuser's
 	var w, w2 vfs.WCC
-	t.refused(t.V.Rename(p.alice, &vfs.RenameArgs{From: a, FromName: []byte("sub"), To: b, ToName: []byte("sub")}, &w, &w2), "its dot-dot would change", vfs.Access, vfs.Perm)
-	require.Equal(t, vfs.OK, t.V.Rename(p.alice, &vfs.RenameArgs{From: a, FromName: []byte("sub"), To: a, ToName: []byte("renamed")}, &w, &w2))
+	t.refused(
+		t.V.Rename(
+			p.alice,
+			&vfs.RenameArgs{From: a, FromName: []byte("sub"), To: b, ToName: []byte("sub")},
+			&w,
+			&w2,
+		),
+		"its dot-dot would change",
+		vfs.Access,
+		vfs.Perm,
+	)
+	require.Equal(
+		t,
+		vfs.OK,
+		t.V.Rename(
+			p.alice,
+			&vfs.RenameArgs{From: a, FromName: []byte("sub"), To: a, ToName: []byte("renamed")},
+			&w,
+			&w2,
+		),
+	)
 	t.hasNames(a, "renamed")
 	t.hasNames(b)
 }
@@ -104,7 +123,12 @@ func deviceRights(t *T) {
 	for _, typ := range []vfs.FileType{vfs.TypeBlk, vfs.TypeChr} {
 		var e vfs.Entry
 		var w vfs.WCC
-		s := t.V.Mknod(p.alice, t.Root, &vfs.MknodArgs{Name: []byte("dev"), Type: typ, Major: 1, Minor: 3, Set: mode(0o666)}, &vfs.Made{Entry: &e, Dir: &w})
+		s := t.V.Mknod(
+			p.alice,
+			t.Root,
+			&vfs.MknodArgs{Name: []byte("dev"), Type: typ, Major: 1, Minor: 3, Set: mode(0o666)},
+			&vfs.Made{Entry: &e, Dir: &w},
+		)
 		t.refused(s, "MKNOD of a device", vfs.Perm, vfs.Access)
 		t.absent(t.Root, "dev")
 	}

@@ -95,7 +95,11 @@ func modeBitsDecide(t *T) {
 		c     *vfs.Cred
 		shift int
 	}{
-		{"owner", p.alice, 6}, {"owner also in the group", p.aliceInClub, 6}, {"supplementary group", p.bobInClub, 3},
+		{
+			"owner",
+			p.alice,
+			6,
+		}, {"owner also in the group", p.aliceInClub, 6}, {"supplementary group", p.bobInClub, 3},
 		{"primary group", t.cred(bobID, club), 3}, {"other", p.bob, 0},
 	}
 	for kind, h := range map[string]vfs.Handle{"file": t.create(t.Root, "f", 0), "dir": t.mkdir(t.Root, "d", 0)} {
@@ -106,7 +110,15 @@ func modeBitsDecide(t *T) {
 				m := (0o777&^(7<<class)) & ^(bits*0o111) | bits<<class
 				t.set(h, mode(m))
 				for _, c := range callers {
-					require.Equal(t, vfs.Permission(m>>c.shift&7), t.access(c.c, h), "%s of mode %04o by %s", kind, m, c.name)
+					require.Equal(
+						t,
+						vfs.Permission(m>>c.shift&7),
+						t.access(c.c, h),
+						"%s of mode %04o by %s",
+						kind,
+						m,
+						c.name,
+					)
 				}
 				want := vfs.MayRead | vfs.MayWrite
 				if kind == "dir" || m&0o111 != 0 {
@@ -135,7 +147,13 @@ func ownerMayAlways(t *T) {
 		_, s := t.V.Commit(p.alice, h, &vfs.CommitArgs{Off: 0, Count: 0}, &w)
 		require.Equal(t, vfs.OK, s, "COMMIT of mode %04o", m)
 		// Like writing, and for the same reason: the file may be open.
-		require.Equal(t, vfs.OK, t.V.SetAttr(p.alice, h, &vfs.SetAttr{HasSize: true, Size: 5}, &w), "truncation of mode %04o", m)
+		require.Equal(
+			t,
+			vfs.OK,
+			t.V.SetAttr(p.alice, h, &vfs.SetAttr{HasSize: true, Size: 5}, &w),
+			"truncation of mode %04o",
+			m,
+		)
 		require.Equal(t, vfs.Permission(m>>6&7), t.access(p.alice, h), "ACCESS does not count it")
 	}
 	t.set(h, mode(0o700))
@@ -234,7 +252,11 @@ func directoryWrite(t *T) {
 		}
 	}
 	t.set(d, mode(0o757))
-	require.Equal(t, vfs.OK, t.V.Rename(p.alice, &vfs.RenameArgs{From: d, FromName: []byte("f"), To: d, ToName: n}, &w, &w2))
+	require.Equal(
+		t,
+		vfs.OK,
+		t.V.Rename(p.alice, &vfs.RenameArgs{From: d, FromName: []byte("f"), To: d, ToName: n}, &w, &w2),
+	)
 	require.Equal(t, vfs.OK, t.V.Rmdir(p.alice, d, []byte("sub"), &w))
 	t.hasNames(d, "new")
 }
@@ -247,7 +269,16 @@ func createTruncateRights(t *T) {
 		check := t.watch(t.Root)
 		var e vfs.Entry
 		var w vfs.WCC
-		s := t.V.Create(c, t.Root, &vfs.CreateArgs{Name: []byte("f"), How: vfs.Unchecked, Set: &vfs.SetAttr{HasMode: true, Mode: 0o666, HasSize: true}}, &vfs.Made{Entry: &e, Dir: &w})
+		s := t.V.Create(
+			c,
+			t.Root,
+			&vfs.CreateArgs{
+				Name: []byte("f"),
+				How:  vfs.Unchecked,
+				Set:  &vfs.SetAttr{HasMode: true, Mode: 0o666, HasSize: true},
+			},
+			&vfs.Made{Entry: &e, Dir: &w},
+		)
 		check(&w)
 		return s
 	}
@@ -351,7 +382,16 @@ func setGIDDirectory(t *T) {
 	require.EqualValues(t, club, t.attr(f).GID)
 	var e vfs.Entry
 	var w vfs.WCC
-	require.Equal(t, vfs.OK, t.V.Mkdir(p.aliceInClub, d, &vfs.MkdirArgs{Name: []byte("sub"), Set: mode(0o755)}, &vfs.Made{Entry: &e, Dir: &w}))
+	require.Equal(
+		t,
+		vfs.OK,
+		t.V.Mkdir(
+			p.aliceInClub,
+			d,
+			&vfs.MkdirArgs{Name: []byte("sub"), Set: mode(0o755)},
+			&vfs.Made{Entry: &e, Dir: &w},
+		),
+	)
 	a := t.attr(e.Handle)
 	require.EqualValues(t, club, a.GID)
 	require.EqualValues(t, 0o2755, a.Mode, "and its bit to directories")
@@ -365,8 +405,24 @@ func stickyDirectory(t *T) {
 	var w, w2 vfs.WCC
 	denied := []vfs.Status{vfs.Perm, vfs.Access}
 	t.refused(t.V.Remove(p.bob, d, []byte("hers"), &w), "removing another's file", denied...)
-	t.refused(t.V.Rename(p.bob, &vfs.RenameArgs{From: d, FromName: []byte("hers"), To: d, ToName: []byte("x")}, &w, &w2), "renaming another's file", denied...)
-	t.refused(t.V.Rename(p.bob, &vfs.RenameArgs{From: d, FromName: []byte("his"), To: d, ToName: []byte("hers")}, &w, &w2), "replacing another's file", denied...)
+	t.refused(
+		t.V.Rename(
+			p.bob,
+			&vfs.RenameArgs{From: d, FromName: []byte("hers"), To: d, ToName: []byte("x")},
+			&w,
+			&w2,
+		),
+		"renaming another's file",
+		denied...)
+	t.refused(
+		t.V.Rename(
+			p.bob,
+			&vfs.RenameArgs{From: d, FromName: []byte("his"), To: d, ToName: []byte("hers")},
+			&w,
+			&w2,
+		),
+		"replacing another's file",
+		denied...)
 	t.hasNames(d, "hers", "his")
 	require.Equal(t, vfs.OK, t.V.Remove(p.alice, d, []byte("hers"), &w))
 	require.Equal(t, vfs.OK, t.V.Remove(p.bob, d, []byte("his"), &w))

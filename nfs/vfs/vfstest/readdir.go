@@ -28,16 +28,26 @@ var readDirTests = []testCase{
 }
 
 // page lists at most n entries from cookie on.
-func (t *T) page(dir vfs.Handle, cookie, verf uint64, plus bool, n int) (es []listed, newVerf uint64, eof bool) {
+func (t *T) page(
+	dir vfs.Handle,
+	cookie, verf uint64,
+	plus bool,
+	n int,
+) (es []listed, newVerf uint64, eof bool) {
 	t.Helper()
 	var d vfs.Attr
-	newVerf, eof, s := t.V.ReadDir(t.C, dir, &vfs.ReadDirArgs{Cookie: cookie, Verf: verf, Want: Plus(plus), Yield: func(e *vfs.DirEntry) bool {
-		if len(es) == n {
-			return false
-		}
-		es = append(es, listedOf(e))
-		return true
-	}}, &d)
+	newVerf, eof, s := t.V.ReadDir(
+		t.C,
+		dir,
+		&vfs.ReadDirArgs{Cookie: cookie, Verf: verf, Want: Plus(plus), Yield: func(e *vfs.DirEntry) bool {
+			if len(es) == n {
+				return false
+			}
+			es = append(es, listedOf(e))
+			return true
+		}},
+		&d,
+	)
 	require.Equal(t, vfs.OK, s, "ReadDir from cookie %#x", cookie)
 	require.Equal(t, vfs.TypeDir, d.Type, "the directory's attributes")
 	require.NotContains(t, cookiesOf(es), uint64(0), "a cookie is never 0")
@@ -139,7 +149,16 @@ func (t *T) fill(dir vfs.Handle, prefix string, n int) []string {
 		names = append(names, fmt.Sprintf("%s%05d", prefix, i))
 		var e vfs.Entry
 		var w vfs.WCC
-		require.Equal(t, vfs.OK, t.Worker.Create(t.C, dir, &vfs.CreateArgs{Name: []byte(names[i]), How: vfs.Guarded, Set: mode(0o644)}, &vfs.Made{Entry: &e, Dir: &w}))
+		require.Equal(
+			t,
+			vfs.OK,
+			t.Worker.Create(
+				t.C,
+				dir,
+				&vfs.CreateArgs{Name: []byte(names[i]), How: vfs.Guarded, Set: mode(0o644)},
+				&vfs.Made{Entry: &e, Dir: &w},
+			),
+		)
 	}
 	return names
 }
@@ -183,11 +202,25 @@ func listStaleVerifier(t *T) {
 	for _, bad := range []uint64{verf ^ 1, verf ^ 1<<63, verf + 1, ^verf} {
 		var a vfs.Attr
 		called := false
-		_, _, s := t.V.ReadDir(t.C, d, &vfs.ReadDirArgs{Cookie: es[4].cookie, Verf: bad, Yield: func(*vfs.DirEntry) bool { called = true; return true }}, &a)
+		_, _, s := t.V.ReadDir(
+			t.C,
+			d,
+			&vfs.ReadDirArgs{
+				Cookie: es[4].cookie,
+				Verf:   bad,
+				Yield:  func(*vfs.DirEntry) bool { called = true; return true },
+			},
+			&a,
+		)
 		require.Equal(t, vfs.BadCookie, s, "verifier %#x instead of %#x", bad, verf)
 		require.False(t, called)
 		require.Equal(t, vfs.TypeDir, a.Type, "attributes come also with a failure")
-		_, _, s = t.V.ReadDir(t.C, d, &vfs.ReadDirArgs{Verf: bad, Yield: func(*vfs.DirEntry) bool { return true }}, &a)
+		_, _, s = t.V.ReadDir(
+			t.C,
+			d,
+			&vfs.ReadDirArgs{Verf: bad, Yield: func(*vfs.DirEntry) bool { return true }},
+			&a,
+		)
 		require.Equal(t, vfs.OK, s, "a listing from the beginning needs no verifier")
 	}
 }
@@ -203,10 +236,15 @@ func listInventedCookies(t *T) {
 		}
 		var got []listed
 		var a vfs.Attr
-		_, _, s := t.V.ReadDir(t.C, d, &vfs.ReadDirArgs{Cookie: cookie, Verf: verf, Yield: func(e *vfs.DirEntry) bool {
-			got = append(got, listedOf(e))
-			return len(got) < 100
-		}}, &a)
+		_, _, s := t.V.ReadDir(
+			t.C,
+			d,
+			&vfs.ReadDirArgs{Cookie: cookie, Verf: verf, Yield: func(e *vfs.DirEntry) bool {
+				got = append(got, listedOf(e))
+				return len(got) < 100
+			}},
+			&a,
+		)
 		if s != vfs.OK {
 			require.Equal(t, vfs.BadCookie, s, "cookie %#x", cookie)
 			continue

@@ -25,7 +25,12 @@ func (t *T) tryRename(from vfs.Handle, fromName string, to vfs.Handle, toName st
 	t.Helper()
 	checkFrom, checkTo := t.watch(from), t.watch(to)
 	var wf, wt vfs.WCC
-	s := t.V.Rename(t.C, &vfs.RenameArgs{From: from, FromName: []byte(fromName), To: to, ToName: []byte(toName)}, &wf, &wt)
+	s := t.V.Rename(
+		t.C,
+		&vfs.RenameArgs{From: from, FromName: []byte(fromName), To: to, ToName: []byte(toName)},
+		&wf,
+		&wt,
+	)
 	checkFrom(&wf)
 	checkTo(&wt)
 	return s
@@ -152,8 +157,26 @@ func renameInFile(t *T) {
 	f := t.create(t.Root, "f", 0o644)
 	t.create(t.Root, "g", 0o644)
 	var wf, wt vfs.WCC
-	require.Equal(t, vfs.NotDir, t.V.Rename(t.C, &vfs.RenameArgs{From: f, FromName: []byte("x"), To: t.Root, ToName: []byte("y")}, &wf, &wt))
-	require.Equal(t, vfs.NotDir, t.V.Rename(t.C, &vfs.RenameArgs{From: t.Root, FromName: []byte("g"), To: f, ToName: []byte("y")}, &wf, &wt))
+	require.Equal(
+		t,
+		vfs.NotDir,
+		t.V.Rename(
+			t.C,
+			&vfs.RenameArgs{From: f, FromName: []byte("x"), To: t.Root, ToName: []byte("y")},
+			&wf,
+			&wt,
+		),
+	)
+	require.Equal(
+		t,
+		vfs.NotDir,
+		t.V.Rename(
+			t.C,
+			&vfs.RenameArgs{From: t.Root, FromName: []byte("g"), To: f, ToName: []byte("y")},
+			&wf,
+			&wt,
+		),
+	)
 	t.lookup(t.Root, "g")
 }
 
@@ -169,7 +192,8 @@ func renameRace(t *T) {
 			for i := range 10 * files {
 				n := fmt.Appendf(nil, "f%d", i%files)
 				var wf, wt vfs.WCC
-				if s := v.Rename(c, &vfs.RenameArgs{From: from, FromName: n, To: to, ToName: n}, &wf, &wt); s != vfs.OK && s != vfs.NoEnt {
+				if s := v.Rename(c, &vfs.RenameArgs{From: from, FromName: n, To: to, ToName: n}, &wf, &wt); s != vfs.OK &&
+					s != vfs.NoEnt {
 					return fmt.Errorf("rename of %s: %v", n, s)
 				}
 			}

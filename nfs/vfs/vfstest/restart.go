@@ -89,10 +89,15 @@ func listingOverRestart(t *T) {
 	t.restart()
 	var got []listed
 	var a vfs.Attr
-	_, _, s := t.V.ReadDir(t.C, d, &vfs.ReadDirArgs{Cookie: all[9].cookie, Verf: verf, Yield: func(e *vfs.DirEntry) bool {
-		got = append(got, listedOf(e))
-		return true
-	}}, &a)
+	_, _, s := t.V.ReadDir(
+		t.C,
+		d,
+		&vfs.ReadDirArgs{Cookie: all[9].cookie, Verf: verf, Yield: func(e *vfs.DirEntry) bool {
+			got = append(got, listedOf(e))
+			return true
+		}},
+		&a,
+	)
 	if s != vfs.BadCookie {
 		require.Equal(t, vfs.OK, s)
 		require.Equal(t, all[10:], got)

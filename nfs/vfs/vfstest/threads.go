@@ -29,7 +29,12 @@ func writeSideBySide(t *T) {
 			for b := range blocks {
 				var w vfs.WCC
 				off := uint64((b*peers + i) * blockLen)
-				n, _, _, s := v.Write(c, h, &vfs.WriteArgs{Off: off, Src: [][]byte{pattern(blockLen, b*peers+i)}, How: vfs.Unstable}, &w)
+				n, _, _, s := v.Write(
+					c,
+					h,
+					&vfs.WriteArgs{Off: off, Src: [][]byte{pattern(blockLen, b*peers+i)}, How: vfs.Unstable},
+					&w,
+				)
 				if s != vfs.OK || n != blockLen {
 					return fmt.Errorf("write: %d, %v", n, s)
 				}
@@ -41,7 +46,12 @@ func writeSideBySide(t *T) {
 		require.NoError(t, <-w)
 	}
 	for b := range peers * blocks {
-		require.True(t, bytes.Equal(pattern(blockLen, b), t.read(h, uint64(b*blockLen), blockLen)), "block %d", b)
+		require.True(
+			t,
+			bytes.Equal(pattern(blockLen, b), t.read(h, uint64(b*blockLen), blockLen)),
+			"block %d",
+			b,
+		)
 	}
 }
 
@@ -102,10 +112,19 @@ func changesDoNotOverlap(t *T) {
 		require.NoError(t, <-w)
 	}
 	slices.SortFunc(all, func(a, b vfs.WCC) int {
-		return cmp.Or(compareTimes(a.Before.Ctime, b.Before.Ctime), compareTimes(a.After.Ctime, b.After.Ctime))
+		return cmp.Or(
+			compareTimes(a.Before.Ctime, b.Before.Ctime),
+			compareTimes(a.After.Ctime, b.After.Ctime),
+		)
 	})
 	for i := 1; i < len(all); i++ {
-		require.LessOrEqual(t, compareTimes(all[i-1].After.Ctime, all[i].Before.Ctime), 0, "change %d began before the one ahead of it had ended", i)
+		require.LessOrEqual(
+			t,
+			compareTimes(all[i-1].After.Ctime, all[i].Before.Ctime),
+			0,
+			"change %d began before the one ahead of it had ended",
+			i,
+		)
 	}
 }
 

@@ -63,7 +63,18 @@ func (t *T) createAs(c *vfs.Cred, dir vfs.Handle, name string, m uint32) vfs.Han
 	check := t.watch(dir)
 	var e vfs.Entry
 	var w vfs.WCC
-	require.Equal(t, vfs.OK, t.V.Create(c, dir, &vfs.CreateArgs{Name: []byte(name), How: vfs.Guarded, Set: mode(m)}, &vfs.Made{Entry: &e, Dir: &w}), "Create %q", name)
+	require.Equal(
+		t,
+		vfs.OK,
+		t.V.Create(
+			c,
+			dir,
+			&vfs.CreateArgs{Name: []byte(name), How: vfs.Guarded, Set: mode(m)},
+			&vfs.Made{Entry: &e, Dir: &w},
+		),
+		"Create %q",
+		name,
+	)
 	check(&w)
 	return t.entry(dir, name, &e)
 }
@@ -73,7 +84,13 @@ func (t *T) mkdir(dir vfs.Handle, name string, m uint32) vfs.Handle {
 	check := t.watch(dir)
 	var e vfs.Entry
 	var w vfs.WCC
-	require.Equal(t, vfs.OK, t.V.Mkdir(t.C, dir, &vfs.MkdirArgs{Name: []byte(name), Set: mode(m)}, &vfs.Made{Entry: &e, Dir: &w}), "Mkdir %q", name)
+	require.Equal(
+		t,
+		vfs.OK,
+		t.V.Mkdir(t.C, dir, &vfs.MkdirArgs{Name: []byte(name), Set: mode(m)}, &vfs.Made{Entry: &e, Dir: &w}),
+		"Mkdir %q",
+		name,
+	)
 	check(&w)
 	return t.entry(dir, name, &e)
 }
@@ -83,7 +100,18 @@ func (t *T) symlink(dir vfs.Handle, name, target string) vfs.Handle {
 	check := t.watch(dir)
 	var e vfs.Entry
 	var w vfs.WCC
-	require.Equal(t, vfs.OK, t.V.Symlink(t.C, dir, &vfs.SymlinkArgs{Name: []byte(name), Target: []byte(target), Set: &vfs.SetAttr{}}, &vfs.Made{Entry: &e, Dir: &w}), "Symlink %q", name)
+	require.Equal(
+		t,
+		vfs.OK,
+		t.V.Symlink(
+			t.C,
+			dir,
+			&vfs.SymlinkArgs{Name: []byte(name), Target: []byte(target), Set: &vfs.SetAttr{}},
+			&vfs.Made{Entry: &e, Dir: &w},
+		),
+		"Symlink %q",
+		name,
+	)
 	check(&w)
 	return t.entry(dir, name, &e)
 }
@@ -93,7 +121,18 @@ func (t *T) mknod(dir vfs.Handle, name string, typ vfs.FileType, major, minor ui
 	check := t.watch(dir)
 	var e vfs.Entry
 	var w vfs.WCC
-	require.Equal(t, vfs.OK, t.V.Mknod(t.C, dir, &vfs.MknodArgs{Name: []byte(name), Type: typ, Major: major, Minor: minor, Set: mode(0o640)}, &vfs.Made{Entry: &e, Dir: &w}), "Mknod %q", name)
+	require.Equal(
+		t,
+		vfs.OK,
+		t.V.Mknod(
+			t.C,
+			dir,
+			&vfs.MknodArgs{Name: []byte(name), Type: typ, Major: major, Minor: minor, Set: mode(0o640)},
+			&vfs.Made{Entry: &e, Dir: &w},
+		),
+		"Mknod %q",
+		name,
+	)
 	check(&w)
 	return t.entry(dir, name, &e)
 }
@@ -103,7 +142,13 @@ func (t *T) link(h, dir vfs.Handle, name string) {
 	check := t.watch(dir)
 	var a vfs.Attr
 	var w vfs.WCC
-	require.Equal(t, vfs.OK, t.V.Link(t.C, &vfs.LinkArgs{Object: h, Dir: dir, Name: []byte(name)}, &a, &w), "Link %q", name)
+	require.Equal(
+		t,
+		vfs.OK,
+		t.V.Link(t.C, &vfs.LinkArgs{Object: h, Dir: dir, Name: []byte(name)}, &a, &w),
+		"Link %q",
+		name,
+	)
 	check(&w)
 	require.Equal(t, stable(t.attr(h)), stable(a), "attributes after Link")
 	require.Equal(t, h, t.lookup(dir, name), "both names have one handle")
@@ -113,7 +158,13 @@ func (t *T) lookup(dir vfs.Handle, name string) vfs.Handle {
 	t.Helper()
 	var e vfs.Entry
 	var d vfs.Attr
-	require.Equal(t, vfs.OK, t.V.Lookup(t.C, dir, []byte(name), &vfs.Found{Entry: &e, Dir: &d}), "Lookup %q", name)
+	require.Equal(
+		t,
+		vfs.OK,
+		t.V.Lookup(t.C, dir, []byte(name), &vfs.Found{Entry: &e, Dir: &d}),
+		"Lookup %q",
+		name,
+	)
 	require.Equal(t, stable(t.attr(dir)), stable(d), "the directory's attributes from Lookup")
 	if e.Attr.Filled() {
 		require.Equal(t, stable(t.attr(e.Handle)), stable(e.Attr), "the object's attributes from Lookup")
@@ -126,8 +177,19 @@ func (t *T) absent(dir vfs.Handle, name string) {
 	t.Helper()
 	var e vfs.Entry
 	var d vfs.Attr
-	require.Equal(t, vfs.NoEnt, t.V.Lookup(t.C, dir, []byte(name), &vfs.Found{Entry: &e, Dir: &d}), "Lookup %q", name)
-	require.Equal(t, stable(t.attr(dir)), stable(d), "the directory's attributes from Lookup, also with NoEnt")
+	require.Equal(
+		t,
+		vfs.NoEnt,
+		t.V.Lookup(t.C, dir, []byte(name), &vfs.Found{Entry: &e, Dir: &d}),
+		"Lookup %q",
+		name,
+	)
+	require.Equal(
+		t,
+		stable(t.attr(dir)),
+		stable(d),
+		"the directory's attributes from Lookup, also with NoEnt",
+	)
 }
 
 func (t *T) remove(dir vfs.Handle, name string) {
@@ -152,7 +214,19 @@ func (t *T) rename(from vfs.Handle, fromName string, to vfs.Handle, toName strin
 	t.Helper()
 	checkFrom, checkTo := t.watch(from), t.watch(to)
 	var wf, wt vfs.WCC
-	require.Equal(t, vfs.OK, t.V.Rename(t.C, &vfs.RenameArgs{From: from, FromName: []byte(fromName), To: to, ToName: []byte(toName)}, &wf, &wt), "Rename %q to %q", fromName, toName)
+	require.Equal(
+		t,
+		vfs.OK,
+		t.V.Rename(
+			t.C,
+			&vfs.RenameArgs{From: from, FromName: []byte(fromName), To: to, ToName: []byte(toName)},
+			&wf,
+			&wt,
+		),
+		"Rename %q to %q",
+		fromName,
+		toName,
+	)
 	checkFrom(&wf)
 	checkTo(&wt)
 }
@@ -172,7 +246,12 @@ func (t *T) write(h vfs.Handle, off uint64, data []byte) {
 	for len(data) > 0 {
 		check := t.watch(h)
 		var w vfs.WCC
-		n, got, verf, s := t.V.Write(t.C, h, &vfs.WriteArgs{Off: off, Src: [][]byte{data}, How: vfs.Unstable}, &w)
+		n, got, verf, s := t.V.Write(
+			t.C,
+			h,
+			&vfs.WriteArgs{Off: off, Src: [][]byte{data}, How: vfs.Unstable},
+			&w,
+		)
 		require.Equal(t, vfs.OK, s, "Write of %d at %d", len(data), off)
 		require.Positive(t, n, "Write with OK writes something")
 		require.LessOrEqual(t, n, len(data))

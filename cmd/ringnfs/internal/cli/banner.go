@@ -79,7 +79,15 @@ func writeBanner(w io.Writer, f facts) {
 		}
 	}
 	for _, x := range f.exports {
-		fmt.Fprintf(&b, "export %s: %s, %s, for %s%s\n", shown(x.path), access(x), squashing(x, f), clients(x, machineOf(f)), large(x.io))
+		fmt.Fprintf(
+			&b,
+			"export %s: %s, %s, for %s%s\n",
+			shown(x.path),
+			access(x),
+			squashing(x, f),
+			clients(x, machineOf(f)),
+			large(x.io),
+		)
 	}
 	fmt.Fprintf(&b, "listening on %s: %s\n", joinAddrs(f.listen), ports(f))
 	for _, n := range f.notes {
@@ -99,9 +107,16 @@ func writeBanner(w io.Writer, f facts) {
 	switch {
 	case !allLoopback(f.listen):
 	case len(f.exports) > 0 && !slices.ContainsFunc(f.exports, here):
-		b.WriteString("only this machine reaches it, which it is not for: have it --listen on another address\n")
+		b.WriteString(
+			"only this machine reaches it, which it is not for: have it --listen on another address\n",
+		)
 	default:
-		fmt.Fprintf(&b, "only this machine reaches it; --allow CIDR opens it to others, and so does, on theirs,\n  ssh -N %s%sTHIS-MACHINE\n", tunnels(f), login(f))
+		fmt.Fprintf(
+			&b,
+			"only this machine reaches it; --allow CIDR opens it to others, and so does, on theirs,\n  ssh -N %s%sTHIS-MACHINE\n",
+			tunnels(f),
+			login(f),
+		)
 	}
 	_, _ = io.WriteString(w, b.String())
 }
@@ -149,7 +164,10 @@ func ports(f facts) string {
 	if f.portmap != 0 {
 		return s + fmt.Sprintf(", portmap on port %d", f.portmap)
 	}
-	return s + ", no portmap: " + orElse(strings.TrimPrefix(f.portmapWhy, "nfs: portmap: "), "the mount lines name the ports")
+	return s + ", no portmap: " + orElse(
+		strings.TrimPrefix(f.portmapWhy, "nfs: portmap: "),
+		"the mount lines name the ports",
+	)
 }
 
 func access(x exported) string {
@@ -242,7 +260,10 @@ func clients(x exported, machine string) string {
 
 // onlyLocal reports whether x serves nobody but this machine's loopback addresses.
 func (x *exported) onlyLocal() bool {
-	return !slices.ContainsFunc(x.allow, func(p netip.Prefix) bool { return p.Bits() == 0 || !p.Addr().IsLoopback() })
+	return !slices.ContainsFunc(
+		x.allow,
+		func(p netip.Prefix) bool { return p.Bits() == 0 || !p.Addr().IsLoopback() },
+	)
 }
 
 // serves reports whether clients that x serves can call the server at a. Whoever calls a

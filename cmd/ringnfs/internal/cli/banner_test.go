@@ -26,10 +26,23 @@ func bannerOf(f facts) string {
 func TestBannerTellsAllThatAUserNeeds(t *testing.T) {
 	f := facts{
 		version: "ringnfs 1.2.3", kernel: "6.1.0", lanes: 2, memory: 64 << 20, stateDir: "/var/lib/ringnfs",
-		features: []feature{{"multishot-recv", true, ""}, {"recv-bundle", false, "needs Linux 6.10"}, {"x", true, ""}, {"y", false, ""}},
+		features: []feature{
+			{"multishot-recv", true, ""},
+			{"recv-bundle", false, "needs Linux 6.10"},
+			{"x", true, ""},
+			{"y", false, ""},
+		},
 		exports: []exported{
 			{path: "/srv/data", anonUID: 65534, anonGID: 65534},
-			{path: "/srv/it's", readOnly: true, squash: export.SquashAll, anonUID: 1000, anonGID: 100, allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, io: "auto"},
+			{
+				path:     "/srv/it's",
+				readOnly: true,
+				squash:   export.SquashAll,
+				anonUID:  1000,
+				anonGID:  100,
+				allow:    []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
+				io:       "auto",
+			},
 		},
 		listen: []netip.Addr{loopback4, loopback6}, port: 12049, mount: 12050, portmapWhy: "switched off",
 		notes: []string{"a surprise"}, host: loopback4,
@@ -55,13 +68,35 @@ only this machine reaches it; --allow CIDR opens it to others, and so does, on t
 }
 
 func TestBannerOfAnOrdinaryUsersServerSaysWhoItActsAs(t *testing.T) {
-	text := bannerOf(facts{exports: []exported{{path: "/new\nline", anonUID: 65534, anonGID: 65534}}, host: loopback4, uid: 1234, alone: true})
-	assert.Contains(t, text, "export $'/new\\012line': read-write, everyone acts as user 1234, for root and user 1234 of this machine\n")
+	text := bannerOf(
+		facts{
+			exports: []exported{{path: "/new\nline", anonUID: 65534, anonGID: 65534}},
+			host:    loopback4,
+			uid:     1234,
+			alone:   true,
+		},
+	)
+	assert.Contains(
+		t,
+		text,
+		"export $'/new\\012line': read-write, everyone acts as user 1234, for root and user 1234 of this machine\n",
+	)
 }
 
 func TestBannerOfAServerInAUsersNamespaceDoesNotCallItRoots(t *testing.T) {
-	text := bannerOf(facts{exports: []exported{{path: "/d", anonUID: 65534, anonGID: 65534}}, host: loopback4, listen: []netip.Addr{loopback4}, alone: true})
-	assert.Contains(t, text, "export /d: read-write, everyone acts as the server's user, for root and the server's user of this machine\n")
+	text := bannerOf(
+		facts{
+			exports: []exported{{path: "/d", anonUID: 65534, anonGID: 65534}},
+			host:    loopback4,
+			listen:  []netip.Addr{loopback4},
+			alone:   true,
+		},
+	)
+	assert.Contains(
+		t,
+		text,
+		"export /d: read-write, everyone acts as the server's user, for root and the server's user of this machine\n",
+	)
 	assert.NotContains(t, text, "root@")
 }
 
@@ -132,7 +167,11 @@ func TestClientsAreToldTheAddressTheyCanReach(t *testing.T) {
 			assert.Equal(t, !c.unserved, served)
 		})
 	}
-	host, served := hostOf([]netip.Addr{a("::")}, func() []netip.Addr { return nil }, func(netip.Addr) bool { return true })
+	host, served := hostOf(
+		[]netip.Addr{a("::")},
+		func() []netip.Addr { return nil },
+		func(netip.Addr) bool { return true },
+	)
 	assert.Equal(t, loopback4, host)
 	assert.True(t, served, "nothing is known to be wrong")
 }

@@ -55,13 +55,24 @@ type benchFlags struct {
 func (f *benchFlags) register(c *cobra.Command) {
 	fs := c.Flags()
 	fs.SortFlags = false
-	fs.StringSliceVarP(&f.workloads, "workload", "w", strings.Split(benchDefaults, ","), "`WORKLOADS` to run, one after the other")
+	fs.StringSliceVarP(
+		&f.workloads,
+		"workload",
+		"w",
+		strings.Split(benchDefaults, ","),
+		"`WORKLOADS` to run, one after the other",
+	)
 	fs.IntVar(&f.conns, "conns", 4, "`N` connections")
 	fs.IntVar(&f.depth, "depth", 16, "`N` calls under way on each connection")
 	fs.Float64Var(&f.seconds, "seconds", 5, "measure each workload for `N` seconds, 0.05 or more")
 	fs.Float64Var(&f.warmup, "warmup", 1, "run it for `N` seconds before")
 	fs.IntVar(&f.rounds, "rounds", 1, "go through all workloads `N` times; comparing needs 4 or more")
-	fs.Float64Var(&f.rate, "rate", 0, "make `N` calls a second in all, and count latency from when a call was due (default: as fast as answers come)")
+	fs.Float64Var(
+		&f.rate,
+		"rate",
+		0,
+		"make `N` calls a second in all, and count latency from when a call was due (default: as fast as answers come)",
+	)
 	fs.Var(&f.size, "size", "bytes of a READ or WRITE where the workload does not say (default 4K)")
 	fs.Var(&f.fileSize, "file-size", "data to read and write, all files together (default 256M)")
 	fs.BoolVar(&f.random, "random", false, "read and write at random places where the workload does not say")
@@ -69,11 +80,31 @@ func (f *benchFlags) register(c *cobra.Command) {
 	fs.StringVar(&f.stable, "stable", "unstable", "`HOW` stable writes are: unstable, data-sync or file-sync")
 	fs.BoolVar(&f.verify, "verify", false, "compare all data that is read, and read back what was written")
 	fs.IntVar(&f.threads, "threads", 0, "`N` threads of the client (default: half of the processors)")
-	fs.IntVar(&f.mountPort, "mount-port", 0, "`PORT` of MOUNT (default: that of NFS where it is given, otherwise asked from the port mapper)")
-	fs.IntSliceVar(&f.serverPID, "server-pid", nil, "process `ID` of the server, to measure its CPU time (default: found when it is on this machine)")
-	fs.Uint32Var(&f.uid, "uid", load.Myself().UID, "make calls as user `ID`; a server that knows who runs this may refuse others")
+	fs.IntVar(
+		&f.mountPort,
+		"mount-port",
+		0,
+		"`PORT` of MOUNT (default: that of NFS where it is given, otherwise asked from the port mapper)",
+	)
+	fs.IntSliceVar(
+		&f.serverPID,
+		"server-pid",
+		nil,
+		"process `ID` of the server, to measure its CPU time (default: found when it is on this machine)",
+	)
+	fs.Uint32Var(
+		&f.uid,
+		"uid",
+		load.Myself().UID,
+		"make calls as user `ID`; a server that knows who runs this may refuse others",
+	)
 	fs.Uint32Var(&f.gid, "gid", load.Myself().GID, "make calls as group `ID`")
-	fs.StringVar(&f.json, "json", "", "write the results to `FILE`, for bench compare; - is standard output, and the table goes to standard error then")
+	fs.StringVar(
+		&f.json,
+		"json",
+		"",
+		"write the results to `FILE`, for bench compare; - is standard output, and the table goes to standard error then",
+	)
 	fs.StringVar(&f.html, "html", "", "write a page with charts to `FILE`")
 	fs.StringVar(&f.label, "label", "server", "`NAME` of the server in the results")
 	fs.Lookup("size").DefValue, fs.Lookup("file-size").DefValue = "", ""
@@ -171,7 +202,9 @@ func newBench(stdout, stderr io.Writer) *cobra.Command {
 
 func workloadHelp() string {
 	var b strings.Builder
-	b.WriteString("Workloads are named KIND, KIND-SIZE or KIND-SIZE-rand, such as getattr, read-1m or write-4k-rand:\n")
+	b.WriteString(
+		"Workloads are named KIND, KIND-SIZE or KIND-SIZE-rand, such as getattr, read-1m or write-4k-rand:\n",
+	)
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, k := range load.Kinds() {
 		fmt.Fprintf(w, "  %s\t%s\n", k[0], k[1])
@@ -208,7 +241,10 @@ func untilSignal(stderr io.Writer) (ctx context.Context, stop func()) {
 		select {
 		case s := <-signals:
 			signal.Stop(signals)
-			fmt.Fprintln(stderr, "ringnfs: removing what was made in the export; a second signal leaves it there")
+			fmt.Fprintln(
+				stderr,
+				"ringnfs: removing what was made in the export; a second signal leaves it there",
+			)
 			cancel(signalled{s})
 		case <-done:
 		}
@@ -223,7 +259,13 @@ func untilSignal(stderr io.Writer) (ctx context.Context, stop func()) {
 
 // bench measures and reports. What it made in the export is removed, and what it has
 // measured is told, also when it fails or is interrupted.
-func bench(ctx context.Context, target load.Target, jobs []load.Job, f *benchFlags, stdout, stderr io.Writer) error {
+func bench(
+	ctx context.Context,
+	target load.Target,
+	jobs []load.Job,
+	f *benchFlags,
+	stdout, stderr io.Writer,
+) error {
 	out, err := openResults(f.json, f.html, stdout, stderr)
 	if err != nil {
 		return err
@@ -243,14 +285,23 @@ func bench(ctx context.Context, target load.Target, jobs []load.Job, f *benchFla
 	}
 	if err != nil {
 		all := f.rounds * len(jobs)
-		rep.Notes = append(rep.Notes, fmt.Sprintf("not complete: %d of %d measurements were made", len(rep.Runs), all))
+		rep.Notes = append(
+			rep.Notes,
+			fmt.Sprintf("not complete: %d of %d measurements were made", len(rep.Runs), all),
+		)
 	}
 	return errors.Join(err, out.write(rep))
 }
 
 // measureAll makes all measurements, or as many as it can before the error that it
 // returns.
-func measureAll(ctx context.Context, target load.Target, jobs []load.Job, f *benchFlags, text, stderr io.Writer) (rep *report.Report, err error) {
+func measureAll(
+	ctx context.Context,
+	target load.Target,
+	jobs []load.Job,
+	f *benchFlags,
+	text, stderr io.Writer,
+) (rep *report.Report, err error) {
 	rep = &report.Report{
 		Format: report.Format, Title: "ringnfs bench " + target.String(), Command: strings.Join(os.Args, " "),
 		Time: time.Now().UTC().Truncate(time.Second), Machine: report.ThisMachine(),
@@ -270,7 +321,10 @@ func measureAll(ctx context.Context, target load.Target, jobs []load.Job, f *ben
 		pids = load.FindServer(s.Addr())
 	}
 	if len(pids) == 0 {
-		rep.Notes = append(rep.Notes, "the server's CPU time is not known: its process was not found on this machine")
+		rep.Notes = append(
+			rep.Notes,
+			"the server's CPU time is not known: its process was not found on this machine",
+		)
 	}
 	first := fmt.Sprintf("%s: %d connections x %d deep, %g s each", target, f.conns, f.depth, f.seconds)
 	if len(pids) > 0 {
@@ -289,7 +343,10 @@ func measureAll(ctx context.Context, target load.Target, jobs []load.Job, f *ben
 			if err != nil {
 				return rep, fmt.Errorf("%s: %w", job.Workload, err)
 			}
-			rep.Runs = append(rep.Runs, report.Run{Server: f.label, Load: report.LoadName(res, ""), Round: round + 1, Result: *res})
+			rep.Runs = append(
+				rep.Runs,
+				report.Run{Server: f.label, Load: report.LoadName(res, ""), Round: round + 1, Result: *res},
+			)
 		}
 	}
 	return rep, nil

@@ -73,7 +73,8 @@ func TestBenchMeasuresAndComparesFromTheCommandLine(t *testing.T) {
 	dir := t.TempDir()
 	a, b, page := filepath.Join(dir, "a.json"), filepath.Join(dir, "b.json"), filepath.Join(dir, "a.html")
 
-	code, out, errs := command(quick("-w", "getattr,read-64k", "--json", a, "--html", page, "--rounds", "2", target)...)
+	code, out, errs := command(
+		quick("-w", "getattr,read-64k", "--json", a, "--html", page, "--rounds", "2", target)...)
 	require.Equal(t, exitOK, code, errs)
 	require.Contains(t, out, "getattr 2x4")
 	require.Contains(t, out, "read-64k-seq 2x4")
@@ -128,7 +129,21 @@ func TestBenchSaysWhatIsWrong(t *testing.T) {
 
 // quick is a bench of next to no time.
 func quick(args ...string) []string {
-	return append([]string{"bench", "--seconds", "0.1", "--warmup", "0.01", "--conns", "2", "--depth", "4", "--file-size", "1M"}, args...)
+	return append(
+		[]string{
+			"bench",
+			"--seconds",
+			"0.1",
+			"--warmup",
+			"0.01",
+			"--conns",
+			"2",
+			"--depth",
+			"4",
+			"--file-size",
+			"1M",
+		},
+		args...)
 }
 
 func TestResultsOnStandardOutputAreAlone(t *testing.T) {
@@ -174,10 +189,18 @@ func TestCompareFailsWhenSomethingGotWorse(t *testing.T) {
 		r := &report.Report{Format: report.Format, Servers: []report.Server{{Name: "server"}}}
 		for _, l := range loads {
 			for round := range 5 {
-				r.Runs = append(r.Runs, report.Run{Server: "server", Load: l, Round: round + 1, Result: load.Result{
-					Ops: 100, OpsPerSecond: rate * (1 + 0.001*float64(round)), Seconds: 1,
-					Latency: load.Latency{Count: 100, P50: 10, P99: p99 * (1 + 0.001*float64(round)), P999: 100},
-				}})
+				r.Runs = append(
+					r.Runs,
+					report.Run{Server: "server", Load: l, Round: round + 1, Result: load.Result{
+						Ops: 100, OpsPerSecond: rate * (1 + 0.001*float64(round)), Seconds: 1,
+						Latency: load.Latency{
+							Count: 100,
+							P50:   10,
+							P99:   p99 * (1 + 0.001*float64(round)),
+							P999:  100,
+						},
+					}},
+				)
 			}
 		}
 		path := filepath.Join(dir, name)

@@ -53,7 +53,12 @@ func newBenchCompare(stdout io.Writer) *cobra.Command {
 			return failed(x.Failure(limit))
 		},
 	}
-	c.Flags().Float64Var(&limit, "fail-over", 0, "exit with 1 when something got worse by more than `PERCENT`, for CI (default: never)")
+	c.Flags().Float64Var(
+		&limit,
+		"fail-over",
+		0,
+		"exit with 1 when something got worse by more than `PERCENT`, for CI (default: never)",
+	)
 	c.Flags().Lookup("fail-over").DefValue = "0"
 	complete(c, map[string]completer{"fail-over": words("5", "10")})
 	return c

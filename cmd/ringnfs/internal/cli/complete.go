@@ -147,7 +147,11 @@ func networks() (all []string) {
 		}
 	}
 	slices.Sort(all)
-	return append(slices.Compact(all), netip.PrefixFrom(netip.IPv4Unspecified(), 0).String(), netip.PrefixFrom(netip.IPv6Unspecified(), 0).String())
+	return append(
+		slices.Compact(all),
+		netip.PrefixFrom(netip.IPv4Unspecified(), 0).String(),
+		netip.PrefixFrom(netip.IPv6Unspecified(), 0).String(),
+	)
 }
 
 func completeBench(c *cobra.Command) {

@@ -50,28 +50,102 @@ type serveFlags struct {
 func (f *serveFlags) register(c *cobra.Command) {
 	fs := c.Flags()
 	fs.SortFlags = false
-	fs.Var(list{&f.listen, "an address of this machine, or 0.0.0.0 or :: for all"}, "listen", "listen on this `ADDR`, repeatable; :: is 0.0.0.0 too, unless an IPv4 address is named (default 127.0.0.1 and ::1; every address with --allow)")
-	fs.Var(list{&f.allow, "networks such as 192.168.1.0/24, or 0.0.0.0/0,::/0 for every client"}, "allow", "serve clients in `CIDR` only, repeatable (default: this machine; everyone who reaches a --listen address)")
-	fs.IntVar(&f.port, "port", 0, "`PORT` for NFS, and for MOUNT too (default 2049 as root, otherwise 12049; any free one where that is taken)")
-	fs.IntVar(&f.mountPort, "mount-port", 0, "`PORT` for MOUNT when it shall have its own (default: the same as NFS)")
-	fs.StringVar(&f.portmap, "portmap", "auto", "answer port mapper calls on port 111, `WHEN`: on, off, or auto (where that is allowed and the port is free)")
+	fs.Var(
+		list{&f.listen, "an address of this machine, or 0.0.0.0 or :: for all"},
+		"listen",
+		"listen on this `ADDR`, repeatable; :: is 0.0.0.0 too, unless an IPv4 address is named (default 127.0.0.1 and ::1; every address with --allow)",
+	)
+	fs.Var(
+		list{&f.allow, "networks such as 192.168.1.0/24, or 0.0.0.0/0,::/0 for every client"},
+		"allow",
+		"serve clients in `CIDR` only, repeatable (default: this machine; everyone who reaches a --listen address)",
+	)
+	fs.IntVar(
+		&f.port,
+		"port",
+		0,
+		"`PORT` for NFS, and for MOUNT too (default 2049 as root, otherwise 12049; any free one where that is taken)",
+	)
+	fs.IntVar(
+		&f.mountPort,
+		"mount-port",
+		0,
+		"`PORT` for MOUNT when it shall have its own (default: the same as NFS)",
+	)
+	fs.StringVar(
+		&f.portmap,
+		"portmap",
+		"auto",
+		"answer port mapper calls on port 111, `WHEN`: on, off, or auto (where that is allowed and the port is free)",
+	)
 	fs.StringVar(&f.squash, "squash", "root", "`WHO` becomes the anonymous user: root, none or all")
 	fs.Uint32Var(&f.anonUID, "anonuid", nobody, "`UID` of the anonymous user")
 	fs.Uint32Var(&f.anonGID, "anongid", nobody, "`GID` of the anonymous user")
 	fs.BoolVar(&f.readOnly, "ro", false, "export read-only")
-	fs.BoolVar(&f.insecure, "insecure", false, "serve other machines whatever port they call from: any user there can then be any user here (default: from ports below 1024, which root has)")
+	fs.BoolVar(
+		&f.insecure,
+		"insecure",
+		false,
+		"serve other machines whatever port they call from: any user there can then be any user here (default: from ports below 1024, which root has)",
+	)
 	fs.IntVar(&f.lanes, "lanes", 0, "`N` threads with a ring each (default: one per core)")
-	fs.Var(&f.memory, "memory", "buffer memory in all, such as 256M or 2GiB (default: by the number of lanes)")
-	fs.StringVar(&f.readPath, "read-path", "auto", "`HOW` the data of large READs leaves: copy, splice, zc (zero-copy), or auto (chosen per connection)")
-	fs.Var(&f.splice, "splice-from", "READs of this size and more are spliced, where --read-path has it so (default 64K)")
-	fs.Var(&f.zeroCopy, "zero-copy-from", "sends of this size and more are made without a copy, where --read-path has it so (default 32K)")
-	fs.DurationVar(&f.spin, "spin", 0, "a lane with nothing to do looks for calls for `TIME`, such as 50us and at most 1ms, before it sleeps: quicker answers, for a core that is never idle")
-	fs.StringVar(&f.writePath, "write-path", "auto", "`HOW` unstable WRITEs are made: worker, inline (by lanes: cheaper by far, but a frozen file system holds them up), or auto (inline where writing is quick)")
-	fs.StringArrayVar(&f.io, "io", nil, "`MODE` of large READs and WRITEs: buffered, dontcache or direct (they leave nothing in the page cache), or auto (only streams too large to keep); DIR=MODE is for one DIR and counts more, repeatable (default buffered)")
+	fs.Var(
+		&f.memory,
+		"memory",
+		"buffer memory in all, such as 256M or 2GiB (default: by the number of lanes)",
+	)
+	fs.StringVar(
+		&f.readPath,
+		"read-path",
+		"auto",
+		"`HOW` the data of large READs leaves: copy, splice, zc (zero-copy), or auto (chosen per connection)",
+	)
+	fs.Var(
+		&f.splice,
+		"splice-from",
+		"READs of this size and more are spliced, where --read-path has it so (default 64K)",
+	)
+	fs.Var(
+		&f.zeroCopy,
+		"zero-copy-from",
+		"sends of this size and more are made without a copy, where --read-path has it so (default 32K)",
+	)
+	fs.DurationVar(
+		&f.spin,
+		"spin",
+		0,
+		"a lane with nothing to do looks for calls for `TIME`, such as 50us and at most 1ms, before it sleeps: quicker answers, for a core that is never idle",
+	)
+	fs.StringVar(
+		&f.writePath,
+		"write-path",
+		"auto",
+		"`HOW` unstable WRITEs are made: worker, inline (by lanes: cheaper by far, but a frozen file system holds them up), or auto (inline where writing is quick)",
+	)
+	fs.StringArrayVar(
+		&f.io,
+		"io",
+		nil,
+		"`MODE` of large READs and WRITEs: buffered, dontcache or direct (they leave nothing in the page cache), or auto (only streams too large to keep); DIR=MODE is for one DIR and counts more, repeatable (default buffered)",
+	)
 	fs.Var(&f.transfer, "transfer-max", "largest READ and WRITE, at most 4M (default 1M)")
-	fs.StringVar(&f.stateDir, "state-dir", "", "`DIR` for what must survive a restart (default /var/lib/ringnfs as root, otherwise ~/.local/state/ringnfs)")
-	fs.Var(list{&f.without, "the names of features"}, "without", "do without this io_uring `FEATURE`, repeatable; the banner names those there are")
-	fs.StringVar(&f.logLevel, "log-level", "info", "log this `LEVEL` and those above: debug, info, warn or error")
+	fs.StringVar(
+		&f.stateDir,
+		"state-dir",
+		"",
+		"`DIR` for what must survive a restart (default /var/lib/ringnfs as root, otherwise ~/.local/state/ringnfs)",
+	)
+	fs.Var(
+		list{&f.without, "the names of features"},
+		"without",
+		"do without this io_uring `FEATURE`, repeatable; the banner names those there are",
+	)
+	fs.StringVar(
+		&f.logLevel,
+		"log-level",
+		"info",
+		"log this `LEVEL` and those above: debug, info, warn or error",
+	)
 	fs.Lookup("spin").DefValue = "0"
 	for _, name := range []string{"memory", "splice-from", "zero-copy-from", "transfer-max"} {
 		fs.Lookup(name).DefValue = ""
@@ -86,7 +160,8 @@ func (f *serveFlags) config(c *cobra.Command, dirs []string) (nfs.Config, slog.L
 		level slog.Level
 		err   error
 	)
-	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil || !oneOf(f.logLevel, "debug", "info", "warn", "error") {
+	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil ||
+		!oneOf(f.logLevel, "debug", "info", "warn", "error") {
 		return cfg, level, fmt.Errorf("--log-level %q: say debug, info, warn or error", f.logLevel)
 	}
 	switch f.portmap {
@@ -100,7 +175,9 @@ func (f *serveFlags) config(c *cobra.Command, dirs []string) (nfs.Config, slog.L
 		return cfg, level, fmt.Errorf("--portmap %q: say auto, on or off", f.portmap)
 	}
 	if f.anonUID == 0 || f.anonGID == 0 {
-		return cfg, level, errors.New("--anonuid and --anongid may not be 0: the anonymous user would be root")
+		return cfg, level, errors.New(
+			"--anonuid and --anongid may not be 0: the anonymous user would be root",
+		)
 	}
 	x := nfs.Export{ReadOnly: f.readOnly, Insecure: f.insecure, AnonUID: f.anonUID, AnonGID: f.anonGID}
 	switch f.squash {
@@ -131,8 +208,15 @@ func (f *serveFlags) config(c *cobra.Command, dirs []string) (nfs.Config, slog.L
 		return cfg, level, fmt.Errorf("--lanes %d: say how many, or leave it out for one per core", f.lanes)
 	}
 	for _, name := range f.without {
-		if !slices.ContainsFunc(nfs.FeatureNames(), func(known string) bool { return strings.EqualFold(known, name) }) {
-			return cfg, level, fmt.Errorf("--without %q: there are %s", name, strings.Join(nfs.FeatureNames(), ", "))
+		if !slices.ContainsFunc(
+			nfs.FeatureNames(),
+			func(known string) bool { return strings.EqualFold(known, name) },
+		) {
+			return cfg, level, fmt.Errorf(
+				"--without %q: there are %s",
+				name,
+				strings.Join(nfs.FeatureNames(), ", "),
+			)
 		}
 	}
 	modes, err := parseIO(f.io, dirs)
@@ -223,7 +307,10 @@ func parseListen(texts []string) ([]netip.Addr, error) {
 		bare := strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")
 		a, err := netip.ParseAddr(bare)
 		if err != nil {
-			return nil, fmt.Errorf("--listen %q is not an IP address (0.0.0.0 and :: are all of this machine's)", text)
+			return nil, fmt.Errorf(
+				"--listen %q is not an IP address (0.0.0.0 and :: are all of this machine's)",
+				text,
+			)
 		}
 		addrs = append(addrs, a.Unmap())
 	}
@@ -237,7 +324,10 @@ func parseAllow(texts []string) ([]netip.Prefix, error) {
 		if err != nil {
 			a, errAddr := netip.ParseAddr(text)
 			if errAddr != nil || a.Zone() != "" {
-				return nil, fmt.Errorf("--allow %q is not a network such as 192.168.1.0/24 or an address", text)
+				return nil, fmt.Errorf(
+					"--allow %q is not a network such as 192.168.1.0/24 or an address",
+					text,
+				)
 			}
 			a = a.Unmap()
 			p = netip.PrefixFrom(a, a.BitLen())

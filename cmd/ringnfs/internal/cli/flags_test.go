@@ -26,8 +26,11 @@ func configOf(t *testing.T, line string) (nfs.Config, slog.Level, error) {
 }
 
 func TestFlagsBecomeTheServersConfiguration(t *testing.T) {
-	cfg, level, err := configOf(t, "--listen 10.0.0.1 --listen [fe80::1] --allow 10.1.2.3/8,192.168.1.1 --port 2050 --mount-port 20048 "+
-		"--portmap off --squash all --anonuid 1000 --anongid 100 --ro --io dontcache --lanes 3 --memory 256M --transfer-max 4M --state-dir /s --without send_zc,RECVSEND_BUNDLE --log-level debug /x /y")
+	cfg, level, err := configOf(
+		t,
+		"--listen 10.0.0.1 --listen [fe80::1] --allow 10.1.2.3/8,192.168.1.1 --port 2050 --mount-port 20048 "+
+			"--portmap off --squash all --anonuid 1000 --anongid 100 --ro --io dontcache --lanes 3 --memory 256M --transfer-max 4M --state-dir /s --without send_zc,RECVSEND_BUNDLE --log-level debug /x /y",
+	)
 	require.NoError(t, err)
 	want := nfs.Export{
 		ReadOnly: true, Squash: export.SquashAll, AnonUID: 1000, AnonGID: 100, IO: nfs.IODontCache,
@@ -52,7 +55,11 @@ func TestFlagsBecomeTheServersConfiguration(t *testing.T) {
 func TestWithoutFlagsRootIsSquashedToNobody(t *testing.T) {
 	cfg, level, err := configOf(t, "/x")
 	require.NoError(t, err)
-	assert.Equal(t, []nfs.Export{{Dir: "/x", Squash: export.SquashRoot, AnonUID: 65534, AnonGID: 65534}}, cfg.Exports)
+	assert.Equal(
+		t,
+		[]nfs.Export{{Dir: "/x", Squash: export.SquashRoot, AnonUID: 65534, AnonGID: 65534}},
+		cfg.Exports,
+	)
 	assert.Equal(t, nfs.PortmapAuto, cfg.Portmap)
 	assert.Equal(t, slog.LevelInfo, level)
 	assert.Empty(t, cfg.Listen)
@@ -168,13 +175,23 @@ func TestAnEmptyWordIsNeverADefault(t *testing.T) {
 		{"--spin", ""}, {"--write-path", ""}, {"--transfer-max", ""}, {"--state-dir", ""}, {"--log-level", ""}, {"--cpu-profile", ""},
 	} {
 		var stdout, stderr bytes.Buffer
-		assert.Equal(t, exitUsage, Main(append([]string{"serve"}, append(args, "/x")...), &stdout, &stderr), args)
+		assert.Equal(
+			t,
+			exitUsage,
+			Main(append([]string{"serve"}, append(args, "/x")...), &stdout, &stderr),
+			args,
+		)
 		assert.Contains(t, stderr.String(), strings.TrimSuffix(args[0], "="), args)
 		assert.Equal(t, 1, strings.Count(stderr.String(), "\n"), stderr.String())
 	}
 	for _, args := range [][]string{{"--json", ""}, {"--html", ""}, {"--label", ""}, {"--workload", ""}, {"--stable", ""}} {
 		var stdout, stderr bytes.Buffer
-		assert.Equal(t, exitUsage, Main(append([]string{"bench"}, append(args, "127.0.0.1:/x")...), &stdout, &stderr), args)
+		assert.Equal(
+			t,
+			exitUsage,
+			Main(append([]string{"bench"}, append(args, "127.0.0.1:/x")...), &stdout, &stderr),
+			args,
+		)
 		assert.Contains(t, stderr.String(), args[0])
 	}
 }

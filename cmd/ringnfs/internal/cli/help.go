@@ -78,7 +78,11 @@ func writeHelp(w io.Writer, c *cobra.Command) {
 		b.WriteString("\nCommands:\n")
 		for _, sub := range c.Commands() {
 			if sub.IsAvailableCommand() || sub.Name() == "help" {
-				fmt.Fprintf(&b, "%s\n", columns.Wrap(fmt.Sprintf("  %-*s  %s", sub.NamePadding(), sub.Name(), sub.Short), width))
+				fmt.Fprintf(
+					&b,
+					"%s\n",
+					columns.Wrap(fmt.Sprintf("  %-*s  %s", sub.NamePadding(), sub.Name(), sub.Short), width),
+				)
 			}
 		}
 	}
@@ -101,7 +105,12 @@ func unknownCommand(c *cobra.Command, name string) error {
 		return fmt.Errorf("%q is no command; did you mean %s?", name, meant)
 	}
 	if c == c.Root() && looksLikeDirectory(name) {
-		return fmt.Errorf("%q is no command; to serve that directory: %s serve %s", name, c.Name(), quoted(name))
+		return fmt.Errorf(
+			"%q is no command; to serve that directory: %s serve %s",
+			name,
+			c.Name(),
+			quoted(name),
+		)
 	}
 	return fmt.Errorf("%q is no command", name)
 }

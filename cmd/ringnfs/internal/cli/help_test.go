@@ -84,7 +84,8 @@ func TestShellsAreToldWhatMayComeNext(t *testing.T) {
 		t.Run(line, func(t *testing.T) {
 			fields := strings.Fields(line)
 			last := strings.TrimSuffix(fields[len(fields)-1], "|")
-			code, out, _ := command(append(append([]string{"__completeNoDesc"}, fields[:len(fields)-1]...), last)...)
+			code, out, _ := command(
+				append(append([]string{"__completeNoDesc"}, fields[:len(fields)-1]...), last)...)
 			require.Equal(t, exitOK, code)
 			var words []string
 			lines := strings.Split(strings.TrimSpace(out), "\n")
@@ -137,7 +138,14 @@ func TestEachCommandHasAManualPageWithAllItsFlags(t *testing.T) {
 		})
 		require.NotContains(t, text, "\n\n", "an empty line is a fault in roff")
 		if groff, err := exec.LookPath("groff"); err == nil {
-			warnings, err := exec.Command(groff, "-man", "-ww", "-z", "-Tutf8", filepath.Join(dir, pageName(c)+".1")).CombinedOutput()
+			warnings, err := exec.Command(
+				groff,
+				"-man",
+				"-ww",
+				"-z",
+				"-Tutf8",
+				filepath.Join(dir, pageName(c)+".1"),
+			).CombinedOutput()
 			require.NoError(t, err)
 			require.Empty(t, string(warnings))
 		}

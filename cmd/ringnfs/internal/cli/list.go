@@ -47,7 +47,13 @@ func refuseEmpty(c *cobra.Command) error {
 	var errs []error
 	c.Flags().Visit(func(f *pflag.Flag) {
 		if slices.Contains([]string{"", "[]"}, f.Value.String()) {
-			errs = append(errs, fmt.Errorf("--%s \"\": an empty word says nothing: write what it shall be, or leave the flag out", f.Name))
+			errs = append(
+				errs,
+				fmt.Errorf(
+					"--%s \"\": an empty word says nothing: write what it shall be, or leave the flag out",
+					f.Name,
+				),
+			)
 		}
 	})
 	return errors.Join(errs...)

@@ -76,7 +76,13 @@ func manPage(c *cobra.Command) string {
 		b.WriteString(".SH COMMANDS\n")
 		for _, sub := range c.Commands() {
 			if sub.IsAvailableCommand() {
-				fmt.Fprintf(&b, ".TP\n.B %s\n%s; see\n.BR %s (1).\n", roff(sub.Name()), roff(sub.Short), roff(pageName(sub)))
+				fmt.Fprintf(
+					&b,
+					".TP\n.B %s\n%s; see\n.BR %s (1).\n",
+					roff(sub.Name()),
+					roff(sub.Short),
+					roff(pageName(sub)),
+				)
 			}
 		}
 	}
@@ -114,7 +120,10 @@ func eachCommand(c *cobra.Command, f func(*cobra.Command)) {
 // exitCodes are what a manual page says of them; the package comment says it to us.
 var exitCodes = [][2]string{
 	{"0", "Done; a server: ended by SIGINT, SIGTERM or SIGHUP, with all calls answered."},
-	{"1", "It could not start, failed, or could not be ended in time; of bench compare --fail-over: something got worse."},
+	{
+		"1",
+		"It could not start, failed, or could not be ended in time; of bench compare --fail-over: something got worse.",
+	},
 	{"2", "The command line was wrong."},
 	{"128+N", "A second signal, of number N, ended it at once, or the first one before it served."},
 }

@@ -26,8 +26,12 @@ func mountLinux(f facts, path string) string {
 // point; locallocks is its word for Linux's nolock, and resvport has it call from a port
 // that only root can use, which Linux does by itself (mount_nfs(8)).
 func mountMacOS(f facts, path string) string {
-	return fmt.Sprintf("mkdir -p /tmp/ringnfs && sudo mount_nfs -o vers=3,tcp,resvport,locallocks,port=%d,mountport=%d %s /tmp/ringnfs",
-		f.port, f.mount, source(f.host, path))
+	return fmt.Sprintf(
+		"mkdir -p /tmp/ringnfs && sudo mount_nfs -o vers=3,tcp,resvport,locallocks,port=%d,mountport=%d %s /tmp/ringnfs",
+		f.port,
+		f.mount,
+		source(f.host, path),
+	)
 }
 
 // tunnels are the flags that make ssh bring the server's ports to another machine.
@@ -60,7 +64,8 @@ func quoted(s string) string {
 		return octal(s)
 	}
 	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-:,@%+", r)
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
+			strings.ContainsRune("/._-:,@%+", r)
 	}
 	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
 		return s
@@ -103,7 +108,11 @@ func octal(s string) string {
 // there is one, IPv4 rather than IPv6, otherwise loopback; of those at which serves says
 // that they get something, if there is one, which served tells. Where the server listens
 // on all addresses, local tells what they are, nothing when that is not known.
-func hostOf(listen []netip.Addr, local func() []netip.Addr, serves func(netip.Addr) bool) (host netip.Addr, served bool) {
+func hostOf(
+	listen []netip.Addr,
+	local func() []netip.Addr,
+	serves func(netip.Addr) bool,
+) (host netip.Addr, served bool) {
 	var candidates []netip.Addr
 	reached := false // at an address that is not known, or good for nothing without its link
 	for _, a := range listen {

@@ -20,7 +20,12 @@ type cpuProfile struct {
 // profileFlag gives all commands the flag that asks for one.
 func profileFlag(root *cobra.Command) *cpuProfile {
 	p := new(cpuProfile)
-	root.PersistentFlags().StringVar(&p.name, "cpu-profile", "", "write a CPU profile of the program to `FILE`, until it ends")
+	root.PersistentFlags().StringVar(
+		&p.name,
+		"cpu-profile",
+		"",
+		"write a CPU profile of the program to `FILE`, until it ends",
+	)
 	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
 		if err := refuseEmpty(c); err != nil {
 			return err

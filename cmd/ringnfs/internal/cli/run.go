@@ -36,7 +36,13 @@ type engine interface {
 // ready when it has started, in a goroutine of its own: ready may wait for whoever reads
 // what it writes. The first signal drains; a second one other than SIGHUP returns at once, with the server
 // still running, for the process to exit. It blocks.
-func runEngine(e engine, signals <-chan os.Signal, drain, hang time.Duration, log *slog.Logger, ready func()) error {
+func runEngine(
+	e engine,
+	signals <-chan os.Signal,
+	drain, hang time.Duration,
+	log *slog.Logger,
+	ready func(),
+) error {
 	served := make(chan error, 1)
 	go func() { served <- e.Serve(context.Background()) }()
 
@@ -49,7 +55,11 @@ func runEngine(e engine, signals <-chan os.Signal, drain, hang time.Duration, lo
 		case err := <-served:
 			return failed(err)
 		case first := <-signals:
-			log.Info("draining: calls in flight are finished, a second signal ends at once", "signal", first.String())
+			log.Info(
+				"draining: calls in flight are finished, a second signal ends at once",
+				"signal",
+				first.String(),
+			)
 			draining = true
 		}
 	}
@@ -78,7 +88,9 @@ func runEngine(e engine, signals <-chan os.Signal, drain, hang time.Duration, lo
 			}
 			return killed{code: 128 + number(again)}
 		case <-hung.C:
-			return failed(fmt.Errorf("not ended %s after the signal: a call is stuck in a file system", drain+hang))
+			return failed(
+				fmt.Errorf("not ended %s after the signal: a call is stuck in a file system", drain+hang),
+			)
 		}
 	}
 }

@@ -32,7 +32,14 @@ func (s *scripted) Drain(ctx context.Context) error { return s.drain(ctx) }
 func run(t *testing.T, s *scripted, signals <-chan os.Signal, drain, hang time.Duration) error {
 	t.Helper()
 	t.Cleanup(func() { goleak.VerifyNone(t) })
-	return runEngine(s, signals, drain, hang, slog.New(slog.DiscardHandler), func() { t.Error("it has not started") })
+	return runEngine(
+		s,
+		signals,
+		drain,
+		hang,
+		slog.New(slog.DiscardHandler),
+		func() { t.Error("it has not started") },
+	)
 }
 
 func TestItIsSaidOnceThatTheServerHasStarted(t *testing.T) {

@@ -35,7 +35,10 @@ func newServe(stdout, stderr io.Writer) *cobra.Command {
 			if len(args) == 0 {
 				return errors.New("which directory shall be served? ringnfs serve DIR")
 			}
-			if slices.Contains(args, "") { // a script's variable that was not set; the working directory is "."
+			if slices.Contains(
+				args,
+				"",
+			) { // a script's variable that was not set; the working directory is "."
 				return errors.New("an empty word is no directory")
 			}
 			return nil
@@ -149,14 +152,28 @@ func factsOf(info nfs.Info, cfg nfs.Config, notes []string) facts {
 		f.features = append(f.features, feature{name: x.Name, on: x.On, why: x.Why})
 	}
 	for _, x := range info.Exports {
-		e := exported{path: x.Dir, readOnly: x.ReadOnly, squash: x.Squash, anonUID: x.AnonUID, anonGID: x.AnonGID, allow: x.Allow,
-			insecure: x.Insecure, mountedReadOnly: slices.Contains(info.ReadOnlyMounts, x.Dir)}
+		e := exported{
+			path:            x.Dir,
+			readOnly:        x.ReadOnly,
+			squash:          x.Squash,
+			anonUID:         x.AnonUID,
+			anonGID:         x.AnonGID,
+			allow:           x.Allow,
+			insecure:        x.Insecure,
+			mountedReadOnly: slices.Contains(info.ReadOnlyMounts, x.Dir),
+		}
 		if x.IO != nfs.IOBuffered {
 			e.io = x.IO.String()
 		}
 		var served bool
 		if e.host, served = hostOf(info.Addrs, localAddrs, e.serves); !served {
-			f.notes = append(f.notes, fmt.Sprintf("nobody can use %s: the clients that it is for (--allow) reach none of the addresses that are listened on (--listen)", shown(x.Dir)))
+			f.notes = append(
+				f.notes,
+				fmt.Sprintf(
+					"nobody can use %s: the clients that it is for (--allow) reach none of the addresses that are listened on (--listen)",
+					shown(x.Dir),
+				),
+			)
 		}
 		f.host = e.host
 		f.exports = append(f.exports, e)

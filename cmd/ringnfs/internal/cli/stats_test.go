@@ -53,7 +53,11 @@ func TestFiguresAreLoggedWhenAskedForAndAtTheEnd(t *testing.T) {
 		time.Millisecond,
 	)
 	require.Contains(t, out.String(), "level=INFO msg=lane lane=0 connections=7 plain=0 ")
-	require.Contains(t, out.String(), "lane=1 connections=0 plain=0 spliced=0 zero_copy=10 copied=0 pinned=4096 pinned_most=8192 sent_p50=0s ")
+	require.Contains(
+		t,
+		out.String(),
+		"lane=1 connections=0 plain=0 spliced=0 zero_copy=10 copied=0 pinned=4096 pinned_most=8192 sent_p50=0s ",
+	)
 	require.Regexp(t, `acks=10 ack_p10=2m\S+ ack_p50=2m\S+ ack_p99=2m\S+\n`, out.String())
 	end()
 	require.Equal(t, 2, strings.Count(out.String(), "level=DEBUG msg=lane"))

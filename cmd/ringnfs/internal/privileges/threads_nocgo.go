@@ -25,5 +25,7 @@ func drop(_ []int, keep uint64) error {
 	if left, err := pending(); err != nil || len(left) == 0 {
 		return err
 	}
-	return errors.New("this program was built without cgo, so its threads keep capabilities that they do not need")
+	return errors.New(
+		"this program was built without cgo, so its threads keep capabilities that they do not need",
+	)
 }

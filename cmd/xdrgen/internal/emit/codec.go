@@ -104,7 +104,8 @@ func (c *code) encode(d *lang.Decl, expr string) {
 func inPlace(d *lang.Decl) bool {
 	base := lang.Base(d)
 	bytes := base.Type.Kind == lang.Opaque || base.Type.Kind == lang.String
-	return base.Form == lang.Optional || base.Form == lang.Variable && bytes && (base.Bound == nil || !foreign(d))
+	return base.Form == lang.Optional ||
+		base.Form == lang.Variable && bytes && (base.Bound == nil || !foreign(d))
 }
 
 // foreign reports whether d's type is by way of a typedef of another source, whose constants
@@ -176,7 +177,13 @@ func (c *code) decode(d *lang.Decl, expr string) {
 		c.decode(element(d), fmt.Sprintf("%s[len(%s)-1]", expr, expr))
 		c.f("}\n")
 	case lang.Optional:
-		c.f("if !d.Bool() {\n%s = nil\n} else {\nif %s == nil {\n%s = new(%s)\n}\n", expr, expr, expr, typeName(&d.Type))
+		c.f(
+			"if !d.Bool() {\n%s = nil\n} else {\nif %s == nil {\n%s = new(%s)\n}\n",
+			expr,
+			expr,
+			expr,
+			typeName(&d.Type),
+		)
 		c.decode(element(d), target(d, expr))
 		c.f("}\n")
 	}

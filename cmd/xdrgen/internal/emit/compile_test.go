@@ -85,9 +85,13 @@ func everyKind() string {
 			fmt.Fprintf(&b, "union d%d_%d switch (good t) { case B: int y; default: %s; };\n", i, k, x)
 		}
 	}
-	b.WriteString("struct lists { node *x; bare *y; ring z; struct { int a; union switch (bool t) { case 1: int b; default: void; } c; } w; };\n")
+	b.WriteString(
+		"struct lists { node *x; bare *y; ring z; struct { int a; union switch (bool t) { case 1: int b; default: void; } c; } w; };\n",
+	)
 	// Each tag with each case that it may have.
-	b.WriteString("typedef bool yes; typedef good fine; typedef fine finer; typedef int whole; typedef unsigned many; typedef many more;\n")
+	b.WriteString(
+		"typedef bool yes; typedef good fine; typedef fine finer; typedef int whole; typedef unsigned many; typedef many more;\n",
+	)
 	for i, tag := range []struct{ types, cases string }{
 		{"int whole", "-1 BELOW A E C NINE 2147483647"},
 		{"int whole", "D FALSE TRUE"},
@@ -110,7 +114,9 @@ func everyKind() string {
 			}
 		}
 	}
-	b.WriteString("program P { version V { void P_NULL(void) = 0; string P_ONE(int, flat) = 4; } = 1; } = 0x20000000;\n")
+	b.WriteString(
+		"program P { version V { void P_NULL(void) = 0; string P_ONE(int, flat) = 4; } = 1; } = 0x20000000;\n",
+	)
 	return b.String()
 }
 

@@ -43,7 +43,10 @@ func TestDefinitionsOfAnotherSourceAreOfAnotherPackage(t *testing.T) {
 	}
 	require.NotContains(t, string(code), "type Flat")
 
-	f, err = lang.Parse(filepath.Join(dir, "top/top.x"), "#include \"../base/base.x\"\nstruct own { int a; };")
+	f, err = lang.Parse(
+		filepath.Join(dir, "top/top.x"),
+		"#include \"../base/base.x\"\nstruct own { int a; };",
+	)
 	require.NoError(t, err)
 	code, err = emit.Go(f, "top")
 	require.NoError(t, err)

@@ -35,7 +35,8 @@ func words(d *lang.Decl, expr string, run []word) ([]word, bool) {
 	if s, ok := scalarOf(d); ok {
 		return append(run, word{expr: expr, typ: declType(d), s: s}), true
 	}
-	if n := lang.Min(base); base.Form == lang.Fixed && base.Type.Kind == lang.Opaque && n > 0 && n <= xdr.RunMax/2 {
+	if n := lang.Min(base); base.Form == lang.Fixed && base.Type.Kind == lang.Opaque && n > 0 &&
+		n <= xdr.RunMax/2 {
 		return append(run, word{expr: expr, bytes: int(base.Bound.Uint())}), true
 	}
 	if base.Form != lang.Plain {

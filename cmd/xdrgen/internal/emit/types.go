@@ -49,7 +49,11 @@ func (w *writer) enum(e *lang.Enum) {
 	w.f("}\nreturn \"%s(\" + strconv.FormatInt(int64(v), 10) + \")\"\n}\n", e.Name)
 
 	w.uses.xdr = true
-	w.encoder(name, "v %s", fmt.Sprintf("if !v.Valid() {\ne.Fail(xdr.ErrValue)\n}\ne.%s(%s(v))\n", method, base))
+	w.encoder(
+		name,
+		"v %s",
+		fmt.Sprintf("if !v.Valid() {\ne.Fail(xdr.ErrValue)\n}\ne.%s(%s(v))\n", method, base),
+	)
 	w.decoder(name, fmt.Sprintf("*v = %s(d.%s())\nif !v.Valid() {\nd.Fail(xdr.ErrValue)\n}\n", name, method))
 }
 
@@ -98,7 +102,11 @@ func (w *writer) field(d *lang.Decl, others map[string]bool) {
 	}
 	name := goName(d.Name)
 	if (name == "" || others[name] || name == "Encode" || name == "Decode") && w.err == nil {
-		w.err = &lang.Error{File: w.file, Pos: d.Pos, Text: fmt.Sprintf("field %s cannot be %q in Go", d.Name, name)}
+		w.err = &lang.Error{
+			File: w.file,
+			Pos:  d.Pos,
+			Text: fmt.Sprintf("field %s cannot be %q in Go", d.Name, name),
+		}
 	}
 	others[name] = true
 	w.part(&d.Head)

@@ -280,7 +280,8 @@ func (c *checker) union(u *Union) {
 	c.depth(u)
 	tag := Base(u.Tag)
 	e, _ := tag.Type.Def.(*Enum)
-	ok := tag.Form == Plain && (e != nil || tag.Type.Kind == Int || tag.Type.Kind == Uint || tag.Type.Kind == Bool)
+	ok := tag.Form == Plain &&
+		(e != nil || tag.Type.Kind == Int || tag.Type.Kind == Uint || tag.Type.Kind == Bool)
 	if !ok {
 		c.failf(u.Tag.Pos, "the tag of a union is an integer, an enumeration or a boolean")
 	}

@@ -52,7 +52,10 @@ func (p *parser) included(at Pos, line string, depth int) *Include {
 	path, ok := strings.CutPrefix(strings.TrimSpace(line), `#include "`)
 	path, end := strings.CutSuffix(path, `.x"`)
 	if !ok || !end || filepath.IsAbs(path) || depth > includeMax {
-		p.failf(at, "an include names a source by its path, a few deep at most: #include \"../other/other.x\"")
+		p.failf(
+			at,
+			"an include names a source by its path, a few deep at most: #include \"../other/other.x\"",
+		)
 	}
 	path = filepath.Join(filepath.Dir(p.file), path+".x")
 	src, err := os.ReadFile(path)

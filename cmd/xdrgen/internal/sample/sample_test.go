@@ -94,8 +94,24 @@ func TestWhatWasDecodedBeforeGivesTheRoom(t *testing.T) {
 	}
 	pointer := new(int32)
 	v.Pointer, v.Few = &pointer, [2]*int32{new(int32), new(int32)}
-	v.Many.Hypers, v.Many.Names, v.Many.Pairs = make([]int64, 4), []sample.Label{[]byte("a"), []byte("b")}, make([]sample.Pair, 4)
-	v.Many.Structs, v.Many.Bools, v.Many.Colors = []sample.Scalars{{I: sample.RED}}, make([]bool, 9), sample.Palette{sample.RED}
+	v.Many.Hypers, v.Many.Names, v.Many.Pairs = make(
+		[]int64,
+		4,
+	), []sample.Label{
+		[]byte("a"),
+		[]byte("b"),
+	}, make(
+		[]sample.Pair,
+		4,
+	)
+	v.Many.Structs, v.Many.Bools, v.Many.Colors = []sample.Scalars{
+		{I: sample.RED},
+	}, make(
+		[]bool,
+		9,
+	), sample.Palette{
+		sample.RED,
+	}
 	for _, s := range []*sample.Scalars{v.Optional, &v.Many.Structs[0], &v.Many.Two[0], &v.Many.Two[1]} {
 		s.I, s.Q = sample.RED, sample.GREEN
 	}

@@ -52,11 +52,37 @@ type caller struct {
 }
 
 func newAsker(nfs, mnt line, path string, export FH) *asker {
-	a := &asker{nfs: nfs, mnt: mnt, path: path, export: export, names: map[string]int{}, known: map[string]nfs3.Fattr3{}}
+	a := &asker{
+		nfs:    nfs,
+		mnt:    mnt,
+		path:   path,
+		export: export,
+		names:  map[string]int{},
+		known:  map[string]nfs3.Fattr3{},
+	}
 	a.root = a.as(0, 0)
 	a.alice = a.as(aliceID, aliceID, teamID)
 	a.bob = a.as(bobID, bobID, clubID)
-	a.carol = a.as(carolID, carolID, 30001, 30002, 30003, 30004, 30005, 30006, 30007, 30008, 30009, 30010, 30011, 30012, 30013, 30014, 30015, teamID)
+	a.carol = a.as(
+		carolID,
+		carolID,
+		30001,
+		30002,
+		30003,
+		30004,
+		30005,
+		30006,
+		30007,
+		30008,
+		30009,
+		30010,
+		30011,
+		30012,
+		30013,
+		30014,
+		30015,
+		teamID,
+	)
 	a.nobody = a.as(10009, 10009)
 	return a
 }
@@ -209,7 +235,8 @@ func (w caller) before(x *Answer, field string, fh FH, v nfs3.WccData) {
 	if b := v.Before; b.AttributesFollow {
 		x.set(field+" before", "present")
 		if old, ok := w.known[string(fh.Data)]; ok {
-			same := old.Size == b.Attributes.Size && old.Mtime == b.Attributes.Mtime && old.Ctime == b.Attributes.Ctime
+			same := old.Size == b.Attributes.Size && old.Mtime == b.Attributes.Mtime &&
+				old.Ctime == b.Attributes.Ctime
 			x.set(field+" before.values", map[bool]string{true: "as known", false: "others"}[same])
 		}
 	} else {

@@ -152,9 +152,17 @@ func askTimes(a *asker, dir FH) {
 	alice.slowly().setattr("past by the owner", file, past)
 	bob.slowly().setattr("the server's by another who may write", file, client.TimesNow())
 	bob.setattr("past by another who may write", file, past)
-	bob.setattr("mtime alone, the server's, by another who may write", file, nfs3.Sattr3{Mtime: nfs3.SetMtime{SetIt: nfs3.SET_TO_SERVER_TIME}})
+	bob.setattr(
+		"mtime alone, the server's, by another who may write",
+		file,
+		nfs3.Sattr3{Mtime: nfs3.SetMtime{SetIt: nfs3.SET_TO_SERVER_TIME}},
+	)
 	touch := nfs3.Sattr3{Mtime: nfs3.SetMtime{SetIt: nfs3.SET_TO_SERVER_TIME}}
-	bob.setattr("mtime alone, the server's, with a size, by another who may write", file, sattr(touch, client.Size(0)))
+	bob.setattr(
+		"mtime alone, the server's, with a size, by another who may write",
+		file,
+		sattr(touch, client.Size(0)),
+	)
 	r.setattr("", file, client.Mode(0o600))
 	bob.setattr("mtime alone, the server's, by another who may not write", file, touch)
 	bob.setattr("the server's by another who may not write", file, client.TimesNow())
@@ -252,14 +260,25 @@ func askSetgid(a *asker, dir FH) {
 		w.who.create(w.name+"'s file of 2755", sub, w.name+" file 2755", nfs3.GUARDED, client.Mode(0o2755))
 		w.who.create(w.name+"'s file of 2644", sub, w.name+" file 2644", nfs3.GUARDED, client.Mode(0o2644))
 		w.who.create(w.name+"'s file without a mode", sub, w.name+" file plain", nfs3.GUARDED, nfs3.Sattr3{})
-		w.who.createHow(w.name+"'s exclusive file", sub, w.name+" exclusive", nfs3.Createhow3{Mode: nfs3.EXCLUSIVE})
+		w.who.createHow(
+			w.name+"'s exclusive file",
+			sub,
+			w.name+" exclusive",
+			nfs3.Createhow3{Mode: nfs3.EXCLUSIVE},
+		)
 		w.who.mkdir(w.name+"'s directory", sub, w.name+" dir", client.Mode(0o755))
 		w.who.mkdir(w.name+"'s directory of 2755", sub, w.name+" dir 2755", client.Mode(0o2755))
 		w.who.mkdir(w.name+"'s directory without a mode", sub, w.name+" dir plain", nfs3.Sattr3{})
 		w.who.symlink(w.name+"'s link", sub, w.name+" link", "x", nfs3.Sattr3{})
 		w.who.mknod(w.name+"'s fifo", sub, w.name+" fifo", nfs3.NF3FIFO, 0, 0, client.Mode(0o2755))
 	}
-	alice.create("with a group of one's own", sub, "own group", nfs3.GUARDED, sattr(client.Mode(0o2755), gid(teamID)))
+	alice.create(
+		"with a group of one's own",
+		sub,
+		"own group",
+		nfs3.GUARDED,
+		sattr(client.Mode(0o2755), gid(teamID)),
+	)
 }
 
 func askGroups(a *asker, dir FH) {

@@ -16,7 +16,13 @@ func askReaddir(a *asker, dir FH) {
 	many := r.mkdir("", dir, "many", client.Mode(0o755))
 	const entries = 60
 	for i := range entries {
-		r.create("", many, fmt.Sprintf("%02d-%s", i, strings.Repeat("n", i*3)), nfs3.GUARDED, client.Mode(0o644))
+		r.create(
+			"",
+			many,
+			fmt.Sprintf("%02d-%s", i, strings.Repeat("n", i*3)),
+			nfs3.GUARDED,
+			client.Mode(0o644),
+		)
 	}
 	for _, plus := range []bool{false, true} {
 		r.page("an empty directory", empty, plus, 0, none, 4096, 4096)
@@ -30,7 +36,15 @@ func askReaddir(a *asker, dir FH) {
 		for _, most := range []uint32{512, 1000, 4096, 32 << 10} {
 			r.loop(fmt.Sprintf("many in pages of %d", most), many, plus, most, most)
 		}
-		r.page("from a cookie never given, with no verifier", many, plus, 0x7fff_ffff_1234_5678, none, 4096, 4096)
+		r.page(
+			"from a cookie never given, with no verifier",
+			many,
+			plus,
+			0x7fff_ffff_1234_5678,
+			none,
+			4096,
+			4096,
+		)
 		r.page("from a cookie never given", many, plus, 0x7fff_ffff_1234_5678, first.Verf, 4096, 4096)
 		r.page("from cookie 2^64-1", many, plus, 1<<64-1, first.Verf, 4096, 4096)
 		wrong := first.Verf
@@ -41,7 +55,13 @@ func askReaddir(a *asker, dir FH) {
 			r.page("from the middle", many, plus, middle, first.Verf, 32<<10, 32<<10)
 			r.page("from the middle with a wrong verifier", many, plus, middle, wrong, 32<<10, 32<<10)
 			r.page("from the end", many, plus, last, first.Verf, 4096, 4096)
-			r.slowly().create("while it is read", many, fmt.Sprintf("new %v", plus), nfs3.GUARDED, nfs3.Sattr3{})
+			r.slowly().create(
+				"while it is read",
+				many,
+				fmt.Sprintf("new %v", plus),
+				nfs3.GUARDED,
+				nfs3.Sattr3{},
+			)
 			r.page("from the end, after a change", many, plus, last, first.Verf, 4096, 4096)
 		}
 		r.page("from the beginning with a wrong verifier", empty, plus, 0, wrong, 4096, 4096)
@@ -138,9 +158,16 @@ func askServer(a *asker, dir FH) {
 			x.set("status", f.Status)
 			i := f.Resok
 			r.post(x, "obj", o.fh, i.ObjAttributes)
-			x.set("preferred fit", i.Rtpref <= i.Rtmax && i.Wtpref <= i.Wtmax && i.Rtpref >= 4096 && i.Wtpref >= 4096 && i.Dtpref >= 512)
+			x.set(
+				"preferred fit",
+				i.Rtpref <= i.Rtmax && i.Wtpref <= i.Wtmax && i.Rtpref >= 4096 && i.Wtpref >= 4096 &&
+					i.Dtpref >= 512,
+			)
 			x.set("1 MiB", i.Rtmax >= 1<<20 && i.Wtmax >= 1<<20)
-			x.set("multiples", i.Rtmult > 0 && i.Rtpref%i.Rtmult == 0 && i.Wtmult > 0 && i.Wtpref%i.Wtmult == 0)
+			x.set(
+				"multiples",
+				i.Rtmult > 0 && i.Rtpref%i.Rtmult == 0 && i.Wtmult > 0 && i.Wtpref%i.Wtmult == 0,
+			)
 			x.set("maxfilesize", uint64(i.Maxfilesize))
 			x.set("time_delta", fmt.Sprintf("%d.%09d", i.TimeDelta.Seconds, i.TimeDelta.Nseconds))
 			x.set("properties", fmt.Sprintf("%#x", i.Properties))

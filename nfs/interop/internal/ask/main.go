@@ -22,7 +22,11 @@ func main() {
 	addr := flag.String("addr", "", "`host:port` of NFS")
 	mountAddr := flag.String("mount", "", "`host:port` of MOUNT, if another")
 	path := flag.String("path", "/", "`path` of the export")
-	leave := flag.String("leave", "", "questions to leave out, by name: those that stop the server (`regexp`)")
+	leave := flag.String(
+		"leave",
+		"",
+		"questions to leave out, by name: those that stop the server (`regexp`)",
+	)
 	out := flag.String("o", "", "`file` for the answers")
 	flag.Parse()
 	if *mountAddr == "" {

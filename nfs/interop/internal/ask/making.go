@@ -43,7 +43,10 @@ func gid(n uint32) (s nfs3.Sattr3) {
 }
 
 // past are times that every file system can keep.
-var past = client.Times(nfs3.Nfstime3{Seconds: 1_000_000_000, Nseconds: 123_456_789}, nfs3.Nfstime3{Seconds: 1_100_000_000, Nseconds: 987_654_321})
+var past = client.Times(
+	nfs3.Nfstime3{Seconds: 1_000_000_000, Nseconds: 123_456_789},
+	nfs3.Nfstime3{Seconds: 1_100_000_000, Nseconds: 987_654_321},
+)
 
 // askCreate asks CREATE, but for EXCLUSIVE.
 func askCreate(a *asker, dir FH) {
@@ -62,20 +65,62 @@ func askCreate(a *asker, dir FH) {
 		r.create(h+"with a size of 2^63-1", d, "large", how, client.Size(1<<63-1))
 		r.create(h+"with times", d, "times", how, past)
 		r.create(h+"with the server's time", d, "server", how, client.TimesNow())
-		r.create(h+"with everything", d, "everything", how, sattr(client.Mode(0o6755), client.Owner(aliceID, teamID), client.Size(5), past))
+		r.create(
+			h+"with everything",
+			d,
+			"everything",
+			how,
+			sattr(client.Mode(0o6755), client.Owner(aliceID, teamID), client.Size(5), past),
+		)
 		alice.create(h+"as a user", d, "alice", how, client.Mode(0o600))
 		alice.create(h+"as a user with a mode of 7777", d, "alice all", how, client.Mode(0o7777))
-		alice.create(h+"as a user with the user's own ids", d, "alice own", how, sattr(client.Mode(0o644), client.Owner(aliceID, aliceID)))
+		alice.create(
+			h+"as a user with the user's own ids",
+			d,
+			"alice own",
+			how,
+			sattr(client.Mode(0o644), client.Owner(aliceID, aliceID)),
+		)
 		given := r.dir(d, "given", 0o777, 0, 0)
-		alice.create(h+"as a user with a group of the user's", given, "alice team", how, sattr(client.Mode(0o2755), gid(teamID)))
-		alice.create(h+"as a user with another's group", given, "alice club", how, sattr(client.Mode(0o644), gid(clubID)))
-		alice.create(h+"as a user for somebody else", given, "alice for bob", how, sattr(client.Mode(0o644), uid(bobID)))
-		alice.create(h+"as a user without a right to write", d, "alice 0", how, sattr(client.Mode(0), client.Size(10)))
+		alice.create(
+			h+"as a user with a group of the user's",
+			given,
+			"alice team",
+			how,
+			sattr(client.Mode(0o2755), gid(teamID)),
+		)
+		alice.create(
+			h+"as a user with another's group",
+			given,
+			"alice club",
+			how,
+			sattr(client.Mode(0o644), gid(clubID)),
+		)
+		alice.create(
+			h+"as a user for somebody else",
+			given,
+			"alice for bob",
+			how,
+			sattr(client.Mode(0o644), uid(bobID)),
+		)
+		alice.create(
+			h+"as a user without a right to write",
+			d,
+			"alice 0",
+			how,
+			sattr(client.Mode(0), client.Size(10)),
+		)
 		alice.create(h+"as a user with times", d, "alice times", how, sattr(client.Mode(0), past))
 		r.create(h+"over a file", d, "mode", how, client.Mode(0o777))
 		r.write("to be cut", r.lookup("", d, "mode"), 0, "123456789", nfs3.FILE_SYNC)
 		r.create(h+"over a file, nothing said", d, "mode", how, nfs3.Sattr3{})
-		r.create(h+"over a file, with an owner and times", d, "mode", how, sattr(client.Owner(bobID, clubID), past))
+		r.create(
+			h+"over a file, with an owner and times",
+			d,
+			"mode",
+			how,
+			sattr(client.Owner(bobID, clubID), past),
+		)
 		r.slowly().create(h+"over a file, with a size", d, "mode", how, client.Size(4))
 		r.slowly().create(h+"over a file, with a size of 0", d, "mode", how, client.Size(0))
 		r.slowly().create(h+"over a file, with the size it has", d, "mode", how, client.Size(0))
@@ -102,7 +147,13 @@ func askCreate(a *asker, dir FH) {
 	r.file(shut, "file", 0o666, bobID, bobID, "")
 	alice.create("where one may not write", shut, "new", nfs3.UNCHECKED, nfs3.Sattr3{})
 	alice.create("where one may not write, what is there", shut, "file", nfs3.UNCHECKED, nfs3.Sattr3{})
-	alice.create("where one may not write, what is there, with a size", shut, "file", nfs3.UNCHECKED, client.Size(0))
+	alice.create(
+		"where one may not write, what is there, with a size",
+		shut,
+		"file",
+		nfs3.UNCHECKED,
+		client.Size(0),
+	)
 	alice.create("where one may not write, guarded, what is there", shut, "file", nfs3.GUARDED, nfs3.Sattr3{})
 	drop := r.dir(dir, "drop", 0o733, bobID, bobID)
 	alice.create("where one may write but not read", drop, "new", nfs3.GUARDED, client.Mode(0o600))
@@ -161,7 +212,12 @@ func askMkdir(a *asker, dir FH) {
 	given = r.dir(dir, "given group", 0o777, 0, 0)
 	alice.mkdir("as a user with another's group", given, "for club", sattr(client.Mode(0o755), gid(clubID)))
 	given = r.dir(dir, "given own group", 0o777, 0, 0)
-	alice.mkdir("as a user with a group of the user's", given, "for team", sattr(client.Mode(0o2755), gid(teamID)))
+	alice.mkdir(
+		"as a user with a group of the user's",
+		given,
+		"for team",
+		sattr(client.Mode(0o2755), gid(teamID)),
+	)
 	r.mkdir("over a directory", dir, "new", nfs3.Sattr3{})
 	file := r.file(dir, "file", 0o644, 0, 0, "")
 	r.symlink("", dir, "link", "nowhere", nfs3.Sattr3{})
@@ -241,9 +297,25 @@ func askMknod(a *asker, dir FH) {
 	r.mknod("a device 0,1048576", dir, "minor", nfs3.NF3BLK, 0, 1<<20, nfs3.Sattr3{})
 	r.mknod("a device 2^32-1,2^32-1", dir, "over", nfs3.NF3BLK, 1<<32-1, 1<<32-1, nfs3.Sattr3{})
 	given := r.dir(dir, "given", 0o777, 0, 0)
-	r.mknod("with an owner", given, "owner", nfs3.NF3FIFO, 0, 0, sattr(client.Mode(0o7777), client.Owner(aliceID, teamID)))
+	r.mknod(
+		"with an owner",
+		given,
+		"owner",
+		nfs3.NF3FIFO,
+		0,
+		0,
+		sattr(client.Mode(0o7777), client.Owner(aliceID, teamID)),
+	)
 	r.mknod("with times", dir, "times", nfs3.NF3FIFO, 0, 0, sattr(client.Mode(0o600), past))
-	r.mknod("with a size and times", given, "size", nfs3.NF3FIFO, 0, 0, sattr(client.Mode(0o600), client.Size(10), past))
+	r.mknod(
+		"with a size and times",
+		given,
+		"size",
+		nfs3.NF3FIFO,
+		0,
+		0,
+		sattr(client.Mode(0o600), client.Size(10), past),
+	)
 	r.mknod("without a mode", dir, "none", nfs3.NF3SOCK, 0, 0, nfs3.Sattr3{})
 	for _, t := range []nfs3.Ftype3{nfs3.NF3REG, nfs3.NF3DIR, nfs3.NF3LNK} {
 		r.mknod("type "+t.String(), dir, t.String(), t, 0, 0, nfs3.Sattr3{})
@@ -252,11 +324,27 @@ func askMknod(a *asker, dir FH) {
 	alice.mknod("a socket as a user", dir, "alice sock", nfs3.NF3SOCK, 0, 0, client.Mode(0o600))
 	alice.mknod("a character device as a user", dir, "alice chr", nfs3.NF3CHR, 1, 3, client.Mode(0o600))
 	alice.mknod("a block device as a user", dir, "alice blk", nfs3.NF3BLK, 1, 3, client.Mode(0o600))
-	alice.mknod("a fifo as a user for somebody else", given, "for bob", nfs3.NF3FIFO, 0, 0, sattr(client.Mode(0o600), uid(bobID)))
+	alice.mknod(
+		"a fifo as a user for somebody else",
+		given,
+		"for bob",
+		nfs3.NF3FIFO,
+		0,
+		0,
+		sattr(client.Mode(0o600), uid(bobID)),
+	)
 	r.mknod("over a fifo", dir, "fifo", nfs3.NF3FIFO, 0, 0, nfs3.Sattr3{})
 	r.mknod("type NF3REG over a fifo", dir, "fifo", nfs3.NF3REG, 0, 0, nfs3.Sattr3{})
 	r.mknod("in a file", r.file(dir, "file", 0o644, 0, 0, ""), "x", nfs3.NF3FIFO, 0, 0, nfs3.Sattr3{})
-	alice.mknod("where one may not write", r.dir(dir, "shut", 0o755, 0, 0), "x", nfs3.NF3FIFO, 0, 0, nfs3.Sattr3{})
+	alice.mknod(
+		"where one may not write",
+		r.dir(dir, "shut", 0o755, 0, 0),
+		"x",
+		nfs3.NF3FIFO,
+		0,
+		0,
+		nfs3.Sattr3{},
+	)
 	for _, o := range []struct {
 		what string
 		fh   FH

@@ -30,15 +30,78 @@ func askRPC(a *asker, dir FH) {
 	raw("another program", a.nfs, 200000, 3, 0, nil)
 	raw("GETATTR without arguments", a.nfs, program, 3, nfs3.NFSPROC3_GETATTR, nil)
 	raw("GETATTR with a handle cut off", a.nfs, program, 3, nfs3.NFSPROC3_GETATTR, fh[:len(fh)-4])
-	raw("GETATTR with a handle of 68 bytes", a.nfs, program, 3, nfs3.NFSPROC3_GETATTR, rpctest.Args(nil).Opaque(make([]byte, 68)))
-	raw("GETATTR with bytes behind the arguments", a.nfs, program, 3, nfs3.NFSPROC3_GETATTR, append(bytes.Clone(fh), 1, 2, 3, 4))
-	raw("SETATTR with a truth value of 2", a.nfs, program, 3, nfs3.NFSPROC3_SETATTR, rpctest.Args(fh).U32(2, 0, 0, 0, 0, 0, 0, 0))
-	raw("SETATTR with a kind of time of 3", a.nfs, program, 3, nfs3.NFSPROC3_SETATTR, rpctest.Args(fh).U32(0, 0, 0, 0, 3, 0, 0))
-	raw("CREATE with a mode of 3", a.nfs, program, 3, nfs3.NFSPROC3_CREATE, rpctest.Args(fh).String("new").U32(3, 0, 0, 0, 0, 0, 0))
-	raw("MKNOD with a type of 0", a.nfs, program, 3, nfs3.NFSPROC3_MKNOD, rpctest.Args(fh).String("new").U32(0, 0, 0, 0, 0, 0, 0))
-	raw("MKNOD with a type of 8", a.nfs, program, 3, nfs3.NFSPROC3_MKNOD, rpctest.Args(fh).String("new").U32(8, 0, 0, 0, 0, 0, 0))
-	raw("WRITE with a stability of 3", a.nfs, program, 3, nfs3.NFSPROC3_WRITE, rpctest.Args(fh).U64(0).U32(1, 3).String("x"))
-	raw("WRITE with data cut off", a.nfs, program, 3, nfs3.NFSPROC3_WRITE, rpctest.Args(fh).U64(0).U32(8, 0, 8, 0))
+	raw(
+		"GETATTR with a handle of 68 bytes",
+		a.nfs,
+		program,
+		3,
+		nfs3.NFSPROC3_GETATTR,
+		rpctest.Args(nil).Opaque(make([]byte, 68)),
+	)
+	raw(
+		"GETATTR with bytes behind the arguments",
+		a.nfs,
+		program,
+		3,
+		nfs3.NFSPROC3_GETATTR,
+		append(bytes.Clone(fh), 1, 2, 3, 4),
+	)
+	raw(
+		"SETATTR with a truth value of 2",
+		a.nfs,
+		program,
+		3,
+		nfs3.NFSPROC3_SETATTR,
+		rpctest.Args(fh).U32(2, 0, 0, 0, 0, 0, 0, 0),
+	)
+	raw(
+		"SETATTR with a kind of time of 3",
+		a.nfs,
+		program,
+		3,
+		nfs3.NFSPROC3_SETATTR,
+		rpctest.Args(fh).U32(0, 0, 0, 0, 3, 0, 0),
+	)
+	raw(
+		"CREATE with a mode of 3",
+		a.nfs,
+		program,
+		3,
+		nfs3.NFSPROC3_CREATE,
+		rpctest.Args(fh).String("new").U32(3, 0, 0, 0, 0, 0, 0),
+	)
+	raw(
+		"MKNOD with a type of 0",
+		a.nfs,
+		program,
+		3,
+		nfs3.NFSPROC3_MKNOD,
+		rpctest.Args(fh).String("new").U32(0, 0, 0, 0, 0, 0, 0),
+	)
+	raw(
+		"MKNOD with a type of 8",
+		a.nfs,
+		program,
+		3,
+		nfs3.NFSPROC3_MKNOD,
+		rpctest.Args(fh).String("new").U32(8, 0, 0, 0, 0, 0, 0),
+	)
+	raw(
+		"WRITE with a stability of 3",
+		a.nfs,
+		program,
+		3,
+		nfs3.NFSPROC3_WRITE,
+		rpctest.Args(fh).U64(0).U32(1, 3).String("x"),
+	)
+	raw(
+		"WRITE with data cut off",
+		a.nfs,
+		program,
+		3,
+		nfs3.NFSPROC3_WRITE,
+		rpctest.Args(fh).U64(0).U32(8, 0, 8, 0),
+	)
 	raw("LOOKUP with a name cut off", a.nfs, program, 3, nfs3.NFSPROC3_LOOKUP, rpctest.Args(fh).U32(100, 0))
 	raw("an unknown flavor", a.nfs.with(rpctest.Opaque{Flavor: 77}), program, 3, nfs3.NFSPROC3_NULL, nil)
 	raw("16 groups", a.carol.c, program, 3, nfs3.NFSPROC3_NULL, nil)

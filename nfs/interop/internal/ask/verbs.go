@@ -51,7 +51,12 @@ func (w caller) setattrIf(what string, fh FH, s nfs3.Sattr3, g nfs3.Sattrguard3)
 
 func (w caller) lookup(what string, dir FH, name string) FH {
 	var r nfs3.LOOKUP3res
-	x, ok := w.ask(nfs3.NFSPROC3_LOOKUP, orName(what, name), &nfs3.LOOKUP3args{What: client.At(dir, name)}, &r)
+	x, ok := w.ask(
+		nfs3.NFSPROC3_LOOKUP,
+		orName(what, name),
+		&nfs3.LOOKUP3args{What: client.At(dir, name)},
+		&r,
+	)
 	if !ok {
 		return FH{}
 	}
@@ -213,7 +218,10 @@ func (w caller) mkdir(what string, dir FH, name string, s nfs3.Sattr3) (fh FH) {
 
 func (w caller) symlink(what string, dir FH, name, target string, s nfs3.Sattr3) (fh FH) {
 	var r nfs3.SYMLINK3res
-	args := &nfs3.SYMLINK3args{Where: client.At(dir, name), Symlink: nfs3.Symlinkdata3{SymlinkAttributes: s, SymlinkData: nfs3.Nfspath3(target)}}
+	args := &nfs3.SYMLINK3args{
+		Where:   client.At(dir, name),
+		Symlink: nfs3.Symlinkdata3{SymlinkAttributes: s, SymlinkData: nfs3.Nfspath3(target)},
+	}
 	if x, ok := w.ask(nfs3.NFSPROC3_SYMLINK, orName(what, name), args, &r); ok {
 		x.set("status", r.Status)
 		if r.Status == nfs3.NFS3_OK {
@@ -226,7 +234,14 @@ func (w caller) symlink(what string, dir FH, name, target string, s nfs3.Sattr3)
 	return fh
 }
 
-func (w caller) mknod(what string, dir FH, name string, t nfs3.Ftype3, major, minor uint32, s nfs3.Sattr3) (fh FH) {
+func (w caller) mknod(
+	what string,
+	dir FH,
+	name string,
+	t nfs3.Ftype3,
+	major, minor uint32,
+	s nfs3.Sattr3,
+) (fh FH) {
 	var r nfs3.MKNOD3res
 	data := nfs3.Mknoddata3{Type: t, PipeAttributes: s}
 	data.Device = nfs3.Devicedata3{DevAttributes: s, Spec: nfs3.Specdata3{Specdata1: major, Specdata2: minor}}
@@ -295,7 +310,14 @@ func (w caller) link(what string, fh, dir FH, name string) {
 
 // page reads one page of a directory. How many entries fit into it is the
 // server's business, so only a page that holds all shows them.
-func (w caller) page(what string, dir FH, plus bool, cookie nfs3.Cookie3, verf nfs3.Cookieverf3, names, most uint32) (p client.Page) {
+func (w caller) page(
+	what string,
+	dir FH,
+	plus bool,
+	cookie nfs3.Cookie3,
+	verf nfs3.Cookieverf3,
+	names, most uint32,
+) (p client.Page) {
 	var x *Answer
 	var ok bool
 	if plus {

@@ -24,7 +24,11 @@ var unsettled = &vfs.Cred{}
 func ProcessCred() (*vfs.Cred, error) {
 	list, err := os.Getgroups()
 	if err != nil {
-		return nil, fmt.Errorf("posixfs: getgroups, to know the process's own groups: %w; %s", err, syscalls.Remedy(errors.Is(err, unix.ENOSYS)))
+		return nil, fmt.Errorf(
+			"posixfs: getgroups, to know the process's own groups: %w; %s",
+			err,
+			syscalls.Remedy(errors.Is(err, unix.ENOSYS)),
+		)
 	}
 	groups := make([]uint32, len(list))
 	for i, g := range list {
@@ -95,7 +99,11 @@ func (r *Rights) Prepare(switches bool) error {
 	// the whole process's (tryThread says so).
 	_, _, _ = unix.RawSyscall(unix.SYS_UNSHARE, unix.CLONE_FS, 0, 0)
 	if _, _, e := unix.RawSyscall(unix.SYS_UMASK, 0, 0, 0); e != 0 {
-		return fmt.Errorf("posixfs: the modes that clients ask for would be cut by the umask: umask: %w; %s", e, syscalls.Remedy(e == unix.ENOSYS))
+		return fmt.Errorf(
+			"posixfs: the modes that clients ask for would be cut by the umask: umask: %w; %s",
+			e,
+			syscalls.Remedy(e == unix.ENOSYS),
+		)
 	}
 	drop := uint32(capResource)
 	if !switches {
@@ -105,13 +113,21 @@ func (r *Rights) Prepare(switches bool) error {
 	}
 	caps, err := Capabilities()
 	if err != nil {
-		return fmt.Errorf("posixfs: capget, to see what callers must not have: %w; %s", err, syscalls.Remedy(err == unix.ENOSYS))
+		return fmt.Errorf(
+			"posixfs: capget, to see what callers must not have: %w; %s",
+			err,
+			syscalls.Remedy(err == unix.ENOSYS),
+		)
 	}
 	if caps[0].Effective&drop != 0 {
 		caps[0].Effective &^= drop
 		hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 		if err := unix.Capset(&hdr, &caps[0]); err != nil {
-			return fmt.Errorf("posixfs: capset, to take away what callers must not have: %w; %s", err, syscalls.Remedy(err == unix.ENOSYS))
+			return fmt.Errorf(
+				"posixfs: capset, to take away what callers must not have: %w; %s",
+				err,
+				syscalls.Remedy(err == unix.ENOSYS),
+			)
 		}
 	}
 	r.prepared = true

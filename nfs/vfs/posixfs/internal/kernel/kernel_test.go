@@ -53,7 +53,10 @@ func TestWhomToTryIsMappedAndNotRoot(t *testing.T) {
 	c, ok := n.Other()
 	require.True(t, ok)
 	require.Equal(t, &vfs.Cred{UID: 65534, GID: 65534, Groups: []uint32{65533}}, c)
-	n = Namespace{Users: vfs.IDs{{First: 0, Count: 1000}}, Groups: vfs.IDs{{First: 0, Count: 1}, {First: 7, Count: 1}}}
+	n = Namespace{
+		Users:  vfs.IDs{{First: 0, Count: 1000}},
+		Groups: vfs.IDs{{First: 0, Count: 1}, {First: 7, Count: 1}},
+	}
 	c, ok = n.Other()
 	require.True(t, ok)
 	require.Equal(t, &vfs.Cred{UID: 999, GID: 7, Groups: []uint32{7}}, c)

@@ -12,7 +12,13 @@ type ObjectKey struct {
 }
 
 func KeyOf(st *unix.Statx_t) ObjectKey {
-	return ObjectKey{Ino: st.Ino, Major: st.Dev_major, Minor: st.Dev_minor, bornSec: st.Btime.Sec, bornNsec: st.Btime.Nsec}
+	return ObjectKey{
+		Ino:      st.Ino,
+		Major:    st.Dev_major,
+		Minor:    st.Dev_minor,
+		bornSec:  st.Btime.Sec,
+		bornNsec: st.Btime.Nsec,
+	}
 }
 
 func (k *ObjectKey) Hash() uint64 { return Mix(k.Ino ^ uint64(k.Minor)<<40) }

@@ -19,7 +19,15 @@ var EmptyPath [1]byte
 var noPath = func() *byte {
 	var st unix.Statx_t
 	cwd := unix.AT_FDCWD // a variable: the constant is negative
-	_, _, e := unix.RawSyscall6(unix.SYS_STATX, uintptr(cwd), 0, unix.AT_EMPTY_PATH, StatxMask, uintptr(unsafe.Pointer(&st)), 0)
+	_, _, e := unix.RawSyscall6(
+		unix.SYS_STATX,
+		uintptr(cwd),
+		0,
+		unix.AT_EMPTY_PATH,
+		StatxMask,
+		uintptr(unsafe.Pointer(&st)),
+		0,
+	)
 	if e != 0 {
 		return &EmptyPath[0]
 	}
@@ -106,7 +114,15 @@ func Openat2Raw(fd int, name *byte, how *unix.OpenHow) (r int, e unix.Errno) {
 
 func Openat(fd int, name *byte, flags int, mode uint32) (int, unix.Errno) {
 	for p := (Patience{}); ; {
-		r, _, e := unix.Syscall6(unix.SYS_OPENAT, uintptr(fd), uintptr(unsafe.Pointer(name)), uintptr(flags), uintptr(mode), 0, 0)
+		r, _, e := unix.Syscall6(
+			unix.SYS_OPENAT,
+			uintptr(fd),
+			uintptr(unsafe.Pointer(name)),
+			uintptr(flags),
+			uintptr(mode),
+			0,
+			0,
+		)
 		if e == 0 || !p.Again(e) {
 			return int(r), e
 		}
@@ -125,7 +141,15 @@ func CloseWritten(fd int) unix.Errno {
 
 func Faccess(fd int, mode uint32) unix.Errno {
 	for p := (Patience{}); ; {
-		_, _, e := unix.Syscall6(unix.SYS_FACCESSAT2, uintptr(fd), uintptr(unsafe.Pointer(&EmptyPath[0])), uintptr(mode), unix.AT_EMPTY_PATH|unix.AT_EACCESS, 0, 0)
+		_, _, e := unix.Syscall6(
+			unix.SYS_FACCESSAT2,
+			uintptr(fd),
+			uintptr(unsafe.Pointer(&EmptyPath[0])),
+			uintptr(mode),
+			unix.AT_EMPTY_PATH|unix.AT_EACCESS,
+			0,
+			0,
+		)
 		if e == 0 || !p.Again(e) {
 			return e
 		}
@@ -161,8 +185,15 @@ type FileHandle struct {
 // nameToHandleRaw fills k for the object that fd stands for.
 func nameToHandleRaw(fd int, k *FileHandle, mount *int32) unix.Errno {
 	k.bytes = uint32(len(k.data))
-	_, _, e := unix.RawSyscall6(unix.SYS_NAME_TO_HANDLE_AT, uintptr(fd), uintptr(unsafe.Pointer(&EmptyPath[0])),
-		uintptr(unsafe.Pointer(k)), uintptr(unsafe.Pointer(mount)), unix.AT_EMPTY_PATH, 0)
+	_, _, e := unix.RawSyscall6(
+		unix.SYS_NAME_TO_HANDLE_AT,
+		uintptr(fd),
+		uintptr(unsafe.Pointer(&EmptyPath[0])),
+		uintptr(unsafe.Pointer(k)),
+		uintptr(unsafe.Pointer(mount)),
+		unix.AT_EMPTY_PATH,
+		0,
+	)
 	return e
 }
 
@@ -178,7 +209,12 @@ func nameToHandleAt(fd int, name *byte, k *FileHandle, mount *int32) unix.Errno 
 // on the file, and ENOMEM is left to who calls.
 func OpenByHandle(mount int, k *FileHandle, flags int) (int, unix.Errno) {
 	for p := (Patience{}); ; {
-		r, _, e := unix.Syscall(unix.SYS_OPEN_BY_HANDLE_AT, uintptr(mount), uintptr(unsafe.Pointer(k)), uintptr(flags))
+		r, _, e := unix.Syscall(
+			unix.SYS_OPEN_BY_HANDLE_AT,
+			uintptr(mount),
+			uintptr(unsafe.Pointer(k)),
+			uintptr(flags),
+		)
 		if e == 0 || e == unix.ENOMEM || e == unix.EAGAIN && flags&unix.O_NONBLOCK != 0 || !p.Again(e) {
 			return int(r), e
 		}
@@ -201,7 +237,15 @@ func Syncfs(fd int) unix.Errno {
 // WaitRange waits for the write-back of n bytes at off that is under way. A failure
 // that fd has not been told of is told, and used up.
 func WaitRange(fd int, off, n uint64) unix.Errno {
-	_, _, e := unix.Syscall6(unix.SYS_SYNC_FILE_RANGE, uintptr(fd), uintptr(off), uintptr(n), unix.SYNC_FILE_RANGE_WAIT_BEFORE, 0, 0)
+	_, _, e := unix.Syscall6(
+		unix.SYS_SYNC_FILE_RANGE,
+		uintptr(fd),
+		uintptr(off),
+		uintptr(n),
+		unix.SYNC_FILE_RANGE_WAIT_BEFORE,
+		0,
+		0,
+	)
 	return e
 }
 
