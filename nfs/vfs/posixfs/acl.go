@@ -107,8 +107,8 @@ func (v *View) SetACL(c *vfs.Cred, h vfs.Handle, set *vfs.ACLSet, a *vfs.Attr) v
 		return s
 	}
 	defer v.done()
-	e.Own.access.locking.Add(1)
-	defer e.Own.access.locking.Add(-1)
+	e.Own.data.Locking.Add(1)
+	defer e.Own.data.Locking.Add(-1)
 	fd, s := v.stabilizer(e)
 	if s != vfs.OK {
 		return v.failed(e, a, s)

@@ -238,14 +238,14 @@ func TestAListIsOnStableStorage(t *testing.T) {
 	s := serve(t, dir, Config{}, options{})
 	s.write("f", "x", 0o640)
 	h := s.lookup("f")
-	s.fs.fsync = func(fd int) unix.Errno { flushes++; return kernel.Fsync(fd) }
+	s.fs.store.Fsync = func(fd int) unix.Errno { flushes++; return kernel.Fsync(fd) }
 	st, _ := s.setACL(s.root(), h, vfs.ACLSet{HasAccess: true, Access: named})
 	require.Equal(t, vfs.OK, st)
 	require.Equal(t, 1, flushes)
-	s.fs.fsync = func(int) unix.Errno { return unix.EIO }
+	s.fs.store.Fsync = func(int) unix.Errno { return unix.EIO }
 	st, _ = s.setACL(s.root(), h, vfs.ACLSet{HasAccess: true, Access: acl.FromMode(0o600)})
 	require.Equal(t, vfs.IO, st)
-	s.fs.fsync = kernel.Fsync
+	s.fs.store.Fsync = kernel.Fsync
 }
 
 func TestUsersOutsideTheNamespaceAreShownAsTheirFilesOwnersAre(t *testing.T) {

@@ -62,7 +62,7 @@ func (v *View) change(
 		return s
 	}
 	mark := v.fs.mark(e, fd)
-	v.mark = v.fs.whole.failures()
+	v.mark = v.fs.store.MarkAll()
 	if s = v.locked(c, e, w, act); s != vfs.OK {
 		return s
 	}

@@ -77,9 +77,7 @@ func (v *View) finish(fd int, how vfs.CreateHow, s *vfs.SetAttr, verf uint64) vf
 		touched = touched || more
 	}
 	if touched && !v.fs.is.memory {
-		if errno := v.fs.told(v.fs.fsync, fd); errno != 0 {
-			return v.fs.status(errno)
-		}
+		return v.fs.syncNow(fd)
 	}
 	return vfs.OK
 }
@@ -182,7 +180,7 @@ func (v *View) exists(
 	if st != vfs.OK {
 		return st
 	}
-	mark := x.Own.flush.flushes.failures()
+	mark := x.Own.flush.Failures()
 	if st = v.resize(c, x, fd, s.Size); st != vfs.OK {
 		return st
 	}

@@ -215,18 +215,3 @@ func TestAnEntryIsKeptForFourRoundsWithoutUse(t *testing.T) {
 		})
 	}
 }
-
-// Lanes that are held up again and again leave writing to the workers for ten seconds at most.
-func TestThePauseOfLanesWritesIsBounded(t *testing.T) {
-	const ms = int64(time.Millisecond)
-	var l laneWrites
-	l.on = true
-	now, pauses := int64(0), []int64(nil)
-	for range 10 {
-		l.took(now, now+20*ms, 0)
-		now += 20 * ms
-		pauses = append(pauses, (l.until.Load()-now)/ms)
-		now = l.until.Load() + ms // slow again soon
-	}
-	require.Equal(t, []int64{200, 400, 800, 1600, 3200, 6400, 10000, 10000, 10000, 10000}, pauses)
-}

@@ -37,7 +37,7 @@ func hot(t testing.TB, s *served) map[string]func(v *View) vfs.Status {
 			return st
 		},
 	}
-	if s.fs.writes.on {
+	if s.fs.data.Pace.On() {
 		ops["Write4K"] = func(v *View) vfs.Status {
 			_, _, _, st := v.Write(c, file, &vfs.WriteArgs{Off: 0, Src: src, How: vfs.Unstable}, &w)
 			return st

@@ -15,10 +15,11 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/syscalls"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
-	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/iopolicy"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/iopath"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/recall"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/search"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/stable"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/table"
 )
 
@@ -62,7 +63,6 @@ type FS struct {
 	own      *vfs.Cred    // the process's identity
 	ns       kernel.Namespace
 	is       traits
-	policy   iopolicy.Policy
 	ioWhy    string // why it is not what was asked for
 	volumes  subvolumes
 	mount    uint64 // STATX_MNT_ID of root
@@ -72,21 +72,15 @@ type FS struct {
 	handlesWhy unix.Errno // why handles is false, where that was tried
 	threadWhy  []string   // what threads do without
 
-	// What tells of write-back errors: see flush.go. close is of what may have been written to.
-	fsync, syncfs, close func(fd int) unix.Errno
-	waitRange            func(fd int, off, n uint64) unix.Errno
-
 	log    *slog.Logger
 	period time.Duration
 
-	writes laneWrites
+	data  iopath.Shared // how the data of files goes
+	store stable.Store  // how it becomes stable
 
 	// Atomic.
-	verifier     atomic.Uint64
 	paused       atomic.Bool  // see mountpoint.go
-	noReadNow    atomic.Bool  // reads with RWF_NOWAIT are not supported
 	noChmodEmpty atomic.Bool  // no fchmodat2 (before Linux 6.6)
-	closing      atomic.Int32 // retired entries that are being flushed right now
 	tick         atomic.Int64 // tickPeriods since the start
 	now          atomic.Int64 // seconds since 1970, as of the last
 	views        atomic.Pointer[[]*View]
@@ -99,14 +93,12 @@ type FS struct {
 	odd        oddities
 	reported   sync.Map // errnos that status has logged
 	wholes     wholes
-	whole      flushes // of the file system, for what cannot be flushed by itself
 	lent       lent
 	exclusives exclusives
 	locks      [64]paddedMutex // WCC of one directory, by inode number
 	stop       chan struct{}
 	running    sync.WaitGroup
 	kick       chan struct{}
-	soiled     chan struct{} // a lane has written much
 
 	// See mountpoint.go.
 	remounted chan struct{} // the mount table has changed
@@ -123,9 +115,7 @@ type traits struct {
 	byHandle  bool // open_by_handle_at works
 	private   bool // root is on a mount of its own
 	// Of the system: calls that are refused.
-	noOpenat2  bool // see resolve.go
-	noPwritev2 bool
-	plainRead  bool // preadv2 is: pread64 where it does not wait
+	noOpenat2 bool // see resolve.go
 	// Of the file system.
 	selfSync    bool // a new file must be synced by itself, not only its directory
 	memory      bool // lives in memory: plain reads and writes do not wait for a disc
@@ -164,7 +154,7 @@ func newFS(cfg Config, o options) (*FS, error) {
 	switch {
 	case cfg.Dir == "":
 		return nil, errors.New("posixfs: no Dir: give the directory to serve (\".\" is the current one)")
-	case cfg.Writes > WriteInline:
+	case !cfg.Writes.Known():
 		return nil, fmt.Errorf(
 			"posixfs: write path %d is unknown: use WriteAuto, WriteWorker or WriteInline",
 			cfg.Writes,
@@ -178,7 +168,7 @@ func newFS(cfg Config, o options) (*FS, error) {
 	signal.Ignore(unix.SIGXFSZ)
 	fs := &FS{
 		dir: cfg.Dir, root: -1, tree: -1, visible: -1, period: o.period,
-		stop: make(chan struct{}), kick: make(chan struct{}, 1), soiled: make(chan struct{}, 1),
+		stop: make(chan struct{}), kick: make(chan struct{}, 1),
 		remounted: make(chan struct{}, 1), log: cfg.Log,
 	}
 	if fs.log == nil {
@@ -187,26 +177,12 @@ func newFS(cfg Config, o options) (*FS, error) {
 	if fs.period == 0 {
 		fs.period = tickPeriod
 	}
-	if fs.fsync = kernel.Fsync; o.fsync != nil {
-		fs.fsync = o.fsync
-	}
-	if fs.syncfs = kernel.Syncfs; o.syncfs != nil {
-		fs.syncfs = o.syncfs
-	}
-	if fs.waitRange = kernel.WaitRange; o.waitRange != nil {
-		fs.waitRange = o.waitRange
-	}
-	if fs.close = kernel.CloseWritten; o.close != nil {
-		fs.close = o.close
-	}
-	fs.whole.init()
 	fs.tick.Store(1)
 	fs.now.Store(time.Now().Unix())
 	fs.noChmodEmpty.Store(o.noChmodEmpty || syscalls.Refused(unix.SYS_FCHMODAT2))
 	fs.is.noOpenat2 = o.noOpenat2 || syscalls.Refused(unix.SYS_OPENAT2)
-	fs.is.noPwritev2 = o.noPwritev2 || syscalls.Refused(unix.SYS_PWRITEV2)
-	fs.is.plainRead = o.noPreadv2 || syscalls.Refused(unix.SYS_PREADV2)
-	fs.noReadNow.Store(fs.is.plainRead)
+	fs.data.NoPwritev2 = o.noPwritev2 || syscalls.Refused(unix.SYS_PWRITEV2)
+	fs.data.PlainRead = o.noPreadv2 || syscalls.Refused(unix.SYS_PREADV2)
 	fs.views.Store(new([]*View))
 	if err := fs.start(cfg, o); err != nil {
 		_ = fs.closeRoot()
@@ -220,6 +196,15 @@ func newFS(cfg Config, o options) (*FS, error) {
 }
 
 func (fs *FS) start(cfg Config, o options) (err error) {
+	var seed [8]byte
+	if _, err = rand.Read(seed[:]); err != nil {
+		return fmt.Errorf("posixfs: random write verifier: %w", err)
+	}
+	fs.store.Init(
+		stable.Calls{Fsync: o.fsync, Syncfs: o.syncfs, Close: o.close, WaitRange: o.waitRange},
+		binary.LittleEndian.Uint64(seed[:]),
+	)
+	fs.data.Store, fs.data.Status = &fs.store, fs.status
 	if err = syscalls.Check(); err != nil {
 		return fmt.Errorf("posixfs: %w", err)
 	}
@@ -272,11 +257,6 @@ func (fs *FS) start(cfg Config, o options) (err error) {
 	fs.tab.Init(fdMax, renewEntry)
 	fs.finder.Init(walked{fs}, fs.rootH, o.now)
 	fs.known.began = time.Now()
-	var seed [8]byte
-	if _, err = rand.Read(seed[:]); err != nil {
-		return fmt.Errorf("posixfs: random write verifier: %w", err)
-	}
-	fs.verifier.Store(binary.LittleEndian.Uint64(seed[:]))
 	return mounts.tell(fs.remounted)
 }
 
@@ -401,7 +381,10 @@ func (fs *FS) identify(cfg Config, o options) error {
 	fs.tells = vfs.AttrBasic
 	fs.limits.TimeDelta = fs.probeTimes(fs.limits.TimeDelta, &st)
 	fs.probeCase()
-	fs.openWrites(cfg.Writes, &sf)
+	fs.data.Memory = fs.is.memory
+	fs.data.Block = uint64(max(int64(unix.Getpagesize()), sf.Bsize))
+	fs.data.StillPages = !fs.is.memory && iopath.StillPages(fs.root)
+	fs.data.Pace.Open(cfg.Writes, fs.root, fs.is.memory, fs.is.foreign)
 	return nil
 }
 
@@ -412,7 +395,7 @@ func (fs *FS) Root() vfs.Handle { return fs.rootH }
 func (fs *FS) Limits() vfs.Limits { return fs.limits }
 
 // Verifier implements vfs.FS.
-func (fs *FS) Verifier() uint64 { return fs.verifier.Load() }
+func (fs *FS) Verifier() uint64 { return fs.store.Verifier() }
 
 // Close implements vfs.FS. It flushes what is still unstable, and blocks for it.
 func (fs *FS) Close() error {
@@ -498,8 +481,8 @@ func (fs *FS) Features() (kind string, without []string) {
 	}
 	without = append(without, fs.threadWhy...)
 	without = append(without, fs.odd.notes()...)
-	if fs.writes.why != "" {
-		without = append(without, "lanes do not write: "+fs.writes.why)
+	if why := fs.data.Pace.Why(); why != "" {
+		without = append(without, "lanes do not write: "+why)
 	}
 	if fs.ioWhy != "" {
 		without = append(without, fs.ioWhy)

@@ -164,3 +164,14 @@ func (v *View) reopen(e *entry, flags int) (int, unix.Errno) {
 
 // procPath names an open descriptor, for calls that do not take one.
 func procPath(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
+
+// opener opens more descriptors of the file that a View's READ, WRITE or COMMIT is about
+// (iopath.Owner).
+type opener View
+
+func (o *opener) OpenMore(to *atomic.Int32, flags int) (int, vfs.Status) {
+	v := (*View)(o)
+	return v.openIO(v.use.At(useMain), to, flags)
+}
+
+func (o *opener) ActFor(c *vfs.Cred) bool { return (*View)(o).as(c) }

@@ -34,7 +34,7 @@ func needMode(t *testing.T, dir string, mode IOMode) {
 		t.Skip(err)
 	}
 	defer func() { require.NoError(t, fs.Close()) }()
-	if fs.policy.Mode != mode {
+	if fs.data.Policy.Mode != mode {
 		t.Skip(fs.ioWhy)
 	}
 }
@@ -212,7 +212,7 @@ func (p *pile) write() {
 			m, _, _, st = r.v.Write(
 				r.cred(0, 0),
 				p.h[k],
-				&vfs.WriteArgs{Off: uint64(off + done), Src: pieces(nil, src, done, n), How: how},
+				&vfs.WriteArgs{Off: uint64(off + done), Src: rest(src, done), How: how},
 				&w,
 			)
 			if st == vfs.OK {
@@ -227,6 +227,17 @@ func (p *pile) write() {
 		copy(p.model[off+done:], data[done:done+m])
 		done += m
 	}
+}
+
+// rest returns src without its first n bytes.
+func rest(src [][]byte, n int) (dst [][]byte) {
+	for _, b := range src {
+		if n < len(b) {
+			dst = append(dst, b[n:])
+		}
+		n = max(n-len(b), 0)
+	}
+	return dst
 }
 
 func (p *pile) read() {
@@ -246,9 +257,9 @@ func (p *pile) read() {
 				n,
 				off,
 				len(p.model),
-				p.views[k].fs.policy.Mode,
+				p.views[k].fs.data.Policy.Mode,
 			)
-			require.True(p.t, bytes.Equal(want, dst[:m]), "%d at %d by %v", n, off, p.views[k].fs.policy.Mode)
+			require.True(p.t, bytes.Equal(want, dst[:m]), "%d at %d by %v", n, off, p.views[k].fs.data.Policy.Mode)
 			require.Equal(p.t, off+n >= len(p.model), eof)
 		}
 		return st

@@ -3,16 +3,13 @@ package posixfs
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/iopath"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/iopolicy"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
@@ -20,7 +17,7 @@ import (
 // chooseIO finds out whether the file system can do what mode asks for.
 func (fs *FS) chooseIO(mode IOMode, o options) error {
 	least := cmp.Or(o.ioLeast, bigRequest)
-	fs.policy = iopolicy.NewPolicy(IOBuffered, least, 0)
+	fs.data.Policy = iopolicy.NewPolicy(IOBuffered, least, 0)
 	switch mode {
 	case IOBuffered:
 		return nil
@@ -30,11 +27,11 @@ func (fs *FS) chooseIO(mode IOMode, o options) error {
 	}
 	memory := o.memory
 	if memory == 0 {
-		memory = memoryLimit("/sys/fs/cgroup", "/proc/self/cgroup")
+		memory = iopath.MemoryLimit("/sys/fs/cgroup", "/proc/self/cgroup")
 	}
 	why := fs.cannot(mode, o)
 	if why == "" {
-		fs.policy = iopolicy.NewPolicy(mode, least, memory)
+		fs.data.Policy = iopolicy.NewPolicy(mode, least, memory)
 	}
 	if mode == IOAuto {
 		if why != "" {
@@ -59,7 +56,7 @@ func (fs *FS) cannot(mode IOMode, o options) (why string) {
 	if o.noDontCache && mode != IODirect {
 		return fsName(fs.magic) + " has no RWF_DONTCACHE"
 	}
-	if mode != IODirect && (fs.is.noPwritev2 || fs.is.plainRead) {
+	if mode != IODirect && (fs.data.NoPwritev2 || fs.data.PlainRead) {
 		return "the system call preadv2 or pwritev2 is refused"
 	}
 	fd := fs.anyFile()
@@ -68,7 +65,7 @@ func (fs *FS) cannot(mode IOMode, o options) (why string) {
 	}
 	defer kernel.CloseFD(fd)
 	if mode == IODirect {
-		if fs.is.memory || directAlign(fd) == noDirect {
+		if fs.is.memory || !iopath.HasDirect(fd) {
 			return fsName(
 				fs.magic,
 			) + " gives no alignment for direct I/O (STATX_DIOALIGN; Linux 6.1 does on ext4 and XFS)"
@@ -126,46 +123,4 @@ func (fs *FS) openBelow(path string, flags int) (int, error) {
 	}
 	defer kernel.CloseFD(fd)
 	return unix.Open(procPath(fd), unix.O_RDONLY|unix.O_CLOEXEC|flags, 0)
-}
-
-// memoryLimit returns how much memory there is for this process, page cache
-// included: the machine's, or less where a control group bounds it. cgroups is where
-// they are mounted, own names the process's.
-func memoryLimit(cgroups, own string) uint64 {
-	limit := uint64(math.MaxInt64)
-	var m unix.Sysinfo_t
-	if unix.Sysinfo(&m) == nil {
-		limit = uint64(m.Totalram) * uint64(m.Unit)
-	}
-	list, _ := os.ReadFile(own) // without it there are no groups
-	for line := range strings.Lines(string(list)) {
-		part := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		if len(part) != 3 {
-			continue
-		}
-		base, files := cgroups, []string{"memory.max", "memory.high"}
-		if part[0] != "0" {
-			if !slices.Contains(strings.Split(part[1], ","), "memory") {
-				continue
-			}
-			base, files = filepath.Join(cgroups, "memory"), []string{"memory.limit_in_bytes"}
-		}
-		// Every group above bounds it, too. Inside a container the path may be
-		// that of the outside, and only the top be there.
-		for dir := filepath.Clean("/" + part[2]); ; dir = filepath.Dir(dir) {
-			for _, name := range files {
-				text, err := os.ReadFile(filepath.Join(base, dir, name))
-				if err != nil {
-					continue
-				}
-				if n, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64); err == nil && n > 0 {
-					limit = min(limit, n)
-				}
-			}
-			if dir == "/" {
-				break
-			}
-		}
-	}
-	return limit
 }

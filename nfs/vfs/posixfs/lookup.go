@@ -204,7 +204,7 @@ func (v *View) describe(fd int, e *vfs.Entry, key uint64) vfs.Status {
 	k := kernel.KeyOf(&v.st2)
 	x := v.object(&k, useChild)
 	if x != nil && x.Own.name == unnamed && key > passing && x.Kind != unix.S_IFDIR &&
-		x.Own.flush.dirty.Load() == 0 &&
+		!dirty(x) &&
 		!v.fs.tab.Full() {
 		// It was opened by its handle. Opened by its name it is found again faster.
 		e.Handle = x.Handle

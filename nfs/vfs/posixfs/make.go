@@ -166,10 +166,7 @@ func (v *View) syncNew(fd int, kind uint16, changed bool) vfs.Status {
 		return v.fs.status(errno)
 	}
 	defer kernel.CloseFD(d)
-	if errno := v.fs.told(v.fs.fsync, d); errno != 0 {
-		return v.fs.status(errno)
-	}
-	return vfs.OK
+	return v.fs.syncNow(d)
 }
 
 var (

@@ -39,8 +39,8 @@ func (fs *FS) runDirty() {
 		select {
 		case <-fs.stop:
 			return
-		case <-fs.soiled:
-			fs.watchDirty()
+		case <-fs.data.Pace.Soiled():
+			fs.data.Pace.LookAtMemory()
 		}
 	}
 }
@@ -58,7 +58,7 @@ func (fs *FS) runWatch() {
 		case at := <-tick.C:
 			fs.now.Store(at.Unix())
 			fs.wholes.expire(fs.tick.Add(1))
-			fs.watchWrites(fs.writes.clock())
+			fs.watchWrites(fs.data.Pace.Clock())
 		}
 	}
 }
@@ -116,10 +116,7 @@ func (fs *FS) published(e *entry) bool {
 // Unstable data is flushed first: closed, the file would forget that writing it
 // back has failed.
 func (fs *FS) closeEntry(e *entry) {
-	e.Own.flush.leaving.Lock()
-	fs.flushLeft(e)
-	e.Own.flush.left = true
-	e.Own.flush.leaving.Unlock()
+	fs.store.Leave(&e.Own.flush, &e.Write, true)
 	fs.tab.Gone(e)
 	fs.writeAtime(e)
 	n := e.FDs()
@@ -128,35 +125,23 @@ func (fs *FS) closeEntry(e *entry) {
 	}
 	w := int(e.Write.Load())
 	if w >= 0 && w != e.FD {
-		fs.closeWritten(w)
+		fs.store.CloseWritten(w)
 	}
 	if fd := int(e.Waits.Load()); fd >= 0 {
 		kernel.CloseFD(fd)
 	}
 	for d := range e.Direct {
 		if fd := int(e.Direct[d].Load()); fd >= 0 {
-			fs.closeWritten(fd)
+			fs.store.CloseWritten(fd)
 		}
 	}
 	if w == e.FD {
-		fs.closeWritten(w)
+		fs.store.CloseWritten(w)
 	} else {
 		kernel.CloseFD(e.FD)
 	}
 	fs.tab.Closed(n)
 }
-
-// closeWritten closes a descriptor that may have been written to. FUSE and file
-// systems of other machines write back then, and report what became of it once.
-func (fs *FS) closeWritten(fd int) {
-	if fs.close(fd) != 0 { // it is closed all the same
-		fs.lost()
-	}
-}
-
-// lost changes the write verifier: data that was acknowledged as unstable may be
-// gone.
-func (fs *FS) lost() { fs.verifier.Add(1) }
 
 // room makes space for n descriptors. It may block, and flushes by itself what the
 // janitor cannot flush fast enough.

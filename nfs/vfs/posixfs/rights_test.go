@@ -263,10 +263,10 @@ func TestTicksDoNotWaitForTheJanitor(t *testing.T) {
 		v.done()
 		s.fs.retire(e)
 	})
-	require.Eventually(t, func() bool { return s.fs.closing.Load() == 1 }, 2*time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return s.fs.store.Leaving() == 1 }, 2*time.Minute, time.Millisecond)
 	now := s.fs.tick.Load()
 	require.Eventually(t, func() bool { return s.fs.tick.Load() >= now+2 }, 2*time.Minute, time.Millisecond)
-	require.EqualValues(t, 1, s.fs.closing.Load(), "the janitor did not wait")
+	require.EqualValues(t, 1, s.fs.store.Leaving(), "the janitor did not wait")
 	release()
 }
 

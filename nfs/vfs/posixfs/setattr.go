@@ -23,8 +23,8 @@ func (v *View) SetAttr(c *vfs.Cred, h vfs.Handle, s *vfs.SetAttr, w *vfs.WCC) vf
 		return st
 	}
 	defer v.done()
-	e.Own.access.locking.Add(1)
-	defer e.Own.access.locking.Add(-1)
+	e.Own.data.Locking.Add(1)
+	defer e.Own.data.Locking.Add(-1)
 	var fd int
 	v.moved = moved{}
 	if s.HasSize && guard != nil && e.Kind == unix.S_IFREG && v.fs.lends() {

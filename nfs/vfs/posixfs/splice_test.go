@@ -232,15 +232,13 @@ func TestSpliceOfARangeThatIsBeingReadIsNotForALane(t *testing.T) {
 		return nil
 	})
 	// How much the kernel has begun to read, and whether the end of it is there.
-	there, missing := uint64(0), false
-	s.l.do(func(v *View) {
-		for there < size && v.inCache(int(f.Fd()), there, int(pageSize)) == vfs.OK {
-			there += pageSize
-		}
-		require.NotZero(t, there)
-		_, st := v.preadNow(int(f.Fd()), v.byte1[:], there-1, 0)
-		missing = st == vfs.Again
-	})
+	there, page := uint64(0), uint64(unix.Getpagesize())
+	for there < size && cached(t, int(f.Fd()), there, page) == 1 {
+		there += page
+	}
+	require.NotZero(t, there)
+	_, err = unix.Preadv2(int(f.Fd()), [][]byte{make([]byte, 1)}, int64(there-1), unix.RWF_NOWAIT)
+	missing := err == unix.EAGAIN
 	if !missing {
 		t.Skipf("needs a disc that is slower: all of %d bytes were there", there)
 	}
@@ -286,18 +284,12 @@ func TestTheKernelReadsAheadOfASequentialReader(t *testing.T) {
 			get(0)
 			require.NoError(t, f.Sync())
 			require.NoError(t, unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED))
-			state := func(off uint64) (st vfs.Status) {
-				s.w.do(func(v *View) { st = v.inCache(int(f.Fd()), off, int(pageSize)) })
-				return st
-			}
-			if state(0) == vfs.NotSupp {
-				t.Skip("needs cachestat: Linux 6.5")
-			}
-			require.Equal(t, vfs.Again, state(0))
+			there := func(off uint64) bool { return cached(t, int(f.Fd()), off, 1) == 1 }
+			require.False(t, there(0))
 			for off := uint64(0); off < 8*piece; off += piece {
 				get(off)
 			}
-			require.Equal(t, vfs.OK, state(8*piece), "nothing is read ahead")
+			require.True(t, there(8*piece), "nothing is read ahead")
 		})
 	}
 }

@@ -122,7 +122,7 @@ func TestAnFsyncDuringAWriteDoesNotMakeTheFileClean(t *testing.T) {
 	})
 	thaw()
 	require.Equal(t, vfs.OK, <-written)
-	require.NotZero(t, e.Own.flush.dirty.Load(), "closed like this, a failure to write it back would be lost")
+	require.True(t, dirty(e), "closed like this, a failure to write it back would be lost")
 }
 
 // bothFail has the flush that is running fail once the second change has been made. The

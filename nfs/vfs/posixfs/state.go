@@ -1,14 +1,14 @@
 package posixfs
 
 import (
-	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
-	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/iopolicy"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/iopath"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/stable"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/table"
 )
 
@@ -24,25 +24,15 @@ type state struct {
 	shut bool   // clients may not use it: see shut.go
 
 	access accessState
-	flush  flushState
 	names  namesState
 	atime  atimeState
-	way    wayState
+	data   iopath.File
+	flush  stable.File
 }
 
-// accessState is what lanes need to know before they act on an object. Atomic.
+// accessState is what lanes need to know before they ask for a permission. Atomic.
 type accessState struct {
-	warm    atomic.Bool  // what the kernel needs for a permission check is in memory
-	locking atomic.Int32 // workers that may have the inode locked, so that lanes would wait
-}
-
-// flushState is what is unstable of a file, and how it becomes stable: see flush.go.
-type flushState struct {
-	dirty   atomic.Uint32 // counts unstable writes; 0 when all are committed
-	flushes flushes
-
-	leaving sync.Mutex // held while the entry is flushed after it was retired, and to set left
-	left    bool       // flushed for the last time: its descriptors are about to be closed
+	warm atomic.Bool // what the kernel needs for a permission check is in memory
 }
 
 // namesState is a directory's: see namecache.go. Atomic.
@@ -58,16 +48,6 @@ type atimeState struct {
 	vain atomic.Int32 // how often that had no effect, in a row
 }
 
-// An entry has a descriptor past the page cache for each direction.
-var _ [table.Directions]struct{} = [iopolicy.Directions]struct{}{}
-
-// wayState is which way the data of a file goes: see iomode.go. Atomic.
-type wayState struct {
-	align     atomic.Uint32 // see directAlign; 0 as long as nobody has asked
-	streams   atomic.Pointer[iopolicy.Streams]
-	undropped atomic.Uint64 // see View.trail: where the last write of its kind ended, 0 after a flush
-}
-
 // newEntry makes an entry for the object with the handle h and the attributes st, which is
 // open as fd.
 func newEntry(h vfs.Handle, st *unix.Statx_t, fd int) *entry {
@@ -79,7 +59,8 @@ func newEntry(h vfs.Handle, st *unix.Statx_t, fd int) *entry {
 func startEntry(h vfs.Handle, key kernel.ObjectKey, kind uint16, stub uint64, fd int) *entry {
 	e := table.New[state](h, key, kind, fd)
 	e.Own.stub = stub
-	e.Own.flush.flushes.init()
+	e.Own.flush.Init()
+	e.Own.data.Init(fd, &e.Descriptors, &e.Own.flush)
 	return e
 }
 
@@ -100,4 +81,4 @@ func number(stub uint64, st *unix.Statx_t) {
 }
 
 // dirty reports whether e has unstable data.
-func dirty(e *entry) bool { return e.Own.flush.dirty.Load() != 0 }
+func dirty(e *entry) bool { return e.Own.flush.Dirty() }

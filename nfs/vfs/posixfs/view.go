@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/iopath"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/recall"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/table"
@@ -22,10 +23,7 @@ const (
 	useParent        // what ".." led to, and walks
 )
 
-const (
-	ways   = 4 // entries per set of a View's maps
-	iovMax = 256
-)
+const ways = 4 // entries per set of a View's maps
 
 // sizes says how much a View remembers, each a power of two. Lanes run the calls
 // that are answered from memory. Workers are many, and what they do costs more than
@@ -49,20 +47,13 @@ func (fs *FS) sizes(lane bool) sizes {
 type View struct {
 	use table.Uses[state]
 
-	written int          // bytes that the lane has written since it had memory looked at
-	writing atomic.Int64 // when the lane's present write began, or 0; for watchWrites
-	told    atomic.Int64 // the write that watchWrites has spoken of
-	// How the thread stood when it was asked last, in which of its turns.
-	stood   standing
-	askedAt uint64
-	asked   bool
-
 	fs     *FS
 	th     *vfs.Thread
 	owner  thread
 	rights *kernel.Rights
 	able   vfs.Abilities
 	lane   bool
+	data   iopath.Path   // how the data of files goes
 	off    atomic.Uint32 // not 0 while the View answers nothing by itself; see mountpoint.go
 
 	// The thread's own way to entries, without a lock: sets of ways entries.
@@ -82,11 +73,9 @@ type View struct {
 	mount        int32
 	sf           unix.Statfs_t
 	times        [2]unix.Timespec
-	iov          [iovMax]unix.Iovec
 	name, name2  [256]byte
-	parts        [][]byte // of a WRITE, while writeDirect works on it
-	target       []byte   // a path with its NUL, once one was needed
-	dents        []byte   // entries of a directory, once one was read
+	target       []byte // a path with its NUL, once one was needed
+	dents        []byte // entries of a directory, once one was read
 	dent         vfs.DirEntry
 	moved        moved
 	last         bool      // see existed
@@ -95,11 +84,6 @@ type View struct {
 	listing      listing   // the listing that is on its way
 	knows        knowledge // of a listing with handles
 
-	usage     unix.Rusage
-	byte1     [1]byte
-	csRange   cachestatRange
-	cs        cachestatResult
-	spliceOff int64
 }
 
 var _ vfs.View = (*View)(nil)
@@ -124,6 +108,7 @@ func (fs *FS) View(t *vfs.Thread) (vfs.View, error) {
 		verdicts: recall.NewOwn[verdict](n.verdicts, 1), hints: recall.NewOwn[hint](n.hints, 1),
 	}
 	v.owner.adopt()
+	v.data.Init(&fs.data, (*opener)(v), v.lane)
 	v.able.Splice = v
 	if keepsACLs() {
 		v.able.ACLs = v
@@ -319,7 +304,12 @@ func (v *View) adopt(h vfs.Handle, st *unix.Statx_t, fd, use int, name uint64) *
 // stat gets e's attributes into st. An object without a name is Stale and is let
 // go at once.
 func (v *View) stat(e *entry, st *unix.Statx_t) vfs.Status {
-	if errno := v.statx(e.FD, st); errno != 0 {
+	return v.looked(e, v.statx(e.FD, st), st)
+}
+
+// looked is stat once the kernel has been asked: it said errno.
+func (v *View) looked(e *entry, errno unix.Errno, st *unix.Statx_t) vfs.Status {
+	if errno != 0 {
 		if errno == unix.ENOENT { // a FUSE file system says so of a removed object
 			v.fs.retire(e)
 			return vfs.Stale

@@ -10,14 +10,24 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"unsafe"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/nfstest/again"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
+
+// cached returns how many pages of a range of fd are in the page cache.
+func cached(t *testing.T, fd int, off, n uint64) int64 {
+	t.Helper()
+	var got kernel.CachePages
+	if errno := kernel.Cachestat(fd, &kernel.CacheRange{Off: off, Len: n}, &got); errno != 0 {
+		t.Skipf("needs cachestat (Linux 6.5): %v", errno)
+	}
+	return int64(got.Cached)
+}
 
 // inCache returns how many bytes of a file are in the page cache.
 func inCache(t *testing.T, path string) int64 {
@@ -27,20 +37,7 @@ func inCache(t *testing.T, path string) int64 {
 	defer func() { _ = f.Close() }()
 	st, err := f.Stat()
 	require.NoError(t, err)
-	what, got := cachestatRange{len: uint64(st.Size())}, cachestatResult{}
-	_, _, errno := unix.Syscall6(
-		sysCachestat,
-		f.Fd(),
-		uintptr(unsafe.Pointer(&what)),
-		uintptr(unsafe.Pointer(&got)),
-		0,
-		0,
-		0,
-	)
-	if errno != 0 {
-		t.Skipf("needs cachestat (Linux 6.5): %v", errno)
-	}
-	return int64(got.cache) * int64(unix.Getpagesize())
+	return cached(t, int(f.Fd()), 0, uint64(st.Size())) * int64(unix.Getpagesize())
 }
 
 // most is how many of n bytes have to be in the page cache for them to have stayed there. The
@@ -164,7 +161,7 @@ func TestAStreamLeavesNothingInThePageCache(t *testing.T) {
 					}
 					c.commit(h)
 					if mode == IOAuto && name == "new" {
-						rest = int64(s.fs.policy.Big()) + 4<<20
+						rest = int64(s.fs.data.Policy.Big()) + 4<<20
 					}
 					check(name, "WRITEs")
 				}
@@ -327,7 +324,7 @@ func streamInGroup(t *testing.T, order string) {
 	s := serve(t, dir, Config{IO: mode}, options{})
 	c := client{s}
 	if mode == IOAuto {
-		require.EqualValues(t, smallMachine/4, s.fs.policy.Big(), "it has seen how little memory there is")
+		require.EqualValues(t, smallMachine/4, s.fs.data.Policy.Big(), "it has seen how little memory there is")
 	}
 	const set, size = 24 << 20, 192 << 20
 	c.stream("set", set, 64<<10)

@@ -11,6 +11,14 @@ import (
 // Directions is how many ways of passing the page cache an entry has a descriptor for.
 const Directions = 2
 
+// Descriptors are an object's descriptors for I/O. Atomic. Each is -1 or a descriptor; once
+// set it stays until the entry is closed.
+type Descriptors struct {
+	Read, Write atomic.Int32
+	Direct      [Directions]atomic.Int32 // past the page cache
+	Waits       atomic.Int32             // as Read, to wait for write-back with; never to flush with
+}
+
 // Entry is one object that is open. While its descriptors are open the kernel keeps the
 // inode, so neither its number nor its type can change hands.
 type Entry[S any] struct {
@@ -22,11 +30,7 @@ type Entry[S any] struct {
 	ID     uint64 // never used twice in one table
 	FD     int    // O_PATH, or the descriptor that made the file
 
-	// Atomic. Each is -1 or a descriptor for I/O; once set it stays until the entry is
-	// closed.
-	Read, Write atomic.Int32
-	Direct      [Directions]atomic.Int32 // past the page cache
-	Waits       atomic.Int32             // as Read, to wait for write-back with; never to flush with
+	Descriptors
 
 	dead  atomic.Bool // retired: start no more operations on it
 	used  atomic.Bool // since the clock's hand or Sweep last came by

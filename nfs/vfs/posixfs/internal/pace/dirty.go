@@ -1,4 +1,4 @@
-package posixfs
+package pace
 
 import (
 	"bytes"
@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// The kernel makes writers sleep when too much memory is dirty: from half way between
+// The kernel makes writers sleep when too much memory is dirty: from half-way between
 // nr_dirty_background_threshold and nr_dirty_threshold on. Lanes leave writing to the
 // workers before.
 const (
-	// dirtyEvery is how much a lane writes between two looks.
+	// dirtyEvery is how many bytes a lane writes between two looks.
 	dirtyEvery = 32 << 20
-	// dirtyParts of 4 of what may be dirty before writers sleep is where lanes stop.
+	// dirtyParts quarters of what may be dirty before writers sleep: there lanes stop.
 	dirtyParts = 3
-	// dirtyPause is how long.
+	// dirtyPause is for how many ns lanes stop.
 	dirtyPause = int64(200 * time.Millisecond)
 )
 
-// dirtyPages reads how many pages are not on disc, dirty or on the way there, and from
-// how many on writers sleep, from the text of /proc/vmstat.
+// dirtyPages reads from the text of /proc/vmstat how many pages are dirty or under
+// writeback, and from how many on writers sleep.
 func dirtyPages(vmstat []byte) (dirty, limit uint64, ok bool) {
 	var away, soft, hard uint64
 	found := 0
@@ -49,37 +49,29 @@ func dirtyPages(vmstat []byte) (dirty, limit uint64, ok bool) {
 	return dirty + away, (soft + hard) / 2, found == 4
 }
 
-// count counts what a lane has written, and has memory looked at from time to time.
-func (v *View) count(n int) {
-	if v.written += n; v.written >= dirtyEvery {
-		v.written = 0
-		select {
-		case v.fs.soiled <- struct{}{}:
-		default: // it is about to
-		}
-	}
-}
+// Soiled receives a value when lanes have written so much that memory is to be looked at.
+func (p *Pace) Soiled() <-chan struct{} { return p.soiled }
 
-// watchDirty sends lanes away while much memory is dirty. Where /proc does not
-// tell, the first write that sleeps does.
-func (fs *FS) watchDirty() {
+// LookAtMemory begins a pause while much memory is dirty. Where /proc does not tell, the
+// first write that sleeps begins one. It may block for memory.
+func (p *Pace) LookAtMemory() {
 	text, err := os.ReadFile("/proc/vmstat")
 	if err != nil {
 		return
 	}
 	if dirty, limit, ok := dirtyPages(text); ok {
-		fs.writes.dirtied(dirty, limit)
+		p.dirtied(dirty, limit)
 	}
 }
 
-func (l *laneWrites) dirtied(dirty, limit uint64) {
+func (p *Pace) dirtied(dirty, limit uint64) {
 	if dirty < limit/4*dirtyParts {
 		return
 	}
-	until := l.clock() + dirtyPause
+	until := p.Clock() + dirtyPause
 	for {
-		was := l.until.Load()
-		if was >= until || l.until.CompareAndSwap(was, until) {
+		was := p.until.Load()
+		if was >= until || p.until.CompareAndSwap(was, until) {
 			return
 		}
 	}

@@ -1,4 +1,4 @@
-package posixfs
+package iopath
 
 import (
 	"os"
@@ -12,29 +12,29 @@ import (
 )
 
 func TestDecidingOnAWayAllocatesNothing(t *testing.T) {
-	fs := &FS{policy: iopolicy.NewPolicy(IOAuto, bigRequest, 4<<30)}
-	e := &entry{}
-	v := &View{fs: fs}
-	v.passed(e, iopolicy.ToRead, 0, 1<<20, 8<<30) // makes what it needs
+	const least = 128 << 10
+	p := &Path{Shared: &Shared{Policy: iopolicy.NewPolicy(iopolicy.Auto, least, 4<<30)}}
+	f := &File{}
+	p.passed(f, iopolicy.ToRead, 0, 1<<20, 8<<30) // makes what it needs
 	at := uint64(0)
 	require.Zero(t, testing.AllocsPerRun(1000, func() {
-		_ = fs.wayOf(e, iopolicy.ToRead, at, 1<<20)
-		v.passed(e, iopolicy.ToRead, at, 1<<20, 128<<30)
-		_ = fs.wayOf(e, iopolicy.ToRead, 4<<30+at*7919%(64<<30), 1<<20)
-		v.passed(e, iopolicy.ToRead, 4<<30+at*7919%(64<<30), 1<<20, 128<<30)
+		_ = p.way(f, iopolicy.ToRead, at, 1<<20)
+		p.passed(f, iopolicy.ToRead, at, 1<<20, 128<<30)
+		_ = p.way(f, iopolicy.ToRead, 4<<30+at*7919%(64<<30), 1<<20)
+		p.passed(f, iopolicy.ToRead, 4<<30+at*7919%(64<<30), 1<<20, 128<<30)
 		at += 1 << 20
 	}))
-	require.Equal(t, iopolicy.Dropping, fs.wayOf(e, iopolicy.ToRead, at, 1<<20))
+	require.Equal(t, iopolicy.Dropping, p.way(f, iopolicy.ToRead, at, 1<<20))
 	require.Equal(
 		t,
 		iopolicy.Keeping,
-		fs.wayOf(e, iopolicy.ToWrite, at, 1<<20),
+		p.way(f, iopolicy.ToWrite, at, 1<<20),
 		"a stream of READs says nothing of WRITEs",
 	)
-	require.Equal(t, iopolicy.Keeping, fs.wayOf(e, iopolicy.ToRead, at, bigRequest-1), "small ones never")
-	small := &entry{}
-	v.passed(small, iopolicy.ToRead, 0, 1<<20, 1<<30-1)
-	require.Nil(t, small.Own.way.streams.Load(), "a file that can be kept")
+	require.Equal(t, iopolicy.Keeping, p.way(f, iopolicy.ToRead, at, least-1), "small ones never")
+	small := &File{}
+	p.passed(small, iopolicy.ToRead, 0, 1<<20, 1<<30-1)
+	require.Nil(t, small.streams.Load(), "a file that can be kept")
 }
 
 func TestTheMemoryOfAControlGroupIsWhatThereIs(t *testing.T) {
@@ -64,7 +64,7 @@ func TestTheMemoryOfAControlGroupIsWhatThereIs(t *testing.T) {
 		"4:memory:/\n":               all,
 		"rubbish\n\n":                all,
 	} {
-		require.Equal(t, want, memoryLimit(dir, put("own", own)), own)
+		require.Equal(t, want, MemoryLimit(dir, put("own", own)), own)
 	}
-	require.Equal(t, all, memoryLimit(dir, filepath.Join(dir, "missing")))
+	require.Equal(t, all, MemoryLimit(dir, filepath.Join(dir, "missing")))
 }

@@ -1,7 +1,6 @@
-package posixfs
+package iopath
 
 import (
-	"math"
 	"sync"
 	"unsafe"
 
@@ -20,9 +19,6 @@ import (
 //
 // A payload hardly ever lies at aligned memory, since it follows a header. It is then
 // copied by way of a bounce buffer: the copy that the page cache would have cost.
-
-// directPage is what the file ranges of direct I/O are multiples of, at least.
-var directPage = uint64(unix.Getpagesize())
 
 // noDirect is entry.align of a file that cannot be read and written directly.
 const noDirect = ^uint32(0)
@@ -76,31 +72,31 @@ func giveBounce(b []byte) {
 // directFD returns a descriptor of e for direct I/O and the alignments that it asks
 // for, of the file's range and of memory. It may leave the thread acting for the
 // process itself. ok is false when e cannot be read or written directly.
-func (v *View) directFD(e *entry, d iopolicy.Direction) (fd int, page uint64, mem uintptr, ok bool) {
-	if e.Own.way.align.Load() == noDirect {
+func (p *Path) directFD(f *File, d iopolicy.Direction) (fd int, page uint64, mem uintptr, ok bool) {
+	if f.align.Load() == noDirect {
 		return -1, 0, 0, false
 	}
-	fd, flags := int(e.Direct[d].Load()), unix.O_RDONLY
+	fd, flags := int(f.fds.Direct[d].Load()), unix.O_RDONLY
 	if fd < 0 {
 		if d == iopolicy.ToWrite {
 			flags = unix.O_RDWR
 		}
 		var s vfs.Status
-		if fd, s = v.openIO(e, &e.Direct[d], flags|unix.O_DIRECT); s != vfs.OK {
+		if fd, s = p.owner.OpenMore(&f.fds.Direct[d], flags|unix.O_DIRECT); s != vfs.OK {
 			if s == vfs.Inval { // what open says of file systems without it
-				e.Own.way.align.Store(noDirect)
+				f.align.Store(noDirect)
 			}
 			return -1, 0, 0, false
 		}
 	}
-	if e.Own.way.align.Load() == 0 {
-		e.Own.way.align.Store(directAlign(fd))
+	if f.align.Load() == 0 {
+		f.align.Store(directAlign(fd))
 	}
-	a := e.Own.way.align.Load()
+	a := f.align.Load()
 	if a == noDirect {
 		return -1, 0, 0, false
 	}
-	return fd, max(directPage, uint64(a&0xffff)<<8), uintptr(a >> 16), true
+	return fd, max(pageSize, uint64(a&0xffff)<<8), uintptr(a >> 16), true
 }
 
 // directAlign asks for a file's alignments: the low half is that of ranges, in units
@@ -120,7 +116,7 @@ func directAlign(fd int) uint32 {
 		return noDirect
 	}
 	off, mem := st.Dio_offset_align, st.Dio_mem_align
-	if off == 0 || mem == 0 || off > bounceSize || mem > uint32(directPage) {
+	if off == 0 || mem == 0 || off > bounceSize || mem > uint32(pageSize) {
 		return noDirect
 	}
 	return (off+255)>>8 | mem<<16
@@ -128,8 +124,8 @@ func directAlign(fd int) uint32 {
 
 // readDirect is pread past the page cache. ok is false when e has to be read through
 // it, by fd.
-func (v *View) readDirect(e *entry, fd int, dst []byte, off uint64) (n int, s vfs.Status, ok bool) {
-	dfd, page, mem, ok := v.directFD(e, iopolicy.ToRead)
+func (p *Path) readDirect(f *File, fd int, dst []byte, off uint64) (n int, s vfs.Status, ok bool) {
+	dfd, page, mem, ok := p.directFD(f, iopolicy.ToRead)
 	if !ok {
 		return 0, vfs.OK, false
 	}
@@ -145,11 +141,11 @@ func (v *View) readDirect(e *entry, fd int, dst []byte, off uint64) (n int, s vf
 				0,
 			)
 			if errno != 0 {
-				return v.notDirect(e, errno)
+				return p.notDirect(f, errno)
 			}
 			n += int(r)
 			if r == 0 || uint64(r)%page != 0 {
-				return v.readEnd(fd, dst, n, off)
+				return p.readEnd(fd, dst, n, off)
 			}
 		}
 		return n, vfs.OK, true
@@ -173,12 +169,12 @@ func (v *View) readDirect(e *entry, fd int, dst []byte, off uint64) (n int, s vf
 			0,
 		)
 		if errno != 0 {
-			return v.notDirect(e, errno)
+			return p.notDirect(f, errno)
 		}
 		skip := off + uint64(n) - at
 		n += copy(dst[n:], b[min(skip, uint64(r)):r])
 		if uint64(r) <= skip || uint64(r)%page != 0 {
-			return v.readEnd(fd, dst, n, off)
+			return p.readEnd(fd, dst, n, off)
 		}
 	}
 	return n, vfs.OK, true
@@ -186,64 +182,61 @@ func (v *View) readDirect(e *entry, fd int, dst []byte, off uint64) (n int, s vf
 
 // readEnd reads what is behind a direct read that has ended within a page. Nothing,
 // as a rule: there the file ends. But fewer bytes mean just that to the client.
-func (v *View) readEnd(fd int, dst []byte, n int, off uint64) (int, vfs.Status, bool) {
-	m, s := v.pread(fd, dst[n:], off+uint64(n))
+func (p *Path) readEnd(fd int, dst []byte, n int, off uint64) (int, vfs.Status, bool) {
+	m, s := p.pread(fd, dst[n:], off+uint64(n))
 	return n + m, s, true
 }
 
 // notDirect is readDirect's result for errno. A file system may refuse what statx has
 // promised; the page cache does not.
-func (v *View) notDirect(e *entry, errno unix.Errno) (int, vfs.Status, bool) {
+func (p *Path) notDirect(f *File, errno unix.Errno) (int, vfs.Status, bool) {
 	if errno == unix.EINVAL || errno == unix.EOPNOTSUPP {
-		e.Own.way.align.Store(noDirect)
+		f.align.Store(noDirect)
 		return 0, vfs.OK, false
 	}
-	return 0, v.fs.status(errno), true
+	return 0, p.status(errno), true
 }
 
 // writeDirect is writeAll past the page cache, but for the pages that are not
 // written whole.
-func (v *View) writeDirect(
+func (p *Path) writeDirect(
 	c *vfs.Cred,
-	e *entry,
+	f *File,
 	fd int,
 	src [][]byte,
 	off uint64,
 	total int,
 ) (n int, s vfs.Status) {
-	if uint64(total) > math.MaxInt64-off {
-		return 0, vfs.FBig
-	}
-	dfd, page, mem, ok := v.directFD(e, iopolicy.ToWrite)
-	if !v.as(c) { // opening it has needed the process's rights
+	dfd, page, mem, ok := p.directFD(f, iopolicy.ToWrite)
+	if !p.owner.ActFor(c) { // opening it has needed the process's rights
 		return 0, vfs.ServerFault
 	}
 	first, last := int(roundUp(off, page)-off), total-int((off+uint64(total))&(page-1))
 	if !ok || last <= first {
-		return v.writeAll(e, fd, src, off, 0)
+		return p.writeAll(f, fd, src, off, 0)
 	}
 	defer func() {
-		clear(v.parts) // the data is the caller's
-		v.parts = v.parts[:0]
+		clear(p.parts) // the data is the caller's
+		p.parts = p.parts[:0]
 	}()
-	for _, p := range [...]struct {
+	for _, x := range [...]struct {
 		from, to int
 		direct   bool
 	}{{0, first, false}, {first, last, true}, {last, total, false}} {
-		if p.from == p.to {
+		if x.from == x.to {
 			continue
 		}
-		v.parts = pieces(v.parts[:0], src, p.from, p.to)
+		p.parts = pieces(p.parts[:0], src, x.from, x.to)
 		var m int
-		if p.direct {
-			m, s = v.writePages(e, dfd, fd, v.parts, off+uint64(p.from), p.to-p.from, mem)
+		if x.direct {
+			m, s = p.writePages(f, dfd, fd, p.parts, off+uint64(x.from), x.to-x.from, mem)
 		} else {
-			m, s = v.writeAll(e, fd, v.parts, off+uint64(p.from), 0)
+			m, s = p.writeAll(f, fd, p.parts, off+uint64(x.from), 0)
 		}
 		if s != vfs.OK && n > 0 {
 			return n, vfs.OK // what was written counts
 		}
-		if n += m; s != vfs.OK || m < p.to-p.from {
+		if n += m; s != vfs.OK || m < x.to-x.from {
 			return n, s
 		}
 	}
@@ -252,8 +245,8 @@ func (v *View) writeDirect(
 
 // writePages writes whole pages, total bytes, directly; through the page cache when
 // that is refused.
-func (v *View) writePages(
-	e *entry,
+func (p *Path) writePages(
+	f *File,
 	dfd, fd int,
 	src [][]byte,
 	off uint64,
@@ -263,45 +256,45 @@ func (v *View) writePages(
 	var b []byte
 	if len(src) != 1 || !aligned(src[0], mem) {
 		if b = takeBounce(); b == nil {
-			return v.writeAll(e, fd, src, off, 0)
+			return p.writeAll(f, fd, src, off, 0)
 		}
 		defer giveBounce(b)
 	}
-	defer e.Own.flush.dirty.Add(1) // as writeAll does
+	defer f.flush.Wrote() // as writeAll does
 	for i, skip := 0, 0; n < total; {
-		var p []byte
+		var piece []byte
 		if b == nil {
-			p = src[0][n:]
+			piece = src[0][n:]
 		} else {
-			// i and skip are where p's bytes begin in src.
+			// i and skip are where piece begins in src.
 			m := 0
 			for j, k := i, skip; j < len(src) && m < len(b); j, k = j+1, 0 {
 				m += copy(b[m:], src[j][k:])
 			}
-			p = b[:m]
+			piece = b[:m]
 		}
 		r, errno := kernel.Call(
 			unix.SYS_PWRITE64,
 			uintptr(dfd),
-			uintptr(unsafe.Pointer(&p[0])),
-			uintptr(len(p)),
+			uintptr(unsafe.Pointer(&piece[0])),
+			uintptr(len(piece)),
 			uintptr(off)+uintptr(n),
 			0,
 			0,
 		)
 		switch {
 		case errno == unix.EINVAL || errno == unix.EOPNOTSUPP:
-			e.Own.way.align.Store(noDirect)
-			m, s := v.writeAll(e, fd, pieces(nil, src, n, total), off+uint64(n), 0)
+			f.align.Store(noDirect)
+			m, s := p.writeAll(f, fd, pieces(nil, src, n, total), off+uint64(n), 0)
 			if n > 0 {
 				s = vfs.OK
 			}
 			return n + m, s
 		case errno != 0:
-			return n, v.writeError(errno, n)
+			return n, p.writeError(errno, n)
 		}
 		n += int(r)
-		if int(r) < len(p) {
+		if int(r) < len(piece) {
 			break // a short write is a result, too
 		}
 		for skip += int(r); i < len(src) && skip >= len(src[i]); i++ {

@@ -1,0 +1,58 @@
+package posixfs
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/pace"
+)
+
+// WritePath says which threads make unstable writes. Workers make all stable ones.
+type WritePath = pace.Path
+
+// The ways to write.
+const (
+	// WriteAuto lets lanes write in memory (tmpfs, ramfs), and as WriteInline does to
+	// local discs on which writing was quick at the start.
+	WriteAuto = pace.Auto
+	// WriteWorker leaves all writing to the workers.
+	WriteWorker = pace.Worker
+	// WriteInline lets lanes write to the page cache of discs too, as long as that is
+	// quick, and says why when it is not. It is cheaper by far, and holds a lane up when
+	// the file system makes its writers wait: for as long as it is frozen (fsfreeze(8),
+	// snapshots), or its journal is full.
+	WriteInline = pace.Inline
+)
+
+// ErrWritePath is returned for a word that is no way to write.
+var ErrWritePath = errors.New("posixfs: no such way to write")
+
+// ParseWritePath reads auto, worker or inline.
+func ParseWritePath(word string) (WritePath, error) {
+	p, ok := pace.ParsePath(word)
+	if !ok {
+		return 0, fmt.Errorf("%w: %q", ErrWritePath, word)
+	}
+	return p, nil
+}
+
+// watchWrites leaves writing to the workers when a write holds a lane up, and says so, once
+// for each write.
+func (fs *FS) watchWrites(now int64) {
+	for _, v := range *fs.views.Load() {
+		since := v.data.Writer().Since()
+		if since == 0 || now-since < pace.StuckWrite {
+			continue
+		}
+		fs.data.Pace.Slow(since, now)
+		if v.data.Writer().Tell(since) {
+			fs.running.Go(func() { // whoever reads the log may be slow, and ticks must go on
+				fs.log.Warn(
+					"posixfs: a lane is held up by a write; is the file system frozen, or the disc stuck?",
+					"dir",
+					fs.dir,
+				)
+			})
+		}
+	}
+}
