@@ -35,7 +35,7 @@ func (v *View) GetACL(c *vfs.Cred, h vfs.Handle, set *vfs.ACLSet, a *vfs.Attr) v
 	if !v.as(c) {
 		return vfs.ServerFault
 	}
-	path := procPath(e.FD)
+	path := kernel.ProcPath(e.FD)
 	set.Access, set.Default = nil, nil
 	if set.HasAccess {
 		if set.Access, s = v.getList(path, acl.XattrAccess); s != vfs.OK {
@@ -148,7 +148,7 @@ func (v *View) setACL(c *vfs.Cred, e *entry, set *vfs.ACLSet, a *vfs.Attr) (chan
 		l.Lock()
 		defer l.Unlock()
 	}
-	path := procPath(e.FD)
+	path := kernel.ProcPath(e.FD)
 	if set.HasAccess {
 		if s = v.setList(path, acl.XattrAccess, set.Access); s != vfs.OK {
 			return false, s

@@ -27,12 +27,12 @@ func TestAVerdictThatNothingReplacesEndsWithTheSecondTick(t *testing.T) {
 		require.Equal(t, vfs.OK, v.stat(e, &v.st))
 		st2 := v.st
 		st2.Ctime.Sec -= 10 // old enough to be remembered
-		granted, st := v.may(c, e, &st2, vfs.MayRead)
+		granted, st := v.judge.May(c, &e.Own.rights, &st2, vfs.MayRead)
 		require.Equal(t, vfs.OK, st)
 		require.Equal(t, vfs.MayRead, granted)
 		for tick, good := range []bool{true, true, false, false} {
-			require.Equal(t, good, v.judged(c, e, vfs.MayRead), "after %d ticks", tick)
-			_, known := v.recall(c, e, &st2, vfs.MayRead)
+			require.Equal(t, good, v.judge.Judged(c, &e.Own.rights, vfs.MayRead), "after %d ticks", tick)
+			_, known := v.judge.Recall(c, &e.Own.rights, &st2, vfs.MayRead)
 			require.Equal(t, good, known, "after %d ticks", tick)
 			s.fs.tick.Add(1)
 		}

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/verdict"
 )
 
 // A FUSE process that hangs would hang each lane with the first stat.
@@ -42,13 +43,13 @@ func TestLanesLeaveForeignFileSystemsToWorkers(t *testing.T) {
 			_, _, _, st = v.Write(c, h, &vfs.WriteArgs{Off: 0, Src: [][]byte{buf}, How: vfs.Unstable}, &vfs.WCC{})
 			require.Equal(t, vfs.Again, st)
 		})
-		time.Sleep(verdictAge + 20*time.Millisecond)
+		time.Sleep(verdict.Age + 20*time.Millisecond)
 		s.w.do(func(v *View) { // ctimes may be of another machine's clock
 			_, _, st := v.Read(s.root(), h, &vfs.ReadArgs{Off: 0, Dst: buf}, &a)
 			require.Equal(t, vfs.OK, st)
 			e, st := v.acquire(&h, useMain)
 			require.Equal(t, vfs.OK, st)
-			require.Equal(t, !foreign, v.has(s.root(), e, &v.st, mayReadData))
+			require.Equal(t, !foreign, v.judge.Has(s.root(), &e.Own.rights, &v.st, verdict.ReadData))
 			v.done()
 		})
 		s.close()

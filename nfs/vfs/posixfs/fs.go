@@ -21,6 +21,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/search"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/stable"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/table"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/verdict"
 )
 
 // Config says what to serve and how.
@@ -77,6 +78,8 @@ type FS struct {
 
 	data  iopath.Shared // how the data of files goes
 	store stable.Store  // how it becomes stable
+
+	rights verdict.Shared // who may do what
 
 	// Atomic.
 	paused       atomic.Bool  // see mountpoint.go
@@ -244,6 +247,10 @@ func (fs *FS) start(cfg Config, o options) (err error) {
 	}
 	if err = fs.shutOut(cfg.Shut); err != nil {
 		return err
+	}
+	fs.rights = verdict.Shared{
+		Tick: &fs.tick, Self: fs.own.UID, Switching: fs.is.switching, Foreign: fs.is.foreign, Status: fs.status,
+		Nobody: fs.ns.Overflow, HasNobody: fs.ns.Users != nil,
 	}
 	fs.tryOddities()
 	if err = fs.chooseIO(cfg.IO, o); err != nil {

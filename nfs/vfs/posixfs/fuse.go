@@ -113,7 +113,7 @@ func (fs *FS) forgotten(name *byte) (forgotten, untried bool) {
 
 // letGo has the kernel forget the names of the file system of root that nobody uses.
 func letGo(root int) bool {
-	top := procPath(root)
+	top := kernel.ProcPath(root)
 	fd, err := unix.Fspick(unix.AT_FDCWD, top, unix.FSPICK_CLOEXEC)
 	if err != nil {
 		return false

@@ -1,7 +1,6 @@
 package posixfs
 
 import (
-	"strconv"
 	"sync/atomic"
 	"unsafe"
 
@@ -9,6 +8,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/verdict"
 )
 
 // reader returns a descriptor of e to read or to flush with. A lane gets Again
@@ -50,7 +50,7 @@ func (v *View) mayWrite(c *vfs.Cred, e *entry) vfs.Status {
 	if s := v.stat(e, &v.st2); s != vfs.OK {
 		return s
 	}
-	granted, s := v.may(c, e, &v.st2, mayWriteData)
+	granted, s := v.judge.May(c, &e.Own.rights, &v.st2, verdict.WriteData)
 	if s == vfs.OK && granted == 0 {
 		s = v.denied(e)
 	}
@@ -161,17 +161,3 @@ func (v *View) reopen(e *entry, flags int) (int, unix.Errno) {
 	}
 	return fd, errno
 }
-
-// procPath names an open descriptor, for calls that do not take one.
-func procPath(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
-
-// opener opens more descriptors of the file that a View's READ, WRITE or COMMIT is about
-// (iopath.Owner).
-type opener View
-
-func (o *opener) OpenMore(to *atomic.Int32, flags int) (int, vfs.Status) {
-	v := (*View)(o)
-	return v.openIO(v.use.At(useMain), to, flags)
-}
-
-func (o *opener) ActFor(c *vfs.Cred) bool { return (*View)(o).as(c) }

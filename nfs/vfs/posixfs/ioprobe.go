@@ -122,5 +122,5 @@ func (fs *FS) openBelow(path string, flags int) (int, error) {
 		return -1, errno
 	}
 	defer kernel.CloseFD(fd)
-	return unix.Open(procPath(fd), unix.O_RDONLY|unix.O_CLOEXEC|flags, 0)
+	return unix.Open(kernel.ProcPath(fd), unix.O_RDONLY|unix.O_CLOEXEC|flags, 0)
 }

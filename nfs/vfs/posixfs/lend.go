@@ -91,7 +91,7 @@ func (v *View) lend(e *entry, need uint32, open func() (int, unix.Errno)) (int, 
 
 // openPath opens what an O_PATH descriptor stands for.
 func openPath(fd, flags int) (int, unix.Errno) {
-	path := procPath(fd)
+	path := kernel.ProcPath(fd)
 	for p := (kernel.Patience{}); ; {
 		fd, err := unix.Open(path, flags, 0)
 		errno := errnoOf(err)

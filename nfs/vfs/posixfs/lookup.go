@@ -52,9 +52,9 @@ func (v *View) lookup(c *vfs.Cred, de *entry, name []byte, e *vfs.Entry) vfs.Sta
 	// A remembered verdict lets the thread stay what it is. Otherwise the kernel
 	// checks on the way, with the caller's rights.
 	if v.rights.Acting() != c {
-		switch ok := v.has(c, de, &v.st, vfs.MayExec); {
+		switch ok := v.judge.Has(c, &de.Own.rights, &v.st, vfs.MayExec); {
 		case !ok && v.fs.is.switching:
-			if granted, s := v.decide(c, de, &v.st, vfs.MayExec); s != vfs.OK || granted == 0 {
+			if granted, s := v.judge.Decide(c, &de.Own.rights, &v.st, vfs.MayExec); s != vfs.OK || granted == 0 {
 				return refused(s)
 			}
 		case ok && !v.as(nil):
@@ -91,7 +91,7 @@ func refused(s vfs.Status) vfs.Status {
 
 // itself answers ".", which needs the right to search like any other name.
 func (v *View) itself(c *vfs.Cred, de *entry, e *vfs.Entry) vfs.Status {
-	if granted, s := v.may(c, de, &v.st, vfs.MayExec); s != vfs.OK || granted == 0 {
+	if granted, s := v.judge.May(c, &de.Own.rights, &v.st, vfs.MayExec); s != vfs.OK || granted == 0 {
 		return refused(s)
 	}
 	e.Handle = de.Handle

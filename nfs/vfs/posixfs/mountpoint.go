@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // The FS serves the directory that was at its path when it started. When another disk
@@ -66,7 +67,7 @@ func (fs *FS) findPoint() error {
 	if err != nil {
 		return fmt.Errorf("posixfs: attributes of %s: %w", fs.dir, err)
 	}
-	path, err := os.Readlink(procPath(fs.visible))
+	path, err := os.Readlink(kernel.ProcPath(fs.visible))
 	if err != nil {
 		return fmt.Errorf("posixfs: the path of %s: %w", fs.dir, err)
 	}

@@ -52,11 +52,6 @@ type settledName struct {
 // ctimeOf returns the ctime as one number, in ns since 1970.
 func ctimeOf(st *unix.Statx_t) int64 { return st.Ctime.Sec*1e9 + int64(st.Ctime.Nsec) }
 
-// ctimeAge returns for how long, by the wall clock, the object has been as it is.
-func ctimeAge(st *unix.Statx_t, now time.Time) time.Duration {
-	return now.Sub(time.Unix(st.Ctime.Sec, int64(st.Ctime.Nsec)))
-}
-
 // steady reports whether no change from now on can leave the directory with the
 // ctime that is in st. Without a fraction it may be one of whole seconds (ext4 with
 // small inodes). What the names in an encrypted directory are depends on more than
@@ -64,7 +59,7 @@ func ctimeAge(st *unix.Statx_t, now time.Time) time.Duration {
 func (fs *FS) steady(st *unix.Statx_t) bool {
 	return fs.is.private && fineTimeFS(fs.magic) && st.Ctime.Nsec != 0 &&
 		st.Attributes&unix.STATX_ATTR_ENCRYPTED == 0 &&
-		ctimeAge(st, time.Now()) >= ctimeGrain
+		kernel.CtimeAge(st, time.Now()) >= kernel.CtimeGrain
 }
 
 // mayRemember reports whether names that are looked up in de from now on may be
@@ -121,8 +116,8 @@ func (v *View) awaitNames(de *entry) {
 	if errno != 0 || n == 0 {
 		return
 	}
-	if !de.Own.access.warm.Load() { // so that lanes need not come again for that
-		v.warmUp(de)
+	if !de.Own.rights.Warm() { // so that lanes need not come again for that
+		v.judge.WarmUp(&de.Own.rights)
 	}
 	de.Own.names.settled.Store(stamp)
 }
@@ -145,7 +140,7 @@ func (v *View) settledPath(c *vfs.Cred, de *entry, key uint64, name []byte, e *v
 		if p.stamp != ctimeOf(&v.st) {
 			return false
 		}
-		if granted, s := v.may(c, de, &v.st, vfs.MayExec); s != vfs.OK || granted == 0 {
+		if granted, s := v.judge.May(c, &de.Own.rights, &v.st, vfs.MayExec); s != vfs.OK || granted == 0 {
 			return false
 		}
 		x := p.child

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/disktest"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
 // find looks name up as the server does: on the lane, with calls that have just
@@ -40,7 +41,7 @@ func (s *served) findAs(uid uint32, dir vfs.Handle, name string) (e vfs.Entry, d
 // heat looks names up until the lane remembers them for the directory as it is.
 func (s *served) heat(dir vfs.Handle, names ...string) {
 	s.t.Helper()
-	time.Sleep(ctimeGrain + 20*time.Millisecond) // nothing is remembered of what has just changed
+	time.Sleep(kernel.CtimeGrain + 20*time.Millisecond) // nothing is remembered of what has just changed
 	for range 2 {
 		for i := range settleAfter {
 			_, _, st := s.find(dir, names[i%len(names)])
@@ -236,7 +237,7 @@ func TestAMountOnARememberedNameStaysUnseen(t *testing.T) {
 func TestNothingIsRememberedWithoutAPrivateMount(t *testing.T) {
 	s := serve(t, tmpfsDir(t), Config{}, options{noPrivate: true})
 	s.write("a", "a", 0o644)
-	time.Sleep(ctimeGrain + 20*time.Millisecond)
+	time.Sleep(kernel.CtimeGrain + 20*time.Millisecond)
 	for range 4 * settleAfter {
 		_, _, st := s.find(s.fs.Root(), "a")
 		require.Equal(t, vfs.OK, st)
@@ -398,7 +399,7 @@ func TestAChangeThatIsUnderWayIsNotMistakenForDone(t *testing.T) {
 
 	thaw, renamed := getStuck(t, outer, d, func() error { return os.Rename(d+"/a", d+"/b") })
 	defer thaw()
-	time.Sleep(ctimeGrain + 20*time.Millisecond)
+	time.Sleep(kernel.CtimeGrain + 20*time.Millisecond)
 	look := func() (st vfs.Status) {
 		s.l.do(func(v *View) {
 			v.th.Epoch++
@@ -474,7 +475,7 @@ func TestRememberedNamesAgreeWithARandomMutator(t *testing.T) {
 				}
 				done.Wait()
 				if round%3 > 0 {
-					time.Sleep(ctimeGrain + 20*time.Millisecond)
+					time.Sleep(kernel.CtimeGrain + 20*time.Millisecond)
 				}
 				for try := range 60 { // often enough to be settled and remembered meanwhile
 					if try%20 == 19 {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/verdict"
 )
 
 // GetAttr implements vfs.View.
@@ -39,10 +40,10 @@ func (v *View) Access(
 		return 0, s
 	}
 	granted := vfs.Permission(0)
-	if want &= kernelBits; want != 0 && !e.Own.shut {
+	if want &= verdict.Kernel; want != 0 && !e.Own.shut {
 		var known bool
-		if granted, known = v.recall(c, e, &v.st, want); !known {
-			if granted, s = v.decide(c, e, &v.st, want); s != vfs.OK {
+		if granted, known = v.judge.Recall(c, &e.Own.rights, &v.st, want); !known {
+			if granted, s = v.judge.Decide(c, &e.Own.rights, &v.st, want); s != vfs.OK {
 				return 0, s
 			}
 		}

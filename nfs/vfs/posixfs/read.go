@@ -7,6 +7,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/verdict"
 )
 
 // Read implements vfs.View.
@@ -22,7 +23,7 @@ func (v *View) Read(c *vfs.Cred, h vfs.Handle, r *vfs.ReadArgs, a *vfs.Attr) (n 
 		return 0, false, s
 	}
 	checked := false
-	if !v.judged(c, e, mayReadData) {
+	if !v.judge.Judged(c, &e.Own.rights, verdict.ReadData) {
 		if s = v.checkRead(c, e, a); s != vfs.OK {
 			return 0, false, s
 		}
@@ -38,7 +39,7 @@ func (v *View) Read(c *vfs.Cred, h vfs.Handle, r *vfs.ReadArgs, a *vfs.Attr) (n 
 			a.Mask = 0
 			return 0, false, s
 		}
-		if checked || v.has(c, e, &v.st, mayReadData) {
+		if checked || v.judge.Has(c, &e.Own.rights, &v.st, verdict.ReadData) {
 			break
 		}
 		if s = v.checkRead(c, e, a); s != vfs.OK {
@@ -78,7 +79,7 @@ func (v *View) checkRead(c *vfs.Cred, e *entry, a *vfs.Attr) vfs.Status {
 		a.Mask = 0
 		return s
 	}
-	granted, s := v.may(c, e, &v.st, mayReadData)
+	granted, s := v.judge.May(c, &e.Own.rights, &v.st, verdict.ReadData)
 	if s == vfs.OK && granted == 0 {
 		s = vfs.Access
 	}

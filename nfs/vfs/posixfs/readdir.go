@@ -100,7 +100,7 @@ func (v *View) list(
 	plus bool,
 	yield func(*vfs.DirEntry) bool,
 ) (eof bool, s vfs.Status) {
-	granted, s := v.may(c, e, &v.st, vfs.MayRead|vfs.MayExec)
+	granted, s := v.judge.May(c, &e.Own.rights, &v.st, vfs.MayRead|vfs.MayExec)
 	if s != vfs.OK || granted&vfs.MayRead == 0 {
 		return false, refused(s)
 	}

@@ -163,7 +163,7 @@ func (v *View) Link(c *vfs.Cred, r *vfs.LinkArgs, a *vfs.Attr, w *vfs.WCC) vfs.S
 		if s != vfs.OK {
 			return s
 		}
-		cstring(v.path(), []byte(procPath(e.FD)))
+		cstring(v.path(), []byte(kernel.ProcPath(e.FD)))
 		_, errno := kernel.Call(
 			unix.SYS_LINKAT,
 			0,

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/verdict"
 )
 
 // read reads path's first bytes on a lane if that can do it, else on the worker.
@@ -47,7 +48,7 @@ func TestUsersInTurnSeeOnlyWhatIsTheirs(t *testing.T) {
 		chown(t, filepath.Join(s.dir, n), 1000+i, 1000+i)
 		files[i] = s.lookup(n)
 	}
-	for _, age := range []time.Duration{0, verdictAge + 20*time.Millisecond} { // asked for, remembered
+	for _, age := range []time.Duration{0, verdict.Age + 20*time.Millisecond} { // asked for, remembered
 		time.Sleep(age)
 		for range 50 {
 			for i, h := range files {
@@ -84,7 +85,7 @@ func TestPermissionsChangedBehindTheBackCountAtOnce(t *testing.T) {
 	for range 300 {
 		change()
 	}
-	time.Sleep(verdictAge + 20*time.Millisecond)
+	time.Sleep(verdict.Age + 20*time.Millisecond)
 	_, st := s.read(h, 1000, 1000)
 	require.Equal(t, vfs.OK, st)
 	require.True(t, s.remembersARead(h, 1000))
@@ -98,7 +99,7 @@ func (s *served) remembersARead(h vfs.Handle, uid uint32) (ok bool) {
 		e, st := v.acquire(&h, useMain)
 		require.Equal(s.t, vfs.OK, st)
 		require.Equal(s.t, vfs.OK, v.stat(e, &v.st))
-		_, ok = v.recall(s.l.cred(uid, uid), e, &v.st, mayReadData)
+		_, ok = v.judge.Recall(s.l.cred(uid, uid), &e.Own.rights, &v.st, verdict.ReadData)
 	})
 	return ok
 }
@@ -121,14 +122,14 @@ func TestAVerdictIsKeptOnlyWithACtimeThatNoChangeCanLeaveAgain(t *testing.T) {
 			for range 3 {
 				_, st := s.read(h, 1000, 1000)
 				require.Equal(t, vfs.OK, st)
-				if kept := s.remembersARead(h, 1000); time.Since(changed.Truncate(time.Second)) < verdictAge {
+				if kept := s.remembersARead(h, 1000); time.Since(changed.Truncate(time.Second)) < verdict.Age {
 					require.False(t, kept)
 				}
 			}
 			require.NoError(t, os.Chmod(p, 0o600))
 			_, st := s.read(h, 1000, 1000)
 			require.Equal(t, vfs.Access, st)
-			time.Sleep(time.Until(changed.Add(verdictAge + time.Second)))
+			time.Sleep(time.Until(changed.Add(verdict.Age + time.Second)))
 			_, st = s.read(h, 1000, 1000)
 			require.Equal(t, vfs.Access, st)
 			require.True(t, s.remembersARead(h, 1000))
@@ -227,7 +228,7 @@ func TestAVerdictThatAStuckDiscMadeWrongIsAskedForAgain(t *testing.T) {
 	_, st := s.read(h, 1000, 1000)
 	require.Equal(t, vfs.OK, st)
 	thaw, revoked := getStuck(t, outer, p, func() error { return grant(0) })
-	time.Sleep(verdictAge + 20*time.Millisecond)
+	time.Sleep(verdict.Age + 20*time.Millisecond)
 	_, _ = s.readBy(s.l, h, 1000, 1000) // Again: the file is locked
 	stuck := len(revoked) == 0
 	wrong := s.remembersARead(h, 1000)
@@ -240,7 +241,7 @@ func TestAVerdictThatAStuckDiscMadeWrongIsAskedForAgain(t *testing.T) {
 	require.Eventually(t, func() bool {
 		_, st := s.read(h, 1000, 1000)
 		return st == vfs.Access
-	}, (verdictTicks+2)*s.fs.period, 10*time.Millisecond)
+	}, (verdict.Ticks+2)*s.fs.period, 10*time.Millisecond)
 	for range 3 {
 		_, st := s.read(h, 1000, 1000)
 		require.Equal(t, vfs.Access, st)
@@ -274,7 +275,7 @@ func TestAVerdictIsGoodForTwoTicks(t *testing.T) {
 	s := serve(t, tmpfsDir(t), Config{}, options{period: time.Hour}) // the test drives it
 	s.write("f", "x", 0o644)
 	h := s.lookup("f")
-	time.Sleep(verdictAge + 20*time.Millisecond)
+	time.Sleep(verdict.Age + 20*time.Millisecond)
 	s.w.do(func(v *View) {
 		c := s.root()
 		e, st := v.acquire(&h, useMain)
@@ -282,29 +283,29 @@ func TestAVerdictIsGoodForTwoTicks(t *testing.T) {
 		defer v.done()
 		has := func(want vfs.Permission) bool {
 			require.Equal(t, vfs.OK, v.stat(e, &v.st))
-			ok := v.has(c, e, &v.st, want)
-			require.Equal(t, ok, v.judged(c, e, want))
+			ok := v.judge.Has(c, &e.Own.rights, &v.st, want)
+			require.Equal(t, ok, v.judge.Judged(c, &e.Own.rights, want))
 			return ok
 		}
 		asks := func(want vfs.Permission) {
 			require.Equal(t, vfs.OK, v.stat(e, &v.st))
-			granted, st := v.may(c, e, &v.st, want)
+			granted, st := v.judge.May(c, &e.Own.rights, &v.st, want)
 			require.Equal(t, vfs.OK, st)
 			require.Equal(t, want, granted)
 		}
-		asks(mayReadData)
-		require.True(t, has(mayReadData))
+		asks(verdict.ReadData)
+		require.True(t, has(verdict.ReadData))
 		s.fs.tick.Add(1)
-		require.True(t, has(mayReadData))
+		require.True(t, has(verdict.ReadData))
 		asks(vfs.MayRead) // a younger one does not make the older one younger
 		s.fs.tick.Add(1)
-		require.False(t, has(mayReadData))
+		require.False(t, has(verdict.ReadData))
 		require.True(t, has(vfs.MayRead))
-		asks(mayReadData)
+		asks(verdict.ReadData)
 		asks(vfs.MayRead)
-		require.True(t, has(mayReadData|vfs.MayRead), "of one tick")
+		require.True(t, has(verdict.ReadData|vfs.MayRead), "of one tick")
 		s.fs.tick.Add(1)
-		require.True(t, has(mayReadData|vfs.MayRead))
+		require.True(t, has(verdict.ReadData|vfs.MayRead))
 	})
 }
 
@@ -316,11 +317,11 @@ func TestAVerdictThatHasGrownOldDoesNotHaveTheContentReadTwice(t *testing.T) {
 	s := serve(t, tmpfsDir(t), Config{}, options{period: time.Hour})
 	s.write("f", string(make([]byte, 1<<20)), 0o644)
 	h := s.lookup("f")
-	time.Sleep(verdictAge + 20*time.Millisecond)
+	time.Sleep(verdict.Age + 20*time.Millisecond)
 	const reads = 20
 	b := make([]byte, 1<<20)
 	once := func(v *View) {
-		s.fs.tick.Add(verdictTicks)
+		s.fs.tick.Add(verdict.Ticks)
 		n, _, st := v.Read(s.root(), h, &vfs.ReadArgs{Off: 0, Dst: b}, new(vfs.Attr))
 		require.Equal(t, vfs.OK, st)
 		require.Equal(t, len(b), n)
@@ -346,34 +347,6 @@ func bytesRead(t *testing.T) (n int64) {
 	_, err = fmt.Sscanf(string(b), "rchar: %d", &n)
 	require.NoError(t, err)
 	return n
-}
-
-// A file system that was read-only may be remounted without a trace in its objects.
-func TestARememberedNoIsForACCESSAlone(t *testing.T) {
-	needRoot(t)
-	s := serve(t, tmpfsDir(t), Config{}, options{period: time.Hour})
-	s.write("f", "x", 0o600)
-	h := s.lookup("f")
-	time.Sleep(verdictAge + 20*time.Millisecond)
-	for range 2 { // on a worker, which opens the file, and on the lane
-		_, st := s.read(h, 1000, 1000)
-		require.Equal(t, vfs.Access, st)
-	}
-	require.True(t, s.remembersARead(h, 1000))
-	s.l.do(func(v *View) { // as if the kernel had said no to root for such a reason
-		c := s.l.cred(0, 0)
-		e, st := v.acquire(&h, useMain)
-		require.Equal(t, vfs.OK, st)
-		require.Equal(t, vfs.OK, v.stat(e, &v.st))
-		*v.slot(c, e) = verdict{entry: e.ID, cred: c, ctime: v.st.Ctime, asked: s.fs.tick.Load(), known: kernelBits | mayReadData}
-		v.done()
-		granted, st := v.Access(c, h, vfs.MayRead|vfs.MayWrite, new(vfs.Attr))
-		require.Equal(t, vfs.OK, st)
-		require.Zero(t, granted)
-	})
-	text, st := s.readBy(s.l, h, 0, 0)
-	require.Equal(t, vfs.OK, st)
-	require.Equal(t, "x", text)
 }
 
 func TestSupplementaryGroupsAndAccessControlListsCount(t *testing.T) {

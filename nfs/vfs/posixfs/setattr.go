@@ -9,6 +9,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/verdict"
 )
 
 // SetAttr implements vfs.View.
@@ -119,7 +120,7 @@ func onlyTouches(s *vfs.SetAttr) bool {
 // file with O_TRUNC sets the size to 0 and the modification time alone to the
 // present, and its user need not be the owner.
 func (v *View) touch(c *vfs.Cred, e *entry) vfs.Status {
-	granted, st := v.ask(c, e, vfs.MayWrite)
+	granted, st := v.judge.Ask(c, &e.Own.rights, vfs.MayWrite)
 	if st != vfs.OK || granted == 0 {
 		return refused(st)
 	}
@@ -157,7 +158,7 @@ func (v *View) resize(c *vfs.Cred, e *entry, fd int, size uint64) vfs.Status {
 	case e.Kind != unix.S_IFREG:
 		return vfs.Inval
 	}
-	granted, st := v.may(c, e, &v.st2, mayWriteData)
+	granted, st := v.judge.May(c, &e.Own.rights, &v.st2, verdict.WriteData)
 	if st != vfs.OK || granted == 0 {
 		return refused(st)
 	}
@@ -244,7 +245,7 @@ func (v *View) chmod(fd int, mode uint32) unix.Errno {
 		}
 		v.fs.noChmodEmpty.Store(true)
 	}
-	return errnoOf(unix.Chmod(procPath(fd), mode))
+	return errnoOf(unix.Chmod(kernel.ProcPath(fd), mode))
 }
 
 func errnoOf(err error) unix.Errno {

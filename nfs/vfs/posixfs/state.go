@@ -10,6 +10,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/stable"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/table"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/verdict"
 )
 
 // entry is one object that the FS has open.
@@ -23,16 +24,11 @@ type state struct {
 	stub uint64 // its number, if it is a stub
 	shut bool   // clients may not use it: see shut.go
 
-	access accessState
+	rights verdict.Object
 	names  namesState
 	atime  atimeState
 	data   iopath.File
 	flush  stable.File
-}
-
-// accessState is what lanes need to know before they ask for a permission. Atomic.
-type accessState struct {
-	warm atomic.Bool // what the kernel needs for a permission check is in memory
 }
 
 // namesState is a directory's: see namecache.go. Atomic.
@@ -59,6 +55,7 @@ func newEntry(h vfs.Handle, st *unix.Statx_t, fd int) *entry {
 func startEntry(h vfs.Handle, key kernel.ObjectKey, kind uint16, stub uint64, fd int) *entry {
 	e := table.New[state](h, key, kind, fd)
 	e.Own.stub = stub
+	e.Own.rights.Init(fd, kind == unix.S_IFLNK)
 	e.Own.flush.Init()
 	e.Own.data.Init(fd, &e.Descriptors, &e.Own.flush)
 	return e

@@ -13,6 +13,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/recall"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/table"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/verdict"
 )
 
 // What View.use publishes.
@@ -53,6 +54,7 @@ type View struct {
 	rights *kernel.Rights
 	able   vfs.Abilities
 	lane   bool
+	judge  verdict.Judge // who may do what
 	data   iopath.Path   // how the data of files goes
 	off    atomic.Uint32 // not 0 while the View answers nothing by itself; see mountpoint.go
 
@@ -60,10 +62,9 @@ type View struct {
 	byHandle recall.Own[*entry]
 	byObject recall.Own[*entry]
 
-	verdicts recall.Own[verdict]
-	hints    recall.Own[hint]
-	samples  recall.Own[sample]      // a lane's
-	paths    recall.Own[settledName] // a lane's, once one is worth it
+	hints   recall.Own[hint]
+	samples recall.Own[sample]      // a lane's
+	paths   recall.Own[settledName] // a lane's, once one is worth it
 
 	// What the kernel reads and writes. It is here and not on the stack, so that
 	// no operation allocates.
@@ -105,10 +106,11 @@ func (fs *FS) View(t *vfs.Thread) (vfs.View, error) {
 	v := &View{
 		fs: fs, th: t, rights: r, lane: !t.MayWait,
 		byHandle: recall.NewOwn[*entry](n.sets, ways), byObject: recall.NewOwn[*entry](n.sets, ways),
-		verdicts: recall.NewOwn[verdict](n.verdicts, 1), hints: recall.NewOwn[hint](n.hints, 1),
+		hints: recall.NewOwn[hint](n.hints, 1),
 	}
 	v.owner.adopt()
-	v.data.Init(&fs.data, (*opener)(v), v.lane)
+	v.data.Init(&fs.data, (*host)(v), v.lane)
+	v.judge.Init(&fs.rights, (*host)(v), v.lane, n.verdicts)
 	v.able.Splice = v
 	if keepsACLs() {
 		v.able.ACLs = v

@@ -4,6 +4,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/verdict"
 )
 
 // Write implements vfs.View. It writes with the caller's credential, so that the
@@ -82,7 +83,7 @@ func (v *View) beginWrite(c *vfs.Cred, e *entry, commit bool) (fd int, s vfs.Sta
 	if s != vfs.OK {
 		return -1, s
 	}
-	granted, s := v.may(c, e, &v.st2, mayWriteData)
+	granted, s := v.judge.May(c, &e.Own.rights, &v.st2, verdict.WriteData)
 	if s == vfs.OK && granted == 0 {
 		s = vfs.Access
 	}

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"strconv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -248,6 +249,9 @@ func WaitRange(fd int, off, n uint64) unix.Errno {
 	)
 	return e
 }
+
+// ProcPath names an open descriptor, for calls that do not take one.
+func ProcPath(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
 
 // Call makes a system call that may sleep, again as long as patience has it.
 func Call(nr, a, b, c, d, e, f uintptr) (uintptr, unix.Errno) {
