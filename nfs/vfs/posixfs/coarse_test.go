@@ -49,13 +49,6 @@ func TestTheResolutionOfTimeStampsIsWhatTheFileSystemKeeps(t *testing.T) {
 			require.Equal(t, vfs.Time{Nsec: 1}, serve(t, dir, Config{}, options{}).fs.Limits().TimeDelta)
 		})
 	}
-	at := func(sec int64, nsec uint32) unix.StatxTimestamp { return unix.StatxTimestamp{Sec: sec, Nsec: nsec} }
-	for want, got := range map[vfs.Time]unix.StatxTimestamp{
-		{Nsec: 1}: at(1_600_000_001, 123_456_789), {Nsec: 100}: at(1_600_000_001, 123_456_700), {Nsec: 1000}: at(1_600_000_001, 123_456_000),
-		{Nsec: 10_000_000}: at(1_600_000_001, 120_000_000), {Sec: 1}: at(1_600_000_001, 0), {Sec: 2}: at(1_600_000_000, 0),
-	} {
-		require.Equal(t, want, resolution(got))
-	}
 }
 
 // exclusive creates name as an EXCLUSIVE CREATE with verf does.
@@ -115,30 +108,6 @@ func TestAnExclusiveCreateIsKnownAgainAfterARestartOnStampsOf2Seconds(t *testing
 	require.Equal(t, vfs.Exist, s.exclusive("new", verf+4))
 }
 
-func TestStampsThatWereSeenTellTheCoarsestThatTheyCanBe(t *testing.T) {
-	stamps := func(ns ...uint32) *unix.Statx_t {
-		return &unix.Statx_t{
-			Atime: unix.StatxTimestamp{
-				Sec:  2,
-				Nsec: ns[0],
-			}, Mtime: unix.StatxTimestamp{Sec: int64(ns[3]), Nsec: ns[1]},
-			Ctime: unix.StatxTimestamp{Sec: 4, Nsec: ns[2]},
-		}
-	}
-	fuse := &FS{magic: unix.FUSE_SUPER_MAGIC}
-	require.Equal(t, vfs.Time{Sec: 2}, fuse.seenTimes(stamps(0, 0, 0, 8)))
-	require.Equal(t, vfs.Time{Sec: 1}, fuse.seenTimes(stamps(0, 0, 0, 7)))
-	require.Equal(t, vfs.Time{Nsec: 1e8}, fuse.seenTimes(stamps(0, 5e8, 0, 8)))
-	require.Equal(t, vfs.Time{Nsec: 100}, fuse.seenTimes(stamps(0, 5e8, 123_456_700, 8)))
-	require.Equal(t, vfs.Time{Nsec: 1}, fuse.seenTimes(stamps(0, 1, 0, 8)))
-	require.Equal(t, vfs.Time{Nsec: 1}, (&FS{magic: unix.XFS_SUPER_MAGIC}).seenTimes(stamps(0, 0, 0, 8)))
-	ext4 := &FS{magic: unix.EXT4_SUPER_MAGIC}
-	require.Equal(t, vfs.Time{Sec: 2}, ext4.seenTimes(stamps(0, 0, 0, 8)))
-	born := stamps(0, 0, 0, 8)
-	born.Mask = unix.STATX_BTIME
-	require.Equal(t, vfs.Time{Nsec: 1}, ext4.seenTimes(born))
-}
-
 // FAT keeps the day of an access time. What it has lost is remembered for a while.
 func TestAVerifierThatTheFileSystemCannotKeepIsRemembered(t *testing.T) {
 	p := mountProcess(t) // whose time stamps never change
@@ -156,20 +125,6 @@ func TestAVerifierThatTheFileSystemCannotKeepIsRemembered(t *testing.T) {
 		x.add(s.fs.Root(), 9)
 	}
 	require.False(t, x.has(h, 7), "it is bounded")
-}
-
-func TestWhatFATLacksIsNotClaimed(t *testing.T) {
-	long := limitsOf(unix.MSDOS_SUPER_MAGIC, &unix.Statfs_t{Namelen: 1530})
-	require.False(t, long.HardLinks || long.SymbolicLinks || long.CanSetTime)
-	require.True(t, long.CaseInsensitive && long.CasePreserving && long.NoTrunc)
-	require.EqualValues(t, 1, long.LinkMax)
-	require.EqualValues(t, 4<<30-1, long.FileSizeMax)
-	require.Equal(t, vfs.Time{Sec: 2}, long.TimeDelta)
-	short := limitsOf(unix.MSDOS_SUPER_MAGIC, &unix.Statfs_t{Namelen: 12})
-	require.False(t, short.CasePreserving || short.NoTrunc)
-	ex := limitsOf(unix.EXFAT_SUPER_MAGIC, &unix.Statfs_t{Namelen: 255})
-	require.False(t, ex.HardLinks || ex.SymbolicLinks)
-	require.Greater(t, ex.FileSizeMax, long.FileSizeMax)
 }
 
 func TestADirectoryWhoseNamesAreFoldedSaysSo(t *testing.T) {

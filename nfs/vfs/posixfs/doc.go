@@ -7,9 +7,15 @@
 // packages that know one thing each, and nothing of the others unless it is said:
 //
 //	internal/kernel   system calls, handles, errnos, and whom a thread acts for
+//	internal/kind     what file systems are like: names, limits, time stamps
+//	internal/mounts   where an export is mounted, and changes of the mount table
 //	internal/recall   bounded memory that forgets: places for items by their hash
 //	internal/table    the open objects, their descriptors, and who uses them (on kernel)
+//	internal/verdict  what a caller may do with an open object (on kernel, recall)
 //	internal/iopolicy which way data goes: through the page cache, to stay or not, or past it
+//	internal/pace     whether lanes write themselves
+//	internal/stable   fsyncs that are shared, and the write verifier
+//	internal/iopath   how data goes (on the four above, and table)
 //	internal/search   finding objects without CAP_DAC_READ_SEARCH (on kernel)
 //
 // What this package keeps with an open object is its state (state.go): one struct for
@@ -75,10 +81,10 @@
 //
 // # Lock order
 //
-//	flushState.leaving (flushing and closing what is retired)
+//	stable.File.leaving (flushing and closing what is retired)
 //	FS.locks (directories, by stripe number; workers only)
 //	  Entry.Opening (opening descriptors)
 //	    FS.lent (modes of files, not as root)
 //	    the table's
-//	      FS.viewsMu, the finder's, flushes.mu (not held over an fsync)
+//	      FS.viewsMu, the finder's, stable.Flushes.mu (not held over an fsync)
 package posixfs

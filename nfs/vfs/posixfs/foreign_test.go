@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kind"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/verdict"
 )
 
@@ -54,6 +55,6 @@ func TestLanesLeaveForeignFileSystemsToWorkers(t *testing.T) {
 		})
 		s.close()
 	}
-	require.True(t, foreignFS[unix.FUSE_SUPER_MAGIC])
-	require.False(t, foreignFS[unix.EXT4_SUPER_MAGIC])
+	require.True(t, kind.Foreign(unix.FUSE_SUPER_MAGIC))
+	require.False(t, kind.Foreign(unix.EXT4_SUPER_MAGIC))
 }

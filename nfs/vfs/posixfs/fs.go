@@ -17,6 +17,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/iopath"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kind"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/mounts"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/recall"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/search"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/stable"
@@ -52,7 +54,6 @@ type FS struct {
 	dir      string
 	root     int // read-only descriptor of the top directory
 	tree     int // what keeps the private mount in place, -1 without
-	visible  int // Dir as everybody sees it: as long as it is open umount says busy
 	identity vfs.Identity
 	idWhy    string // why handles do not last
 	rootH    vfs.Handle
@@ -105,7 +106,7 @@ type FS struct {
 
 	// See mountpoint.go.
 	remounted chan struct{} // the mount table has changed
-	point     mountPoint
+	point     mounts.Point
 }
 
 // traits is what New finds out of the file system, the kernel and the process. It does not
@@ -170,9 +171,9 @@ func newFS(cfg Config, o options) (*FS, error) {
 	}
 	signal.Ignore(unix.SIGXFSZ)
 	fs := &FS{
-		dir: cfg.Dir, root: -1, tree: -1, visible: -1, period: o.period,
+		dir: cfg.Dir, root: -1, tree: -1, period: o.period,
 		stop: make(chan struct{}), kick: make(chan struct{}, 1),
-		remounted: make(chan struct{}, 1), log: cfg.Log,
+		remounted: make(chan struct{}, 1), log: cfg.Log, point: mounts.None(),
 	}
 	if fs.log == nil {
 		fs.log = slog.Default()
@@ -264,7 +265,7 @@ func (fs *FS) start(cfg Config, o options) (err error) {
 	fs.tab.Init(fdMax, renewEntry)
 	fs.finder.Init(walked{fs}, fs.rootH, o.now)
 	fs.known.began = time.Now()
-	return mounts.tell(fs.remounted)
+	return mounts.Tell(fs.remounted)
 }
 
 func defaultFDMax() int {
@@ -286,8 +287,7 @@ func (fs *FS) openRoot(o options) error {
 	// The private mount alone would not do: umount of the other one would say that it
 	// has been unmounted, while the file system goes on, with its journal open and what
 	// was written not on the disc.
-	fs.visible = fd
-	if err := fs.findPoint(); err != nil {
+	if err := fs.point.Find(fs.dir, fd); err != nil {
 		return err
 	}
 	if fs.root, err = unix.Openat(fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
@@ -334,7 +334,7 @@ func (fs *FS) identify(cfg Config, o options) error {
 		return fmt.Errorf(
 			"posixfs: %s is on %s, whose file handles are longer than the %d bytes that NFSv3 leaves for them; export a directory of another file system (ext4, XFS, btrfs, tmpfs)",
 			fs.dir,
-			fsName(fs.magic),
+			kind.Name(fs.magic),
 			vfs.HandleMax-kernel.KindBytes,
 		)
 	case unix.EOPNOTSUPP:
@@ -345,11 +345,11 @@ func (fs *FS) identify(cfg Config, o options) error {
 		return fmt.Errorf(
 			"posixfs: %s is on %s, which has no file handles, so clients could not keep files open over a restart; %s",
 			fs.dir,
-			fsName(fs.magic),
+			kind.Name(fs.magic),
 			remedy,
 		)
 	default:
-		return fmt.Errorf("posixfs: file handle of %s (%s): %w", fs.dir, fsName(fs.magic), errno)
+		return fmt.Errorf("posixfs: file handle of %s (%s): %w", fs.dir, kind.Name(fs.magic), errno)
 	}
 	fs.rootH = h
 	if err := fs.findIdentity(&sf, o); err != nil {
@@ -368,7 +368,7 @@ func (fs *FS) identify(cfg Config, o options) error {
 			return fmt.Errorf(
 				"posixfs: %s is on %s, which does not open its own file handles: %w; export a directory of another file system (ext4, XFS, btrfs, tmpfs)",
 				fs.dir,
-				fsName(fs.magic),
+				kind.Name(fs.magic),
 				errno,
 			)
 		}
@@ -381,13 +381,17 @@ func (fs *FS) identify(cfg Config, o options) error {
 	fs.is.noSubvolume = o.noSubvolume
 	fs.is.births = keepsBirth(fs.magic) && st.Mask&unix.STATX_MNT_ID != 0 && !o.noBirths
 	fs.is.memory = fs.magic == unix.TMPFS_MAGIC || fs.magic == unix.RAMFS_MAGIC
-	fs.is.foreign = o.foreign || foreignFS[fs.magic]
+	fs.is.foreign = o.foreign || kind.Foreign(fs.magic)
 	fs.is.selfSync = !fs.is.memory && fs.magic != unix.EXT4_SUPER_MAGIC && fs.magic != unix.XFS_SUPER_MAGIC
 	fs.is.ownAtime = fs.ownsAtime(&sf)
-	fs.limits = limitsOf(fs.magic, &sf)
+	fs.limits = kind.LimitsOf(fs.magic, &sf)
 	fs.tells = vfs.AttrBasic
-	fs.limits.TimeDelta = fs.probeTimes(fs.limits.TimeDelta, &st)
-	fs.probeCase()
+	var changes bool
+	fs.limits.TimeDelta, changes = kind.ProbeTimes(fs.root, fs.magic, fs.limits.TimeDelta, &st)
+	if changes {
+		fs.tells |= vfs.AttrChange
+	}
+	kind.ProbeCase(fs.root, fs.magic, &fs.limits)
 	fs.data.Memory = fs.is.memory
 	fs.data.Block = uint64(max(int64(unix.Getpagesize()), sf.Bsize))
 	fs.data.StillPages = !fs.is.memory && iopath.StillPages(fs.root)
@@ -406,7 +410,7 @@ func (fs *FS) Verifier() uint64 { return fs.store.Verifier() }
 
 // Close implements vfs.FS. It flushes what is still unstable, and blocks for it.
 func (fs *FS) Close() error {
-	mounts.forget(fs.remounted)
+	mounts.Forget(fs.remounted)
 	close(fs.stop)
 	fs.running.Wait()
 	fs.tab.RetireAll()
@@ -419,12 +423,12 @@ func (fs *FS) Close() error {
 
 func (fs *FS) closeRoot() error {
 	var err error
-	for _, fd := range []int{fs.root, fs.tree, fs.visible} {
+	for _, fd := range []int{fs.root, fs.tree} {
 		if fd >= 0 {
 			err = errors.Join(err, unix.Close(fd))
 		}
 	}
-	return err
+	return errors.Join(err, fs.point.Close())
 }
 
 // ActsForOthers reports whether callers are served with their own rights. Otherwise each
@@ -433,7 +437,7 @@ func (fs *FS) ActsForOthers() bool { return fs.is.switching }
 
 // Features says how the tree is served, for the start-up message: one line for
 // each thing that had to be done without.
-func (fs *FS) Features() (kind string, without []string) {
+func (fs *FS) Features() (name string, without []string) {
 	switch {
 	case fs.is.switching && fs.ns.Limited():
 		without = append(
@@ -494,5 +498,5 @@ func (fs *FS) Features() (kind string, without []string) {
 	if fs.ioWhy != "" {
 		without = append(without, fs.ioWhy)
 	}
-	return fsName(fs.magic), without
+	return kind.Name(fs.magic), without
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/mounts"
 )
 
 // A FUSE file system is another program, and may do what no local one does: count no
@@ -31,7 +32,7 @@ type oddities struct {
 func (fs *FS) tryOddities() {
 	odd := &fs.odd
 	if fs.magic == unix.MSDOS_SUPER_MAGIC || fs.magic == unix.EXFAT_SUPER_MAGIC {
-		line, _ := MountLine(fs.point.here.mount)
+		line, _ := mounts.Line(fs.point.Mount())
 		odd.fat = fatForgets(line)
 	}
 	odd.doubtful = fs.magic == unix.FUSE_SUPER_MAGIC

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kind"
 )
 
 // A kernel handle names an object of whatever file system it is opened on: on every
@@ -28,7 +29,6 @@ import (
 // The ioctls that tell a UUID.
 const (
 	ext4GetUUID = 0x8008662c // EXT4_IOC_GETFSUUID, Linux 6.0: what is on disc, also after tune2fs -U
-	xfsGeometry = 0x8070587c // XFS_IOC_FSGEOMETRY_V4
 	btrfsFSInfo = 0x8400941f // BTRFS_IOC_FS_INFO
 	getFSUUID   = 0x80111500 // FS_IOC_GETFSUUID, Linux 6.9
 	zfsMagic    = 0x2fc12fc1
@@ -56,7 +56,7 @@ func uuidOf(fd int, magic int64) (id uuid, ok bool) {
 		binary.NativeEndian.PutUint32(b[:], uint32(len(id)))
 		ok = ask(ext4GetUUID, 8)
 	case unix.XFS_SUPER_MAGIC:
-		ok = ask(xfsGeometry, 64)
+		ok = ask(kind.XFSGeometry, 64)
 	case unix.BTRFS_SUPER_MAGIC:
 		ok = ask(btrfsFSInfo, 16)
 	}
@@ -73,11 +73,11 @@ func ownFSID(magic int64) bool {
 	return magic == unix.EXT4_SUPER_MAGIC || magic == unix.TMPFS_MAGIC || magic == zfsMagic
 }
 
-// findIdentity finds out what the tree is sealed as, and its fsid. fs.visible and
+// findIdentity finds out what the tree is sealed as, and its fsid. fs.point.Visible() and
 // fs.rootH are set.
 func (fs *FS) findIdentity(sf *unix.Statfs_t, o options) error {
 	sum := sha256.New()
-	id, ok := uuidOf(fs.visible, fs.magic)
+	id, ok := uuidOf(fs.point.Visible(), fs.magic)
 	switch {
 	case o.noUUID:
 		ok = false
@@ -88,7 +88,7 @@ func (fs *FS) findIdentity(sf *unix.Statfs_t, o options) error {
 		_, _ = fmt.Fprintf(sum, "fsid %x %x ", fs.magic, sf.Fsid.Val)
 	}
 	if !ok {
-		mount, until, err := mountOf(fs.visible, o)
+		mount, until, err := mountOf(fs.point.Visible(), o)
 		if err != nil {
 			return err
 		}
@@ -96,7 +96,7 @@ func (fs *FS) findIdentity(sf *unix.Statfs_t, o options) error {
 		fs.idWhy = fmt.Sprintf(
 			"%s (%s) has no UUID: file handles are good until %s",
 			fs.dir,
-			fsName(fs.magic),
+			kind.Name(fs.magic),
 			until,
 		)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/iopath"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/iopolicy"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kind"
 )
 
 // chooseIO finds out whether the file system can do what mode asks for.
@@ -54,7 +55,7 @@ func (fs *FS) chooseIO(mode IOMode, o options) error {
 // find out with. In that case files are asked one by one, as they are opened.
 func (fs *FS) cannot(mode IOMode, o options) (why string) {
 	if o.noDontCache && mode != IODirect {
-		return fsName(fs.magic) + " has no RWF_DONTCACHE"
+		return kind.Name(fs.magic) + " has no RWF_DONTCACHE"
 	}
 	if mode != IODirect && (fs.data.NoPwritev2 || fs.data.PlainRead) {
 		return "the system call preadv2 or pwritev2 is refused"
@@ -66,7 +67,7 @@ func (fs *FS) cannot(mode IOMode, o options) (why string) {
 	defer kernel.CloseFD(fd)
 	if mode == IODirect {
 		if fs.is.memory || !iopath.HasDirect(fd) {
-			return fsName(
+			return kind.Name(
 				fs.magic,
 			) + " gives no alignment for direct I/O (STATX_DIOALIGN; Linux 6.1 does on ext4 and XFS)"
 		}
@@ -77,7 +78,7 @@ func (fs *FS) cannot(mode IOMode, o options) (why string) {
 	if _, errno := kernel.Call(unix.SYS_PREADV2, uintptr(fd), uintptr(unsafe.Pointer(&v)), 1, 0, 0, unix.RWF_DONTCACHE); errno != 0 {
 		return fmt.Sprintf(
 			"%s has no RWF_DONTCACHE (%v; Linux 6.14 has it on ext4 and XFS)",
-			fsName(fs.magic),
+			kind.Name(fs.magic),
 			errno,
 		)
 	}

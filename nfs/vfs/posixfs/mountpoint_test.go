@@ -67,19 +67,3 @@ func TestEveryViewPausesAndGoesOn(t *testing.T) {
 		})
 	}
 }
-
-// A mount that is gone has no number that would be in the table.
-func TestMountsAreFoundInTheMountTable(t *testing.T) {
-	needRoot(t)
-	dir := tmpfsDir(t)
-	require.NoError(t, unix.Mount("none", dir, "tmpfs", 0, "size=1m"))
-	disktest.UnmountAtEnd(t, dir)
-	st, err := statxPath(unix.AT_FDCWD, dir)
-	require.NoError(t, err)
-	require.True(t, mounted(st.Mnt_id))
-	fd, err := unix.Open(dir, unix.O_PATH|unix.O_CLOEXEC, 0) // keeps the number
-	require.NoError(t, err)
-	defer func() { require.NoError(t, unix.Close(fd)) }()
-	require.NoError(t, unix.Unmount(dir, unix.MNT_DETACH))
-	require.False(t, mounted(st.Mnt_id))
-}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kind"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/recall"
 )
 
@@ -57,7 +58,7 @@ func ctimeOf(st *unix.Statx_t) int64 { return st.Ctime.Sec*1e9 + int64(st.Ctime.
 // small inodes). What the names in an encrypted directory are depends on more than
 // the directory. Without the private mount something may be mounted on a name.
 func (fs *FS) steady(st *unix.Statx_t) bool {
-	return fs.is.private && fineTimeFS(fs.magic) && st.Ctime.Nsec != 0 &&
+	return fs.is.private && kind.FineTimes(fs.magic) && st.Ctime.Nsec != 0 &&
 		st.Attributes&unix.STATX_ATTR_ENCRYPTED == 0 &&
 		kernel.CtimeAge(st, time.Now()) >= kernel.CtimeGrain
 }

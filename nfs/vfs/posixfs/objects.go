@@ -7,6 +7,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kind"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/verdict"
 )
 
@@ -79,7 +80,7 @@ func (v *View) PathConf(h vfs.Handle, l *vfs.Limits) vfs.Status {
 		return s
 	}
 	defer kernel.CloseFD(fd)
-	if folded, known := isFolded(fd); known {
+	if folded, known := kind.IsFolded(fd); known {
 		l.CaseInsensitive = folded
 	}
 	return vfs.OK

@@ -1,4 +1,4 @@
-package posixfs
+package mounts
 
 import (
 	"encoding/binary"
@@ -9,23 +9,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mountWatch tells every FS of the process when something is mounted or unmounted
+// watch tells every FS of the process when something is mounted or unmounted
 // anywhere in the process's mount namespace. It is one goroutine, which sleeps in
 // poll(2): /proc/self/mountinfo has POLLPRI when the table has changed since the poll
 // before.
-type mountWatch struct {
+type watch struct {
 	mu    sync.Mutex
 	told  map[chan<- struct{}]bool // who wants to know
 	stop  int                      // eventfd that ends the goroutine
 	ended chan struct{}            // closed when it has
 }
 
-// mounts is the process's, as the mount table is.
-var mounts mountWatch
+// process is the process's, as the mount table is.
+var process watch
+
+// Tell fills c, which has room for one, after each change of the mount table until Forget,
+// and once now, for what may have changed before.
+func Tell(c chan<- struct{}) error { return process.tell(c) }
+
+// Forget ends what Tell has begun, if it has. When c was the last, nothing of the watch is
+// left when Forget returns.
+func Forget(c chan<- struct{}) { process.forget(c) }
 
 // tell fills c, which has room for one, after each change until forget, and once now,
 // for what may have changed before.
-func (m *mountWatch) tell(c chan<- struct{}) error {
+func (m *watch) tell(c chan<- struct{}) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.told) == 0 {
@@ -47,7 +55,7 @@ func notify(c chan<- struct{}) {
 }
 
 // start begins to watch. mu is held.
-func (m *mountWatch) start() error {
+func (m *watch) start() error {
 	// Not by os.Open: Go's runtime would poll it, too, and whoever polls an open mount
 	// table first is the only one that hears of a change.
 	table, err := unix.Open("/proc/self/mountinfo", unix.O_RDONLY|unix.O_CLOEXEC, 0)
@@ -60,12 +68,12 @@ func (m *mountWatch) start() error {
 		return err
 	}
 	m.stop, m.ended = stop, make(chan struct{})
-	go m.runMountWatch(table, stop, m.ended)
+	go m.run(table, stop, m.ended)
 	return nil
 }
 
-// runMountWatch tells of changes until stop is written to.
-func (m *mountWatch) runMountWatch(table, stop int, ended chan struct{}) {
+// run tells of changes until stop is written to.
+func (m *watch) run(table, stop int, ended chan struct{}) {
 	defer close(ended)
 	defer func() { _ = unix.Close(table) }()
 	poll := []unix.PollFd{{Fd: int32(table), Events: unix.POLLPRI}, {Fd: int32(stop), Events: unix.POLLIN}}
@@ -91,7 +99,7 @@ func (m *mountWatch) runMountWatch(table, stop int, ended chan struct{}) {
 
 // forget ends what tell has begun, if it has. When c was the last, nothing of the watch
 // is left when it returns.
-func (m *mountWatch) forget(c chan<- struct{}) {
+func (m *watch) forget(c chan<- struct{}) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.told[c] {

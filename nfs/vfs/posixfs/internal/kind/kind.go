@@ -1,4 +1,4 @@
-package posixfs
+package kind
 
 import (
 	"encoding/binary"
@@ -12,8 +12,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
-// fsNames are the file systems that somebody may try to export.
-var fsNames = map[int64]string{
+// names are the file systems that somebody may try to export.
+var names = map[int64]string{
 	unix.EXT4_SUPER_MAGIC:      "ext4",
 	unix.XFS_SUPER_MAGIC:       "XFS",
 	unix.BTRFS_SUPER_MAGIC:     "btrfs",
@@ -35,17 +35,18 @@ var fsNames = map[int64]string{
 	0x2fc12fc1:                 "ZFS",
 }
 
-func fsName(magic int64) string {
-	if s := fsNames[magic]; s != "" {
+// Name returns what the file system is called.
+func Name(magic int64) string {
+	if s := names[magic]; s != "" {
 		return s
 	}
 	return fmt.Sprintf("a file system of type %#x", magic)
 }
 
-// foreignFS are the file systems whose attributes and content are another
+// foreign are the file systems whose attributes and content are another
 // process's or machine's to give: even a stat may have to wait for an answer, and
 // for ever when that one hangs.
-var foreignFS = map[int64]bool{
+var foreign = map[int64]bool{
 	unix.FUSE_SUPER_MAGIC:  true,
 	unix.NFS_SUPER_MAGIC:   true,
 	unix.SMB_SUPER_MAGIC:   true,
@@ -62,9 +63,12 @@ var foreignFS = map[int64]bool{
 	0x20030528:             true, // OrangeFS
 }
 
-// fineTimeFS reports whether the file system stamps changes finer than the timer
+// Foreign reports whether somebody else has to be asked for attributes and content.
+func Foreign(magic int64) bool { return foreign[magic] }
+
+// FineTimes reports whether the file system stamps changes finer than the timer
 // tick once somebody has looked at the last stamp (FS_MGTIME, Linux 6.13).
-func fineTimeFS(magic int64) bool {
+func FineTimes(magic int64) bool {
 	switch magic {
 	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.TMPFS_MAGIC:
 		return true
@@ -72,9 +76,9 @@ func fineTimeFS(magic int64) bool {
 	return false
 }
 
-// limitsOf tells the limits of a file system. The kernel has no call for most of
+// LimitsOf tells the limits of a file system. The kernel has no call for most of
 // them; the numbers are those of the file systems' own headers.
-func limitsOf(magic int64, sf *unix.Statfs_t) vfs.Limits {
+func LimitsOf(magic int64, sf *unix.Statfs_t) vfs.Limits {
 	l := vfs.Limits{
 		NameMax:         uint32(sf.Namelen),
 		LinkMax:         127, // _POSIX_LINK_MAX is 8; FAT-like ones have no links at all
@@ -121,26 +125,32 @@ const msdosName = 12
 // nanoseconds is 0, and the seconds are odd.
 var timeProbe = unix.Timespec{Sec: 1_600_000_001, Nsec: 123_456_789}
 
-// probeTimes returns the resolution of time stamps as a new file shows it, and finds out
-// whether changes have ctimes of their own. Where no file
-// without a name can be made, as on a read-only mount, the stamps of the top directory,
-// which are st, have to do.
-func (fs *FS) probeTimes(kind vfs.Time, top *unix.Statx_t) vfs.Time {
-	fd, err := unix.Openat(fs.root, ".", unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+// ProbeTimes returns the resolution of time stamps as a new file in the directory root shows
+// it, and whether every change has a ctime of its own. Where no file without a name can be
+// made, as on a read-only mount, the stamps of the top directory, which are top, have to do,
+// and least, which is known of the kind.
+func ProbeTimes(root int, magic int64, least vfs.Time, top *unix.Statx_t) (unit vfs.Time, change bool) {
+	fd, err := unix.Openat(root, ".", unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
 	if err != nil {
-		return coarser(kind, fs.seenTimes(top))
+		return coarser(least, seenTimes(magic, top)), false
 	}
 	defer kernel.CloseFD(fd) // the file is gone with it
-	if stampsRemovals(fs.magic) && ctimesDiffer(fd) {
-		fs.tells |= vfs.AttrChange
-	}
+	change = stampsRemovals(magic) && ctimesDiffer(fd)
 	times := [2]unix.Timespec{timeProbe, timeProbe}
 	var st unix.Statx_t
-	if _, errno := kernel.Call(unix.SYS_UTIMENSAT, uintptr(fd), uintptr(unsafe.Pointer(&kernel.EmptyPath[0])), uintptr(unsafe.Pointer(&times[0])), unix.AT_EMPTY_PATH, 0, 0); errno != 0 ||
-		kernel.StatxWait(fd, &st) != 0 {
-		return coarser(kind, fs.seenTimes(top))
+	_, errno := kernel.Call(
+		unix.SYS_UTIMENSAT,
+		uintptr(fd),
+		uintptr(unsafe.Pointer(&kernel.EmptyPath[0])),
+		uintptr(unsafe.Pointer(&times[0])),
+		unix.AT_EMPTY_PATH,
+		0,
+		0,
+	)
+	if errno != 0 || kernel.StatxWait(fd, &st) != 0 {
+		return coarser(least, seenTimes(magic, top)), change
 	}
-	return coarser(resolution(st.Atime), resolution(st.Mtime))
+	return coarser(resolution(st.Atime), resolution(st.Mtime)), change
 }
 
 // stampsRemovals reports whether a directory's ctime differs after a removal from what
@@ -171,8 +181,8 @@ func ctimesDiffer(fd int) bool {
 // seenTimes returns the coarsest resolution by which the stamps of top can be, unless the
 // file system is known to keep nanoseconds. Too coarse is the better mistake: a client
 // that is told 1 ns takes stamps for different that are the same change's.
-func (fs *FS) seenTimes(top *unix.Statx_t) vfs.Time {
-	switch fs.magic {
+func seenTimes(magic int64, top *unix.Statx_t) vfs.Time {
+	switch magic {
 	case unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.TMPFS_MAGIC:
 		return vfs.Time{Nsec: 1}
 	case unix.EXT4_SUPER_MAGIC: // inodes with room for a birth have it for nanoseconds
@@ -218,35 +228,38 @@ func coarser(a, b vfs.Time) vfs.Time {
 	return b
 }
 
-// isFolded reports whether names in the directory fd are the same in capitals (chattr +F
+// IsFolded reports whether names in the directory fd are the same in capitals (chattr +F
 // of ext4, F2FS, tmpfs and others), and whether the file system knows of such a thing.
-func isFolded(fd int) (folded, known bool) {
+func IsFolded(fd int) (folded, known bool) {
 	const getFlags, casefold = 0x80086601, 0x40000000 // FS_IOC_GETFLAGS, FS_CASEFOLD_FL of linux/fs.h
 	var flags uint64
 	_, errno := kernel.Call(unix.SYS_IOCTL, uintptr(fd), getFlags, uintptr(unsafe.Pointer(&flags)), 0, 0, 0)
 	return uint32(flags)&casefold != 0, errno == 0
 }
 
+// XFSGeometry is XFS_IOC_FSGEOMETRY_V4.
+const XFSGeometry = 0x8070587c
+
 // xfsFolds reports whether the XFS that fd is on compares ASCII names without case, in
 // all directories (mkfs.xfs -n version=ci).
 func xfsFolds(fd int) bool {
 	const flagsAt, ci = 92, 1 << 12 // in struct xfs_fsop_geom_v4; XFS_FSOP_GEOM_FLAGS_DIRV2CI
 	var g [112]byte
-	_, errno := kernel.Call(unix.SYS_IOCTL, uintptr(fd), xfsGeometry, uintptr(unsafe.Pointer(&g)), 0, 0, 0)
+	_, errno := kernel.Call(unix.SYS_IOCTL, uintptr(fd), XFSGeometry, uintptr(unsafe.Pointer(&g)), 0, 0, 0)
 	return errno == 0 && binary.NativeEndian.Uint32(g[flagsAt:])&ci != 0
 }
 
-// probeCase finds out how names are compared. That every directory may have its own way is
-// taken for granted where directories can be asked, but for file systems that have no such
-// thing: ext4 does not tell whether it was made with case folding.
-func (fs *FS) probeCase() {
-	l := &fs.limits
-	switch fs.magic {
+// ProbeCase finds out how names are compared on the file system of the directory root, and
+// sets that in l. That every directory may have its own way is taken for granted where
+// directories can be asked, but for file systems that have no such thing: ext4 does not tell
+// whether it was made with case folding.
+func ProbeCase(root int, magic int64, l *vfs.Limits) {
+	switch magic {
 	case unix.XFS_SUPER_MAGIC:
-		l.CaseInsensitive = xfsFolds(fs.root)
+		l.CaseInsensitive = xfsFolds(root)
 	case unix.BTRFS_SUPER_MAGIC:
 	default:
-		if folded, known := isFolded(fs.root); known {
+		if folded, known := IsFolded(root); known {
 			l.CaseInsensitive = l.CaseInsensitive || folded
 			l.Homogeneous = false
 		}
