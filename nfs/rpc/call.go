@@ -35,6 +35,13 @@ type Place struct {
 	Thread *vfs.Thread
 }
 
+// State is a procedure's own of one call that is run in parts: see Call.Keep.
+type State interface {
+	// Drop ends it, when the call has ended, was answered or not. It is called once, on the
+	// call's lane, and does not block.
+	Drop()
+}
+
 // Call is one call in progress. The fields above the line are filled by
 // Server.Parse and are read-only for procedures.
 type Call struct {
@@ -77,6 +84,13 @@ type Call struct {
 	Least int
 	// Short is set by the transport before Run: Reply has less memory than Need said.
 	Short bool
+	// Keep is set with Wait or Grow by a procedure that has gone a part of its way and
+	// wants to go on from there. What it has encoded of the results stays, and Args stays
+	// where it is; what the procedure has to know beside that it puts into State. Without
+	// Keep the procedure begins again.
+	Keep bool
+	// State is what a procedure knows of the call between its runs, nil before the first.
+	State State
 	// Brief is set with Wait by a procedure that will hardly sleep on a worker
 	// either: the transport may hand such calls over in batches.
 	Brief bool
@@ -93,6 +107,7 @@ type Call struct {
 	succeeded  bool        // Reply holds results
 	presented  Presented
 	kept       []byte // results as they were before they were wrapped
+	held       []byte // the first results of a call that goes on: see Keep
 	scratch    []byte // a header that came in pieces
 }
 
@@ -108,7 +123,14 @@ func (c *Call) Reset() {
 	c.Args.Reset(nil)
 	c.args.Reset(nil)
 	c.Reply.Reset(nil)
-	c.Need, c.Least, c.Short, c.Brief = 0, 0, false, false
+	c.Need, c.Least, c.Short, c.Brief, c.Keep = 0, 0, false, false, false
+	if c.State != nil {
+		c.State.Drop()
+		c.State = nil
+	}
+	if c.held = c.held[:0]; cap(c.held) > heldMax {
+		c.held = nil
+	}
 	c.program, c.procedure, c.protection = nil, nil, nil
 	c.status = callStatus{}
 	c.header, c.before, c.behind, c.capacity = 0, 0, 0, 0

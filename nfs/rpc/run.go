@@ -10,24 +10,26 @@ import (
 //
 //   - Done: c.Reply holds the complete reply. When it is empty, the call gets none:
 //     by TCP its connection is to be ended.
-//   - Wait: the procedure must be run on a worker; c is rewound. c.Need is the
-//     memory that Reply will need there, as far as the procedure has said, else 0.
+//   - Wait: the procedure must be run on a worker; c is rewound, or goes on there from
+//     where it is (Call.Keep). c.Need is the memory that Reply will need there, as far as
+//     the procedure has said, else 0.
 //   - Grow: c.Reply must be reset with c.Need bytes of memory at least and Run
-//     be called again; c is rewound. The procedure has changed nothing.
+//     be called again; c is as with Wait.
 //
 // Whatever else may go wrong in the procedure, a panic included, becomes a reply:
 // GARBAGE_ARGS, SYSTEM_ERR or AUTH_ERROR. Run blocks only as long as the procedure does.
 func (s *Server) Run(c *Call) Outcome {
 	c.succeeded = false
-	c.Need, c.Least, c.Brief = 0, 0, false
+	c.Need, c.Least, c.Brief, c.Keep = 0, 0, false, false
 	c.undo(0)
 	if c.status.kind != kindRun {
 		return c.refuse()
 	}
-	if !c.begin(ReplyMin) {
+	if !c.begin(ReplyMin + len(c.held)) {
 		return Grow
 	}
 	c.Need = 0
+	copy(c.Reply.Reserve(len(c.held)), c.held)
 	out := s.invoke(c)
 	switch out {
 	case Done:
@@ -68,7 +70,11 @@ func (s *Server) Run(c *Call) Outcome {
 		s.fault(c, ErrOutcome)
 		return Done
 	}
-	c.rewind()
+	if c.Keep {
+		c.hold()
+	} else {
+		c.rewind()
+	}
 	return out
 }
 
@@ -234,4 +240,14 @@ func (c *Call) authError() {
 func (c *Call) rewind() {
 	c.undo(0)
 	c.Args = c.args
+	c.held = c.held[:0]
+}
+
+// heldMax is the most memory for first results that a call keeps when it has ended.
+const heldMax = 4 << 10
+
+// hold keeps the results so far for the next run.
+func (c *Call) hold() {
+	c.held = append(c.held[:0], c.Reply.Bytes()[c.header:]...)
+	c.undo(0)
 }

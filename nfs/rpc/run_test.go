@@ -237,3 +237,85 @@ func TestReplayAnswersWithTheFirstResults(t *testing.T) {
 	require.Equal(t, rpc.Done, s.Replay(&again, results))
 	require.EqualValues(t, rpctest.ProgMismatch, decode(t, &again).Accept)
 }
+
+// dropped counts what a call's state hears.
+type dropped struct{ times, sum int }
+
+func (d *dropped) Drop() { d.times++ }
+
+// A call goes on where it was: nothing of what it has done is done again.
+func TestACallThatKeepsItsWayGoesOnFromThere(t *testing.T) {
+	var state *dropped
+	steps := 0
+	s := more(func(c *rpc.Call) rpc.Outcome {
+		if c.State == nil {
+			state = new(dropped)
+			c.State = state
+		}
+		for c.Args.Left() > 0 {
+			before, at := c.Args, c.Reply.Len()
+			v := int(c.Args.Uint32())
+			c.Reply.Uint32(uint32(v))
+			switch {
+			case v == 2 && !c.Place.Thread.MayWait:
+				c.Args, c.Keep = before, true
+				c.Reply.Truncate(at)
+				return rpc.Wait
+			case v == 3 && !c.Room(5000):
+				c.Args, c.Keep = before, true
+				c.Reply.Truncate(at)
+				return rpc.Grow
+			}
+			steps++
+			state.sum += v
+		}
+		return rpc.Done
+	})
+	c := parsed(t, s, lane, rpc.ReplyMemoryMin, 1, 2, 3, 4)
+	require.Equal(t, rpc.Wait, s.Run(c))
+	require.Zero(t, c.Reply.Len())
+	require.Equal(t, 12, c.Args.Left())
+	c.Place = worker
+	require.Equal(t, rpc.Grow, s.Run(c))
+	require.Greater(t, c.Need, 5000)
+	require.Equal(t, 8, c.Args.Left())
+	c.Reply.Reset(make([]byte, 100)) // less than what it has already
+	require.Equal(t, rpc.Grow, s.Run(c))
+	c.Reply.Reset(make([]byte, c.Need+5000))
+	require.Equal(t, rpc.Done, s.Run(c))
+	require.Equal(t, words(1, 2, 3, 4), decode(t, c).Results)
+	require.Equal(t, 4, steps, "each once")
+	require.Equal(t, 10, state.sum)
+	results, ok := c.Results()
+	require.True(t, ok)
+	require.Equal(t, words(1, 2, 3, 4), results)
+	require.Zero(t, state.times)
+	c.Reset()
+	require.Nil(t, c.State)
+	require.Equal(t, 1, state.times)
+}
+
+// Without Keep a later run begins again, whatever an earlier one kept.
+func TestACallThatKeepsNothingBeginsAgain(t *testing.T) {
+	runs := 0
+	s := more(func(c *rpc.Call) rpc.Outcome {
+		runs++
+		c.Reply.Uint32(c.Args.Uint32())
+		switch runs {
+		case 1:
+			c.Keep = true
+			return rpc.Wait
+		case 2:
+			c.Need = 6000
+			return rpc.Grow
+		}
+		return rpc.Done
+	})
+	c := parsed(t, s, lane, rpc.ReplyMemoryMin, 1, 2)
+	require.Equal(t, rpc.Wait, s.Run(c))
+	c.Place = worker
+	require.Equal(t, rpc.Grow, s.Run(c))
+	c.Reply.Reset(make([]byte, c.Need))
+	require.Equal(t, rpc.Done, s.Run(c))
+	require.Equal(t, words(1), decode(t, c).Results)
+}
