@@ -15,6 +15,7 @@ import (
 type Table struct {
 	// immutable
 	noKey   sealKey // for handles of exports that are not there
+	nodes   sealKey // for handles of nodes
 	exports []*Export
 	byID    map[uint32]*Export
 
@@ -39,6 +40,7 @@ type attachment struct {
 func NewTable(key Key, places int, exports []Export) (*Table, error) {
 	t := &Table{
 		noKey:  key.seal(0, vfs.Identity{}),
+		nodes:  key.seal(nodeID, nodes),
 		byID:   make(map[uint32]*Export, len(exports)),
 		places: make([]attachment, places),
 	}
@@ -57,6 +59,9 @@ func NewTable(key Key, places int, exports []Export) (*Table, error) {
 		}
 		if x.ID == 0 {
 			x.ID = pathID(path)
+		}
+		if x.ID == nodeID {
+			return nil, fmt.Errorf("export %s: its identity %#08x is reserved: give it another ID", path, x.ID)
 		}
 		identity := x.FS.Identity()
 		if identity == (vfs.Identity{}) {
@@ -93,7 +98,7 @@ func NewTable(key Key, places int, exports []Export) (*Table, error) {
 func pathID(path string) uint32 {
 	f := fnv.New32a()
 	_, _ = f.Write([]byte(path)) // never fails
-	if id := f.Sum32(); id != 0 {
+	if id := f.Sum32(); id != 0 && id != nodeID {
 		return id
 	}
 	return 1

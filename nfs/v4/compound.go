@@ -1,0 +1,202 @@
+package v4
+
+import (
+	"github.com/ringnfs/ringnfs/nfs/nfs4"
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/nfs/xdr"
+)
+
+const (
+	// tagMax is the longest tag in bytes: it is sent back.
+	tagMax = nfs4.NFS4_OPAQUE_LIMIT
+	// operationsMax is how many operations a compound may have that belongs to no session.
+	operationsMax = 256
+	// resultHeader is what every result begins with: the operation's number and its status.
+	resultHeader = 4 + 4
+)
+
+// compound is a COMPOUND in progress. While it runs it is its place's (work); when it is
+// suspended, a copy of it is the call's State.
+type compound struct {
+	s *server
+
+	minor uint32
+	count uint32 // operations in all
+	next  uint32 // the operation to run next
+	done  int    // bytes of results that there were when it was suspended
+	fixed int    // where the number of results stands, in bytes from where the results begin
+
+	current, saved position
+
+	// Of one run.
+	c    *rpc.Call
+	w    *work
+	base int // where the results begin in c.Reply
+	body bool // the failed operation's result has more than a status
+
+	pool *pool
+	free *compound // the next in pool
+}
+
+// pool keeps the compounds that a lane has suspended. It is the lane's own.
+type pool struct{ first *compound }
+
+// suspend copies k aside, for the next run. A lane's is from its pool: the call ends on the
+// lane that it began on.
+func (k *compound) suspend() *compound {
+	if s, ok := k.c.State.(*compound); ok {
+		pool := s.pool
+		*s = *k
+		s.c, s.w, s.pool = nil, nil, pool
+		return s
+	}
+	var s *compound
+	var p *pool
+	if !k.c.Place.Thread.MayWait {
+		p = &k.w.pool
+		if s = p.first; s != nil {
+			p.first = s.free
+		}
+	}
+	if s == nil {
+		s = new(compound)
+	}
+	*s = *k
+	s.c, s.w, s.pool, s.free = nil, nil, p, nil
+	return s
+}
+
+// Drop implements rpc.State.
+func (k *compound) Drop() {
+	p := k.pool
+	*k = compound{pool: p}
+	if p != nil {
+		k.free = p.first
+		p.first = k
+	}
+}
+
+// compound is the procedure COMPOUND (RFC 8881, section 16.2).
+func (s *server) compound(c *rpc.Call) rpc.Outcome {
+	w := s.work(c)
+	k := &w.compound
+	if old, ok := c.State.(*compound); ok {
+		*k = *old
+		k.c, k.w, k.base = c, w, c.Reply.Len()-old.done
+		return k.run()
+	}
+	*k = compound{s: s, c: c, w: w, base: c.Reply.Len()}
+	tag := c.Args.Opaque(tagMax)
+	k.minor = c.Args.Uint32()
+	k.count = c.Args.Uint32()
+	if c.Args.Err() != nil {
+		return rpc.GarbageArgs
+	}
+	if !c.Room(4 + 4 + len(tag) + 3 + 4 + resultHeader) {
+		return rpc.Grow
+	}
+	e := &c.Reply
+	e.Uint32(0)
+	e.Opaque(tag)
+	k.fixed = e.Len() - k.base
+	e.Uint32(0)
+	switch {
+	case k.minor > minorMax || !s.serves[k.minor]:
+		return k.end(nfs4.NFS4ERR_MINOR_VERS_MISMATCH)
+	case k.count > operationsMax:
+		if k.minor == 0 {
+			return k.end(nfs4.NFS4ERR_RESOURCE)
+		}
+		return k.end(nfs4.NFS4ERR_TOO_MANY_OPS)
+	}
+	return k.run()
+}
+
+// run runs the operations from k.next on.
+func (k *compound) run() rpc.Outcome {
+	c, e := k.c, &k.c.Reply
+	for k.next < k.count {
+		args, at := c.Args, e.Len()
+		op := c.Args.Uint32()
+		if c.Args.Err() != nil {
+			// Not even a number: the result says which operation it is that is missing.
+			op = uint32(nfs4.OP_ILLEGAL)
+			e.Uint32(op)
+			e.Uint32(uint32(nfs4.NFS4ERR_BADXDR))
+			k.next++
+			return k.end(nfs4.NFS4ERR_BADXDR)
+		}
+		r := rowOf(op, k.minor)
+		if r.class == worker && !c.Place.Thread.MayWait {
+			return k.pause(args, at, rpc.Wait)
+		}
+		if !c.Room(resultHeader + int(r.worst)) {
+			return k.pause(args, at, rpc.Grow)
+		}
+		if r == &illegal {
+			op = uint32(nfs4.OP_ILLEGAL)
+		}
+		e.Uint32(op)
+		e.Uint32(0)
+		k.body = false
+		st := k.check(r)
+		if st == nfs4.NFS4_OK {
+			st = r.run(k)
+		}
+		switch {
+		case st == stAgain:
+			return k.pause(args, at, rpc.Wait)
+		case st == stGrow:
+			return k.pause(args, at, rpc.Grow)
+		case st == nfs4.NFS4_OK:
+		case !k.body:
+			e.Truncate(at + resultHeader)
+		}
+		e.SetUint32(at+4, uint32(st))
+		k.next++
+		if st != nfs4.NFS4_OK {
+			return k.end(st)
+		}
+	}
+	return k.end(nfs4.NFS4_OK)
+}
+
+// check says whether the operation of r may run now.
+func (k *compound) check(r *row) nfs4.Nfsstat4 {
+	switch {
+	case r.needs&needCurrent != 0 && k.current.none():
+		return nfs4.NFS4ERR_NOFILEHANDLE
+	case r.needs&needSaved != 0 && k.saved.none():
+		return nfs4.NFS4ERR_NOFILEHANDLE
+	}
+	return nfs4.NFS4_OK
+}
+
+// pause suspends the compound before the operation whose arguments begin at args and whose
+// result begins at at.
+func (k *compound) pause(args xdr.Decoder, at int, out rpc.Outcome) rpc.Outcome {
+	c := k.c
+	c.Args = args
+	c.Reply.Truncate(at)
+	c.Tail = rpc.Tail{}
+	c.Keep = true
+	k.done = at - k.base
+	c.State = k.suspend()
+	k.drop()
+	return out
+}
+
+// end writes how the compound has ended.
+func (k *compound) end(st nfs4.Nfsstat4) rpc.Outcome {
+	e := &k.c.Reply
+	e.SetUint32(k.base, uint32(st))
+	e.SetUint32(k.base+k.fixed, k.next)
+	k.drop()
+	return rpc.Done
+}
+
+// drop forgets what is borrowed for one run.
+func (k *compound) drop() { k.c, k.w = nil, nil }
+
+// bad returns BADXDR when the operation's arguments could not be decoded.
+func (k *compound) bad() bool { return k.c.Args.Err() != nil }

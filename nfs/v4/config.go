@@ -1,0 +1,51 @@
+package v4
+
+import (
+	"time"
+
+	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+)
+
+// The defaults and bounds of [Config].
+const (
+	// LeaseDefault is how long a client's state is kept without a word of the client.
+	LeaseDefault = 45 * time.Second
+
+	transferDefault  = 1 << 20
+	directoryDefault = 64 << 10
+	placesDefault    = 1024
+)
+
+// Config is what a server offers. Zero values mean the defaults.
+type Config struct {
+	ReadMax    uint32 // bytes in a READ (maxread), 1 MiB by default
+	WriteMax   uint32 // bytes in a WRITE (maxwrite), as ReadMax
+	ReadDirMax uint32 // bytes in the result of a READDIR, 64 KiB by default
+	// Lease is how long a client's state is kept without a word of the client (lease_time).
+	Lease time.Duration
+	// Places is how many places run the program's procedures, the same number as the export
+	// table has. The default allows for 1024.
+	Places int
+	// Refused, if not nil, hears of each call that an export refuses for where it comes
+	// from. It is called on the thread that runs the call, which may not sleep.
+	Refused func(*rpc.Call, *export.Export, export.Refusal)
+}
+
+func (c *Config) settle() {
+	if c.ReadMax == 0 {
+		c.ReadMax = transferDefault
+	}
+	if c.WriteMax == 0 {
+		c.WriteMax = transferDefault
+	}
+	if c.ReadDirMax == 0 {
+		c.ReadDirMax = directoryDefault
+	}
+	if c.Lease == 0 {
+		c.Lease = LeaseDefault
+	}
+	if c.Places <= 0 {
+		c.Places = placesDefault
+	}
+}

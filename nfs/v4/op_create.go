@@ -1,0 +1,92 @@
+package v4
+
+import (
+	"bytes"
+
+	"github.com/ringnfs/ringnfs/nfs/nfs4"
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// create is CREATE (RFC 8881, section 18.4): of everything but regular files.
+func (k *compound) create() nfs4.Nfsstat4 {
+	d, w := &k.c.Args, k.w
+	kind := nfs4.NfsFtype4(d.Uint32())
+	var target []byte
+	var major, minor uint32
+	switch kind {
+	case nfs4.NF4LNK:
+		target = d.Clipped(targetMax)
+	case nfs4.NF4BLK, nfs4.NF4CHR:
+		major, minor = d.Uint32(), d.Uint32()
+	}
+	name := decodeName(d)
+	given, st := decodeSet(d, k.minor, &settable[k.minor], &w.set)
+	switch {
+	case k.bad():
+		return nfs4.NFS4ERR_BADXDR
+	case st != nfs4.NFS4_OK:
+		return st
+	}
+	if st = checkName(name); st != nfs4.NFS4_OK {
+		return st
+	}
+	if w.set.HasSize {
+		return nfs4.NFS4ERR_INVAL
+	}
+	o, st := k.changeable(&k.current)
+	if st != nfs4.NFS4_OK {
+		return st
+	}
+	var s vfs.Status
+	switch kind {
+	case nfs4.NF4DIR:
+		w.mkdir = vfs.MkdirArgs{Name: name, Set: &w.set}
+		s = o.View.Mkdir(o.Cred(k.c), o.Handle, &w.mkdir, &w.made)
+	case nfs4.NF4LNK:
+		switch {
+		case len(target) == 0 || bytes.IndexByte(target, 0) >= 0:
+			return nfs4.NFS4ERR_INVAL
+		case len(target) > targetMax:
+			return nfs4.NFS4ERR_NAMETOOLONG
+		}
+		w.symlink = vfs.SymlinkArgs{Name: name, Target: target, Set: &w.set}
+		s = o.View.Symlink(o.Cred(k.c), o.Handle, &w.symlink, &w.made)
+	case nfs4.NF4BLK, nfs4.NF4CHR, nfs4.NF4SOCK, nfs4.NF4FIFO:
+		w.mknod = vfs.MknodArgs{Name: name, Type: madeTypes[kind], Major: major, Minor: minor, Set: &w.set}
+		s = o.View.Mknod(o.Cred(k.c), o.Handle, &w.mknod, &w.made)
+	default:
+		return nfs4.NFS4ERR_BADTYPE
+	}
+	if s != vfs.OK {
+		return k.status(s)
+	}
+	k.at(o.Export, &w.entry.Handle)
+	k.changeInfo(&w.wcc)
+	given.encode(&k.c.Reply)
+	return nfs4.NFS4_OK
+}
+
+// madeTypes maps what CREATE makes by Mknod.
+var madeTypes = map[nfs4.NfsFtype4]vfs.FileType{
+	nfs4.NF4BLK: vfs.TypeBlk, nfs4.NF4CHR: vfs.TypeChr, nfs4.NF4SOCK: vfs.TypeSock, nfs4.NF4FIFO: vfs.TypeFifo,
+}
+
+// changeInfo writes a change_info4 of a directory. It says that the two values need not be all
+// that happened in between: the server's lock does not keep local processes out.
+func (k *compound) changeInfo(w *vfs.WCC) {
+	before, after := uint64(0), uint64(0)
+	if w.After.Filled() {
+		after = change(&w.After)
+	}
+	switch {
+	case !w.HasBefore:
+	case w.Before.HasChange:
+		before = w.Before.Change
+	default:
+		before = 2 * w.Before.Ctime.Change()
+	}
+	e := &k.c.Reply
+	e.Bool(false)
+	e.Uint64(before)
+	e.Uint64(after)
+}

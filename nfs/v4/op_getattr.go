@@ -1,0 +1,93 @@
+package v4
+
+import (
+	"bytes"
+
+	"github.com/ringnfs/ringnfs/nfs/nfs4"
+	"github.com/ringnfs/ringnfs/nfs/xdr"
+)
+
+// getattr is GETATTR (RFC 8881, section 18.7). Attributes that the server does not know are
+// left out, and so are those that the minor version does not have: Linux asks for some.
+func (k *compound) getattr() nfs4.Nfsstat4 {
+	var want bitmap
+	want.decode(&k.c.Args)
+	if k.bad() {
+		return nfs4.NFS4ERR_BADXDR
+	}
+	if st := k.unreadable(&want); st != nfs4.NFS4_OK {
+		return st
+	}
+	if st := k.describe(&k.current, &want); st != nfs4.NFS4_OK {
+		return st
+	}
+	k.w.values.encode(&k.c.Reply, want)
+	return nfs4.NFS4_OK
+}
+
+// unreadable says no to attributes that can only be set.
+func (k *compound) unreadable(want *bitmap) nfs4.Nfsstat4 {
+	only := settable[k.minor]
+	for i := range only {
+		only[i] &^= readable[k.minor][i]
+	}
+	if want.any(&only) {
+		return nfs4.NFS4ERR_INVAL
+	}
+	return nfs4.NFS4_OK
+}
+
+// verify is VERIFY (section 18.31).
+func (k *compound) verify() nfs4.Nfsstat4 {
+	same, st := k.compare()
+	if st == nfs4.NFS4_OK && !same {
+		return nfs4.NFS4ERR_NOT_SAME
+	}
+	return st
+}
+
+// nverify is NVERIFY (section 18.15).
+func (k *compound) nverify() nfs4.Nfsstat4 {
+	same, st := k.compare()
+	if st == nfs4.NFS4_OK && same {
+		return nfs4.NFS4ERR_SAME
+	}
+	return st
+}
+
+// compare reports whether the attributes that the client gives are the object's: byte for
+// byte, for they have one form only.
+func (k *compound) compare() (same bool, st nfs4.Nfsstat4) {
+	var want bitmap
+	more := want.decode(&k.c.Args)
+	given := k.c.Args.Opaque(attributesMax)
+	switch {
+	case k.bad():
+		return false, nfs4.NFS4ERR_BADXDR
+	case more || !want.within(&supported[k.minor]):
+		return false, nfs4.NFS4ERR_ATTRNOTSUPP
+	case want.has(nfs4.FATTR4_RDATTR_ERROR):
+		return false, nfs4.NFS4ERR_INVAL
+	}
+	if st = k.unreadable(&want); st != nfs4.NFS4_OK {
+		return false, st
+	}
+	if st = k.describe(&k.current, &want); st != nfs4.NFS4_OK {
+		return false, st
+	}
+	// The values are written where the result would be, and taken back.
+	if !k.c.Room(resultHeader + 4*words + 8 + attributesMax) {
+		return false, stGrow
+	}
+	e := &k.c.Reply
+	at := e.Len()
+	want.and(&readable[k.minor])
+	k.w.values.encode(e, want)
+	have := xdr.Decoder{}
+	have.Reset(e.Bytes()[at:])
+	var got bitmap
+	got.decode(&have)
+	same = got == want && bytes.Equal(have.Opaque(attributesMax), given)
+	e.Truncate(at)
+	return same, nfs4.NFS4_OK
+}

@@ -1,0 +1,115 @@
+package v4
+
+import (
+	"github.com/ringnfs/ringnfs/nfs/nfs4"
+	"github.com/ringnfs/ringnfs/nfs/object"
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+const (
+	// readHeader is what comes before the data in a READ4resok: eof and the data's length.
+	readHeader = 4 + 4
+	// readLeast is how many bytes READ returns at least, of more that there are, when memory
+	// is short.
+	readLeast = 512
+	pageSize  = 4096
+)
+
+// read is READ (RFC 8881, section 18.22). The file is read to where its data stands in the
+// result.
+func (k *compound) read() nfs4.Nfsstat4 {
+	c, w := k.c, k.w
+	id := decodeStateid(&c.Args)
+	off, want := c.Args.Uint64(), c.Args.Uint32()
+	if k.bad() {
+		return nfs4.NFS4ERR_BADXDR
+	}
+	if k.current.node != nil {
+		return nfs4.NFS4ERR_ISDIR
+	}
+	o, st := k.object(&k.current)
+	if st != nfs4.NFS4_OK {
+		return st
+	}
+	if st = k.mayRead(&id); st != nfs4.NFS4_OK {
+		return st
+	}
+	count := int(min(want, k.s.cfg.ReadMax))
+	if c.Pipes != nil && k.next == k.count-1 {
+		if st, done := k.spliced(&o, off, count); done {
+			return st
+		}
+	}
+	room, ok := c.RoomBetween(readHeader+min(count, readLeast)+3, readHeader+count+3)
+	if !ok {
+		return stGrow
+	}
+	if room < readHeader+count+3 {
+		// Fewer bytes than were asked for, in whole pages where one has room.
+		if count = room - readHeader - 3; count >= pageSize {
+			count &^= pageSize - 1
+		} else {
+			count &^= readLeast - 1
+		}
+	}
+	e := &c.Reply
+	at := e.Len()
+	e.Reserve(readHeader)
+	data := e.Reserve(count)
+	w.read = vfs.ReadArgs{Off: off, Dst: data}
+	n, eof, s := o.View.Read(o.Cred(c), o.Handle, &w.read, &w.attr)
+	switch {
+	case s != vfs.OK:
+		return k.readFailed(s)
+	case uint(n) > uint(len(data)):
+		return nfs4.NFS4ERR_SERVERFAULT // what is behind data is another reply's
+	case count == 0 && w.attr.Filled():
+		eof = off >= w.attr.Size // nothing was read that could tell
+	}
+	e.Truncate(at)
+	e.Bool(eof)
+	e.Uint32(uint32(n))
+	e.Reserve(n)
+	e.Pad(n)
+	return nfs4.NFS4_OK
+}
+
+// readFailed is the status of a READ that failed with s.
+func (k *compound) readFailed(s vfs.Status) nfs4.Nfsstat4 {
+	if s == vfs.Inval && k.minor > 0 {
+		return nfs4.NFS4ERR_WRONG_TYPE
+	}
+	return k.status(s)
+}
+
+// spliced answers READ with the file's pages in a pipe, where the transport lends one for that
+// many bytes and the back end can. Nothing may follow in the reply, so it is for the last
+// operation. Done is false when the data has to go through memory.
+func (k *compound) spliced(o *object.Object, off uint64, count int) (st nfs4.Nfsstat4, done bool) {
+	v := o.View.Abilities().Splice
+	if v == nil {
+		return 0, false
+	}
+	p := k.c.Pipes.Pipe(count)
+	if p == nil {
+		return 0, false
+	}
+	w := k.w
+	w.splice = vfs.SpliceArgs{Off: off, N: count, To: p}
+	n, eof, s := v.Splice(o.Cred(k.c), o.Handle, &w.splice, &w.attr)
+	switch s {
+	case vfs.OK:
+	case vfs.NotSupp:
+		return 0, false
+	default:
+		return k.readFailed(s), true
+	}
+	e := &k.c.Reply
+	e.Bool(eof)
+	e.Uint32(uint32(n))
+	if n > 0 {
+		k.c.Tail = rpc.TailOf(p, n)
+	}
+	return nfs4.NFS4_OK, true
+}

@@ -1,0 +1,45 @@
+package v4
+
+import (
+	"github.com/ringnfs/ringnfs/nfs/nfs4"
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// setattr is SETATTR (RFC 8881, section 18.30). Its result says which attributes were set, also
+// when it fails: none then.
+func (k *compound) setattr() nfs4.Nfsstat4 {
+	id := decodeStateid(&k.c.Args)
+	w := k.w
+	given, st := decodeSet(&k.c.Args, k.minor, &settable[k.minor], &w.set)
+	if k.bad() {
+		st = nfs4.NFS4ERR_BADXDR
+	}
+	if st == nfs4.NFS4_OK {
+		st = k.set(&id)
+	}
+	var none bitmap
+	switch st {
+	case nfs4.NFS4_OK:
+		none = given
+	case stAgain, stGrow, nfs4.NFS4ERR_BADXDR:
+	}
+	k.body = true
+	none.encode(&k.c.Reply)
+	return st
+}
+
+// set sets the attributes in k.w.set on the current object.
+func (k *compound) set(id *stateid) nfs4.Nfsstat4 {
+	o, st := k.changeable(&k.current)
+	if st != nfs4.NFS4_OK {
+		return st
+	}
+	w := k.w
+	if w.set.HasSize {
+		if st = k.mayResize(id); st != nfs4.NFS4_OK {
+			return st
+		}
+	}
+	w.wcc = vfs.WCC{}
+	return k.status(o.View.SetAttr(o.Cred(k.c), o.Handle, &w.set, &w.wcc))
+}

@@ -1,0 +1,85 @@
+package v4
+
+import "github.com/ringnfs/ringnfs/nfs/nfs4"
+
+// class says where an operation may run.
+type class uint8
+
+const (
+	lane   class = iota // anywhere: it says stAgain where it would sleep
+	worker              // on a worker only
+)
+
+// What an operation needs before it runs.
+const (
+	needCurrent = 1 << iota // a current file handle
+	needSaved               // a saved one
+)
+
+// row is one operation.
+type row struct {
+	name  string
+	from  uint8 // the first minor version that has it
+	to    uint8 // and the last
+	class class
+	needs uint8
+	worst uint16 // bytes of the result behind its status, unless the operation asks for its own
+	run   func(*compound) nfs4.Nfsstat4
+}
+
+// illegal is the row of what is no operation of the minor version.
+var illegal = row{name: "ILLEGAL", run: func(*compound) nfs4.Nfsstat4 { return nfs4.NFS4ERR_OP_ILLEGAL }}
+
+// rowOf returns the row of an operation.
+func rowOf(op, minor uint32) *row {
+	if op >= uint32(len(rows)) || rows[op].run == nil || minor < uint32(rows[op].from) || minor > uint32(rows[op].to) {
+		return &illegal
+	}
+	return &rows[op]
+}
+
+// unsupported is the method of operations that the server does not have.
+func unsupported(*compound) nfs4.Nfsstat4 { return nfs4.NFS4ERR_NOTSUPP }
+
+// rows is the table of all operations, by number. It is filled by init, since methods refer to
+// it.
+var rows [nfs4.OP_REMOVEXATTR + 1]row
+
+func init() {
+	rows = [...]row{
+		nfs4.OP_ACCESS:     {"ACCESS", 0, 2, lane, needCurrent, 8, (*compound).access},
+		nfs4.OP_COMMIT:     {"COMMIT", 0, 2, worker, needCurrent, 8, (*compound).commit},
+		nfs4.OP_CREATE:     {"CREATE", 0, 2, worker, needCurrent, 40, (*compound).create},
+		nfs4.OP_GETATTR:    {"GETATTR", 0, 2, lane, needCurrent, attributesMax, (*compound).getattr},
+		nfs4.OP_GETFH:      {"GETFH", 0, 2, lane, needCurrent, 4 + 64, (*compound).getfh},
+		nfs4.OP_LINK:       {"LINK", 0, 2, worker, needCurrent | needSaved, 20, (*compound).link},
+		nfs4.OP_LOOKUP:     {"LOOKUP", 0, 2, lane, needCurrent, 0, (*compound).lookup},
+		nfs4.OP_LOOKUPP:    {"LOOKUPP", 0, 2, lane, needCurrent, 0, (*compound).lookupp},
+		nfs4.OP_NVERIFY:    {"NVERIFY", 0, 2, lane, needCurrent, 0, (*compound).nverify},
+		nfs4.OP_OPENATTR:   {"OPENATTR", 0, 2, lane, needCurrent, 0, unsupported},
+		nfs4.OP_PUTFH:      {"PUTFH", 0, 2, lane, 0, 0, (*compound).putfh},
+		nfs4.OP_PUTPUBFH:   {"PUTPUBFH", 0, 2, lane, 0, 0, (*compound).putrootfh},
+		nfs4.OP_PUTROOTFH:  {"PUTROOTFH", 0, 2, lane, 0, 0, (*compound).putrootfh},
+		nfs4.OP_READ:       {"READ", 0, 2, lane, needCurrent, 0, (*compound).read},
+		nfs4.OP_READDIR:    {"READDIR", 0, 2, lane, needCurrent, 0, (*compound).readdir},
+		nfs4.OP_READLINK:   {"READLINK", 0, 2, lane, needCurrent, 4 + targetMax + 1, (*compound).readlink},
+		nfs4.OP_REMOVE:     {"REMOVE", 0, 2, worker, needCurrent, 20, (*compound).remove},
+		nfs4.OP_RENAME:     {"RENAME", 0, 2, worker, needCurrent | needSaved, 40, (*compound).rename},
+		nfs4.OP_RESTOREFH:  {"RESTOREFH", 0, 2, lane, 0, 0, (*compound).restorefh},
+		nfs4.OP_SAVEFH:     {"SAVEFH", 0, 2, lane, needCurrent, 0, (*compound).savefh},
+		nfs4.OP_SECINFO:    {"SECINFO", 0, 2, lane, needCurrent, 32, (*compound).secinfo},
+		nfs4.OP_SETATTR:    {"SETATTR", 0, 2, worker, needCurrent, 16, (*compound).setattr},
+		nfs4.OP_VERIFY:     {"VERIFY", 0, 2, lane, needCurrent, 0, (*compound).verify},
+		nfs4.OP_WRITE:      {"WRITE", 0, 2, lane, needCurrent, 16, (*compound).write},
+		nfs4.OP_SECINFO_NO_NAME: {
+			"SECINFO_NO_NAME", 1, 2, lane, needCurrent, 32, (*compound).secinfoNoName,
+		},
+		nfs4.OP_GET_DIR_DELEGATION: {"GET_DIR_DELEGATION", 1, 2, lane, needCurrent, 0, unsupported},
+		nfs4.OP_GETDEVICEINFO:    {"GETDEVICEINFO", 1, 2, lane, 0, 0, unsupported},
+		nfs4.OP_GETDEVICELIST:    {"GETDEVICELIST", 1, 2, lane, 0, 0, unsupported},
+		nfs4.OP_LAYOUTCOMMIT:     {"LAYOUTCOMMIT", 1, 2, lane, 0, 0, unsupported},
+		nfs4.OP_LAYOUTGET:        {"LAYOUTGET", 1, 2, lane, 0, 0, unsupported},
+		nfs4.OP_LAYOUTRETURN:     {"LAYOUTRETURN", 1, 2, lane, 0, 0, unsupported},
+		nfs4.OP_SET_SSV:          {"SET_SSV", 1, 2, lane, 0, 0, unsupported},
+	}
+}

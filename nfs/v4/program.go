@@ -1,0 +1,110 @@
+package v4
+
+import (
+	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/nfs4"
+	"github.com/ringnfs/ringnfs/nfs/object"
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// minorMax is the highest minor version that the package knows.
+const minorMax = 2
+
+// server is what all compounds share. It is immutable but for the scratches.
+type server struct {
+	object.Opener
+	cfg    Config
+	serves [minorMax + 1]bool // minor versions
+	tree   tree
+	// works[i] is made and used by place i only, on its thread.
+	works []*work
+}
+
+// New returns version 4 of the NFS program, serving the exports of t. The places that run it
+// have been attached to t and have numbers below cfg.Places.
+func New(t *export.Table, cfg Config) rpc.Version {
+	return newServer(t, cfg).version()
+}
+
+func newServer(t *export.Table, cfg Config) *server {
+	cfg.settle()
+	s := &server{
+		Opener: object.Opener{Table: t, Refused: cfg.Refused},
+		cfg:    cfg, works: make([]*work, cfg.Places), tree: newTree(t.Exports()),
+	}
+	for m := range s.serves {
+		s.serves[m] = true
+	}
+	return s
+}
+
+func (s *server) version() rpc.Version {
+	return rpc.Version{Number: nfs4.NFS_V4, Procedures: []rpc.Procedure{
+		nfs4.NFSPROC4_NULL:     {Name: "NULL", Class: rpc.Inline, Handle: null},
+		nfs4.NFSPROC4_COMPOUND: {Name: "COMPOUND", Class: rpc.Inline, Handle: s.compound},
+	}}
+}
+
+// null is NULL (RFC 8881, section 16.1).
+func null(*rpc.Call) rpc.Outcome { return rpc.Done }
+
+// Volume returns what a compound that goes on depends on: the export of its current file
+// handle (see [rpc.Program]).
+func Volume(c *rpc.Call) int {
+	if k, ok := c.State.(*compound); ok && k.current.export != nil {
+		return k.current.export.Volume
+	}
+	return 0
+}
+
+// work is a place's scratch: all that a View fills or keeps no longer than an operation. A
+// local variable would be allocated each time, for its address goes through an interface.
+type work struct {
+	compound compound
+	pool     pool // of a lane
+
+	attr   vfs.Attr // of the object, or of the directory of a LOOKUP
+	entry  vfs.Entry
+	found  vfs.Found // entry and attr
+	wcc    vfs.WCC
+	made   vfs.Made // entry and wcc
+	wccTo  vfs.WCC  // of RENAME's target directory
+	statfs vfs.Statfs
+	limits vfs.Limits
+
+	// What the View is asked for, one operation's at a time.
+	set     vfs.SetAttr
+	read    vfs.ReadArgs
+	splice  vfs.SpliceArgs
+	write   vfs.WriteArgs
+	commit  vfs.CommitArgs
+	create  vfs.CreateArgs
+	mkdir   vfs.MkdirArgs
+	symlink vfs.SymlinkArgs
+	mknod   vfs.MknodArgs
+	rename  vfs.RenameArgs
+	link    vfs.LinkArgs
+	readdir vfs.ReadDirArgs
+
+	values   values   // of attributes that are being written
+	segments [][]byte // of WRITE's data; keeps its length between calls
+	fh       [export.WireMax]byte
+	target   [targetMax + 1]byte // of READLINK
+	number   [10]byte            // a user's or group's, in digits
+	dir      dirWriter
+	served   object.Served
+}
+
+// work returns the scratch of the place that c runs on.
+func (s *server) work(c *rpc.Call) *work {
+	w := s.works[c.Place.Index]
+	if w == nil {
+		w = &work{segments: make([][]byte, 0, 64)}
+		w.dir.yield = w.dir.add // bound once, for each binding allocates
+		w.found = vfs.Found{Entry: &w.entry, Dir: &w.attr}
+		w.made = vfs.Made{Entry: &w.entry, Dir: &w.wcc}
+		s.works[c.Place.Index] = w
+	}
+	return w
+}
