@@ -7,6 +7,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/notice"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 )
@@ -71,7 +72,7 @@ func (j *journal) refused(c *rpc.Call, x *export.Export, why export.Refusal) {
 
 // mounted is mount.Config.Answered.
 func (j *journal) mounted(c *rpc.Call, a mount.Answer) {
-	if a.Status == mount.MNT3_OK {
+	if a.Status == mount3.MNT3_OK {
 		j.mounts.Log(j.log, slog.LevelInfo, "mounted", func() []any {
 			return []any{"peer", c.Peer, "path", a.Path, "uid", c.Auth.UID}
 		})

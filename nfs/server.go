@@ -15,6 +15,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfsacl"
 	"github.com/ringnfs/ringnfs/nfs/notice"
@@ -541,9 +542,9 @@ func (s *Server) registry() *portmap.Registry {
 	add(s.sockets.nfs, nfs3.NFS_PROGRAM, 3)
 	add(s.sockets.nfs, nfsacl.NFS_ACL_PROGRAM, nfsacl.NFS_ACL_V3)
 	if s.cfg.MountPort == s.cfg.Port {
-		add(s.sockets.nfs, mount.MOUNT_PROGRAM, 1, 2, 3)
+		add(s.sockets.nfs, mount3.MOUNT_PROGRAM, 1, 2, 3)
 	}
-	add(s.sockets.mount, mount.MOUNT_PROGRAM, 1, 2, 3)
+	add(s.sockets.mount, mount3.MOUNT_PROGRAM, 1, 2, 3)
 	return r
 }
 

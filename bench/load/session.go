@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/client"
-	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 )
 
@@ -170,7 +170,7 @@ func (s *Session) findPorts(ctx context.Context) error {
 		port *int
 		prog uint32
 		name string
-	}{{&t.Port, nfs3.NFS_PROGRAM, "NFS"}, {&t.MountPort, mount.MOUNT_PROGRAM, "MOUNT"}} {
+	}{{&t.Port, nfs3.NFS_PROGRAM, "NFS"}, {&t.MountPort, mount3.MOUNT_PROGRAM, "MOUNT"}} {
 		if *x.port != 0 {
 			continue
 		}
@@ -197,12 +197,9 @@ func (s *Session) mount(ctx context.Context) error {
 	}
 	defer c.Close()
 	defer c.until(ctx)()
-	var res mount.Mountres3
-	if err := c.Call(mount.MOUNT_PROGRAM, mount.MOUNT_V3, mount.MOUNTPROC3_MNT, client.Text(s.target.Path), &res); err != nil {
-		return fmt.Errorf("mount %s: %w", s.target.Path, err)
-	}
-	if res.FhsStatus != mount.MNT3_OK {
-		return fmt.Errorf("mount %s: %s%s", s.target.Path, res.FhsStatus, mountRemedy(res.FhsStatus))
+	res, err := client.Mount{Caller: c}.Mnt(s.target.Path)
+	if err != nil {
+		return fmt.Errorf("%w%s", err, mountRemedy(res.FhsStatus))
 	}
 	s.root = nfs3.NfsFh3{Data: append([]byte(nil), res.Mountinfo.Fhandle...)}
 	return nil

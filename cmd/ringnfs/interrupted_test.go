@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 	"github.com/ringnfs/ringnfs/nfs/vfs/fusetest"
@@ -40,7 +40,7 @@ func TestASignalEndsAServerWhoseFileSystemIsInterruptedForEver(t *testing.T) {
 	p := serve(t, "--port", "0", "--portmap", "off", "--squash", "none", "--listen", "127.0.0.1", dir)
 	c := nfstest.Dial(t, "127.0.0.1:"+p.port(t))
 	root, st := nfstest.Mount(c, dir)
-	require.Equal(t, mount.MNT3_OK, st)
+	require.Equal(t, mount3.MNT3_OK, st)
 	var waiting []*nfstest.Pending
 	for i := range calls {
 		waiting = append(waiting, c.Start(nfs3.NFSPROC3_CREATE, &nfs3.CREATE3args{

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 )
@@ -59,7 +59,7 @@ func (p *process) mounted(t *testing.T, dir string) (*nfstest.Client, nfstest.FH
 	t.Helper()
 	c := nfstest.Dial(t, "127.0.0.1:"+p.port(t))
 	root, st := nfstest.Mount(c, dir)
-	require.Equal(t, mount.MNT3_OK, st)
+	require.Equal(t, mount3.MNT3_OK, st)
 	return c, root
 }
 

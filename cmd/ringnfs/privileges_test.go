@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 )
@@ -40,7 +40,7 @@ func TestEveryThreadGivesUpWhatItDoesNotNeed(t *testing.T) {
 	addr := "127.0.0.1:" + p.port(t)
 	c := nfstest.Dial(t, addr)
 	root, st := nfstest.Mount(c, dir)
-	require.Equal(t, mount.MNT3_OK, st)
+	require.Equal(t, mount3.MNT3_OK, st)
 	if os.Geteuid() == 0 {
 		work(t, c, root)
 	}

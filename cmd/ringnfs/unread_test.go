@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 )
 
@@ -38,11 +38,11 @@ func TestALogThatNobodyReadsHoldsNothingUp(t *testing.T) {
 	addr := "127.0.0.1:" + p.port(t)
 	for range 12 { // more than there are lanes and workers
 		_, st := nfstest.Mount(nfstest.Dial(t, addr), "/nothing") // which is logged
-		require.Equal(t, mount.MNT3ERR_NOENT, st)
+		require.Equal(t, mount3.MNT3ERR_NOENT, st)
 	}
 	for range 9 {
 		_, st := nfstest.Mount(nfstest.Dial(t, addr), dir)
-		require.Equal(t, mount.MNT3_OK, st)
+		require.Equal(t, mount3.MNT3_OK, st)
 	}
 	require.Zero(t, p.end(t, syscall.SIGTERM))
 }
@@ -59,7 +59,7 @@ func TestAServerOutlivesWhoeverReadsItsLog(t *testing.T) {
 	require.NoError(t, gone.Close())
 	for range 2 {
 		_, st := nfstest.Mount(nfstest.Dial(t, "127.0.0.1:"+p.port(t)), "/nothing") // which is logged
-		require.Equal(t, mount.MNT3ERR_NOENT, st)
+		require.Equal(t, mount3.MNT3ERR_NOENT, st)
 	}
 	assert.Zero(t, p.end(t, syscall.SIGTERM), "it drains: %v", p.cmd.ProcessState)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 )
 
@@ -54,6 +55,15 @@ type StatusError struct {
 
 // Error gives the names of the procedure and of the status.
 func (e *StatusError) Error() string { return Name(e.Proc) + ": " + e.Status.String() }
+
+// MountError is a MNT that the server refused.
+type MountError struct {
+	Path   string
+	Status mount3.Mountstat3 // other than MNT3_OK
+}
+
+// Error gives the path and the name of the status.
+func (e *MountError) Error() string { return "mount " + e.Path + ": " + e.Status.String() }
 
 // Name returns the name of a procedure of NFS version 3, such as LOOKUP.
 func Name(proc uint32) string {

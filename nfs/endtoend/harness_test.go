@@ -18,7 +18,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs"
 	"github.com/ringnfs/ringnfs/nfs/export"
-	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 	"github.com/ringnfs/ringnfs/uring"
@@ -184,7 +184,7 @@ func (s *testServer) mount() (*nfstest.Client, fh) {
 func mnt(t testing.TB, c nfstest.Caller, path string) fh {
 	t.Helper()
 	root, st := nfstest.Mount(c, path)
-	require.Equal(t, mount.MNT3_OK, st, path)
+	require.Equal(t, mount3.MNT3_OK, st, path)
 	return root
 }
 

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs"
-	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
@@ -204,7 +204,7 @@ func TestAnExportThatIsRemovedIsStale(t *testing.T) {
 	require.Equal(t, nfs3.NFS3ERR_STALE, c.Getattr(root).Status)
 	require.Equal(t, nfs3.NFS3ERR_STALE, c.Lookup(root, "file").Status)
 	_, st := nfstest.Mount(c, dir)
-	require.Equal(t, mount.MNT3ERR_NOENT, st)
+	require.Equal(t, mount3.MNT3ERR_NOENT, st)
 	c.Null()
 }
 

@@ -12,7 +12,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs"
 	"github.com/ringnfs/ringnfs/nfs/export"
-	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 	"github.com/ringnfs/ringnfs/nfs/vfs/disktest"
@@ -84,7 +84,7 @@ func (m *onMount) pauses(word string) {
 		require.Equal(t, nfs3.NFS3ERR_JUKEBOX, c.Create(m.root, "new", nfs3.GUARDED, nfstest.Mode(0o644)).Status)
 		require.Equal(t, nfs3.NFS3ERR_JUKEBOX, c.Lookup(m.root, "file").Status)
 		_, st := nfstest.Mount(c, m.at)
-		require.Equal(t, mount.MNT3ERR_SERVERFAULT, st)
+		require.Equal(t, mount3.MNT3ERR_SERVERFAULT, st)
 		mkdir(t, c, m.other, "dir", 0o755)
 		ok(t, c.Rmdir(m.other, "dir").Status)
 	}

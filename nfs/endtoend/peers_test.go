@@ -17,7 +17,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs"
 	"github.com/ringnfs/ringnfs/nfs/export"
-	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 	"github.com/ringnfs/ringnfs/nfs/notice"
@@ -115,9 +115,9 @@ func TestAUserOfThisMachineIsNobodyElse(t *testing.T) {
 				denied(
 					t,
 					c,
-					mount.MOUNT_PROGRAM,
+					mount3.MOUNT_PROGRAM,
 					3,
-					mount.MOUNTPROC3_MNT,
+					mount3.MOUNTPROC3_MNT,
 					rpctest.Args(nil).String(dir),
 					fmt.Sprint(as),
 				)
@@ -152,14 +152,14 @@ func TestAUserOfThisMachineIsNobodyElseByUDP(t *testing.T) {
 	denied(
 		t,
 		nfstest.DialDatagramAs(t, carol, s.addr()),
-		mount.MOUNT_PROGRAM,
+		mount3.MOUNT_PROGRAM,
 		3,
-		mount.MOUNTPROC3_MNT,
+		mount3.MOUNTPROC3_MNT,
 		args,
 		"as root",
 	)
 	_, st := nfstest.Mount(nfstest.DialDatagram(t, s.addr()), dir)
-	require.Equal(t, mount.MNT3_OK, st)
+	require.Equal(t, mount3.MNT3_OK, st)
 }
 
 // The kernel says of a socket that its process has closed that it is root's.
@@ -261,7 +261,7 @@ func TestPeersElsewhereNeedAReservedPort(t *testing.T) {
 
 	any := l.Dial(l.Peer, addr, false)
 	_, st := nfstest.Mount(any, dir)
-	require.Equal(t, mount.MNT3ERR_ACCES, st)
+	require.Equal(t, mount3.MNT3ERR_ACCES, st)
 	require.Equal(t, nfs3.NFS3ERR_ACCES, any.Getattr(d).Status, "with a handle, too")
 	require.Equal(t, nfs3.NFS3ERR_ACCES, any.Anonymous().Getattr(top).Status)
 	require.Len(t, nfstest.Exports(any), 1, "it may ask what there is")
@@ -299,9 +299,9 @@ func TestAPeerOnAnotherLinkOfThisMachineIsLocal(t *testing.T) {
 	denied(
 		t,
 		c.As(carol, nobodysGroup),
-		mount.MOUNT_PROGRAM,
+		mount3.MOUNT_PROGRAM,
 		3,
-		mount.MOUNTPROC3_MNT,
+		mount3.MOUNTPROC3_MNT,
 		rpctest.Args(nil).String(dir),
 		"its socket is not found on this link",
 	)
@@ -332,9 +332,9 @@ func TestALogIsNotFloodedByWhoIsRefused(t *testing.T) {
 	c := nfstest.DialAs(t, carol, s.addr())
 	own := c.As(carol, nobodysGroup)
 	for range 500 {
-		denied(t, c, mount.MOUNT_PROGRAM, 3, mount.MOUNTPROC3_MNT, rpctest.Args(nil).String(dir), "as root")
+		denied(t, c, mount3.MOUNT_PROGRAM, 3, mount3.MOUNTPROC3_MNT, rpctest.Args(nil).String(dir), "as root")
 		_, st := nfstest.Mount(own, shut)
-		require.Equal(t, mount.MNT3ERR_ACCES, st)
+		require.Equal(t, mount3.MNT3ERR_ACCES, st)
 		mnt(t, own, dir)
 		nfstest.Unmount(own, dir)
 	}

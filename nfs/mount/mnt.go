@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
@@ -16,8 +17,8 @@ func (s *server) mnt(c *rpc.Call) rpc.Outcome {
 	if !ok {
 		return rpc.GarbageArgs
 	}
-	var res Mountres3
-	var fh [FHSIZE3]byte
+	var res mount3.Mountres3
+	var fh [mount3.FHSIZE3]byte
 	var p found
 	st := s.find(c, path, &p)
 	if st == vfs.Again {
@@ -26,12 +27,14 @@ func (s *server) mnt(c *rpc.Call) rpc.Outcome {
 	if res.FhsStatus = statusOf(st); st == vfs.OK {
 		res.Mountinfo.Fhandle = s.table.Seal(p.x, &p.e.Handle, fh[:0])
 		res.Mountinfo.AuthFlavors = []int32{rpc.AuthSys, rpc.AuthNone} // a client takes the first that it can
-		if len(p.full) <= MNTPATHLEN {                                 // else DUMP could not show it
+		if len(p.full) <= mount3.MNTPATHLEN {                          // else DUMP could not show it
 			s.list.add(entryOf(c, p.full))
 		}
 	}
 	res.Encode(&c.Reply)
-	s.cfg.Answered(c, Answer{Path: path[:min(len(path), MNTPATHLEN)], Status: res.FhsStatus, Why: p.why(st)})
+	s.cfg.Answered(c, Answer{
+		Path: path[:min(len(path), mount3.MNTPATHLEN)], Status: res.FhsStatus, Why: p.why(st),
+	})
 	return rpc.Done
 }
 
@@ -44,7 +47,7 @@ func (s *server) mntOld(c *rpc.Call) rpc.Outcome {
 	if _, ok := argument(c); !ok {
 		return rpc.GarbageArgs
 	}
-	res := Fhstatus{FhsStatus: errnoAccess}
+	res := mount3.Fhstatus{FhsStatus: errnoAccess}
 	res.Encode(&c.Reply)
 	return rpc.Done
 }
@@ -56,8 +59,8 @@ func argument(c *rpc.Call) (string, bool) {
 	if c.Args.Err() != nil {
 		return "", false
 	}
-	if len(path) > MNTPATHLEN {
-		path = path[:MNTPATHLEN+1] // enough to be too long
+	if len(path) > mount3.MNTPATHLEN {
+		path = path[:mount3.MNTPATHLEN+1] // enough to be too long
 	}
 	return string(path), true
 }
@@ -86,7 +89,7 @@ func (p *found) why(st vfs.Status) string {
 
 // find looks up the object that path means for the caller.
 func (s *server) find(c *rpc.Call, path string, p *found) vfs.Status {
-	if len(path) > MNTPATHLEN {
+	if len(path) > mount3.MNTPATHLEN {
 		return vfs.NameTooLong
 	}
 	x, rest, ok := s.table.ByPath(path)

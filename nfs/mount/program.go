@@ -2,6 +2,7 @@ package mount
 
 import (
 	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 )
 
@@ -29,7 +30,7 @@ const replyMax = 1 << 20
 type Answer struct {
 	// Path is what was asked for, cut to what the protocol allows.
 	Path   string
-	Status Mountstat3
+	Status mount3.Mountstat3
 	// Why says why it is refused.
 	Why string
 }
@@ -45,29 +46,29 @@ func New(t *export.Table, cfg Config) *rpc.Program {
 	}
 	s := &server{table: t, cfg: cfg}
 	old := []rpc.Procedure{
-		MOUNTPROC_NULL:      {Name: "NULL", Handle: s.null},
-		MOUNTPROC_MNT:       {Name: "MNT", Handle: s.mntOld},
-		MOUNTPROC_DUMP:      {Name: "DUMP", Handle: s.dump},
-		MOUNTPROC_UMNT:      {Name: "UMNT", Handle: s.umnt},
-		MOUNTPROC_UMNTALL:   {Name: "UMNTALL", Handle: s.umntAll},
-		MOUNTPROC_EXPORT:    {Name: "EXPORT", Handle: s.export},
-		MOUNTPROC_EXPORTALL: {Name: "EXPORTALL", Handle: s.export},
-		MOUNTPROC2_PATHCONF: {Name: "PATHCONF", Class: rpc.Blocking, Reads: true, Handle: s.pathconf},
+		mount3.MOUNTPROC_NULL:      {Name: "NULL", Handle: s.null},
+		mount3.MOUNTPROC_MNT:       {Name: "MNT", Handle: s.mntOld},
+		mount3.MOUNTPROC_DUMP:      {Name: "DUMP", Handle: s.dump},
+		mount3.MOUNTPROC_UMNT:      {Name: "UMNT", Handle: s.umnt},
+		mount3.MOUNTPROC_UMNTALL:   {Name: "UMNTALL", Handle: s.umntAll},
+		mount3.MOUNTPROC_EXPORT:    {Name: "EXPORT", Handle: s.export},
+		mount3.MOUNTPROC_EXPORTALL: {Name: "EXPORTALL", Handle: s.export},
+		mount3.MOUNTPROC2_PATHCONF: {Name: "PATHCONF", Class: rpc.Blocking, Reads: true, Handle: s.pathconf},
 	}
 	return &rpc.Program{
 		Name:   "mount",
 		Volume: s.volume,
-		Number: MOUNT_PROGRAM,
+		Number: mount3.MOUNT_PROGRAM,
 		Versions: []rpc.Version{
-			{Number: MOUNT_V1, Procedures: old[:MOUNTPROC2_PATHCONF]},
-			{Number: MOUNT_V2, Procedures: old},
-			{Number: MOUNT_V3, Procedures: []rpc.Procedure{
-				MOUNTPROC3_NULL:    {Name: "NULL", Handle: s.null},
-				MOUNTPROC3_MNT:     {Name: "MNT", Class: rpc.Blocking, Reads: true, Handle: s.mnt},
-				MOUNTPROC3_DUMP:    {Name: "DUMP", Handle: s.dump},
-				MOUNTPROC3_UMNT:    {Name: "UMNT", Handle: s.umnt},
-				MOUNTPROC3_UMNTALL: {Name: "UMNTALL", Handle: s.umntAll},
-				MOUNTPROC3_EXPORT:  {Name: "EXPORT", Handle: s.export},
+			{Number: mount3.MOUNT_V1, Procedures: old[:mount3.MOUNTPROC2_PATHCONF]},
+			{Number: mount3.MOUNT_V2, Procedures: old},
+			{Number: mount3.MOUNT_V3, Procedures: []rpc.Procedure{
+				mount3.MOUNTPROC3_NULL:    {Name: "NULL", Handle: s.null},
+				mount3.MOUNTPROC3_MNT:     {Name: "MNT", Class: rpc.Blocking, Reads: true, Handle: s.mnt},
+				mount3.MOUNTPROC3_DUMP:    {Name: "DUMP", Handle: s.dump},
+				mount3.MOUNTPROC3_UMNT:    {Name: "UMNT", Handle: s.umnt},
+				mount3.MOUNTPROC3_UMNTALL: {Name: "UMNTALL", Handle: s.umntAll},
+				mount3.MOUNTPROC3_EXPORT:  {Name: "EXPORT", Handle: s.export},
 			}},
 		},
 	}
@@ -77,7 +78,7 @@ func New(t *export.Table, cfg Config) *rpc.Program {
 // arguments of MNT and PATHCONF, the procedures that may wait, begin.
 func (s *server) volume(c *rpc.Call) int {
 	d := c.Args
-	path := d.Opaque(MNTPATHLEN)
+	path := d.Opaque(mount3.MNTPATHLEN)
 	if x, _, ok := s.table.ByPath(string(path)); ok {
 		return x.Volume
 	}

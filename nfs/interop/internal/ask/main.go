@@ -15,7 +15,6 @@ import (
 	"regexp"
 
 	"github.com/ringnfs/ringnfs/nfs/client"
-	"github.com/ringnfs/ringnfs/nfs/mount"
 )
 
 func main() {
@@ -72,12 +71,9 @@ func interview(addr, mountAddr, path, leave string) (answers []*Answer, err erro
 		defer mnt.conn.Close()
 	}
 	mnt.conn.Cred = mnt.cred
-	var mounted mount.Mountres3
-	if err := mnt.conn.Call(mount.MOUNT_PROGRAM, mount.MOUNT_V3, mount.MOUNTPROC3_MNT, client.Text(path), &mounted); err != nil {
-		return nil, fmt.Errorf("MNT %s: %w", path, err)
-	}
-	if mounted.FhsStatus != mount.MNT3_OK {
-		return nil, fmt.Errorf("MNT %s: %v", path, mounted.FhsStatus)
+	mounted, err := client.Mount{Caller: mnt.conn}.Mnt(path)
+	if err != nil {
+		return nil, err
 	}
 	fh := FH{Data: bytes.Clone(mounted.Mountinfo.Fhandle)}
 	a := newAsker(nfs, mnt, path, fh)
