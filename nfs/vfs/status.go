@@ -1,11 +1,11 @@
 package vfs
 
-// Status is the outcome of a file-system operation. It is a small integer, not
-// an error: it costs nothing to return and every front end maps it to its
-// protocol's codes by a table that is tested to be total. OK is zero.
+// Status is the outcome of a file-system operation. It is a small integer, not an error, and costs
+// nothing to return. Every front end maps it to its protocol's codes by a table, which a test
+// proves total. OK is zero.
 type Status uint8
 
-// The outcomes. The comment names the errno that a POSIX back end maps to it.
+// Outcomes. The comment names the errno that a POSIX back end maps to the status.
 const (
 	OK          Status = iota
 	Perm               // EPERM: not the owner
