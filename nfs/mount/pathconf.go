@@ -8,11 +8,11 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// pathMax is what Linux takes as a path, in bytes.
+// pathMax is the longest path in bytes that Linux takes.
 const pathMax = 4096
 
-// pathconf is PATHCONF of version 2: limits of the file system that a path is
-// on. What concerns terminals and pipes is zero, for there are none.
+// pathconf is PATHCONF of version 2: limits of the file system that a path is on. The limits of
+// terminals and pipes are zero, since there are none.
 func (s *server) pathconf(c *rpc.Call) rpc.Outcome {
 	path, ok := argument(c)
 	if !ok {

@@ -13,30 +13,30 @@ type server struct {
 	list  list          // has its own lock
 }
 
-// Config is what the program does besides answering. The zero value is its defaults.
+// Config is the program's settings. The zero value has the defaults.
 type Config struct {
-	// ReplyMax is the most bytes of results that the transport has room for, 1 MiB by
-	// default. Lists are cut to it.
+	// ReplyMax is how many bytes of results the transport has room for, by default 1 MiB. Lists
+	// are cut to it.
 	ReplyMax int
-	// Answered, if not nil, hears of each MNT of version 3 and of what came of it. It is
-	// called on the thread that runs the call.
+	// Answered, if not nil, is told of each MNT of version 3 and of its outcome. It is called
+	// on the thread that runs the call.
 	Answered func(*rpc.Call, Answer)
 }
 
 // replyMax is Config.ReplyMax's default.
 const replyMax = 1 << 20
 
-// Answer is what came of a MNT.
+// Answer is the outcome of a MNT.
 type Answer struct {
-	// Path is what was asked for, cut to what the protocol allows.
+	// Path is the path that was asked for, cut to what the protocol allows.
 	Path   string
 	Status mount3.Mountstat3
-	// Why says why it is refused.
+	// Why says why the mount is refused; "" if it is not.
 	Why string
 }
 
-// New returns the MOUNT program for the exports of t. The places that run it
-// have been attached to t.
+// New returns the MOUNT program for the exports of t. The places that run it must be attached to t
+// before.
 func New(t *export.Table, cfg Config) *rpc.Program {
 	if cfg.ReplyMax <= 0 {
 		cfg.ReplyMax = replyMax
@@ -74,8 +74,8 @@ func New(t *export.Table, cfg Config) *rpc.Program {
 	}
 }
 
-// volume returns the volume of the export that the path lies in with which the
-// arguments of MNT and PATHCONF, the procedures that may wait, begin.
+// volume returns the volume of the export that a path lies in. The procedures that may wait, MNT
+// and PATHCONF, have the path as their first argument.
 func (s *server) volume(c *rpc.Call) int {
 	d := c.Args
 	path := d.Opaque(mount3.MNTPATHLEN)
@@ -85,7 +85,7 @@ func (s *server) volume(c *rpc.Call) int {
 	return 0
 }
 
-// null does nothing: the caller wants to know whether the program is there.
+// null does nothing. A caller finds out by it whether the program is there.
 func (s *server) null(*rpc.Call) rpc.Outcome { return rpc.Done }
 
 // padded is the length of an encoded string of n bytes.

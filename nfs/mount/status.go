@@ -5,9 +5,9 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// statuses maps the outcome of walking a path. MOUNT has no status for "try
-// again", for a loop of links or for a way that leaves the export: the first is
-// the server's failure to serve now, the others are doors that stay shut.
+// statuses maps the outcome of walking a path. MOUNT has no status for "try again", for a loop of
+// links or for a way that leaves the export. "Try again" becomes a server fault, since the server
+// cannot serve the call now. The other two become a refusal, since trying again would not help.
 var statuses = [vfs.NumStatus]mount3.Mountstat3{
 	vfs.OK:          mount3.MNT3_OK,
 	vfs.Perm:        mount3.MNT3ERR_PERM,
@@ -37,10 +37,10 @@ var statuses = [vfs.NumStatus]mount3.Mountstat3{
 	vfs.Delay:       mount3.MNT3ERR_SERVERFAULT,
 	vfs.Loop:        mount3.MNT3ERR_ACCES,
 	vfs.ServerFault: mount3.MNT3ERR_SERVERFAULT,
-	vfs.Again:       mount3.MNT3ERR_SERVERFAULT, // never: it became rpc.Wait
+	vfs.Again:       mount3.MNT3ERR_SERVERFAULT, // never: mnt turned it into rpc.Wait
 }
 
-// statusOf is total: what is not known is the server's fault.
+// statusOf is total: an unknown status is the server's fault.
 func statusOf(s vfs.Status) mount3.Mountstat3 {
 	if s < vfs.NumStatus {
 		return statuses[s]

@@ -168,9 +168,14 @@ type CreateHow uint32
 
 // What becomes of an existing object.
 const (
-	Unchecked CreateHow = iota // an existing regular file is success; of the attributes only size applies to it
-	Guarded                    // an existing object is Exist
-	Exclusive                  // an existing file is success only if this verifier made it, also after a restart
+	// Unchecked takes an existing regular file for success. Of the attributes only the size then
+	// applies to it.
+	Unchecked CreateHow = iota
+	// Guarded fails with Exist if there is an object.
+	Guarded
+	// Exclusive takes an existing file for success only if a CREATE with the same verifier made
+	// it, also before a restart.
+	Exclusive
 )
 
 // Names are the operations on entries of a directory. Every change is on stable storage when the

@@ -32,10 +32,10 @@ const (
 	TooSmall           // the caller's buffer cannot hold even one entry
 	BadType            // the object type is not supported
 	NotSync            // SETATTR's guard did not match (RFC 1813, section 3.3.2)
-	Delay              // temporarily out of memory or descriptors: the client should try again later
+	Delay              // out of memory or descriptors for now: the client should try again
 	Loop               // ELOOP: a symbolic link where none may be followed
 	ServerFault        // anything else
-	Again              // this thread may not wait and the answer is not in memory; run it on a worker
+	Again              // the answer is not in memory and this thread may not wait: use a worker
 	NumStatus          // the number of statuses, for tables
 )
 

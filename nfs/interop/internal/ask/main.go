@@ -1,9 +1,9 @@
-// Command ask asks an NFS server several hundred questions, always the same and
-// in the same order, and writes its answers down as JSON, freed of what may
-// differ between two correct servers: handles, file numbers, verifiers, the
-// present time. nfs/interop compares the answers of different servers.
+// Command ask asks an NFS server several hundred questions, always the same and in the same order,
+// and writes the answers down as JSON. It leaves out what may differ between two correct servers:
+// handles, file numbers, verifiers, the present time. nfs/interop compares the answers of different
+// servers.
 //
-// The export must be empty, writable, and the superuser's without squashing.
+// The export must be empty and writable, must belong to the superuser, and must not squash.
 package main
 
 import (

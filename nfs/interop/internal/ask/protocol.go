@@ -14,12 +14,13 @@ import (
 
 const program = nfs3.NFS_PROGRAM
 
-// askRPC asks what concerns RPC alone.
+// askRPC asks questions that concern RPC alone.
 func askRPC(a *asker, dir FH) {
 	raw := func(what string, c line, prog, vers, proc uint32, args []byte) {
 		a.note("call", what).reply(c, prog, vers, proc, client.Raw(args), nil)
 	}
-	// What this changes if it is taken for good does not matter later on.
+	// If the server believes one of these calls, the change to scratch does not matter later
+	// on.
 	fh := rpctest.Args(nil).Opaque(a.root.mkdir("", dir, "scratch", nfs3.Sattr3{}).Data)
 	raw("NULL", a.nfs, program, 3, nfs3.NFSPROC3_NULL, nil)
 	raw("NULL without a credential", a.nfs.anonymous(), program, 3, nfs3.NFSPROC3_NULL, nil)
@@ -182,7 +183,7 @@ func contains(list []int32, want int32) bool {
 	return false
 }
 
-// askHandles asks with handles that are none, and with those of what is gone.
+// askHandles asks with handles that are not valid, and with those of objects that no longer exist.
 func askHandles(a *asker, dir FH) {
 	good := a.root.file(dir, "good", 0o644, 0, 0, "data")
 	cut := FH{Data: good.Data[:len(good.Data)-4]}
