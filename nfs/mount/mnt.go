@@ -26,7 +26,7 @@ func (s *server) mnt(c *rpc.Call) rpc.Outcome {
 	}
 	if res.FhsStatus = statusOf(st); st == vfs.OK {
 		res.Mountinfo.Fhandle = s.table.Seal(p.x, &p.e.Handle, fh[:0])
-		res.Mountinfo.AuthFlavors = []int32{rpc.AuthSys, rpc.AuthNone} // a client takes the first it can
+		res.Mountinfo.AuthFlavors = []int32{rpc.AuthSys, rpc.AuthNone} // best first
 		// DUMP could not show a longer path.
 		if len(p.full) <= mount3.MNTPATHLEN {
 			s.list.add(entryOf(c, p.full))
