@@ -18,7 +18,7 @@ type advice struct {
 
 func (a *advice) Error() string { return a.text }
 
-// Unwrap returns what package client said.
+// Unwrap returns the error of package client.
 func (a *advice) Unwrap() error { return a.err }
 
 // refused says what an accept_stat means, and what to do (RFC 5531, section 9).
@@ -83,7 +83,7 @@ func mountRemedy(st mount3.Mountstat3) string {
 	}
 }
 
-// connectRemedy says what to do when nobody answers.
+// connectRemedy says what to do if nobody answers.
 func connectRemedy(err error) string {
 	switch {
 	case errors.Is(err, unix.ECONNREFUSED):
