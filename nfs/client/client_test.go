@@ -22,8 +22,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/xdr/xdrtest"
 )
 
-// served returns a Conn whose calls answer gets, as messages, and answers with the bytes of a
-// stream; nil ends the connection.
+// served returns a Conn. answer gets the Conn's calls, as messages, and returns the bytes of the
+// stream of replies; nil ends the connection.
 func served(t *testing.T, answer func(call []byte) []byte) *client.Conn {
 	t.Helper()
 	near, far := net.Pipe()
@@ -53,7 +53,7 @@ func served(t *testing.T, answer func(call []byte) []byte) *client.Conn {
 	return c
 }
 
-// accepted is a reply to a call, up to its results.
+// accepted returns the reply to a call, up to its results.
 func accepted(call []byte) rpctest.Args {
 	return rpctest.Args(nil).Raw(call[:4]).U32(1, 0, 0, 0, 0)
 }
@@ -182,7 +182,7 @@ func TestADatagramIsSentAgain(t *testing.T) {
 			case 0: // lost
 				first = bytes.Clone(call)
 				continue
-			case 1: // the reply comes, after one to a call that nobody has made
+			case 1: // the reply comes after one to a call that nobody has made
 				if !bytes.Equal(first, call) {
 					done <- errors.New("the second message is not the first one")
 					return
@@ -210,7 +210,7 @@ func TestADatagramIsSentAgain(t *testing.T) {
 	require.Error(t, <-done)
 }
 
-// noted is a Caller that keeps what it is asked.
+// noted is a Caller that keeps the arguments of its last call.
 type noted struct {
 	prog, vers, proc uint32
 	args             client.Encoder

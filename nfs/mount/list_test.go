@@ -51,7 +51,7 @@ func TestListOfMountsIsBounded(t *testing.T) {
 	require.Len(t, l.entries, listMax)
 	last := l.entries[listMax-1]
 	require.Equal(t, listed(addr, 1), last, "the newest stay")
-	for i := range 2 * perHouseMax { // by as many addresses as a household has
+	for i := range 2 * perHouseMax { // as many addresses as a household has
 		addr[15] = byte(i)
 		l.add(listed(addr, i))
 	}
@@ -78,7 +78,7 @@ func TestAUserOfTheMachineChangesNobodyElsesMounts(t *testing.T) {
 	r.mnt("/srv/a")
 	for i := range 2 * perHouseMax {
 		as(1000)
-		r.from(fmt.Sprintf("127.0.0.%d:700", i+1)) // as many addresses as she likes
+		r.from(fmt.Sprintf("127.0.0.%d:700", i+1)) // a user can call from any of them
 		r.mnt("/srv/a")
 	}
 	r.from("127.0.0.1:700")

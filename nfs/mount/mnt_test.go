@@ -104,8 +104,8 @@ func TestMountOfASubdirectoryGivesNoMoreThanTheExport(t *testing.T) {
 	require.False(t, x.Allowed(netip.MustParseAddr("127.0.0.1")))
 }
 
-// A mount must not be a way around a directory that the caller may not search:
-// LOOKUP would not lead him through it either.
+// A mount must not be a way around a directory that the caller may not search, since LOOKUP would
+// not pass it either.
 func TestMountGoesNoWayThatTheCallerCouldNot(t *testing.T) {
 	r := newRig(t)
 	for _, cred := range []rpctest.Opaque{{}, rpctest.Sys(0, 0), rpctest.Sys(1000, 1000)} {

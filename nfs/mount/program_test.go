@@ -52,9 +52,8 @@ func TestEveryStatusHasOneOfMount(t *testing.T) {
 	require.Equal(t, mount3.MNT3ERR_SERVERFAULT, statusOf(vfs.NumStatus))
 }
 
-// FuzzProgram calls any procedure with anything: there is a reply, it can be
-// taken apart, and a handle that it gives is one of an export that serves the
-// caller.
+// FuzzProgram calls any procedure with anything. There must be a reply that can be taken apart, and
+// a handle in it must belong to an export that serves the caller.
 func FuzzProgram(f *testing.F) {
 	f.Add(byte(3), byte(1), path("/srv/a/dir"), false)
 	f.Add(byte(3), byte(1), path("/srv/a/../b/./link"), true)

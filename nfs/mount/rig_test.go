@@ -157,8 +157,7 @@ func (r *rig) open(fh []byte) (*export.Export, vfs.Attr) {
 	return x, a
 }
 
-// dump returns the list of mounts, as root of the server's machine is told it, as
-// host:path.
+// dump returns the list of mounts as host:path, as told to root of the server's machine.
 func (r *rig) dump(vers uint32) []string {
 	r.t.Helper()
 	r.call.Origin = &rpc.Origin{Trust: rpc.Believed}
@@ -166,7 +165,7 @@ func (r *rig) dump(vers uint32) []string {
 	return r.told(vers)
 }
 
-// told is dump for the caller.
+// told returns the list as told to the caller.
 func (r *rig) told(vers uint32) []string {
 	r.t.Helper()
 	var list mount3.Mountlist

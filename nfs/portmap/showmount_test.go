@@ -16,7 +16,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
 )
 
-// The command finds the MOUNT program through this one, so it is tested here.
+// showmount finds the MOUNT program through the port mapper, so the test is here.
 func TestShowmountUnderstandsTheAnswers(t *testing.T) {
 	if !inside(t, "showmount", "unshare") {
 		return
