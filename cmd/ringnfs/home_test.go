@@ -17,7 +17,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 )
 
-// TestAUserServesHisHomeAndKeepsTheKey: the state directory is in the home by default.
+// TestAUserServesHisHomeAndKeepsTheKey: by default the state directory is in the home.
 func TestAUserServesHisHomeAndKeepsTheKey(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: several users")

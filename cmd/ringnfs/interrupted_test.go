@@ -16,10 +16,9 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/fusetest"
 )
 
-// TestASignalEndsAServerWhoseFileSystemIsInterruptedForEver holds that calls to a file
-// system that answers every creation with EINTR end, with an error that programs
-// understand, and that the server then ends, too. That it tries for ever is told by how
-// often it has tried, not by a clock.
+// TestASignalEndsAServerWhoseFileSystemIsInterruptedForEver uses a file system that answers every
+// creation with EINTR. The calls end with an error that programs understand, and then the server
+// ends, too. The number of attempts, not a clock, shows whether the server tries without end.
 func TestASignalEndsAServerWhoseFileSystemIsInterruptedForEver(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: FUSE mounts")

@@ -27,7 +27,7 @@ func reachable(t *testing.T, uid int) string {
 	return dir
 }
 
-// programFor is a copy of this program that any user can start.
+// programFor returns a copy of this program that any user can start.
 func programFor(t *testing.T) string {
 	t.Helper()
 	exe, err := os.Executable()
@@ -72,8 +72,8 @@ func TestAUsersServerServesItsUserAndRootAlone(t *testing.T) {
 	assert.Contains(t, p.stderr.String(), "root and its own user only")
 }
 
-// In a namespace that a user makes for itself the server is root, and still cannot act for
-// anybody else. The machine's root is nobody there, and is known by its port.
+// In a namespace that a user has made, the server is root and still cannot act for anybody else.
+// There the machine's root is nobody, and the server knows it by its port.
 func TestAUsersNamespaceServesItsUserAndRootAlone(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: several users")

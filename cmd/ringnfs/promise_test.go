@@ -21,8 +21,8 @@ import (
 
 var mountLine = regexp.MustCompile(`(?m)^  mount -t nfs -o \S+ '?\[?([0-9a-f.:]+)\]?:/`)
 
-// TestTheBannerPromisesWhatClientsGet starts servers in a network namespace with flags of
-// all kinds, and has a client of each kind try what the banner says of it.
+// TestTheBannerPromisesWhatClientsGet starts servers in a network namespace with flags of all
+// kinds. A client of each kind then tries what the banner says about it.
 func TestTheBannerPromisesWhatClientsGet(t *testing.T) {
 	needRing(t)
 	again.Skip(t)

@@ -13,7 +13,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 )
 
-// unread is the end for writing of a pipe that is full and that nobody reads.
+// unread returns the writing end of a pipe that is full and that nobody reads.
 func unread(t *testing.T) *os.File {
 	t.Helper()
 	var fds [2]int
@@ -47,8 +47,8 @@ func TestALogThatNobodyReadsHoldsNothingUp(t *testing.T) {
 	require.Zero(t, p.end(t, syscall.SIGTERM))
 }
 
-// TestAServerOutlivesWhoeverReadsItsLog: tee, when Ctrl-C ends it first. Anybody who can
-// reach the port can have a line written.
+// TestAServerOutlivesWhoeverReadsItsLog: the reader is tee, for example, which Ctrl-C ends first.
+// Everybody who can reach the port can cause a line.
 func TestAServerOutlivesWhoeverReadsItsLog(t *testing.T) {
 	gone, w, err := os.Pipe()
 	require.NoError(t, err)

@@ -14,7 +14,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/disktest"
 )
 
-// yard is an export with its surroundings: outside/secret beside it.
+// yard is an export with its surroundings: outside/secret lies beside the export.
 func yard(t *testing.T) (dir, outside string) {
 	t.Helper()
 	top := exportDir(t)
@@ -92,7 +92,7 @@ func TestNoPathLeadsOutOfAnExport(t *testing.T) {
 	require.Equal(t, "secret", string(got))
 }
 
-// A directory that is moved out of the export while a client holds its handle.
+// A directory is moved out of the export while a client holds its handle.
 func TestAHandleDoesNotFollowItsObjectOutOfTheExport(t *testing.T) {
 	noLeaks(t)
 	dir, outside := yard(t)
@@ -149,7 +149,7 @@ func TestMountsInsideAnExportAreNotEntered(t *testing.T) {
 			}
 		}
 	}
-	before := start(t, config(t, dir)) // serves already when the mounts come
+	before := start(t, config(t, dir)) // serves already when the mounts are made
 	place(outside, "bind", "", unix.MS_BIND)
 	place("tmpfs", "tmpfs", "tmpfs", 0)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "tmpfs", "secret"), nil, 0o644))

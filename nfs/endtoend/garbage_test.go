@@ -148,7 +148,8 @@ func TestOtherVersionsAndProgramsAreTold(t *testing.T) {
 		require.EqualValues(t, 3, r.Low)
 		require.EqualValues(t, 3, r.High)
 	}
-	// A COMPOUND of version 4, as a client sends it that has not been told yet.
+	// This is a COMPOUND of version 4, from a client that does not know yet that there is no
+	// version 4.
 	r := c.Raw(nfs3.NFS_PROGRAM, 4, 1, rpctest.Args(nil).String("").U32(1, 1, 42))
 	require.EqualValues(t, rpctest.ProgMismatch, r.Accept)
 	r = c.Raw(mount3.MOUNT_PROGRAM, 4, 0, nil)

@@ -65,8 +65,7 @@ func TestMountHasAPortOfItsOwn(t *testing.T) {
 	require.EqualValues(t, rpctest.ProgUnavail, c.Raw(mount3.MOUNT_PROGRAM, 3, 0, nil).Accept)
 }
 
-// A MNT of a subdirectory or of a file gives no more rights than one of the
-// whole export.
+// A MNT of a subdirectory or of a file gives no more rights than a MNT of the whole export.
 func TestAMountOfASubdirectoryGivesTheSameRights(t *testing.T) {
 	needRoot(t)
 	noLeaks(t)
@@ -101,7 +100,7 @@ func TestAMountOfASubdirectoryGivesTheSameRights(t *testing.T) {
 	require.Equal(t, mnt(t, c, dir+"/rw"), up.Resok.Object)
 }
 
-// The longest path decides which export a MNT means, and each keeps its rights.
+// The longest path decides which export a MNT means, and each export keeps its rights.
 func TestNestedExportsAreKeptApart(t *testing.T) {
 	noLeaks(t)
 	outer := exportDir(t)
@@ -149,7 +148,7 @@ func TestManyExportsAreServedTogether(t *testing.T) {
 	require.Len(t, nfstest.Mounts(c), len(dirs))
 }
 
-// servePortmap serves with port 111, if it can be had.
+// servePortmap serves with port 111, or skips the test if the server cannot have it.
 func servePortmap(t *testing.T) *testServer {
 	t.Helper()
 	needRing(t)
@@ -184,7 +183,7 @@ func TestThePortmapperKnowsWhereEverythingIs(t *testing.T) {
 				require.Equal(t, universal(port), nfstest.GetAddr(c, vers, mount3.MOUNT_PROGRAM, 3, netid))
 				require.Equal(t, universal(port), nfstest.GetAddr(c, vers, nfs3.NFS_PROGRAM, 3, "tcp"))
 				require.Empty(t, nfstest.GetAddr(c, vers, 100021, 4, netid))
-				if netid == "udp" { // it is much longer than the call
+				if netid == "udp" { // the list is much longer than the call
 					require.EqualValues(t, rpctest.SystemErr, c.Raw(portmap.RPCBPROG, vers, 4, nil).Accept)
 					continue
 				}

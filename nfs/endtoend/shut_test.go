@@ -15,8 +15,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 )
 
-// TestClientsCannotUseAStateDirectoryInTheirExport: neither read the key nor put another
-// in its place, by names nor by handles that an earlier server has given out.
+// TestClientsCannotUseAStateDirectoryInTheirExport: clients can neither read the key nor replace
+// it, neither by names nor by handles that an earlier server has given out.
 func TestClientsCannotUseAStateDirectoryInTheirExport(t *testing.T) {
 	noLeaks(t)
 	dir := exportDir(t)
@@ -92,7 +92,7 @@ func TestTheStateDirectoryItselfIsNoExport(t *testing.T) {
 	require.ErrorContains(t, err, "--state-dir")
 }
 
-// find is the handle that LOOKUP has for name.
+// find returns the handle that LOOKUP gives for name.
 func find(t *testing.T, c *nfstest.Client, dir fh, name string) fh {
 	t.Helper()
 	res := c.Lookup(dir, name)
