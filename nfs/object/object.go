@@ -88,8 +88,8 @@ func (p *Opener) Volume(c *rpc.Call) int {
 	return p.Table.Volume(d.Opaque(export.WireMax))
 }
 
-// Cred returns the caller's credential on the object's export. It belongs to the thread and is
-// valid until the thread's next call of Cred.
+// Cred returns the caller's credential on the object's export. It belongs to the thread. The caller
+// does not keep it.
 func (o *Object) Cred(c *rpc.Call) *vfs.Cred {
 	return o.Export.Cred(c.Place.Thread, c.Auth.UID, c.Auth.GID, c.Auth.Groups())
 }

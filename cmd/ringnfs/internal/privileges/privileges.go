@@ -22,8 +22,8 @@ const Kept uint64 = 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_D
 	1<<unix.CAP_FSETID | 1<<unix.CAP_SETGID | 1<<unix.CAP_SETUID | 1<<unix.CAP_MKNOD | 1<<unix.CAP_LEASE
 
 const (
-	// patience is how long threads may take. A thread that sleeps in the kernel without hearing
-	// signals, because a disc is stuck for example, takes that long.
+	// patience is how long threads may take. A thread that sleeps in the kernel and hears no
+	// signals, because a disc is stuck for example, makes Drop wait that long.
 	patience = 5 * time.Second
 	pause    = 2 * time.Millisecond
 )
