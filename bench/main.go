@@ -1,11 +1,10 @@
-// Command bench compares NFS servers: ringnfs, nfs-ganesha, go-nfs and the floor
-// (the least that system calls allow), under the same loads, and writes a dated
-// result as JSON, Markdown and HTML. `make bench` runs it; docs/benchmarks.md
-// explains it.
+// Command bench compares NFS servers: ringnfs, nfs-ganesha, go-nfs and the floor (the least that
+// system calls allow). It runs them under the same loads and writes a dated result as JSON,
+// Markdown and HTML. `make bench` runs it; docs/benchmarks.md explains it.
 //
-// As root it runs in a network and mount namespace of its own, with a loopback
-// that nobody else uses, a port mapper for those who need one, and a tmpfs.
-// Otherwise it uses the loopback of the machine and leaves out what needs root.
+// As root it runs in a network and mount namespace of its own, with a loopback that nobody else
+// uses, a port mapper for servers that need one, and a tmpfs. Otherwise it uses the machine's
+// loopback and leaves out what needs root.
 package main
 
 import (
@@ -46,7 +45,7 @@ type flags struct {
 }
 
 func main() {
-	// Servers die with the thread that has started them.
+	// A server dies with the thread that has started it.
 	runtime.LockOSThread()
 	var f flags
 	flag.IntVar(&f.rounds, "rounds", 5, "how often everything is measured")
@@ -74,12 +73,13 @@ func main() {
 	flag.StringVar(&f.source, "source", "", "for its own use")
 	flag.Parse()
 	ending := []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT}
-	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+	if !signal.Ignored(syscall.SIGHUP) { // ignored under nohup
 		ending = append(ending, syscall.SIGHUP)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), ending...)
 	defer stop()
-	// That nobody reads what it says any more (tee has ended) must not leave servers and files.
+	// If nobody reads the output any more (tee has ended), servers and files must not be left
+	// behind.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	err := errors.New("it takes flags only")
 	switch {
@@ -97,7 +97,7 @@ func main() {
 	}
 }
 
-// render writes the pages of results that are there.
+// render writes the pages of existing results.
 func render(names []string) error {
 	for _, name := range names {
 		base, ok := strings.CutSuffix(strings.TrimSuffix(name, ".gz"), ".json")
@@ -115,8 +115,8 @@ func render(names []string) error {
 	return nil
 }
 
-// outside builds the programs, makes the directory of the run, and measures, in
-// namespaces if that is possible. The directory is removed at the end.
+// outside builds the programs, makes the directory of the run, and measures, in namespaces if that
+// is possible. At the end it removes the directory.
 func outside(ctx context.Context, f *flags) (err error) {
 	root, err := os.Getwd()
 	if err != nil {
@@ -174,8 +174,8 @@ func outside(ctx context.Context, f *flags) (err error) {
 	return nil
 }
 
-// commit names what the tree is built from, as far as git can tell. Results that lie
-// there already, and documents, make no difference to it.
+// commit names the commit of the tree, as far as git can tell, and says whether files have changed
+// since. Changed results and documents do not count.
 func commit() string {
 	head, err := exec.Command("git", "rev-parse", "--short=12", "HEAD").Output()
 	if err != nil {
@@ -197,7 +197,7 @@ func commit() string {
 	return name
 }
 
-// quoted is a word as a shell wants it.
+// quoted returns a word in a shell's quotes.
 func quoted(word string) string {
 	if plain.MatchString(word) {
 		return word
@@ -207,7 +207,7 @@ func quoted(word string) string {
 
 var plain = regexp.MustCompile(`^[A-Za-z0-9_./:=,-]+$`)
 
-// measure is what the process in the namespaces does.
+// measure is the work of the process in the namespaces.
 func measure(ctx context.Context, f *flags) error {
 	missing := make(map[string]string)
 	for _, x := range strings.Split(f.missing, "\n") {

@@ -11,12 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// memorySize is how large the tmpfs for files is.
+// memorySize is the size of the tmpfs for files.
 const memorySize = "size=6g"
 
-// furnish makes the new namespaces fit for servers: loopback up, a /run and a
-// /var/lib/nfs of their own, a tmpfs for files, a port mapper. The function that
-// it returns ends what was started; the mounts go with the namespace.
+// furnish prepares the new namespaces for servers: loopback, a /run and a /var/lib/nfs of their
+// own, a tmpfs for files, a port mapper. end ends the port mapper; the mounts go with the
+// namespace.
 func furnish(run string) (end func() error, err error) {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return nil, fmt.Errorf("make mounts private: %w", err)
@@ -31,7 +31,7 @@ func furnish(run string) (end func() error, err error) {
 	mounts := []struct{ dir, options string }{{"/run", "mode=755"}, {"/var/lib/nfs", "mode=755"}, {memory, memorySize}}
 	for _, m := range mounts {
 		if _, err := os.Stat(m.dir); err != nil {
-			continue // then nobody needs it
+			continue // without the directory nobody needs the mount
 		}
 		if err := unix.Mount("tmpfs", m.dir, "tmpfs", 0, m.options); err != nil {
 			return nil, fmt.Errorf("mount a tmpfs on %s: %w", m.dir, err)
@@ -60,7 +60,7 @@ func loopbackUp() error {
 	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, req)
 }
 
-// portMapper starts rpcbind, if there is one: ganesha does not start without.
+// portMapper starts rpcbind, if there is one. Ganesha does not start without it.
 func portMapper() (end func() error, err error) {
 	program, err := exec.LookPath("rpcbind")
 	if err != nil {
@@ -80,7 +80,7 @@ func portMapper() (end func() error, err error) {
 		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			return fmt.Errorf("rpcbind: %w", err)
 		}
-		_ = cmd.Wait() // it says that the signal has ended it
+		_ = cmd.Wait() // the error only says that the signal has ended it
 		return nil
 	}, nil
 }

@@ -1,10 +1,9 @@
 package bufring
 
-// Account counts what is held for somebody, and for the one whose part that is: a
-// connection's, and above it that of all connections of a household. It belongs to the
-// lane's thread. The zero value is ready.
+// Account counts the slabs that somebody holds: a connection, or, as the account Above it, all
+// connections of a household. It belongs to the lane's thread. The zero value is ready.
 type Account struct {
-	// Above is charged as well, if not nil. It is set before anything is held.
+	// Above, if not nil, is charged as well. The owner sets it before anything is held.
 	Above *Account
 	held  [numClasses]int
 }
@@ -21,19 +20,19 @@ func (a *Account) charge(c Class, n int) {
 	}
 }
 
-// Share is what decides who may take another of some equal things, such as slabs of a
-// class: All there are, of which Free are not held.
+// Share is the state of a stock of equal things, such as the slabs of a class: there are All, and
+// nobody holds Free of them. It decides who may take another one.
 type Share struct{ Free, All int }
 
-// Allows reports whether somebody who holds own, and whose household holds above in
-// all, may take one more:
+// Allows reports whether somebody who holds own things, and whose household holds above in all, may
+// take one more:
 //
-//   - A household that holds none may, as long as there is one.
-//   - A household may as long as it holds fewer than are left, but for the last
-//     sixteenth. One alone has half, and what several want is equal parts, and one
-//     more that nobody has.
-//   - Who holds none, of a household that holds more, may but for the last eighth. So
-//     one that gives back slowly has one, and those who come later find theirs.
+//   - A household that holds none may take one as long as there is one.
+//   - Any household may take one while it holds fewer than are free; the last sixteenth is
+//     not given out by this rule. So a household alone gets half of all, and several that
+//     want more share equally, and leave one such part free.
+//   - A holder of none, in a household that holds more, may take one, but not from the last
+//     eighth. So a holder that gives back slowly has one, and later ones still find theirs.
 func (s Share) Allows(own, above int) bool {
 	switch {
 	case s.Free <= 0:
@@ -47,8 +46,8 @@ func (s Share) Allows(own, above int) bool {
 	}
 }
 
-// TakeFor is Take for a, which the slab is charged to until its last holder releases
-// it. It returns nil also when a has its share: see [Share.Allows].
+// TakeFor is Take for the account a. The slab is charged to a until its last holder releases it.
+// TakeFor also returns nil when a has its share, see [Share.Allows].
 func (s *Slabs) TakeFor(a *Account, c Class) *Buffer {
 	above := a
 	if a.Above != nil {

@@ -24,8 +24,8 @@ func TestSharesLeaveSomethingForThoseWhoComeLater(t *testing.T) {
 	}
 }
 
-// A household that gives back what it has comes down to its part when another one wants
-// its own, also one with many connections.
+// A household that gives back what it has comes down to its part when another household wants its
+// own, even if it has many connections.
 func TestHouseholdsComeToHoldEqualParts(t *testing.T) {
 	const all = 48
 	var held [3]int
@@ -53,7 +53,8 @@ func TestHouseholdsComeToHoldEqualParts(t *testing.T) {
 	for i := range held {
 		require.InDelta(t, all/4, held[i], 1, "%v", held)
 	}
-	// One whose connections hold all that they can leaves another one more than one.
+	// If the connections of one household hold all that they can, another household can still
+	// have more than one.
 	held, free = [3]int{all - 6, 0, 0}, 6
 	for range 6 {
 		take(1)
@@ -70,8 +71,8 @@ func TestSlabsAreChargedUntilTheLastHolderReleasesThem(t *testing.T) {
 	var house, other bufring.Account
 	conns := make([]bufring.Account, all)
 	var held []*bufring.Buffer
-	// One takes what it gets: half. Others of its household get one each, but for the
-	// last eighth.
+	// One connection takes half, which is all that it gets. Others of its household get one
+	// each, except from the last eighth.
 	for i := range conns {
 		conns[i].Above = &house
 		for b := s.TakeFor(&conns[i], bufring.Large); b != nil; b = s.TakeFor(&conns[i], bufring.Large) {

@@ -5,8 +5,8 @@ import "github.com/ringnfs/ringnfs/uring/checks"
 // home is where a Buffer's memory returns to after its last Release.
 type home interface{ put(b *Buffer) }
 
-// Buffer is a counted piece of off-heap memory. See the package comment for the
-// rules. It must not be copied.
+// Buffer is a counted piece of off-heap memory. The package comment has the rules. A Buffer must
+// not be copied.
 type Buffer struct {
 	_     noCopy
 	mem   []byte
@@ -16,7 +16,7 @@ type Buffer struct {
 	index uint16
 	// next is how much of a provided buffer the kernel has filled so far.
 	next int
-	// account is whom a slab is charged to, nil for nobody.
+	// account is what a slab is charged to, nil for none.
 	account *Account
 	// kernel is true while the kernel may still write to a provided buffer.
 	kernel bool
@@ -28,7 +28,7 @@ type noCopy struct{}
 func (*noCopy) Lock()   {}
 func (*noCopy) Unlock() {}
 
-// Bytes returns the whole memory of b. It is valid as long as the caller holds b.
+// Bytes returns the whole memory of b. The result is valid as long as the caller holds b.
 func (b *Buffer) Bytes() []byte { return b.mem }
 
 // Fixed returns the index of the registered buffer that contains b's memory, for
@@ -44,7 +44,7 @@ func (b *Buffer) Clone() *Buffer {
 	return b
 }
 
-// Provided reports whether b is receive memory that the kernel is waiting for.
+// Provided reports whether b is receive memory that the kernel may still fill.
 func (b *Buffer) Provided() bool {
 	_, ok := b.home.(*Group)
 	return ok
@@ -53,7 +53,7 @@ func (b *Buffer) Provided() bool {
 // Sole reports whether the caller is the only holder.
 func (b *Buffer) Sole() bool { return b.refs == 1 }
 
-// Release ends one holder's use. The last one gives the memory back.
+// Release ends the use of one holder. The last Release gives the memory back.
 func (b *Buffer) Release() {
 	b.refs--
 	if b.refs > 0 {

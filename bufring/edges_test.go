@@ -9,7 +9,7 @@ import (
 	"github.com/ringnfs/ringnfs/bufring/bufringtest"
 )
 
-// A pool of few slabs has one that only Take gives out, and one of four or more a quarter.
+// In a pool of few slabs one slab is only for Take, in a pool of four or more a quarter.
 func TestTheLastSlabIsNeverASpareOne(t *testing.T) {
 	const mib = 1 << 20
 	for _, c := range []struct{ arena, large, all, spare int }{
@@ -37,8 +37,8 @@ func TestTheLastSlabIsNeverASpareOne(t *testing.T) {
 	}
 }
 
-// A bundle fills the buffers before its last one to their ends, also where the kernel goes
-// on with the last one afterwards.
+// A bundle fills the buffers before its last one to their ends, also if the kernel then goes on
+// filling the last one.
 func TestABundleOverIncrementalBuffersEndsAllButTheLast(t *testing.T) {
 	g, p := newGroup(t, 4, 4096, true)
 	first, id, _ := p.Next()

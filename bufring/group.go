@@ -7,8 +7,8 @@ import (
 	"github.com/ringnfs/ringnfs/uring/checks"
 )
 
-// Provider is a provided-buffer ring that the kernel takes receive buffers from.
-// *uring.BufRing is one; tests use a heap-backed one.
+// Provider is a provided-buffer ring, from which the kernel takes receive buffers. *uring.BufRing
+// is one; tests use a heap-backed one.
 type Provider interface {
 	// Add queues a buffer under an id. The kernel sees it after Advance.
 	Add(mem []byte, id uring.BufferID)
@@ -25,41 +25,41 @@ type GroupConfig struct {
 	// Incremental is true when the ring was registered with IOU_PBUF_RING_INC
 	// (Linux 6.12): one buffer then serves many receives, end to end.
 	Incremental bool
-	// Window is how many buffers the kernel has at a time, 0 for all. The others
-	// are kept back, the one that was released last on top: a server that keeps up
+	// Window is how many buffers the kernel has at a time, 0 for all. The Group keeps the
+	// others back and hands out the one that was released last first. So a server that keeps up
 	// goes round in a few buffers, which stay in the processor's cache.
 	Window int
-	// Floor is how many buffers the kernel is never given by Publish: they are for
-	// Take, by which an owner decides who has the last ones.
+	// Floor is how many buffers Publish never gives to the kernel. They are for Take, by which
+	// the owner decides who gets the last ones.
 	Floor int
 }
 
 // PageSize is what sizes are multiples of, in bytes.
 const PageSize = 4096
 
-// Group is the receive memory of one lane: buffers that the kernel fills and
-// that come back here when their last holder has released them. It belongs to
-// the lane's thread.
+// Group is the receive memory of one lane. The kernel fills its buffers, and a buffer returns to
+// the Group when its last holder has released it. A Group belongs to the lane's thread.
 type Group struct {
 	provider Provider
 	cfg      GroupConfig
 	arena    []byte
 	bufs     []Buffer
-	// order is the ring as the kernel sees it: which buffer follows which. A
-	// bundled receive (Linux 6.10) names only its first buffer.
+	// order is which buffer follows which in the kernel's ring. A bundled receive (Linux 6.10)
+	// names only its first buffer.
 	order  []uint16
 	at     []uint16 // position of each buffer in order
 	tail   uint16
 	free   int // buffers that the kernel may fill
-	queued int // of them, not yet published
-	// spare are the buffers that nobody holds and the kernel does not have.
+	queued int // of these, not yet published
+	// spare are the buffers that neither the kernel nor a holder has.
 	spare   []uint16
 	closing bool
-	// Returned is called after a buffer has come back, if not nil. It must not release buffers itself.
+	// Returned, if not nil, is called after a buffer has come back. It must not release
+	// buffers.
 	Returned func()
 }
 
-// NewGroup maps the memory. The Group serves no receives before Fill.
+// NewGroup maps the memory. The Group serves receives only after Fill.
 func NewGroup(cfg GroupConfig) (*Group, error) {
 	if cfg.Count <= 0 || cfg.Count > 1<<15 || cfg.Count&(cfg.Count-1) != 0 {
 		return nil, fmt.Errorf(
@@ -106,7 +106,7 @@ func NewGroup(cfg GroupConfig) (*Group, error) {
 	return g, nil
 }
 
-// Fill makes p, which must have room for all buffers, the kernel's side.
+// Fill gives the buffers to p, the ring that the kernel takes them from. p must have room for all.
 func (g *Group) Fill(p Provider) {
 	g.provider = p
 	for i := range g.bufs {
@@ -115,13 +115,16 @@ func (g *Group) Fill(p Provider) {
 	g.Publish()
 }
 
-// Consume takes over what one receive completion says: n bytes that begin in
-// buffer id. Completions are consumed in the order in which the kernel posted
-// them, over all receives of the group: where the bytes of an incremental buffer
-// begin, and which buffers follow in a bundle, is known from that alone. more is the completion's IORING_CQE_F_BUF_MORE. It appends the
-// pieces, each with one holder, to dst; there is more than one piece only after
-// a bundled receive. A completion that contradicts the ring is an error: the
-// memory can no longer be trusted and the ring must be shut down.
+// Consume takes over the bytes of one receive completion: n bytes that begin in buffer id. more is
+// the completion's IORING_CQE_F_BUF_MORE.
+//
+// The owner must call Consume in the order in which the kernel posted the completions, over all
+// receives of the group. Only this order tells where the bytes of an incremental buffer begin, and
+// which buffers follow in a bundle.
+//
+// Consume appends the pieces, each with one holder, to dst. Only a bundled receive has more than
+// one piece. An error means that the completion contradicts the ring: the memory can no longer be
+// trusted, and the owner must shut the ring down.
 func (g *Group) Consume(dst []Segment, id uring.BufferID, n int, more bool) ([]Segment, error) {
 	for {
 		if int(id) >= len(g.bufs) || !g.bufs[id].kernel {
@@ -147,8 +150,8 @@ func (g *Group) Consume(dst []Segment, id uring.BufferID, n int, more bool) ([]S
 	}
 }
 
-// Publish shows the kernel the buffers that have come back since the last call,
-// and as many of those that are kept back as the window wants.
+// Publish shows the kernel the buffers that have come back since the last call, and spare ones
+// until the kernel has as many as Window says.
 func (g *Group) Publish() {
 	for n := len(g.spare); n > g.cfg.Floor && g.free < g.cfg.Window; n-- {
 		b := &g.bufs[g.spare[n-1]]
@@ -161,8 +164,8 @@ func (g *Group) Publish() {
 	}
 }
 
-// Take returns a buffer that the kernel does not have, with one holder, the caller, who
-// may write to it. It returns nil when there is none.
+// Take returns a buffer that the kernel does not have. The caller is its one holder and may write
+// to it. Take returns nil when there is no such buffer.
 func (g *Group) Take() *Buffer {
 	n := len(g.spare)
 	if n == 0 {
@@ -177,14 +180,14 @@ func (g *Group) Take() *Buffer {
 // Spare reports whether Take would return a buffer.
 func (g *Group) Spare() bool { return len(g.spare) > 0 }
 
-// Available returns how many buffers are free: the kernel has them, or will have
-// them when it has used up others.
+// Available returns how many buffers nobody holds: those that the kernel has, and the spare ones,
+// which it gets when it has used up others.
 func (g *Group) Available() int { return g.free + len(g.spare) }
 
 // Provided returns how many buffers the kernel may fill before the next Publish.
 func (g *Group) Provided() int { return g.free }
 
-// Open reports whether the kernel has buffers, or has them after the next Publish.
+// Open reports whether the kernel has buffers, or will have some after the next Publish.
 func (g *Group) Open() bool { return g.free > 0 || len(g.spare) > g.cfg.Floor }
 
 // Count returns the number of buffers.
@@ -196,7 +199,7 @@ func (g *Group) BufferSize() int { return g.cfg.Size }
 // Incremental reports whether the kernel fills buffers piece by piece.
 func (g *Group) Incremental() bool { return g.cfg.Incremental }
 
-// Outstanding returns how many buffers are held by the program.
+// Outstanding returns how many buffers the program holds.
 func (g *Group) Outstanding() int {
 	n := len(g.bufs) - g.free - len(g.spare)
 	for i := range g.bufs {
@@ -207,8 +210,8 @@ func (g *Group) Outstanding() int {
 	return n
 }
 
-// Close unmaps the memory. The kernel's ring must have been unregistered or
-// closed before, and no buffer may be held.
+// Close unmaps the memory. Before it, the owner must unregister or close the kernel's ring, and all
+// holders must release their buffers.
 func (g *Group) Close() error {
 	if n := g.Outstanding(); n != 0 {
 		return fmt.Errorf("bufring: %d receive buffers are still held", n)
@@ -233,7 +236,7 @@ func (g *Group) put(b *Buffer) {
 	}
 }
 
-// provide hands b to the kernel, which is then its one holder.
+// provide hands b to the kernel, which becomes its one holder.
 func (g *Group) provide(b *Buffer) {
 	if checks.Enabled {
 		checks.Assert(b.refs == 0 && !b.kernel, "bufring: a held buffer is provided")

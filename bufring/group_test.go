@@ -88,7 +88,7 @@ func TestWindowKeepsTheKernelInTheBuffersUsedLast(t *testing.T) {
 	}
 	require.Len(t, seen, 2)
 	var held []bufring.Segment
-	for n := 16; n > 0; n-- { // one that does not gets all there are
+	for n := 16; n > 0; n-- { // a holder that releases nothing gets all there are
 		require.Equal(t, min(n, 2), g.Provided())
 		require.Equal(t, n, g.Available())
 		held = append(held, receive())

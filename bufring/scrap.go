@@ -2,15 +2,15 @@ package bufring
 
 import "fmt"
 
-// ScrapSize is the bytes of a scrap.
+// ScrapSize is the size of a scrap in bytes.
 const ScrapSize = PageSize
 
 // scrapsKept is how many scraps wait in a pool to be used again.
 const scrapsKept = 64
 
-// Scraps makes small buffers on the Go heap, for what has to go on when all other memory
-// is held. The kernel reads and writes them in system calls that do not outlive the call,
-// and never for an operation of a ring. It belongs to the lane's thread. The zero value is
+// Scraps makes small buffers on the Go heap, for work that must go on when all other memory is
+// held. The kernel reads and writes a scrap only in system calls that have done with it when they
+// return, never in an operation of a ring. Scraps belongs to the lane's thread. The zero value is
 // ready.
 type Scraps struct {
 	free []*Buffer
@@ -33,7 +33,7 @@ func (s *Scraps) Take() *Buffer {
 // Outstanding returns how many scraps are held.
 func (s *Scraps) Outstanding() int { return s.held }
 
-// Close forgets the scraps that wait. None may be held.
+// Close forgets the scraps that wait to be used again. Nobody may hold one.
 func (s *Scraps) Close() error {
 	s.free = nil
 	if s.held != 0 {

@@ -18,7 +18,7 @@ const (
 	numClasses
 )
 
-// Slab sizes in bytes. A Large slab has what the pool was made for.
+// Slab sizes in bytes. The size of a Large slab is the pool's own, see NewSlabs.
 const (
 	SmallSize  = 4 << 10
 	MediumSize = 64<<10 + 4<<10
@@ -27,9 +27,9 @@ const (
 // extentSize is how much of the arena one class takes at a time.
 const extentSize = 4 << 20
 
-// Registrar registers memory as fixed buffers of a ring, so that operations on
-// it need not look up its pages. *uring.Ring has this method behind a small
-// adapter; nil means that nothing is registered.
+// Registrar registers memory as fixed buffers of a ring, so that the kernel need not look up its
+// pages for each operation. A small adapter gives *uring.Ring this method. A nil Registrar means
+// that nothing is registered.
 type Registrar interface {
 	RegisterBuffer(index int, mem []byte) error
 }
@@ -43,8 +43,7 @@ type Slabs struct {
 	reg     Registrar
 	regErr  error
 	pools   [numClasses]slabPool
-	// Returned is called after a slab has come back, if not nil. It must not
-	// release buffers itself.
+	// Returned, if not nil, is called after a slab has come back. It must not release buffers.
 	Returned func(Class)
 }
 
@@ -57,9 +56,9 @@ type slabPool struct {
 	max   int // buffers of this class at most
 }
 
-// NewSlabs makes a pool over an arena of the given bytes whose Large slabs hold
-// largeMax bytes. An eighth of the arena is kept for Small slabs, a quarter for
-// Medium ones, the rest is for Large ones, each at least one extent.
+// NewSlabs makes a pool over an arena of arenaBytes whose Large slabs hold largeMax bytes. Small
+// slabs get an eighth of the arena, Medium ones a quarter, Large ones the rest; each class gets at
+// least one extent.
 func NewSlabs(arenaBytes, largeMax int, reg Registrar) (*Slabs, error) {
 	largeMax = (largeMax + PageSize - 1) &^ (PageSize - 1)
 	if largeMax < MediumSize {
@@ -99,8 +98,8 @@ func NewSlabs(arenaBytes, largeMax int, reg Registrar) (*Slabs, error) {
 	return s, nil
 }
 
-// Take returns a slab of class c with one holder, the caller, or nil when the
-// class is exhausted.
+// Take returns a slab of class c, whose one holder is the caller. It returns nil when the class is
+// exhausted.
 func (s *Slabs) Take(c Class) *Buffer {
 	p := &s.pools[c]
 	if len(p.free) == 0 && !p.grow() {
@@ -112,9 +111,9 @@ func (s *Slabs) Take(c Class) *Buffer {
 	return b
 }
 
-// TakeSpare is Take for what can be done without: it leaves a quarter of the
-// class, one slab at least, to those who use Take. Who holds such a slab may wait
-// for others without keeping them from going on.
+// TakeSpare is Take for a use that can wait or do without. It leaves a quarter of the class, at
+// least one slab, to those who call Take. So a holder of such a slab may wait for further memory
+// without keeping others from going on.
 func (s *Slabs) TakeSpare(c Class) *Buffer {
 	if !s.HasSpare(c) {
 		return nil
@@ -122,7 +121,7 @@ func (s *Slabs) TakeSpare(c Class) *Buffer {
 	return s.Take(c)
 }
 
-// HasSpare reports whether TakeSpare would give a slab of class c.
+// HasSpare reports whether TakeSpare would return a slab of class c.
 func (s *Slabs) HasSpare(c Class) bool { return s.Free(c) > max(1, s.pools[c].max/4) }
 
 // ClassFor returns the smallest class whose slabs hold n bytes, and false when
@@ -139,10 +138,10 @@ func (s *Slabs) ClassFor(n int) (Class, bool) {
 // Size returns the bytes of a slab of class c.
 func (s *Slabs) Size(c Class) int { return s.pools[c].size }
 
-// Share returns how many bytes slabs of class c can make at most.
+// Share returns how many bytes the slabs of class c have together at most.
 func (s *Slabs) Share(c Class) int { return s.pools[c].max * s.pools[c].size }
 
-// Outstanding returns how many slabs are held, in all classes.
+// Outstanding returns how many slabs of all classes are held.
 func (s *Slabs) Outstanding() int {
 	n := 0
 	for c := range s.pools {
@@ -151,18 +150,17 @@ func (s *Slabs) Outstanding() int {
 	return n
 }
 
-// Free returns how many slabs of class c could still be taken.
+// Free returns how many slabs of class c can still be taken.
 func (s *Slabs) Free(c Class) int {
 	p := &s.pools[c]
 	return len(p.free) + p.max - p.total
 }
 
-// RegisterError returns why the memory could not be registered with the ring, or
-// nil. The slabs work without it.
+// RegisterError returns why the memory could not be registered with the ring, or nil. The slabs
+// work also unregistered.
 func (s *Slabs) RegisterError() error { return s.regErr }
 
-// Close unmaps the arena. No slab may be held, neither by the program nor by the
-// kernel.
+// Close unmaps the arena. Neither the program nor the kernel may hold a slab.
 func (s *Slabs) Close() error {
 	if n := s.Outstanding(); n != 0 {
 		return fmt.Errorf("bufring: %d send slabs are still held", n)
@@ -172,7 +170,7 @@ func (s *Slabs) Close() error {
 	return uring.Unmap(m)
 }
 
-// grow cuts a further extent into slabs.
+// grow cuts one more extent of the arena into slabs.
 func (p *slabPool) grow() bool {
 	s := p.owner
 	n := min(max(1, extentSize/p.size), p.max-p.total)

@@ -19,36 +19,37 @@ import (
 	"github.com/ringnfs/ringnfs/uring"
 )
 
-// Export is a directory to serve. It may lie in another one, but where that is on the
-// same file system it cannot refuse what the outer one grants: New fails then.
+// Export is a directory to serve. It may lie in the directory of another Export. If both are on the
+// same file system, the inner one cannot refuse what the outer one grants: New fails then.
 type Export struct {
-	// Dir is the directory. Clients mount it by its absolute path. It must be given:
-	// the current directory is ".".
+	// Dir is the directory. Clients mount it by its absolute path. It must be set; "." is the
+	// current directory.
 	Dir string
-	// FS serves another back end instead of the directory, under the name Dir, which
-	// is an absolute path then. The Server takes it over, and holds it to package
-	// vfs: a call in which it breaks its contract, or panics, fails and is logged.
+	// FS serves another back end instead of the directory, under the name Dir, which must be an
+	// absolute path then. The Server owns FS and holds it to package vfs: a call in which FS
+	// breaks its contract, or panics, fails and is logged.
 	FS       vfs.FS
 	ReadOnly bool
 	Squash   Squash
-	// AnonUID and AnonGID are who squashed callers become; 0 means 65534.
+	// AnonUID and AnonGID are the user and the group that squashed callers become; 0 means
+	// 65534.
 	AnonUID, AnonGID uint32
-	// IO is what large READs and WRITEs leave behind in the page cache; everything,
-	// by default. It is for directories, not for FS. New fails when the file system
-	// cannot do IODontCache or IODirect.
+	// IO is what large READs and WRITEs leave behind in the page cache: everything, by default.
+	// It is for a directory, not for FS. New fails when the file system cannot do IODontCache
+	// or IODirect.
 	IO IOMode
-	// Allow lists the clients that may use the export; empty means this machine.
+	// Allow lists the clients that may use the export. If it is empty, only this machine may.
 	Allow []netip.Prefix
-	// Insecure serves clients on other machines whatever port they call from. By default
-	// it must be one below 1024, which only root can use there; without that, any user
-	// of such a machine can be any user here, but for those that are squashed.
+	// Insecure serves clients on other machines whatever port they call from. By default the
+	// port must be below 1024, which only root can use on those machines. With Insecure any
+	// user of such a machine can act as any user here, except as a squashed one.
 	Insecure bool
 }
 
 // Squash says which callers lose their identity.
 type Squash = export.Squash
 
-// The ways to squash.
+// Whom an export squashes.
 const (
 	SquashRoot = export.SquashRoot
 	SquashNone = export.SquashNone
@@ -61,7 +62,7 @@ func ParseSquash(word string) (Squash, error) { return export.ParseSquash(word) 
 // IOMode is what large READs and WRITEs leave behind in the page cache.
 type IOMode = posixfs.IOMode
 
-// The modes.
+// What large READs and WRITEs leave behind.
 const (
 	IOBuffered  = posixfs.IOBuffered
 	IODontCache = posixfs.IODontCache
@@ -75,7 +76,7 @@ func ParseIOMode(word string) (IOMode, error) { return posixfs.ParseIOMode(word)
 // ReadPath is how the data of large READs leaves.
 type ReadPath = transport.ReadPath
 
-// The ways of the data.
+// How the data leaves.
 const (
 	ReadAuto     = transport.PathAuto
 	ReadCopy     = transport.PathCopy
@@ -89,7 +90,7 @@ func ParseReadPath(word string) (ReadPath, error) { return transport.ParseReadPa
 // WritePath is which threads make unstable writes.
 type WritePath = posixfs.WritePath
 
-// The ways to write.
+// Which threads write.
 const (
 	WriteAuto   = posixfs.WriteAuto
 	WriteWorker = posixfs.WriteWorker
@@ -102,70 +103,71 @@ func ParseWritePath(word string) (WritePath, error) { return posixfs.ParseWriteP
 // PortmapMode says whether the server answers portmap calls on port 111.
 type PortmapMode uint8
 
-// The modes.
+// Whether portmap calls are answered.
 const (
 	// PortmapAuto takes port 111 if that is allowed and free.
 	PortmapAuto PortmapMode = iota
-	// PortmapOn fails when port 111 cannot be had.
+	// PortmapOn makes New fail when the server cannot have port 111.
 	PortmapOn
 	PortmapOff
 )
 
-// PortmapPort is where portmap and rpcbind live (RFC 1833, section 3).
+// PortmapPort is the port of portmap and rpcbind (RFC 1833, section 3).
 const PortmapPort = 111
 
 // Config describes a Server. The zero value of each field is its default.
 type Config struct {
 	Exports []Export
-	// Listen are the addresses to listen on; by default 127.0.0.1 and, where
-	// there is one, ::1. With :: and no address of IPv4 it is 0.0.0.0, too.
+	// Listen are the addresses to listen on. By default these are 127.0.0.1 and, if the machine
+	// has it, ::1. A :: without an IPv4 address beside it means 0.0.0.0 as well.
 	Listen []netip.Addr
-	// Port is where NFS and MOUNT answer; 0 takes any that is free.
+	// Port is where NFS and MOUNT answer; 0 takes any free port.
 	Port int
-	// MountPort separates MOUNT from NFS; 0 leaves them together.
+	// MountPort is where MOUNT answers; 0 means on Port.
 	MountPort int
 	Portmap   PortmapMode
 	// Lanes is the number of threads with a ring; by default one per processor.
 	Lanes int
 	// Workers is the number of threads for calls that may sleep; by default 32.
 	Workers int
-	// Memory bounds what all lanes together use for receiving and sending, in
-	// bytes (a reserve lane has 16 to 32 MiB beside it, which it uses only while no other
-	// moves); by default MemoryDefault, or what Lanes need at least if that is
-	// more. Pages count only once they have been used.
+	// Memory bounds what all lanes together use for receiving and sending, in bytes. The
+	// default is MemoryDefault, or the least that Lanes need if that is more. A reserve lane
+	// has 16 to 32 MiB beside it, which it uses only while no other lane moves. Pages count
+	// only once they have been used.
 	Memory int64
-	// ReadMax and WriteMax are the largest READ and WRITE in bytes: 1 MiB by
-	// default, at most 4 MiB.
+	// ReadMax and WriteMax are the largest READ and WRITE in bytes: 1 MiB by default, at most 4
+	// MiB.
 	ReadMax, WriteMax uint32
-	// ReadPath is how the data of large READs leaves; chosen per connection by
-	// default.
+	// ReadPath is how the data of large READs leaves. By default the server chooses for each
+	// connection.
 	ReadPath ReadPath
-	// SpliceFrom is the least READ in bytes whose data is spliced from the page
-	// cache, ZeroCopyFrom the least send in bytes that is made without a copy, where
-	// ReadPath has it so; by default 64 and 32 KiB.
+	// SpliceFrom and ZeroCopyFrom apply where ReadPath allows such sends. A READ of at least
+	// SpliceFrom bytes is spliced from the page cache, 64 KiB by default. A send of at least
+	// ZeroCopyFrom bytes is made without a copy, 32 KiB by default.
 	SpliceFrom, ZeroCopyFrom int
-	// Spin is how long a lane with nothing to do looks for calls before it sleeps,
-	// at most [SpinMax]; 0 is not at all. It takes a core for that long after each
-	// call, and saves the time that it takes to wake a thread, which on virtual
-	// machines is most of a call's round trip.
+	// Spin is how long a lane with nothing to do looks for calls before it sleeps, at most
+	// [SpinMax]; with 0 it sleeps at once. Spinning takes a core for that long after each call,
+	// and saves the time that it takes to wake a thread. On virtual machines that is most of a
+	// call's round trip.
 	Spin time.Duration
-	// WritePath is which threads make unstable writes: by default lanes, in memory and
-	// where small writes to the disc were quick at the start, otherwise workers.
+	// WritePath is which threads make unstable writes. By default lanes do, for file systems in
+	// memory and for discs whose small writes were quick at the start; workers do otherwise.
 	WritePath WritePath
-	// TrustLocal lets every process of this machine act as any user, but for those that
-	// are squashed. By default the kernel is asked whose its socket is: root's may act as
-	// anybody, another user's as that user with his groups, or as nobody. A server that
-	// is not root's then serves root and its own user alone.
+	// TrustLocal lets every process of this machine act as any user, except as a squashed one.
+	// By default the server asks the kernel whose the process's socket is. A process of root
+	// may act as anybody. A process of another user may act as that user, with that user's
+	// groups, or as nobody. A server that is not root's then serves only root and its own user.
 	TrustLocal bool
-	// StateDir keeps the handle key, and whatever else must survive a restart.
+	// StateDir keeps the handle key and all other state that must survive a restart.
 	StateDir string
-	// Log is where the server tells what happens to it; by default [slog.Default]. Its
-	// handler may block: lines wait for it in a goroutine, a thousand of them at most, and
-	// Serve gives the last ones a second. Enabled is called at once, and must not block.
-	// slog.New(slog.DiscardHandler) is for those who want to hear nothing, not even
-	// that a back end panicked.
+	// Log is where the server tells what happens to it; by default [slog.Default]. Its handler
+	// may block: a goroutine hands it the lines, of which at most a thousand wait, and Serve
+	// gives the last ones a second. The server calls Enabled at once, so Enabled must not
+	// block. With slog.New(slog.DiscardHandler) nobody hears anything, not even that a back end
+	// panicked.
 	Log *slog.Logger
-	// Without names io_uring features to do without, in the kernel's spelling.
+	// Without names the io_uring features that the server must not use, in the kernel's
+	// spelling.
 	Without []string
 }
 
@@ -179,7 +181,7 @@ const (
 	slack = 8 << 10
 )
 
-// settle checks c and fills the defaults in.
+// settle checks c and fills in the defaults.
 func (c *Config) settle() error {
 	if len(c.Exports) == 0 {
 		return errors.New("nfs: nothing to export: Exports needs a directory at least")
@@ -201,7 +203,7 @@ func (c *Config) settle() error {
 		}
 	}
 	if c.Port != 0 && c.MountPort == c.Port {
-		c.MountPort = 0 // together, as if it had not been said
+		c.MountPort = 0 // together, as if MountPort had not been given
 	}
 	if err := c.settleModes(); err != nil {
 		return err
@@ -248,7 +250,7 @@ func (c *Config) settle() error {
 			(least+1<<20-1)>>20,
 		)
 	}
-	// It would be mapped, lane by lane, after the server has begun to answer.
+	// Check now: lanes map this memory one after the other when the server already answers.
 	var machine unix.Sysinfo_t
 	if err := unix.Sysinfo(&machine); err == nil {
 		if has := int64(machine.Totalram) * int64(machine.Unit); c.Memory > max(has, MemoryDefault, least) {
@@ -269,15 +271,15 @@ func (c *Config) settle() error {
 // transfer returns the largest READ or WRITE.
 func (c *Config) transfer() int { return int(max(c.ReadMax, c.WriteMax)) }
 
-// laneLeast is the least memory of one lane: four of the largest records to
-// receive, and a few of each size of slab to send.
+// laneLeast is the least memory of one lane: room to receive four of the largest records, and a few
+// slabs of each size to send.
 func laneLeast(transfer int) int64 { return int64(receiveLeast(transfer) + max(24<<20, 8*transfer)) }
 
 func receiveLeast(transfer int) int { return max(4*transfer, 8<<20) }
 
-// reserveReceive and reserveSend are what the reserve lane has, beside Config.Memory:
-// it serves connections only while the others do not move, a little of everything will
-// do, and until then it uses hardly any of it.
+// reserveReceive and reserveSend are the memory of the reserve lane, beside Config.Memory. The
+// reserve lane serves connections only while the other lanes do not move, so a little of everything
+// will do; until then it uses hardly any of the memory.
 func reserveReceive(transfer int) int { return max(16<<20, 8*transfer) }
 
 func reserveSend(transfer int) int { return max(12<<20, 8<<20+2*transfer) }
@@ -292,7 +294,7 @@ func (c *Config) receiveShare() (receive, send int) {
 // FeatureNames are the names that Config.Without takes, in the kernel's spelling.
 func FeatureNames() []string { return strings.Split(uring.AllFeatures.String(), "+") }
 
-// settleReadPath does without pipes where a filter refuses what they need.
+// settleReadPath turns pipes off where a system call filter refuses the calls that they need.
 func (c *Config) settleReadPath() error {
 	for name, nr := range map[string]uintptr{"splice": unix.SYS_SPLICE, "pipe2": unix.SYS_PIPE2, "ioctl": unix.SYS_IOCTL} {
 		if !syscalls.Refused(nr) {
@@ -307,13 +309,13 @@ func (c *Config) settleReadPath() error {
 			)
 		case transport.PathAuto:
 			c.ReadPath = transport.PathCopy
-		default: // does without pipes
+		default: // works without pipes
 		}
 	}
 	return nil
 }
 
-// without turns the names of features into the set of them.
+// without returns the features that Config.Without names.
 func (c *Config) without() (uring.Feature, error) {
 	var set uring.Feature
 	for _, name := range c.Without {

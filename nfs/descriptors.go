@@ -11,45 +11,45 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs"
 )
 
-// Descriptors are bounded by RLIMIT_NOFILE. What the server cannot do without is counted
-// first; pipes, the connections and what the exports keep open share the rest. Without a
-// bound on connections one client that opens them and says nothing would keep all others
-// from opening a file.
+// RLIMIT_NOFILE bounds the descriptors. The server first counts those that it cannot do without.
+// Pipes, connections and the objects that exports keep open share the rest. Without a bound on
+// connections, one client that opens them and says nothing would keep all others from opening a
+// file.
 //
-// The soft limit need not be raised here: Go's runtime (package os) raises it to the hard
-// one at the start of each program.
+// The soft limit need not be raised here: Go's runtime (package os) raises it to the hard limit at
+// the start of each program.
 
-// holders are what takes descriptors.
+// holders are the parts of the server that take descriptors.
 type holders struct {
 	open    int // what the process has open: sockets, standard streams, the program's own
-	lanes   int // the reserve lane among them
+	lanes   int // with the reserve lane
 	splice  bool
 	workers int
 	exports int
 }
 
 const (
-	// workerFDs is what one operation has open at most apart from what is counted for
-	// its export: the objects of a RENAME, a directory that is read.
+	// workerFDs is how many descriptors one operation has open at most, beside those that its
+	// export counts: the objects of a RENAME, a directory that is read.
 	workerFDs = 4
-	// exportFDs is what an export has open for itself: its root and mounts of it, and a
+	// exportFDs is how many an export has open for itself: its root, mounts of the root, and a
 	// walk for a handle.
 	exportFDs = 8 + posixfs.WalkDescriptors
-	// spareFDs is for what comes and goes: sockets that are duplicated at the start, a
-	// connection that is refused, files in /proc, resolving names.
+	// spareFDs is for descriptors that are open briefly: sockets that are duplicated at the
+	// start, a connection that is refused, files in /proc, resolving names.
 	spareFDs = 24
-	// cacheLeast is what each export must be able to keep open for its objects: some for
-	// each of the default's workers.
+	// cacheLeast is how many objects each export must be able to keep open: some for each
+	// worker of the default number.
 	cacheLeast = 64
-	// connsLeast is how many connections there must be room for.
+	// connsLeast is the least number of connections that there must be room for.
 	connsLeast = 32
-	// pipesLeast is how many pipes a lane needs for them to be worth it.
+	// pipesLeast is the least number of pipes that is worth it for a lane.
 	pipesLeast = 4
-	// cacheMost is what all exports together keep open at most.
+	// cacheMost is how many objects all exports together keep open at most.
 	cacheMost = 1 << 17
 )
 
-// fixed returns what is taken in any case.
+// fixed returns how many descriptors are taken in any case.
 func (h holders) fixed() int {
 	return h.open + // already
 		h.lanes*transport.LaneDescriptors + // rings and what wakes them
@@ -58,7 +58,7 @@ func (h holders) fixed() int {
 		spareFDs
 }
 
-// least returns the least limit that the server can work with.
+// least returns the least limit with which the server can work.
 func (h holders) least() int { return h.fixed() + h.exports*cacheLeast + connsLeast }
 
 // shares is how the limit is divided.
@@ -68,7 +68,7 @@ type shares struct {
 	connections int
 }
 
-// share divides limit. It fails when that is too little, and says what to do.
+// share divides limit. If limit is too low, share fails and says what to do.
 func (h holders) share(limit uint64) (s shares, err error) {
 	least := h.least()
 	if limit < uint64(least) {
@@ -87,7 +87,8 @@ func (h holders) share(limit uint64) (s shares, err error) {
 	left := int(min(limit, 1<<30)) - least
 	s.pipes = -1
 	if h.splice {
-		// A quarter of what is left, for all lanes, and none is better than a few.
+		// Pipes get a quarter of what is left, for all lanes together. Fewer than
+		// pipesLeast are not worth it.
 		if n := (left/(4*h.lanes) - 1) / transport.PipeDescriptors; n >= pipesLeast {
 			s.pipes = min(n, transport.PipesDefault)
 			left -= h.lanes * (s.pipes*transport.PipeDescriptors + 1)
@@ -99,7 +100,7 @@ func (h holders) share(limit uint64) (s shares, err error) {
 	return s, nil
 }
 
-// openFilesLimit is the soft limit.
+// openFilesLimit returns the soft limit.
 func openFilesLimit() uint64 {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
@@ -108,8 +109,8 @@ func openFilesLimit() uint64 {
 	return limit.Cur
 }
 
-// openFiles counts what the process has open. Where there is no /proc it is taken to be
-// little.
+// openFiles counts what the process has open. Where there is no /proc, it answers with a small
+// number.
 func openFiles() int {
 	d, err := os.Open("/proc/self/fd")
 	if err != nil {
@@ -123,14 +124,14 @@ func openFiles() int {
 	return len(names)
 }
 
-// shedder closes what an export keeps open and nobody uses. That may wait for the file
-// system, so each export has a goroutine of its own, and one at a time.
+// shedder closes the objects that an export keeps open and nobody uses. Closing may wait for the
+// file system, so each export has a goroutine of its own for it, at most one at a time.
 type shedder struct {
 	fs      interface{ Shed() }
 	running atomic.Bool
 }
 
-// shed starts the shedders that are not running, and waits for none.
+// shed starts the shedders that are not running. It waits for none of them.
 func (s *Server) shed() {
 	for _, x := range s.shedders {
 		if x.running.CompareAndSwap(false, true) {
@@ -139,13 +140,13 @@ func (s *Server) shed() {
 	}
 }
 
-// runShed is the goroutine.
+// runShed is a shedder's goroutine.
 func (x *shedder) runShed() {
 	defer x.running.Store(false)
 	x.fs.Shed()
 }
 
-// newShedders makes one for each export that can do it.
+// newShedders makes a shedder for each export whose file system can shed.
 func newShedders(exports []Export) (list []*shedder) {
 	for i := range exports {
 		if fs, ok := exports[i].FS.(interface{ Shed() }); ok {

@@ -73,7 +73,7 @@ func TestAnExportThatHangsKeepsNoOtherFromClosingDescriptors(t *testing.T) {
 	for s.shedders[1].running.Load() {
 		runtime.Gosched()
 	}
-	s.shed() // the first still runs: it is not entered again
+	s.shed() // the first still runs, so no second one starts
 	<-closed
 	close(release)
 	s.shedding.Wait()

@@ -1,6 +1,6 @@
-// Package nfs is the server as one object: it opens the exports, binds the
-// sockets, puts the programs together and starts, drains and stops the parts. It
-// decides nothing that a part could decide.
+// Package nfs is the server as one object. It opens the exports, binds the sockets, puts the
+// programs together, and starts, drains and stops the parts. It leaves to a part whatever the part
+// can decide.
 //
 // # Life cycle
 //
@@ -9,14 +9,15 @@
 //	err = srv.Drain(ctx)       // from any goroutine: finish what has begun, then Serve returns
 //	err = srv.Close()          // instead of Serve, or to end at once
 //
-// New takes nothing back on success but by Serve or Close; when it fails, nothing
-// stays open. A Server is used once.
+// After New has succeeded, only Serve or Close closes what it opened. When New fails, nothing stays
+// open. A Server is used once.
 //
 // # What it changes in the process
 //
-// Its threads have credentials, capabilities and a umask of their own; those of
-// the process stay as they are. SIGXFSZ is ignored. Each lane occupies a thread
-// that is rarely idle under load, and GOMAXPROCS stays as it is: a program that
-// embeds a Server raises it to the number of lanes and some more for the workers
-// and its own work, which otherwise wait for the runtime to interrupt a lane.
+// The server's threads have credentials, capabilities and a umask of their own; those of the
+// process stay as they are. The server ignores SIGXFSZ.
+//
+// Each lane occupies a thread that is rarely idle under load. The server does not change
+// GOMAXPROCS: a program that embeds a Server sets it to the number of lanes, plus some for the
+// workers and for its own work. With fewer, these wait until the runtime interrupts a lane.
 package nfs

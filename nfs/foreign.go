@@ -11,8 +11,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs"
 )
 
-// held returns fs as it is served under the name dir: a back end that is not this
-// project's own directory is held to package vfs.
+// held returns the file system that is served as dir for fs. If fs is not this project's back end
+// for directories, the result holds fs to package vfs.
 func held(fs vfs.FS, dir string, l *complaints) vfs.FS {
 	if _, ok := fs.(*posixfs.FS); ok {
 		return fs
@@ -31,9 +31,9 @@ func held(fs vfs.FS, dir string, l *complaints) vfs.FS {
 	})
 }
 
-// complaints logs faults of procedures and back ends, any of which a client may
-// cause as often as it likes: each kind at once, and then at most once a minute. It may
-// be used from any thread.
+// complaints logs faults of procedures and back ends. A client may be able to cause such a fault as
+// often as it likes, so each kind is logged at once, and then at most once a minute. Any thread may
+// use it.
 type complaints struct {
 	log *slog.Logger
 	now func() time.Time
@@ -42,19 +42,19 @@ type complaints struct {
 	kinds map[string]*notice.Limit // guarded by mu
 }
 
-// kindsMax bounds the kinds that are told apart; what is beyond shares one.
+// kindsMax bounds the kinds that are told apart; all further kinds share one limit.
 const kindsMax = 256
 
 func newComplaints(log *slog.Logger) *complaints {
 	return &complaints{log: log, now: time.Now, kinds: make(map[string]*notice.Limit)}
 }
 
-// error logs a fault of the given kind, unless one has been logged of late.
+// error logs a fault of the given kind, unless one of this kind was logged lately.
 func (l *complaints) error(msg, kind string, args ...any) {
 	l.kind(kind).Log(l.log, slog.LevelError, msg, func() []any { return args })
 }
 
-// kind returns the limit of a kind, or that of all that are beyond kindsMax.
+// kind returns the limit of a kind, or the shared limit of all kinds beyond kindsMax.
 func (l *complaints) kind(kind string) *notice.Limit {
 	l.mu.Lock()
 	defer l.mu.Unlock()

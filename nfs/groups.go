@@ -8,39 +8,39 @@ import (
 	"time"
 )
 
-// groupCache remembers the groups of users of this machine, so that not each of their
-// connections looks them up.
+// groupCache remembers the groups of this machine's users, so that a new connection of a known user
+// needs no look-up.
 type groupCache struct {
 	lookup func(uid uint32) ([]uint32, error) // set before the first use; it may block
 	now    func() time.Time                   // time.Now when nil
 
 	mu    sync.Mutex
 	by    map[uint32]*groupEntry // guarded by mu
-	turns chan struct{}          // made by the first look-up; those under way are in it
+	turns chan struct{}          // made by the first look-up; one token for each under way
 }
 
-// groupEntry is what is known of one user, valid once done is closed.
+// groupEntry is the answer about one user, valid once done is closed.
 type groupEntry struct {
 	done chan struct{}
-	gids []uint32 // what was known before, if err is not nil
+	gids []uint32 // if err is not nil, the groups known before
 	err  error
 	at   time.Time
 }
 
 const (
-	// groupsFresh is how long an answer is used for new connections.
+	// groupsFresh is how long an answer is good for new connections.
 	groupsFresh = 30 * time.Second
-	// groupsRest is how long a look-up that failed is not repeated.
+	// groupsRest is how long to wait before a failed look-up is repeated.
 	groupsRest = time.Second
 	// groupUsersMax is how many users are remembered.
 	groupUsersMax = 1024
-	// lookupsMax is how many look-ups are under way at once: each may have a thread of its
-	// own for as long as the database hangs.
+	// lookupsMax is how many look-ups are under way at once. Each may occupy a thread for as
+	// long as the database hangs.
 	lookupsMax = 8
 )
 
-// known returns the groups of uid if they have been looked up lately, or those of before
-// where that failed. It does not block.
+// known returns the groups of uid if they have been looked up lately. If that look-up failed, it
+// returns those known before. It does not block.
 func (g *groupCache) known(uid uint32) ([]uint32, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -56,9 +56,9 @@ func (g *groupCache) known(uid uint32) ([]uint32, bool) {
 	}
 }
 
-// of looks the groups of uid up, once for all who ask meanwhile, and few users at a time.
-// When that fails gids is what is still remembered. It blocks as long as the system's
-// database of users does.
+// of looks up the groups of uid. Callers that ask for one user at the same time share one look-up,
+// and few users are looked up at a time. When the look-up fails, gids is what is still remembered.
+// of blocks as long as the system's database of users does.
 func (g *groupCache) of(uid uint32) (gids []uint32, err error) {
 	e, mine := g.enter(uid)
 	if mine {
@@ -75,7 +75,7 @@ func (g *groupCache) of(uid uint32) (gids []uint32, err error) {
 	return e.gids, e.err
 }
 
-// enter returns the entry of uid, which is the caller's to fill if mine.
+// enter returns the entry of uid. If mine, the caller must fill it.
 func (g *groupCache) enter(uid uint32) (e *groupEntry, mine bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -112,9 +112,9 @@ func (g *groupCache) clock() time.Time {
 	return time.Now()
 }
 
-// groupsOf asks the system for all groups of a user. Whoever it does not know has none,
-// also not the one of the same number: that may be somebody's. It may block, where the
-// database is another machine's.
+// groupsOf asks the system for all groups of a user. A user whom the system does not know has none,
+// not even the group of the same number, which may be another user's. groupsOf blocks if the
+// database is on another machine.
 func groupsOf(uid uint32) ([]uint32, error) {
 	u, err := user.LookupId(strconv.FormatUint(uint64(uid), 10))
 	var unknown user.UnknownUserIdError

@@ -9,21 +9,21 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/syscalls"
 )
 
-// Feature is an io_uring feature and what became of it.
+// Feature is an io_uring feature and whether the server uses it.
 type Feature struct {
 	Name string // as the kernel spells it
 	On   bool
 	Why  string // why it is not on
 }
 
-// Info is what a Server has become of its Config.
+// Info is what a Server has made of its Config.
 type Info struct {
 	Kernel    string    // release
 	Features  []Feature // those that a Server makes use of
 	Addrs     []netip.Addr
 	Port      int
 	MountPort int
-	// PortmapPort is 0 when portmap is not answered; PortmapWhy tells why.
+	// PortmapPort is 0 when the server does not answer portmap calls; PortmapWhy then says why.
 	PortmapPort int
 	PortmapWhy  string
 	Exports     []Export
@@ -31,12 +31,12 @@ type Info struct {
 	Memory      int64
 	ReadMax     uint32
 	WriteMax    uint32
-	// ReadOnlyMounts are the Dirs of the exports that are mounted read-only on this
-	// machine: clients cannot change anything there, whatever the Export says.
+	// ReadOnlyMounts are the Dirs of the exports that are mounted read-only on this machine.
+	// Clients cannot change anything there, whatever the Export says.
 	ReadOnlyMounts []string
-	// ActsForOthers is whether callers are served with their own rights. Otherwise each of
-	// them has those of the process, and of this machine's users only root and that of the
-	// process are served.
+	// ActsForOthers is whether the server serves callers with their own rights. Otherwise every
+	// caller has the rights of the process, and of this machine's users the server serves only
+	// root and the process's own user.
 	ActsForOthers bool
 	// Notes say what the exports have to do without, and why.
 	Notes []string
@@ -65,7 +65,7 @@ func (s *Server) Info() Info {
 		}
 		_, without := fs.Features()
 		for _, w := range without {
-			if !slices.Contains(i.Notes, w) { // it is the process that lacks something, so all exports do
+			if !slices.Contains(i.Notes, w) { // the process lacks it, so all exports say the same
 				i.Notes = append(i.Notes, w)
 			}
 		}
@@ -73,7 +73,7 @@ func (s *Server) Info() Info {
 	return i
 }
 
-// mountedReadOnly reports whether nothing can be changed in dir for how it is mounted.
+// mountedReadOnly reports whether the mount of dir forbids all changes.
 func mountedReadOnly(dir string) bool {
 	fd, err := unix.Open(dir, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -7,19 +7,20 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/notice"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 )
 
-// journal writes the log lines that peers cause, each kind with a limit of its own. Its
-// methods are called on lanes and workers, and by datagram sockets.
+// journal writes the log lines that peers cause, each kind with a limit of its own. Lanes, workers
+// and datagram sockets call its methods.
 type journal struct {
 	log *slog.Logger // immutable
-	// one for each kind of line
+	// one limit for each kind of line
 	claims, refusals, mounts, unmounted notice.Limit
 }
 
-// Mounts that are granted are news more often than what fails is.
+// Mounts that are granted may be logged more often than failures.
 const (
 	mountsBurst = 100
 	mountsEvery = time.Second
@@ -62,7 +63,7 @@ func (j *journal) claimed(c *rpc.Call, claim rpc.Claim, group uint32) {
 	})
 }
 
-// refused is nfs3.Config.Refused.
+// refused is Config.Refused of v3 and nfsacl.
 func (j *journal) refused(c *rpc.Call, x *export.Export, why export.Refusal) {
 	j.refusals.Log(j.log, slog.LevelWarn, "a client is refused", func() []any {
 		return []any{"peer", c.Peer, "export", x.Path, "why", why}
@@ -71,7 +72,7 @@ func (j *journal) refused(c *rpc.Call, x *export.Export, why export.Refusal) {
 
 // mounted is mount.Config.Answered.
 func (j *journal) mounted(c *rpc.Call, a mount.Answer) {
-	if a.Status == mount.MNT3_OK {
+	if a.Status == mount3.MNT3_OK {
 		j.mounts.Log(j.log, slog.LevelInfo, "mounted", func() []any {
 			return []any{"peer", c.Peer, "path", a.Path, "uid", c.Auth.UID}
 		})

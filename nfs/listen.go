@@ -16,25 +16,23 @@ import (
 // sockets are the server's bound sockets, by what answers on them.
 type sockets struct {
 	nfs, mount, portmap []transport.Listener
-	// why is why there is no portmap, empty when there is.
+	// why says why there is no portmap; it is empty when there is one.
 	why string
 }
 
-// bindTries is how often a free port is looked for that is free on all addresses
-// and for both protocols.
+// bindTries is how often the server looks for a port that is free on all addresses and for both
+// protocols.
 const bindTries = 32
 
 const (
-	// bindPatience is how long a port that is taken is waited for. A server that
-	// was killed leaves its sockets behind for as long as the kernel needs to take
-	// its rings apart, and its successor must not give up its port, nor take
-	// another, because of that.
+	// bindPatience is how long the server waits for a port that is taken. The kernel keeps the
+	// sockets of a killed server until it has taken the server's rings apart. The next server
+	// must neither give up because of that nor take another port.
 	bindPatience = 1500 * time.Millisecond
 	bindPause    = 25 * time.Millisecond
 )
 
-// bind opens all sockets and replaces the ports that were left open in cfg by
-// those it got.
+// bind opens all sockets. In cfg it fills in the ports that were left open with those it got.
 func bind(cfg *Config) (*sockets, error) {
 	s := &sockets{}
 	if err := s.bind(cfg); err != nil {
@@ -54,7 +52,7 @@ func (s *sockets) bind(cfg *Config) (err error) {
 	}
 	if together {
 		cfg.MountPort = cfg.Port
-		// MOUNT by UDP is a courtesy to old clients: not worth failing for.
+		// MOUNT by UDP serves old clients; it is not worth failing for.
 		var busy error
 		s.mount, _, busy = s.bindPort("MOUNT", cfg.Listen, cfg.MountPort, []int{unix.SOCK_DGRAM}, 0)
 		if busy != nil {
@@ -95,8 +93,8 @@ func canBind(a netip.Addr) bool {
 	return true
 }
 
-// bindPort binds port on all addresses and for all socket types, a free one when
-// port is 0. It waits for patience for a port that is taken.
+// bindPort binds port on all addresses and for all socket types; port 0 means a free one. If the
+// port is taken, bindPort waits for up to patience.
 func (s *sockets) bindPort(
 	what string,
 	addrs []netip.Addr,
@@ -110,7 +108,7 @@ func (s *sockets) bindPort(
 		for port != 0 && errors.Is(err, unix.EADDRINUSE) && time.Since(started) < patience {
 			time.Sleep(bindPause)
 			if s.owner(addrs, port, types) != "" {
-				break // it does not go away
+				break // the address will not become free
 			}
 			got, bound, err = bindOnce(addrs, port, types)
 		}
@@ -124,8 +122,7 @@ func (s *sockets) bindPort(
 	return nil, 0, fmt.Errorf("nfs: %s: %w%s", what, err, remedy(err, s.owner(addrs, port, types)))
 }
 
-// owner names what this server itself answers with one of the addresses on port, "" when
-// it has none of them.
+// owner returns which service of this server has port on one of the addresses, "" if none has.
 func (s *sockets) owner(addrs []netip.Addr, port int, types []int) string {
 	for _, own := range []struct {
 		what string
@@ -151,7 +148,7 @@ func (s *sockets) owner(addrs []netip.Addr, port int, types []int) string {
 	return ""
 }
 
-// overlap reports whether the two addresses cannot be listened on with one port.
+// overlap reports whether one port cannot be listened on at both addresses.
 func overlap(a, b netip.Addr) bool {
 	return a.Is4() == b.Is4() && (a == b || a.IsUnspecified() || b.IsUnspecified())
 }
@@ -183,8 +180,8 @@ func protocol(typ int) string {
 	return "tcp"
 }
 
-// remedy says what to do about a failed bind.
-// owner is which part of this server has the port, "" when none has.
+// remedy says what to do about a failed bind. owner is the service of this server that has the
+// port, "" if none has.
 func remedy(err error, owner string) string {
 	switch {
 	case errors.Is(err, unix.EADDRINUSE) && owner != "":
@@ -201,11 +198,11 @@ func remedy(err error, owner string) string {
 	return ""
 }
 
-// backlog is how many connections may wait to be accepted; the kernel caps it by
+// backlog is how many connections may wait to be accepted; the kernel limits it to
 // net.core.somaxconn.
 const backlog = 4096
 
-// open binds one socket, listening when it is a stream, and returns where.
+// open binds one socket, listens if it is a stream, and returns the address.
 func open(at netip.AddrPort, typ int) (fd int, bound netip.AddrPort, err error) {
 	domain, sa, err := sockaddr(at)
 	if err != nil {
@@ -221,13 +218,13 @@ func open(at netip.AddrPort, typ int) (fd int, bound netip.AddrPort, err error) 
 		}
 	}()
 	if domain == unix.AF_INET6 {
-		// Its IPv4 twin is a socket of its own.
+		// IPv4 has a socket of its own.
 		if err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1); err != nil {
 			return fd, at, err
 		}
 	}
 	if typ == unix.SOCK_STREAM {
-		// A restart must not wait for old connections to be forgotten.
+		// A restart must not wait until the kernel has forgotten old connections.
 		if err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
 			return fd, at, err
 		}

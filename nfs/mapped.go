@@ -8,9 +8,9 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// mapped returns whom x, which fs serves, can act for where the process is in a user
-// namespace that does not map everybody, and nil elsewhere. It fails when the
-// anonymous user is nobody in it, since all others would have to become that one.
+// mapped returns the users and groups that export x can act for. It returns nil unless the process
+// is in a user namespace that does not map everybody. fs serves x. mapped fails when the namespace
+// does not map the anonymous user, which all unmapped callers become.
 func (s *Server) mapped(x *Export, fs vfs.FS) (*export.Mapped, error) {
 	limited, ok := fs.(interface {
 		IDs() (users, groups vfs.IDs)

@@ -11,10 +11,9 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs"
 )
 
-// refuseNested fails when a directory lies in another export that grants more: all
-// that is in it could be had through that one. A mount of another file system is
-// no part of the export that it lies in, and the same directory may be exported
-// under two names.
+// refuseNested fails when a directory lies in another export that grants more, because clients
+// could reach all of it through that export. A mount of another file system is no part of the
+// export that it lies in. The same directory may be exported under two names.
 func refuseNested(exports []export.Export) error {
 	places := make([]place, len(exports))
 	for i := range exports {
@@ -54,9 +53,9 @@ func placeOf(dir string) place {
 	return place{path: path, dev: unix.Mkdev(st.Dev_major, st.Dev_minor), mount: st.Mnt_id}
 }
 
-// within reports whether p lies in q and can be reached from there. The subvolumes
-// of btrfs have devices of their own and are reached; so is what a bind mount of
-// the same file system covers.
+// within reports whether p lies in q and can be reached from there. The subvolumes of btrfs have
+// devices of their own and can be reached; so can a directory that a bind mount of the same file
+// system covers.
 func (p *place) within(q *place) bool {
 	if p.path == "" || q.path == "" || p.path == q.path || p.dev != q.dev && p.mount != q.mount {
 		return false

@@ -16,43 +16,45 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/transport"
 )
 
-// origins finds out who the server's peers are. It is immutable but for its cache of
-// groups, and used by all threads.
+// origins finds out who the server's peers are. It is immutable except for its cache of groups. All
+// threads use it.
 type origins struct {
-	kernel owners // nil when it cannot be asked
+	kernel owners // nil when the kernel cannot be asked
 	// silent are the protocols whose sockets the kernel does not find.
 	silent map[sockdiag.Protocol]bool
-	// ours reports whether an address is this machine's, where the kernel cannot be asked.
+	// ours reports whether an address is this machine's. It serves where the kernel cannot be
+	// asked.
 	ours  func(a netip.Addr) (bool, error)
 	trust bool // processes of this machine may be whoever they say
 	euid  int
-	// alone is whether all callers are served with the process's own rights, whoever
+	// alone is whether the server serves all callers with the process's own rights, whoever
 	// they are. It is set before anything is served.
 	alone bool
-	// foreign is whether user nobody stands for all that this process's user namespace
+	// foreign is whether user nobody stands for all users that this process's user namespace
 	// does not know.
 	foreign bool
-	// reserved is above the ports that ordinary users of this machine cannot have.
+	// reserved is the first port that ordinary users of this machine can have.
 	reserved uint16
 	groups   groupCache
 	close    func() error
 }
 
-// owners is what is asked of the kernel; [sockdiag.Kernel] is one.
+// owners answers what the kernel knows of sockets; [sockdiag.Kernel] does.
 type owners interface {
 	Owner(p sockdiag.Protocol, own, other netip.AddrPort, device uint32) (uid uint32, err error)
 	Local(a netip.Addr, device uint32) (bool, error)
 }
 
-// Answers that are the same for all.
+// Origins that are the same for all peers of their kind.
 var (
 	believed = &rpc.Origin{Trust: rpc.Believed}
 	remote   = &rpc.Origin{Trust: rpc.Remote}
 	nameless = &rpc.Origin{Trust: rpc.Nameless, UID: nobodyID}
 )
 
-// openOrigins asks the kernel on this thread, whose network namespace counts, as it does
-// for the sockets. The note says what it cannot do, if anything.
+// openOrigins opens the way to ask the kernel. It does so on this thread, whose network namespace
+// decides, as it does for the sockets. The note says which questions the kernel does not answer, if
+// any.
 func openOrigins(trust bool, listeners []transport.Listener) (o *origins, note string) {
 	o = &origins{
 		trust:    trust,
@@ -67,7 +69,8 @@ func openOrigins(trust bool, listeners []transport.Listener) (o *origins, note s
 	kernel, err := sockdiag.Open()
 	if err == nil {
 		o.silent, err = answers(kernel.Listener, listeners)
-		// An address of nobody's (RFC 5737), to see whether routes may be asked for.
+		// Ask for the route to an address that nobody has (RFC 5737), to learn whether
+		// routes may be asked for.
 		if _, why := kernel.Local(netip.AddrFrom4([4]byte{192, 0, 2, 1}), 0); why != nil {
 			err = errors.Join(why, kernel.Close())
 		} else {
@@ -88,9 +91,9 @@ func openOrigins(trust bool, listeners []transport.Listener) (o *origins, note s
 	return o, note
 }
 
-// answers tries for each protocol whether the kernel finds a socket of the server's own:
-// it answers for protocols that it does not know as if there were no sockets of them. The
-// error says why those that are silent are.
+// answers tries for each protocol whether the kernel finds one of the server's own sockets. About a
+// protocol that it cannot search, the kernel answers as if there were no sockets. The error says
+// why the silent protocols are silent.
 func answers(
 	find func(sockdiag.Protocol, netip.AddrPort) (uint32, error),
 	listeners []transport.Listener,
@@ -117,8 +120,9 @@ func answers(
 	return silent, err
 }
 
-// canBindTo reports whether a is an address of this machine: others cannot be bound to.
-// It makes three system calls. A link's own address needs the link, which is not known.
+// canBindTo reports whether a is an address of this machine: the kernel lets nobody bind to others.
+// It makes three system calls. It cannot tell for a link-local address, which needs the link, and
+// the link is not known.
 func canBindTo(a netip.Addr) (bool, error) {
 	a = a.Unmap().WithZone("")
 	switch {
@@ -146,8 +150,8 @@ func canBindTo(a netip.Addr) (bool, error) {
 	return false, fmt.Errorf("nfs: bind to %v: %w", a, err)
 }
 
-// reservedPorts returns above which port ordinary users may listen and call from: 1024,
-// or less where the administrator said so (containers often have 0).
+// reservedPorts returns the first port that ordinary users may listen on and call from: 1024, or
+// less where the administrator said so (containers often have 0).
 func reservedPorts() uint16 {
 	b, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 	if err != nil {
@@ -160,8 +164,7 @@ func reservedPorts() uint16 {
 	return uint16(min(n, 1024))
 }
 
-// foreigners reports whether there are users that this process's user namespace has no
-// number for.
+// foreigners reports whether there are users for whom this process's user namespace has no number.
 func foreigners() bool {
 	b, err := os.ReadFile("/proc/self/uid_map")
 	return err == nil && !slices.Equal(strings.Fields(string(b)), []string{"0", "0", "4294967295"})
@@ -183,8 +186,8 @@ func (o *origins) origin(e transport.Ends) (is *rpc.Origin, later func() *rpc.Or
 	case err == nil && (e.Datagram || sockdiag.Alive(e.FD)):
 		return o.user(uid, e.Peer)
 	}
-	// Of this machine and closed meanwhile, or elsewhere. What cannot be told apart may
-	// not act as anybody.
+	// Either the peer is on this machine and has closed its socket meanwhile, or it is
+	// elsewhere. If these cannot be told apart, it may not act as anybody.
 	if local, err := o.kernel.Local(e.Peer.Addr(), e.Device); err == nil && !local && e.Peer.IsValid() {
 		return remote, nil
 	}
@@ -194,7 +197,7 @@ func (o *origins) origin(e transport.Ends) (is *rpc.Origin, later func() *rpc.Or
 	return o.unknown(e.Peer), nil
 }
 
-// user is the origin of a socket of uid at peer.
+// user is the origin of a socket at peer that belongs to uid.
 func (o *origins) user(uid uint32, peer netip.AddrPort) (is *rpc.Origin, later func() *rpc.Origin) {
 	switch {
 	case uid == 0:
@@ -202,7 +205,8 @@ func (o *origins) user(uid uint32, peer netip.AddrPort) (is *rpc.Origin, later f
 	case uid == nobodyID && o.foreign:
 		return o.unknown(peer), nil
 	case o.alone && o.euid == int(uid):
-		// Who it claims to be makes no difference: the server is that user.
+		// Whom the caller claims to be makes no difference, because the server acts as this
+		// user.
 		return &rpc.Origin{Trust: rpc.Believed, UID: uid}, nil
 	case o.alone:
 		return &rpc.Origin{Trust: rpc.Shut, UID: uid}, nil
@@ -215,7 +219,8 @@ func (o *origins) user(uid uint32, peer netip.AddrPort) (is *rpc.Origin, later f
 	}
 	waiting := &rpc.Origin{Trust: rpc.Nameless, UID: uid}
 	return waiting, func() *rpc.Origin {
-		// Without them, if need be: nobody is asked instead, and they are asked for again.
+		// If the look-up fails, the peer has the groups known before, perhaps none, and the
+		// groups are looked up again later.
 		return bound(o.groups.of(uid))
 	}
 }
@@ -229,10 +234,10 @@ func (o *origins) renew(old *rpc.Origin) *rpc.Origin {
 	return &rpc.Origin{Trust: old.Trust, UID: old.UID, GIDs: gids}
 }
 
-// unknown is the origin of a socket of this machine that the kernel has no owner of, or
-// one from outside the user namespace. Its port may say that it is root's: sockets that
-// are bound to a link, and those whose packets are sent on to another address, are not
-// found, and the machine's root is nobody in a namespace.
+// unknown is the origin of a socket of this machine whose owner the kernel does not name, or names
+// as somebody outside the user namespace. The port may show that the socket is root's. The kernel
+// finds neither sockets that are bound to a link nor those whose packets are sent on to another
+// address, and in a namespace the machine's root is nobody.
 func (o *origins) unknown(peer netip.AddrPort) *rpc.Origin {
 	switch {
 	case peer.IsValid() && peer.Port() < o.reserved:
@@ -243,11 +248,10 @@ func (o *origins) unknown(peer netip.AddrPort) *rpc.Origin {
 	return nameless
 }
 
-// nobodyID is what the kernel calls a user whom the process's user namespace does not
-// know.
+// nobodyID is the kernel's number for a user whom the process's user namespace does not know.
 const nobodyID = 65534
 
-// byPort is the origin where the kernel does not tell.
+// byPort is the origin of a peer when the kernel does not tell the socket's owner.
 func (o *origins) byPort(e transport.Ends) *rpc.Origin {
 	if a := e.Peer.Addr(); a.IsValid() && !a.IsLoopback() && a != e.Local.Addr() {
 		if ours, err := o.isOurs(e); err == nil && !ours {

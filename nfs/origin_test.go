@@ -269,8 +269,8 @@ func TestGroupsAreRenewedAsFarAsTheyCanBeFoundOut(t *testing.T) {
 	require.Empty(t, next().GIDs, "now it says so")
 }
 
-// A database that is down while a user connects is asked again when it is back, by the
-// same connection, by the next, and for the next datagram.
+// A database is down while a user connects. When it is back, it is asked again: for the same
+// connection, for the next one, and for the next datagram.
 func TestAFirstLookUpOfGroupsThatFailsIsNotBelieved(t *testing.T) {
 	now := time.Unix(1, 0)
 	failure, asked := errors.New("the database is away"), 0

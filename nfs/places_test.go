@@ -6,8 +6,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What is reached by way of another export: by its path on the same device, as that of a
-// subvolume on the same mount, and not what only begins like it.
+// A directory can be reached through another export if its path lies below that export's on the
+// same device, or, as for a subvolume, on the same mount. A path that only begins with the same
+// letters does not count.
 func TestWhichDirectoryLiesInWhichOther(t *testing.T) {
 	at := func(path string, dev, mount uint64) place { return place{path: path, dev: dev, mount: mount} }
 	for name, c := range map[string]struct {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfsacl"
 	"github.com/ringnfs/ringnfs/nfs/notice"
@@ -34,7 +35,7 @@ type Server struct {
 	cfg       Config
 	log       *notice.Queue // behind cfg.Log
 	features  []Feature
-	without   uring.Feature // what is switched off, and what did wrong when it was tried
+	without   uring.Feature // features that are switched off, or failed when tried
 	kernel    string
 	table     *export.Table
 	faults    *complaints
@@ -52,7 +53,7 @@ type Server struct {
 	mu      sync.Mutex
 	state   state         // guarded by mu
 	started chan struct{} // closed when Serve has started the threads, or failed to
-	ready   chan struct{} // closed when it has started them
+	ready   chan struct{} // closed when Serve has started them
 	drained chan struct{} // closed when everything is closed
 }
 
@@ -64,20 +65,19 @@ const (
 	stateEnded
 )
 
-// ErrUsed is returned by Serve when the Server serves or has served already.
+// ErrUsed is what Serve returns when the Server serves or has served already.
 var ErrUsed = errors.New("nfs: the server has been used already")
 
-// New opens the exports, the state directory and the sockets, and checks that
-// the kernel has what is needed. It answers nothing yet. An error names what
-// failed and what to do about it, and leaves nothing open. New may block on the
-// file systems.
+// New opens the exports, the state directory and the sockets, and checks that the kernel has what
+// is needed. The Server answers nothing before Serve. An error names what failed and what to do
+// about it; then nothing stays open. New may block on the file systems.
 func New(cfg Config) (s *Server, err error) {
 	defer func() { err = outOfDescriptors(err) }()
 	if err = cfg.settle(); err != nil {
 		closeExports(cfg.Exports)
 		return nil, err
 	}
-	// Lanes and workers write lines, and must not wait for whoever reads them.
+	// Lanes and workers write lines, and must not wait for a slow reader of the log.
 	log := notice.Behind(cfg.Log.Handler())
 	cfg.Log = slog.New(log)
 	defer func() {
@@ -122,19 +122,18 @@ func New(cfg Config) (s *Server, err error) {
 	return s, nil
 }
 
-// used are the features that a server makes use of. The others are there for
-// those who use package uring by itself.
+// used are the features that a server uses. Package uring offers the others to its other callers.
 const used = uring.SingleIssuer | uring.DeferTaskrun | uring.NoSQArray | uring.RegisteredRing | uring.NoIOWait |
 	uring.RecvMultishot | uring.Bundle | uring.IncBufRing | uring.SendZC | uring.SendMsgZC | uring.ZCReportUsage
 
-// tryRing is replaced by tests, to stand for a kernel that does wrong.
+// tryRing is a variable so that tests can stand for a kernel that does wrong.
 var tryRing = transport.TryRing
 
-// newTransport is replaced by tests, to stand for one that cannot be made.
+// newTransport is a variable so that tests can make it fail.
 var newTransport = transport.New
 
-// probe makes a ring like those of the lanes, to see what the kernel allows, and tries
-// whether what it has does what it should.
+// probe makes a ring like those of the lanes, to see what the kernel allows. It also tries whether
+// the features that the kernel has work as they should.
 func (s *Server) probe() (err error) {
 	if s.without, err = s.cfg.without(); err != nil {
 		return err
@@ -165,8 +164,7 @@ func (s *Server) probe() (err error) {
 	return nil
 }
 
-// featuresOf lists the features that a server makes use of, and why those that it does
-// not use are off.
+// featuresOf lists the features that a server uses, and why some of them are off.
 func featuresOf(f *uring.Features, unfit []transport.Unfit) (features []Feature) {
 	for st := range f.All() {
 		if st.Feature&used == 0 {
@@ -187,7 +185,7 @@ func featuresOf(f *uring.Features, unfit []transport.Unfit) (features []Feature)
 func (s *Server) open() (err error) {
 	var exports []export.Export
 	defer func() {
-		if err != nil && s.table == nil { // which closes them otherwise
+		if err != nil && s.table == nil { // the table, once made, closes them
 			for i := range exports {
 				err = errors.Join(err, exports[i].FS.Close())
 			}
@@ -319,15 +317,16 @@ func (s *Server) open() (err error) {
 	return err
 }
 
-// lateAfter is how long an export may take to open until the log names it.
+// lateAfter is how long an export may take to open before the log names it.
 var lateAfter = 5 * time.Second
 
-// loadKey is replaced by tests, to stand for a file system that hangs.
+// loadKey is a variable so that tests can stand for a file system that hangs.
 var loadKey = export.LoadKey
 
-// stateDirRemedy adds to an error of the state directory what to do, where it does not say.
+// stateDirRemedy adds to an error of the state directory what to do about it, if the error does not
+// say.
 func stateDirRemedy(dir string, err error) error {
-	var refused unix.Errno // by the kernel; what LoadKey finds itself says what to do
+	var refused unix.Errno // by the kernel; an error of LoadKey's own says what to do
 	if !errors.As(err, &refused) || strings.Contains(err.Error(), "--state-dir") {
 		return err
 	}
@@ -338,14 +337,14 @@ func stateDirRemedy(dir string, err error) error {
 	)
 }
 
-// sayLate logs message about a directory that takes long to open, called what, once, unless
-// opened is called before.
+// sayLate logs message about a directory that takes long to open, once, unless opened is called
+// before. what is the attribute's name for the directory.
 func (s *Server) sayLate(message, what, dir string) (opened func()) {
 	late := time.AfterFunc(lateAfter, func() { s.cfg.Log.Warn(message, what, dir) })
 	return func() { late.Stop() }
 }
 
-// programs gives each listener the programs that answer there.
+// programs gives each listener the programs that answer on it.
 func (s *Server) programs(places int) {
 	nfsProgram := v3.New(
 		s.table,
@@ -384,7 +383,7 @@ func (s *Server) programs(places int) {
 
 func (s *Server) serverOf(programs ...*rpc.Program) *rpc.Server {
 	r := rpc.NewServer(programs...)
-	// The first of a kind is logged with its stack: it is enough to find the fault.
+	// The log has the stack of the first panic of a kind, which is enough to find the fault.
 	r.OnPanic = func(c *rpc.Call, value any, stack []byte) {
 		s.faults.error(
 			"a procedure panicked; the call failed",
@@ -423,9 +422,8 @@ func (s *Server) serverOf(programs ...*rpc.Program) *rpc.Server {
 	return r
 }
 
-// Serve answers calls until Drain or Close, or until a lane fails; then it
-// returns why. When ctx ends, remaining connections are dropped. It blocks, and
-// closes everything before it returns.
+// Serve answers calls until Drain or Close, or until a lane fails; then it returns why. When ctx
+// ends, Serve drops the remaining connections. It blocks, and closes everything before it returns.
 func (s *Server) Serve(ctx context.Context) error {
 	if !s.enter(stateServing) {
 		if s.serves() {
@@ -444,16 +442,16 @@ func (s *Server) Serve(ctx context.Context) error {
 		err = s.transport.Wait()
 		stop()
 	}
-	s.shedding.Wait() // nothing starts another: the transport has ended
+	s.shedding.Wait() // nobody starts another: the transport has ended
 	return errors.Join(err, s.table.Close(), s.origins.close())
 }
 
-// Ready returns a channel that is closed when Serve has started all threads: from then
-// on calls are answered, and all memory and descriptors that the server needs by
-// itself are open. It stays open when Serve fails before that, or is never called.
+// Ready returns a channel that is closed when Serve has started all threads. From then on calls are
+// answered, and the server has opened all memory and descriptors that it needs for itself. The
+// channel stays open when Serve fails before that, or is never called.
 func (s *Server) Ready() <-chan struct{} { return s.ready }
 
-// enter moves from stateNew to to.
+// enter moves the Server from stateNew to the state to. It reports false if the Server is not new.
 func (s *Server) enter(to state) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -464,17 +462,16 @@ func (s *Server) enter(to state) bool {
 	return true
 }
 
-// serves reports whether Serve has been called in time.
+// serves reports whether Serve was called before Drain or Close.
 func (s *Server) serves() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.state == stateServing
 }
 
-// Drain stops accepting connections and calls, finishes the calls that have been
-// received, sends their replies, and ends Serve. When ctx ends first, the
-// remaining connections are dropped. It blocks until Serve is about to return,
-// and may be called from any goroutine.
+// Drain stops accepting connections and calls, finishes the calls that have been received, sends
+// their replies, and ends Serve. When ctx ends first, Drain drops the remaining connections. It
+// blocks until Serve is about to return. Any goroutine may call it.
 func (s *Server) Drain(ctx context.Context) error {
 	if s.enter(stateEnded) {
 		defer close(s.drained)
@@ -491,8 +488,8 @@ func (s *Server) Drain(ctx context.Context) error {
 	return err
 }
 
-// Close ends the server at once: connections are dropped, calls that a file
-// system is busy with run to their end. It blocks like Drain.
+// Close ends the server at once. It drops connections; calls that a file system is busy with run to
+// their end. It blocks like Drain.
 func (s *Server) Close() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -502,7 +499,7 @@ func (s *Server) Close() error {
 // outOfDescriptors adds to an error of the start what to do about too few descriptors.
 func outOfDescriptors(err error) error {
 	switch {
-	case errors.Is(err, uring.ErrDescriptors): // says so
+	case errors.Is(err, uring.ErrDescriptors): // its text says what to do
 	case errors.Is(err, unix.EMFILE):
 		return fmt.Errorf(
 			"%w: the process may open %d files: raise that (ulimit -n, LimitNOFILE=), or have fewer lanes or exports",
@@ -518,8 +515,8 @@ func outOfDescriptors(err error) error {
 	return err
 }
 
-// registry tells the portmapper what answers where. Mappings are the same on all
-// addresses of a protocol family.
+// registry lists for the port mapper which programs answer on which ports. All addresses of a
+// protocol family have the same ports.
 func (s *Server) registry() *portmap.Registry {
 	r := &portmap.Registry{}
 	add := func(list []transport.Listener, program uint32, versions ...uint32) {
@@ -541,13 +538,13 @@ func (s *Server) registry() *portmap.Registry {
 	add(s.sockets.nfs, nfs3.NFS_PROGRAM, 3)
 	add(s.sockets.nfs, nfsacl.NFS_ACL_PROGRAM, nfsacl.NFS_ACL_V3)
 	if s.cfg.MountPort == s.cfg.Port {
-		add(s.sockets.nfs, mount.MOUNT_PROGRAM, 1, 2, 3)
+		add(s.sockets.nfs, mount3.MOUNT_PROGRAM, 1, 2, 3)
 	}
-	add(s.sockets.mount, mount.MOUNT_PROGRAM, 1, 2, 3)
+	add(s.sockets.mount, mount3.MOUNT_PROGRAM, 1, 2, 3)
 	return r
 }
 
-// netid is RFC 5665's name of the listener's transport.
+// netid is the name that RFC 5665 gives to the listener's transport.
 func netid(ln *transport.Listener) portmap.Netid {
 	name := "tcp"
 	if ln.Datagram {

@@ -15,10 +15,10 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// settleExports checks the exports, as far as that needs no file system, and makes
-// their paths absolute.
+// settleExports checks the exports, as far as that needs no file system, and makes their paths
+// absolute.
 func (c *Config) settleExports() error {
-	// The caller's list stays as it is: it may be what the next server is made of.
+	// The caller's list stays as it is: the caller may make the next server from it.
 	c.Exports = slices.Clone(c.Exports)
 	for i := range c.Exports {
 		x := &c.Exports[i]
@@ -38,7 +38,7 @@ func (c *Config) settleExports() error {
 	return nil
 }
 
-// settle checks x, which is the export with index i.
+// settle checks x, the export with index i.
 func (x *Export) settle(i int) error {
 	switch {
 	case x.Dir == "" && x.FS == nil:
@@ -83,7 +83,7 @@ func (x *Export) settle(i int) error {
 		return fmt.Errorf("nfs: export %s: %w", x.Dir, err)
 	}
 	if x.Allow != nil {
-		x.Allow, _ = export.Networks(x.Allow) // which has been checked
+		x.Allow, _ = export.Networks(x.Allow) // no error: checked above
 	}
 	dir, err := filepath.Abs(x.Dir)
 	if err != nil {
@@ -106,15 +106,15 @@ func dirRemedy(err error) string {
 	return ""
 }
 
-// sameFS reports whether both exports have been given one and the same file system.
+// sameFS reports whether both exports have been given the same file system.
 func sameFS(a, b vfs.FS) bool {
-	// A type that can be compared may have an interface in it whose value cannot.
+	// A comparable type may contain an interface whose value cannot be compared.
 	return a != nil && b != nil && reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() &&
 		a == b
 }
 
-// settleListen checks the addresses, and has :: mean everybody: a client by IPv4 would
-// not get through to it, as each socket has one family.
+// settleListen checks the addresses. For :: it adds 0.0.0.0, because a socket has one family, and
+// clients by IPv4 would not get through to ::.
 func (c *Config) settleListen() error {
 	for i, a := range c.Listen {
 		switch {
@@ -148,7 +148,7 @@ func (c *Config) settleListen() error {
 	return nil
 }
 
-// settleModes checks what is one of a few.
+// settleModes checks the fields that take one of a few values.
 func (c *Config) settleModes() error {
 	switch {
 	case c.Portmap > PortmapOff:
@@ -172,7 +172,7 @@ func (c *Config) settleModes() error {
 	return nil
 }
 
-// closeExports closes the file systems that the caller handed over, each once.
+// closeExports closes the file systems that the caller handed over, each one once.
 func closeExports(exports []Export) {
 	for i := range exports {
 		fs := exports[i].FS

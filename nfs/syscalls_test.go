@@ -17,9 +17,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/syscalls"
 )
 
-// wrappers are the functions of the standard library and of x/sys that the server
-// calls, with the system calls that they make. An empty list: none, or calls that
-// Go's runtime makes anyway.
+// wrappers are the functions of the standard library and of x/sys that the server calls, with the
+// system calls that they make. An empty list means none, or calls that Go's runtime makes anyway.
 var wrappers = map[string]string{
 	"unix.Access": "faccessat", "unix.Bind": "bind", "unix.Capget": "capget", "unix.Capset": "capset",
 	"unix.Chmod": "fchmodat", "unix.Close": "close", "unix.Eventfd": "eventfd2", "unix.Fadvise": "fadvise64",
@@ -52,10 +51,9 @@ var wrappers = map[string]string{
 	"os.Getegid": "getegid", "os.Exit": "", "os.IsNotExist": "", "os.Getuid": "", "os.Getgid": "", "os.Getenv": "", "os.NewSyscallError": "",
 }
 
-// TestEverySystemCallIsListed reads the sources: what the server asks of the system
-// must be in the table that is tried at the start. Who adds a call adds it there,
-// and says what its refusal means; TestEachSystemCallRefused then looks whether that
-// is so.
+// TestEverySystemCallIsListed reads the sources. Every system call that the server makes must be in
+// the table that is tried at the start. Whoever adds a call adds it there, with the meaning of its
+// refusal; TestEachSystemCallRefused then checks that meaning.
 func TestEverySystemCallIsListed(t *testing.T) {
 	listed := make(map[string]bool)
 	for _, c := range syscalls.Calls {
@@ -113,8 +111,7 @@ var indirect = []string{
 	"write",
 }
 
-// callsIn notes in made which system calls a file makes, and reports those that are
-// not listed.
+// callsIn adds to made the system calls that a file makes, and reports calls that are not listed.
 func callsIn(t *testing.T, path string, listed, made map[string]bool) error {
 	text, err := os.ReadFile(path)
 	if err != nil {

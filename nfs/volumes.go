@@ -8,7 +8,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs"
 )
 
-// volumes numbers file systems, by device, and what callers gave us.
+// volumes numbers the file systems of the exports. Its keys are devices, and the file systems that
+// the caller handed over.
 type volumes map[any]int
 
 func (v volumes) add(key any) int {
@@ -20,8 +21,8 @@ func (v volumes) add(key any) int {
 	return n
 }
 
-// of returns the number of the file system that dir is on. A stat's device is not that
-// of it everywhere: subvolumes of btrfs have devices of their own, and share one disc.
+// of returns the number of the file system that dir is on. The device of a stat does not always
+// tell: subvolumes of btrfs have devices of their own, and share one disc.
 func (v volumes) of(dir string) int {
 	var st unix.Statx_t
 	if err := unix.Statx(unix.AT_FDCWD, dir, 0, unix.STATX_BASIC_STATS|unix.STATX_MNT_ID, &st); err != nil {

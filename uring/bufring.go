@@ -13,15 +13,14 @@ import (
 	"github.com/ringnfs/ringnfs/uring/internal/abi"
 )
 
-// BufRing is a ring of provided buffers: the caller adds free ones, the kernel
-// takes them for receives of its group in the order in which they were added.
-// It belongs to its ring's thread, and holds only the descriptions; the
-// buffers are the caller's.
+// BufRing is a ring of provided buffers. The caller adds free buffers; the kernel takes them for
+// receives of the ring's group, in the order in which they were added. A BufRing belongs to its
+// ring's thread. It holds descriptions only: the buffers are the caller's.
 type BufRing struct {
 	ring  *Ring
 	mem   []byte
 	bufs  []abi.Buf
-	tail  uint16 // of what was added; what is published is in shared memory
+	tail  uint16 // of what was added; shared memory has the tail of what was published
 	mask  uint16
 	group GroupID
 	inc   bool
@@ -30,10 +29,9 @@ type BufRing struct {
 // BufRingEntriesMax is the most entries of a BufRing.
 const BufRingEntriesMax = abi.PbufRingEntriesMax
 
-// NewBufRing registers a ring for up to entries buffers as group. entries is a
-// power of two, at most BufRingEntriesMax. With incremental (needs IncBufRing)
-// the kernel fills a buffer piece by piece, see CQE.BufMore. The group must
-// not be in use: the error then is unix.EEXIST.
+// NewBufRing registers a ring for up to entries buffers as group. entries is a power of two, at
+// most BufRingEntriesMax. With incremental (needs IncBufRing) the kernel fills a buffer piece by
+// piece, see CQE.BufMore. If the group is in use, the error is unix.EEXIST.
 func (r *Ring) NewBufRing(group GroupID, entries int, incremental bool) (*BufRing, error) {
 	r.owner.check()
 	flags := uint16(0)
@@ -76,8 +74,8 @@ func (b *BufRing) Entries() int { return len(b.bufs) }
 // Incremental says that the kernel fills buffers piece by piece.
 func (b *BufRing) Incremental() bool { return b.inc }
 
-// Add puts a free buffer behind the others; Advance shows it to the kernel. No
-// more may be out than Entries: the caller counts them.
+// Add puts a free buffer behind the others; Advance shows it to the kernel. The caller counts: the
+// kernel may have at most Entries buffers.
 func (b *BufRing) Add(buf []byte, id BufferID) {
 	checks.Assert(len(buf) > 0, "empty buffer provided")
 	e := &b.bufs[b.tail&b.mask]
@@ -97,8 +95,8 @@ func (b *BufRing) Advance() {
 	atomic.StoreUint32(word, uint32(b.tail)<<16|uint32(first.BID))
 }
 
-// Close takes the group back from the kernel. Its buffers are free once no
-// operation that already took one is pending.
+// Close takes the group back from the kernel. A buffer is free once no operation that took it is
+// pending.
 func (b *BufRing) Close() error {
 	if b.mem == nil {
 		return ErrClosed

@@ -64,8 +64,8 @@ func TestMultishotReceiveUntilBuffersRunOutAndAgain(t *testing.T) {
 		_, has = c.BufferID()
 		require.False(t, has)
 
-		// Buffers back in another order, and the receive armed again: the
-		// bytes that found no room are still there.
+		// The buffers come back in another order, and the receive is armed again. The bytes
+		// that found no room are still there.
 		g.Add(g.buf(1), 1)
 		g.Add(g.buf(0), 0)
 		g.Advance()
@@ -90,7 +90,7 @@ func TestBufferRingTailWraps(t *testing.T) {
 	entry(t, r, 1, func(s *SQE) { s.PrepRecvMultishot(b, 1, false) })
 	used := 0
 	for used <= 1<<16 {
-		// Many small buffers go by in one go: 32 bytes are four of them.
+		// Use many small buffers in one receive: 32 bytes are four of them.
 		write(t, a, "01234567012345670123456701234567")
 		for left := 32; left > 0; used++ {
 			c := next(t, r)
@@ -117,8 +117,8 @@ func TestBundleFillsSeveralBuffersWithOneCompletion(t *testing.T) {
 		require.NoError(t, err)
 		const text = "0123456789abcdef0123"
 		write(t, a, text)
-		// The kernel decides how much one completion covers; the buffers are
-		// used in order, each whole but the last.
+		// The kernel decides how much one completion covers. It uses the buffers in order,
+		// and each one but the last as a whole.
 		first, several := 0, false
 		for got := 0; got < len(text); {
 			c := next(t, r)

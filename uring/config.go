@@ -6,10 +6,10 @@ type Config struct {
 	// Entries is how many entries can be queued between two submissions;
 	// rounded up to a power of two, at most EntriesMax. Default 256.
 	Entries uint32
-	// CQEntries is how many completions can wait; at least Entries. More than
-	// that are kept by the kernel on a slow path. Default 4 x Entries.
+	// CQEntries is how many completions can wait; at least Entries. The kernel keeps further
+	// ones on a slow path. Default 4 x Entries.
 	CQEntries uint32
-	// Without switches features off, so that the older path is taken.
+	// Without switches features off. The ring then works as on a kernel that lacks them.
 	Without Feature
 }
 

@@ -28,12 +28,12 @@ func (c *CQE) Errno() unix.Errno {
 // More says that further completions of the same entry follow.
 func (c *CQE) More() bool { return c.Flags&abi.CQEMore != 0 }
 
-// Notif says that this is the notification of a zero-copy send: its memory is
-// the submitter's again. Its result is not that of the send.
+// Notif says that this completion is the notification of a zero-copy send: the kernel has done with
+// the data. The result of the send came in an earlier completion.
 func (c *CQE) Notif() bool { return c.Flags&abi.CQENotif != 0 }
 
-// Copied says that the zero-copy send of this notification had to copy (part
-// of) its data. It is known only if ReportUsage was asked for.
+// Copied says that the kernel had to copy all or part of the data of the zero-copy send that this
+// notification ends. It is known only if ReportUsage was set.
 func (c *CQE) Copied() bool {
 	return c.Notif() && uint32(c.Res)&abi.NotifUsageZCCopied != 0
 }
@@ -43,6 +43,6 @@ func (c *CQE) BufferID() (id BufferID, ok bool) {
 	return BufferID(c.Flags >> abi.CQEBufferShift), c.Flags&abi.CQEBuffer != 0
 }
 
-// BufMore says that the buffer of an incremental ring is not used up: the
-// kernel goes on filling it behind these bytes, so it must not be given back.
+// BufMore says that the kernel has not used up the buffer of an incremental ring. It goes on
+// filling the buffer behind these bytes, so the caller must not add the buffer again.
 func (c *CQE) BufMore() bool { return c.Flags&abi.CQEBufMore != 0 }

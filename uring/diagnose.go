@@ -13,9 +13,8 @@ import (
 // kernelFloor is the oldest Linux that rings are made on.
 const kernelFloor = "6.1"
 
-// environment is what the machine says about itself when a step has failed.
-// It is read only then, and given to diagnose as a value so that every
-// verdict can be tested anywhere.
+// environment is what the machine says about itself. It is read when a step has failed, and passed
+// to diagnose as a value, so that tests can try every verdict on any machine.
 type environment struct {
 	release string // of the kernel
 	sysctl  string // kernel.io_uring_disabled; empty where there is none
@@ -64,7 +63,7 @@ func diagnose(op string, errno unix.Errno, env environment) error {
 	return e
 }
 
-// diagnoseRefusal tells the sysctl from a filter.
+// diagnoseRefusal finds out whether the sysctl or a system call filter refused io_uring.
 func diagnoseRefusal(e *SetupError, env environment) {
 	switch {
 	case env.sysctl == "2":
@@ -103,8 +102,8 @@ func (e *SetupError) old(env environment) {
 	e.Remedy = "run Linux " + kernelFloor + " or later"
 }
 
-// olderThan compares a release such as "6.1.0-13-amd64". One that cannot be
-// read is not older.
+// olderThan compares a release such as "6.1.0-13-amd64". A release that cannot be read counts as
+// not older.
 func olderThan(release string, major, minor int) bool {
 	parts := strings.FieldsFunc(release, func(c rune) bool { return c < '0' || c > '9' })
 	if len(parts) < 2 {
@@ -126,8 +125,8 @@ func kernelRelease() string {
 	return unix.ByteSliceToString(u.Release[:])
 }
 
-// readEnvironment reads what diagnose wants; what cannot be read stays as if
-// it were harmless.
+// readEnvironment reads the facts that diagnose wants. A fact that cannot be read gets its harmless
+// value.
 func readEnvironment() environment {
 	env := environment{release: kernelRelease(), group: -1}
 	env.sysctl = readWord("/proc/sys/kernel/io_uring_disabled")

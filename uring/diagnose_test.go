@@ -76,8 +76,8 @@ func TestEnvironmentIsRead(t *testing.T) {
 	require.NotZero(t, env.nofile)
 }
 
-// TestSystemCallFilterIsRecognised has a filter refuse io_uring_setup to one
-// thread, which ends with the goroutine.
+// TestSystemCallFilterIsRecognised lets a filter refuse io_uring_setup to one thread, which ends
+// with the goroutine.
 func TestSystemCallFilterIsRecognised(t *testing.T) {
 	for _, errno := range []unix.Errno{unix.EPERM, unix.ENOSYS} {
 		result := make(chan error)

@@ -12,9 +12,8 @@ import (
 	"github.com/ringnfs/ringnfs/uring/internal/abi"
 )
 
-// SQE returns the next free entry, zeroed, or nil when the queue is full and
-// Submit must come first. The entry is submitted by the next Submit or Wait,
-// whatever it then contains.
+// SQE returns the next free entry, zeroed. It returns nil when the queue is full: then the caller
+// must Submit first. The next Submit or Wait submits the entry, whatever it then contains.
 func (r *Ring) SQE() *SQE {
 	r.owner.check()
 	if r.tail-r.room >= r.sq.entries {
@@ -36,25 +35,26 @@ func (r *Ring) Pending() int { return int(r.tail - atomic.LoadUint32(r.sq.head))
 // Ready returns how many completions Harvest would give at once.
 func (r *Ring) Ready() int { return int(atomic.LoadUint32(r.cq.tail) - r.head) }
 
-// publish shows all entries to the kernel and returns how many it has not
-// taken yet.
+// publish shows all entries to the kernel. It returns how many entries the kernel has not taken
+// yet.
 func (r *Ring) publish() uint32 {
 	atomic.StoreUint32(r.sq.tail, r.tail)
 	return r.tail - atomic.LoadUint32(r.sq.head)
 }
 
-// kernelWork says that the kernel holds back completions which only an enter
-// with GETEVENTS brings into the ring: deferred ones, or an overflow.
+// kernelWork says that the kernel holds completions back, deferred or overflowed ones, which enter
+// the ring only by an enter with GETEVENTS.
 func (r *Ring) kernelWork() bool {
 	return atomic.LoadUint32(r.sq.flags)&(abi.SQTaskrun|abi.SQCQOverflow) != 0
 }
 
-// Submit passes the queued entries to the kernel, runs deferred completions
-// and flushes overflowed ones, without waiting. It returns how many entries
-// the kernel took; the rest stay queued. When there is nothing to do it makes
-// no system call. An entry that the kernel refuses is taken, and completes
-// with its error. It is a raw system call: an operation that completes inline
-// (a cached read, a send) is executed within it.
+// Submit passes the queued entries to the kernel, runs deferred completions and flushes overflowed
+// ones, without waiting. It returns how many entries the kernel took; the rest stay queued. When
+// there is nothing to do, Submit makes no system call.
+//
+// The kernel takes an entry that it refuses, and completes it with its error. Submit is a raw
+// system call: the kernel executes operations that complete inline (a cached read, a send) within
+// it.
 func (r *Ring) Submit() (int, error) {
 	r.owner.check()
 	n := r.publish()
@@ -72,14 +72,13 @@ func (r *Ring) Submit() (int, error) {
 	}
 }
 
-// Forever as a timeout of Wait means none.
+// Forever as a timeout of Wait means no timeout.
 const Forever time.Duration = -1
 
-// Wait submits what is queued and then blocks until min completions can be
-// harvested or timeout has passed; Forever and zero are allowed. It returns
-// nil in both cases, also when a signal arrived in between, so the caller
-// looks at what Harvest gives. The goroutine's processor is handed to others
-// meanwhile. More than CQEntries are not waited for.
+// Wait submits what is queued, then blocks until min completions can be harvested or timeout has
+// passed. Forever and zero are allowed; of min, at most CQEntries count. Wait returns nil in both
+// cases, and also after a signal, so the caller looks at what Harvest gives. While Wait blocks,
+// other goroutines use its processor.
 func (r *Ring) Wait(min uint32, timeout time.Duration) error {
 	r.owner.check()
 	if min > r.cq.entries {
@@ -102,8 +101,8 @@ func (r *Ring) Wait(min uint32, timeout time.Duration) error {
 		_, errno := enterWait(r.enterFD, n, min, flags, arg, size)
 		switch errno {
 		case 0, unix.EINTR:
-			// Zero is also the answer when entries were submitted and the wait
-			// behind them was interrupted or ran out: look again.
+			// The kernel also returns zero when it submitted entries and the wait after
+			// that was interrupted or timed out: look again.
 		case unix.ETIME:
 			return nil
 		case unix.EAGAIN, unix.EBUSY:
@@ -115,14 +114,15 @@ func (r *Ring) Wait(min uint32, timeout time.Duration) error {
 			return enterError(errno)
 		}
 		if timeout > 0 {
-			// Never zero, which would mean not to wait: ETIME ends the loop.
+			// Zero would mean not to wait. At least 1 lets the kernel answer ETIME,
+			// which ends the loop.
 			timeout = max(time.Until(deadline), 1)
 		}
 	}
 }
 
-// waitFor puts the timeout where the kernel finds it, and returns the last two
-// arguments of the enter.
+// waitFor puts the timeout where the kernel finds it. It returns the last two arguments of the
+// enter.
 func (r *Ring) waitFor(timeout time.Duration, flags *uint32) (arg, size uintptr) {
 	if timeout < 0 {
 		return 0, 0
@@ -133,10 +133,9 @@ func (r *Ring) waitFor(timeout time.Duration, flags *uint32) (arg, size uintptr)
 	return uintptr(pointer(&r.wait.arg)), unsafe.Sizeof(r.wait.arg)
 }
 
-// Harvest copies completions to dst, gives their places back to the kernel and
-// returns their number. It makes no system call. Fewer than len(dst) means
-// that the ring is empty; completions that the kernel still holds back come
-// with the next Submit or Wait.
+// Harvest copies completions to dst, gives their places back to the kernel and returns their
+// number. It makes no system call. A number below len(dst) means that the ring is empty.
+// Completions that the kernel still holds back come with the next Submit or Wait.
 func (r *Ring) Harvest(dst []CQE) int {
 	r.owner.check()
 	ready := atomic.LoadUint32(r.cq.tail) - r.head

@@ -7,11 +7,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What a SetupError's cause is; compare with errors.Is.
+// The causes of a SetupError; compare with errors.Is.
 var (
 	// ErrForbidden: kernel.io_uring_disabled keeps this process from io_uring.
 	ErrForbidden = errors.New("io_uring is switched off by sysctl")
-	// ErrFiltered: a system call filter, such as a container's, refuses it.
+	// ErrFiltered: a system call filter, such as a container's, refuses io_uring.
 	ErrFiltered = errors.New("io_uring is refused by a system call filter")
 	// ErrKernelOld: the kernel is older than the floor.
 	ErrKernelOld = errors.New("kernel is too old")
@@ -23,15 +23,15 @@ var (
 	ErrDescriptors = errors.New("too many open files")
 )
 
-// What a working ring may say.
+// The errors of a working ring.
 var (
 	// ErrBusy: the kernel cannot take entries or wait just now. Nothing is
 	// lost: harvest, then submit again.
 	ErrBusy = errors.New("uring: busy, harvest first")
-	// ErrLost: the kernel had no memory to keep a completion. The ring's
-	// state is unknown from here on; it can only be closed.
+	// ErrLost: the kernel had no memory to keep a completion. The ring's state is unknown from
+	// then on; the caller can only close it.
 	ErrLost = errors.New("uring: completions were lost")
-	// ErrThread: not the thread that owns this SingleIssuer ring.
+	// ErrThread: the calling thread does not own this SingleIssuer ring.
 	ErrThread = errors.New("uring: called on a foreign thread")
 	// ErrFeature: the call needs a feature that is missing or switched off.
 	ErrFeature = errors.New("uring: feature is not available")
@@ -39,8 +39,8 @@ var (
 	ErrClosed = errors.New("uring: ring is closed")
 )
 
-// SetupError says why there is no ring, and what would help. It is both its
-// Kind and its Errno for errors.Is.
+// SetupError says why there is no ring, and what would help. errors.Is finds its Kind and its
+// Errno.
 type SetupError struct {
 	Op     string     // the step that failed
 	Errno  unix.Errno // zero when the kernel works but lacks something
@@ -64,7 +64,7 @@ func (e *SetupError) Error() string {
 	return b.String()
 }
 
-// Unwrap makes errors.Is and errors.As see the kind and the errno.
+// Unwrap lets errors.Is and errors.As see the kind and the errno.
 func (e *SetupError) Unwrap() []error {
 	var list []error
 	if e.Kind != nil {

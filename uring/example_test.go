@@ -8,8 +8,7 @@ import (
 	"github.com/ringnfs/ringnfs/uring"
 )
 
-// A ring belongs to a thread; whatever the kernel is given the address of
-// lies outside the Go heap.
+// A ring belongs to a thread. All memory whose address the kernel gets lies outside the Go heap.
 func ExampleNew() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

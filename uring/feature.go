@@ -21,17 +21,17 @@ const (
 	RegisteredRing
 	// SendZC: sending without a copy, with a notification (6.0).
 	SendZC
-	// SendMsgZC: the same with a message header (6.1).
+	// SendMsgZC: SendZC with a message header (6.1).
 	SendMsgZC
 	// ZCReportUsage: a notification says whether data was copied (6.2).
 	ZCReportUsage
-	// RecvMultishot: one receive entry, many completions (6.0).
+	// RecvMultishot: one receive entry makes many completions (6.0).
 	RecvMultishot
 	// Bundle: one receive or send completion covers several buffers (6.10).
 	Bundle
 	// IncBufRing: buffers of a group are consumed piece by piece (6.12).
 	IncBufRing
-	// ReadMultishot: the same as RecvMultishot for pollable files (6.7).
+	// ReadMultishot: RecvMultishot for reads of pollable files (6.7).
 	ReadMultishot
 	// SendVectorized: SEND takes vectors without a message header (6.17).
 	SendVectorized
@@ -41,18 +41,18 @@ const (
 	Ftruncate
 	// Pipe: the operation of that name (6.16).
 	Pipe
-	// NoIOWait: a thread that waits for completions counts as idle, not as
-	// waiting for a disk; a server waiting for clients would look like a busy
-	// one otherwise (6.15).
+	// NoIOWait: a thread that waits for completions counts as idle. Without it, Linux counts
+	// the thread as waiting for a disk, and a server that waits for clients looks busy (6.15).
 	NoIOWait
 
 	featureEnd
 )
 
-// AllFeatures is every feature there is.
+// AllFeatures is the set of all features.
 const AllFeatures = featureEnd - 1
 
-// featureText is what the kernel calls a feature, and since when it is there.
+// featureText has the kernel's name of each feature and the first Linux version that has the
+// feature.
 var featureText = [...]struct{ name, since string }{
 	{"SINGLE_ISSUER", "6.0"},
 	{"DEFER_TASKRUN", "6.1"},
@@ -72,7 +72,7 @@ var featureText = [...]struct{ name, since string }{
 	{"NO_IOWAIT", "6.15"},
 }
 
-// needs says which other feature each one is useless without.
+// featureNeeds maps a feature to the feature without which it is useless.
 var featureNeeds = map[Feature]Feature{
 	DeferTaskrun:  SingleIssuer,
 	ZCReportUsage: SendZC,
@@ -114,14 +114,14 @@ func (p Presence) String() string {
 	return [...]string{"found", "missing", "disabled"}[p]
 }
 
-// FeatureState is what became of one feature.
+// FeatureState is whether one feature is used, and why not.
 type FeatureState struct {
 	Feature  Feature
 	Presence Presence
-	Reason   string // why it is not used; empty when it is
+	Reason   string // why the feature is not used; empty when it is used
 }
 
-// Features tells what the kernel has and what the ring makes of it.
+// Features tells which features the kernel has and which of them the ring uses.
 type Features struct {
 	Kernel  string // its release, as uname(2) gives it
 	found   Feature
@@ -161,7 +161,7 @@ func (f *Features) miss(one Feature, why string) {
 	f.reason[one.index()] = why
 }
 
-// without switches off what the set names, and what needs it.
+// without switches off the features of the set, and all features that need one of them.
 func (f *Features) without(set Feature) {
 	for one := Feature(1); one < featureEnd; one <<= 1 {
 		if f.found&one == 0 {

@@ -26,7 +26,7 @@ func newRing(t testing.TB, cfg Config) *Ring {
 	r, err := New(cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		// Buffers of the test are unmapped after this: nothing may be pending.
+		// Buffers of the test are unmapped after this, so nothing may be pending.
 		all := abi.SyncCancelReg{
 			FD: -1, Flags: abi.AsyncCancelAll | abi.AsyncCancelAny, Timeout: abi.Timespec{Sec: -1, Nsec: -1},
 		}

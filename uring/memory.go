@@ -7,9 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Map returns n zeroed bytes outside the Go heap, aligned to a page, for
-// memory whose address the kernel keeps. Unmap gives them back; the collector
-// never does.
+// Map returns n zeroed bytes outside the Go heap, aligned to a page, for memory whose address the
+// kernel keeps. Only Unmap gives them back; the collector does not.
 func Map(n int) ([]byte, error) {
 	p, err := unix.MmapPtr(-1, 0, nil, uintptr(n),
 		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
@@ -31,7 +30,7 @@ func mapError(n int, errno unix.Errno) error {
 	return e
 }
 
-// Unmap gives back exactly what Map returned. The kernel must be done with it.
+// Unmap gives back exactly what Map returned. The kernel must have done with the memory.
 func Unmap(b []byte) error {
 	if len(b) == 0 {
 		return nil
@@ -42,8 +41,8 @@ func Unmap(b []byte) error {
 	return nil
 }
 
-// MapSlice is Map for n values of T, which must hold no Go pointers: the
-// collector does not look there.
+// MapSlice is Map for n values of T. T must hold no Go pointers, because the collector does not
+// look into this memory.
 func MapSlice[T any](n int) ([]T, error) {
 	var t T
 	b, err := Map(n * int(unsafe.Sizeof(t)))

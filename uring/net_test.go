@@ -87,8 +87,8 @@ func TestFailedZeroCopySendSaysWhetherANotificationFollows(t *testing.T) {
 	nothing(t, r)
 }
 
-// Who takes an error for the last completion uses the memory again too early, and
-// meets a completion that is nobody's.
+// A driver that takes an error for the last completion uses the memory again too early, and then
+// gets a completion that belongs to no operation.
 func TestZeroCopySendThatHadBegunOwesANotificationAlsoWhenItFails(t *testing.T) {
 	inEveryMode(t, Config{}, func(t *testing.T, r *Ring) {
 		need(t, r, SendZC|ZCReportUsage)

@@ -2,8 +2,8 @@ package uring
 
 import "github.com/ringnfs/ringnfs/uring/internal/abi"
 
-// CurrentOffset as an offset means the file's own position, as in read(2), and
-// for splice a side that has none, such as a pipe.
+// CurrentOffset as an offset means the file's own position, as in read(2). A splice takes it for
+// a side that has no position, such as a pipe.
 const CurrentOffset = ^uint64(0)
 
 // PrepRead reads into b from offset off, with the flags of preadv2(2) (RWF_*).
@@ -19,8 +19,8 @@ func (s *SQE) PrepReadFixed(fd int, b []byte, off uint64, index uint16, rwf uint
 	s.e.BufIndex = index
 }
 
-// PrepSplice moves up to n bytes as splice(2) does, flags being unix.SPLICE_F_*.
-// A side that is a pipe has CurrentOffset. The kernel always runs it on a worker of its own.
+// PrepSplice moves up to n bytes as splice(2) does; flags are unix.SPLICE_F_*. A side that is a
+// pipe takes CurrentOffset. The kernel always runs a splice on one of its workers.
 func (s *SQE) PrepSplice(in int, inOff uint64, out int, outOff uint64, n uint32, flags uint32) {
 	s.prep(abi.OpSplice, out, inOff, n, outOff)
 	s.e.FileIndex = int32(in)

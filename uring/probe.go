@@ -10,13 +10,13 @@ import (
 	"github.com/ringnfs/ringnfs/uring/internal/abi"
 )
 
-// kernelProbe is what the running kernel can do, before anything is switched off.
+// kernelProbe is what the running kernel can do, before the caller switches features off.
 type kernelProbe struct {
 	features Features
 }
 
-// probed remembers the answer: the kernel does not change under a process.
-// Failures are not kept, since a limit or a sysctl may be corrected.
+// probed remembers what the first probe found, since the kernel does not change under a process. It
+// keeps no failures, since an administrator may correct a limit or a sysctl.
 var probed struct {
 	mu    sync.Mutex
 	probe *kernelProbe
@@ -36,11 +36,10 @@ func probeKernel() (*kernelProbe, error) {
 	return p, nil
 }
 
-// setupFunc is io_uring_setup; tests stand in for older kernels.
+// setupFunc is io_uring_setup. Tests pass functions that answer as older kernels do.
 type setupFunc func(entries uint32, p *abi.Params) (int, unix.Errno)
 
-// probeFresh asks a small scratch ring, so that nothing of the probing is ever
-// seen in a ring that is used.
+// probeFresh asks a small scratch ring, so that the probing leaves no trace in a ring that is used.
 func probeFresh(setup setupFunc) (*kernelProbe, error) {
 	// The scratch ring belongs to the thread that made it.
 	runtime.LockOSThread()
@@ -49,7 +48,8 @@ func probeFresh(setup setupFunc) (*kernelProbe, error) {
 	f := &k.features
 	p := abi.Params{CQEntries: 16, Flags: setupFlags(f)}
 	fd, errno := setup(4, &p)
-	// What the kernel does not know is EINVAL; the youngest is given up first.
+	// The kernel answers EINVAL to flags that it does not know. Try again without the youngest
+	// of them.
 	for _, one := range []Feature{NoSQArray, DeferTaskrun, SingleIssuer} {
 		if errno != unix.EINVAL {
 			break
@@ -67,7 +67,7 @@ func probeFresh(setup setupFunc) (*kernelProbe, error) {
 		return nil, err
 	}
 	defer func() { _ = r.Close() }()
-	// A filter may let the ring be made and refuse its use.
+	// A system call filter may allow making a ring and refuse using it.
 	if _, errno := enterNow(fd, 0, 0); errno != 0 {
 		return nil, diagnose("io_uring_enter", errno, readEnvironment())
 	}
@@ -93,7 +93,8 @@ func probeFresh(setup setupFunc) (*kernelProbe, error) {
 			f.miss(one, missingReason(one))
 		}
 	}
-	// A flag of a send is judged before the descriptor: EINVAL against EBADF.
+	// The kernel checks the flags of a send before its descriptor: EINVAL means an unknown
+	// flag, EBADF a known one.
 	if !r.sendFlagKnown(abi.OpSendZC, abi.SendZCReportUsage) {
 		f.miss(ZCReportUsage, missingReason(ZCReportUsage))
 	}
@@ -106,7 +107,7 @@ func probeFresh(setup setupFunc) (*kernelProbe, error) {
 	return k, nil
 }
 
-// featureOps are the features that are an operation.
+// featureOps has the features that stand for one operation, with its number.
 var featureOps = map[Feature]uint8{
 	SendZC: abi.OpSendZC, SendMsgZC: abi.OpSendmsgZC,
 	ReadMultishot: abi.OpReadMultishot, FixedInstall: abi.OpFixedFDInstall,
@@ -117,7 +118,7 @@ func missingReason(one Feature) string {
 	return "needs Linux " + one.Since()
 }
 
-// probeOps asks which operations there are.
+// probeOps asks which operations the kernel has.
 func (r *Ring) probeOps() (*opSet, unix.Errno) {
 	p := new(abi.Probe)
 	_, errno := sysRegister(r.fd, abi.RegisterProbe, unsafe.Pointer(p), abi.ProbeOpsMax)

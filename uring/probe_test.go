@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A ring belongs to the thread that made it. A goroutine that is not locked moves
-// between threads, most of all when others are busy, and the probe must not then
-// take the kernel's refusal for an old kernel.
+// A ring belongs to the thread that made it. A goroutine that is not locked moves between threads,
+// most of all when others are busy. The probe must not take the refusal that the kernel then gives
+// for the answer of an old kernel.
 func TestProbeStaysOnItsThread(t *testing.T) {
 	moved := func(entries uint32, p *abi.Params) (int, unix.Errno) {
 		before := unix.Gettid()

@@ -25,8 +25,8 @@ func (r *Ring) register(what string, op uint32, arg unsafe.Pointer, n uint32) (i
 	return got, nil
 }
 
-// registerRingFD makes enter use the ring's index among the rings of this
-// thread.
+// registerRingFD registers the ring's descriptor, so that enter passes its index among this
+// thread's rings.
 func (r *Ring) registerRingFD() error {
 	up := abi.RsrcUpdate{Offset: ^uint32(0), Data: uint64(r.fd)}
 	if _, err := r.register("RING_FDS", abi.RegisterRingFDs, unsafe.Pointer(&up), 1); err != nil {
@@ -54,10 +54,9 @@ func (r *Ring) RegisterBufferTable(n int) error {
 	return err
 }
 
-// UpdateBuffers puts buffers into places first, first+1, ...; an empty slice
-// empties its place. The memory is pinned until its place is changed and no
-// operation uses it any more; it counts against RLIMIT_MEMLOCK unless the
-// process has CAP_IPC_LOCK.
+// UpdateBuffers puts buffers into places first, first+1, ...; an empty slice empties its place. The
+// kernel pins the memory until its place changes and no operation uses it any more. The memory
+// counts against RLIMIT_MEMLOCK unless the process has CAP_IPC_LOCK.
 func (r *Ring) UpdateBuffers(first int, buffers ...[]byte) error {
 	iov := make([]unix.Iovec, len(buffers))
 	for i, b := range buffers {
@@ -80,7 +79,7 @@ func (r *Ring) UpdateBuffers(first int, buffers ...[]byte) error {
 	return whole(n, len(iov), err, "BUFFERS_UPDATE")
 }
 
-// whole turns an update that stopped half way into an error.
+// whole returns an error if the kernel stopped an update half way.
 func whole(n, want int, err error, what string) error {
 	if err == nil && n != want {
 		err = os.NewSyscallError("io_uring_register("+what+")", unix.EINVAL)

@@ -10,8 +10,7 @@ import (
 	"github.com/ringnfs/ringnfs/uring/internal/abi"
 )
 
-// Ring is one io_uring. Make it with New; see the package comment for who may
-// call what.
+// Ring is one io_uring, made by New. The package comment says which thread may call what.
 type Ring struct {
 	// Immutable after New.
 	fd       int
@@ -22,9 +21,9 @@ type Ring struct {
 	wait     *waitArg // off-heap, argument of blocking enters
 
 	// Owned by the ring's thread.
-	tail        uint32 // of the entries handed out; those published are sq.tail
-	head        uint32 // of the completions given out
-	room        uint32 // sq head as last seen, to look at shared memory less
+	tail        uint32 // of the entries handed out; sq.tail is of those published
+	head        uint32 // of the completions harvested
+	room        uint32 // sq head as last seen, so that SQE reads shared memory less often
 	enterFD     int    // fd, or its index when registered
 	enterFlags  uint32 // flags of every enter
 	ringIndexed bool   // enterFD is an index
@@ -56,9 +55,9 @@ type waitArg struct {
 	ts  abi.Timespec
 }
 
-// New makes a ring. Unless SingleIssuer is switched off, the ring belongs to the
-// calling thread: call runtime.LockOSThread first. On failure the error is a *SetupError whose text names the
-// likely cause and the remedy.
+// New makes a ring. Unless SingleIssuer is switched off, the ring belongs to the calling thread, so
+// the goroutine must call runtime.LockOSThread first. On failure the error is a *SetupError, whose
+// text names the likely cause and the remedy.
 func New(cfg Config) (*Ring, error) {
 	cfg.defaults()
 	kernel, err := probeKernel()
@@ -88,7 +87,7 @@ func New(cfg Config) (*Ring, error) {
 
 // setupFlags are the flags of io_uring_setup for these features.
 func setupFlags(f *Features) uint32 {
-	// SUBMIT_ALL: a bad entry gets its completion and does not hold up the rest.
+	// With SUBMIT_ALL a bad entry gets its completion and does not hold up the rest.
 	flags := uint32(abi.SetupCQSize | abi.SetupClamp | abi.SetupSubmitAll | abi.SetupTaskrunFlag)
 	if f.Has(SingleIssuer) {
 		flags |= abi.SetupSingleIssuer
@@ -170,15 +169,15 @@ func (r *Ring) adopt() error {
 		if !errors.Is(err, unix.EBUSY) {
 			return err
 		}
-		// The kernel keeps 16 registered rings per thread at most; the ring
-		// works without, a little slower.
+		// A thread can register at most 16 rings. A ring without a place works, a little
+		// slower.
 		r.features.miss(RegisteredRing, "this thread has no free slot")
 	}
 	return nil
 }
 
-// Features tells which optional features the ring uses, and why not the
-// others. The result is valid as long as the ring.
+// Features tells which optional features the ring uses, and why it does not use the others. The
+// result is valid as long as the ring.
 func (r *Ring) Features() *Features { return &r.features }
 
 // Entries returns how many entries can be queued.
@@ -187,10 +186,9 @@ func (r *Ring) Entries() uint32 { return r.sq.entries }
 // CQEntries returns how many completions can wait without overflowing.
 func (r *Ring) CQEntries() uint32 { return r.cq.entries }
 
-// Close ends the ring and frees its memory, but not buffers. The kernel
-// cancels what is pending after Close has returned, and may write to the
-// buffers of those until then: whoever needs the memory again cancels and
-// harvests everything first.
+// Close ends the ring and frees its memory, but not buffers. The kernel cancels pending operations
+// after Close has returned, and may write to their buffers until then. A caller who needs that
+// memory again must cancel and harvest everything before Close.
 func (r *Ring) Close() error {
 	if r.fd < 0 {
 		return ErrClosed

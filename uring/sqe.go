@@ -21,12 +21,13 @@ var _ [64]struct{} = [unsafe.Sizeof(SQE{})]struct{}{}
 type SQEFlags uint8
 
 const (
-	// Link: the next entry starts when this one has succeeded, else it and
-	// the rest of the chain are cancelled. A short read or write breaks a chain.
+	// Link: the next entry starts when this one has succeeded. If this one fails, or reads or
+	// writes less than asked, the kernel cancels the rest of the chain.
 	Link SQEFlags = abi.SQEIOLink
-	// Hardlink: like Link, but failure does not break the chain.
+	// Hardlink: like Link, but a failure does not break the chain.
 	Hardlink SQEFlags = abi.SQEIOHardlink
-	// Async: go to a kernel worker at once, without trying inline first.
+	// Async: a kernel worker runs the operation at once; the kernel does not try it inline
+	// first.
 	Async SQEFlags = abi.SQEAsync
 	// BufferSelect: take a buffer from the group that the operation names.
 	BufferSelect SQEFlags = abi.SQEBufferSelect
@@ -40,17 +41,17 @@ type GroupID uint16
 // BufferID names a buffer in its group.
 type BufferID uint16
 
-// SetUserData sets the number that comes back in every completion. It is an
-// index with a generation, never an address.
+// SetUserData sets the number that every completion of the entry brings back: an index with a
+// generation, never an address.
 func (s *SQE) SetUserData(u uint64) { s.e.UserData = u }
 
 // UserData returns what SetUserData set.
 func (s *SQE) UserData() uint64 { return s.e.UserData }
 
-// AddFlags sets flags beside those already set.
+// AddFlags sets flags and keeps those already set.
 func (s *SQE) AddFlags(f SQEFlags) { s.e.Flags |= uint8(f) }
 
-// setBufGroup has the operation take a provided buffer of group g.
+// setBufGroup lets the operation take a provided buffer of group g.
 func (s *SQE) setBufGroup(g GroupID) {
 	s.e.Flags |= uint8(BufferSelect)
 	s.e.BufIndex = uint16(g)
@@ -63,15 +64,15 @@ type RecvSendFlags uint16
 const (
 	// PollFirst: wait for readiness before the first attempt.
 	PollFirst RecvSendFlags = abi.RecvSendPollFirst
-	// ReportUsage: the notification of a zero-copy send says whether the data
-	// was copied after all, see CQE.Copied. Needs ZCReportUsage.
+	// ReportUsage: the notification of a zero-copy send says whether the kernel copied the data
+	// after all, see CQE.Copied. Needs ZCReportUsage.
 	ReportUsage RecvSendFlags = abi.SendZCReportUsage
 )
 
 // AddRecvSendFlags sets flags of a receive or send operation.
 func (s *SQE) AddRecvSendFlags(f RecvSendFlags) { s.e.IOPrio |= uint16(f) }
 
-// prep sets the operation and what most of them share.
+// prep sets the operation and the arguments that most operations have.
 func (s *SQE) prep(op uint8, fd int, addr uint64, n uint32, off uint64) {
 	s.e.Opcode = op
 	s.e.FD = int32(fd)
@@ -80,7 +81,7 @@ func (s *SQE) prep(op uint8, fd int, addr uint64, n uint32, off uint64) {
 	s.e.Off = off
 }
 
-// address is where the kernel finds b; the caller of Prep keeps it there.
+// address is where the kernel finds b. The caller of a Prep method keeps b there.
 func address(b []byte) uint64 {
 	return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b))))
 }

@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	// headMax is how much of a reply is looked at when its data is discarded:
-	// more than what stands in front of the data of a READ.
+	// headMax is how many bytes of a reply are kept when its data is discarded: more than come
+	// before the data of a READ.
 	headMax = 192
 	// receiveSize is the size of a connection's receive buffer.
 	receiveSize = 256 << 10
-	// discardLeast is what is worth a system call of its own to discard.
+	// discardLeast is the least number of bytes for which discarding is worth a system call.
 	discardLeast = 16 << 10
-	// vectorMax is the most pieces of one sendmsg.
+	// vectorMax is the most pieces in one sendmsg.
 	vectorMax = 256
 )
 
@@ -30,7 +30,7 @@ const (
 type conn struct {
 	fd    int
 	index int // among all connections of the run
-	place int // among those of its thread
+	place int // among the connections of its thread
 	slots []slot
 	free  []uint16 // slots that make no call
 	seq   uint64   // blocks that were given out to sequential tasks
@@ -48,13 +48,13 @@ type conn struct {
 	now      int64     // when the last bytes had been read
 	buf      []byte
 	limit    int  // bytes of buf that one recv fills
-	have     int  // bytes in buf: less than a record mark
+	have     int  // bytes in buf: fewer than a record mark has
 	keep     bool // whole replies are needed
 	discards bool // large data is left in the kernel
 	head     []byte
-	record   int  // bytes of the present record that have come
+	record   int  // bytes of the present record that have arrived
 	fragment int  // bytes of its present fragment still to come
-	last     bool // that is the record's last one
+	last     bool // the fragment is the record's last one
 	within   bool // a record mark has been read, and its fragment is not over
 }
 
@@ -75,9 +75,8 @@ func newConn(fd, index, depth int, begin time.Time, cred client.OpaqueAuth, keep
 	return c
 }
 
-// receive reads what is there and hands replies to done, until the socket is
-// empty or a bounded number of reads has been made. It reports whether anything
-// came.
+// receive reads what is there and passes replies to done, until the socket is empty or it has read
+// a bounded number of times. It reports whether anything arrived.
 func (c *conn) receive(done func(c *conn, s *slot, res []byte, total int) error) (bool, error) {
 	came := false
 	for range 64 {
@@ -111,7 +110,7 @@ func (c *conn) receive(done func(c *conn, s *slot, res []byte, total int) error)
 		case n > 0:
 			came = true
 			if !full {
-				return true, nil // most likely empty now, and epoll tells otherwise
+				return true, nil // most likely empty now; epoll tells if it is not
 			}
 		case n == 0 && err == nil:
 			return came, errors.New("the server closed the connection")
@@ -125,7 +124,7 @@ func (c *conn) receive(done func(c *conn, s *slot, res []byte, total int) error)
 	return came, nil
 }
 
-// consume goes through bytes as they came and keeps what is left of a mark.
+// consume parses bytes as they arrived, and keeps an incomplete mark.
 func (c *conn) consume(b []byte, done func(*conn, *slot, []byte, int) error) error {
 	for {
 		if !c.within {
@@ -136,7 +135,7 @@ func (c *conn) consume(b []byte, done func(*conn, *slot, []byte, int) error) err
 			mark := binary.BigEndian.Uint32(b)
 			c.fragment, c.last, c.within = int(mark&^(1<<31)), mark>>31 == 1, true
 			b = b[4:]
-			if c.record == 0 && c.last && len(b) >= c.fragment { // all of it is here
+			if c.record == 0 && c.last && len(b) >= c.fragment { // the whole record is in b
 				n := c.fragment
 				c.within = false
 				if err := c.reply(b[:n], n, done); err != nil {
@@ -168,7 +167,7 @@ func (c *conn) consume(b []byte, done func(*conn, *slot, []byte, int) error) err
 	}
 }
 
-// endOfFragment hands over the record that a fragment may have completed.
+// endOfFragment passes on the record that the fragment may have completed.
 func (c *conn) endOfFragment(done func(*conn, *slot, []byte, int) error) error {
 	if c.fragment > 0 {
 		return nil
@@ -182,8 +181,7 @@ func (c *conn) endOfFragment(done func(*conn, *slot, []byte, int) error) error {
 	return c.reply(head, n, done)
 }
 
-// reply finds the slot that a reply belongs to and checks the reply's header and
-// status.
+// reply finds the slot that a reply belongs to and checks the reply's header and status.
 func (c *conn) reply(b []byte, total int, done func(*conn, *slot, []byte, int) error) error {
 	if len(b) < 4 {
 		return client.ErrShortReply
@@ -215,8 +213,8 @@ func (c *conn) reply(b []byte, total int, done func(*conn, *slot, []byte, int) e
 	return done(c, s, res, total)
 }
 
-// issue makes the next call of a free slot and queues it. start is when it was
-// due; 0 lets flush stamp it.
+// issue makes the next call of a free slot and queues it. start is the time at which the call was
+// due; 0 lets flush stamp the call.
 func (c *conn) issue(start int64) {
 	index := c.free[len(c.free)-1]
 	c.free = c.free[:len(c.free)-1]
@@ -229,8 +227,8 @@ func (c *conn) issue(start int64) {
 	}
 }
 
-// flush sends what is queued, until the socket takes no more. now stamps the
-// calls that have no start yet.
+// flush sends the queue until the socket takes no more. It stamps with now the calls that have no
+// start yet.
 func (c *conn) flush(now int64) error {
 	for _, index := range c.queue[len(c.queue)-c.stamping:] {
 		c.slots[index].start = now
@@ -299,8 +297,8 @@ func appendVector(v []unix.Iovec, b []byte, skip *int) []unix.Iovec {
 	return append(v, x)
 }
 
-// recv is one recv that does not wait. With MSG_TRUNC a TCP socket discards up
-// to size bytes and does not touch b (tcp(7)).
+// recv is one recv that does not wait. With MSG_TRUNC a TCP socket discards up to size bytes and
+// does not touch b (tcp(7)).
 func recv(fd int, b []byte, size, flags int) (int, error) {
 	r, _, errno := unix.RawSyscall6(
 		unix.SYS_RECVFROM,

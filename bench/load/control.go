@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	// patience is how long a call outside of the measurement may take. Servers
-	// that write a file through to a slow disc need some of it.
+	// patience is how long a call outside of the measurement may take. It is for servers that
+	// write a file through to a slow disc.
 	patience = 30 * time.Second
 	// replyMax is the largest reply that is read as a whole.
 	replyMax = 16 << 20
 )
 
 // control is a connection with one call at a time: it mounts, and makes and removes files. Its
-// calls are those of package client; an error says what to do as well.
+// calls are those of package client; its errors also say what to do.
 type control struct{ conn *client.Conn }
 
 func dialControl(ctx context.Context, addr string, cred client.OpaqueAuth) (*control, error) {
@@ -39,8 +39,8 @@ func newControl(nc net.Conn, cred client.OpaqueAuth) *control {
 // Close closes the connection.
 func (c *control) Close() error { return c.conn.Close() }
 
-// until lets ctx end the calls that are made until the function that it returns is
-// called. A connection with a call that was ended is of no more use.
+// until lets ctx end the calls that are made before release is called. After a call was ended in
+// this way the connection is of no more use.
 func (c *control) until(ctx context.Context) (release func()) { return c.conn.Until(ctx) }
 
 // Call implements [client.Caller].
@@ -48,18 +48,18 @@ func (c *control) Call(prog, vers, proc uint32, args client.Encoder, res client.
 	return advise(c.conn.Call(prog, vers, proc, args, res))
 }
 
-// nfs has the procedures. Their errors go through advise.
+// nfs returns the verbs of NFS. Their errors go through advise.
 func (c *control) nfs() client.NFS { return client.NFS{Caller: c} }
 
-// machine is what the client calls itself in its credentials.
+// machine is the name of the client's machine in its credentials.
 const machine = "bench"
 
-// credential is AUTH_SYS.
+// credential returns an AUTH_SYS credential.
 func credential(uid, gid uint32, groups ...uint32) client.OpaqueAuth {
 	return client.Sys(machine, uid, gid, groups...)
 }
 
-// callPrefix is a record of a call without arguments: its mark, and its header.
+// callPrefix returns the record of a call without arguments: its mark and its header.
 func callPrefix(xid, proc uint32, cred client.OpaqueAuth) []byte {
 	b, err := client.AppendCall(make([]byte, 4), xid, nfs3.NFS_PROGRAM, nfs3.NFS_V3, proc, cred, nil)
 	if err != nil {
@@ -68,8 +68,8 @@ func callPrefix(xid, proc uint32, cred client.OpaqueAuth) []byte {
 	return b
 }
 
-// openReply checks a reply message and returns its results. What is not a success is left to
-// package client.
+// openReply checks a reply message and returns its results. It leaves replies that are no success
+// to package client.
 func openReply(b []byte, xid uint32) ([]byte, error) {
 	word := func(i int) uint32 { return binary.BigEndian.Uint32(b[4*i:]) }
 	const header = 24 // bytes, without the verifier's body

@@ -21,17 +21,17 @@ import (
 // usage is the processor time that a process has used so far, in seconds.
 type usage struct{ total, user, system float64 }
 
-// tick is the unit of times in /proc/PID/stat: USER_HZ is 100 wherever Go runs.
+// tick is the unit of times in /proc/PID/stat. USER_HZ is 100 wherever Go runs.
 const tick = 0.01
 
-// processUsage reads the time of a whole process: all its threads, those of
-// io_uring's worker pool and those that have ended among them.
+// processUsage reads the time of a whole process: all its threads, also those of io_uring's worker
+// pool and those that have ended.
 func processUsage(pid int) (usage, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return usage{}, err
 	}
-	// The name may hold blanks and brackets, so behind the last one.
+	// The name may contain blanks and brackets, so look behind the last bracket.
 	f := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
 	if len(f) < 13 {
 		return usage{}, fmt.Errorf("/proc/%d/stat is not as expected", pid)
@@ -43,8 +43,8 @@ func processUsage(pid int) (usage, error) {
 	}
 	u := usage{user: float64(user) * tick, system: float64(system) * tick}
 	u.total = u.user + u.system
-	// The same sum with the scheduler's precision: the process's CPU clock, whose
-	// number is made of its id (clock_getcpuclockid(3); CPUCLOCK_SCHED is 2).
+	// Read the same sum with the scheduler's precision, from the process's CPU clock. The
+	// clock's number is made of the process id (clock_getcpuclockid(3); CPUCLOCK_SCHED is 2).
 	var ts unix.Timespec
 	if unix.ClockGettime(int32(^pid)<<3|2, &ts) == nil {
 		u.total = float64(ts.Nano()) / 1e9
@@ -65,12 +65,12 @@ func usageOf(pids []int) (sum usage, err error) {
 	return sum, nil
 }
 
-// cpuBetween is what was used from a to b.
+// cpuBetween returns the time used between a and b.
 func cpuBetween(a, b usage) CPU {
 	return CPU{Seconds: b.total - a.total, User: b.user - a.user, System: b.system - a.system}
 }
 
-// threadUsage is the time of the calling thread.
+// threadUsage returns the time of the calling thread.
 func threadUsage() usage {
 	var r unix.Rusage
 	if unix.Getrusage(unix.RUSAGE_THREAD, &r) != nil {
@@ -81,9 +81,9 @@ func threadUsage() usage {
 	return u
 }
 
-// FindServer returns the processes on this machine that listen on addr, which is
-// HOST:PORT. It finds none when the address belongs to another machine, or when
-// looking into the processes is not allowed.
+// FindServer returns the processes on this machine that listen on addr, which is HOST:PORT. It
+// finds none if the address belongs to another machine, or if this process may not look into the
+// others.
 func FindServer(addr string) []int {
 	host, portText, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -98,12 +98,12 @@ func FindServer(addr string) []int {
 		return nil
 	}
 	inodes := make(map[string]bool)
-	// The kernel goes over its tables piece by piece: sockets that come and go
-	// meanwhile can hide another one.
+	// The kernel prints its tables piece by piece: sockets that come and go meanwhile can hide
+	// another one.
 	for try := 0; try < 3 && len(inodes) == 0; try++ {
 		for _, name := range []string{"tcp", "tcp6"} {
-			// The network of this thread (Linux 3.17). /proc/net is that of the process's
-			// first thread, which may have ended its work in another one.
+			// Read the table of this thread's network (Linux 3.17). /proc/net is that
+			// of the process's first thread, which may be in another network.
 			listeners("/proc/thread-self/net/"+name, uint16(port), ours, inodes)
 		}
 	}
@@ -127,8 +127,8 @@ func FindServer(addr string) []int {
 	return pids
 }
 
-// listeners adds the sockets of a /proc/net/tcp table that listen on port at one of
-// the addresses, or at all.
+// listeners adds the sockets of a /proc/net/tcp table that listen on port at one of the addresses,
+// or at all addresses.
 func listeners(name string, port uint16, at []netip.Addr, inodes map[string]bool) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -147,8 +147,8 @@ func listeners(name string, port uint16, at []netip.Addr, inodes map[string]bool
 	}
 }
 
-// parseSocketAddr reads an address as /proc/net/tcp has it: the words of the address
-// in this machine's order of bytes, the port as a number.
+// parseSocketAddr reads an address in the form of /proc/net/tcp: the words of the address in this
+// machine's byte order, the port as a number.
 func parseSocketAddr(text string) (netip.AddrPort, bool) {
 	hexAddr, hexPort, _ := strings.Cut(text, ":")
 	raw, err := hex.DecodeString(hexAddr)
@@ -163,7 +163,7 @@ func parseSocketAddr(text string) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(a.Unmap(), uint16(port)), ok
 }
 
-// localAddresses returns those addresses of host that are this machine's.
+// localAddresses returns the addresses of host that are this machine's.
 func localAddresses(host string) (ours []netip.Addr) {
 	ips, err := net.LookupIP(host)
 	if err != nil {

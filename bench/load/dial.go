@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Servers may believe root of another machine only, which its port tells (exports(5),
-// secure): one below 1024, which others cannot have. Whoever may have one calls from
-// one, as long as there are some; nobody else tries in vain.
+// A server may believe only root of another machine. It recognizes root by a port below 1024, which
+// other users cannot have (exports(5), secure). If this process may use such a port, it calls from
+// one, as long as there are free ones; otherwise it does not try.
 const (
 	reservedLow  = 512
 	reservedHigh = 1023
@@ -25,9 +25,9 @@ var errNoReserved = errors.New(
 	"no port below 1024 is left on this machine (one stays taken for a minute after its connection has ended)",
 )
 
-// fromReserved calls try with one reserved port after the other, from any one on, for
-// as long as the error says that the port is the reason; with 0 if this process may not
-// have one. It returns errNoReserved when there is none left.
+// fromReserved calls try with one reserved port after the other, beginning with any, as long as the
+// error says that the port is the reason. If this process may not use reserved ports, it calls try
+// with 0. It returns errNoReserved when no port is left.
 func fromReserved(try func(port int) error) error {
 	const ports = reservedHigh - reservedLow + 1
 	first := rand.IntN(ports)
@@ -44,8 +44,8 @@ func fromReserved(try func(port int) error) error {
 	return errNoReserved
 }
 
-// dial makes a TCP connection, at most patience long. When no reserved port is left it
-// comes from another, which the server may be content with.
+// dial makes a TCP connection, and takes no longer than patience. If no reserved port is left it
+// takes another one, which the server may accept.
 func dial(ctx context.Context, addr string) (nc net.Conn, err error) {
 	err = fromReserved(func(port int) error {
 		nc, err = dialFrom(ctx, port, addr)
@@ -68,9 +68,9 @@ func dialFrom(ctx context.Context, port int, addr string) (net.Conn, error) {
 	return d.DialContext(ctx, "tcp", addr)
 }
 
-// connect makes a connection for a measurement. On the machine itself it comes from an
-// ordinary port if the server lets it, since who calls is told by other means there; and
-// from one anywhere if no reserved one is left and the server lets it.
+// connect makes a connection for a measurement. Over loopback it uses an ordinary port if the
+// server accepts that, since there the server can know callers by other means. Elsewhere it uses
+// one only if no reserved port is left and the server accepts that.
 func (s *Session) connect(ctx context.Context, addr unix.Sockaddr) (int, error) {
 	if loopback(addr) && s.ordinary(ctx) == nil {
 		return connectFrom(ctx, 0, addr)
@@ -90,7 +90,8 @@ func (s *Session) connect(ctx context.Context, addr unix.Sockaddr) (int, error) 
 	return connectFrom(ctx, 0, addr)
 }
 
-// ordinary says, after a first call from one, why the server refuses ordinary ports.
+// ordinary returns why the server refuses calls from ordinary ports, nil if it accepts them. The
+// first time it finds out by a call from one.
 func (s *Session) ordinary(ctx context.Context) error {
 	if s.asked {
 		return s.refuses
@@ -121,8 +122,8 @@ func loopback(addr unix.Sockaddr) bool {
 	return false
 }
 
-// connect makes a connection that sends at once and never waits. It takes patience at most
-// from each port; ctx ends it early, with its error.
+// connect makes a connection that sends at once and never waits. It takes at most patience for each
+// port; ctx ends it early, with its error.
 func connect(ctx context.Context, addr unix.Sockaddr) (fd int, err error) {
 	err = fromReserved(func(port int) error {
 		fd, err = connectFrom(ctx, port, addr)
@@ -131,8 +132,9 @@ func connect(ctx context.Context, addr unix.Sockaddr) (fd int, err error) {
 	return fd, err
 }
 
-// connectFrom is connect from a port; 0 lets the kernel choose. When it is closed its port
-// is free at once: there are few reserved ones, and what is still on the way is not wanted.
+// connectFrom is connect from a port; 0 lets the kernel choose. When the connection is closed its
+// port is free at once, because there are few reserved ones; bytes that are still on the way are
+// lost.
 func connectFrom(ctx context.Context, port int, addr unix.Sockaddr) (int, error) {
 	family, from := unix.AF_INET, unix.Sockaddr(&unix.SockaddrInet4{Port: port})
 	if _, ok := addr.(*unix.SockaddrInet6); ok {
@@ -163,10 +165,10 @@ func connectFrom(ctx context.Context, port int, addr unix.Sockaddr) (int, error)
 	return fd, nil
 }
 
-// connectTick is how often a connection that is being made looks whether it shall end.
+// connectTick is how often a connection that is being made checks whether it shall end.
 const connectTick = 50 * time.Millisecond
 
-// connected waits until the connection fd is there, or has failed.
+// connected waits until the connection fd is made, or has failed.
 func connected(ctx context.Context, fd int) error {
 	for waited := time.Duration(0); waited < patience; waited += connectTick {
 		if err := ctx.Err(); err != nil {

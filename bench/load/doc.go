@@ -1,32 +1,31 @@
-// Package load is an NFS version 3 client that only makes load: it measures a
-// server and must cost little itself, because it usually runs beside it.
+// Package load is an NFS version 3 client that only makes load. It measures a server, and must cost
+// little itself, because it usually runs on the server's machine.
 //
 // # Use
 //
-// [Open] mounts an export and makes a directory of its own in it; [Session.Run]
-// runs one [Job], as often as wanted, and makes the files that the job needs
-// before its time begins; [Session.Close] removes what was made.
+// [Open] mounts an export and makes a directory of its own in it. [Session.Run] runs one [Job];
+// before the measured time begins it makes the files that the job needs. It may be called again and
+// again. [Session.Close] removes what was made.
 //
 // # How it works
 //
-// A run has a few threads (locked goroutines), each with an epoll instance and
-// its share of the connections. A connection has as many slots as calls may be
-// under way at once. A slot's call lies ready from the record mark to the
-// credential, and only the transaction id and the arguments are written for the
-// next one; the calls that are ready together leave in one sendmsg. Of a reply
-// only the beginning is looked at. The data of large READs is discarded in the
-// kernel (recv with MSG_TRUNC) and never copied, unless it shall be verified.
-// Clocks are read once for each batch. In a steady state nothing is allocated.
+// A run has a few threads (locked goroutines), each with an epoll instance and its share of the
+// connections. A connection has as many slots as calls may be under way at once. A slot's call lies
+// ready from the record mark to the credential; for the next call only the transaction id and the
+// arguments are written. The calls that are ready together leave in one sendmsg.
+//
+// Of a reply the client looks at the beginning only. The kernel discards the data of large READs
+// (recv with MSG_TRUNC) without copying it, unless it shall be verified. The client reads clocks
+// once for each batch. In a steady state it allocates nothing.
 //
 // # What is measured
 //
-// A latency goes from the time at which a call was handed to the kernel until
-// its reply had been read. With [Job.Rate] it goes from the time at which the call
-// was due: a server that stops for a while then pays for all the calls that were
-// held up meanwhile, which is the correction for coordinated omission.
+// A latency is the time from the moment when a call was passed to the kernel until its reply had
+// been read. With [Job.Rate] it begins when the call was due. A server that stops for a while then
+// pays for all calls that were held up meanwhile; this is the correction for coordinated omission.
 //
 // # Goroutines
 //
-// A Session is used by one goroutine at a time. Run starts its threads and has
-// ended them when it returns.
+// A Session is for one goroutine at a time. Run starts its threads (runThread), and has ended them
+// when it returns.
 package load

@@ -20,8 +20,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
 )
 
-// fakeServer answers calls with what answer returns: whole records as they shall
-// stand on the wire. nil hangs up.
+// fakeServer answers calls with the result of answer: whole records in the form that they have on
+// the wire. nil ends the connection.
 func fakeServer(t *testing.T, answer func(xid, prog, proc uint32) []byte) Target {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -130,7 +130,7 @@ func TestRepliesAreFoundInAnyFragmentsAndAnyPieces(t *testing.T) {
 func TestLargeDataIsDiscardedAndStillCounted(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 0)) // of one connection, that is of one goroutine
+	r := rand.New(rand.NewPCG(seed, 0)) // of one connection, and so of one goroutine
 	const size = 64 << 10
 	data := make([]byte, size)
 	whole := false
@@ -148,7 +148,7 @@ func TestLargeDataIsDiscardedAndStillCounted(t *testing.T) {
 	require.Equal(t, res.Ops*size, res.Bytes)
 }
 
-// What is not to be verified never comes into the client's memory.
+// Data that is not to be verified never comes into the client's memory.
 func TestDiscardedDataIsNotCopied(t *testing.T) {
 	const size = 1 << 20
 	for _, discards := range []bool{true, false} {
@@ -180,7 +180,7 @@ func TestDiscardedDataIsNotCopied(t *testing.T) {
 		require.Equal(t, size, total)
 		require.NoError(t, <-sent)
 		seen := bytes.Count(c.buf, []byte{0x55})
-		if discards { // but for the head and what is too little for a call of its own
+		if discards { // except the head and what is too little for a call of its own
 			require.Less(t, seen, discardLeast+4+headMax)
 		} else {
 			require.Greater(t, seen, discardLeast+4+headMax, "the test sees nothing")
@@ -215,7 +215,7 @@ func TestShortDataIsAnError(t *testing.T) {
 	}
 }
 
-// A server may return fewer bytes than were asked for, as this one does when memory is short.
+// A server may return fewer bytes than asked for. ringnfs does so when memory is short.
 func TestFewerBytesCountAsWhatTheyAre(t *testing.T) {
 	const size, got = 64 << 10, 4096
 	few := rpctest.Args(nil).U32(0, 0, got, 0).Opaque(make([]byte, got))
@@ -274,7 +274,7 @@ func TestWhatGoesWrongIsSaid(t *testing.T) {
 
 func TestWithARateAStopOfTheServerIsPaidByAllCallsThatWereDue(t *testing.T) {
 	const pause = 200 * time.Millisecond
-	n := 0 // of one connection, that is of one goroutine
+	n := 0 // of one connection, and so of one goroutine
 	target := fakeServer(t, func(xid, _, _ uint32) []byte {
 		if n++; n == 20 {
 			time.Sleep(pause)
@@ -287,7 +287,8 @@ func TestWithARateAStopOfTheServerIsPaidByAllCallsThatWereDue(t *testing.T) {
 		}, Conns: 1, Depth: 1, Rate: 1000, Time: 500 * time.Millisecond, Warmup: time.Millisecond,
 	})
 	require.NoError(t, err)
-	// Two hundred of five hundred calls were due meanwhile, and waited half of it on average.
+	// Two hundred of five hundred calls were due meanwhile, and waited half of that time on
+	// average.
 	require.GreaterOrEqual(t, res.Latency.Max, 0.9*float64(pause.Microseconds()))
 	require.GreaterOrEqual(t, res.Latency.P90, 0.3*float64(pause.Microseconds()))
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
-// controls is how many connections make and remove many small files: each call
-// may wait for a disc.
+// controls is how many connections make and remove many small files, because each call may wait for
+// a disc.
 const controls = 8
 
 func clone(h nfs3.NfsFh3) nfs3.NfsFh3 { return nfs3.NfsFh3{Data: append([]byte(nil), h.Data...)} }
@@ -28,7 +28,7 @@ func (s *Session) create(c *control, dir nfs3.NfsFh3, name string) (nfs3.NfsFh3,
 	return s.made(c, dir, name, res.Resok.Obj, err)
 }
 
-// made returns the handle of what a call has made, unless it has failed.
+// made returns the handle of the object that a call has made, unless the call has failed.
 func (s *Session) made(
 	c *control,
 	dir nfs3.NfsFh3,
@@ -53,8 +53,8 @@ func (s *Session) lookup(c *control, dir nfs3.NfsFh3, name string) (nfs3.NfsFh3,
 	return clone(res.Resok.Object), nil
 }
 
-// prepare makes the files that a job needs and that are not there yet, unless ctx
-// ends before. step is told how far it is, from 0 to 1.
+// prepare makes the missing ones of the files that a job needs, unless ctx ends before. It tells
+// step how far it is, from 0 to 1.
 func (s *Session) prepare(ctx context.Context, j Job, step func(float64)) error {
 	if s.c != nil {
 		defer s.c.until(ctx)()
@@ -94,8 +94,8 @@ func (s *Session) prepare(ctx context.Context, j Job, step func(float64)) error 
 	return nil
 }
 
-// prepareData has n data files of equal size that hold at least one block each.
-// Files that are there with the right number and size stay.
+// prepareData makes n data files of equal size that hold at least one block each. It keeps existing
+// files of the right number and size.
 func (s *Session) prepareData(n, block int, step func(float64)) error {
 	size := max(s.opts.FileSize/int64(n), int64(block))
 	size -= size % int64(block)
@@ -137,11 +137,10 @@ func (s *Session) prepareData(n, block int, step func(float64)) error {
 	return nil
 }
 
-// spare is the part of what is free that is left to others.
+// spare is the part of the free room that is left to others.
 const spare = 20
 
-// room fails when the export has no room for need bytes. What the server does not tell
-// is no obstacle.
+// room fails if the export has no room for need bytes. If the server does not tell, room succeeds.
 func (s *Session) room(need int64) error {
 	res, err := s.c.nfs().Fsstat(s.root)
 	var (
@@ -211,7 +210,7 @@ func (s *Session) read(f *dataFile, off int64, dst []byte) error {
 	return nil
 }
 
-// each does f for 0 to n-1 on a few connections at a time, until ctx ends.
+// each calls f for 0 to n-1 on a few connections at the same time, until ctx ends.
 func (s *Session) each(ctx context.Context, n int, f func(c *control, i int) error) error {
 	var (
 		next   atomic.Int64

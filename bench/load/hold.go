@@ -22,8 +22,8 @@ func (s *Session) Hold(ctx context.Context, n int) (release func(), err error) {
 		c, err := dialControl(ctx, s.addr, s.cred)
 		if err == nil {
 			held = append(held, c)
-			if tcp, ok := c.conn.NetConn().(*net.TCPConn); ok { // its port is free at once when it is closed
-				_ = tcp.SetLinger(0) // else a minute later
+			if tcp, ok := c.conn.NetConn().(*net.TCPConn); ok { // closing frees its port at once
+				_ = tcp.SetLinger(0) // otherwise a minute later
 			}
 			err = c.nfs().Null()
 		}

@@ -13,18 +13,18 @@ type Job struct {
 	Conns    int // connections; default 4
 	Depth    int // calls under way on each of them; default 16
 	Threads  int // threads of the client; default half of the processors
-	// Rate is how many calls are made a second, on all connections together; 0
-	// makes each as soon as the one before it has been answered.
+	// Rate is how many calls are made a second, on all connections together. With 0 each call
+	// is made as soon as the previous one has been answered.
 	Rate   float64
 	Warmup time.Duration // default a fifth of Time, at most a second
 	Time   time.Duration // default 5 s
 	// Stable is the stability that WRITE asks for: 0 UNSTABLE, 1 DATA_SYNC, 2
 	// FILE_SYNC (RFC 1813, section 3.3.7).
 	Stable uint32
-	// Verify compares the data of every READ, and reads back what was written.
+	// Verify compares the data of every READ, and reads back what WRITEs have written.
 	Verify bool
-	// ServerPIDs are the processes of the server whose CPU time is measured; none
-	// leaves it out.
+	// ServerPIDs are the processes of the server whose CPU time is measured. If there are none,
+	// it is not measured.
 	ServerPIDs []int
 	// Progress, if set, is called from Run's goroutine some times a second.
 	Progress func(Progress)
@@ -32,12 +32,12 @@ type Job struct {
 
 // Progress is how far a run is.
 type Progress struct {
-	Stage   string // what is being done: "prepare", "warm up", "measure", "verify"
+	Stage   string // "prepare", "warm up", "measure" or "verify"
 	Done    float64
 	Left    time.Duration // of warm-up and measurement
 	Ops     float64       // calls a second at the moment
 	Bytes   float64       // bytes a second at the moment
-	Latency time.Duration // not known before the end: 0
+	Latency time.Duration // 0 before the end, when it is known
 }
 
 const (
@@ -45,7 +45,7 @@ const (
 	depthMax = 4096
 )
 
-// settle fills the defaults in and checks the job.
+// settle fills in the defaults and checks the job.
 func (j *Job) settle(s *Session) error {
 	if j.Conns == 0 {
 		j.Conns = 4

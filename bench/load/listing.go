@@ -16,7 +16,7 @@ type entry struct {
 	directory bool
 }
 
-// readdir reads one page of a directory, and reports whether it was the last.
+// readdir reads one page of a directory, and reports whether the page was the last one.
 func (s *Session) readdir(dir nfs3.NfsFh3, p page) (list []entry, next page, eof bool, err error) {
 	var verf nfs3.Cookieverf3
 	binary.BigEndian.PutUint64(verf[:], p.verf)
@@ -68,8 +68,8 @@ func (s *Session) removeAll(ctx context.Context) error {
 	return nil
 }
 
-// empty removes what is in a directory. It lists it from its beginning until
-// nothing is left, because cookies need not survive the removals.
+// empty removes everything in a directory. It lists the directory from its beginning until nothing
+// is left, because cookies need not survive the removals.
 func (s *Session) empty(ctx context.Context, dir nfs3.NfsFh3) error {
 	for range 1000 {
 		var (
@@ -121,7 +121,7 @@ func (s *Session) empty(ctx context.Context, dir nfs3.NfsFh3) error {
 	return errors.New("the directory does not become empty")
 }
 
-// remove removes a file or a directory; one that is not there is all right.
+// remove removes a file or a directory. If it does not exist, remove succeeds.
 func (s *Session) remove(c *control, dir nfs3.NfsFh3, name string, directory bool) error {
 	var err error
 	if directory {

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// firstElsewhere makes the test binary the program of
+// firstElsewhere turns the test binary into the program of
 // TestAServerIsFoundFromAThreadOfAnotherNetwork.
 const firstElsewhere = "RINGNFS_TEST_FIRST_THREAD_ELSEWHERE"
 
@@ -55,8 +55,8 @@ func findFromSecondThread() error {
 	return <-result
 }
 
-// A goroutine that gives its thread another network and ends may have run on the
-// process's first thread, whose network /proc/net shows from then on.
+// A goroutine that gives its thread another network and ends may have run on the process's first
+// thread. From then on /proc/net shows the network of that thread.
 func TestAServerIsFoundFromAThreadOfAnotherNetwork(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: network namespaces")

@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// A data file holds a pattern: the 64-bit word at each offset is a function of
-// the file's seed and the offset, so that any block can be made and checked by
-// itself. Offsets and lengths are multiples of eight.
+// A data file holds a pattern: the 64-bit word at each offset is a function of the file's seed and
+// the offset. So any block can be made and checked independently. Offsets and lengths are multiples
+// of eight.
 
 func word(seed, index uint64) uint64 {
 	x := (index + seed) * 0x9e3779b97f4a7c15

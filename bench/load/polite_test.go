@@ -18,7 +18,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
 )
 
-// namesIn lists what another session finds in the export's root, but for its own.
+// namesIn lists what another session finds in the export's root, without its own directory.
 func namesIn(t *testing.T, target Target) (names []string) {
 	t.Helper()
 	s, err := Open(context.Background(), target, Options{})
@@ -88,7 +88,7 @@ func TestACallThatIsNotAnsweredEndsWithItsContext(t *testing.T) {
 	require.NoError(t, err)
 	defer nc.Close()
 	go func() {
-		_, _ = nc.Read(make([]byte, 1)) // the call is under way; an error ends the test all the same
+		_, _ = nc.Read(make([]byte, 1)) // the call is under way; an error ends the test as well
 		cancel()
 	}()
 	release := c.until(ctx)
@@ -145,8 +145,8 @@ func TestRootCallsFromAReservedPort(t *testing.T) {
 	}
 }
 
-// inNamespace runs f on a thread with a network of its own, where all reserved ports are
-// its, and ends the thread.
+// inNamespace runs f on a thread with a network of its own, where f may use all reserved ports, and
+// ends the thread.
 func inNamespace(t *testing.T, f func()) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -154,7 +154,7 @@ func inNamespace(t *testing.T, f func()) {
 	}
 	var done sync.WaitGroup
 	done.Go(func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			t.Errorf("unshare: %v", err)
 			return
@@ -176,8 +176,7 @@ func inNamespace(t *testing.T, f func()) {
 	done.Wait()
 }
 
-// A measurement takes no reserved port for longer than it lasts, and says so when there
-// are no more.
+// A measurement keeps no reserved port for longer than it lasts, and says so when none is left.
 func TestReservedPortsAreGivenBack(t *testing.T) {
 	inNamespace(t, func() {
 		ln, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -216,7 +215,7 @@ func TestReservedPortsAreGivenBack(t *testing.T) {
 	})
 }
 
-// On the machine itself an ordinary port will do where the server takes it.
+// On the server's own machine an ordinary port will do if the server accepts it.
 func TestReservedPortsAreLeftAloneOnTheMachineItself(t *testing.T) {
 	target, _ := startServer(t)
 	s := open(t, target)
@@ -286,7 +285,7 @@ func TestSlicesOfTimeThatCameLateBecomeOne(t *testing.T) {
 		Progress: func(p Progress) {
 			if p.Stage == "measure" && !stalled {
 				stalled = true
-				time.Sleep(400 * time.Millisecond) // as a machine does that is busy with others
+				time.Sleep(400 * time.Millisecond) // as on a machine that is busy with others
 			}
 		},
 	})
@@ -300,8 +299,8 @@ func TestSlicesOfTimeThatCameLateBecomeOne(t *testing.T) {
 	require.InDelta(t, res.Seconds, total, 1e-6)
 }
 
-// TestAConnectionThatIsNotTakenEndsWithItsContext: a server that has been stopped, or a
-// firewall that says nothing.
+// TestAConnectionThatIsNotTakenEndsWithItsContext: a server that has been stopped, or a firewall
+// that drops packets, takes no connection.
 func TestAConnectionThatIsNotTakenEndsWithItsContext(t *testing.T) {
 	ln, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	require.NoError(t, err)

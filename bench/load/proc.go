@@ -9,7 +9,7 @@ import (
 
 const procedures = len(nfs3.NFSV3Names)
 
-// StatusError is a call that the server did not do.
+// StatusError says that the server did not do a call.
 type StatusError struct {
 	client.StatusError
 }
@@ -35,8 +35,8 @@ func statusError(proc, status uint32) error {
 	return &StatusError{client.StatusError{Proc: proc, Status: nfs3.Nfsstat3(status)}}
 }
 
-// advise makes errors of package client say what to do about them. Those that do already stay
-// as they are.
+// advise adds to errors of package client what to do about them. It returns errors that say so
+// already unchanged.
 func advise(err error) error {
 	var (
 		said   *advice

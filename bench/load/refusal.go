@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/client"
-	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 )
 
 // advice is an error that says what to do.
@@ -18,7 +18,7 @@ type advice struct {
 
 func (a *advice) Error() string { return a.text }
 
-// Unwrap returns what package client said.
+// Unwrap returns the error of package client.
 func (a *advice) Unwrap() error { return a.err }
 
 // refused says what an accept_stat means, and what to do (RFC 5531, section 9).
@@ -70,20 +70,20 @@ func denied(e *client.Denied) error {
 }
 
 // mountRemedy says what to do about a refused mount.
-func mountRemedy(st mount.Mountstat3) string {
+func mountRemedy(st mount3.Mountstat3) string {
 	switch st {
-	case mount.MNT3ERR_ACCES, mount.MNT3ERR_PERM:
+	case mount3.MNT3ERR_ACCES, mount3.MNT3ERR_PERM:
 		return ": the server does not let this machine or user mount it (ringnfs serve --allow; " +
 			"exports(5) of the kernel's); from another machine, run bench as root, who has a port below " +
 			"1024, or have the server take any (ringnfs serve --insecure)"
-	case mount.MNT3ERR_NOENT, mount.MNT3ERR_NOTDIR:
+	case mount3.MNT3ERR_NOENT, mount3.MNT3ERR_NOTDIR:
 		return ": name a path that the server exports (showmount -e HOST lists them)"
 	default:
 		return ""
 	}
 }
 
-// connectRemedy says what to do when nobody answers.
+// connectRemedy says what to do if nobody answers.
 func connectRemedy(err error) string {
 	switch {
 	case errors.Is(err, unix.ECONNREFUSED):

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/client"
-	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 )
 
@@ -34,11 +34,11 @@ func TestWhoeverIsRefusedIsToldWhatHelps(t *testing.T) {
 		"another user":           {deny(client.AUTH_ERROR, client.AUTH_BADCRED), []string{"--uid", "--gid", "run as root"}},
 		"too weak":               {deny(client.AUTH_ERROR, client.AUTH_TOOWEAK), []string{"run as root", "port below 1024", "Kerberos"}},
 		"a mount": {
-			says(mountRemedy(mount.MNT3ERR_ACCES)),
+			says(mountRemedy(mount3.MNT3ERR_ACCES)),
 			[]string{"--allow", "run bench as root", "port below 1024", "--insecure"},
 		},
-		"a mount, by the user": {says(mountRemedy(mount.MNT3ERR_PERM)), []string{"--allow", "--insecure"}},
-		"no such path":         {says(mountRemedy(mount.MNT3ERR_NOENT)), []string{"showmount -e"}},
+		"a mount, by the user": {says(mountRemedy(mount3.MNT3ERR_PERM)), []string{"--allow", "--insecure"}},
+		"no such path":         {says(mountRemedy(mount3.MNT3ERR_NOENT)), []string{"showmount -e"}},
 		"nobody listens": {
 			says(connectRemedy(fmt.Errorf("connect: %w", unix.ECONNREFUSED))),
 			[]string{"is the server running", "--mount-port"},
@@ -69,6 +69,6 @@ func TestWhoeverIsRefusedIsToldWhatHelps(t *testing.T) {
 		"squash",
 		"that is about making the directory",
 	)
-	require.Empty(t, mountRemedy(mount.MNT3ERR_IO))
+	require.Empty(t, mountRemedy(mount3.MNT3ERR_IO))
 	require.Empty(t, connectRemedy(unix.ETIMEDOUT))
 }

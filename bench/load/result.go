@@ -6,8 +6,8 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// Result is what a run has measured. Times are in seconds unless their name says
-// otherwise; "GiB" are 2^30 bytes.
+// Result is what a run has measured. Times are in seconds unless their name says otherwise; "GiB"
+// is 2^30 bytes.
 type Result struct {
 	Workload string  `json:"workload"`
 	Conns    int     `json:"conns"`
@@ -22,15 +22,15 @@ type Result struct {
 	Bytes          uint64  `json:"bytes"` // of data
 	OpsPerSecond   float64 `json:"ops_per_second"`
 	BytesPerSecond float64 `json:"bytes_per_second"`
-	// Unsent counts the calls that were due at a given rate and could not be made
-	// before the end, because too many were under way.
+	// Unsent counts the calls that were due at a given rate and could not be made before the
+	// end, because too many calls were under way.
 	Unsent uint64 `json:"unsent,omitempty"`
 
 	Latency Latency            `json:"latency"`
-	ByProc  map[string]Latency `json:"latency_by_procedure,omitempty"` // when there are several
+	ByProc  map[string]Latency `json:"latency_by_procedure,omitempty"` // if there are several
 	Curve   []Point            `json:"latency_curve"`
 
-	Server *CPU    `json:"server_cpu,omitempty"` // nil when it was not to be seen
+	Server *CPU    `json:"server_cpu,omitempty"` // nil if it could not be read
 	Client CPU     `json:"client_cpu"`
 	Slices []Slice `json:"slices"`
 }
@@ -46,7 +46,7 @@ type Latency struct {
 	Max   float64 `json:"max_us"`
 }
 
-// Point says below which latency a part of the calls was.
+// Point says that a part of the calls had at most a certain latency.
 type Point struct {
 	Quantile float64 `json:"quantile"` // 0 to 1
 	Micros   float64 `json:"us"`
@@ -62,7 +62,7 @@ type CPU struct {
 	PerGiB float64 `json:"seconds_per_gib,omitempty"`
 }
 
-// Slice is a part of the measured time, by which its steadiness can be seen.
+// Slice is a part of the measured time. Slices show how steady the rate was.
 type Slice struct {
 	Seconds float64 `json:"seconds"`
 	Ops     uint64  `json:"ops"`
@@ -70,7 +70,7 @@ type Slice struct {
 	Server  float64 `json:"server_cpu_seconds,omitempty"`
 }
 
-// per fills the quotients in.
+// per fills in the quotients.
 func (c *CPU) per(ops, bytes uint64) {
 	if ops > 0 {
 		c.PerOp = c.Seconds * 1e6 / float64(ops)
@@ -81,7 +81,7 @@ func (c *CPU) per(ops, bytes uint64) {
 }
 
 const (
-	// latencyMax is the longest latency that is told apart.
+	// latencyMax is the longest latency that is recorded as such.
 	latencyMax = 60 * time.Second
 	// digits is the precision of histograms: three decimal digits.
 	digits = 3

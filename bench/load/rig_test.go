@@ -64,7 +64,7 @@ func needRing(t testing.TB) {
 	require.NoError(t, ring.Close())
 }
 
-// runSome runs a job, for longer and longer until it has measured something.
+// runSome runs a job, for longer each time, until it has measured something.
 func runSome(t testing.TB, s *Session, j Job) *Result {
 	t.Helper()
 	for j.Time = 20 * time.Millisecond; ; j.Time *= 4 {

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// slicesMax is into how many parts the measured time is divided.
+	// slicesMax is the number of parts into which the measured time is divided.
 	slicesMax = 20
 	sliceMin  = 50 * time.Millisecond
 	// drainMax is how long the last replies may take.
@@ -33,8 +33,8 @@ func (s *Session) Prepare(ctx context.Context, j Job) error {
 	return s.prepare(ctx, j, func(done float64) { j.Progress(Progress{Stage: "prepare", Done: done}) })
 }
 
-// Run measures. It blocks until the job's time is over and the last replies are
-// there; ctx ends it early, with ctx's error.
+// Run measures. It blocks until the job's time is over and the last replies have arrived; ctx ends
+// it early, with ctx's error.
 func (s *Session) Run(ctx context.Context, j Job) (*Result, error) {
 	if err := j.settle(s); err != nil {
 		return nil, err
@@ -48,8 +48,8 @@ func (s *Session) Run(ctx context.Context, j Job) (*Result, error) {
 		return nil, err
 	}
 	defer r.close()
-	// A collection in the middle would be measured with the rest, and there is
-	// nothing to collect: runs allocate at their beginning.
+	// A garbage collection in the middle would be measured, too, and there is nothing to
+	// collect: runs allocate at their beginning.
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	res, err := r.measure(ctx)
 	if err != nil {
@@ -80,8 +80,8 @@ func (s *Session) stage(j Job) *stage {
 	return g
 }
 
-// verifyWritten reads back what a run has written. Afterwards the data files are
-// made anew for the next run, because they no longer hold one pattern.
+// verifyWritten reads back what a run has written. Afterwards it makes the data files anew for the
+// next run, because they no longer hold one pattern.
 func (s *Session) verifyWritten(ctx context.Context, j Job, g *stage) error {
 	if j.Workload.Kind != "write" && j.Workload.Kind != "mixed" {
 		return nil
@@ -217,9 +217,10 @@ func (r *run) measure(ctx context.Context) (*Result, error) {
 		case e := <-r.ended:
 			err = errors.Join(err, e)
 		case <-late.C:
-			// Its calls are never answered. Shutting the connections down ends it.
+			// The thread's calls will not be answered. Shutting its connections down
+			// ends it.
 			for _, fd := range r.fds {
-				_ = unix.Shutdown(fd, unix.SHUT_RDWR) // it may have ended by itself
+				_ = unix.Shutdown(fd, unix.SHUT_RDWR) // the peer may have ended it
 			}
 			err = errors.Join(err, fmt.Errorf("the last replies did not come within %v", drainMax), <-r.ended)
 			late.Reset(0)
@@ -231,7 +232,7 @@ func (r *run) measure(ctx context.Context) (*Result, error) {
 	return r.result(samples), nil
 }
 
-// errThread says that a thread has failed, which tells why when it ends.
+// errThread says that a thread has failed. The thread tells why when it ends.
 var errThread = errors.New("a thread has failed")
 
 // runThread is the goroutine of one thread.
@@ -299,8 +300,8 @@ func (r *run) phases(ctx context.Context) ([]sample, error) {
 	parts := max(1, min(slicesMax, int(j.Time/sliceMin)))
 	for i := range parts {
 		end := first.at.Add(j.Time * time.Duration(i+1) / time.Duration(parts))
-		// A sample that came late leaves slices behind that are too short to say
-		// anything: they become a part of their neighbours.
+		// A sample that came late leaves slices behind it that are too short to say
+		// anything; they are joined to their neighbours.
 		short, last := j.Time/time.Duration(4*parts), i+1 == parts
 		if !last && time.Until(end) < short {
 			continue
@@ -404,7 +405,7 @@ func resolve(ctx context.Context, addr string) (unix.Sockaddr, error) {
 	if err != nil {
 		return nil, err
 	}
-	// IPv4 first, as the control connection most likely did.
+	// Try IPv4 first, as the control connection most likely did.
 	slices.SortStableFunc(ips, func(a, b net.IP) int { return len(b.To4()) - len(a.To4()) })
 	if ip := ips[0].To4(); ip != nil {
 		return &unix.SockaddrInet4{Port: n, Addr: [4]byte(ip)}, nil

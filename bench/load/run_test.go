@@ -91,7 +91,7 @@ func TestVerifyFindsWhatSomebodyElseHasChanged(t *testing.T) {
 			Verify:   true,
 		}
 		require.NoError(t, s.Prepare(context.Background(), j))
-		// Behind what a short run of small WRITEs reaches is the file's end.
+		// A short run of small WRITEs does not reach the end of the file.
 		f := s.data[0]
 		bad := make([]byte, 8)
 		off := f.size - 8

@@ -10,35 +10,35 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/client"
-	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 )
 
 // Options are what all jobs of a session have in common.
 type Options struct {
-	// As is who the calls are from, by AUTH_SYS; nil is who runs this process, with
-	// its groups, which is all that a server lets a user of its own machine be.
+	// As is the user of the calls, by AUTH_SYS. nil means the user who runs this process, with
+	// that user's groups; a server may let a user of its own machine be nobody else.
 	As *Identity
-	// FileSize is the size in bytes of the data that is read and written, all
-	// files together; 0 means FileSizeDefault.
+	// FileSize is the size in bytes of the data that is read and written, in all files
+	// together; 0 means FileSizeDefault.
 	FileSize int64
 	// Entries is the number of entries of the directory that READDIRPLUS reads; 0
 	// means EntriesDefault.
 	Entries int
 }
 
-// Identity is a user with groups, of which at most 16 can be told.
+// Identity is a user with groups. A call can name at most 16 groups.
 type Identity struct {
 	UID, GID uint32
 	Groups   []uint32
 }
 
-// Myself is who runs this process.
+// Myself returns the identity of the user who runs this process.
 func Myself() Identity {
 	id := Identity{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
 	groups, err := os.Getgroups()
 	if err != nil {
-		return id // without them
+		return id // without groups
 	}
 	for _, g := range groups {
 		if uint32(g) != id.GID && len(id.Groups) < client.GroupsMax {
@@ -48,12 +48,12 @@ func Myself() Identity {
 	return id
 }
 
-// The defaults of Options.
+// Defaults of Options.
 const (
 	FileSizeDefault = 256 << 20
 	EntriesDefault  = 512
 	nameFiles       = 64
-	// filesMax bounds how many data files connections are spread over.
+	// filesMax is the most data files over which connections are spread.
 	filesMax = 64
 )
 
@@ -110,7 +110,7 @@ func Open(ctx context.Context, t Target, opts Options) (_ *Session, err error) {
 	defer s.c.until(ctx)()
 	defer func() {
 		if err != nil {
-			_ = s.c.Close() // the error that led here says more
+			_ = s.c.Close() // err says more
 			if s.last != nil {
 				_ = s.last.Close()
 			}
@@ -144,11 +144,11 @@ const (
 	getPort    = 3
 )
 
-// findPorts asks the port mapper for the ports that are not given.
+// findPorts asks the port mapper for the ports that the target does not give.
 func (s *Session) findPorts(ctx context.Context) error {
 	t := &s.target
 	if t.Port != 0 && t.MountPort == 0 {
-		t.MountPort = t.Port // as ringnfs does; --mount-port is for the others
+		t.MountPort = t.Port // as on ringnfs; --mount-port is for other servers
 	}
 	if t.Port != 0 {
 		return nil
@@ -170,7 +170,7 @@ func (s *Session) findPorts(ctx context.Context) error {
 		port *int
 		prog uint32
 		name string
-	}{{&t.Port, nfs3.NFS_PROGRAM, "NFS"}, {&t.MountPort, mount.MOUNT_PROGRAM, "MOUNT"}} {
+	}{{&t.Port, nfs3.NFS_PROGRAM, "NFS"}, {&t.MountPort, mount3.MOUNT_PROGRAM, "MOUNT"}} {
 		if *x.port != 0 {
 			continue
 		}
@@ -197,12 +197,9 @@ func (s *Session) mount(ctx context.Context) error {
 	}
 	defer c.Close()
 	defer c.until(ctx)()
-	var res mount.Mountres3
-	if err := c.Call(mount.MOUNT_PROGRAM, mount.MOUNT_V3, mount.MOUNTPROC3_MNT, client.Text(s.target.Path), &res); err != nil {
-		return fmt.Errorf("mount %s: %w", s.target.Path, err)
-	}
-	if res.FhsStatus != mount.MNT3_OK {
-		return fmt.Errorf("mount %s: %s%s", s.target.Path, res.FhsStatus, mountRemedy(res.FhsStatus))
+	res, err := client.Mount{Caller: c}.Mnt(s.target.Path)
+	if err != nil {
+		return fmt.Errorf("%w%s", err, mountRemedy(res.FhsStatus))
 	}
 	s.root = nfs3.NfsFh3{Data: append([]byte(nil), res.Mountinfo.Fhandle...)}
 	return nil
@@ -225,11 +222,11 @@ func (s *Session) limits() error {
 	return nil
 }
 
-// cleanMax is how long removing what was made may take, a connection included.
+// cleanMax is how long removing the session's files may take, a connection included.
 const cleanMax = 10 * time.Minute
 
-// Close removes what the session made and ends its connection. It blocks for as long
-// as that takes, and works also when a context has ended what went before.
+// Close removes what the session made and ends its connection. It blocks as long as that takes. It
+// also works when a context has ended earlier calls.
 func (s *Session) Close() error {
 	if s.removed {
 		return nil

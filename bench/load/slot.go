@@ -7,25 +7,23 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 )
 
-// task decides what one slot calls. It is used by one thread only.
+// task decides which calls one slot makes. Only one thread uses it.
 type task interface {
 	// next writes the slot's next call with begin, the argument methods and end.
 	next(s *slot)
-	// done sees the results of that call, which has succeeded: from the status on,
-	// or nothing for NULL. res is a view, valid until done returns, and holds only
-	// the first headMax bytes unless keepsReplies says that all are needed. total
-	// is the number of bytes that there were.
+	// done gets the results of that call, which has succeeded: from the status on, or nothing
+	// for NULL. res is a view, valid until done returns. It has only the first headMax bytes
+	// unless keepsReplies says that all are needed; total is the number of all bytes.
 	done(s *slot, res []byte, total int) error
 }
 
-// slot is one call that may be under way. Its record is built once up to the
-// credential.
+// slot is one call that may be under way. Its record up to the credential is built once.
 type slot struct {
 	task task
 
 	rec     []byte // the call: record mark, header, credential, arguments
-	payload []byte // goes behind rec; borrowed until the reply is there
-	prefix  int    // bytes of rec that stay
+	payload []byte // follows rec; borrowed until the reply arrives
+	prefix  int    // bytes of rec that do not change
 
 	xid   uint32 // its low half is the slot's index
 	proc  uint32
@@ -34,7 +32,7 @@ type slot struct {
 	bytes int   // data that the call moves, counted when it is done
 }
 
-// Where the fields of a call lie in a record (RFC 5531, section 9).
+// Offsets of a call's fields in a record (RFC 5531, section 9).
 const (
 	atXID  = 4
 	atProc = 24
@@ -69,8 +67,8 @@ func (s *slot) opaque(b []byte) {
 	}
 }
 
-// end closes the record; payload, a multiple of four bytes, is sent behind it
-// and must stay as it is until the reply is there.
+// end closes the record. payload, a multiple of four bytes, is sent behind it and must not change
+// until the reply arrives.
 func (s *slot) end(payload []byte) {
 	s.payload = payload
 	binary.BigEndian.PutUint32(s.rec, 1<<31|uint32(len(s.rec)-4+len(payload)))

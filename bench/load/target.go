@@ -12,10 +12,10 @@ import (
 // Target is an export of a server.
 type Target struct {
 	Host string
-	// Port is where NFS answers, MountPort where MOUNT does. 0 asks the port
-	// mapper of the host, and takes 2049 for both when there is none.
+	// Port is where NFS answers, MountPort where MOUNT does. For 0 the port mapper of the host
+	// is asked; if there is none, both ports are 2049.
 	Port, MountPort int
-	Path            string // as the server exports it
+	Path            string // in the server's spelling
 }
 
 // ParseTarget understands host:/path, host:port:/path and nfs://host[:port]/path.
@@ -82,7 +82,7 @@ func parsePort(text string) (int, error) {
 	return n, nil
 }
 
-// String returns the target as ParseTarget takes it.
+// String returns the target in the form that ParseTarget takes.
 func (t Target) String() string {
 	host := t.Host
 	if strings.Contains(host, ":") {

@@ -9,8 +9,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 )
 
-// stage is what the tasks of a run share. It is immutable while the run lasts,
-// but for the marks of written blocks.
+// stage is what the tasks of a run share. It is immutable while the run lasts, except the marks of
+// written blocks.
 type stage struct {
 	workload Workload
 	verify   bool
@@ -21,7 +21,7 @@ type stage struct {
 	names    []nameFile
 	list     []byte // directory for READDIRPLUS
 	pages    []page
-	payload  []byte // what WRITEs send unless their data is to be verified
+	payload  []byte // the data of WRITEs unless it is to be verified
 }
 
 type dataFile struct {
@@ -123,7 +123,7 @@ func (g *stage) newData(c *conn, slot int, write bool) *dataTask {
 	f := g.data[c.index%len(g.data)]
 	t := &dataTask{g: g, c: c, f: f, write: write, blocks: uint64(f.size) / uint64(g.workload.Size)}
 	t.rnd = random(uint64(c.index)<<32 + uint64(slot)<<8)
-	// Connections that share a file begin apart from each other.
+	// Let connections that share a file begin at different places.
 	t.base = uint64(c.index/len(g.data)) * 0x9e3779b9 % t.blocks
 	if write && g.verify {
 		t.payload = make([]byte, g.workload.Size)
@@ -184,15 +184,15 @@ func (t *dataTask) done(s *slot, res []byte, total int) error {
 	if err != nil {
 		return err
 	}
-	s.bytes = n // fewer, when the server has little memory (RFC 1813, section 3.3.6)
+	s.bytes = n // fewer if the server has little memory (RFC 1813, section 3.3.6)
 	if !t.g.verify {
 		return nil
 	}
 	return t.g.checkBlock(t.f, data, t.off)
 }
 
-// checkBlock compares a block with what was written there. A block that is being
-// overwritten while it is read has one pattern or the other.
+// checkBlock compares a block with what was written there. A block that is overwritten while it is
+// read has one pattern or the other.
 func (g *stage) checkBlock(f *dataFile, data []byte, off int64) error {
 	err := check(data, f.seed, off)
 	if err != nil && g.workload.Kind == "mixed" && check(data, f.seed+1, off) == nil {
@@ -204,8 +204,8 @@ func (g *stage) checkBlock(f *dataFile, data []byte, off int64) error {
 	return nil
 }
 
-// readResult returns how many bytes a READ of size bytes before the file's end returned, at
-// least one, and as many of them as res holds.
+// readResult takes apart the results of a READ of size bytes before the file's end. It returns how
+// many bytes the READ returned, at least one, and as many of them as res holds.
 func readResult(res []byte, total, size int) (data []byte, n int, err error) {
 	at, ok := skipAttr(res, 4)
 	if !ok || len(res) < at+12 {
@@ -227,10 +227,10 @@ const (
 	wccSize  = 8 + 16 // wcc_attr
 )
 
-// skipAttr returns what is behind a post_op_attr at at.
+// skipAttr returns the offset behind a post_op_attr at at.
 func skipAttr(b []byte, at int) (int, bool) { return skipOptional(b, at, attrSize) }
 
-// skipWcc returns what is behind a wcc_data at at.
+// skipWcc returns the offset behind a wcc_data at at.
 func skipWcc(b []byte, at int) (int, bool) {
 	at, ok := skipOptional(b, at, wccSize)
 	if !ok {
@@ -277,7 +277,7 @@ func (t *listTask) done(s *slot, _ []byte, total int) error {
 	return nil
 }
 
-// mixedTask draws one of the others for each call.
+// mixedTask draws one of several tasks for each call.
 type mixedTask struct {
 	rnd               random
 	attr, find, right nameTask

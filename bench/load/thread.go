@@ -14,27 +14,27 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 )
 
-// The phases of a run.
+// Phases of a run.
 const (
 	warming int32 = iota
 	measuring
 	stopping
 )
 
-// thread makes the calls of its connections. Its goroutine owns all of it but
-// the phase and what mu guards.
+// thread makes the calls of its connections. Its goroutine owns all fields but the phase and those
+// that mu guards.
 type thread struct {
 	epfd   int
 	conns  []*conn
 	events []unix.EpollEvent
 	phase  *atomic.Int32
-	begin  time.Time // where the run's clock begins
+	begin  time.Time // when the run's clock begins
 	under  int       // calls under way
 
 	// of a given rate
 	gap  float64 // nanoseconds between two calls; 0 for no rate
 	due  float64 // when the next call is due
-	next int     // connection that is asked first for a free slot
+	next int     // the connection that is asked first for a free slot
 
 	seen    int32 // phase
 	latency [procedures]*hdrhistogram.Histogram
@@ -46,7 +46,7 @@ type thread struct {
 	cpu     usage
 
 	mu         sync.Mutex // guards all below
-	ops, bytes uint64     // opsDone and moved, for others to see together
+	ops, bytes uint64     // opsDone and moved, for other threads to see together
 }
 
 func newThread(conns []*conn, phase *atomic.Int32, begin time.Time, rate float64) (*thread, error) {
@@ -66,7 +66,7 @@ func newThread(conns []*conn, phase *atomic.Int32, begin time.Time, rate float64
 	for i, c := range conns {
 		ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(i)}
 		if err := unix.EpollCtl(epfd, unix.EPOLL_CTL_ADD, c.fd, &ev); err != nil {
-			_ = unix.Close(epfd) // nothing is lost in it
+			_ = unix.Close(epfd) // an epoll instance holds no data
 			return nil, fmt.Errorf("epoll_ctl: %w", err)
 		}
 	}
@@ -81,7 +81,7 @@ var procUsed = [procedures]bool{
 
 func (t *thread) clock() int64 { return int64(time.Since(t.begin)) }
 
-// run makes calls until the phase says to stop, and waits for the last replies.
+// run makes calls until the phase tells it to stop, and waits for the last replies.
 func (t *thread) run() error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -125,7 +125,7 @@ func (t *thread) run() error {
 	}
 }
 
-// notice follows the phase.
+// notice acts on a change of the phase.
 func (t *thread) notice() error {
 	phase := t.phase.Load()
 	if phase == t.seen {
@@ -157,7 +157,7 @@ func (t *thread) wait() (int, error) {
 	if n > 0 || err != nil {
 		return n, err
 	}
-	sleep := 50 * time.Millisecond // to see the phase change
+	sleep := 50 * time.Millisecond // short enough to see the phase change
 	if t.gap > 0 && t.seen != stopping && t.anyFree() {
 		sleep = min(sleep, max(0, time.Duration(t.due)-time.Duration(t.clock())))
 		if sleep == 0 {
@@ -177,21 +177,20 @@ func (t *thread) serve(c *conn, events uint32) error {
 	return t.refill(c)
 }
 
-// done takes a reply's time, which is that of the read that brought its end.
+// done records a reply's time, which is the time of the read that brought the reply's end.
 func (t *thread) done(c *conn, s *slot, _ []byte, _ int) error {
 	t.under--
 	t.opsDone++
 	t.moved += uint64(s.bytes)
 	t.heard = c.now
-	if t.seen != warming { // a call that is late at the end is not forgotten
-		// Values beyond the histogram's range count as its end.
+	if t.seen != warming { // calls that are late at the end count, too
+		// Values beyond the histogram's range count as its largest.
 		_ = t.latency[s.proc].RecordValue(min(max(t.heard-s.start, 1), int64(latencyMax)))
 	}
 	return nil
 }
 
-// refill lets every free slot make its next call, unless a rate decides, and
-// sends what is to be sent.
+// refill lets every free slot make its next call, unless a rate decides, and sends the calls.
 func (t *thread) refill(c *conn) error {
 	if t.gap == 0 && t.seen != stopping {
 		for len(c.free) > 0 {
@@ -223,13 +222,13 @@ func (t *thread) send(c *conn) error {
 	return nil
 }
 
-// issueDue makes the calls whose time has come, as far as slots are free.
+// issueDue makes the calls that are due, as far as slots are free.
 func (t *thread) issueDue() error {
 	now := float64(t.clock())
 	for t.due <= now {
 		c := t.freeConn()
 		if c == nil {
-			break // what is late now stays late: its latency began when it was due
+			break // the rest stays late: their latency began when they were due
 		}
 		c.issue(max(int64(t.due), 1))
 		t.under++
@@ -268,10 +267,10 @@ func (t *thread) anyFree() bool {
 	return false
 }
 
-func (t *thread) close() { _ = unix.Close(t.epfd) } // nothing is lost in it
+func (t *thread) close() { _ = unix.Close(t.epfd) } // an epoll instance holds no data
 
-// epollWait waits for events, at most d long. A call that does not wait is not
-// told to the scheduler, which would cost more than the call.
+// epollWait waits for events, at most for d. Go's scheduler does not hear of a call that does not
+// wait, because telling the scheduler would cost more than the call.
 func epollWait(epfd int, events []unix.EpollEvent, d time.Duration, mayWait bool) (int, error) {
 	ts := unix.NsecToTimespec(int64(d))
 	var (

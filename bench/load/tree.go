@@ -55,7 +55,7 @@ func sattr(s *slot, mode uint32) {
 
 const treeFiles = 8
 
-// treeTask goes through the life of a small tree, step by step.
+// treeTask makes, uses and removes a small tree, step by step.
 type treeTask struct {
 	g     *stage
 	name  string

@@ -13,12 +13,12 @@ type Workload struct {
 	Kind string
 	// Size is the number of bytes of a READ or WRITE, or of a file of a tree.
 	Size int
-	// Random takes blocks anywhere in the file; otherwise each connection goes
-	// through its file from its beginning, again and again.
+	// Random takes blocks anywhere in the file. Otherwise each connection goes through its file
+	// from its beginning, again and again.
 	Random bool
 }
 
-// Kind of a workload, what it does, and its size when none is given.
+// kinds has the kinds of workloads: the name, what it does, and its default size.
 var kinds = []struct {
 	name, does string
 	size       int
@@ -47,8 +47,8 @@ func Kinds() [][2]string {
 // sizeMax is the largest READ or WRITE that the client makes.
 const sizeMax = 4 << 20
 
-// ParseWorkload understands KIND[-SIZE][-rand|-seq], such as getattr, read-4k-rand
-// and write-1m. size is used where none is named, and may be 0.
+// ParseWorkload understands KIND[-SIZE][-rand|-seq], such as getattr, read-4k-rand and write-1m.
+// size is used if the text names none, and may be 0.
 func ParseWorkload(text string, size int, random bool) (Workload, error) {
 	parts := strings.Split(strings.ToLower(text), "-")
 	at := slices.IndexFunc(kinds, func(k struct {
@@ -109,7 +109,7 @@ func parseShort(text string) (int, error) {
 	return n * factor, nil
 }
 
-// String returns the workload as ParseWorkload takes it.
+// String returns the workload in the form that ParseWorkload takes.
 func (w Workload) String() string {
 	if w.Size == 0 {
 		return w.Kind
@@ -149,11 +149,11 @@ func (w Workload) needs() (data, names, directory bool) {
 	return false, false, false
 }
 
-// keeps reports whether the replies are needed as a whole.
+// keeps reports whether the tasks need whole replies.
 func (w Workload) keeps(verify bool) bool {
 	return w.Kind == "tree" || verify && (w.Kind == "read" || w.Kind == "mixed")
 }
 
-// discards reports whether replies hold so much data that it is left in the
-// kernel. Small data is cheaper to copy than to discard with a call of its own.
+// discards reports whether replies have so much data that the kernel should discard it. Small data
+// is cheaper to copy than to discard with a call of its own.
 func (w Workload) discards() bool { return w.Kind == "read" && w.Size >= 2*discardLeast }

@@ -22,7 +22,7 @@ type place struct {
 	file string // of fileSize bytes, in the page cache
 }
 
-// named is a way and what the table calls it.
+// named is a way and its name in the table.
 type named struct{ way, name string }
 
 var reads = []named{
@@ -71,7 +71,7 @@ var scaling = []named{
 	{"ring-splice-x8", "ring: SPLICE, 8 pipes"},
 }
 
-// arrangements are threads of the server and connections.
+// arrangements are numbers of server threads and of connections.
 var arrangements = []struct {
 	threads, conns int
 	wholeReplies   bool

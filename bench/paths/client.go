@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A client is one connection with a thread of its own while it is under load.
+// client is one connection with a thread of its own while it is under load.
 type client struct {
 	fd     int
 	write  bool
@@ -18,12 +18,12 @@ type client struct {
 	depth  int
 	source int    // memory file with blocks to send
 	small  []byte // a call or a header
-	lowat  int    // SO_RCVLOWAT; 0: every segment wakes the reader
+	lowat  int    // SO_RCVLOWAT; with 0 every segment wakes the reader
 	turn   int64
 }
 
-// blocks is how many blocks a client sends in turn, so that the data of a WRITE
-// is not always in the server's own cache.
+// blocks is how many blocks a client sends in turn, so that the data of a WRITE is not always in
+// the server's own cache.
 const blocks = 16
 
 func connect(port int, l *load, source int) (*client, error) {
@@ -41,8 +41,8 @@ func connect(port int, l *load, source int) (*client, error) {
 		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1))
 }
 
-// run keeps depth calls under way until stop, waits for the last answer, and
-// returns how many there were.
+// run keeps depth calls under way until stop, waits for the last answer, and returns how many calls
+// it made.
 func (c *client) run(stop *atomic.Bool) (calls int, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -50,7 +50,7 @@ func (c *client) run(stop *atomic.Bool) (calls int, err error) {
 		return c.runWrites(stop)
 	}
 	reply := small + c.size
-	outstanding := 0 // bytes that will still come
+	outstanding := 0 // bytes that are still to come
 	woken := 0
 	batch := make([]byte, c.depth*small)
 	for {
@@ -64,7 +64,7 @@ func (c *client) run(stop *atomic.Bool) (calls int, err error) {
 		if outstanding == 0 {
 			return calls, nil
 		}
-		// What is less than the mark would never wake anybody.
+		// Fewer bytes than the mark would never wake the reader.
 		want := 1
 		if c.lowat > 0 && outstanding >= c.lowat {
 			want = c.lowat
@@ -112,8 +112,8 @@ func (c *client) runWrites(stop *atomic.Bool) (calls int, err error) {
 	}
 }
 
-// loadFor puts load on for a time, and returns the calls answered and the time
-// until the last answer.
+// loadFor applies load for a time. It returns the calls answered and the time until the last
+// answer.
 func loadFor(cs []*client, d time.Duration) (calls int, took time.Duration, err error) {
 	var stop atomic.Bool
 	type result struct {
@@ -141,7 +141,7 @@ func loadFor(cs []*client, d time.Duration) (calls int, took time.Duration, err 
 	return calls, time.Since(start), nil
 }
 
-// memoryFile is what the clients send from.
+// memoryFile makes the file that the clients send from.
 func memoryFile(size int) (int, error) {
 	fd, err := unix.MemfdCreate("paths", unix.MFD_CLOEXEC)
 	if err != nil {

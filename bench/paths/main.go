@@ -19,7 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What each measurement takes beside the load itself: processes, connections.
+// What each measurement needs beside the load itself: processes, connections.
 const (
 	warmup   = 40 * time.Millisecond
 	overhead = 25 * time.Millisecond
@@ -63,8 +63,8 @@ func main() {
 func run(ctx context.Context, out, progress io.Writer, f flags) (err error) {
 	// A server ends with the thread that has started it.
 	runtime.LockOSThread()
-	// Clients block in raw calls: they keep their processors, and the collector
-	// would wait for them. There is little to collect.
+	// Clients block in raw calls and keep their processors, so the collector would wait for
+	// them. There is little to collect.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 8))
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	if f.rounds < 1 || f.fileSize < 4<<20 || f.fileSize%(4<<20) != 0 {
@@ -103,7 +103,7 @@ func run(ctx context.Context, out, progress io.Writer, f flags) (err error) {
 	order := make([]*load, len(loads))
 	copy(order, loads)
 	for round := range f.rounds {
-		// A new order each time, so that nobody always comes behind the same one.
+		// Use a new order each time, so that no load always follows the same other one.
 		rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 		for _, l := range order {
 			if err := ctx.Err(); err != nil {

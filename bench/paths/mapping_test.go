@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What happens to a WRITE that is received straight into a mapping of its file:
-// why the server does not do so. docs/design/0010 refers to these tests.
+// These tests show what happens to a WRITE that is received straight into a mapping of its file,
+// and so why the server does not do it. docs/design/0010 refers to them.
 
 var page = os.Getpagesize()
 
@@ -40,7 +40,7 @@ func mapOf(t *testing.T, fd, n int) []byte {
 	return m
 }
 
-// peer is a TCP connection: the socket of this side, and who sends.
+// peer is a TCP connection: the socket of this side, and the sender.
 func peer(t *testing.T) (fd int, from net.Conn) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -140,8 +140,7 @@ func TestHalfAWriteIsInTheFileBeforeItsEndHasCome(t *testing.T) {
 	require.True(t, bytes.Equal(want, content(t, fd, 2*page)), "a call that was never made has changed the file")
 }
 
-// moved sets the time of modification back, does what it is given, and
-// reports whether the time has moved.
+// moved sets the time of modification back, calls do, and reports whether the time has moved.
 func moved(t *testing.T, fd int, do func()) bool {
 	t.Helper()
 	then := unix.Timeval{Sec: 1_000_000_000}

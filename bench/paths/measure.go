@@ -17,7 +17,7 @@ import (
 // load is one cell of a table: a server, and what its clients do.
 type load struct {
 	spec
-	wholeReplies bool // the reader is woken by whole replies, not by segments
+	wholeReplies bool // whole replies wake the reader, not segments
 
 	server, rate, client []float64 // one value for each round
 }
@@ -30,8 +30,8 @@ func (l *load) depth() int {
 	return 16
 }
 
-// start starts a server process. It ends with the calling thread, or when its
-// connections have been closed; what it complains of goes to standard error.
+// start starts a server process. The process ends with the calling thread, or when its connections
+// have been closed. Its complaints go to standard error.
 func start(s spec) (server *exec.Cmd, port int, err error) {
 	text, err := json.Marshal(s)
 	if err != nil {
@@ -105,9 +105,8 @@ func measure(l *load, source int, warmup, d time.Duration) (err error) {
 	return nil
 }
 
-// quiet reads the processor times when nobody works: the clock of a process is
-// exact for threads that sleep. The pause is for a server that still returns from
-// its last call.
+// quiet reads the processor times while nobody works, because the clock of a process is exact for
+// threads that sleep. The pause lets a server return from its last call.
 func quiet(pids [2]int) (cpu [2]float64, err error) {
 	time.Sleep(2 * time.Millisecond)
 	for i, pid := range pids {

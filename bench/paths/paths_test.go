@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	// Else each server sleeps for a second at its end under the race detector.
+	// Otherwise each server sleeps for a second at its end under the race detector.
 	if err := os.Setenv("GORACE", "atexit_sleep_ms=0"); err != nil {
 		panic(err)
 	}
@@ -34,8 +34,8 @@ func TestMain(m *testing.M) {
 
 const testFile = 4 << 20
 
-// forEachWay runs f for all ways of the tables, against a server of its own with
-// two threads: one with two connections, one with a single one.
+// forEachWay runs f for all ways of the tables, against a server of its own with two threads: one
+// thread with two connections, one with a single one.
 func forEachWay(t *testing.T, write bool, ways []named, f func(t *testing.T, s spec, conns []net.Conn)) {
 	for _, w := range ways {
 		t.Run(w.way, func(t *testing.T) {

@@ -10,11 +10,11 @@ import (
 	"github.com/ringnfs/ringnfs/uring"
 )
 
-// rotating is how many buffers a way has whose buffers are not used again at once:
-// 8 of 1 MiB are more than a core's own cache.
+// rotating is how many buffers a way has that does not use a buffer again at once. 8 of 1 MiB are
+// more than a core's own cache.
 const rotating = 8
 
-// A replier answers n calls of a connection with a header and data each.
+// replier answers n calls of a connection with a header and data each.
 type replier func(c *conn, n int) error
 
 // readWays are the ways of READ by name.
@@ -88,7 +88,7 @@ func sendfiling(t *thread) (replier, error) {
 	}), nil
 }
 
-// newPipe makes a pipe that holds the data of a call, also if none of its pages is full.
+// newPipe makes a pipe that holds the data of a call, even if none of its pages is full.
 func newPipe(size int) (p [2]int, err error) {
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
 		return p, err
@@ -145,15 +145,14 @@ func splicing(t *thread, n int) (replier, error) {
 	}), nil
 }
 
-// mapped maps the whole file and has its pages entered, as a mapping that is kept
-// for long would have them.
+// mapped maps the whole file with all its pages present, as in a mapping that has existed for long.
 func mapped(t *thread, prot, populate int) ([]byte, error) {
 	m, err := mapFile(t.file, 0, int(t.FileSize), prot)
 	if err != nil {
 		return nil, err
 	}
 	if t.Grow {
-		return m, nil // there is nothing yet
+		return m, nil // the file is empty
 	}
 	if err := unix.Madvise(m, populate); err != nil {
 		return nil, fmt.Errorf("madvise: %w", err)
@@ -187,8 +186,7 @@ func (t *thread) newRing(bufs ...[]byte) error {
 	return r.UpdateBuffers(0, bufs...)
 }
 
-// reap submits what is queued and gives f all completions that are there, at
-// least one.
+// reap submits what is queued and passes all completions that are there, at least one, to f.
 func (t *thread) reap(f func(c *uring.CQE) error) error {
 	if _, err := t.ring.Submit(); err != nil {
 		return err
@@ -208,7 +206,7 @@ func (t *thread) reap(f func(c *uring.CQE) error) error {
 	return nil
 }
 
-// complete makes an error of a completion that is not what was asked for.
+// complete returns an error if a completion is not the expected one.
 func complete(what string, c *uring.CQE, want int) error {
 	if errno := c.Errno(); errno == unix.EPIPE || errno == unix.ECONNRESET {
 		return io.EOF

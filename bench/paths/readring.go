@@ -11,7 +11,7 @@ import (
 // chainMax is how many replies one chain of linked entries answers.
 const chainMax = 8
 
-// What an entry is, in its user data, beside an index above the lowest byte.
+// Kinds of entries, in the lowest byte of their user data; an index stands above it.
 const (
 	isHead = iota
 	isData
@@ -28,8 +28,8 @@ func (t *thread) queueHead(c *conn) {
 	e.SetUserData(tag(isHead, 0))
 }
 
-// ringCopying answers up to chainMax calls with one chain: read, header, data, one
-// reply after the other through one registered buffer.
+// ringCopying answers up to chainMax calls with one chain: read, header, data, one reply after the
+// other through one registered buffer.
 func ringCopying(t *thread) (replier, error) {
 	bufs, err := buffers(1, t.Size)
 	if err != nil {
@@ -61,8 +61,7 @@ func ringCopying(t *thread) (replier, error) {
 	}), nil
 }
 
-// await reaps until the results of n entries have come. Notifications go to
-// notified.
+// await reaps until the results of n entries have come. It passes notifications to notified.
 func (t *thread) await(n int, notified func(c *uring.CQE)) error {
 	for n > 0 {
 		err := t.reap(func(q *uring.CQE) error {
@@ -84,7 +83,7 @@ func (t *thread) await(n int, notified func(c *uring.CQE)) error {
 	return nil
 }
 
-// inChains hands n calls over in portions.
+// inChains passes n calls to f in portions of at most most.
 func inChains(most int, f replier) replier {
 	return func(c *conn, n int) error {
 		for n > 0 {
@@ -98,15 +97,15 @@ func inChains(most int, f replier) replier {
 	}
 }
 
-// The three ways of a zero-copy send.
+// Ways of a zero-copy send.
 const (
 	fixedZC  = iota // SEND_ZC of a registered buffer, filled by pread
 	msgZC           // SENDMSG_ZC of a buffer, filled by pread
 	mappedZC        // SEND_ZC of the file's mapping
 )
 
-// ringZeroCopy sends without a copy, as far as the route allows: on loopback the
-// kernel copies when it delivers. Buffers are filled again after the notification.
+// ringZeroCopy sends without a copy, as far as the route allows: on loopback the kernel copies when
+// it delivers. It fills buffers again after the notification.
 func ringZeroCopy(t *thread, how int) (replier, error) {
 	var bufs [][]byte
 	var file []byte
@@ -137,10 +136,10 @@ func ringZeroCopy(t *thread, how int) (replier, error) {
 	var busy [rotating]bool // until the notification; nothing else completes then
 	notified := func(q *uring.CQE) { busy[q.UserData>>8] = false }
 	turn := 0
-	// What is filled should be sent before much else is filled.
+	// A filled buffer should be sent before many others are filled.
 	portion := min(max(1<<20/t.Size, 1), rotating)
 	return inChains(portion, func(c *conn, n int) error {
-		// Before anything is queued: reaping submits, which would cut the chain.
+		// Do this before anything is queued: reaping submits, which would cut the chain.
 		for i := range n {
 			for busy[(turn+i)%rotating] {
 				if err := t.reap(func(q *uring.CQE) error { notified(q); return nil }); err != nil {
@@ -225,8 +224,8 @@ func (t *thread) queueDrain(pipe [2]int, c *conn) *uring.SQE {
 	return e
 }
 
-// ringSplicePipes fills up to eight pipes at the same time, and empties them into
-// the socket in order.
+// ringSplicePipes fills up to eight pipes at the same time, and empties them into the socket in
+// order.
 func ringSplicePipes(t *thread) (replier, error) {
 	pipes, err := newPipes(rotating, t.Size)
 	if err != nil {

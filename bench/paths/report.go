@@ -48,7 +48,7 @@ func write(out io.Writer, f flags, places []place, tables []*table, each time.Du
 	return err
 }
 
-// loadAverage tells how idle the machine was; two or three are of the program itself.
+// loadAverage tells how idle the machine was. The program itself adds two or three.
 func loadAverage() string {
 	b, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
@@ -57,7 +57,7 @@ func loadAverage() string {
 	return strings.Join(strings.Fields(string(b))[:2], ", ")
 }
 
-// command is what to type for the same again.
+// command returns the command that measures the same again.
 func command() string {
 	words := []string{"go run ./bench/paths"}
 	for _, w := range os.Args[1:] {

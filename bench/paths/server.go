@@ -15,21 +15,21 @@ import (
 	"github.com/ringnfs/ringnfs/uring"
 )
 
-// small is the size of a call of READ, of the header of a READ's reply, of the
-// header of a WRITE, and of its reply.
+// small is the size of a call of READ, of the header of a READ's reply, of the header of a WRITE,
+// and of a WRITE's reply.
 const small = 128
 
-// spec is what one server process is told to do.
+// spec says what one server process does.
 type spec struct {
 	Way      string
 	Write    bool
 	Size     int    // of the data of one call
 	Threads  int    // serving threads; connections are dealt out to them
 	Conns    int    //
-	File     string // exists, is in the page cache
-	FileSize int64  // each connection goes round in its own part of it
-	Grow     bool   // the file is cut to nothing before each round: WRITEs extend it
-	Sync     int64  // an fdatasync after so many bytes; 0: never
+	File     string // exists and is in the page cache
+	FileSize int64  // each connection goes round in its own part of the file
+	Grow     bool   // the file is emptied before each round, so WRITEs extend it
+	Sync     int64  // an fdatasync after so many bytes; 0 means never
 }
 
 // conn is one connection, and where in the file its calls go.
@@ -45,13 +45,13 @@ type thread struct {
 	spec
 	file  int
 	conns []*conn
-	head  []byte // 128 bytes for whatever the client does not look at
+	head  []byte // 128 bytes whose content the client ignores
 	ring  *uring.Ring
 	cqes  [64]uring.CQE
 	since int64 // bytes written since the last fdatasync
 }
 
-// next returns where the next call of a connection goes.
+// next returns the place in the file of a connection's next call.
 func (t *thread) next(c *conn) (int64, error) {
 	if c.off+int64(t.Size) > c.end {
 		c.off = c.first
@@ -66,8 +66,8 @@ func (t *thread) next(c *conn) (int64, error) {
 	return off, nil
 }
 
-// serve is the whole life of a server process: it says on standard output where it
-// listens, takes its connections, and ends when they have been closed.
+// serve is the whole life of a server process. It writes to standard output where it listens, takes
+// its connections, and ends when they have been closed.
 func serve(text string) error {
 	var s spec
 	if err := json.Unmarshal([]byte(text), &s); err != nil {
@@ -76,8 +76,8 @@ func serve(text string) error {
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
 		return err
 	}
-	// A thread that is blocked in a raw call never stops for the collector, and
-	// keeps its processor.
+	// A thread that is blocked in a raw call never stops for the collector, and keeps its
+	// processor.
 	debug.SetGCPercent(-1)
 	runtime.GOMAXPROCS(s.Threads + 2)
 	fds, err := accepted(s.Conns)
@@ -102,7 +102,7 @@ func serve(text string) error {
 		c := &conn{fd: fd, first: int64(i) * part, end: int64(i+1) * part}
 		c.off = c.first
 		if s.Grow {
-			c.off = c.end // begin by cutting the file
+			c.off = c.end // so that the first call cuts the file
 		}
 		t.conns = append(t.conns, c)
 	}
@@ -118,14 +118,13 @@ func serve(text string) error {
 	return nil
 }
 
-// unpace spares a socket the pacing that the machine's congestion control may do: on
-// loopback its timers cost more than the data (docs/design/0012), and the server does
-// without them, too.
+// unpace frees a socket from the pacing that the machine's congestion control may do. On loopback
+// its timers cost more than the data (docs/design/0012), and the server does without them, too.
 func unpace(fd int) error {
 	return os.NewSyscallError("setsockopt TCP_CONGESTION", unix.SetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_CONGESTION, "reno"))
 }
 
-// accepted listens on loopback, says where, and returns the sockets of n peers.
+// accepted listens on loopback, writes where, and returns the sockets of n peers.
 func accepted(n int) ([]int, error) {
 	ls, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -222,8 +221,8 @@ func (t *thread) written(c *conn) error {
 	return send(c.fd, t.head, 0)
 }
 
-// eachReady calls f for connections that have something to receive, until all have
-// come to their end. A single connection is not asked but received from at once.
+// eachReady calls f for connections that have something to receive, until all have come to their
+// end. If there is only one connection, it receives from it at once without asking.
 func (t *thread) eachReady(f func(c *conn, flags int) error) error {
 	fds := make([]unix.PollFd, len(t.conns))
 	for i, c := range t.conns {

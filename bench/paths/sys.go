@@ -39,7 +39,7 @@ func send(fd int, b []byte, flags int) error {
 	return nil
 }
 
-// recv receives what is there, io.EOF at the end of the stream.
+// recv receives what is there. It returns io.EOF at the end of the stream.
 func recv(fd int, b []byte, flags int) (int, error) {
 	n, errno := raw(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), uintptr(flags), 0, 0)
 	if errno != 0 {
@@ -51,7 +51,7 @@ func recv(fd int, b []byte, flags int) (int, error) {
 	return n, nil
 }
 
-// recvAll fills b. The end of the stream in the middle is io.ErrUnexpectedEOF.
+// recvAll fills b. If the stream ends in the middle, it returns io.ErrUnexpectedEOF.
 func recvAll(fd int, b []byte) error {
 	for got := 0; got < len(b); {
 		n, err := recv(fd, b[got:], unix.MSG_WAITALL)
@@ -66,7 +66,7 @@ func recvAll(fd int, b []byte) error {
 	return nil
 }
 
-// discard throws up to n received bytes away without copying them.
+// discard discards up to n received bytes without copying them.
 func discard(fd, n int) (int, error) {
 	got, errno := raw(unix.SYS_RECVFROM, uintptr(fd), 0, uintptr(n), unix.MSG_TRUNC, 0, 0)
 	if errno != 0 {
@@ -93,7 +93,7 @@ func pwritev(fd int, iov []unix.Iovec, size int, off int64) error {
 	return whole("pwritev", n, size, errno)
 }
 
-// whole makes an error of a short result: nothing here may be short but by a fault.
+// whole returns an error for a short result: here only a fault makes results short.
 func whole(what string, n, want int, errno unix.Errno) error {
 	if errno != 0 {
 		return failed(what, errno)
@@ -104,7 +104,7 @@ func whole(what string, n, want int, errno unix.Errno) error {
 	return nil
 }
 
-// splice moves up to n bytes; a nil offset is that of a pipe or socket.
+// splice moves up to n bytes; a nil offset stands for a pipe or socket.
 func splice(in int, inOff *int64, out int, outOff *int64, n, flags int) (int, error) {
 	got, errno := raw(unix.SYS_SPLICE, uintptr(in), uintptr(unsafe.Pointer(inOff)), uintptr(out), uintptr(unsafe.Pointer(outOff)),
 		uintptr(n), uintptr(flags))
@@ -155,9 +155,9 @@ func mapFile(fd int, off int64, size int, prot int) ([]byte, error) {
 	return unsafe.Slice((*byte)(p), size), nil
 }
 
-// cpuOf is the processor time that a process has used so far, in seconds, its
-// io_uring workers included: its CPU clock, whose number is made of its id
-// (clock_getcpuclockid(3); CPUCLOCK_SCHED is 2). Exact while the process sleeps.
+// cpuOf returns the processor time that a process has used so far, in seconds, its io_uring workers
+// included. It reads the process's CPU clock, whose number is made of the process id
+// (clock_getcpuclockid(3); CPUCLOCK_SCHED is 2). The time is exact while the process sleeps.
 func cpuOf(pid int) (float64, error) {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(int32(^pid)<<3|2, &ts); err != nil {

@@ -9,12 +9,12 @@ import (
 	"github.com/ringnfs/ringnfs/uring"
 )
 
-// A taker receives one WRITE, header and data, and puts the data into the file at
-// off. io.EOF: the connection has ended between two.
+// taker receives one WRITE, header and data, and puts the data into the file at off. io.EOF means
+// that the connection has ended between two WRITEs.
 type taker func(c *conn, off int64) error
 
-// writeWays are the ways of WRITE that receive one record after the other and know
-// how long it is, which makes them a little cheaper than a server could be.
+// writeWays are the ways of WRITE that receive one record after the other and know its length. This
+// makes them a little cheaper than a server could be.
 var writeWays = map[string]func(t *thread) (taker, error){
 	"copy":          receiving,
 	"splice":        splicingIn,
@@ -38,7 +38,7 @@ func receiving(t *thread) (taker, error) {
 }
 
 func splicingIn(t *thread) (taker, error) {
-	// A slot of the pipe takes a fragment of what was received, however short.
+	// A slot of the pipe takes one fragment of the received data, however short.
 	pipe, err := newPipe(max(t.Size, 1<<20))
 	if err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ func receivingMapped(t *thread, grow func(t *thread, off int64) error) (taker, e
 	}, nil
 }
 
-// mappingEach maps the range for each WRITE, as a server does that keeps no mapping.
+// mappingEach maps the range for each WRITE, like a server that keeps no mapping.
 func mappingEach(t *thread) (taker, error) {
 	return func(c *conn, off int64) error {
 		if err := recvAll(c.fd, t.head); err != nil {
@@ -116,7 +116,7 @@ func mappingEach(t *thread) (taker, error) {
 	}, nil
 }
 
-// torn says that an end of the stream came within a record.
+// torn says that the stream ended within a record.
 func torn(err error) error {
 	if err == io.EOF {
 		return fmt.Errorf("recv: %w", io.ErrUnexpectedEOF)

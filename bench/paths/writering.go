@@ -8,8 +8,8 @@ import (
 	"github.com/ringnfs/ringnfs/uring"
 )
 
-// streamWays are the ways of WRITE that take the stream as it comes, in buffers
-// that the kernel picks: what a server does.
+// streamWays are the ways of WRITE that take the stream as it comes, in buffers that the kernel
+// picks, as a server does.
 var streamWays = map[string]func(t *thread) (func() error, error){
 	"provided-64k": func(t *thread) (func() error, error) { return multishot(t, 64<<10, 128, false) },
 	"inc-256k":     func(t *thread) (func() error, error) { return multishot(t, 256<<10, 32, true) },
@@ -36,8 +36,8 @@ type pool struct {
 	ring    *uring.BufRing
 	bufs    [][]byte
 	filled  []int  // how far an incremental buffer is filled
-	pieces  []int  // how many pieces of it are held
-	filling []bool // the kernel goes on with it
+	pieces  []int  // how many pieces of the buffer are held
+	filling []bool // the kernel goes on filling the buffer
 }
 
 func newPool(r *uring.Ring, size, n int, incremental bool) (*pool, error) {
@@ -57,7 +57,7 @@ func newPool(r *uring.Ring, size, n int, incremental bool) (*pool, error) {
 	return p, nil
 }
 
-// take makes a piece of what a completion has brought.
+// take makes a piece of the bytes of a completion.
 func (p *pool) take(id uring.BufferID, n int, more bool) piece {
 	at := p.filled[id]
 	p.filled[id] += n
@@ -66,7 +66,7 @@ func (p *pool) take(id uring.BufferID, n int, more bool) piece {
 	return piece{p.bufs[id][at:][:n], id}
 }
 
-// drop gives a piece up, and the buffer back to the kernel with its last one.
+// drop gives a piece up. With its last piece a buffer goes back to the kernel.
 func (p *pool) drop(id uring.BufferID) {
 	if p.pieces[id]--; p.pieces[id] == 0 && !p.filling[id] {
 		p.filled[id] = 0
@@ -75,8 +75,8 @@ func (p *pool) drop(id uring.BufferID) {
 	}
 }
 
-// multishot receives with one multishot operation for each connection, and writes
-// a record's data from where it lies when all of it has come.
+// multishot receives with one multishot operation for each connection. When all of a record's data
+// has come, it writes the data from where it lies.
 func multishot(t *thread, size, n int, incremental bool) (func() error, error) {
 	if err := t.newRing(); err != nil {
 		return nil, err
@@ -166,7 +166,7 @@ func (s *stream) list(n int) {
 	}
 }
 
-// skip gives the first n bytes up.
+// skip gives up the first n bytes.
 func (s *stream) skip(n int, p *pool) {
 	i := 0
 	for n > 0 {

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// The kinds of servers.
+// Kinds of servers.
 var (
 	Ringnfs = &Kind{
 		Name:       "ringnfs",
@@ -68,7 +68,7 @@ func moduleVersion(program string) string {
 	return ""
 }
 
-// ganesha writes a configuration: NFSv3 over TCP, one export, nothing else.
+// ganesha writes a configuration for nfs-ganesha: NFSv3 over TCP, one export, nothing else.
 func ganesha(p place) ([]string, error) {
 	program, err := exec.LookPath("ganesha.nfsd")
 	if err != nil {
@@ -89,9 +89,8 @@ EXPORT { Export_Id = 1; Path = "%s"; Pseudo = /export; FSAL { Name = VFS; } }
 	return []string{program, "-F", "-L", "STDERR", "-f", conf, "-p", filepath.Join(p.work, "pid"), "-N", "NIV_EVENT"}, nil
 }
 
-// Build builds the programs for the servers into dir, from the repository at
-// root. What cannot be built but is no part of this project is returned as
-// missing: name and reason.
+// Build builds the programs of the servers into dir, from the repository at root. missing has the
+// reason, by name, for each program that could not be built and is no part of this project.
 func Build(root, dir string) (missing map[string]string, err error) {
 	missing = make(map[string]string)
 	run := func(in string, args ...string) error {

@@ -21,10 +21,10 @@ import (
 type Kind struct {
 	Name       string
 	Durability string // what it does on WRITE and COMMIT
-	// command returns how to serve dir on port, with files of its own in work.
+	// command returns the command that serves dir on port and keeps its own files in work.
 	command func(p place) ([]string, error)
 	version func(p place) string
-	// path is what clients mount.
+	// path returns the path that clients mount.
 	path func(dir string) string
 	// separateMount says that MOUNT has the next port.
 	separateMount bool
@@ -39,7 +39,7 @@ type place struct {
 	flags    []string
 }
 
-// Server is a server that runs.
+// Server is a running server.
 type Server struct {
 	Info   report.Server
 	Target load.Target
@@ -59,10 +59,9 @@ const (
 // ErrMissing is wrapped by the errors of servers that this machine does not have.
 var ErrMissing = errors.New("not on this machine")
 
-// Start starts a server of kind k under a name, which serves dir on a port of
-// 127.0.0.1 and keeps files of its own in work. It returns when the server
-// listens. It must be called on a locked thread that outlives the server: the
-// kernel ends the server with the thread.
+// Start starts a server of kind k under a name. It serves dir on a port of 127.0.0.1 and keeps
+// files of its own in work. Start returns when the server listens. It must be called on a locked
+// thread that outlives the server, because the kernel ends the server with the thread.
 func Start(k *Kind, name, programs, dir, work string, port int, flags ...string) (*Server, error) {
 	for _, d := range []string{dir, work} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
@@ -101,7 +100,7 @@ func Start(k *Kind, name, programs, dir, work string, port int, flags ...string)
 	return s, nil
 }
 
-// runWaiter takes the process's end.
+// runWaiter waits for the process to end.
 func (s *Server) runWaiter() {
 	s.err = s.cmd.Wait()
 	close(s.done)
@@ -114,7 +113,7 @@ func (s *Server) await(ports ...int) error {
 		for end := time.Now().Add(startMax); ; {
 			nc, err := net.DialTimeout("tcp", addr, time.Second)
 			if err == nil {
-				_ = nc.Close() // it was a question only
+				_ = nc.Close() // the connection only showed that the server is there
 				break
 			}
 			select {
@@ -140,7 +139,7 @@ func (s *Server) lastWords() string {
 	return string(b[max(0, len(b)-600):])
 }
 
-// Alive returns an error when the server has ended by itself.
+// Alive returns an error if the server has ended without Stop.
 func (s *Server) Alive() error {
 	select {
 	case <-s.done:
@@ -172,7 +171,7 @@ func (s *Server) Stop() error {
 	return nil
 }
 
-// shown is a command line without the directories of this run.
+// shown returns a command line without the directories of this run.
 func shown(args []string, programs string) string {
 	return strings.ReplaceAll(strings.Join(args, " "), programs+string(filepath.Separator), "")
 }

@@ -11,14 +11,14 @@ import (
 	"github.com/ringnfs/ringnfs/bench/report/columns"
 )
 
-// roundsLeast is how many rounds a comparison needs on either side. With four
-// against four the smallest probability of the U test is 2/70.
+// roundsLeast is how many rounds a comparison needs on either side. With four against four the
+// smallest probability of the U test is 2/70.
 const roundsLeast = 4
 
-// significant is the probability below which a difference is taken for one.
+// significant is the probability below which a difference counts as one.
 const significant = 0.05
 
-// Verdict is what became of a figure.
+// Verdict is how a figure has changed.
 type Verdict string
 
 // The verdicts.
@@ -38,19 +38,20 @@ type Change struct {
 	Low, High    float64 // its 95 % interval; NaN when not known
 	P            float64 // of the Mann-Whitney test; NaN when not known
 	Verdict      Verdict
-	// Sliced says that the slices of single runs were compared, for want of rounds.
+	// Sliced says that the slices of single runs were compared, because there were too few
+	// rounds.
 	Sliced bool
 }
 
-// Comparison is what two reports say about each other.
+// Comparison is what changed between two reports.
 type Comparison struct {
 	Changes []Change
-	OnlyA   []string // loads, and figures of common ones, that the other report does not have
+	OnlyA   []string // loads, and figures of common loads, that only one report has
 	OnlyB   []string
 	Notes   []string // why the comparison may not be fair
 }
 
-// Compare tells what changed from a to b, for every load that both have.
+// Compare tells what changed from a to b, for every load that both reports have.
 func Compare(a, b *Report) *Comparison {
 	c := new(Comparison)
 	if a.Machine.CPU != b.Machine.CPU || a.Machine.CPUs != b.Machine.CPUs {
@@ -135,7 +136,7 @@ func Compare(a, b *Report) *Comparison {
 	return c
 }
 
-// change compares one figure that both have.
+// change compares one figure that both reports have.
 func change(a, b []*Run, m Metric) Change {
 	x := Change{Metric: m, P: math.NaN(), Low: math.NaN(), High: math.NaN(), Verdict: Unknown}
 	va, vb := figures(a, m), figures(b, m)
@@ -236,9 +237,10 @@ func (c *Comparison) WriteText(w io.Writer, width int) error {
 	return nil
 }
 
-// WorseBy says by how many percent the figure got worse, in the direction in which
-// its metric does; 0 when it did not, or when rounds enough put that down to chance. Slices
-// do not: they may differ less, or more, than runs. From nothing to something is infinite.
+// WorseBy returns by how many percent the figure got worse, in the direction in which its metric
+// does. It returns 0 if the figure did not get worse, or if enough rounds show that it may be
+// chance. Slices cannot show that, because they may differ less, or more, than runs. A change from
+// nothing to something is infinite.
 func (x *Change) WorseBy() float64 {
 	switch {
 	case x.Verdict == Unchanged && !x.Sliced || x.Verdict == Better || x.B == x.A:
@@ -253,9 +255,9 @@ func (x *Change) WorseBy() float64 {
 	return max(0, 100*(x.Ratio-1))
 }
 
-// Failure says why a change is not to be accepted: what got worse by more than limit
-// percent, or was not measured any more; nil when nothing did. Without enough rounds for a
-// verdict the medians alone decide.
+// Failure returns an error that names the figures that got worse by more than limit percent and
+// those that are no longer measured; nil if there are none. Without enough rounds for a verdict
+// only the medians decide.
 func (c *Comparison) Failure(limit float64) error {
 	var worse []string
 	for i := range c.Changes {
@@ -278,7 +280,7 @@ func (c *Comparison) Failure(limit float64) error {
 	return nil
 }
 
-// orFigures is the change in percent, or the figures where that says nothing.
+// orFigures returns the change in percent, or the two figures if a percentage means nothing.
 func orFigures(x *Change) string {
 	if math.IsNaN(x.Ratio) {
 		return Figure(x.A) + " to " + Figure(x.B)

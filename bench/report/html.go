@@ -48,7 +48,7 @@ type legend struct {
 	Server
 }
 
-// WriteHTML writes the report as one page that needs nothing else.
+// WriteHTML writes the report as one page that loads nothing else.
 func (r *Report) WriteHTML(w io.Writer) error {
 	d := pageData{Report: r, Matrix: r.matrices(), Columns: []string{
 		"calls/s", "MiB/s", "server us/call", "server s/GiB", "p50 us", "p99 us", "p99.9 us", "client us/call", "client busy",
@@ -91,7 +91,7 @@ func (d *pageData) dropEmpty() {
 	}
 }
 
-// none stands where there is no figure.
+// none stands in a cell without a figure.
 const none = "–"
 
 // WriteHTMLFile writes the page into a file.
@@ -189,9 +189,9 @@ func (r *Report) latencyChart(load string) (template.HTML, bool) {
 	), true
 }
 
-// whole returns the slices, those that are much shorter than the others joined to the one
-// before: where the client was held up, a slice can be of no time at all, and its rate is
-// of nothing then.
+// whole returns the slices. A slice that is much shorter than the others is joined to the one
+// before it: if the client was held up, a slice can have no time at all, and then its rate means
+// nothing.
 func whole(slices []load.Slice) []load.Slice {
 	total := 0.0
 	for i := range slices {
@@ -228,7 +228,7 @@ func (r *Report) timeChart(name string, m Metric) (template.HTML, bool) {
 		for _, slice := range whole(middle(runs).Slices) {
 			v, ok := m.ofSlice(&slice)
 			if !ok {
-				v = 0 // nothing was answered
+				v = 0 // no calls were answered
 			}
 			line.x, line.y = append(line.x, at+slice.Seconds/2), append(line.y, v)
 			at += slice.Seconds

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Machine is where a report was made.
+// Machine is the machine on which a report was made.
 type Machine struct {
 	CPU    string `json:"cpu"`
 	CPUs   int    `json:"cpus"`
@@ -18,10 +18,10 @@ type Machine struct {
 	Kernel string `json:"kernel"` // release and version
 	OS     string `json:"os"`
 	Go     string `json:"go"`
-	Virt   bool   `json:"virtual"` // a hypervisor is there
+	Virt   bool   `json:"virtual"` // there is a hypervisor
 }
 
-// ThisMachine describes the machine it runs on, as far as that is known.
+// ThisMachine describes the machine that it runs on, as far as that is known.
 func ThisMachine() Machine {
 	m := Machine{CPUs: runtime.NumCPU(), Go: runtime.Version() + " " + runtime.GOARCH}
 	if f, err := os.Open("/proc/cpuinfo"); err == nil {

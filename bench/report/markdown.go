@@ -54,7 +54,7 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 // WriteMarkdownFile writes the tables into a file.
 func (r *Report) WriteMarkdownFile(name string) error { return writeFile(name, r.WriteMarkdown) }
 
-// spread is the median of a figure with its range.
+// spread returns the median of a figure with its range.
 func spread(runs []*Run, m Metric) string {
 	v := figures(runs, m)
 	switch len(v) {
@@ -71,7 +71,7 @@ func cellText(s string) string {
 	return strings.NewReplacer("|", "\\|", "\n", " ").Replace(s)
 }
 
-// markdownMatrices writes the comparison in short.
+// markdownMatrices writes the comparison in short form.
 func (r *Report) markdownMatrices(b *strings.Builder) {
 	for _, m := range r.matrices() {
 		fmt.Fprintf(
@@ -149,8 +149,8 @@ func (r *Report) markdownServers(b *strings.Builder) {
 	}
 }
 
-// markdownTargets writes what was to be reached. It stands last: whoever compares
-// servers does not ask for it.
+// markdownTargets writes the goals. They come last, because a reader who compares servers does not
+// ask for them.
 func (r *Report) markdownTargets(b *strings.Builder) {
 	if len(r.Targets) > 0 {
 		met := 0

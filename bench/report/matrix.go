@@ -2,7 +2,7 @@ package report
 
 import "slices"
 
-// matrix sets servers side by side: a figure of each under each load.
+// matrix sets servers side by side: one figure of each server under each load.
 type matrix struct {
 	Title   string
 	Servers []string
@@ -14,11 +14,11 @@ type matrixRow struct {
 	Cells      []matrixCell // as Servers
 }
 
-// matrixCell is a median, and how many times the first server's it is.
+// matrixCell is a median, and its ratio to the first server's.
 type matrixCell struct{ Value, Part string }
 
-// matrices are the comparison in short: rate, and CPU time. There are none of a single
-// server.
+// matrices returns the comparison in short form: rate, and CPU time. For a single server it returns
+// none.
 func (r *Report) matrices() []matrix {
 	servers := r.rivals()
 	if len(servers) < 2 {
@@ -39,8 +39,8 @@ func (r *Report) matrices() []matrix {
 	return all
 }
 
-// rivals are the servers that were measured under half of the loads or more, in their
-// order: variants of one that a few loads have are for the figures below.
+// rivals returns the servers that were measured under at least half of the loads, in their order.
+// Variants of a server that only a few loads have are left to the table of all figures.
 func (r *Report) rivals() (names []string) {
 	loads := r.Loads()
 	for _, s := range r.Servers {
@@ -57,8 +57,8 @@ func (r *Report) rivals() (names []string) {
 	return names
 }
 
-// matrixRow is a load's rate or cost, as which says: 0 or 1. There is none where
-// nobody has that figure but one.
+// matrixRow returns a load's rate or cost, as which says: 0 or 1. It returns none if only one
+// server has that figure.
 func (r *Report) matrixRow(load string, servers []string, which int) (row matrixRow, ok bool) {
 	at := slices.IndexFunc(r.Runs, func(x Run) bool { return x.Load == load })
 	rate, cost := mainMetrics(&r.Runs[at].Result)
@@ -82,7 +82,7 @@ func (r *Report) matrixRow(load string, servers []string, which int) (row matrix
 	return row, known > 1
 }
 
-// unitOf is the unit as it stands by itself.
+// unitOf returns the unit as it is written without a number.
 func unitOf(m Metric) string {
 	switch m.Name {
 	case OpsPerSecond.Name:

@@ -6,17 +6,17 @@ import "github.com/ringnfs/ringnfs/bench/load"
 type Metric struct {
 	Name string
 	Unit string
-	// HigherIsBetter is the direction in which it improves.
+	// HigherIsBetter says in which direction the figure improves.
 	HigherIsBetter bool
-	// Of returns the figure; false when the run does not have it.
+	// Of returns the figure, or false if the run does not have it.
 	Of func(*load.Result) (float64, bool)
-	// ofSlice returns it for a slice of the time; nil when slices do not have it.
+	// ofSlice returns the figure for a slice of the time; nil if slices do not have it.
 	ofSlice func(*load.Slice) (float64, bool)
 }
 
 const gib = 1 << 30
 
-// title is the name with the unit, where the name does not say it.
+// title returns the name, with the unit if the name does not say it.
 func (m *Metric) title() string {
 	if m.Unit == "/s" {
 		return m.Name
@@ -80,14 +80,14 @@ func latencyMetric(name string, of func(*load.Latency) float64) Metric {
 	}
 }
 
-// large is the size from which on a load is told by its bytes: what is moved
-// costs more there than the call.
+// large is the size in bytes from which on a load is described by its bytes: moving these costs
+// more than the call.
 const large = 32 << 10
 
-// bulk reports whether throughput and CPU per GiB say more of a run than calls.
+// bulk reports whether throughput and CPU per GiB say more about a run than calls do.
 func bulk(r *load.Result) bool { return r.Ops > 0 && r.Bytes/r.Ops >= large }
 
-// main returns the two figures that tell most of a run.
+// mainMetrics returns the two figures that say most about a run.
 func mainMetrics(r *load.Result) (rate, cost Metric) {
 	if bulk(r) {
 		return GiBPerSecond, CPUPerGiB

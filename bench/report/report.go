@@ -31,7 +31,7 @@ type Report struct {
 	Notes   []string  `json:"notes,omitempty"`
 }
 
-// Server is what was measured.
+// Server is a server that was measured.
 type Server struct {
 	Name       string `json:"name"`
 	Version    string `json:"version,omitempty"`
@@ -43,15 +43,15 @@ type Server struct {
 // Run is one measurement.
 type Run struct {
 	Server string `json:"server"`
-	// Load names workload, file system and concurrency; runs with the same Load
-	// can be compared.
+	// Load names workload, file system and concurrency. Runs with the same Load can be
+	// compared.
 	Load  string `json:"load"`
 	FS    string `json:"fs,omitempty"` // what the files were on
 	Round int    `json:"round"`
 	load.Result
 }
 
-// Target is a figure that was to be reached.
+// Target is a goal for a figure.
 type Target struct {
 	Load   string  `json:"load"`
 	What   string  `json:"what"`  // such as "CPU per call against floor"
@@ -101,7 +101,7 @@ func (r *Report) Of(server, load string) []*Run {
 	return runs
 }
 
-// Median returns the median over rounds of a figure; false when there is none.
+// Median returns the median of a figure over the rounds, or false if there is none.
 func (r *Report) Median(server, load string, m Metric) (float64, bool) {
 	var values []float64
 	for _, run := range r.Of(server, load) {
@@ -122,7 +122,7 @@ func (r *Report) Write(w io.Writer) error {
 	return e.Encode(r)
 }
 
-// WriteFile writes the report as a JSON file, compressed when its name ends in .gz.
+// WriteFile writes the report as a JSON file, compressed if its name ends in .gz.
 func (r *Report) WriteFile(name string) error {
 	if !strings.HasSuffix(name, ".gz") {
 		return writeFile(name, r.Write)
@@ -133,7 +133,7 @@ func (r *Report) WriteFile(name string) error {
 	})
 }
 
-// writeFile writes a file completely or says why not.
+// writeFile writes a file completely, or returns why it could not.
 func writeFile(name string, write func(io.Writer) error) error {
 	f, err := os.Create(name)
 	if err != nil {

@@ -18,8 +18,7 @@ import (
 	"github.com/ringnfs/ringnfs/bench/load"
 )
 
-// sample is a report of some servers whose rate is given, in rounds that differ
-// a little.
+// sample returns a report of some servers whose rate is given, in rounds that differ a little.
 func sample(rounds int, rates map[string]float64) *Report {
 	r := &Report{
 		Format: Format, Title: "a <b> & \"c\"", Command: "bench <x>", Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
@@ -236,7 +235,7 @@ func TestBarsStandOnAScale(t *testing.T) {
 	require.Contains(t, chart, `class="grid"`)
 }
 
-// TestASliceOfNoTimeIsNoPoint: a client that was held up samples twice at once.
+// TestASliceOfNoTimeIsNoPoint: a client that was held up samples twice at the same time.
 func TestASliceOfNoTimeIsNoPoint(t *testing.T) {
 	r := sample(1, map[string]float64{"ringnfs": 1000})
 	run := &r.Runs[0]
@@ -325,7 +324,7 @@ func TestWhatOnlyOneReportHasIsNamed(t *testing.T) {
 	require.Equal(t, c.OnlyA, Compare(b, a).OnlyB)
 }
 
-// TestASingleRoundIsJudgedByItsMedians: slices that scatter are no excuse.
+// TestASingleRoundIsJudgedByItsMedians: it is, even if the slices scatter.
 func TestASingleRoundIsJudgedByItsMedians(t *testing.T) {
 	scattered := func(rate float64) *Report {
 		r := sample(1, map[string]float64{"ringnfs": rate})

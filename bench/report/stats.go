@@ -7,12 +7,12 @@ import (
 	"slices"
 )
 
-// Median returns the middle of the values, or the mean of the two in the middle.
-// There must be one at least.
+// Median returns the middle of the values, or the mean of the two in the middle. There must be at
+// least one value.
 func Median(values []float64) float64 { return Quantile(values, 0.5) }
 
-// Quantile returns the value below which a part q of the values lies, between two
-// of them by linear interpolation.
+// Quantile returns the value below which a part q of the values lies, by linear interpolation
+// between two of them.
 func Quantile(values []float64, q float64) float64 {
 	v := slices.Sorted(slices.Values(values))
 	at := q * float64(len(v)-1)
@@ -23,14 +23,13 @@ func Quantile(values []float64, q float64) float64 {
 	return v[low] + (at-float64(low))*(v[low+1]-v[low])
 }
 
-// exactMax is up to how many values the distribution of U is counted out.
+// exactMax is up to how many values the distribution of U is computed exactly.
 const exactMax = 40
 
-// MannWhitney returns U of a against b, the number of pairs in which the value of
-// a is the larger one (equal ones count half), and the two-sided probability of
-// one as far from its mean if both came from the same distribution. The
-// probability is exact for small sets without ties, otherwise the normal
-// approximation with corrections for ties and continuity.
+// MannWhitney compares a and b. It returns U, the number of pairs in which the value of a is the
+// larger one; equal ones count half. It also returns the two-sided probability of a U as far from
+// its mean if both sets came from the same distribution. The probability is exact for small sets
+// without ties; otherwise it is the normal approximation with corrections for ties and continuity.
 func MannWhitney(a, b []float64) (u, p float64) {
 	n, m := len(a), len(b)
 	if n == 0 || m == 0 {
@@ -78,16 +77,16 @@ func MannWhitney(a, b []float64) (u, p float64) {
 	return u, min(1, math.Erfc(z/math.Sqrt2))
 }
 
-// exactU is the two-sided probability of a U at least as far from the mean as u,
-// from the number of ways in which n and m values can be mixed to give each U.
+// exactU returns the two-sided probability of a U at least as far from the mean as u, from the
+// number of ways in which n and m values can be mixed to give each U.
 func exactU(n, m, u int) float64 {
-	// ways[i][k]: mixes of i values of a with the values of b so far whose U is k.
+	// ways[i][k] counts the mixes of i values of a with the values of b so far whose U is k.
 	ways := make([][]float64, n+1)
 	for i := range ways {
 		ways[i] = make([]float64, n*m+1)
 		ways[i][0] = 1 // with no value of b
 	}
-	// Let the largest of the mix be of b, or be of a and then larger than all of b.
+	// The largest of the mix is either of b, or of a and then larger than all of b.
 	for j := 1; j <= m; j++ {
 		next := make([][]float64, n+1)
 		for i := range next {
@@ -115,8 +114,8 @@ func exactU(n, m, u int) float64 {
 // bootstraps is how often a bootstrap draws.
 const bootstraps = 4000
 
-// RatioInterval returns the 95 % confidence interval of median(b)/median(a) by a
-// percentile bootstrap. The draws are the same each time.
+// RatioInterval returns the 95 % confidence interval of median(b)/median(a) by a percentile
+// bootstrap. It makes the same draws each time.
 func RatioInterval(a, b []float64) (low, high float64) {
 	if len(a) == 0 || len(b) == 0 {
 		return math.NaN(), math.NaN()

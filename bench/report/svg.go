@@ -25,8 +25,8 @@ const (
 	labelsMost = 6 // below bars
 )
 
-// bars draws horizontal bars over a scale, with their values at the end, and the range
-// of the rounds as a thin line.
+// bars draws horizontal bars over a scale, with their values at the end. A thin line shows the
+// range of the rounds.
 func bars(title, unit string, list []bar) template.HTML {
 	var b strings.Builder
 	const first, scale = 22, 20 // where bars begin, and what their scale takes below them
@@ -103,7 +103,7 @@ func bars(title, unit string, list []bar) template.HTML {
 	return template.HTML(b.String()) // all text in it is escaped
 }
 
-// roundedBar is a bar whose far end is rounded; the near one stands on the axis.
+// roundedBar draws a bar whose far end is rounded. Its near end stands on the axis.
 func roundedBar(x, y, w, h float64) string {
 	r := math.Min(3, w/2)
 	return fmt.Sprintf(
@@ -235,7 +235,7 @@ func logAxis(low, high float64) axis {
 	return a
 }
 
-// quantileAxis spreads the quantiles near 1: nines are equally far apart.
+// quantileAxis spreads the quantiles near 1, so that nines are equally far apart.
 func quantileAxis() axis {
 	a := axis{high: 4}
 	for _, x := range []struct {

@@ -13,8 +13,8 @@ import (
 	"github.com/ringnfs/ringnfs/bench/report/columns"
 )
 
-// Figure writes a number with three digits or all in front of the point, in groups
-// of three.
+// Figure writes a number with three digits, or with all digits in front of the point, in groups of
+// three.
 func Figure(v float64) string {
 	switch a := math.Abs(v); {
 	case a == 0 || math.IsNaN(v) || math.IsInf(v, 0):
@@ -55,7 +55,7 @@ var heads = []string{
 	"client busy",
 }
 
-// cells are a run in these columns.
+// cells returns a run in these columns.
 func cells(name string, r *load.Result) []string {
 	server, perGiB, rate := "-", "-", "-"
 	if r.Server != nil {
@@ -81,8 +81,8 @@ func cells(name string, r *load.Result) []string {
 	}
 }
 
-// Busy is how much of its threads' time the client needed: near 1 it may have
-// been what limited the run.
+// Busy returns the part of its threads' time that the client needed. Near 1 the client may have
+// limited the run.
 func Busy(r *load.Result) float64 {
 	if r.Seconds == 0 || r.Threads == 0 {
 		return 0
@@ -90,8 +90,8 @@ func Busy(r *load.Result) float64 {
 	return r.Client.Seconds / r.Seconds / float64(r.Threads)
 }
 
-// WriteText writes a table of all loads for each server, in lines of at most width
-// columns; of several rounds the one with the median rate.
+// WriteText writes a table of all loads for each server, in lines of at most width columns. Of
+// several rounds it shows the one with the median rate.
 func (r *Report) WriteText(w io.Writer, width int) error {
 	for _, s := range r.Servers {
 		if s.Missing != "" {

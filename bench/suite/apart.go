@@ -9,14 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// canPart reports whether there are two processors for part.
+// canPart reports whether there are two processors, which part needs.
 func canPart() bool {
 	var all unix.CPUSet
 	return unix.SchedGetaffinity(0, &all) == nil && all.Count() >= 2
 }
 
-// part gives the first processor that this process may use to the process server and
-// the second to this one. rejoin gives both what this one had.
+// part gives the first processor that this process may use to the process server, and the second to
+// this process. rejoin gives both all processors that this process had.
 func part(server int) (rejoin func() error, err error) {
 	var all unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &all); err != nil {
@@ -42,7 +42,7 @@ func part(server int) (rejoin func() error, err error) {
 	return rejoin, nil
 }
 
-// confine has all threads of a process run on cpus only, and those that they start.
+// confine makes all threads of a process, and those that they start, run on cpus only.
 func confine(pid int, cpus *unix.CPUSet) error {
 	for seen := make(map[string]bool); ; {
 		tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
@@ -60,7 +60,7 @@ func confine(pid int, cpus *unix.CPUSet) error {
 			}
 			seen[t.Name()] = true
 		}
-		if len(seen) == before { // one that was started meanwhile may have had the old ones
+		if len(seen) == before { // a thread started meanwhile may have had the old processors
 			return nil
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// processors are what all threads of a process may use.
+// processors returns the processors that all threads of a process may use.
 func processors(t *testing.T, pid int) (all []unix.CPUSet) {
 	t.Helper()
 	tasks, err := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*")

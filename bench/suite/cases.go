@@ -13,21 +13,21 @@ const (
 	onMemory = "tmpfs"
 )
 
-// Variant is a server as it takes part: a kind with flags.
+// Variant is a server that takes part: a kind with flags.
 type Variant struct {
 	Name  string
 	Kind  *peers.Kind
 	Flags []string
-	// needs is a flag of `ringnfs serve` without which it does not take part.
+	// needs is a flag of `ringnfs serve`. If that has no such flag, the variant does not take
+	// part.
 	needs string
 }
 
-// variants are all that take part in some case. The first is the one that the
-// targets are about.
+// variants are all that take part in some case. The goals are about the first one.
 var variants = []Variant{
 	{Name: "ringnfs", Kind: peers.Ringnfs},
 	{Name: "floor", Kind: peers.Floor},
-	// The floor without the pacing that the system's congestion control may do.
+	// This is the floor without the pacing that the system's congestion control may do.
 	{Name: "floor-reno", Kind: peers.Floor, Flags: []string{"reno"}},
 	{Name: "ganesha", Kind: peers.Ganesha},
 	{Name: "go-nfs", Kind: peers.GoNFS},
@@ -47,7 +47,7 @@ type Case struct {
 	Workload     string
 	Conns, Depth int
 	FS           string
-	Apart        bool // server and client have a processor each, for themselves
+	Apart        bool // server and client have a processor each
 	Servers      []string
 	Goals        []Goal
 }
@@ -96,7 +96,7 @@ func Cases() []Case {
 	}
 	add("write-4k-rand", 4, 16, onDisk, everybody, atMost(report.CPUPerOp, "floor", 1.3), atMost(report.CPUPerOp, "ganesha", 0.3))
 	add("mixed", 4, 8, onDisk, everybody)
-	// What a call costs when nobody else wants the lane's processor.
+	// The cost of a call when nobody else wants the lane's processor.
 	apart := func(workload string, conns, depth int, ratio float64) {
 		add(workload, conns, depth, onDisk, []string{"ringnfs-1", "floor"},
 			Goal{Metric: report.CPUPerOp, Of: "ringnfs-1", Against: "floor", Ratio: ratio})
@@ -107,7 +107,7 @@ func Cases() []Case {
 	}
 	apart("read-4k-rand", 1, 16, 1.3)
 	apart("read-4k-rand", 8, 8, 1.3)
-	real := []string{"ringnfs", "ganesha", "go-nfs"} // the floor only pretends
+	real := []string{"ringnfs", "ganesha", "go-nfs"} // the floor serves no real files
 	add("readdirplus", 4, 4, onDisk, real)
 	add("create", 4, 4, onDisk, real)
 	add("tree", 4, 4, onDisk, real)
@@ -116,8 +116,8 @@ func Cases() []Case {
 	for _, w := range []string{"null", "getattr", "read-4k-rand"} {
 		add(w, 1, 1, onDisk, []string{"ringnfs", "floor", "ganesha", "go-nfs", "ringnfs-spin"})
 	}
-	// Two lanes against one. Where client and server share two processors, a second
-	// lane can only give what the client leaves: of READDIRPLUS it leaves most.
+	// Two lanes against one. If client and server share two processors, a second lane can only
+	// use what the client leaves; with READDIRPLUS it leaves most.
 	for _, w := range []string{"getattr", "lookup", "read-4k-rand", "readdirplus"} {
 		add(w, 8, 8, onDisk, []string{"ringnfs-1", "ringnfs-2"},
 			Goal{Metric: report.OpsPerSecond, Of: "ringnfs-2", Against: "ringnfs-1", Least: true, Ratio: 1.7})
@@ -132,19 +132,19 @@ func Cases() []Case {
 	worker := []string{"ringnfs-worker", "floor"}
 	add("write-1m-seq", 4, 4, onDisk, worker)
 	add("write-4k-rand", 4, 16, onDisk, worker)
-	// The ways in which the data of a READ can leave, each forced.
+	// The ways in which the data of a READ can leave, each one forced.
 	for _, w := range []string{"read-64k-rand", "read-1m-seq"} {
 		add(w, 4, 4, onDisk, []string{"ringnfs-copy", "ringnfs-splice", "ringnfs-zc", "floor", "floor-reno"})
 	}
 	return list
 }
 
-// nconnect are connections and depths of equal product.
+// nconnect are numbers of connections and depths whose product is the same.
 var nconnect = [][2]int{{1, 16}, {8, 2}, {16, 1}}
 
-// nconnectServers are ringnfs with all its lanes, of which one connection uses one,
-// and with one.
+// nconnectServers are ringnfs with all its lanes, of which one connection uses one, and ringnfs
+// with one lane.
 var nconnectServers = []string{"ringnfs", "ringnfs-1"}
 
-// nconnectLeast is how far below the best of them the others may be.
+// nconnectLeast is the least ratio of the others to the best of them.
 const nconnectLeast = 0.95

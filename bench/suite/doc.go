@@ -1,8 +1,7 @@
-// Package suite is the comparison of servers: which loads are run ([Cases]),
-// against whom, interleaved and in several rounds, and what must be reached.
+// Package suite compares servers. It says which loads are run ([Cases]), against which servers, and
+// which goals must be reached. The measurements are interleaved and made in several rounds.
 //
-// Every server runs all the time, each with a directory of its own; only one is
-// under load. In each round every case is run against every server in turn, and
-// the order of the servers changes from round to round, so that what changes on
-// the machine meanwhile meets all of them alike.
+// Every server runs all the time, each with a directory of its own; only one is under load. In each
+// round every case is run against every server in turn. The order of the servers changes from round
+// to round, so that changes on the machine affect all of them alike.
 package suite

@@ -11,7 +11,7 @@ import (
 	"github.com/ringnfs/ringnfs/bench/report"
 )
 
-// What the server's memory may be.
+// Sizes of the memory measurement.
 const (
 	arenas       = 256 << 20 // --memory
 	besideArenas = 64 << 20
@@ -19,8 +19,8 @@ const (
 	perIdle      = 4 << 10
 )
 
-// memory measures ringnfs's resident memory: at rest, with idle connections, and
-// at its highest while as many connections read 1 MiB each.
+// memory measures ringnfs's resident memory: at rest, with idle connections, and at its highest
+// while as many connections read 1 MiB each.
 func (s *suite) memory(ctx context.Context) error {
 	if len(s.Servers) > 0 && s.Servers[0] != variants[0].Name {
 		return nil
@@ -29,7 +29,7 @@ func (s *suite) memory(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// One of everything first: what is made only once is no part of what a
+	// Do everything once first: memory that is allocated only once is no part of what a
 	// connection costs.
 	job := load.Job{
 		Workload: load.Workload{Kind: "read", Size: 1 << 20},

@@ -21,7 +21,7 @@ import (
 	"github.com/ringnfs/ringnfs/bench/report"
 )
 
-// Config is what a run of the suite is told.
+// Config says what a run of the suite does.
 type Config struct {
 	Programs string            // directory of the built programs
 	Missing  map[string]string // kinds that could not be built, and why
@@ -47,18 +47,18 @@ type suite struct {
 	fs    map[string]string // name of the file system behind onDisk and onMemory
 	ports int
 	live  []*live
-	gone  map[string]bool // variants that cannot be had
+	gone  map[string]bool // variants that cannot run here
 }
 
-// live is a server that runs, with its session.
+// live is a running server with its session.
 type live struct {
 	variant, fs string
 	server      *peers.Server
 	session     *load.Session
 }
 
-// Run measures all cases and returns the report. It must be called on a locked
-// thread, which the servers do not outlive.
+// Run measures all cases and returns the report. It must be called on a locked thread; the servers
+// end with that thread.
 func Run(ctx context.Context, cfg Config) (_ *report.Report, err error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU() + 1))
 	s := &suite{Config: cfg, fs: map[string]string{onDisk: fsName(cfg.Disk)}, gone: make(map[string]bool)}
@@ -101,7 +101,7 @@ func Run(ctx context.Context, cfg Config) (_ *report.Report, err error) {
 	return s.rep, nil
 }
 
-// cases returns those that are wanted and possible, each once.
+// cases returns the cases that are wanted and possible, each once.
 func (s *suite) cases() []Case {
 	var list []Case
 	for _, c := range Cases() {
@@ -123,8 +123,8 @@ func (s *suite) cases() []Case {
 	return list
 }
 
-// turns is the order in which n servers are measured in a round. In 2n rounds each is
-// first and last as often, and comes as often after one neighbour as after the other.
+// turns returns the order in which n servers are measured in a round. In 2n rounds each server is
+// first as often as last, and follows each neighbour equally often.
 func turns(n, round int) []int {
 	order := make([]int, n)
 	for i := range order {
@@ -136,7 +136,7 @@ func turns(n, round int) []int {
 	return order
 }
 
-// root is the directory on a file system under which the servers have theirs.
+// root returns the directory on a file system under which the servers' directories are.
 func (s *suite) root(fs string) string {
 	if fs == onMemory {
 		return s.Memory
@@ -144,8 +144,8 @@ func (s *suite) root(fs string) string {
 	return s.Disk
 }
 
-// settle waits until nothing that was written is on its way to the disc: else the next
-// measurement would be of that, too.
+// settle waits until no written data is on its way to the disc. Otherwise the next measurement
+// would include that work.
 func (s *suite) settle() error {
 	dir, err := os.Open(s.Disk)
 	if err != nil {
@@ -218,8 +218,8 @@ func (s *suite) run(ctx context.Context, c *Case, l *live) (res *load.Result, er
 	})
 }
 
-// get returns a server with its session, and starts it when it is first wanted;
-// nil when there is no such server here.
+// get returns a server with its session. It starts the server when it is first wanted, and returns
+// nil if there is no such server here.
 func (s *suite) get(ctx context.Context, name, fs string) (*live, error) {
 	if s.gone[name] {
 		return nil, nil
@@ -288,7 +288,7 @@ func (s *suite) serveHas(flag string) bool {
 	return err == nil && strings.Contains(string(out), flag+" ")
 }
 
-// stop ends all servers. Their directories go as a whole with the run's.
+// stop ends all servers. Their directories are removed with that of the run.
 func (s *suite) stop() error {
 	var err error
 	for _, l := range s.live {

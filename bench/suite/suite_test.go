@@ -44,8 +44,8 @@ func TestEachLoadIsRunOnceARound(t *testing.T) {
 	require.Equal(t, all, goals)
 }
 
-// result is a report in which every server has the same figures but ringnfs,
-// which has the given multiple of rates and costs.
+// result returns a report in which every server has the same figures, except ringnfs, which has the
+// given multiple of rates and costs.
 func result(rate, cost float64) *report.Report {
 	r := new(report.Report)
 	for _, c := range Cases() {

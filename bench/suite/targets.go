@@ -7,7 +7,7 @@ import (
 	"github.com/ringnfs/ringnfs/bench/report"
 )
 
-// judge compares the medians of a report with the goals of the cases that it has.
+// judge compares the medians of a report with the goals of the report's cases.
 func judge(r *report.Report, cases []Case, fs map[string]string) {
 	for _, c := range cases {
 		name := c.name(fs)
@@ -61,7 +61,7 @@ func bound(least bool, v float64) string {
 	return sign + report.Figure(v)
 }
 
-// judgeNconnect holds each number of connections against the best of them.
+// judgeNconnect compares each number of connections with the best of them.
 func judgeNconnect(r *report.Report, fs map[string]string) {
 	for _, w := range []string{"read-4k-rand", "read-1m-seq"} {
 		for _, server := range nconnectServers {

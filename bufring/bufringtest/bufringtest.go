@@ -1,13 +1,13 @@
-// Package bufringtest gives tests heap-backed receive buffers and the assertion
-// that ends them: nothing is held any more.
+// Package bufringtest gives tests heap-backed receive buffers, and the assertion with which they
+// end: nobody holds a buffer any more.
 package bufringtest
 
 import (
 	"github.com/ringnfs/ringnfs/uring"
 )
 
-// Provider is a provided-buffer ring without a kernel. The test plays the
-// kernel: Next takes the buffer that a receive would go to.
+// Provider is a provided-buffer ring without a kernel. The test plays the kernel: Next takes the
+// buffer that a receive would fill.
 type Provider struct {
 	queued []entry
 	ready  []entry
@@ -27,8 +27,8 @@ func (p *Provider) Advance() {
 	p.queued = p.queued[:0]
 }
 
-// Next takes the first published buffer, as a receive does. It reports false when
-// there is none: the receive ends with ENOBUFS.
+// Next takes the first published buffer, as a receive does. It reports false when there is none,
+// where a receive would end with ENOBUFS.
 func (p *Provider) Next() (mem []byte, id uring.BufferID, ok bool) {
 	if len(p.ready) == 0 {
 		return nil, 0, false
@@ -41,17 +41,16 @@ func (p *Provider) Next() (mem []byte, id uring.BufferID, ok bool) {
 // Ready returns how many buffers the kernel could take.
 func (p *Provider) Ready() int { return len(p.ready) }
 
-// Outstander is anything that counts what is still held.
+// Outstander counts what is still held.
 type Outstander interface{ Outstanding() int }
 
-// Reporter is the part of testing.TB that NoneHeld needs; property tests have it
-// too.
+// Reporter is the part of testing.TB that NoneHeld needs. Property tests have it, too.
 type Reporter interface {
 	Helper()
 	Errorf(format string, args ...any)
 }
 
-// NoneHeld fails the test when any of the pools has buffers that are held.
+// NoneHeld fails the test when a buffer of one of the pools is still held.
 func NoneHeld(t Reporter, pools ...Outstander) {
 	t.Helper()
 	for _, p := range pools {

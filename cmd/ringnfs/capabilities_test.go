@@ -15,7 +15,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 )
 
-// having starts a process as root with these capabilities and no other ones.
+// having starts a process as root with these capabilities and no others.
 func having(t *testing.T, caps ...string) func(*exec.Cmd) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -33,7 +33,7 @@ func having(t *testing.T, caps ...string) func(*exec.Cmd) {
 	}
 }
 
-// What a container needs is what README and operations.md say.
+// These are the capabilities that README and operations.md say a container needs.
 func TestUsersFilesAreServedWithFewCapabilities(t *testing.T) {
 	const user = 61001
 	for name, caps := range map[string][]string{
@@ -44,7 +44,7 @@ func TestUsersFilesAreServedWithFewCapabilities(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			by := having(t, caps...)
-			dir := t.TempDir() // on a disk: where access times are noted
+			dir := t.TempDir() // on a disk, where access times are noted
 			for _, name := range []string{"own", "shared"} {
 				p := filepath.Join(dir, name)
 				require.NoError(t, os.WriteFile(p, []byte("content"), 0o600))
@@ -67,7 +67,7 @@ func TestUsersFilesAreServedWithFewCapabilities(t *testing.T) {
 					require.Equal(t, want, c.Write(res.Resok.Object, 0, []byte("C"), nfs3.UNSTABLE).Status, name)
 				}
 			}
-			// As a client does for open(O_TRUNC) of somebody who may write.
+			// A client does this for open(O_TRUNC) by a user who may write.
 			empty := nfs3.Sattr3{
 				Size:  nfs3.SetSize3{SetIt: true},
 				Mtime: nfs3.SetMtime{SetIt: nfs3.SET_TO_SERVER_TIME},

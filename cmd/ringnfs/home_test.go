@@ -12,12 +12,12 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 )
 
-// TestAUserServesHisHomeAndKeepsTheKey: the state directory is in the home by default.
+// TestAUserServesHisHomeAndKeepsTheKey: by default the state directory is in the home.
 func TestAUserServesHisHomeAndKeepsTheKey(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: several users")
@@ -38,7 +38,7 @@ func TestAUserServesHisHomeAndKeepsTheKey(t *testing.T) {
 	assert.Contains(t, p.said(), "the state directory "+state+" lies in the export")
 	c := nfstest.DialAs(t, mine, "127.0.0.1:"+p.port(t))
 	at, st := nfstest.Mount(c, home)
-	require.Equal(t, mount.MNT3_OK, st)
+	require.Equal(t, mount3.MNT3_OK, st)
 	for _, name := range []string{".local", "state", "ringnfs"} {
 		res := c.Lookup(at, name)
 		require.Equal(t, nfs3.NFS3_OK, res.Status)

@@ -10,16 +10,15 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 	"github.com/ringnfs/ringnfs/nfs/vfs/fusetest"
 )
 
-// TestASignalEndsAServerWhoseFileSystemIsInterruptedForEver holds that calls to a file
-// system that answers every creation with EINTR end, with an error that programs
-// understand, and that the server then ends, too. That it tries for ever is told by how
-// often it has tried, not by a clock.
+// TestASignalEndsAServerWhoseFileSystemIsInterruptedForEver uses a file system that answers every
+// creation with EINTR. The calls end with an error that programs understand, and then the server
+// ends, too. The number of attempts, not a clock, shows whether the server tries without end.
 func TestASignalEndsAServerWhoseFileSystemIsInterruptedForEver(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: FUSE mounts")
@@ -40,7 +39,7 @@ func TestASignalEndsAServerWhoseFileSystemIsInterruptedForEver(t *testing.T) {
 	p := serve(t, "--port", "0", "--portmap", "off", "--squash", "none", "--listen", "127.0.0.1", dir)
 	c := nfstest.Dial(t, "127.0.0.1:"+p.port(t))
 	root, st := nfstest.Mount(c, dir)
-	require.Equal(t, mount.MNT3_OK, st)
+	require.Equal(t, mount3.MNT3_OK, st)
 	var waiting []*nfstest.Pending
 	for i := range calls {
 		waiting = append(waiting, c.Start(nfs3.NFSPROC3_CREATE, &nfs3.CREATE3args{

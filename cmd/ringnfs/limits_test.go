@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 )
@@ -59,7 +59,7 @@ func (p *process) mounted(t *testing.T, dir string) (*nfstest.Client, nfstest.FH
 	t.Helper()
 	c := nfstest.Dial(t, "127.0.0.1:"+p.port(t))
 	root, st := nfstest.Mount(c, dir)
-	require.Equal(t, mount.MNT3_OK, st)
+	require.Equal(t, mount3.MNT3_OK, st)
 	return c, root
 }
 
@@ -79,7 +79,7 @@ func TestIdleStrangersLeaveDescriptorsForFiles(t *testing.T) {
 	dir := files(t, 400)
 	p := serveLimited(t, "1024", "1024", "--lanes", "2", dir)
 	c, root := p.mounted(t, dir)
-	// They connect from one address after the other, as often as they are let.
+	// The clients connect from one address after the other, as often as the server lets them.
 	strangers := 0
 	for host := 2; host < 12; host++ {
 		for {
@@ -117,7 +117,7 @@ func TestTooFewOpenFilesAreRefusedWithTheRemedy(t *testing.T) {
 	)
 }
 
-// Go leaves it one below, to know later whether anybody has changed it.
+// Go sets the limit one lower, so that it later knows whether anybody has changed it.
 func TestTheSoftLimitOnOpenFilesIsRaisedToTheHardOne(t *testing.T) {
 	p := serveLimited(t, "256", "4096", t.TempDir())
 	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", p.cmd.Process.Pid))

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 )
@@ -27,7 +27,7 @@ func reachable(t *testing.T, uid int) string {
 	return dir
 }
 
-// programFor is a copy of this program that any user can start.
+// programFor returns a copy of this program that any user can start.
 func programFor(t *testing.T) string {
 	t.Helper()
 	exe, err := os.Executable()
@@ -59,21 +59,21 @@ func TestAUsersServerServesItsUserAndRootAlone(t *testing.T) {
 	addr := "127.0.0.1:" + p.port(t)
 	for _, c := range []*nfstest.Client{nfstest.Dial(t, addr), nfstest.DialAs(t, mine, addr), nfstest.DialAs(t, mine, addr).Anonymous()} {
 		_, st := nfstest.Mount(c, dir)
-		assert.Equal(t, mount.MNT3_OK, st)
+		assert.Equal(t, mount3.MNT3_OK, st)
 	}
 	stranger := nfstest.DialAs(t, other, addr)
 	for _, c := range []*nfstest.Client{stranger, stranger.As(other, other), stranger.As(mine, mine), stranger.Anonymous()} {
 		assert.True(
 			t,
-			c.Raw(mount.MOUNT_PROGRAM, 3, mount.MOUNTPROC3_MNT, []byte{0, 0, 0, 1, '/', 0, 0, 0}).Denied,
+			c.Raw(mount3.MOUNT_PROGRAM, 3, mount3.MOUNTPROC3_MNT, []byte{0, 0, 0, 1, '/', 0, 0, 0}).Denied,
 		)
 	}
 	assert.Zero(t, p.end(t, syscall.SIGTERM), p.stderr.String())
 	assert.Contains(t, p.stderr.String(), "root and its own user only")
 }
 
-// In a namespace that a user makes for itself the server is root, and still cannot act for
-// anybody else. The machine's root is nobody there, and is known by its port.
+// In a namespace that a user has made, the server is root and still cannot act for anybody else.
+// There the machine's root is nobody, and the server knows it by its port.
 func TestAUsersNamespaceServesItsUserAndRootAlone(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: several users")
@@ -102,12 +102,12 @@ func TestAUsersNamespaceServesItsUserAndRootAlone(t *testing.T) {
 	for _, c := range []*nfstest.Client{stranger, stranger.As(other, other), stranger.As(mine, mine), stranger.Anonymous()} {
 		assert.True(
 			t,
-			c.Raw(mount.MOUNT_PROGRAM, 3, mount.MOUNTPROC3_MNT, []byte{0, 0, 0, 1, '/', 0, 0, 0}).Denied,
+			c.Raw(mount3.MOUNT_PROGRAM, 3, mount3.MOUNTPROC3_MNT, []byte{0, 0, 0, 1, '/', 0, 0, 0}).Denied,
 		)
 	}
 	for _, c := range []*nfstest.Client{nfstest.DialReserved(t, addr), nfstest.DialAs(t, mine, addr), nfstest.DialAs(t, mine, addr).Anonymous()} {
 		root, st := nfstest.Mount(c, dir)
-		require.Equal(t, mount.MNT3_OK, st)
+		require.Equal(t, mount3.MNT3_OK, st)
 		found := c.Lookup(root, "private")
 		require.Equal(t, nfs3.NFS3_OK, found.Status)
 		assert.Equal(t, "x", string(c.Read(found.Resok.Object, 0, 10).Resok.Data))

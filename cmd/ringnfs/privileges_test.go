@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 )
@@ -40,7 +40,7 @@ func TestEveryThreadGivesUpWhatItDoesNotNeed(t *testing.T) {
 	addr := "127.0.0.1:" + p.port(t)
 	c := nfstest.Dial(t, addr)
 	root, st := nfstest.Mount(c, dir)
-	require.Equal(t, mount.MNT3_OK, st)
+	require.Equal(t, mount3.MNT3_OK, st)
 	if os.Geteuid() == 0 {
 		work(t, c, root)
 	}
@@ -60,14 +60,14 @@ func TestEveryThreadGivesUpWhatItDoesNotNeed(t *testing.T) {
 			fields[name] = strings.TrimSpace(value)
 		}
 		if strings.HasPrefix(fields["Name"], "iou-") {
-			continue // the kernel's own, for the ring
+			continue // a thread of the kernel's, for the ring
 		}
 		require.Equal(t, "1", fields["NoNewPrivs"], task.Name())
 		for _, set := range []string{"CapInh", "CapPrm", "CapEff", "CapAmb", "CapBnd"} {
 			caps, err := strconv.ParseUint(fields[set], 16, 64)
 			require.NoError(t, err)
 			if set == "CapBnd" && os.Geteuid() != 0 {
-				continue // whoever has no right to give it up cannot use it either
+				continue // a process that may not give it up cannot use it either
 			}
 			require.Zero(
 				t,
@@ -83,7 +83,7 @@ func TestEveryThreadGivesUpWhatItDoesNotNeed(t *testing.T) {
 	assert.Zero(t, p.end(t, syscall.SIGTERM), p.stderr.String())
 }
 
-// work does all that takes rights.
+// work does everything for which the server needs rights.
 func work(t *testing.T, c *nfstest.Client, root nfstest.FH) {
 	t.Helper()
 	const user = 61001

@@ -23,14 +23,14 @@ import (
 	"github.com/ringnfs/ringnfs/uring"
 )
 
-// TestMain makes this binary ringnfs itself when a test starts it as that.
+// TestMain turns this binary into ringnfs itself when a test starts it as that.
 func TestMain(m *testing.M) {
 	if os.Getenv("RINGNFS_TEST_AS_PROGRAM") == "1" {
 		main()
 		return
 	}
-	// Where the tests themselves run under nohup, the programs that they start shall hear
-	// of signals: what has a handler here begins with the default action there.
+	// If the tests themselves run under nohup, the programs that they start must still get
+	// signals. A signal with a handler here has the default action there.
 	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} {
 		if signal.Ignored(s) {
 			signal.Notify(make(chan os.Signal, 1), s)
@@ -60,7 +60,7 @@ type process struct {
 	banner []string // guarded by mu
 }
 
-// command is ringnfs with a state directory of its own and these arguments.
+// command returns ringnfs with a state directory of its own and these arguments.
 func command(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	exe, err := os.Executable()
@@ -70,7 +70,7 @@ func command(t *testing.T, args ...string) *exec.Cmd {
 	return c
 }
 
-// serve starts ringnfs and waits until it has said all that it says.
+// serve starts ringnfs and waits for the whole banner.
 func serve(t *testing.T, args ...string) *process {
 	t.Helper()
 	return serveBy(t, func(*exec.Cmd) {}, append([]string{"--state-dir", t.TempDir()}, args...)...)
@@ -113,7 +113,7 @@ func serveBy(t *testing.T, prepare func(*exec.Cmd), args ...string) *process {
 	return p
 }
 
-// refused runs a server that does not start, and returns what it says of that.
+// refused runs a server that does not start, and returns what it says about that.
 func refused(t *testing.T, cmd *exec.Cmd) string {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -162,7 +162,7 @@ func (p *process) port(t *testing.T) string {
 	return m[1]
 }
 
-// answers makes a call on a connection that it returns.
+// answers makes a call on a connection and returns the connection.
 func (p *process) answers(t *testing.T) net.Conn {
 	t.Helper()
 	c, err := net.Dial("tcp", "127.0.0.1:"+p.port(t))
@@ -380,7 +380,7 @@ func TestAPortThatIsOnlyPreferredIsReplaced(t *testing.T) {
 	if os.Geteuid() == 0 {
 		preferred = "2049"
 	}
-	// Taken by this test, or by whoever runs an NFS server here.
+	// This test, or an NFS server of this machine, has taken the port.
 	if l, err := net.Listen("tcp", "127.0.0.1:"+preferred); err == nil {
 		defer l.Close()
 	}
@@ -452,8 +452,8 @@ func TestListeningOnAllOfIPv6IsListeningOnAllOfIPv4Too(t *testing.T) {
 	assert.Zero(t, only.end(t, syscall.SIGTERM), only.stderr.String())
 }
 
-// TestASignalEndsABenchAndNothingStaysInTheExport: also while it fills its data files,
-// which takes longest, and whichever signal it is.
+// TestASignalEndsABenchAndNothingStaysInTheExport: this holds also while the bench fills its data
+// files, which takes longest, and for every signal.
 func TestASignalEndsABenchAndNothingStaysInTheExport(t *testing.T) {
 	dir := t.TempDir()
 	p := serve(t, "--port", "0", "--portmap", "off", "--squash", "none", dir)

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 	"github.com/ringnfs/ringnfs/nfs/nfstest/again"
@@ -21,8 +21,8 @@ import (
 
 var mountLine = regexp.MustCompile(`(?m)^  mount -t nfs -o \S+ '?\[?([0-9a-f.:]+)\]?:/`)
 
-// TestTheBannerPromisesWhatClientsGet starts servers in a network namespace with flags of
-// all kinds, and has a client of each kind try what the banner says of it.
+// TestTheBannerPromisesWhatClientsGet starts servers in a network namespace with flags of all
+// kinds. A client of each kind then tries what the banner says about it.
 func TestTheBannerPromisesWhatClientsGet(t *testing.T) {
 	needRing(t)
 	again.Skip(t)
@@ -95,7 +95,7 @@ func TestTheBannerPromisesWhatClientsGet(t *testing.T) {
 					got := false
 					if err == nil {
 						fh, st := nfstest.Mount(client, c.dir)
-						if got = st == mount.MNT3_OK; got {
+						if got = st == mount3.MNT3_OK; got {
 							want := nfs3.NFS3_OK
 							if c.ro {
 								want = nfs3.NFS3ERR_ROFS

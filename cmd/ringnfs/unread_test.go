@@ -9,11 +9,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 )
 
-// unread is the end for writing of a pipe that is full and that nobody reads.
+// unread returns the writing end of a pipe that is full and that nobody reads.
 func unread(t *testing.T) *os.File {
 	t.Helper()
 	var fds [2]int
@@ -38,17 +38,17 @@ func TestALogThatNobodyReadsHoldsNothingUp(t *testing.T) {
 	addr := "127.0.0.1:" + p.port(t)
 	for range 12 { // more than there are lanes and workers
 		_, st := nfstest.Mount(nfstest.Dial(t, addr), "/nothing") // which is logged
-		require.Equal(t, mount.MNT3ERR_NOENT, st)
+		require.Equal(t, mount3.MNT3ERR_NOENT, st)
 	}
 	for range 9 {
 		_, st := nfstest.Mount(nfstest.Dial(t, addr), dir)
-		require.Equal(t, mount.MNT3_OK, st)
+		require.Equal(t, mount3.MNT3_OK, st)
 	}
 	require.Zero(t, p.end(t, syscall.SIGTERM))
 }
 
-// TestAServerOutlivesWhoeverReadsItsLog: tee, when Ctrl-C ends it first. Anybody who can
-// reach the port can have a line written.
+// TestAServerOutlivesWhoeverReadsItsLog: the reader is tee, for example, which Ctrl-C ends first.
+// Everybody who can reach the port can cause a line.
 func TestAServerOutlivesWhoeverReadsItsLog(t *testing.T) {
 	gone, w, err := os.Pipe()
 	require.NoError(t, err)
@@ -59,7 +59,7 @@ func TestAServerOutlivesWhoeverReadsItsLog(t *testing.T) {
 	require.NoError(t, gone.Close())
 	for range 2 {
 		_, st := nfstest.Mount(nfstest.Dial(t, "127.0.0.1:"+p.port(t)), "/nothing") // which is logged
-		require.Equal(t, mount.MNT3ERR_NOENT, st)
+		require.Equal(t, mount3.MNT3ERR_NOENT, st)
 	}
 	assert.Zero(t, p.end(t, syscall.SIGTERM), "it drains: %v", p.cmd.ProcessState)
 }

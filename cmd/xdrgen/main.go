@@ -2,8 +2,8 @@
 //
 //	xdrgen [-package NAME] FILE.x...
 //
-// For each FILE.x it writes FILE_xdr.go beside it. The package defaults to what
-// go generate says in GOPACKAGE. The output depends on the input alone.
+// For each FILE.x it writes FILE_xdr.go beside it. By default the package is the one that go
+// generate names in GOPACKAGE. The output depends on the input alone.
 package main
 
 import (

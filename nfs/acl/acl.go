@@ -1,10 +1,10 @@
-// Package acl holds access control lists as values: what back ends keep and protocols
+// Package acl holds access control lists as values: the lists that back ends keep and protocols
 // carry. It makes no system call and knows no file.
 //
-// A [List] is a POSIX ACL (acl(5), withdrawn POSIX 1003.1e draft 17). [FromMode] and
-// [List.Mode] convert it from and to permission bits. [ParseXattr] and [AppendXattr]
-// convert it from and to the value of the extended attributes system.posix_acl_access and
-// system.posix_acl_default, as the kernel keeps it.
+// A [List] is a POSIX ACL (acl(5), withdrawn POSIX 1003.1e draft 17). [FromMode] and [List.Mode]
+// convert it from and to permission bits. [ParseXattr] and [AppendXattr] convert it from and to the
+// value of the extended attributes system.posix_acl_access and system.posix_acl_default, in the
+// kernel's layout.
 package acl
 
 import (
@@ -15,7 +15,7 @@ import (
 // Tag says whom an entry is for, in the kernel's numbers (linux/posix_acl.h).
 type Tag uint16
 
-// The tags.
+// Whom an entry is for.
 const (
 	UserObj  Tag = 0x01 // the owner
 	User     Tag = 0x02 // the user whose id the entry has
@@ -38,14 +38,14 @@ type Entry struct {
 	ID   uint32
 }
 
-// List is an access control list. nil is none: the permission bits alone count.
+// List is an access control list. nil means that there is none: only the permission bits count.
 type List []Entry
 
-// Valid reports whether l can be a list: one entry each for the owner, the owning group
-// and others, one User or Group entry for each id, and one Mask at most, which has to be
-// there when there are User or Group entries. The order does not matter.
+// Valid reports whether l can be a list: one entry each for the owner, the owning group and others,
+// one User or Group entry for each id, and at most one Mask. There must be a Mask if there are User
+// or Group entries. The order does not matter.
 func (l List) Valid() bool {
-	var once Tag // tags seen that may be there once
+	var once Tag // tags seen that may occur once
 	named := false
 	ids := make(map[Entry]bool)
 	for _, e := range l {
@@ -81,7 +81,7 @@ func (l List) Sort() {
 	})
 }
 
-// FromMode returns the list that grants what permission bits do.
+// FromMode returns the list that grants the same as permission bits.
 func FromMode(mode uint32) List {
 	return List{
 		{Tag: UserObj, Perm: Perm(mode>>6) & PermAll},
@@ -90,8 +90,8 @@ func FromMode(mode uint32) List {
 	}
 }
 
-// Mode returns the permission bits, 0777 at most, that an object with the list l has, and
-// whether they say all that l does. l is valid.
+// Mode returns the permission bits, at most 0777, of an object with the list l. exact says whether
+// they grant the same as l. l must be valid.
 func (l List) Mode() (mode uint32, exact bool) {
 	exact = true
 	group, mask := Perm(0), Perm(0)

@@ -127,7 +127,7 @@ func FuzzParseXattr(f *testing.F) {
 	})
 }
 
-// The kernel and setfacl(1) judge whether the layout and the order are theirs.
+// The kernel and setfacl(1) judge whether the layout and the order are right.
 func TestTheKernelReadsAndWritesThisLayout(t *testing.T) {
 	if _, err := exec.LookPath("setfacl"); err != nil {
 		t.Skipf("needs setfacl: %v", err)

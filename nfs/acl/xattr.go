@@ -5,19 +5,19 @@ import (
 	"errors"
 )
 
-// The extended attributes that lists are kept in (linux/xattr.h).
+// The extended attributes in which lists are kept (linux/xattr.h).
 const (
 	XattrAccess  = "system.posix_acl_access"
 	XattrDefault = "system.posix_acl_default"
 )
 
-// The layout of their value (linux/posix_acl_xattr.h), little endian: the version in 32
-// bits, and for each entry tag and rights in 16 bits each and the id in 32.
+// The layout of their value (linux/posix_acl_xattr.h), little endian: the version in 32 bits; then
+// for each entry its tag and its rights in 16 bits each and its id in 32.
 const (
 	xattrVersion = 2
 	headerLen    = 4
 	entryLen     = 8
-	noID         = 1<<32 - 1 // of entries that have none
+	noID         = 1<<32 - 1 // of entries that have no id
 )
 
 // XattrLen returns the length in bytes of the value of a list of n entries.

@@ -15,14 +15,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringnfs/ringnfs/nfs/client"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 	"github.com/ringnfs/ringnfs/nfs/xdr/xdrtest"
 )
 
-// served returns a Conn whose calls answer gets, as messages, and answers with the bytes of a
-// stream; nil ends the connection.
+// served returns a Conn. answer gets the Conn's calls, as messages, and returns the bytes of the
+// stream of replies; nil ends the connection.
 func served(t *testing.T, answer func(call []byte) []byte) *client.Conn {
 	t.Helper()
 	near, far := net.Pipe()
@@ -52,7 +53,7 @@ func served(t *testing.T, answer func(call []byte) []byte) *client.Conn {
 	return c
 }
 
-// accepted is a reply to a call, up to its results.
+// accepted returns the reply to a call, up to its results.
 func accepted(call []byte) rpctest.Args {
 	return rpctest.Args(nil).Raw(call[:4]).U32(1, 0, 0, 0, 0)
 }
@@ -181,7 +182,7 @@ func TestADatagramIsSentAgain(t *testing.T) {
 			case 0: // lost
 				first = bytes.Clone(call)
 				continue
-			case 1: // the reply comes, after one to a call that nobody has made
+			case 1: // the reply comes after one to a call that nobody has made
 				if !bytes.Equal(first, call) {
 					done <- errors.New("the second message is not the first one")
 					return
@@ -209,7 +210,7 @@ func TestADatagramIsSentAgain(t *testing.T) {
 	require.Error(t, <-done)
 }
 
-// noted is a Caller that keeps what it is asked.
+// noted is a Caller that keeps the arguments of its last call.
 type noted struct {
 	prog, vers, proc uint32
 	args             client.Encoder
@@ -248,6 +249,42 @@ func TestEachProcedureHasItsVerb(t *testing.T) {
 	}
 	require.Len(t, seen, len(nfs3.NFSV3Names))
 	require.Equal(t, "procedure 22", client.Name(22))
+}
+
+func TestEachCallOfMountHasItsVerb(t *testing.T) {
+	var n noted
+	m := client.Mount{Caller: &n}
+	for name, verb := range map[string]func() error{
+		"MNT":    func() error { _, err := m.Mnt("/srv"); return err },
+		"DUMP":   func() error { _, err := m.Dump(); return err },
+		"UMNT":   func() error { return m.Umnt("/srv") },
+		"EXPORT": func() error { _, err := m.Export(); return err },
+	} {
+		require.ErrorIs(t, verb(), errNoted, name)
+		require.Equal(t, name, mount3.MOUNTV3Names[n.proc])
+		require.EqualValues(t, []uint32{100005, 3}, []uint32{n.prog, n.vers})
+		require.Equal(t, strings.HasSuffix(name, "MNT"), n.args == client.Text("/srv"), name)
+		require.Equal(t, n.args == nil, !strings.HasSuffix(name, "MNT"), name)
+	}
+}
+
+func TestAMountGivesItsHandleOrTheReason(t *testing.T) {
+	var answer rpctest.Args
+	c := served(t, func(call []byte) []byte { return rpctest.Record(accepted(call).Raw(answer)) })
+	m := client.Mount{Caller: c}
+	answer = rpctest.Args(nil).U32(0).String("hand").U32(1, 1)
+	res, err := m.Mnt("/srv")
+	require.NoError(t, err)
+	require.EqualValues(t, "hand", res.Mountinfo.Fhandle)
+	answer = rpctest.Args(nil).U32(13)
+	res, err = m.Mnt("/srv")
+	require.Equal(t, &client.MountError{Path: "/srv", Status: mount3.MNT3ERR_ACCES}, err)
+	require.EqualError(t, err, "mount /srv: MNT3ERR_ACCES")
+	require.Equal(t, mount3.MNT3ERR_ACCES, res.FhsStatus)
+	answer = rpctest.Args(nil).U32(0)
+	_, err = m.Mnt("/srv")
+	require.ErrorIs(t, err, xdr.ErrShort)
+	require.ErrorContains(t, err, "mount /srv: ")
 }
 
 func FuzzResults(f *testing.F) {

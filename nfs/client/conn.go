@@ -15,8 +15,8 @@ import (
 
 // Caller makes calls of ONC RPC and waits for their replies.
 type Caller interface {
-	// Call makes a call and decodes its results into res. args and res may be nil: then there
-	// are none. What res holds as a view is valid until the next call.
+	// Call makes a call and decodes its results into res. args and res may be nil, for calls
+	// that have none. Views in res are valid until the next call.
 	Call(prog, vers, proc uint32, args Encoder, res Decoder) error
 }
 
@@ -25,11 +25,11 @@ const replyMax = 16 << 20
 
 // Conn is a connection with one call at a time. It owns the net.Conn.
 type Conn struct {
-	// Cred is who the calls are from. It may be changed between calls.
+	// Cred is whom the calls are from. It may be changed between calls.
 	Cred OpaqueAuth
 	// Patience is how long a call may take.
 	Patience time.Duration
-	// Resend is after how long a call over a datagram socket is sent again.
+	// Resend is how long a call over a datagram socket waits before it is sent again.
 	Resend time.Duration
 
 	ctx   context.Context // ends its calls; see Until
@@ -46,14 +46,15 @@ const (
 	ResendDefault   = time.Second
 )
 
-// New makes calls over a connection of a stream, with record marks.
+// New returns a Conn over a stream, with record marks. The Conn owns nc.
 func New(nc net.Conn, cred OpaqueAuth) *Conn {
 	c := NewDatagram(nc, cred)
 	c.in = bufio.NewReaderSize(nc, 4<<10)
 	return c
 }
 
-// NewDatagram makes calls over a connected datagram socket, each in a datagram of its own.
+// NewDatagram returns a Conn over a connected datagram socket, with one call in a datagram. The
+// Conn owns nc.
 func NewDatagram(nc net.Conn, cred OpaqueAuth) *Conn {
 	return &Conn{
 		Cred: cred, Patience: PatienceDefault, Resend: ResendDefault,
@@ -61,25 +62,26 @@ func NewDatagram(nc net.Conn, cred OpaqueAuth) *Conn {
 	}
 }
 
-// NetConn returns the connection, which stays the Conn's.
+// NetConn returns the connection, which remains the Conn's.
 func (c *Conn) NetConn() net.Conn { return c.nc }
 
 // Close closes the connection.
 func (c *Conn) Close() error { return c.nc.Close() }
 
-// Until lets ctx end the calls that are made until the function that it returns is
-// called. A connection with a call that was ended is of no more use.
+// Until lets ctx end the calls that are made before release is called. After a call was ended in
+// this way the connection is of no more use.
 func (c *Conn) Until(ctx context.Context) (release func()) {
 	before := c.ctx
 	c.ctx = ctx
-	stop := context.AfterFunc(ctx, func() { _ = c.nc.SetDeadline(time.Unix(1, 0)) }) // a call that waits returns
+	// A deadline in the past ends a call that waits.
+	stop := context.AfterFunc(ctx, func() { _ = c.nc.SetDeadline(time.Unix(1, 0)) })
 	return func() {
 		stop()
 		c.ctx = before
 	}
 }
 
-// Call implements [Caller]. It blocks for as long as c.Patience.
+// Call implements [Caller]. It blocks for at most c.Patience.
 func (c *Conn) Call(prog, vers, proc uint32, args Encoder, res Decoder) error {
 	reply, xid, err := c.Ask(prog, vers, proc, args)
 	if err != nil {
@@ -92,9 +94,9 @@ func (c *Conn) Call(prog, vers, proc uint32, args Encoder, res Decoder) error {
 	return Unmarshal(results, res)
 }
 
-// Ask makes a call and returns the reply's message as it came, a view that is valid until the
-// next call, with the call's transaction id: for those who judge replies by themselves. It
-// blocks as Call does.
+// Ask makes a call and returns the reply's message as it came, and the call's transaction id. The
+// message is a view that is valid until the next call. Ask is for callers that judge replies
+// themselves. It blocks as Call does.
 func (c *Conn) Ask(prog, vers, proc uint32, args Encoder) (reply []byte, xid uint32, err error) {
 	c.xid++
 	const mark = 4 // bytes; a datagram goes without
@@ -115,15 +117,15 @@ func (c *Conn) Ask(prog, vers, proc uint32, args Encoder) (reply []byte, xid uin
 	return reply, c.xid, nil
 }
 
-// deadline lets the call end at the time, unless its context has ended it already.
+// deadline lets the call end at the given time, unless its context has ended it already.
 func (c *Conn) deadline(at time.Time) error {
 	if err := c.nc.SetDeadline(at); err != nil {
 		return err
 	}
-	return c.ctx.Err() // else its deadline stands, whatever was set here
+	return c.ctx.Err() // the context may have set a deadline, which this one replaced
 }
 
-// exchange sends a record and returns the next one that comes.
+// exchange sends a record and returns the next record that arrives.
 func (c *Conn) exchange(record []byte) (reply []byte, err error) {
 	if err := c.deadline(time.Now().Add(c.Patience)); err != nil {
 		return nil, err
@@ -140,8 +142,8 @@ func (c *Conn) exchange(record []byte) (reply []byte, err error) {
 // datagramMax is the largest datagram in bytes.
 const datagramMax = 64 << 10
 
-// persist sends a message again and again until its reply comes. Replies to what was sent before
-// are passed over.
+// persist sends a message again and again until its reply arrives. It ignores replies to earlier
+// messages.
 func (c *Conn) persist(msg []byte) ([]byte, error) {
 	if c.reply == nil {
 		c.reply = make([]byte, datagramMax)
@@ -172,7 +174,7 @@ func (c *Conn) persist(msg []byte) ([]byte, error) {
 	}
 }
 
-// why says what has ended a call: the context, or that nothing came.
+// why returns why a call has ended: because of its context, or because no reply came.
 func (c *Conn) why(err error) error {
 	switch {
 	case c.ctx.Err() != nil:

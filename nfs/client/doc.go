@@ -1,28 +1,32 @@
-// Package client is a client of NFS version 3: it makes calls by ONC RPC and has a method for
-// each procedure. It is for tests, for measuring and for small tools. It caches nothing, does
-// not mount by itself, and imports nothing of the server.
+// Package client is a client of NFS version 3 and of its MOUNT protocol. It makes calls by ONC RPC
+// and has a method for each procedure of NFS and for those of MOUNT that its users need. Tests,
+// benchmarks and small tools use it. It caches nothing and imports nothing of the server.
 //
 // # Use
 //
-// [New] makes a [Conn] of a connection that somebody else has dialed, [NewDatagram] of a UDP
-// socket. [NFS] has the verbs of NFS version 3 over any [Caller], such as a Conn: a verb makes
-// the call, waits for the reply, and returns its results as they are in package nfs3.
+// The caller dials. [New] makes a [Conn] of a TCP connection, [NewDatagram] of a UDP socket. [NFS]
+// has the verbs of NFS version 3 over any [Caller], such as a Conn, and [Mount] those of MOUNT
+// version 3. A verb makes its call, waits for the reply, and returns the results in the types of
+// packages nfs3 and mount3.
 //
 //	c := client.New(conn, client.Sys("machine", uid, gid))
-//	res, err := client.NFS{Caller: c}.Lookup(dir, "name")
+//	mounted, err := client.Mount{Caller: c}.Mnt("/srv/data")
+//	dir := nfs3.NfsFh3{Data: bytes.Clone(mounted.Mountinfo.Fhandle)}
+//	found, err := client.NFS{Caller: c}.Lookup(dir, "name")
 //
-// Programs without verbs are called by [Conn.Call] with the types of their own codecs.
+// For programs without verbs [Conn.Call] takes the types of their own codecs.
 //
 // # Errors
 //
-// A call that the server did not do is a [*Denied] or a [*Refused], which tell what RPC says.
-// A verb whose results have another status than NFS3_OK returns them together with a
-// [*StatusError]. Any other error means that the connection is of no more use.
+// If the server did not do a call, the error is a [*Denied] or a [*Refused], which have what RPC
+// says. If the results of NFS have another status than NFS3_OK, the verb returns them together with
+// a [*StatusError]. A mount that is refused is a [*MountError]. After any other error the
+// connection is of no more use.
 //
 // # Pieces
 //
-// Who has connections of another kind puts calls and replies together from [AppendCall],
-// [ReadRecord] and [Results].
+// A program that keeps connections of another kind makes calls with [AppendCall] and takes replies
+// apart with [ReadRecord] and [Results].
 //
 // # Goroutines
 //

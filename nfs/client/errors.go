@@ -4,20 +4,22 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 )
 
-// ErrShortReply is a reply that ends before its header or its results do.
+// ErrShortReply says that a reply ends before its header or its results do.
 var ErrShortReply = errors.New("a reply that is too short")
 
-// Denied is a call that the server did not look at (RFC 5531, section 9, rejected_reply).
+// Denied says that the server refused a call without looking at it (RFC 5531, section 9,
+// rejected_reply).
 type Denied struct {
 	Stat     RejectStat
 	Why      AuthStat // of AUTH_ERROR
-	Versions Versions // of RPC_MISMATCH: those of RPC that the server has; 0 when it did not say
+	Versions Versions // of RPC_MISMATCH: the server's versions of RPC; 0 if not said
 }
 
-// Error says what RPC calls it.
+// Error gives RPC's name for the refusal.
 func (e *Denied) Error() string {
 	if e.Stat == AUTH_ERROR {
 		return fmt.Sprintf("the server denied the call: %s", e.Why)
@@ -25,14 +27,14 @@ func (e *Denied) Error() string {
 	return fmt.Sprintf("the server denied the call: %s", e.Stat)
 }
 
-// Refused is a call that the server did not let a program have, or that the program could not
-// do (RFC 5531, section 9, accepted_reply).
+// Refused says that the server did not pass a call to a program, or that the program could not do
+// the call (RFC 5531, section 9, accepted_reply).
 type Refused struct {
 	Stat     AcceptStat // other than SUCCESS
-	Versions Versions   // of PROG_MISMATCH: those of the program that there are; 0 when it did not say
+	Versions Versions   // of PROG_MISMATCH: the program's versions; 0 if not said
 }
 
-// Error says what RPC calls it.
+// Error gives RPC's name for the refusal.
 func (e *Refused) Error() string {
 	if e.Stat == PROG_MISMATCH {
 		return fmt.Sprintf(
@@ -45,8 +47,7 @@ func (e *Refused) Error() string {
 	return fmt.Sprintf("the server refused the call: %s", e.Stat)
 }
 
-// StatusError is a call of NFS version 3 that the server did, with another status than
-// NFS3_OK.
+// StatusError says that the server did a call of NFS version 3, with another status than NFS3_OK.
 type StatusError struct {
 	Proc   uint32 // the procedure
 	Status nfs3.Nfsstat3
@@ -54,6 +55,15 @@ type StatusError struct {
 
 // Error gives the names of the procedure and of the status.
 func (e *StatusError) Error() string { return Name(e.Proc) + ": " + e.Status.String() }
+
+// MountError says that the server refused a MNT.
+type MountError struct {
+	Path   string
+	Status mount3.Mountstat3 // other than MNT3_OK
+}
+
+// Error gives the path and the name of the status.
+func (e *MountError) Error() string { return "mount " + e.Path + ": " + e.Status.String() }
 
 // Name returns the name of a procedure of NFS version 3, such as LOOKUP.
 func Name(proc uint32) string {

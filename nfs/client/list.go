@@ -8,10 +8,10 @@ type DirEntry struct {
 	Name   string
 	Cookie nfs3.Cookie3
 	Attr   nfs3.PostOpAttr // of READDIRPLUS
-	Handle nfs3.PostOpFh3  // of READDIRPLUS; a view, as the results are
+	Handle nfs3.PostOpFh3  // of READDIRPLUS; a view, like the results
 }
 
-// Page is what one READDIR or READDIRPLUS says.
+// Page is the results of one READDIR or READDIRPLUS.
 type Page struct {
 	Status  nfs3.Nfsstat3
 	Dir     nfs3.PostOpAttr
@@ -20,7 +20,7 @@ type Page struct {
 	EOF     bool
 }
 
-// PageOf is the page that the results of READDIR are.
+// PageOf returns the results of READDIR as a Page.
 func PageOf(res *nfs3.READDIR3res) Page {
 	if res.Status != nfs3.NFS3_OK {
 		return Page{Status: res.Status, Dir: res.Resfail.DirAttributes}
@@ -33,7 +33,7 @@ func PageOf(res *nfs3.READDIR3res) Page {
 	return p
 }
 
-// PagePlusOf is the page that the results of READDIRPLUS are.
+// PagePlusOf returns the results of READDIRPLUS as a Page.
 func PagePlusOf(res *nfs3.READDIRPLUS3res) Page {
 	if res.Status != nfs3.NFS3_OK {
 		return Page{Status: res.Status, Dir: res.Resfail.DirAttributes}

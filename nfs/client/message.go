@@ -10,15 +10,15 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
-// Encoder and Decoder are what generated types are.
+// Encoder and Decoder are implemented by generated types.
 type (
 	// Encoder writes itself.
 	Encoder interface{ Encode(*xdr.Encoder) }
-	// Decoder reads itself. What it keeps may be views of the record.
+	// Decoder reads itself. It may keep views of the record.
 	Decoder interface{ Decode(*xdr.Decoder) }
 )
 
-// Raw is arguments as they are.
+// Raw is arguments that are encoded already.
 type Raw []byte
 
 // Encode writes b to e.
@@ -52,8 +52,8 @@ func (n Numbers) Encode(e *xdr.Encoder) {
 // GroupsMax is how many groups an AUTH_SYS credential can have (RFC 5531, appendix A).
 const GroupsMax = 16
 
-// Sys returns an AUTH_SYS credential of a machine's user, with at most GroupsMax groups beside
-// gid; what is beyond is left out.
+// Sys returns an AUTH_SYS credential of a machine's user, with at most GroupsMax groups beside gid;
+// it leaves out the others.
 func Sys(machine string, uid, gid uint32, groups ...uint32) OpaqueAuth {
 	body, err := Marshal(&AuthsysParms{
 		Machinename: []byte(machine), Uid: uid, Gid: gid, Gids: groups[:min(len(groups), GroupsMax)],
@@ -64,10 +64,10 @@ func Sys(machine string, uid, gid uint32, groups ...uint32) OpaqueAuth {
 	return OpaqueAuth{Flavor: uint32(AUTH_SYS), Body: body}
 }
 
-// messageMax is the largest call in bytes that is made.
+// messageMax is the most bytes in a call.
 const messageMax = 64 << 20
 
-// Marshal returns the bytes of v, which may be nil and has none then.
+// Marshal returns the bytes of v. A nil v has none.
 func Marshal(v Encoder) ([]byte, error) { return appendValue(nil, v) }
 
 // appendValue appends the bytes of v to b.
@@ -89,7 +89,7 @@ func appendValue(b []byte, v Encoder) ([]byte, error) {
 	}
 }
 
-// Unmarshal decodes b, to its last byte, into v, which keeps views of b. A nil v has no bytes.
+// Unmarshal decodes all of b into v, which keeps views of b. A nil v has no bytes.
 func Unmarshal(b []byte, v Decoder) error {
 	var d xdr.Decoder
 	d.Reset(b)
@@ -105,8 +105,8 @@ func Unmarshal(b []byte, v Decoder) error {
 	return nil
 }
 
-// AppendCall appends a call message (RFC 5531, section 9) to b: a header with an empty
-// verifier, and args, which may be nil. It has no record mark.
+// AppendCall appends a call message (RFC 5531, section 9) to b: a header with an empty verifier,
+// and args, which may be nil. It appends no record mark.
 func AppendCall(b []byte, xid, prog, vers, proc uint32, cred OpaqueAuth, args Encoder) ([]byte, error) {
 	b, err := appendValue(b, &CallHeader{
 		Xid: xid, Mtype: CALL, Rpcvers: RPC_VERSION, Prog: prog, Vers: vers, Proc: proc, Cred: cred,
@@ -117,9 +117,8 @@ func AppendCall(b []byte, xid, prog, vers, proc uint32, cred OpaqueAuth, args En
 	return appendValue(b, args)
 }
 
-// Results checks that b is the reply to the call xid and returns its results, a view: all that
-// is behind the header. The error is a [*Denied] or a [*Refused] when the server did not do
-// the call.
+// Results checks that b is the reply to the call xid and returns the results: a view of everything
+// behind the header. If the server did not do the call, the error is a [*Denied] or a [*Refused].
 func Results(b []byte, xid uint32) ([]byte, error) {
 	var d xdr.Decoder
 	d.Reset(b)
@@ -152,8 +151,8 @@ func Results(b []byte, xid uint32) ([]byte, error) {
 // denied is MSG_DENIED of reply_stat.
 const denied = 1
 
-// missesVersions reports whether a reply of n bytes lacks nothing but the versions that the
-// server has, without which it still says what there is to know.
+// missesVersions reports whether a reply of n bytes lacks only the versions that the server has.
+// Without them it still says that there is a mismatch.
 func missesVersions(r *ReplyHeaderReply, n int) bool {
 	if r.Stat == denied {
 		return r.Denied.Stat == uint32(RPC_MISMATCH) && n >= 4*4
@@ -161,8 +160,8 @@ func missesVersions(r *ReplyHeaderReply, n int) bool {
 	return r.Accepted.Data.Stat == uint32(PROG_MISMATCH)
 }
 
-// ReadRecord reads a record (RFC 5531, section 11) of at most most bytes. It uses b's memory
-// as far as that goes.
+// ReadRecord reads a record (RFC 5531, section 11) of at most most bytes. It uses b's memory as far
+// as that is large enough.
 func ReadRecord(r io.Reader, b []byte, most int) ([]byte, error) {
 	b = b[:0]
 	for {

@@ -6,12 +6,12 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 )
 
-// NFS makes the calls of NFS version 3. Each verb returns the results as they came, also
-// beside a [*StatusError]; they are views of the reply, valid until the Caller's next call.
-// The verbs have the names of the procedures of RFC 1813, section 3.3.
+// NFS makes the calls of NFS version 3. Each verb returns the results as they came, also beside a
+// [*StatusError]. They are views of the reply, valid until the Caller's next call. The verbs have
+// the names of the procedures of RFC 1813, section 3.3.
 type NFS struct{ Caller }
 
-// do makes a call. status is a part of res.
+// do makes a call. status points into res.
 func (n NFS) do(proc uint32, args Encoder, res Decoder, status *nfs3.Nfsstat3) error {
 	if err := n.Call(nfs3.NFS_PROGRAM, nfs3.NFS_V3, proc, args, res); err != nil {
 		return fmt.Errorf("%s: %w", Name(proc), err)
@@ -22,7 +22,7 @@ func (n NFS) do(proc uint32, args Encoder, res Decoder, status *nfs3.Nfsstat3) e
 	return nil
 }
 
-// Null does nothing: the server is there.
+// Null does nothing. It succeeds if the server is there.
 func (n NFS) Null() error {
 	if err := n.Call(nfs3.NFS_PROGRAM, nfs3.NFS_V3, nfs3.NFSPROC3_NULL, nil, nil); err != nil {
 		return fmt.Errorf("%s: %w", Name(nfs3.NFSPROC3_NULL), err)
@@ -56,7 +56,7 @@ func (n NFS) Lookup(dir nfs3.NfsFh3, name string) (res nfs3.LOOKUP3res, err erro
 	return res, err
 }
 
-// Access asks which of the rights in want (ACCESS3_READ and the like) there are.
+// Access asks which of the rights in want (ACCESS3_READ and the like) the caller has.
 func (n NFS) Access(fh nfs3.NfsFh3, want uint32) (res nfs3.ACCESS3res, err error) {
 	err = n.do(nfs3.NFSPROC3_ACCESS, &nfs3.ACCESS3args{Object: fh, Access: want}, &res, &res.Status)
 	return res, err
@@ -123,7 +123,7 @@ func (n NFS) Mknod(dir nfs3.NfsFh3, name string, what nfs3.Mknoddata3) (res nfs3
 	return res, err
 }
 
-// Remove removes what is no directory.
+// Remove removes an entry that is not a directory.
 func (n NFS) Remove(dir nfs3.NfsFh3, name string) (res nfs3.REMOVE3res, err error) {
 	err = n.do(nfs3.NFSPROC3_REMOVE, &nfs3.REMOVE3args{Object: At(dir, name)}, &res, &res.Status)
 	return res, err
@@ -157,7 +157,7 @@ func (n NFS) Link(fh, dir nfs3.NfsFh3, name string) (res nfs3.LINK3res, err erro
 	return res, err
 }
 
-// Readdir reads entries of a directory behind cookie, in at most count bytes of results.
+// Readdir reads entries of a directory that come after cookie, in at most count bytes of results.
 func (n NFS) Readdir(
 	dir nfs3.NfsFh3,
 	cookie nfs3.Cookie3,
@@ -173,8 +173,8 @@ func (n NFS) Readdir(
 	return res, err
 }
 
-// Readdirplus reads entries with attributes and handles, in at most most bytes of results of which
-// names bytes may be ids, names and cookies.
+// Readdirplus reads entries with attributes and handles, in at most most bytes of results. Of
+// these, at most names bytes are ids, names and cookies.
 func (n NFS) Readdirplus(
 	dir nfs3.NfsFh3,
 	cookie nfs3.Cookie3,
@@ -187,7 +187,7 @@ func (n NFS) Readdirplus(
 	return res, err
 }
 
-// Fsstat asks how much room there is.
+// Fsstat asks how much room the file system has.
 func (n NFS) Fsstat(fh nfs3.NfsFh3) (res nfs3.FSSTAT3res, err error) {
 	err = n.do(nfs3.NFSPROC3_FSSTAT, &nfs3.FSSTAT3args{Fsroot: fh}, &res, &res.Status)
 	return res, err
@@ -205,7 +205,7 @@ func (n NFS) Pathconf(fh nfs3.NfsFh3) (res nfs3.PATHCONF3res, err error) {
 	return res, err
 }
 
-// Commit makes written data stable; a count of 0 means all behind off.
+// Commit makes written data stable. A count of 0 means everything from off on.
 func (n NFS) Commit(fh nfs3.NfsFh3, off uint64, count uint32) (res nfs3.COMMIT3res, err error) {
 	err = n.do(
 		nfs3.NFSPROC3_COMMIT,

@@ -12,9 +12,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 )
 
-// Somebody on the server's machine changes files while a client uses them, and
-// the next call of the client sees it: on each of many rounds, so that nothing
-// that the server remembers can be the reason.
+// Somebody on the server's machine changes files while a client uses them, and the client's next
+// call sees the change. Many rounds show that nothing that the server remembers hides it.
 func TestChangesBehindTheServersBackAreSeenAtOnce(t *testing.T) {
 	needRoot(t)
 	s, dir := serveDir(t)

@@ -13,8 +13,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
 )
 
-// The kernel's handles of a file system open what they number on any other one of its
-// kind: the root of every ext4 is inode 2 of generation 0.
+// The kernel's handles of a file system open the same numbers on any other file system of its kind:
+// the root of every ext4 is inode 2 of generation 0.
 func TestHandlesOfAnExportAreNoGoodForTheDiskThatIsThereNext(t *testing.T) {
 	for _, fs := range fileSystems {
 		t.Run(fs.name, func(t *testing.T) {
@@ -70,8 +70,8 @@ func TestHandlesOfAnExportAreNoGoodForTheDiskThatIsThereNext(t *testing.T) {
 	}
 }
 
-// A handle leads to its object wherever that is on the disk. One of a directory that
-// was exported must not become one of another that has its path now.
+// A handle leads to its object wherever the object is on the disk. A handle of a directory that was
+// exported must not become one of another directory that now has its path.
 func TestHandlesOfAnExportAreNoGoodForTheDirectoryThatIsThereNext(t *testing.T) {
 	s, dir := serveDir(t)
 	c, root := s.mount()

@@ -10,7 +10,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs"
 	"github.com/ringnfs/ringnfs/nfs/export"
-	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 )
@@ -32,7 +32,7 @@ func TestClientsThatAreNotAllowedAreRefused(t *testing.T) {
 	mnt(t, stranger, open)
 	for _, path := range []string{mine, mine + "/file", mine + "/none"} {
 		_, st := nfstest.Mount(stranger, path)
-		require.Equal(t, mount.MNT3ERR_ACCES, st, path)
+		require.Equal(t, mount3.MNT3ERR_ACCES, st, path)
 	}
 	for proc, args := range validArgs(root, f) {
 		if args == nil {

@@ -18,8 +18,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 )
 
-// modelFile is one file of the model. Calls that touch it are ordered by the one
-// who made them: a change is alone, reads are together.
+// modelFile is one file of the model. Its worker orders the calls that touch it: a change is alone,
+// reads are together.
 type modelFile struct {
 	name    string
 	h       fh
@@ -36,8 +36,8 @@ const (
 	depth      = 64
 )
 
-// worker drives one connection with up to depth calls under way, and checks each
-// answer against the model of its own directory.
+// worker drives one connection with up to depth calls under way, and checks each answer against the
+// model of its own directory.
 type worker struct {
 	c     *nfstest.Client
 	dir   fh
@@ -265,9 +265,9 @@ func TestManyCallsOfManyConnectionsAgreeWithAModel(t *testing.T) {
 	}
 }
 
-// Connections are reset with READs in flight, in the middle of a WRITE and with
-// replies unread, and new ones take their place: the others and the new ones get
-// their own bytes and no others.
+// Connections are reset with READs in flight, in the middle of a WRITE and with replies unread, and
+// new ones take their place. The other connections and the new ones get their own bytes and no
+// others.
 func TestResetsLeaveOtherConnectionsAlone(t *testing.T) {
 	s, _ := serveDir(t)
 	seed := rand.Uint64()

@@ -151,8 +151,8 @@ func TestSquashing(t *testing.T) {
 		name             string
 		squash           export.Squash
 		anonUID, anonGID uint32
-		root, user       [2]uint32 // who a file of uid 0, gid 0 and of uid alice, gid 500 belongs to
-		anonymous        [2]uint32 // and of a caller with AUTH_NONE
+		root, user       [2]uint32 // owners of the files of 0:0 and alice:500
+		anonymous        [2]uint32 // and of one of a caller with AUTH_NONE
 	}{
 		{"root", export.SquashRoot, 0, 0, [2]uint32{65534, 65534}, [2]uint32{alice, 500}, [2]uint32{65534, 65534}},
 		{"root to others", export.SquashRoot, 70, 71, [2]uint32{70, 71}, [2]uint32{alice, 500}, [2]uint32{70, 71}},

@@ -45,8 +45,8 @@ func TestCookiesThatWereNotGivenOut(t *testing.T) {
 				cookie,
 			)
 		}
-		// A file system's own places in a directory cannot all be told from others:
-		// what is no cookie goes on somewhere, or is refused.
+		// Not every number can be told from a file system's own places in a directory. A
+		// number that is no cookie continues somewhere, or is refused.
 		for _, cookie := range []nfs3.Cookie3{1, 2, 3, 12345, last + 1, last - 1, 1<<31 - 1, 1 << 31, 1<<32 - 1, 1<<62 + 3, 1<<63 - 1} {
 			p := c.Page(d, plus, cookie, first.Verf, 4096)
 			if p.Status != nfs3.NFS3_OK {
@@ -107,8 +107,8 @@ func TestARepliesBoundIsKept(t *testing.T) {
 	)
 }
 
-// A large directory is read in small pages while other files come and go: each
-// that was there throughout is seen once, each that comes or goes at most once.
+// A large directory is read in small pages while other files come and go. Each file that was there
+// throughout is seen once, each that comes or goes at most once.
 func TestALargeDirectoryIsReadWhileItChanges(t *testing.T) {
 	s, dir := serveDir(t)
 	c, root := s.mount()

@@ -1,6 +1,6 @@
-// Package endtoend holds the tests that need a running server of package nfs: they are its
-// peers, by sockets, and know it by what its exported names and its replies say.
+// Package endtoend holds the tests that need a running server of package nfs. They are the server's
+// peers, by sockets, and know it only by its exported names and its replies.
 //
-// Tests of what package nfs decides without serving stand beside it; those with programs of
-// others are in nfs/interop.
+// Tests of what package nfs decides without serving stand beside package nfs; tests with programs
+// of others are in nfs/interop.
 package endtoend

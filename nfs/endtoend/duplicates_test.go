@@ -33,17 +33,17 @@ func serveFaulty(t testing.TB) (*testServer, *faultfs.FS) {
 	return start(t, cfg), f
 }
 
-// change is a call that must not be carried out twice.
+// change is a call that must not run twice.
 type change struct {
 	name   string
 	proc   uint32
 	args   func() nfstest.Encoder
-	second nfs3.Nfsstat3 // what carrying it out twice would answer
+	second nfs3.Nfsstat3 // the status that a second run would have
 	other  func() nfstest.Encoder
 }
 
-// changes are made in dir, whose entries "file", "victim", "from", "empty",
-// "empty2" are there and guarded by guard.
+// changes are made in dir. Its entries "file", "victim", "from", "empty" and "empty2" exist,
+// guarded by guard.
 func changes(dir, file fh, guard nfs3.Nfstime3) []change {
 	at := func(name string) nfs3.Diropargs3 { return nfstest.At(dir, name) }
 	args := func(e nfstest.Encoder) func() nfstest.Encoder { return func() nfstest.Encoder { return e } }
@@ -108,7 +108,7 @@ func changes(dir, file fh, guard nfs3.Nfstime3) []change {
 	}
 }
 
-// prepare makes what changes expects.
+// prepare makes the entries that changes expects.
 func prepare(t *testing.T, c *nfstest.Client, dir fh) (file fh, guard nfs3.Nfstime3) {
 	t.Helper()
 	file = put(t, c, dir, "file", []byte("content"))
@@ -138,7 +138,7 @@ func TestARetransmissionOnANewConnectionGetsTheFirstAnswer(t *testing.T) {
 				require.Equal(t, names, c.Names(root), "done once")
 				again.Reset()
 			}
-			// On the same connection too, and by another caller's side not at all.
+			// Repeat the call on one connection, too. By another caller it is a call of its own.
 			twice := s.dial()
 			require.Equal(t, reply, twice.XID(xid).Start(ch.proc, ch.args()).Reply())
 			require.Equal(t, reply, twice.XID(xid).Start(ch.proc, ch.args()).Reply())
@@ -182,8 +182,8 @@ func TestAFailureIsRetransmittedAsWell(t *testing.T) {
 	require.Equal(t, []string{"file"}, c.Names(root))
 }
 
-// The retransmissions come while the first call is still being carried out, by the
-// same connection, or by another one when that is gone.
+// The retransmissions come while the first call still runs, by the same connection, or by another
+// one when that one is gone.
 func TestARetransmissionWaitsForItsTwin(t *testing.T) {
 	s, f := serveFaulty(t)
 	c, root := s.mount()
@@ -208,7 +208,7 @@ func TestARetransmissionWaitsForItsTwin(t *testing.T) {
 		<-gate.Entered()
 		n := 20
 		if firstLives {
-			n++ // the first is answered as well
+			n++ // the first call is answered as well
 		} else {
 			from.reset()
 			from = dialRaw(t, s)
@@ -277,8 +277,8 @@ func (r *rawConn) reset() {
 	require.NoError(r.t, r.nc.Close())
 }
 
-// A directory is a lock: whoever has made it has it. Clients behind one address, and
-// programs on one machine, choose their transaction ids without each other.
+// A directory is a lock: the client that made it has the lock. Clients behind one address, and
+// programs on one machine, choose their transaction ids independently.
 func TestOfManyWhoMakeADirectoryOnlyOneHasIt(t *testing.T) {
 	s, _ := serveDir(t)
 	_, root := s.mount()
@@ -303,8 +303,7 @@ func TestOfManyWhoMakeADirectoryOnlyOneHasIt(t *testing.T) {
 	}
 }
 
-// A program that is started for each call begins each time with the same
-// transaction id.
+// A program that is started for each call begins with the same transaction id each time.
 func TestAProgramForEachCallMayNumberItsCallsFromOne(t *testing.T) {
 	s, _ := serveDir(t)
 	c, root := s.mount()
@@ -325,7 +324,7 @@ func TestAProgramForEachCallMayNumberItsCallsFromOne(t *testing.T) {
 	}
 }
 
-// What a caller shows for itself is compared as a whole: machine, groups and stamp.
+// The cache compares a caller's credential as a whole: machine, groups and stamp.
 func TestCallersThatDifferInAnythingAreToldApart(t *testing.T) {
 	s, _ := serveDir(t)
 	_, root := s.mount()
@@ -345,7 +344,7 @@ func TestCallersThatDifferInAnythingAreToldApart(t *testing.T) {
 	creds = append(creds, machine)
 	xid := nfstest.NewXID()
 	for i, cred := range creds {
-		for range 2 { // a retransmission after a break is found all the same
+		for range 2 { // also a retransmission after a break is found
 			c := s.dial().With(cred).XID(xid)
 			want := nfs3.NFS3ERR_EXIST
 			if i == 0 {
@@ -357,8 +356,7 @@ func TestCallersThatDifferInAnythingAreToldApart(t *testing.T) {
 	}
 }
 
-// Calls that differ late in long arguments, or only in who makes them, are
-// different calls.
+// Calls that differ late in long arguments, or only in their caller, are different calls.
 func TestDifferentCallsWithTheSameXIDAreToldApart(t *testing.T) {
 	needRoot(t)
 	s, _ := serveDir(t)

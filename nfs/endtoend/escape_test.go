@@ -8,13 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 	"github.com/ringnfs/ringnfs/nfs/vfs/disktest"
 )
 
-// yard is an export with its surroundings: outside/secret beside it.
+// yard is an export with its surroundings: outside/secret lies beside the export.
 func yard(t *testing.T) (dir, outside string) {
 	t.Helper()
 	top := exportDir(t)
@@ -44,17 +44,17 @@ func TestNoPathLeadsOutOfAnExport(t *testing.T) {
 		"/absolute/secret", "/root/etc", "/loop", "/sub/../..", "/..",
 	} {
 		h, st := nfstest.Mount(c, dir+path)
-		if st == mount.MNT3_OK {
+		if st == mount3.MNT3_OK {
 			t.Errorf("MNT of %s leads to %v", path, c.Names(h))
 		}
 	}
 	sub := mnt(t, c, dir+"/sub")
 	require.Equal(t, sub, lookup(t, c, root, "sub"))
 	for _, path := range []string{"/inside", "/within"} {
-		if h, st := nfstest.Mount(c, dir+path); st == mount.MNT3_OK {
+		if h, st := nfstest.Mount(c, dir+path); st == mount3.MNT3_OK {
 			require.Equal(t, sub, h, path)
 		} else {
-			require.Equal(t, mount.MNT3ERR_ACCES, st, path)
+			require.Equal(t, mount3.MNT3ERR_ACCES, st, path)
 		}
 	}
 	for range 3 {
@@ -92,7 +92,7 @@ func TestNoPathLeadsOutOfAnExport(t *testing.T) {
 	require.Equal(t, "secret", string(got))
 }
 
-// A directory that is moved out of the export while a client holds its handle.
+// A directory is moved out of the export while a client holds its handle.
 func TestAHandleDoesNotFollowItsObjectOutOfTheExport(t *testing.T) {
 	noLeaks(t)
 	dir, outside := yard(t)
@@ -136,10 +136,10 @@ func TestMountsInsideAnExportAreNotEntered(t *testing.T) {
 				ok(t, up.Status)
 				require.Equal(t, root, up.Resok.Object, name)
 			}
-			if h, st := nfstest.Mount(c, dir+"/"+name); st == mount.MNT3_OK {
+			if h, st := nfstest.Mount(c, dir+"/"+name); st == mount3.MNT3_OK {
 				require.NotContains(t, c.Names(h), "secret", name)
 			}
-			if _, st := nfstest.Mount(c, dir+"/"+name+"/secret"); st == mount.MNT3_OK {
+			if _, st := nfstest.Mount(c, dir+"/"+name+"/secret"); st == mount3.MNT3_OK {
 				t.Errorf("MNT through %s", name)
 			}
 		}
@@ -149,7 +149,7 @@ func TestMountsInsideAnExportAreNotEntered(t *testing.T) {
 			}
 		}
 	}
-	before := start(t, config(t, dir)) // serves already when the mounts come
+	before := start(t, config(t, dir)) // serves already when the mounts are made
 	place(outside, "bind", "", unix.MS_BIND)
 	place("tmpfs", "tmpfs", "tmpfs", 0)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "tmpfs", "secret"), nil, 0o644))

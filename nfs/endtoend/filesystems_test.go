@@ -15,7 +15,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/disktest"
 )
 
-// fileSystems are those that paths are tried on, and what makes them.
+// fileSystems are the file systems on which the ways of data are tried, and the programs that make
+// them.
 var fileSystems = []struct {
 	name string
 	mkfs []string // nothing for one in memory
@@ -26,12 +27,11 @@ var fileSystems = []struct {
 	{"tmpfs", nil},
 }
 
-// mounted returns the root of a fresh file system, which is gone when the test has
-// ended.
+// mounted returns the root of a fresh file system, which the end of the test removes.
 func mounted(t *testing.T, mkfs []string) string {
 	t.Helper()
 	needRoot(t)
-	base, err := os.MkdirTemp("/dev/shm", "ringnfs-fs-") // in memory: what the discs are like is not the matter
+	base, err := os.MkdirTemp("/dev/shm", "ringnfs-fs-") // in memory: any disc will do
 	if err != nil {
 		base = t.TempDir()
 	}
@@ -58,8 +58,8 @@ func makeImage(t *testing.T, image string, mkfs []string) string {
 	return image
 }
 
-// mountAt mounts an image, or a tmpfs for "". What it returns unmounts it, as the
-// test's end does otherwise.
+// mountAt mounts an image, or a tmpfs for "". unmount unmounts it; if it is not called, the end of
+// the test does.
 func mountAt(t *testing.T, image, at string, options ...string) (unmount func()) {
 	t.Helper()
 	args := []string{"-t", "tmpfs", "-o", "size=200m", "none", at}
@@ -74,7 +74,7 @@ func mountAt(t *testing.T, image, at string, options ...string) (unmount func())
 	return unmount
 }
 
-// memoryDir returns a directory on a tmpfs, which needs no rights.
+// memoryDir returns a directory on a tmpfs. It needs no rights.
 func memoryDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "nfs")
@@ -85,9 +85,8 @@ func memoryDir(t *testing.T) string {
 	return dir
 }
 
-// onEveryPath runs f with a server for each way in which the data of READs leaves,
-// on each file system, and holds at the end that it has left in that way and that
-// nothing is kept.
+// onEveryPath runs f with a server for each way in which the data of READs leaves, on each file
+// system. At the end it asserts that data has left in that way and that nothing is kept.
 func onEveryPath(t *testing.T, f func(t *testing.T, s *testServer, dir string)) {
 	paths := []transport.ReadPath{
 		transport.PathCopy,
@@ -117,7 +116,7 @@ func onEveryPath(t *testing.T, f func(t *testing.T, s *testServer, dir string)) 
 	}
 }
 
-// left holds that data has left by this path. On loopback, auto is splice.
+// left asserts that data has left by this path. On loopback, auto is splice.
 func (s *testServer) left(path transport.ReadPath) {
 	s.t.Helper()
 	var all transport.Stats

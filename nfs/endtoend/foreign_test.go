@@ -14,7 +14,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
 )
 
-// ownFS is somebody's back end with a fault: its Views are memfs's, overridden.
+// ownFS is an embedder's back end with a fault: its Views are memfs's, overridden.
 type ownFS struct {
 	vfs.FS
 	override func(vfs.View) vfs.View
@@ -40,7 +40,7 @@ func (v *longReader) Read(c *vfs.Cred, h vfs.Handle, r *vfs.ReadArgs, a *vfs.Att
 	return len(dst) + 4000, false, vfs.OK
 }
 
-// wideReader writes to memory behind dst, as far as it is given that.
+// wideReader writes to the memory behind dst, as far as the slice it gets reaches.
 type wideReader struct {
 	vfs.View
 	reached chan int
@@ -123,8 +123,8 @@ func TestABackEndGetsNoMemoryBehindTheBuffer(t *testing.T) {
 	require.Zero(t, <-reached)
 }
 
-// TestAPanicOfABackEndIsLoggedWithoutALog: whoever sets no Log hears of it all the
-// same, by the program's own log.
+// TestAPanicOfABackEndIsLoggedWithoutALog: a program that sets no Log hears of the panic by its own
+// log.
 func TestAPanicOfABackEndIsLoggedWithoutALog(t *testing.T) {
 	log, before := new(logged), slog.Default()
 	slog.SetDefault(log.logger())

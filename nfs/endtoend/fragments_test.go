@@ -13,8 +13,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
 )
 
-// Clients that send a record in fragments of their buffer size need no second call
-// for a part of it.
+// Clients that send a record in fragments of their buffer size do not need a second call for a part
+// of it.
 func TestAWriteInManyFragmentsIsWrittenAsAWhole(t *testing.T) {
 	s, _ := serveDir(t)
 	c, root := s.mount()

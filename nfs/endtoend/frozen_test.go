@@ -34,7 +34,7 @@ func inCall(t *testing.T, nr int) (n int) {
 	return n
 }
 
-// Lanes write by themselves, and all of them do to a file system that is frozen then.
+// Lanes write themselves, and all of them write to a file system that is then frozen.
 func TestAFrozenDiskKeepsNobodyFromConnecting(t *testing.T) {
 	noLeaks(t)
 	frozen, other := mounted(t, fileSystems[0].mkfs), exportDir(t)
@@ -80,7 +80,7 @@ func TestAFrozenDiskKeepsNobodyFromConnecting(t *testing.T) {
 				root := mnt(t, c, other)
 				getattr(t, c, root)
 				mkdir(t, c, root, fmt.Sprint(nfstest.NewXID()), 0o755)
-				getattr(t, c, mnt(t, c, frozen)) // what does not write to it is answered, too
+				getattr(t, c, mnt(t, c, frozen)) // calls that do not write to it are answered, too
 			}
 			thaw()
 			for _, p := range calls {
@@ -100,8 +100,8 @@ func writePath(t *testing.T, word string) nfs.WritePath {
 	return p
 }
 
-// However many changes wait for file systems that are frozen, all that there are, their
-// clients can connect, mount and read.
+// Changes wait for frozen file systems, as many as there can be. The file systems' clients can
+// still connect, mount and read.
 func TestChangesThatWaitKeepNobodyFromMounting(t *testing.T) {
 	noLeaks(t)
 	for _, volumes := range []int{1, 2} {
@@ -136,8 +136,8 @@ func TestChangesThatWaitKeepNobodyFromMounting(t *testing.T) {
 					)
 				}
 			}
-			// All but two workers make changes. Where two directories have one lock in common,
-			// as a few of many have, one worker waits for the other.
+			// All but two workers make changes. If two directories have one lock in
+			// common, as a few of many have, one worker waits for the other.
 			eventually(
 				t,
 				func() bool { return inCall(t, unix.SYS_MKDIRAT) >= (cfg.Workers-2)/2 },
@@ -163,8 +163,8 @@ func TestChangesThatWaitKeepNobodyFromMounting(t *testing.T) {
 	}
 }
 
-// More changes wait for a frozen file system than the duplicate request cache and the
-// workers have room for. Each is carried out once and answered.
+// More changes wait for a frozen file system than the duplicate request cache and the workers have
+// room for. Each runs once and is answered.
 func TestEveryChangeThatWaitedForAFrozenDiskIsAnswered(t *testing.T) {
 	noLeaks(t)
 	frozen := mounted(t, fileSystems[0].mkfs)
@@ -200,8 +200,8 @@ func TestEveryChangeThatWaitedForAFrozenDiskIsAnswered(t *testing.T) {
 	s.stop()
 }
 
-// However many large WRITEs wait for a file system that is frozen, everybody else is
-// read from, and all of them are answered in the end.
+// However many large WRITEs wait for a frozen file system, the server reads from everybody else,
+// and all of them are answered in the end.
 func TestWritesToAFrozenDiskLeaveMemoryToOthers(t *testing.T) {
 	noLeaks(t)
 	frozen, other := mounted(t, fileSystems[0].mkfs), exportDir(t)

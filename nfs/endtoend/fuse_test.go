@@ -32,7 +32,7 @@ func serveFUSE(t *testing.T, o fusetest.Options) (p *apart, c *nfstest.Client, r
 	return p, c, mnt(t, c, dir)
 }
 
-// TestAFileSystemThatCountsNoLinks holds that an object is not taken for a removed one
+// TestAFileSystemThatCountsNoLinks tests that the server does not take an object for a removed one
 // because its file system does not count links.
 func TestAFileSystemThatCountsNoLinks(t *testing.T) {
 	t.Parallel()
@@ -53,7 +53,7 @@ func TestAFileSystemThatCountsNoLinks(t *testing.T) {
 	assert.Equal(t, 4, names)
 	rm := c.Remove(root, "a")
 	ok(t, rm.Status)
-	// As long as the server has it open the kernel finds it by its handle, and the janitor
+	// As long as the server has the object open the kernel finds it by its handle; the janitor
 	// closes it.
 	eventually(
 		t,
@@ -65,8 +65,8 @@ func TestAFileSystemThatCountsNoLinks(t *testing.T) {
 	p.end()
 }
 
-// TestPlacesThatDoNotLast holds that every listing ends, and has every name once,
-// whatever a file system gives as places in its directories.
+// TestPlacesThatDoNotLast tests that every listing ends, and has every name once, whatever places a
+// file system gives for the entries of its directories.
 func TestPlacesThatDoNotLast(t *testing.T) {
 	t.Parallel()
 	for name, places := range map[string]fusetest.Places{
@@ -91,7 +91,7 @@ func TestPlacesThatDoNotLast(t *testing.T) {
 				slices.Sort(got)
 				require.Equal(t, want, got, "plus=%v", plus)
 			}
-			// Names that go meanwhile take no others along.
+			// Names that are removed meanwhile take no other names with them.
 			var got []string
 			pages := 0
 			for _, e := range c.List(root, false, 2048, func() {
@@ -108,8 +108,8 @@ func TestPlacesThatDoNotLast(t *testing.T) {
 	}
 }
 
-// TestAFileSystemThatForgets holds that the server says so when handles of its export
-// do not last, and only then; and that who is in use is not forgotten.
+// TestAFileSystemThatForgets tests that the server says so if handles of its export do not last,
+// and only then; and that objects in use are not forgotten.
 func TestAFileSystemThatForgets(t *testing.T) {
 	t.Parallel()
 	for _, forgets := range []bool{true, false} {
@@ -120,15 +120,15 @@ func TestAFileSystemThatForgets(t *testing.T) {
 			a := lookup(t, c, root, "a")
 			fd, err := unix.Fspick(unix.AT_FDCWD, p.dir, unix.FSPICK_CLOEXEC)
 			require.NoError(t, err)
-			require.NoError(t, unix.FsconfigReconfigure(fd)) // the kernel lets go of what nobody uses
+			require.NoError(t, unix.FsconfigReconfigure(fd)) // the kernel drops unused objects
 			require.NoError(t, unix.Close(fd))
 			getattr(t, c, a)
 		})
 	}
 }
 
-// TestListingsOfAFUSEFileSystemHaveItsObjectsFileIDs holds that clients see one number for
-// an object, whatever the file system's listings say.
+// TestListingsOfAFUSEFileSystemHaveItsObjectsFileIDs tests that clients see one number for an
+// object, whatever the file system's listings say.
 func TestListingsOfAFUSEFileSystemHaveItsObjectsFileIDs(t *testing.T) {
 	t.Parallel()
 	for name, places := range map[string]fusetest.Places{"lasting": fusetest.Lasting, "equal": fusetest.Equal} {
@@ -155,8 +155,8 @@ func TestListingsOfAFUSEFileSystemHaveItsObjectsFileIDs(t *testing.T) {
 	}
 }
 
-// TestFUSEMountsAreToldApart holds that two mounts whose objects have the same numbers and
-// handles are two file systems to clients, and that one that is mounted anew is another.
+// TestFUSEMountsAreToldApart tests that two mounts whose objects have the same numbers and handles
+// are two file systems to clients, and that a mount that is made anew is a third one.
 func TestFUSEMountsAreToldApart(t *testing.T) {
 	t.Parallel()
 	needRing(t)
@@ -185,7 +185,7 @@ func TestFUSEMountsAreToldApart(t *testing.T) {
 		require.Equal(t, a.Fileid, b.Fileid, "nothing is told apart by it")
 		require.NotEqual(t, a.Fsid, b.Fsid)
 	}
-	for i := range ones { // what says which export it is of, is of the other
+	for i := range ones { // the bytes that name the export are the other one's
 		forged := fh{Data: bytes.Clone(ones[i].Data)}
 		copy(forged.Data[1:5], twos[i].Data[1:5])
 		require.Equal(t, nfs3.NFS3ERR_STALE, c.Getattr(forged).Status)

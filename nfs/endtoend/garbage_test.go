@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfsacl"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
@@ -78,7 +78,7 @@ func TestLengthsBeyondTheRecordAreGarbage(t *testing.T) {
 		}
 	}
 	for _, n := range []uint32{1, 1024, 1<<31 - 1, 1<<32 - 1} {
-		r := c.Raw(mount.MOUNT_PROGRAM, 3, mount.MOUNTPROC3_MNT, rpctest.Args(nil).U32(n))
+		r := c.Raw(mount3.MOUNT_PROGRAM, 3, mount3.MOUNTPROC3_MNT, rpctest.Args(nil).U32(n))
 		require.EqualValues(t, rpctest.GarbageArgs, r.Accept)
 	}
 	require.Equal(t, []string{"file"}, c.Names(root))
@@ -148,10 +148,11 @@ func TestOtherVersionsAndProgramsAreTold(t *testing.T) {
 		require.EqualValues(t, 3, r.Low)
 		require.EqualValues(t, 3, r.High)
 	}
-	// A COMPOUND of version 4, as a client sends it that has not been told yet.
+	// This is a COMPOUND of version 4, from a client that does not know yet that there is no
+	// version 4.
 	r := c.Raw(nfs3.NFS_PROGRAM, 4, 1, rpctest.Args(nil).String("").U32(1, 1, 42))
 	require.EqualValues(t, rpctest.ProgMismatch, r.Accept)
-	r = c.Raw(mount.MOUNT_PROGRAM, 4, 0, nil)
+	r = c.Raw(mount3.MOUNT_PROGRAM, 4, 0, nil)
 	require.EqualValues(t, rpctest.ProgMismatch, r.Accept)
 	require.Equal(t, []uint32{1, 3}, []uint32{r.Low, r.High})
 	r = c.Raw(nfsacl.NFS_ACL_PROGRAM, 3, 0, nil)
@@ -166,7 +167,7 @@ func TestOtherVersionsAndProgramsAreTold(t *testing.T) {
 		c.Raw(nfs3.NFS_PROGRAM, 3, uint32(len(nfs3.NFSV3Names)), nil).Accept,
 	)
 	require.EqualValues(t, rpctest.ProcUnavail, c.Raw(nfs3.NFS_PROGRAM, 3, 1<<32-1, nil).Accept)
-	require.EqualValues(t, rpctest.ProcUnavail, c.Raw(mount.MOUNT_PROGRAM, 3, 6, nil).Accept)
+	require.EqualValues(t, rpctest.ProcUnavail, c.Raw(mount3.MOUNT_PROGRAM, 3, 6, nil).Accept)
 	call := rpctest.NewCall(nfstest.NewXID(), nfs3.NFS_PROGRAM, 3, 0, nil)
 	call.RPCVers = 3
 	r = c.XID(call.XID).StartMessage(call.Bytes()).Reply()

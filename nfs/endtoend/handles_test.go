@@ -15,7 +15,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
 )
 
-// deadHandle are the answers to a handle that is good for nothing.
+// deadHandle are the right answers to a handle that is good for nothing.
 var deadHandle = []nfs3.Nfsstat3{nfs3.NFS3ERR_STALE, nfs3.NFS3ERR_BADHANDLE}
 
 func TestStaleHandlesAreStaleForEveryProcedure(t *testing.T) {
@@ -98,7 +98,7 @@ func TestHandlesDoNotMoveBetweenExports(t *testing.T) {
 	require.Equal(t, nfs3.NFS3ERR_ROFS, c.Write(f, 0, []byte("x"), nfs3.UNSTABLE).Status)
 	g := put(t, c, root, "file", []byte("open"))
 	m := put(t, c, memory, "file", []byte("memory"))
-	// The same object under the name of another export is a forgery.
+	// A handle of the same object with another export's ID is a forgery.
 	for _, from := range []fh{root, memory, ro} {
 		for _, h := range []fh{f, g, m} {
 			moved := fh{Data: bytes.Clone(h.Data)}
@@ -158,8 +158,8 @@ func TestAHandleFollowsItsFileWhenItIsRenamed(t *testing.T) {
 	require.Equal(t, root, up.Resok.Object)
 }
 
-// While the kernel makes a new file of an inode number, it answers the handle of
-// the old one with an error that sounds like a shortage.
+// While the kernel makes a new file of an inode number, it answers the handle of the old file with
+// an error that sounds like a shortage.
 func TestAStaleHandleIsStaleWhileItsNumberIsGivenAway(t *testing.T) {
 	s, dir := serveDir(t)
 	c, root := s.mount()

@@ -18,7 +18,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs"
 	"github.com/ringnfs/ringnfs/nfs/export"
-	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 	"github.com/ringnfs/ringnfs/uring"
@@ -36,15 +36,15 @@ type testServer struct {
 	ended  bool
 }
 
-// noLeaks asserts at the end of the test that no goroutine and no descriptor is
-// left of what was started after this call.
+// noLeaks asserts at the end of the test that no goroutine and no descriptor is left of those that
+// were started or opened after this call.
 func noLeaks(t testing.TB) {
 	t.Helper()
 	goroutines := goleak.IgnoreCurrent()
 	before := descriptors(t)
 	t.Cleanup(func() {
 		goleak.VerifyNone(t, goroutines)
-		// The kernel ends rings and connections on its own time.
+		// The kernel takes its time to end rings and connections.
 		eventually(
 			t,
 			func() bool { return len(descriptors(t)) <= len(before) },
@@ -53,8 +53,7 @@ func noLeaks(t testing.TB) {
 	})
 }
 
-// eventually waits until what the server does on its own is done, which what
-// names.
+// eventually waits until the server has done something unasked, which what names.
 func eventually(t testing.TB, done func() bool, what string) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
@@ -79,7 +78,7 @@ func descriptors(t testing.TB) map[string]string {
 	return open
 }
 
-// config is a server of one directory for root, with what tests have in common.
+// config is the configuration of most tests: a server of one directory for root.
 func config(t testing.TB, dir string) nfs.Config {
 	t.Helper()
 	return nfs.Config{
@@ -116,8 +115,8 @@ func start(t testing.TB, cfg nfs.Config) *testServer {
 	return s
 }
 
-// serveDir serves a fresh directory to all users as they are, and checks at the
-// end that nothing is left.
+// serveDir serves a fresh directory to all users as themselves. At the end it checks that nothing
+// is left.
 func serveDir(t testing.TB) (s *testServer, dir string) {
 	t.Helper()
 	noLeaks(t)
@@ -184,7 +183,7 @@ func (s *testServer) mount() (*nfstest.Client, fh) {
 func mnt(t testing.TB, c nfstest.Caller, path string) fh {
 	t.Helper()
 	root, st := nfstest.Mount(c, path)
-	require.Equal(t, mount.MNT3_OK, st, path)
+	require.Equal(t, mount3.MNT3_OK, st, path)
 	return root
 }
 
@@ -235,7 +234,7 @@ func getattr(t testing.TB, c *nfstest.Client, f fh) nfs3.Fattr3 {
 	return res.Resok.ObjAttributes
 }
 
-// needRing skips where there is no io_uring.
+// needRing skips the test where there is no io_uring.
 func needRing(t testing.TB) {
 	t.Helper()
 	runtime.LockOSThread() // a ring belongs to a thread

@@ -35,7 +35,7 @@ func TestAFileSystemThatHangsLeavesTheOthersServed(t *testing.T) {
 		waiting = append(waiting, c.Start(nfs3.NFSPROC3_GETATTR, &nfs3.GETATTR3args{Object: hangs}),
 			c.Start(nfs3.NFSPROC3_MKDIR, &nfs3.MKDIR3args{Where: nfstest.At(hangs, fmt.Sprint(i))}))
 	}
-	for range 5 { // of 8 workers, 2 are the other's and 1 is for what needs no file system
+	for range 5 { // of 8 workers, 2 are for the other file system and 1 is for calls that need none
 		<-gate.Entered()
 	}
 	for i, client := range []*nfstest.Client{c, s.dial()} { // of the same peer
@@ -57,8 +57,8 @@ func TestAFileSystemThatHangsLeavesTheOthersServed(t *testing.T) {
 	require.Len(t, c.Names(hangs), 100)
 }
 
-// Those who wait for a file system that hangs are answered when it goes on, however many
-// they are: by TCP a client waits as long as its connection is there.
+// Calls that wait for a file system that hangs are answered when it goes on, however many they are.
+// By TCP a client waits as long as its connection is there.
 func TestEveryCallToAFileSystemThatHangsIsAnsweredInTheEnd(t *testing.T) {
 	s, f := serveFaulty(t)
 	_, root := s.mount()
@@ -79,7 +79,7 @@ func TestEveryCallToAFileSystemThatHangsIsAnsweredInTheEnd(t *testing.T) {
 			)
 		}
 	}
-	for range s.cfg.Workers - 2 { // the others are not for changes
+	for range s.cfg.Workers - 2 { // changes cannot have the other two
 		<-gate.Entered()
 	}
 	gate.Open()

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs"
-	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
@@ -117,8 +117,8 @@ func TestAServerServesOnce(t *testing.T) {
 	wg.Wait()
 }
 
-// What the server needs by itself is open by the time that it is ready, so that
-// whoever counts afterwards finds what comes from clients.
+// When the server is ready, it has opened the descriptors that it needs for itself. So a later
+// count shows only those that clients cause.
 func TestAServerThatIsReadyOpensNothingMore(t *testing.T) {
 	s, _ := serveDir(t)
 	<-s.Ready()
@@ -146,7 +146,7 @@ func TestServeEndsWithItsContext(t *testing.T) {
 	<-c.Done()
 }
 
-// What has been received is answered, and what was written is there.
+// Calls that have been received are answered, and data that was written is there.
 func TestDrainingFinishesCallsAndTakesNoMore(t *testing.T) {
 	s, f := serveFaulty(t)
 	c, root := s.mount()
@@ -204,7 +204,7 @@ func TestAnExportThatIsRemovedIsStale(t *testing.T) {
 	require.Equal(t, nfs3.NFS3ERR_STALE, c.Getattr(root).Status)
 	require.Equal(t, nfs3.NFS3ERR_STALE, c.Lookup(root, "file").Status)
 	_, st := nfstest.Mount(c, dir)
-	require.Equal(t, mount.MNT3ERR_NOENT, st)
+	require.Equal(t, mount3.MNT3ERR_NOENT, st)
 	c.Null()
 }
 
@@ -225,7 +225,7 @@ func TestBothLoopbackAddressesAreServedByDefault(t *testing.T) {
 	}
 }
 
-// The ways that older kernels leave carry the same data.
+// The ways of data that older kernels leave carry the same data.
 func TestItWorksWithoutEachOptionalFeature(t *testing.T) {
 	needRing(t)
 	sets := [][]string{nil}

@@ -16,9 +16,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/disktest"
 )
 
-// overcommitted returns the root of an XFS that believes in 320 MiB, of which the
-// tmpfs that its image lies on has room for left MiB: the rest fails when it is
-// written back, until relieve is called.
+// overcommitted returns the root of an XFS that believes that it has 320 MiB. The tmpfs that its
+// image lies on has room for left MiB. Writing back the rest fails, until relieve is called.
 func overcommitted(t *testing.T, left int64) (at string, relieve func()) {
 	t.Helper()
 	needRoot(t)
@@ -49,17 +48,17 @@ func overcommitted(t *testing.T, left int64) (at string, relieve func()) {
 	return at, func() { room(400 << 20) }
 }
 
-// writeBack waits until all is written back, or lost.
+// writeBack waits until all data is written back, or lost.
 func writeBack(t *testing.T, dir string) {
 	t.Helper()
 	d, err := os.Open(dir)
 	require.NoError(t, err)
-	_ = unix.Syncfs(int(d.Fd())) // tells what was lost to this descriptor alone
+	_ = unix.Syncfs(int(d.Fd())) // tells this descriptor alone what was lost
 	require.NoError(t, d.Close())
 }
 
-// A client keeps what it has written until a COMMIT brings the verifier that each of
-// its WRITEs has brought.
+// A client keeps what it has written until a COMMIT returns the same verifier as each of its WRITEs
+// did.
 func TestNoCommitAcknowledgesWhatTheDiscHasLost(t *testing.T) {
 	for _, mode := range []nfs.IOMode{nfs.IODontCache, nfs.IOBuffered} {
 		t.Run(mode.String(), func(t *testing.T) {
@@ -74,7 +73,7 @@ func TestNoCommitAcknowledgesWhatTheDiscHasLost(t *testing.T) {
 			data := bytes.Repeat([]byte("content "), 1<<17)
 			verifiers := map[nfs3.Writeverf3]bool{}
 			for off := 0; off < 104<<20; {
-				if off == 36<<20 { // the loss is far behind when the server waits
+				if off == 36<<20 { // the loss is long past when the server waits
 					writeBack(t, dir)
 					relieve()
 				}

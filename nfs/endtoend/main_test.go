@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestMain opens what the Go runtime keeps for itself, so that counting
-// descriptors finds only what the server leaves, and clears the umask, so that
-// the modes that tests give to files are those that they get.
+// TestMain opens the descriptors that the Go runtime keeps for itself, so that counting descriptors
+// finds only those that the server leaves. It clears the umask, so that files get the modes that
+// tests give them.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(strings.TrimSuffix(apartEnv, "=")); dir != "" {
 		serverApart(dir)

@@ -12,7 +12,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs"
 	"github.com/ringnfs/ringnfs/nfs/export"
-	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 	"github.com/ringnfs/ringnfs/nfs/vfs/disktest"
@@ -24,14 +24,14 @@ type onMount struct {
 	s       *testServer
 	c       *nfstest.Client
 	log     *logged
-	seen    int    // bytes of it that have been looked at
+	seen    int    // bytes of the log that have been looked at
 	at      string // the mount point, which is exported
 	root, f fh
-	other   fh     // of an export that nothing happens to
+	other   fh     // of an export to which nothing happens
 	mount   func() // once more, of an image
 }
 
-// take returns what has been logged of the export since it was called last.
+// take returns what has been logged about the export since the last call.
 func (m *onMount) take() (lines string) {
 	all := m.log.String()
 	for line := range strings.Lines(all[m.seen:]) {
@@ -71,7 +71,7 @@ func serveMount(t *testing.T, mkfs []string) *onMount {
 	return m
 }
 
-// pauses holds that clients have to wait, and writes to nothing.
+// pauses asserts that clients have to wait, and that nothing is written.
 func (m *onMount) pauses(word string) {
 	t, c := m.t, m.c
 	t.Helper()
@@ -84,7 +84,7 @@ func (m *onMount) pauses(word string) {
 		require.Equal(t, nfs3.NFS3ERR_JUKEBOX, c.Create(m.root, "new", nfs3.GUARDED, nfstest.Mode(0o644)).Status)
 		require.Equal(t, nfs3.NFS3ERR_JUKEBOX, c.Lookup(m.root, "file").Status)
 		_, st := nfstest.Mount(c, m.at)
-		require.Equal(t, mount.MNT3ERR_SERVERFAULT, st)
+		require.Equal(t, mount3.MNT3ERR_SERVERFAULT, st)
 		mkdir(t, c, m.other, "dir", 0o755)
 		ok(t, c.Rmdir(m.other, "dir").Status)
 	}
@@ -97,7 +97,7 @@ func (m *onMount) pauses(word string) {
 	require.Equal(t, 1, strings.Count(said, "\n"), said)
 }
 
-// goesOn holds that the same handles are served again.
+// goesOn asserts that the same handles are served again.
 func (m *onMount) goesOn() {
 	t, c := m.t, m.c
 	t.Helper()
@@ -111,7 +111,7 @@ func (m *onMount) goesOn() {
 	eventually(t, func() bool { return strings.Contains(m.take(), "export goes on") }, "it is logged")
 }
 
-// The disk was mounted late: what clients write must not fill the one below.
+// The disk was mounted late. What clients write must not fill the disk below the mount point.
 func TestAnExportPausesWhileSomethingElseIsMountedThere(t *testing.T) {
 	for _, fs := range fileSystems {
 		t.Run(fs.name, func(t *testing.T) {
@@ -142,8 +142,8 @@ func TestAnExportPausesWhileSomethingElseIsMountedAbove(t *testing.T) {
 	m.goesOn()
 }
 
-// umount -l takes the disk from its path at once. The same one, and no other, is what
-// the clients' handles are for.
+// umount -l removes the disk from its path at once. The clients' handles are for this disk and no
+// other.
 func TestAnExportPausesWhileItIsUnmounted(t *testing.T) {
 	for _, fs := range fileSystems {
 		t.Run(fs.name, func(t *testing.T) {
@@ -166,8 +166,8 @@ func TestAnExportPausesWhileItIsUnmounted(t *testing.T) {
 	}
 }
 
-// Whoever renames an exported directory has it served on: its clients mean its files,
-// and nothing was mounted.
+// If somebody renames an exported directory, the server goes on serving it: its clients mean its
+// files, and nothing was mounted.
 func TestNamesDoNotPauseAnExport(t *testing.T) {
 	m := serveMount(t, nil)
 	dir := filepath.Join(m.at, "sub")
@@ -178,7 +178,7 @@ func TestNamesDoNotPauseAnExport(t *testing.T) {
 	require.NoError(t, os.Rename(dir, filepath.Join(m.at, "renamed")))
 	serves := func(what string) {
 		t.Helper()
-		// The export of the mount itself hears of the same changes.
+		// The export of the mount itself sees the same changes.
 		unmount := mountAt(t, "", m.at)
 		m.pauses("something else")
 		unmount()
@@ -189,7 +189,7 @@ func TestNamesDoNotPauseAnExport(t *testing.T) {
 	require.NoError(t, os.Mkdir(dir, 0o755))
 	serves("another directory has its name")
 	require.NoError(t, os.Remove(dir))
-	// A second way to the same directory is no other one.
+	// A second path to the same directory leads to the same file system.
 	require.NoError(t, unix.Mount(m.at, m.at, "", unix.MS_BIND, ""))
 	unbind := disktest.UnmountAtEnd(t, m.at)
 	serves("by another mount")

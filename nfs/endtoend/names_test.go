@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 )
@@ -147,25 +147,25 @@ func TestSymlinkTargetsAreAnyTextUpTo4095Bytes(t *testing.T) {
 func TestMountPathsAreBounded(t *testing.T) {
 	s, dir := serveDir(t)
 	c := s.dial()
-	for path, want := range map[string]mount.Mountstat3{
-		dir + "/" + strings.Repeat("n", 256):       mount.MNT3ERR_NAMETOOLONG,
-		dir + "/" + strings.Repeat("d/", 1000):     mount.MNT3ERR_NAMETOOLONG,
-		dir + "/" + strings.Repeat("long/", 1<<17): mount.MNT3ERR_NAMETOOLONG,
-		dir + "/none":            mount.MNT3ERR_NOENT,
-		dir + "none":             mount.MNT3ERR_NOENT,
-		"/nowhere":               mount.MNT3ERR_NOENT,
-		dir + "/./././":          mount.MNT3_OK,
-		dir + "//":               mount.MNT3_OK,
-		dir + "/../" + base(dir): mount.MNT3_OK,
-		"/":                      mount.MNT3_OK,
+	for path, want := range map[string]mount3.Mountstat3{
+		dir + "/" + strings.Repeat("n", 256):       mount3.MNT3ERR_NAMETOOLONG,
+		dir + "/" + strings.Repeat("d/", 1000):     mount3.MNT3ERR_NAMETOOLONG,
+		dir + "/" + strings.Repeat("long/", 1<<17): mount3.MNT3ERR_NAMETOOLONG,
+		dir + "/none":            mount3.MNT3ERR_NOENT,
+		dir + "none":             mount3.MNT3ERR_NOENT,
+		"/nowhere":               mount3.MNT3ERR_NOENT,
+		dir + "/./././":          mount3.MNT3_OK,
+		dir + "//":               mount3.MNT3_OK,
+		dir + "/../" + base(dir): mount3.MNT3_OK,
+		"/":                      mount3.MNT3_OK,
 	} {
 		_, st := nfstest.Mount(c, path)
 		require.Equal(t, want, st, "%.80q", path)
 	}
 	_, st := nfstest.Mount(c, dir+"/a\x00b")
-	require.NotEqual(t, mount.MNT3_OK, st)
+	require.NotEqual(t, mount3.MNT3_OK, st)
 	_, st = nfstest.Mount(c, "")
-	require.NotEqual(t, mount.MNT3_OK, st)
+	require.NotEqual(t, mount3.MNT3_OK, st)
 }
 
 func base(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }

@@ -67,7 +67,7 @@ func TestAnExportInAnotherThatGrantsMoreIsRefused(t *testing.T) {
 	}
 }
 
-// What is mounted inside an export is not seen through it.
+// Clients do not see through an export what is mounted inside it.
 func TestAnotherFileSystemInAnExportMayHaveOptionsOfItsOwn(t *testing.T) {
 	needRing(t)
 	needRoot(t)

@@ -12,7 +12,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 )
 
-// As touch -h does it.
+// The client does this for touch -h.
 func TestTimesOfASymbolicLinkAreSet(t *testing.T) {
 	s, dir := serveDir(t)
 	c, root := s.mount()
@@ -76,7 +76,7 @@ func TestRootMakesNodesOfAllTypes(t *testing.T) {
 		require.EqualValues(t, n.mode|0o640, st.Mode, name)
 		require.Equal(t, []uint32{n.major, n.minor}, []uint32{unix.Major(st.Rdev), unix.Minor(st.Rdev)}, name)
 		require.Equal(t, res.Resok.Obj.Handle, lookup(t, c, root, name))
-		// What is behind a node is the client's business: the server never opens it.
+		// The device behind a node is the client's concern: the server never opens it.
 		require.Equal(t, nfs3.NFS3ERR_INVAL, c.Read(res.Resok.Obj.Handle, 0, 10).Status, name)
 		require.Equal(
 			t,

@@ -17,17 +17,17 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs"
 	"github.com/ringnfs/ringnfs/nfs/export"
-	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 	"github.com/ringnfs/ringnfs/nfs/notice"
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
 )
 
-// Two users whom no system's database knows, so that they have nobody's group.
+// Two users who are in no system's database, so that they have nobody's group.
 const carol, dave, nobodysGroup = 61001, 61002, 65534
 
-// logged is a log to look into.
+// logged is a log that the test can read.
 type logged struct {
 	mu  sync.Mutex
 	out bytes.Buffer // guarded by mu
@@ -67,7 +67,7 @@ func (l *logged) lines(words ...string) (found []string) {
 	return found
 }
 
-// denied asserts that a call is refused for who makes it.
+// denied asserts that a call is refused because of its caller.
 func denied(t *testing.T, c nfstest.Caller, prog, vers, proc uint32, args []byte, why string) {
 	t.Helper()
 	r := c.Raw(prog, vers, proc, args)
@@ -115,9 +115,9 @@ func TestAUserOfThisMachineIsNobodyElse(t *testing.T) {
 				denied(
 					t,
 					c,
-					mount.MOUNT_PROGRAM,
+					mount3.MOUNT_PROGRAM,
 					3,
-					mount.MOUNTPROC3_MNT,
+					mount3.MOUNTPROC3_MNT,
 					rpctest.Args(nil).String(dir),
 					fmt.Sprint(as),
 				)
@@ -139,7 +139,7 @@ func TestAUserOfThisMachineIsNobodyElse(t *testing.T) {
 	require.Contains(t, log.String(), "its socket is user 61001's and it claims to be user 61002")
 	require.Contains(t, log.String(), "it claims to be in group 61002, and user 61001 is not")
 	require.Contains(t, log.String(), "log in as root")
-	root2 := s.dial() // root is still whoever it says
+	root2 := s.dial() // the server still believes what root says
 	require.Equal(t, "private", string(root2.As(dave, dave).Read(files[dave], 0, 10).Resok.Data))
 }
 
@@ -152,17 +152,17 @@ func TestAUserOfThisMachineIsNobodyElseByUDP(t *testing.T) {
 	denied(
 		t,
 		nfstest.DialDatagramAs(t, carol, s.addr()),
-		mount.MOUNT_PROGRAM,
+		mount3.MOUNT_PROGRAM,
 		3,
-		mount.MOUNTPROC3_MNT,
+		mount3.MOUNTPROC3_MNT,
 		args,
 		"as root",
 	)
 	_, st := nfstest.Mount(nfstest.DialDatagram(t, s.addr()), dir)
-	require.Equal(t, mount.MNT3_OK, st)
+	require.Equal(t, mount3.MNT3_OK, st)
 }
 
-// The kernel says of a socket that its process has closed that it is root's.
+// For the kernel a socket that its process has closed belongs to root.
 func TestCallsOfASocketThatIsClosedAreNotRoots(t *testing.T) {
 	needRoot(t)
 	noLeaks(t)
@@ -188,7 +188,7 @@ func TestCallsOfASocketThatIsClosedAreNotRoots(t *testing.T) {
 	require.Empty(t, left)
 }
 
-// One of as many addresses of the machine as there are is as good to them as another.
+// A user may call from any of the machine's addresses.
 func TestAUserOfThisMachineKeepsRootFromNothing(t *testing.T) {
 	needRoot(t)
 	noLeaks(t)
@@ -196,7 +196,8 @@ func TestAUserOfThisMachineKeepsRootFromNothing(t *testing.T) {
 	var log logged
 	cfg := config(t, dir)
 	cfg.Log = log.logger()
-	// Room for fewer connections than she opens, and more than she may have.
+	// There is room for fewer connections than the user opens, and for more than the user may
+	// have.
 	var before unix.Rlimit
 	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &before))
 	few := before
@@ -261,7 +262,7 @@ func TestPeersElsewhereNeedAReservedPort(t *testing.T) {
 
 	any := l.Dial(l.Peer, addr, false)
 	_, st := nfstest.Mount(any, dir)
-	require.Equal(t, mount.MNT3ERR_ACCES, st)
+	require.Equal(t, mount3.MNT3ERR_ACCES, st)
 	require.Equal(t, nfs3.NFS3ERR_ACCES, any.Getattr(d).Status, "with a handle, too")
 	require.Equal(t, nfs3.NFS3ERR_ACCES, any.Anonymous().Getattr(top).Status)
 	require.Len(t, nfstest.Exports(any), 1, "it may ask what there is")
@@ -270,14 +271,14 @@ func TestPeersElsewhereNeedAReservedPort(t *testing.T) {
 	require.Contains(t, log.String(), `msg="mount refused" peer=10.111.77.2`)
 	require.Contains(t, log.String(), `msg=mounted peer=10.111.77.2`)
 
-	// From the server's own namespace it is this machine, whichever of its addresses is
-	// called, and needs no such port.
+	// A client in the server's own namespace is on this machine, whichever of its addresses it
+	// calls, and needs no reserved port.
 	for _, to := range []string{addr, s.addr()} {
 		mnt(t, l.Dial(l.Server, to, false), dir)
 	}
 }
 
-// The link's own address of one end, seen at the other, looks like a neighbour's.
+// The link-local address of one end, seen from the other end, looks like a neighbour's.
 func TestAPeerOnAnotherLinkOfThisMachineIsLocal(t *testing.T) {
 	l, s, dir := between(t, func(c *nfs.Config) {
 		c.Listen = []netip.Addr{netip.MustParseAddr("::")}
@@ -299,9 +300,9 @@ func TestAPeerOnAnotherLinkOfThisMachineIsLocal(t *testing.T) {
 	denied(
 		t,
 		c.As(carol, nobodysGroup),
-		mount.MOUNT_PROGRAM,
+		mount3.MOUNT_PROGRAM,
 		3,
-		mount.MOUNTPROC3_MNT,
+		mount3.MOUNTPROC3_MNT,
 		rpctest.Args(nil).String(dir),
 		"its socket is not found on this link",
 	)
@@ -332,9 +333,9 @@ func TestALogIsNotFloodedByWhoIsRefused(t *testing.T) {
 	c := nfstest.DialAs(t, carol, s.addr())
 	own := c.As(carol, nobodysGroup)
 	for range 500 {
-		denied(t, c, mount.MOUNT_PROGRAM, 3, mount.MOUNTPROC3_MNT, rpctest.Args(nil).String(dir), "as root")
+		denied(t, c, mount3.MOUNT_PROGRAM, 3, mount3.MOUNTPROC3_MNT, rpctest.Args(nil).String(dir), "as root")
 		_, st := nfstest.Mount(own, shut)
-		require.Equal(t, mount.MNT3ERR_ACCES, st)
+		require.Equal(t, mount3.MNT3ERR_ACCES, st)
 		mnt(t, own, dir)
 		nfstest.Unmount(own, dir)
 	}

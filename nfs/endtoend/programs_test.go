@@ -14,7 +14,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs"
 	"github.com/ringnfs/ringnfs/nfs/export"
-	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 	"github.com/ringnfs/ringnfs/nfs/portmap"
@@ -37,8 +37,8 @@ func TestMountAnswersByTCPAndUDP(t *testing.T) {
 		nfstest.Unmount(caller, dir)
 		require.Empty(t, nfstest.Mounts(caller), name)
 		_, st := nfstest.Mount(caller, dir+"/none")
-		require.Equal(t, mount.MNT3ERR_NOENT, st)
-		r := caller.Raw(mount.MOUNT_PROGRAM, 3, 0, nil)
+		require.Equal(t, mount3.MNT3ERR_NOENT, st)
+		r := caller.Raw(mount3.MOUNT_PROGRAM, 3, 0, nil)
 		require.EqualValues(t, rpctest.Success, r.Accept)
 	}
 	d := nfstest.DialDatagram(t, s.addr())
@@ -62,11 +62,10 @@ func TestMountHasAPortOfItsOwn(t *testing.T) {
 	require.EqualValues(t, rpctest.ProgUnavail, m.Raw(nfs3.NFS_PROGRAM, 3, 0, nil).Accept)
 	c := s.dial()
 	ok(t, c.Getattr(root).Status)
-	require.EqualValues(t, rpctest.ProgUnavail, c.Raw(mount.MOUNT_PROGRAM, 3, 0, nil).Accept)
+	require.EqualValues(t, rpctest.ProgUnavail, c.Raw(mount3.MOUNT_PROGRAM, 3, 0, nil).Accept)
 }
 
-// A MNT of a subdirectory or of a file gives no more rights than one of the
-// whole export.
+// A MNT of a subdirectory or of a file gives no more rights than a MNT of the whole export.
 func TestAMountOfASubdirectoryGivesTheSameRights(t *testing.T) {
 	needRoot(t)
 	noLeaks(t)
@@ -101,7 +100,7 @@ func TestAMountOfASubdirectoryGivesTheSameRights(t *testing.T) {
 	require.Equal(t, mnt(t, c, dir+"/rw"), up.Resok.Object)
 }
 
-// The longest path decides which export a MNT means, and each keeps its rights.
+// The longest path decides which export a MNT means, and each export keeps its rights.
 func TestNestedExportsAreKeptApart(t *testing.T) {
 	noLeaks(t)
 	outer := exportDir(t)
@@ -125,7 +124,7 @@ func TestNestedExportsAreKeptApart(t *testing.T) {
 	require.Equal(t, in, up.Resok.Object, "the inner export does not lead to the outer one")
 	require.Len(t, nfstest.Exports(c), 2)
 	_, st := nfstest.Mount(c, "/")
-	require.NotEqual(t, mount.MNT3_OK, st, "/ means the only export, where there is only one")
+	require.NotEqual(t, mount3.MNT3_OK, st, "/ means the only export, where there is only one")
 }
 
 func TestManyExportsAreServedTogether(t *testing.T) {
@@ -149,7 +148,7 @@ func TestManyExportsAreServedTogether(t *testing.T) {
 	require.Len(t, nfstest.Mounts(c), len(dirs))
 }
 
-// servePortmap serves with port 111, if it can be had.
+// servePortmap serves with port 111, or skips the test if the server cannot have it.
 func servePortmap(t *testing.T) *testServer {
 	t.Helper()
 	needRing(t)
@@ -175,16 +174,16 @@ func TestThePortmapperKnowsWhereEverythingIs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			netid := strings.ToLower(name)
 			require.Equal(t, port, nfstest.GetPort(c, nfs3.NFS_PROGRAM, 3, portmap.IPPROTO_TCP))
-			require.Equal(t, port, nfstest.GetPort(c, mount.MOUNT_PROGRAM, 3, portmap.IPPROTO_TCP))
-			require.Equal(t, port, nfstest.GetPort(c, mount.MOUNT_PROGRAM, 3, portmap.IPPROTO_UDP))
+			require.Equal(t, port, nfstest.GetPort(c, mount3.MOUNT_PROGRAM, 3, portmap.IPPROTO_TCP))
+			require.Equal(t, port, nfstest.GetPort(c, mount3.MOUNT_PROGRAM, 3, portmap.IPPROTO_UDP))
 			require.Zero(t, nfstest.GetPort(c, nfs3.NFS_PROGRAM, 3, portmap.IPPROTO_UDP), "NFS is for TCP")
 			require.EqualValues(t, 111, nfstest.GetPort(c, portmap.RPCBPROG, 2, portmap.IPPROTO_UDP))
 			require.Zero(t, nfstest.GetPort(c, 100021, 4, portmap.IPPROTO_TCP), "NLM is not there")
 			for _, vers := range []uint32{3, 4} {
-				require.Equal(t, universal(port), nfstest.GetAddr(c, vers, mount.MOUNT_PROGRAM, 3, netid))
+				require.Equal(t, universal(port), nfstest.GetAddr(c, vers, mount3.MOUNT_PROGRAM, 3, netid))
 				require.Equal(t, universal(port), nfstest.GetAddr(c, vers, nfs3.NFS_PROGRAM, 3, "tcp"))
 				require.Empty(t, nfstest.GetAddr(c, vers, 100021, 4, netid))
-				if netid == "udp" { // it is much longer than the call
+				if netid == "udp" { // the list is much longer than the call
 					require.EqualValues(t, rpctest.SystemErr, c.Raw(portmap.RPCBPROG, vers, 4, nil).Accept)
 					continue
 				}
@@ -199,7 +198,7 @@ func TestThePortmapperKnowsWhereEverythingIs(t *testing.T) {
 			if netid == "tcp" {
 				mounts := 0
 				for _, m := range nfstest.DumpPorts(c) {
-					if m.Map.Prog == mount.MOUNT_PROGRAM {
+					if m.Map.Prog == mount3.MOUNT_PROGRAM {
 						mounts++
 						require.Equal(t, port, m.Map.Port)
 					}

@@ -23,13 +23,12 @@ import (
 
 const (
 	readPage = 4096
-	readMax  = 1 << 20 // the largest READ of a server that is not told otherwise
-	// readSize is the length of the files that are read: no multiple of anything.
+	readMax  = 1 << 20 // the default of a server
+	// readSize is the length of the files that are read. It is no multiple of anything.
 	readSize = 3*readMax + 70_001
 )
 
-// content is a file's bytes. Every eight of them tell where they are, and some
-// ranges are nothing.
+// content is a file's bytes. Every eight bytes tell their place, and some ranges are zero.
 func content(rng *rand.Rand) []byte {
 	b := make([]byte, readSize)
 	key := rng.Uint64()
@@ -43,8 +42,8 @@ func content(rng *rand.Rand) []byte {
 	return b
 }
 
-// store makes a file of content on the server's side. What is nothing is a hole,
-// where it covers pages.
+// store makes a file of content on the server's side. Ranges of zeros become holes where they cover
+// pages.
 func store(t *testing.T, name string, data []byte) *os.File {
 	t.Helper()
 	f, err := os.Create(name)
@@ -61,14 +60,15 @@ func store(t *testing.T, name string, data []byte) *os.File {
 	return f
 }
 
-// forget takes a file out of the server's page cache, unless that is where it lives.
+// forget removes a file from the server's page cache, unless the page cache is where the file
+// lives.
 func forget(t *testing.T, f *os.File) {
 	t.Helper()
 	require.NoError(t, f.Sync())
 	require.NoError(t, unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED))
 }
 
-// aRange is one of the READs that are made: of every size, at every kind of place.
+// aRange returns the range of one READ: of every size, at every kind of place.
 func aRange(rng *rand.Rand) (off uint64, count uint32) {
 	switch rng.IntN(8) {
 	case 0:
@@ -93,7 +93,7 @@ func aRange(rng *rand.Rand) (off uint64, count uint32) {
 	return off, count
 }
 
-// wrong says what is not right about the reply to a READ of a file that is data.
+// wrong says what is wrong with the reply to a READ of a file with the content data.
 func wrong(res *nfs3.READ3res, data []byte, off uint64, count uint32) error {
 	want := data[min(off, uint64(len(data))):min(off+uint64(count), uint64(len(data)))]
 	ok := &res.Resok
@@ -140,7 +140,7 @@ func readAll(c *nfstest.Client, h fh, data []byte, rng *rand.Rand, n int) error 
 	return nil
 }
 
-// together runs f n times side by side, each with a seed of its own.
+// together runs f n times in parallel, each with a seed of its own.
 func together(t *testing.T, n int, f func(i int, rng *rand.Rand) error) {
 	t.Helper()
 	seed := rand.Uint64()
@@ -180,7 +180,7 @@ func TestEveryByteOfEveryReadIsTheFiles(t *testing.T) {
 	})
 }
 
-// readRecord is the READ call with a transaction id as its bytes go out.
+// readRecord returns a READ call with this transaction id as the bytes that go out.
 func readRecord(t *testing.T, xid uint32, h fh, off uint64, count uint32) []byte {
 	return rpctest.NewCall(
 		xid,
@@ -193,7 +193,7 @@ func readRecord(t *testing.T, xid uint32, h fh, off uint64, count uint32) []byte
 	).Record()
 }
 
-// slowConn connects with a receive buffer that takes a small part of one reply.
+// slowConn connects with a receive buffer that takes only a small part of one reply.
 func slowConn(t *testing.T, s *testServer) *net.TCPConn {
 	t.Helper()
 	c, err := net.Dial("tcp", s.addr())
@@ -205,7 +205,7 @@ func slowConn(t *testing.T, s *testServer) *net.TCPConn {
 	return tcp
 }
 
-// dribble reads little at a time, with breaks.
+// dribble reads a little at a time, with breaks.
 type dribble struct {
 	io.Reader
 	rng    *rand.Rand
@@ -245,7 +245,7 @@ func TestSlowReaderGetsEveryByteAndHoldsUpNobody(t *testing.T) {
 		}
 		_, err := slow.Write(out)
 		require.NoError(t, err)
-		// While the slow one has taken nothing yet, the other one goes on.
+		// While the slow client has taken nothing yet, the other one goes on.
 		require.NoError(t, readAll(fast, h, data, rng, 20))
 		in := &dribble{slow, rng, 60}
 		for len(calls) > 0 {
@@ -271,8 +271,7 @@ func TestSlowReaderGetsEveryByteAndHoldsUpNobody(t *testing.T) {
 	})
 }
 
-// What a dead connection was being sent must go nowhere else, and nothing of it
-// may be kept.
+// Bytes that were being sent to a dead connection must not go anywhere else, and none may be kept.
 func TestResetInTheMiddleOfReadsHarmsNobody(t *testing.T) {
 	onEveryPath(t, func(t *testing.T, s *testServer, dir string) {
 		seed := rand.Uint64()

@@ -22,15 +22,15 @@ const (
 	raceSize  = racePages * readPage
 )
 
-// raced is a file whose every eight bytes name their page and the change that they
-// are from. begun and ended say which changes a page may show.
+// raced is a file in which every eight bytes name their page and the change that they come from.
+// begun and ended say which changes a page may show.
 type raced struct {
 	f            *os.File
 	h            fh
 	begun, ended [racePages]atomic.Uint32
 }
 
-// stamp makes pages as the given change leaves them.
+// stamp makes pages in the state after the given change.
 func stamp(b []byte, page int, change uint32) {
 	for i := 0; i+8 <= len(b); i += 8 {
 		binary.LittleEndian.PutUint64(b[i:], uint64(page+i/readPage)<<32|uint64(change))
@@ -54,7 +54,7 @@ func newRaced(t *testing.T, dir, name string) *raced {
 	return r
 }
 
-// write stores pages as change leaves them: as another process does, or over NFS.
+// write stores pages in the state after change, as another process does or over NFS.
 func (r *raced) write(rng *rand.Rand, c *nfstest.Client, change uint32) error {
 	n := 1 + rng.IntN(96)
 	page := rng.IntN(racePages - n)
@@ -82,8 +82,8 @@ func (r *raced) write(rng *rand.Rand, c *nfstest.Client, change uint32) error {
 	return nil
 }
 
-// cut makes the file shorter at any byte and then as long as it was, or takes some
-// pages out of its middle, or out of the page cache.
+// cut makes the file shorter at any byte and then as long as it was; or it removes some pages from
+// the middle of the file, or from the page cache.
 func (r *raced) cut(rng *rand.Rand, c *nfstest.Client) error {
 	size := uint64(rng.IntN(raceSize))
 	switch rng.IntN(4) {
@@ -117,10 +117,10 @@ func (r *raced) cut(rng *rand.Rand, c *nfstest.Client) error {
 	return r.f.Truncate(raceSize)
 }
 
-// read makes one READ and looks at what it returns. Where the file is cut, bytes
-// may be missing at the end, or be nothing.
+// read makes one READ and checks the result. Where the file is cut, bytes may be missing at the
+// end, or be zero.
 func (r *raced) read(c *nfstest.Client, off uint64, count uint32, cut bool) error {
-	// What was there before the call must not be older than that.
+	// The result must not be older than the content from before the call.
 	var least [racePages]uint32
 	for p := range least {
 		least[p] = r.ended[p].Load()
@@ -145,7 +145,7 @@ func (r *raced) read(c *nfstest.Client, off uint64, count uint32, cut bool) erro
 	for page := int(off / readPage); uint64(page)*readPage < off+uint64(len(data)); page++ {
 		most := r.begun[page].Load()
 		end := min(uint64(page+1)*readPage, off+uint64(len(data)))
-		// Whole words: those at the ends may be there in part.
+		// Look at whole words: those at the ends may be there in part.
 		for at := max(uint64(page)*readPage, (off+7)&^7); at+8 <= end; at += 8 {
 			v := binary.LittleEndian.Uint64(data[at-off:])
 			of, change := uint32(v>>32), uint32(v)
@@ -168,8 +168,7 @@ func (r *raced) read(c *nfstest.Client, off uint64, count uint32, cut bool) erro
 	return nil
 }
 
-// cleared reports whether got is want with some of its bytes zero: a file may be cut
-// at any of them.
+// cleared reports whether got is want with some of its bytes zero. A file may be cut at any byte.
 func cleared(got, want uint32) bool {
 	for ; want > 0; got, want = got>>8, want>>8 {
 		if b := byte(got); b != 0 && b != byte(want) {
@@ -179,7 +178,7 @@ func cleared(got, want uint32) bool {
 	return got == 0
 }
 
-// race has several connections read while change is made again and again.
+// race makes several connections read while change is made again and again.
 func race(
 	t *testing.T,
 	s *testServer,
@@ -205,7 +204,7 @@ func race(
 			return nil
 		}
 		defer reading.Add(-1)
-		// Several calls at once on one connection, too.
+		// Make several calls at once on one connection, too.
 		const depth = 3
 		errs := make(chan error, depth)
 		for d := range depth {

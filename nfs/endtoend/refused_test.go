@@ -30,9 +30,9 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/syscalls"
 )
 
-// TestEachSystemCallRefused refuses the server one system call after the other, as
-// a filter does it and as an old kernel does. It then either says so at the start,
-// with the name of the call and what to do, or serves as always.
+// TestEachSystemCallRefused refuses the server one system call after the other, once as a filter
+// does and once as an old kernel does. The server must either say so at the start, with the name of
+// the call and what to do, or serve as always.
 func TestEachSystemCallRefused(t *testing.T) {
 	t.Parallel()
 	again.Skip(t)
@@ -66,8 +66,8 @@ func TestEachSystemCallRefused(t *testing.T) {
 	}
 }
 
-// TestSystemdsRestrictions holds that the server works behind the filter that systemd
-// makes for RestrictSUIDSGID=, which leaves openat2 out as a whole.
+// TestSystemdsRestrictions tests that the server works behind the filter that systemd makes for
+// RestrictSUIDSGID=. That filter refuses openat2 altogether.
 func TestSystemdsRestrictions(t *testing.T) {
 	t.Parallel()
 	needRing(t)
@@ -81,8 +81,8 @@ func TestSystemdsRestrictions(t *testing.T) {
 	p.converse(t)
 }
 
-// TestWhyHandlesAreNotOpenedIsTold holds that a filter is not taken for the lack of a
-// capability, nor the other way round.
+// TestWhyHandlesAreNotOpenedIsTold tests that the server does not take a filter for the lack of a
+// capability, nor the lack of a capability for a filter.
 func TestWhyHandlesAreNotOpenedIsTold(t *testing.T) {
 	t.Parallel()
 	needRing(t)
@@ -124,8 +124,8 @@ func TestWhyHandlesAreNotOpenedIsTold(t *testing.T) {
 	}
 }
 
-// TestSystemsThatLackWhatOthersHave holds that the server either serves as always or
-// says what is missing and what to do.
+// TestSystemsThatLackWhatOthersHave tests that the server either serves as always or says what is
+// missing and what to do.
 func TestSystemsThatLackWhatOthersHave(t *testing.T) {
 	t.Parallel()
 	needRing(t)
@@ -164,7 +164,7 @@ func twoAtOnce(t *testing.T) {
 }
 
 const (
-	apartEnv  = "RINGNFS_SERVE_APART=" // what to serve, as in PATH; the test program is then a server
+	apartEnv  = "RINGNFS_SERVE_APART=" // what to serve, as in PATH; makes the test program a server
 	refuseEnv = "RINGNFS_REFUSE="      // numbers of system calls and, last, an errno
 	stateEnv  = "RINGNFS_STATE="       // the state directory
 	readyWord = "ready "               // and the port
@@ -178,12 +178,12 @@ type apart struct {
 	addr    string
 	refused string // why it did not start
 	notes   string
-	log     *bytes.Buffer // read it once the server has ended
+	log     *bytes.Buffer // read it only after the server has ended
 	end     func()
 }
 
-// serveApart starts this program as a server of dir, by way of wrap if there is one,
-// until the test ends.
+// serveApart starts this program as a server of dir until the test ends. If wrap is not empty, it
+// is the command that starts the program.
 func serveApart(t *testing.T, dir string, env string, wrap ...string) *apart {
 	t.Helper()
 	self, err := os.Executable()
@@ -195,7 +195,7 @@ func serveApart(t *testing.T, dir string, env string, wrap ...string) *apart {
 	return startApart(t, exec.Command(argv[0], argv[1:]...), dir, stateDir(t, 0), env)
 }
 
-// stateDir makes a directory that is its owner's alone, in one that all can reach.
+// stateDir makes a directory that only its owner can use, in one that all can reach.
 func stateDir(t *testing.T, owner int) string {
 	t.Helper()
 	dir := filepath.Join(exportDir(t), "state")
@@ -207,7 +207,7 @@ func stateDir(t *testing.T, owner int) string {
 	return dir
 }
 
-// startApart is serveApart by a command that runs this program, of more directories if
+// startApart is serveApart with a command that runs this program, and with more directories if
 // there are any.
 func startApart(t *testing.T, cmd *exec.Cmd, dir, state, env string, more ...string) *apart {
 	t.Helper()
@@ -249,7 +249,7 @@ func startApart(t *testing.T, cmd *exec.Cmd, dir, state, env string, more ...str
 	return p
 }
 
-// serverApart is the other end of serveApart. It serves until its standard input ends.
+// serverApart is the server that serveApart starts. It serves until its standard input ends.
 func serverApart(dirs string) {
 	fail := func(err error) {
 		fmt.Println(failWord + strings.ReplaceAll(err.Error(), "\n", " "))
@@ -298,7 +298,7 @@ func serverApart(dirs string) {
 	os.Exit(0)
 }
 
-// refuse has the kernel refuse system calls to this process: numbers, and last the
+// refuse makes the kernel refuse system calls to this process. words are the numbers, and last the
 // errno.
 func refuse(list []string) error {
 	var n []uint32
@@ -331,8 +331,8 @@ func refuse(list []string) error {
 	return nil
 }
 
-// converse has a short conversation with the server, as an ordinary user if it can
-// act for others, and looks at the directory from outside what came of it.
+// converse makes some calls to the server, as an ordinary user if the server can act for others.
+// Then it checks the results in the directory from outside.
 func (p *apart) converse(t *testing.T) {
 	t.Helper()
 	c := nfstest.Dial(t, p.addr)
@@ -356,7 +356,7 @@ func (p *apart) converse(t *testing.T) {
 	ok(t, c.Setattr(f, nfstest.Mode(0o640), nil).Status)
 	require.EqualValues(t, 0o640, getattr(t, c, f).Mode&0o7777)
 	ok(t, c.Setattr(f, nfstest.Size(100), nil).Status)
-	d := mkdir(t, c, root, "d", 0o777) // as asked for, whatever the umask
+	d := mkdir(t, c, root, "d", 0o777) // the mode that was asked for, whatever the umask
 	require.EqualValues(t, 0o777, getattr(t, c, d).Mode&0o7777)
 	ok(t, c.Symlink(root, "l", "to/there").Status)
 	link := c.Readlink(lookup(t, c, root, "l"))

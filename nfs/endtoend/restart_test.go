@@ -17,7 +17,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
 )
 
-// survivor is what a client holds from before a restart.
+// survivor is what a client keeps from before a restart.
 type survivor struct {
 	dir, file, link, deep fh
 	verf                  nfs3.Writeverf3
@@ -44,7 +44,7 @@ func settle(t *testing.T, c *nfstest.Client, root fh) (v survivor) {
 	return v
 }
 
-// check does with the handles after the restart what a client goes on with.
+// check uses the handles after the restart as a client does that goes on.
 func (v survivor) check(t *testing.T, c *nfstest.Client, root fh) {
 	t.Helper()
 	require.Equal(t, "committed unstable", string(c.Read(v.file, 0, 100).Resok.Data))
@@ -115,8 +115,8 @@ func TestObjectsThatWentAwayDuringARestartAreStale(t *testing.T) {
 	require.Equal(t, root, up.Resok.Object)
 }
 
-// The program itself is killed in the midst of writes and started again: no byte
-// that it called stable is lost, and the handles still work.
+// The program itself is killed while it writes and is started again. No byte that it called stable
+// is lost, and the handles still work.
 func TestAServerThatIsKilledLosesNothingStable(t *testing.T) {
 	needRing(t)
 	noLeaks(t)
@@ -141,7 +141,7 @@ func TestAServerThatIsKilledLosesNothingStable(t *testing.T) {
 	acknowledged, verf := 0, nfs3.Writeverf3{}
 	var window []*nfstest.Pending
 	for i := range 400 {
-		// What is sent after the kill may find the connection gone.
+		// Calls after the kill may find the connection gone.
 		window = append(
 			window,
 			c.Start(nfs3.NFSPROC3_WRITE, nfstest.WriteArgs(f, uint64(i)*block, pattern(i), nfs3.FILE_SYNC)),
@@ -190,8 +190,7 @@ type process struct {
 	ended chan struct{}
 }
 
-// startProcess starts the program and waits until it answers. The test's end
-// kills it.
+// startProcess starts the program and waits until it answers. The end of the test kills it.
 func startProcess(t *testing.T, exe, addr, state, dir string) *process {
 	t.Helper()
 	_, port, err := net.SplitHostPort(addr)
@@ -239,9 +238,8 @@ func startProcess(t *testing.T, exe, addr, state, dir string) *process {
 	return nil
 }
 
-// answers reports whether a server answers at addr. A connection is no answer: the
-// socket of a server that was killed lives on until the kernel has taken its ring
-// apart, and accepts until then.
+// answers reports whether a server answers at addr. A connection alone is no answer: the socket of
+// a killed server lives on, and accepts, until the kernel has taken its ring apart.
 func answers(addr string) bool {
 	nc, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -256,7 +254,7 @@ func answers(addr string) bool {
 	return err == nil
 }
 
-// freeAddr is an address that nobody listens on.
+// freeAddr returns an address on which nobody listens.
 func freeAddr(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

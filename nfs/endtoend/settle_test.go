@@ -17,7 +17,7 @@ type emptyRoot struct{ vfs.FS }
 
 func (emptyRoot) Root() vfs.Handle { return vfs.Handle{} }
 
-// holdsAnything has a type that can be compared, and may have values that cannot.
+// holdsAnything has a type that can be compared, and may contain values that cannot.
 type holdsAnything struct {
 	vfs.FS
 	any any
@@ -88,7 +88,7 @@ func TestAConfigurationThatIsWrongIsRefusedAndTheRemedyNamed(t *testing.T) {
 func TestMountOnThePortOfNFSIsTogetherWithIt(t *testing.T) {
 	noLeaks(t)
 	needRing(t)
-	// An address at which nobody else takes the port between the two servers.
+	// This is an address on which nobody else takes the port between the two servers.
 	cfg := config(t, exportDir(t))
 	cfg.Listen = []netip.Addr{netip.MustParseAddr("127.83.71.9")}
 	srv, err := nfs.New(cfg)

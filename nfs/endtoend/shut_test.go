@@ -10,13 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringnfs/ringnfs/nfs"
-	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 )
 
-// TestClientsCannotUseAStateDirectoryInTheirExport: neither read the key nor put another
-// in its place, by names nor by handles that an earlier server has given out.
+// TestClientsCannotUseAStateDirectoryInTheirExport: clients can neither read the key nor replace
+// it, neither by names nor by handles that an earlier server has given out.
 func TestClientsCannotUseAStateDirectoryInTheirExport(t *testing.T) {
 	noLeaks(t)
 	dir := exportDir(t)
@@ -30,7 +30,7 @@ func TestClientsCannotUseAStateDirectoryInTheirExport(t *testing.T) {
 	require.NoError(t, os.Link(filepath.Join(state, "handle.key"), link))
 	c := before.dial()
 	root, st := nfstest.Mount(c, dir)
-	require.Equal(t, mount.MNT3_OK, st)
+	require.Equal(t, mount3.MNT3_OK, st)
 	home := find(t, c, root, "home")
 	old, oldKey := find(t, c, home, "state"), find(t, c, root, "link")
 	before.stop()
@@ -75,7 +75,7 @@ func TestClientsCannotUseAStateDirectoryInTheirExport(t *testing.T) {
 	assert.Equal(t, nfs3.NFS3_OK, c.Rename(home, "x", root, "x").Status)
 	for _, path := range []string{state, filepath.Join(state, "handle.key")} {
 		_, st := nfstest.Mount(c, path)
-		assert.Equal(t, mount.MNT3ERR_ACCES, st, path)
+		assert.Equal(t, mount3.MNT3ERR_ACCES, st, path)
 	}
 	now, err := os.ReadFile(filepath.Join(state, "handle.key"))
 	require.NoError(t, err)
@@ -92,7 +92,7 @@ func TestTheStateDirectoryItselfIsNoExport(t *testing.T) {
 	require.ErrorContains(t, err, "--state-dir")
 }
 
-// find is the handle that LOOKUP has for name.
+// find returns the handle that LOOKUP gives for name.
 func find(t *testing.T, c *nfstest.Client, dir fh, name string) fh {
 	t.Helper()
 	res := c.Lookup(dir, name)

@@ -2,8 +2,8 @@ package endtoend
 
 import "github.com/ringnfs/ringnfs/nfs/nfstest"
 
-// size is what a page of entries takes in READDIR3resok or READDIRPLUS3resok, in
-// bytes (RFC 1813, sections 3.3.16 and 3.3.17).
+// size returns how many bytes a page of entries takes in READDIR3resok or READDIRPLUS3resok (RFC
+// 1813, sections 3.3.16 and 3.3.17).
 func size(entries []nfstest.DirEntry, plus bool) int {
 	const attributes = 84
 	n := 4 + attributes + 8 + 4 + 4 // of the directory, verifier, end of the list, eof

@@ -82,8 +82,8 @@ func TestAFailedCommitIsNeverASuccessLater(t *testing.T) {
 	}
 }
 
-// Failures of the file system come out as what they are, with attributes, and
-// never as success.
+// Failures of the file system reach the client with their own status, with attributes, and never as
+// success.
 func TestTroubleOfAFileSystemHasItsStatus(t *testing.T) {
 	s, f := serveFaulty(t)
 	c, root := s.mount()
@@ -180,7 +180,7 @@ func TestAFullDiscIsNoSpace(t *testing.T) {
 	stat := c.Fsstat(root)
 	ok(t, stat.Status)
 	require.Less(t, uint64(stat.Resok.Abytes), uint64(1<<20))
-	// Room is found again.
+	// There is room again.
 	ok(t, c.Remove(root, "big").Status)
 	eventually(t, func() bool {
 		again := c.Write(f, 0, data, nfs3.FILE_SYNC)
@@ -215,7 +215,7 @@ func TestAReadOnlyFileSystemIsReadOnly(t *testing.T) {
 	require.Equal(t, nfs3.NFS3ERR_ROFS, c.Rename(root, "file", root, "other").Status)
 	require.Equal(t, nfs3.NFS3ERR_ROFS, c.CreateExclusive(root, "other", nfs3.Createverf3{1}).Status)
 	require.Equal(t, "content", string(c.Read(f, 0, 100).Resok.Data))
-	// There is nothing to commit; a file system that became read-only because it
-	// is broken has to say so all the same.
+	// There is nothing to commit. Nevertheless a file system that became read-only because it
+	// is broken must say so.
 	require.Contains(t, []nfs3.Nfsstat3{nfs3.NFS3_OK, nfs3.NFS3ERR_ROFS}, c.Commit(f, 0, 0).Status)
 }

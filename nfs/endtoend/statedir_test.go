@@ -30,7 +30,7 @@ func TestAStateDirectoryInMemoryIsNotedAtTheStart(t *testing.T) {
 	require.Contains(t, strings.Join(s.Info().Notes, "\n"), cfg.StateDir+" is in memory")
 }
 
-// The mode does not show who may write: of a list it has the most that anybody may.
+// The mode does not show who may write: with a list, it shows the most that anybody may do.
 func TestAStateDirectoryThatAListLetsOthersWriteToEndsTheStart(t *testing.T) {
 	noLeaks(t)
 	needRing(t)

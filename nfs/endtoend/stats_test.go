@@ -41,7 +41,7 @@ func TestStatsTellHowDataHasLeft(t *testing.T) {
 				}
 				return sum.Spliced
 			}
-			// The client can have a reply before it is counted.
+			// A client may have a reply before the reply is counted.
 			for end := time.Now().Add(10 * time.Second); add() < 8 && path != transport.PathCopy && path != transport.PathZeroCopy; {
 				require.True(t, time.Now().Before(end), "%d replies were spliced", sum.Spliced)
 				time.Sleep(time.Millisecond)

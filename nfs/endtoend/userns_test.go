@@ -35,8 +35,9 @@ func inNamespace(t *testing.T, dir string, others ...int) *apart {
 	return startApart(t, cmd, dir, stateDir(t, 0), "GODEBUG=")
 }
 
-// TestACallerIsServedThoughNotAllOfItIsMapped holds that in a user namespace a caller
-// keeps what is mapped of it: another user is anonymous, another group does not count.
+// TestACallerIsServedThoughNotAllOfItIsMapped tests that in a user namespace a caller keeps the
+// mapped part of its identity: a user who is not mapped becomes anonymous, a group that is not
+// mapped does not count.
 func TestACallerIsServedThoughNotAllOfItIsMapped(t *testing.T) {
 	t.Parallel()
 	needRing(t)
@@ -55,7 +56,7 @@ func TestACallerIsServedThoughNotAllOfItIsMapped(t *testing.T) {
 	for name, tt := range map[string]struct {
 		uid, gid uint32
 		groups   []uint32
-		owner    [2]uint32 // what the file that it makes belongs to
+		owner    [2]uint32 // the owner and group of the file that the caller makes
 		inClub   bool
 	}{
 		"all mapped":            {1001, 1001, []uint32{1002}, [2]uint32{1001, 1001}, true},
@@ -72,7 +73,7 @@ func TestACallerIsServedThoughNotAllOfItIsMapped(t *testing.T) {
 		assert.Equal(t, tt.inClub, st == nfs3.NFS3_OK, "%s: %v", name, st)
 	}
 
-	// Owners: as chown(2) has it, one that is not mapped is invalid.
+	// Owners: an owner who is not mapped is invalid, as in chown(2).
 	f := create(t, c, root, "given", 0o600)
 	ok(t, c.Setattr(f, nfstest.Owner(1500, 1501), nil).Status)
 	assert.EqualValues(t, 1500, getattr(t, c, f).Uid)
@@ -93,8 +94,8 @@ func TestACallerIsServedThoughNotAllOfItIsMapped(t *testing.T) {
 	assert.Equal(t, 1, strings.Count(p.log.String(), "is not mapped"), "it is logged once: %s", p.log)
 }
 
-// TestAnOwnerWhoIsNotMappedIsNobody holds that an object of somebody who is not mapped,
-// which the kernel shows as the overflow user's, is not that user's.
+// TestAnOwnerWhoIsNotMappedIsNobody tests objects whose owner is not mapped. The kernel shows them
+// as the overflow user's, but they are not that user's.
 func TestAnOwnerWhoIsNotMappedIsNobody(t *testing.T) {
 	t.Parallel()
 	needRing(t)
@@ -113,8 +114,8 @@ func TestAnOwnerWhoIsNotMappedIsNobody(t *testing.T) {
 	assert.Equal(t, nfs3.NFS3ERR_ACCES, c.As(5000, 5000).Read(f, 0, 1).Status)
 }
 
-// TestTheAnonymousUserMustBeMapped holds that the server does not start when it could
-// not act for those whom it has to make anonymous.
+// TestTheAnonymousUserMustBeMapped tests that the server does not start if it could not act for the
+// user that anonymous callers become.
 func TestTheAnonymousUserMustBeMapped(t *testing.T) {
 	t.Parallel()
 	needRing(t)
@@ -124,13 +125,14 @@ func TestTheAnonymousUserMustBeMapped(t *testing.T) {
 	assert.Contains(t, p.refused, "0-1999")
 }
 
-// sharedSelf returns this program where other users can start it.
+// sharedSelf returns a copy of this program in a place where other users can start it.
 func sharedSelf(t *testing.T) string {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
 	name := filepath.Join(exportDir(t), "nfs.test")
-	// Copied here, it would be open for writing in whatever other tests start meanwhile.
+	// If this process copied the program, the copy would be open for writing in programs that
+	// other tests start meanwhile.
 	out, err := exec.Command("install", "-m", "755", self, name).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	return name
@@ -150,8 +152,8 @@ func dialAs(t *testing.T, addr string, uid int) *nfstest.Client {
 	return c
 }
 
-// TestAnOrdinaryUsersNamespace holds that root of a namespace that an ordinary user has
-// made, without other users and without setgroups, serves as that user.
+// TestAnOrdinaryUsersNamespace tests root of a namespace that an ordinary user has made, without
+// other users and without setgroups. The server serves as that user.
 func TestAnOrdinaryUsersNamespace(t *testing.T) {
 	t.Parallel()
 	needRing(t)
@@ -174,7 +176,7 @@ func TestAnOrdinaryUsersNamespace(t *testing.T) {
 	st, err := os.Stat(filepath.Join(dir, "f"))
 	require.NoError(t, err)
 	assert.EqualValues(t, 1001, st.Sys().(*syscall.Stat_t).Uid)
-	// What is not that user's is not the server's.
+	// An object that is not that user's is not the server's.
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "roots"), []byte("x"), 0o600))
 	assert.Equal(t, nfs3.NFS3ERR_ACCES, c.Read(lookup(t, c, root, "roots"), 0, 1).Status)
 }

@@ -20,9 +20,8 @@ func allAttributes() nfs3.Sattr3 {
 	return s
 }
 
-// validArgs returns arguments for each procedure but NULL that can be decoded,
-// with as many optional fields as there are. dir and file stand where the
-// procedure wants one.
+// validArgs returns arguments for each procedure but NULL that can be decoded, with as many
+// optional fields as possible. dir and file are the handles that the procedure needs.
 func validArgs(dir, file fh) [len(nfs3.NFSV3Names)]nfstest.Encoder {
 	at := nfstest.At(dir, "entry")
 	return [len(nfs3.NFSV3Names)]nfstest.Encoder{

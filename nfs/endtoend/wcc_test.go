@@ -9,8 +9,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
 )
 
-// chain checks the weak cache consistency data of successive changes of one
-// object: what one reply says it is afterwards the next one says it was before.
+// chain checks the weak cache consistency data of successive changes of one object: the attributes
+// after one reply are those before the next.
 type chain struct {
 	t    *testing.T
 	last nfs3.WccAttr

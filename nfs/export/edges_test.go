@@ -31,7 +31,7 @@ func TestPortsBelow1024AreRootsOnOtherMachines(t *testing.T) {
 	}
 }
 
-// An inner export is stricter unless it serves all whom the outer one serves.
+// An inner export is stricter unless it serves everybody whom the outer one serves.
 func TestAnExportThatServesAPartOfANetworkIsStricter(t *testing.T) {
 	allow := func(list ...string) (o Options) {
 		for _, p := range list {
@@ -89,8 +89,7 @@ func TestTheInnermostExportAnswersForAPath(t *testing.T) {
 	}
 }
 
-// A group that is squashed is the anonymous one, and one that the namespace does not have is
-// none.
+// A squashed group becomes the anonymous one. A group that the namespace does not have is left out.
 func TestSupplementaryGroupsInAUserNamespace(t *testing.T) {
 	var missing []uint32
 	x := &Export{Options: Options{

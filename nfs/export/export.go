@@ -13,12 +13,12 @@ import (
 // Squash says which callers lose their identity.
 type Squash uint8
 
-// The ways to squash.
+// Whom an export squashes.
 const (
 	// SquashRoot maps user 0 and group 0, also as a supplementary group, to the
 	// anonymous ones. It is the default.
 	SquashRoot Squash = iota
-	// SquashNone leaves everybody who he says he is.
+	// SquashNone lets all callers be whom they say they are.
 	SquashNone
 	// SquashAll maps everybody to the anonymous user and group and drops the
 	// supplementary groups.
@@ -48,44 +48,44 @@ func ParseSquash(word string) (Squash, error) {
 	return 0, fmt.Errorf("export: squash %q is none of root, none, all", word)
 }
 
-// Nobody is the user and group that squashed callers get by default, and the
-// ones that callers without a credential (AUTH_NONE) come with.
+// Nobody is the user and group that squashed callers get by default. Callers without a credential
+// (AUTH_NONE) come with it, too.
 const Nobody = 65534
 
 // Options is how a tree is exported. The zero value is the safe default: read
 // and write, root squashed to [Nobody], loopback only.
 type Options struct {
-	// ReadOnly refuses every change. Front ends enforce it.
+	// ReadOnly says that every change must be refused. Front ends enforce it.
 	ReadOnly bool
 	Squash   Squash
-	// AnonUID and AnonGID are who squashed callers become. 0 means [Nobody]:
-	// nobody is ever squashed to root.
+	// AnonUID and AnonGID are the user and group that squashed callers become. 0 means
+	// [Nobody]: nobody is ever squashed to root.
 	AnonUID uint32
 	AnonGID uint32
-	// Allow is whom the export serves. Empty means loopback only: 127.0.0.0/8
-	// and ::1. Otherwise it is exactly the addresses of these prefixes, where
-	// 0.0.0.0/0 is all of IPv4 and ::/0 all of IPv6.
+	// Allow is the addresses that the export serves. Empty means loopback only: 127.0.0.0/8 and
+	// ::1. Otherwise it is exactly the addresses of these prefixes, where 0.0.0.0/0 is all of
+	// IPv4 and ::/0 all of IPv6.
 	Allow []netip.Prefix
-	// Insecure serves peers of other machines whatever port they call from. Otherwise it
-	// must be one below 1024, which there only root can use: what AUTH_SYS says is then
-	// the word of the machine, and not that of any of its users (exports(5), secure).
-	// Peers of this machine are not asked for a port.
+	// Insecure serves peers of other machines whatever port they call from. Otherwise the port
+	// must be below 1024, which only root can use there: the claim of an AUTH_SYS credential is
+	// then the word of the machine, not of any of its users (exports(5), secure). Peers of this
+	// machine may use any port.
 	Insecure bool
-	// Mapped is who there is in the process's user namespace. nil: everybody.
+	// Mapped is the users and groups of the process's user namespace; nil means everybody.
 	Mapped *Mapped
 }
 
 // Export is one exported tree. It is immutable once it is in a [Table].
 type Export struct {
-	// ID is the export's identity within file handles. 0 lets [NewTable] derive
-	// it from Path, which keeps it the same over restarts.
+	// ID is the export's identity within file handles. For 0, [NewTable] derives it from Path,
+	// so that it is the same after a restart.
 	ID uint32
 	// Path is the absolute path that clients mount.
 	Path string
 	// FS is the tree.
 	FS vfs.FS
-	// Volume is the same for exports that fail or hang together, as they are on one
-	// file system, and 1 or more. 0 is for those of which nothing is known.
+	// Volume is a number of at least 1. Exports that fail or hang together, because they are on
+	// one file system, have the same number. 0 means that nothing is known.
 	Volume int
 	Options
 
@@ -98,9 +98,8 @@ var loopback = []netip.Prefix{
 	netip.MustParsePrefix("::1/128"),
 }
 
-// Allowed reports whether the export serves the address a. An IPv4 address that
-// is mapped into IPv6 counts as IPv4, and a scope zone does not matter. It does
-// not allocate.
+// Allowed reports whether the export serves the address a. An IPv4 address that is mapped into IPv6
+// counts as IPv4, and a scope zone does not matter. Allowed does not allocate.
 func (x *Export) Allowed(a netip.Addr) bool {
 	a = a.Unmap().WithZone("")
 	for _, p := range x.Allow {
@@ -114,7 +113,7 @@ func (x *Export) Allowed(a netip.Addr) bool {
 // Refusal is why an export does not serve a peer.
 type Refusal uint8
 
-// The reasons.
+// Reasons to refuse a peer.
 const (
 	Served Refusal = iota
 	// RefusedAddress: the peer's address is in no prefix of Allow.
@@ -124,7 +123,7 @@ const (
 	RefusedPort
 )
 
-// String says why, and what to do about it if the peer is to be served.
+// String says why, and what an administrator who wants to serve the peer must do.
 func (r Refusal) String() string {
 	switch r {
 	case Served:
@@ -137,12 +136,11 @@ func (r Refusal) String() string {
 	return "unknown"
 }
 
-// reservedMax is above the ports that only root can use (IPPORT_RESERVED).
+// reservedMax is the first port that ordinary users can use (IPPORT_RESERVED).
 const reservedMax = 1024
 
-// Refuses says whether x serves a peer, and why not. local is whether the peer is a
-// process of this machine, which the server knows by other means than its port. It does
-// not allocate.
+// Refuses says whether x serves a peer, and why not. local is whether the peer is a process of this
+// machine, which the server knows from other facts than the port. Refuses does not allocate.
 func (x *Export) Refuses(peer netip.AddrPort, local bool) Refusal {
 	switch {
 	case !x.Allowed(peer.Addr()):
@@ -153,12 +151,11 @@ func (x *Export) Refuses(peer netip.AddrPort, local bool) Refusal {
 	return Served
 }
 
-// Stricter names the first thing that o refuses and outer grants, "" when there is
-// none: what lies in both exports can then be had through the other one with every
-// right that either gives.
+// Stricter names the first right that o refuses and outer grants, "" when there is none. If two
+// exports hold the same objects, a client gets every right that either export gives.
 func (o Options) Stricter(outer Options) (what string) {
 	if o.settle() != nil || outer.settle() != nil {
-		return "" // NewTable says what is wrong
+		return "" // NewTable reports the error
 	}
 	for _, p := range outer.Allow {
 		if !slices.ContainsFunc(
@@ -180,11 +177,11 @@ func (o Options) Stricter(outer Options) (what string) {
 	return ""
 }
 
-// Check returns what is wrong with o, nil when nothing is.
+// Check returns what is wrong with o, nil if nothing is.
 func (o Options) Check() error { return o.settle() }
 
-// NoFS reports whether fs is none: nil, or a nil pointer (map, function, channel,
-// slice) of some type that implements it, which does not compare equal to nil.
+// NoFS reports whether fs is missing: nil, or a nil pointer (map, function, channel, slice) of a
+// type that implements FS. The latter does not compare equal to nil.
 func NoFS(fs vfs.FS) bool {
 	if fs == nil {
 		return true
@@ -197,8 +194,8 @@ func NoFS(fs vfs.FS) bool {
 	}
 }
 
-// settle fills in the defaults of o and checks it. It replaces Allow, it does
-// not write to the caller's slice.
+// settle fills in the defaults of o and checks it. It replaces Allow and does not write to the
+// caller's slice.
 func (o *Options) settle() error {
 	if o.Squash > SquashAll {
 		return fmt.Errorf("squash %d is unknown: use SquashRoot, SquashNone or SquashAll", o.Squash)
@@ -228,9 +225,9 @@ func (o *Options) settle() error {
 	return nil
 }
 
-// Networks returns networks as they are compared with clients' addresses: IPv4 as such, also
-// where it is mapped into IPv6, and without zones. It is an error if nobody can be in one. It
-// does not write to list.
+// Networks returns list in the form in which networks are compared with clients' addresses: IPv4
+// networks as such, also those mapped into IPv6, and without zones. A network that nobody can be in
+// is an error. Networks does not write to list.
 func Networks(list []netip.Prefix) ([]netip.Prefix, error) {
 	networks := make([]netip.Prefix, 0, len(list))
 	for _, p := range list {

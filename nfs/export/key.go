@@ -14,9 +14,9 @@ import (
 	"syscall"
 )
 
-// The key file is one line of text: name, format, key and a CRC-32 of the key,
-// both in hexadecimal. The checksum tells a damaged file from another key, which
-// would make every handle stale without a word.
+// The key file is one line of text: name, format, key and a CRC-32 of the key, the last two in
+// hexadecimal. The checksum tells a damaged file from a file with another key. Without it, damage
+// would make every handle stale and nobody would know why.
 const (
 	keyFile   = "handle.key"
 	keyTemp   = ".handle.key-*"
@@ -24,15 +24,14 @@ const (
 	keyLen    = len(keyPrefix) + 2*len(Key{}) + 1 + 8 + 1
 )
 
-// ErrKeyDamaged is wrapped by [LoadKey] when the key file is not one.
+// ErrKeyDamaged is wrapped by the error of [LoadKey] when the key file holds no intact key.
 var ErrKeyDamaged = errors.New("handle key file is damaged")
 
-// LoadKey reads the key that seals file handles from the state directory. When
-// there is none it makes one, and the directory if need be (mode 0700). The key
-// is on stable storage when LoadKey returns, so that no handle is given out that
-// a crash would make stale; of two servers that start at once both get the same
-// key. A damaged file, or one that others can read or replace, is an error that names
-// the remedy and is left as it is. It blocks.
+// LoadKey reads the key that seals file handles from the state directory. If there is no key it
+// makes one, and the directory if need be (mode 0700). The key is on stable storage when LoadKey
+// returns, so that a crash cannot make handles stale that were given out. Two servers that start at
+// once get the same key. A damaged file, or one that others can read or replace, is an error that
+// names the remedy; LoadKey leaves the file as it is. It blocks.
 func LoadKey(stateDir string) (Key, error) {
 	path := filepath.Join(stateDir, keyFile)
 	k, err := readKey(path)
@@ -53,7 +52,7 @@ func LoadKey(stateDir string) (Key, error) {
 
 func readKey(path string) (Key, error) {
 	var k Key
-	// A symbolic link could lead to a file that somebody else chose.
+	// Follow no symbolic link: it could lead to a file that somebody else chose.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		if errors.Is(err, syscall.ELOOP) {
@@ -81,7 +80,7 @@ func readKey(path string) (Key, error) {
 	return k, nil
 }
 
-// checkKeyFile makes sure that nobody but us can know or choose the key.
+// checkKeyFile makes sure that nobody else can know or choose the key.
 func checkKeyFile(path string, f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
@@ -122,13 +121,13 @@ func (k *Key) parse(text string) bool {
 	return text == k.text()
 }
 
-// text is the content of the key file.
+// text returns the content of the key file.
 func (k *Key) text() string {
 	return fmt.Sprintf("%s%x %08x\n", keyPrefix, k[:], crc32.ChecksumIEEE(k[:]))
 }
 
-// makeKey puts a new key at path unless there is one already. The file gets its
-// name only when it is complete and on disc, and of two servers the first wins.
+// makeKey puts a new key at path unless there is one already. The file gets its name only when it
+// is complete and on disc. If two servers make a key at once, the first to name its file wins.
 func makeKey(dir, path string) error {
 	if err := makeDir(dir); err != nil {
 		return err
@@ -156,12 +155,12 @@ func makeKey(dir, path string) error {
 	return syncDir(dir)
 }
 
-// link makes a hard link. FAT and others have none.
+// link makes a hard link, which some file systems, such as FAT, do not have.
 var link = os.Link
 
-// place gives the file temp the name path unless there is one. Linking does that at
-// once. Where there are no links it is renamed, under a lock of the directory, which all
-// who rename take.
+// place gives the file temp the name path unless path exists. A link does that in one step. Where
+// there are no links, place renames the file under a lock of the directory, which every renaming
+// server takes.
 func place(dir, temp, path string) error {
 	if link(temp, path) == nil {
 		return nil
@@ -170,7 +169,7 @@ func place(dir, temp, path string) error {
 	if err != nil {
 		return err
 	}
-	defer d.Close() // and with it the lock ends
+	defer d.Close() // this also releases the lock
 	if err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX); err != nil {
 		return fmt.Errorf(
 			"locking %s, which has no hard links: %w; give --state-dir a directory on another file system",
@@ -207,8 +206,8 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// dropTemps removes what a crash while making a key has left. It runs only when
-// the key is in place: whoever is just making one then finds that.
+// dropTemps removes the files that a crash while making a key has left. It runs only when the key
+// is in place: a server that is making one at the moment will find that key.
 func dropTemps(dir string) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -216,7 +215,7 @@ func dropTemps(dir string) {
 	}
 	for _, e := range entries {
 		if ok, _ := filepath.Match(keyTemp, e.Name()); ok {
-			// It can stay when this fails: its key was never used.
+			// Leave the file if this fails: its key was never used.
 			_ = os.Remove(filepath.Join(dir, e.Name()))
 		}
 	}

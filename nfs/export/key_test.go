@@ -51,8 +51,8 @@ func TestKeySurvivesACrashWhileOneWasMade(t *testing.T) {
 	}
 }
 
-// loadTogether has several servers load the key of dir at the same time. All get the one
-// that is there then, and nothing else is left there.
+// loadTogether makes several servers load the key of dir at the same time. All must get the key
+// that is there afterwards, and no other file may be left.
 func loadTogether(t *testing.T, dir string) {
 	t.Helper()
 	keys := make([]Key, 16)
@@ -181,7 +181,7 @@ func TestAStateDirectoryThatOthersCanReplaceIsRefused(t *testing.T) {
 		refused(dir, 0o777, "chmod go-w")
 		refused(dir, 0o757, "chmod go-w")
 		refused(dir, 0o777|os.ModeSticky, "chmod go-w")
-		elsewhere := func(mode os.FileMode, words ...string) { // nobody is told to change a home
+		elsewhere := func(mode os.FileMode, words ...string) { // never: change a home
 			t.Helper()
 			refused(above, mode, append(words, "give --state-dir another one")...)
 			require.NoError(t, os.Chmod(above, mode))
@@ -206,7 +206,7 @@ func TestAStateDirectoryThatOthersCanReplaceIsRefused(t *testing.T) {
 	}
 }
 
-// A volume that is given to one of the process's groups, as Kubernetes does (fsGroup).
+// Somebody gives a volume to one of the process's groups, as Kubernetes does (fsGroup).
 func TestAStateDirectoryOfAnOwnGroupIsTrusted(t *testing.T) {
 	if dir := os.Getenv("EXPORT_STATE_DIR"); dir != "" {
 		mustLoad(t, dir)
@@ -244,7 +244,7 @@ func TestAStateDirectoryInMemoryIsNoted(t *testing.T) {
 	require.Contains(t, Volatile(dir), "--state-dir")
 }
 
-// What belongs to root outside shows as somebody else's in a user namespace.
+// In a user namespace an object of the outer root seems to belong to somebody else.
 func TestAStateDirectoryIsTrustedInAUserNamespace(t *testing.T) {
 	if dir := os.Getenv("EXPORT_STATE_DIR"); dir != "" {
 		mustLoad(t, dir)

@@ -6,19 +6,19 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// Mapped is whom a process in a user namespace can act for. The kernel refuses every
-// other identity, and a list of groups as a whole when one of them is not mapped.
+// Mapped is the users and groups that a process in a user namespace can act for. The kernel refuses
+// every other identity. It refuses a whole list of groups if one of them is not mapped.
 type Mapped struct {
 	Users, Groups vfs.IDs
-	// Missing is called with the first identity that is not mapped, and not again.
-	// It is called on a lane, and must not block.
+	// Missing is called once, with the first identity that is not mapped. It is called on a
+	// lane, and must not block.
 	Missing func(what string, id uint32)
 
 	told atomic.Bool
 }
 
-// has reports whether id is among ids, and says so once when it is not. what names
-// the kind of id.
+// has reports whether id is among ids. If not, it calls Missing the first time. what names the kind
+// of id.
 func (m *Mapped) has(ids vfs.IDs, what string, id uint32) bool {
 	if ids.Has(id) {
 		return true

@@ -7,9 +7,9 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// memo remembers handles in both shapes, so that a lane need not verify and seal
-// those again that calls name all the time. Nothing in it becomes wrong: the sealed
-// shape of a handle is the same as long as the table exists. It is a place's own.
+// memo remembers handles in both shapes, so that a lane need not verify and seal the same handles
+// again and again. What it remembers stays right, since the sealed shape of a handle is the same as
+// long as the table exists. Each place has a memo of its own.
 type memo struct {
 	slots [memoSlots]remembered
 }
@@ -17,7 +17,7 @@ type memo struct {
 const (
 	memoBits  = 9 // 60 KiB
 	memoSlots = 1 << memoBits
-	// memoMin is the shortest back end's handle that is remembered, in bytes.
+	// memoMin is the length in bytes of the shortest back end's handle that is remembered.
 	memoMin = 8
 )
 
@@ -29,8 +29,8 @@ type remembered struct {
 	fh [WireMax]byte
 }
 
-// slot returns the place of the back end's handle b. The tag has no part in it: how
-// long the search takes must tell nothing of what the right one would be.
+// slot returns the slot for the back end's handle b. The tag has no part in the choice: how long
+// the search takes must tell nothing about the right tag.
 func (m *memo) slot(b []byte) *remembered {
 	const odd = 0x9e3779b97f4a7c15
 	sum := binary.LittleEndian.Uint64(b[len(b)-8:]) * odd
@@ -40,14 +40,14 @@ func (m *memo) slot(b []byte) *remembered {
 	return &m.slots[sum>>(64-memoBits)]
 }
 
-// keep puts a handle that is sealed as fh in place of what r had.
+// keep replaces r's handle with h, whose sealed shape is fh.
 func (r *remembered) keep(x *Export, h *vfs.Handle, fh []byte) {
 	*r = remembered{x: x, h: *h, n: uint8(len(fh))}
 	copy(r.fh[:], fh)
 }
 
-// is reports whether r is sealed as fh, which has wireMin bytes at least. It takes as
-// long whichever bytes differ.
+// is reports whether fh is the sealed shape of r's handle. fh has at least wireMin bytes. is takes
+// the same time whichever bytes differ.
 func (r *remembered) is(fh []byte) bool {
 	n := len(fh)
 	if r.x == nil || int(r.n) != n {
@@ -61,8 +61,7 @@ func (r *remembered) is(fh []byte) bool {
 	return diff == 0
 }
 
-// OpenAt is [Table.Open] on the thread of an attached place. It fills h when the status
-// is OK.
+// OpenAt is [Table.Open] on the thread of an attached place. It fills in h when the status is OK.
 func (t *Table) OpenAt(place int, fh []byte, h *vfs.Handle) (x *Export, s vfs.Status) {
 	m := t.places[place].memo
 	if m == nil || len(fh) < wireMin+memoMin || len(fh) > wireFull {

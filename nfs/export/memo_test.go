@@ -26,7 +26,7 @@ func attachedTable(t testing.TB) *Table {
 	return tab
 }
 
-// A lane that remembers answers as one that does not, whatever it is asked, also when
+// A lane that remembers gives the same answers as one that does not, whatever the question, also if
 // many handles share a slot.
 func TestWhatIsRememberedChangesNoAnswer(t *testing.T) {
 	tab := attachedTable(t)
@@ -93,13 +93,13 @@ func TestRememberingNeitherAllocatesNorSealsAgain(t *testing.T) {
 		tab.OpenAt(0, fh, &got)
 	}))
 	r := tab.places[0].memo.slot(h.Bytes())
-	r.fh[len(fh)-1] ^= 1 // to see that it is this that is used
+	r.fh[len(fh)-1] ^= 1 // to see that the memo is used
 	require.Equal(t, r.fh[:len(fh)], tab.SealAt(0, x, &h, nil))
 	_, s := tab.OpenAt(0, r.fh[:len(fh)], &got)
 	require.Equal(t, vfs.OK, s)
 }
 
-// Files of one file system have neighbouring numbers: they must not all meet.
+// Files of one file system have neighbouring numbers, which must not all share a slot.
 func TestNeighboursAreRememberedTogether(t *testing.T) {
 	m := new(memo)
 	for _, at := range []int{0, 4, 8, 12} {

@@ -13,9 +13,8 @@ import (
 // A sealed handle is never larger.
 const WireMax = 64
 
-// The layout of a sealed handle: version, export ID (big endian), length of the
-// back end's handle, that handle, and a tag over everything before it with the key
-// of the export.
+// The layout of a sealed handle: version, export ID (big endian), length of the back end's handle,
+// that handle, and a tag. The tag covers everything before it, with the key of the export.
 const (
 	wireVersion = 1
 	wireHeader  = 1 + 4 + 1
@@ -24,12 +23,12 @@ const (
 	wireFull    = wireHeader + vfs.HandleMax + tagLen
 )
 
-// It does not compile when a full handle outgrows the protocol's limit.
+// This does not compile if a full handle outgrows the protocol's limit.
 const _ = uint(WireMax - wireFull)
 
-// sealKey is SipHash's key for the handles of one export. It is made of the server's
-// key, the export's ID and what its FS is, so that a handle is good for one file
-// system only, though nothing of that is in the handle.
+// sealKey is SipHash's key for the handles of one export. It is made of the server's key, the
+// export's ID and the identity of its FS. So a handle is good for one file system only, although
+// that identity is not in the handle.
 type sealKey struct{ k0, k1 uint64 }
 
 // seal derives the key of an export (HMAC-SHA-256, cut).
@@ -53,23 +52,23 @@ func (t *Table) Seal(x *Export, h *vfs.Handle, dst []byte) []byte {
 	return binary.LittleEndian.AppendUint64(dst, siphash(x.seal.k0, x.seal.k1, dst[start:]))
 }
 
-// Open verifies a handle that a client sent and takes it apart. fh is borrowed.
-// It does not allocate. The status is BadHandle when fh cannot be a handle of
-// this server's at all (length or version) and Stale when its tag is wrong or
-// its export is no longer there, or is another file system; x is nil then.
+// Open verifies a handle that a client sent and takes it apart. It borrows fh and does not
+// allocate. The status is BadHandle if fh cannot be a handle of this server (length or version). It
+// is Stale if the tag is wrong, or if the export no longer exists or is another file system. x is
+// nil in both cases.
 func (t *Table) Open(fh []byte) (x *Export, h vfs.Handle, s vfs.Status) {
 	if len(fh) < wireMin || len(fh) > wireFull || fh[0] != wireVersion || int(fh[5]) != len(fh)-wireMin {
 		return nil, h, vfs.BadHandle
 	}
 	body := fh[:len(fh)-tagLen]
 	id := binary.BigEndian.Uint32(body[1:])
-	if len(t.exports) > 0 && t.exports[0].ID == id { // most servers have but one
+	if len(t.exports) > 0 && t.exports[0].ID == id { // most servers have one export
 		x = t.exports[0]
 	} else {
 		x = t.byID[id]
 	}
-	// Each export has a key of its own. A handle of one that is not there takes as
-	// long as a forged one: without the key nothing can be learnt of the table.
+	// Each export has a key of its own. A handle of an export that does not exist takes as long
+	// as a forged one, so that nobody without the key can learn anything about the table.
 	k := &t.noKey
 	if x != nil {
 		k = &x.seal

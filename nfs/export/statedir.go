@@ -11,14 +11,14 @@ import (
 	"syscall"
 )
 
-// Whoever may write to the state directory, or to one above it, can put another key in
-// the place of ours, which he then knows, and with it forge file handles.
+// A user who may write to the state directory, or to a directory above it, can replace the key with
+// one that the user knows, and then forge file handles.
 
-// checkDir makes sure that nobody but root and this process's user can replace what is
-// in the state directory dir, which exists. Of the directories above, those in which
-// only owners may rename (the sticky bit, as on /tmp) will do. Groups that may write are
-// trusted if they are root's or the process's own, supplementary ones too (as Kubernetes
-// gives a volume to the group fsGroup); above dir all are.
+// checkDir makes sure that nobody but root and this process's user can replace what is in the state
+// directory dir, which exists. A directory above it passes if only owners may rename in it (the
+// sticky bit, as on /tmp). Groups that may write to dir are trusted if they are root's or the
+// process's own, supplementary ones too (Kubernetes gives a volume to the group fsGroup). In the
+// directories above, all groups are trusted.
 func checkDir(dir string) error {
 	real, err := filepath.EvalSymlinks(dir)
 	if err != nil {
@@ -42,7 +42,7 @@ func checkDir(dir string) error {
 		mode := st.Mode & 0o1777
 		others, group := mode&0o002 != 0, mode&0o020 != 0 && st.Gid != 0 && !ownGroup(int(st.Gid))
 		who := ""
-		if mode&0o020 != 0 { // with a list, the most that anybody has by it
+		if mode&0o020 != 0 { // with a list, the most that anybody gets from it
 			who = listed(at, at == real)
 		}
 		switch {
@@ -82,9 +82,9 @@ func checkDir(dir string) error {
 	}
 }
 
-// listed returns a user who may write to the directory by its access control list, as the
-// kernel gives it (linux/posix_acl_xattr.h), and is neither root nor this process's; with
-// groups a group, too.
+// listed returns a user who may write to the directory by its access control list
+// (linux/posix_acl_xattr.h) and is neither root nor the process's user. With groups it also looks
+// for such a group.
 func listed(dir string, groups bool) string {
 	const (
 		header, size = 4, 8 // a version; each entry is a tag, rights and an id
@@ -94,7 +94,7 @@ func listed(dir string, groups bool) string {
 	b := make([]byte, 64<<10) // the longest attribute
 	n, err := syscall.Getxattr(dir, "system.posix_acl_access", b)
 	if err != nil {
-		return "" // there is none
+		return "" // there is no list
 	}
 	for b = b[min(header, n):n]; len(b) >= size; b = b[size:] {
 		tag, rights, id := binary.LittleEndian.Uint16(
@@ -122,7 +122,7 @@ func ownGroup(gid int) bool {
 	}
 	groups, err := os.Getgroups()
 	if u := unmapped("gid"); u != 0 && gid == int(u) {
-		return false // any group outside the user namespace
+		return false // stands for any group outside the user namespace
 	}
 	return err == nil && slices.Contains(groups, gid)
 }
@@ -131,7 +131,7 @@ func checkOwner(dir, real, at string, st *syscall.Stat_t) error {
 	if st.Uid == 0 || int(st.Uid) == os.Geteuid() || st.Uid == unmapped("uid") {
 		return nil
 	}
-	if at != real { // a home, perhaps, whose owner is to keep it
+	if at != real { // perhaps a home, whose owner is to keep it
 		return fmt.Errorf(
 			"%s belongs to user %d, who could put another directory in the place of the state directory %s and forge file handles: give --state-dir another one",
 			at,
@@ -148,12 +148,12 @@ func checkOwner(dir, real, at string, st *syscall.Stat_t) error {
 	)
 }
 
-// unmapped is the user or group (kind is uid or gid) who appears as the owner of what
-// belongs to those outside this process's user namespace, root among them; 0 where there
-// are none of that kind. They are not told apart.
+// unmapped returns the user or group (kind is uid or gid) that the kernel shows as the owner of
+// objects whose owner is outside this process's user namespace. All such owners look the same, root
+// among them. It returns 0 if no ids of that kind are outside.
 func unmapped(kind string) uint32 {
 	ids, err := os.ReadFile("/proc/self/" + kind + "_map")
-	if err != nil || strings.Contains(string(ids), "4294967295") { // all ids
+	if err != nil || strings.Contains(string(ids), "4294967295") { // all ids are mapped
 		return 0
 	}
 	text, _ := os.ReadFile("/proc/sys/fs/overflow" + kind)
@@ -164,14 +164,14 @@ func unmapped(kind string) uint32 {
 	return uint32(id)
 }
 
-// The file systems whose content a reboot takes away.
+// File systems whose content a reboot takes away.
 const (
 	tmpfsMagic = 0x01021994
 	ramfsMagic = 0x858458f6
 )
 
-// Volatile says what is lost when the machine is started anew because of where the
-// state directory lies, and what to do; nothing when it lasts.
+// Volatile says what a reboot takes away because of where the state directory lies, and what to do
+// about it. It returns "" if the directory lasts.
 func Volatile(stateDir string) string {
 	var sf syscall.Statfs_t
 	if syscall.Statfs(stateDir, &sf) != nil {

@@ -11,32 +11,32 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// Table is all that a server exports. See the package comment.
+// Table is all that a server exports. The package comment says more.
 type Table struct {
 	// immutable
-	noKey   sealKey // for handles of exports that are not there
+	noKey   sealKey // for handles of exports that do not exist
 	nodes   sealKey // for handles of nodes
 	exports []*Export
 	byID    map[uint32]*Export
 
-	// places[i] is written by Attach and Detach of place i only, on its thread.
+	// Attach and Detach of place i write places[i], on that place's thread, and nobody else
+	// does.
 	places []attachment
 	// atomic
 	attached atomic.Int32
 }
 
-// attachment is a place's own: its Views, nil when it is not attached, and the handles
-// that it remembers, if it does.
+// attachment is what one place has: its Views, nil when it is not attached, and the handles that it
+// remembers, if any.
 type attachment struct {
 	views []vfs.View
 	memo  *memo
 }
 
-// NewTable builds the table for a server with the given number of places
-// (threads that run procedures). It takes the exports' file systems over when it
-// succeeds; they stay the caller's when it fails. Paths must be absolute and
-// different; exports may lie within each other. Handles are good for the Identity
-// that an export's FS has now.
+// NewTable builds the table for a server with the given number of places (threads that run
+// procedures). On success the table owns the exports' file systems; on failure they stay the
+// caller's. Paths must be absolute and different; exports may lie within each other. Handles are
+// good for the Identity that an export's FS has now.
 func NewTable(key Key, places int, exports []Export) (*Table, error) {
 	t := &Table{
 		noKey:  key.seal(0, vfs.Identity{}),
@@ -93,8 +93,8 @@ func NewTable(key Key, places int, exports []Export) (*Table, error) {
 	return t, nil
 }
 
-// pathID derives an export's identity from its path: FNV-1a, which is fixed for
-// all time, as handles that clients hold must survive upgrades of the server.
+// pathID derives an export's identity from its path by FNV-1a. This function must never change,
+// because handles that clients hold must survive upgrades of the server.
 func pathID(path string) uint32 {
 	f := fnv.New32a()
 	_, _ = f.Write([]byte(path)) // never fails
@@ -104,8 +104,8 @@ func pathID(path string) uint32 {
 	return 1
 }
 
-// Close closes the file systems. Every place has been detached before; if one
-// has not, nothing is closed.
+// Close closes the file systems. All places must have been detached before; if one has not, Close
+// closes nothing.
 func (t *Table) Close() error {
 	if n := t.attached.Load(); n != 0 {
 		return fmt.Errorf("export: table closed with %d places attached", n)
@@ -119,13 +119,13 @@ func (t *Table) Close() error {
 	return errors.Join(errs...)
 }
 
-// Exports returns the exports in the order in which they were given. The slice
-// is the table's: it must not be changed.
+// Exports returns the exports in the order in which they were given. The slice belongs to the
+// table; callers must not change it.
 func (t *Table) Exports() []*Export { return t.exports }
 
-// Attach makes the Views of all exports for the thread that th describes. It is
-// called on that thread, and may block. place is less than NewTable's places and
-// not attached. When it fails, nothing stays attached.
+// Attach makes the Views of all exports for the thread that th describes. It is called on that
+// thread, and may block. place must be below NewTable's places, and not attached. When Attach
+// fails, nothing stays attached.
 func (t *Table) Attach(place int, th *vfs.Thread) error {
 	if place < 0 || place >= len(t.places) {
 		return fmt.Errorf("export: place %d of %d", place, len(t.places))
@@ -153,8 +153,8 @@ func (t *Table) Attach(place int, th *vfs.Thread) error {
 	return nil
 }
 
-// Detach closes the Views of a place, on the place's thread. It does nothing
-// when the place is not attached.
+// Detach closes the Views of a place, on the place's thread. It does nothing if the place is not
+// attached.
 func (t *Table) Detach(place int) {
 	views := t.places[place].views
 	if views == nil {
@@ -167,15 +167,13 @@ func (t *Table) Detach(place int) {
 	t.attached.Add(-1)
 }
 
-// View returns x as the attached place sees it. It is called on the place's
-// thread.
+// View returns the attached place's View of x. It is called on the place's thread.
 func (t *Table) View(place int, x *Export) vfs.View { return t.places[place].views[x.index] }
 
-// ByPath finds the export that path lies in, the innermost one if several do.
-// rest is the remainder below it, without a leading slash, "" for the export
-// itself. "/" stands for the only export of a table that has one. Empty
-// components and "." are dropped and ".." takes the component before it away; a
-// path that is not absolute, has a NUL, or climbs above "/" is not ok.
+// ByPath finds the export that path lies in, the innermost one if several do. rest is the remainder
+// below the export, without a leading slash, "" for the export itself. If the table has one export,
+// "/" stands for it. ByPath drops empty components and ".", and lets ".." remove the component
+// before it. A path that is not absolute, has a NUL, or climbs above "/" is not ok.
 func (t *Table) ByPath(path string) (x *Export, rest string, ok bool) {
 	path, ok = clean(path)
 	if !ok {
@@ -192,9 +190,9 @@ func (t *Table) ByPath(path string) (x *Export, rest string, ok bool) {
 	return x, rest, x != nil
 }
 
-// Volume returns the Volume of the export that a handle of this table belongs to,
-// and 0 for what cannot be one. Whether it is one is not checked: whoever forges a
-// handle learns nothing, and [Table.Open] refuses it. It does not allocate.
+// Volume returns the Volume of the export that a handle of this table belongs to, and 0 for bytes
+// that cannot be such a handle. It does not verify the handle: a forger learns nothing from it, and
+// [Table.Open] refuses forged handles. It does not allocate.
 func (t *Table) Volume(fh []byte) int {
 	if len(fh) < wireMin || len(fh) > wireFull {
 		return 0
@@ -205,8 +203,8 @@ func (t *Table) Volume(fh []byte) int {
 	return 0
 }
 
-// within reports whether the clean path lies in the clean path dir, and the rest
-// of it below dir.
+// within reports whether the clean path lies in the clean path dir, and returns the rest of path
+// below dir.
 func within(dir, path string) (rest string, ok bool) {
 	if dir == "/" {
 		return path[1:], true
@@ -218,8 +216,8 @@ func within(dir, path string) (rest string, ok bool) {
 	return strings.TrimPrefix(rest, "/"), true
 }
 
-// clean returns the shortest equivalent of the absolute path, by its text
-// alone. Unlike path.Clean it refuses to climb above the root.
+// clean returns the shortest equivalent of the absolute path, from its text alone. Unlike
+// path.Clean it refuses to climb above the root.
 func clean(path string) (string, bool) {
 	if !strings.HasPrefix(path, "/") || strings.IndexByte(path, 0) >= 0 {
 		return "", false

@@ -9,7 +9,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// stubFS is a file system of which only the life cycle is asked.
+// stubFS is a file system that only has a life cycle.
 type stubFS struct {
 	vfs.FS // nil: any other method is a bug of the test
 	id     vfs.Identity

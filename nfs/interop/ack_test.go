@@ -26,16 +26,16 @@ type scene struct {
 	netem  string   // what happens to the packets that leave the guest
 	flags  string   // of ringnfs serve, besides what all have in common
 	helper bool     // the server is the test program of package transport
-	early  bool     // which uses slabs again too early
+	early  bool     // the server uses slabs again too early
 	inside bool     // the client is in the guest, too
 	load   []string // flags of ringnfs bench
-	// seconds is how long it makes load; four times that, again and again, where a busy
-	// machine has not made few READs of it.
+	// seconds is how long the client makes load. A busy machine may make few READs in that
+	// time; then the client goes on, up to four times as long, again and again.
 	seconds float64
 	check   func(t *testing.T, x *seen)
 }
 
-// seen is what came of a scene.
+// seen is the result of a scene.
 type seen struct {
 	status  string        // of the client
 	out     string        // what it said
@@ -50,7 +50,7 @@ var (
 	laneWord = regexp.MustCompile(`(\w+)=(\S+)`)
 )
 
-// figures are the server's own, from the last line that tells them.
+// figures are the server's own, from the last line that shows them.
 func (x *seen) figures(t *testing.T) map[string]string {
 	t.Helper()
 	lines := laneLine.FindAllString(x.log, -1)
@@ -76,16 +76,16 @@ func span(t *testing.T, words map[string]string, name string) time.Duration {
 	return d
 }
 
-// few is how many READs a scene has to have at least. On a quiet machine there are
-// tens of times more. Memory that is used too early is noticed among the first.
+// few is how many READs a scene must have at least. A quiet machine makes tens of times more. If
+// memory is used too early, one of the first READs shows it.
 const few = 8
 
-// many READs are under way at once, for slabs that go from one to the next.
+// many READs are under way at once, so that slabs go from one to the next.
 var many = []string{"-w", "read-64k-rand", "--conns", "4", "--depth", "16"}
 
-// ackScenes are what is to be shown of a notification: that it is the peer's
-// acknowledgement, and what happens to those who do not wait for it. To clients
-// outside of it the guest really sends without a copy.
+// ackScenes show two things about a notification: that it is the peer's acknowledgement, and what
+// happens to a server that does not wait for it. To clients outside of it the guest really sends
+// without a copy.
 var ackScenes = []scene{
 	{
 		name: "it comes a round trip after the send", netem: "delay 50ms", flags: "--read-path zc",
@@ -102,7 +102,7 @@ var ackScenes = []scene{
 				f["ack_p10"],
 				f["ack_p99"],
 			)
-			// The quickest ones, since a busy machine makes the others late.
+			// Take the quickest ones, since a busy machine makes the others late.
 			quickest := span(t, f, "ack_p10")
 			assert.Greater(t, quickest, 40*time.Millisecond)
 			assert.Less(
@@ -151,7 +151,7 @@ var ackScenes = []scene{
 		load: many, seconds: 1,
 		check: func(t *testing.T, x *seen) {
 			assert.NotEqual(t, "0", x.status)
-			// Another's data in the reply, or all of another's reply in its place.
+			// The reply has bytes of another reply, or is another reply as a whole.
 			assert.Regexp(t, "wrong data at offset|a reply to a call that is not under way", x.out)
 			f := x.figures(t)
 			assert.NotZero(t, number(t, f, "zero_copy"))
@@ -192,8 +192,8 @@ var ackScenes = []scene{
 	},
 }
 
-// verified asserts that the client was content and made some READs at all, and
-// returns the server's figures.
+// verified asserts that the client was content and made some READs at all, and returns the server's
+// figures.
 func (x *seen) verified(t *testing.T) map[string]string {
 	t.Helper()
 	require.Equal(t, "0", x.status, x.out)
@@ -203,8 +203,8 @@ func (x *seen) verified(t *testing.T) map[string]string {
 	return f
 }
 
-// withoutCopy asserts that there were sends without a copy, that the kernel says so
-// of each, and that none is left.
+// withoutCopy asserts that there were sends without a copy, that the kernel confirms it for each,
+// and that none is left.
 func (x *seen) withoutCopy(t *testing.T) {
 	t.Helper()
 	f := x.figures(t)
@@ -214,9 +214,9 @@ func (x *seen) withoutCopy(t *testing.T) {
 	assert.Zero(t, number(t, f, "pinned"))
 }
 
-// TestNotificationIsTheAcknowledgement holds what docs/design/0006 says: a
-// zero-copy send's notification comes when the peer has acknowledged its bytes, and
-// not until then is their memory used for others.
+// TestNotificationIsTheAcknowledgement tests what docs/design/0006 says: a zero-copy send's
+// notification comes when the peer has acknowledged its bytes, and their memory is not used for
+// others before that.
 func TestNotificationIsTheAcknowledgement(t *testing.T) {
 	t.Parallel()
 	needRoot(t)
@@ -262,12 +262,12 @@ func TestNotificationIsTheAcknowledgement(t *testing.T) {
 	}
 }
 
-// file is the scene's name for the scripts.
+// file returns the scene's name for the scripts.
 func (s *scene) file() string { return strings.ReplaceAll(s.name, " ", "_") }
 
 // describe writes the scene down for the two scripts.
 func (s *scene) describe(share, helper string) string {
-	// The least memory that there can be.
+	// This is the least memory that is possible.
 	server := fmt.Sprintf(
 		"/run/hostroot%s serve --squash none --portmap off --listen 0.0.0.0 --allow 0.0.0.0/0 --insecure --port 2049 "+
 			"--state-dir /tmp/state --lanes 1 --memory 32M %s /tmp/served",
@@ -306,7 +306,7 @@ func (s *scene) describe(share, helper string) string {
 	return fmt.Sprintf("netem=%s\nserver=%s\n%s=%s\n", quote(s.netem), quote(server), where, quote(command))
 }
 
-// look gathers what the scripts have left.
+// look reads the results that the scripts have left.
 func (s *scene) look(t *testing.T, share string) *seen {
 	t.Helper()
 	read := func(what string) string {

@@ -4,8 +4,8 @@ package interop
 
 import "testing"
 
-// TestAccessControlLists holds that setfacl, getfacl and default lists work over a mount as
-// they do locally. The back end is tested on each file system by package posixfs, too.
+// TestAccessControlLists tests that setfacl, getfacl and default lists work over a mount as they do
+// locally. Package posixfs also tests the back end on each file system.
 func TestAccessControlLists(t *testing.T) {
 	t.Parallel()
 	need(t, "setfacl", "getfacl")

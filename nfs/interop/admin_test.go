@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestAdministration does by hand, on a client, what administrators do: mounts
-// of all kinds, showmount, rpcinfo, changes on the server itself.
+// TestAdministration does on a client what administrators do by hand: mounts of all kinds,
+// showmount, rpcinfo, changes on the server itself.
 func TestAdministration(t *testing.T) {
 	t.Parallel()
 	need(t, "showmount", "rpcinfo")
@@ -21,21 +21,21 @@ func TestAdministration(t *testing.T) {
 		steps(t, "banner_line", "version_falls_back", "subdirectory", "no_way_out", "showmount", "rpcinfo", "behind_its_back")
 }
 
-// TestDisk fills a small file system, and has one turn read-only.
+// TestDisk fills a small file system, and makes one read-only.
 func TestDisk(t *testing.T) {
 	t.Parallel()
 	need(t, "mkfs.ext4")
 	guest{fs: "ext4", script: "disk.sh", size: "40m"}.run(t).steps(t, "full", "full_of_names", "space_comes_back", "read_only")
 }
 
-// TestReadOnlyExport holds that --ro refuses all that changes anything.
+// TestReadOnlyExport tests that --ro refuses every change.
 func TestReadOnlyExport(t *testing.T) {
 	t.Parallel()
 	guest{fs: "tmpfs", script: "readonly.sh", flags: "--squash none --ro"}.run(t).steps(t, "read_only_export")
 }
 
-// namespace makes a network of its own, with nothing but loopback, and returns
-// the command that runs others in it.
+// namespace makes a network of its own, with nothing but loopback. It returns the command that runs
+// others in it.
 func namespace(t *testing.T) []string {
 	t.Helper()
 	needRoot(t)
@@ -54,8 +54,8 @@ func namespace(t *testing.T) []string {
 	return []string{"ip", "netns", "exec", name}
 }
 
-// TestDefaultPorts holds that root, told nothing but a directory, serves on the
-// ports where everybody looks for NFS, on loopback only.
+// TestDefaultPorts tests that a server of root's that is given only a directory serves on the usual
+// ports of NFS, on loopback only.
 func TestDefaultPorts(t *testing.T) {
 	t.Parallel()
 	need(t, "showmount", "rpcinfo", "nfs-ls")

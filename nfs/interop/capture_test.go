@@ -22,7 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// recording is a capture of what goes to and from one server.
+// recording is a capture of one server's traffic.
 type recording struct {
 	file  string
 	ports []string
@@ -31,8 +31,8 @@ type recording struct {
 
 var captured = regexp.MustCompile(`Packets received/dropped on interface '[^']*': (\d+)/(\d+)`)
 
-// capture begins to record the server's traffic on an interface; prefix is a
-// command that runs the recorder elsewhere. check ends it.
+// capture begins to record the server's traffic on an interface. prefix is a command that runs the
+// recorder elsewhere. check ends the recording.
 func capture(t *testing.T, prefix []string, iface string, s *server) *recording {
 	t.Helper()
 	need(t, "dumpcap", "tshark")
@@ -57,8 +57,8 @@ func capture(t *testing.T, prefix []string, iface string, s *server) *recording 
 	var said []string
 	r.stop = func(t *testing.T) {
 		r.stop = func(*testing.T) {}
-		// What was sent last has to get through the kernel to the recorder, which
-		// looks every 100 ms.
+		// The last packets must get through the kernel to the recorder, which looks every
+		// 100 ms.
 		time.Sleep(500 * time.Millisecond)
 		_ = cmd.Process.Signal(syscall.SIGINT)
 		for line := range lines {
@@ -94,9 +94,8 @@ var procedures = []string{"NULL", "GETATTR", "SETATTR", "LOOKUP", "ACCESS", "REA
 // mountProcedures are those of MOUNT version 3 (RFC 1813, section 5).
 var mountProcedures = []string{"MNTNULL", "MNT", "DUMP", "UMNT", "UMNTALL", "EXPORT"}
 
-// check ends the recording and holds what an independent decoder makes of it:
-// nothing malformed, an answer to every call, at least as many calls as said and
-// of these procedures.
+// check ends the recording and checks what an independent decoder makes of it: nothing malformed,
+// an answer to every call, at least as many calls as given, of these procedures.
 func (r *recording) check(t *testing.T, least int, wanted ...string) {
 	t.Helper()
 	if t.Failed() {
@@ -122,16 +121,16 @@ func (r *recording) check(t *testing.T, least int, wanted ...string) {
 	}
 }
 
-// decode has tshark read the recording. It returns what tshark finds wrong, the
-// number of calls and of replies by transaction, and of calls by procedure.
+// decode makes tshark read the recording. It returns the faults that tshark finds, the numbers of
+// calls and of replies by transaction, and the number of calls by procedure.
 func (r *recording) decode(t *testing.T) (faults []string, calls, replies, count map[string]int) {
 	t.Helper()
 	args := []string{"-n", "-r", r.file}
 	for _, port := range r.ports {
 		args = append(args, "-d", "tcp.port=="+port+",rpc", "-d", "udp.port=="+port+",rpc")
 	}
-	// Only what the dissectors of RPC and above say: a warning of TCP's is about
-	// the load of this machine.
+	// Take only what the dissectors from RPC upwards say: a warning of TCP's is about the load
+	// of this machine.
 	args = append(args, "-o", "tcp.reassemble_out_of_order:TRUE", // several processors record loopback as it comes
 		"-o", "rpc.dissect_unknown_programs:TRUE", "-T", "fields", "-E", "separator=|", "-E", "occurrence=a", "-E", "aggregator=,",
 		"-e", "frame.number", "-e", "rpc.msgtyp", "-e", "nfs.procedure_v3", "-e", "mount.procedure_v3", "-e", "rpc.xid",
@@ -163,7 +162,7 @@ func (r *recording) decode(t *testing.T) (faults []string, calls, replies, count
 				replies[xids[i]]++
 			}
 		}
-		if strings.Contains(f[1], "0") { // numbers in replies are tshark's own memory of the call
+		if strings.Contains(f[1], "0") { // a reply has numbers that tshark kept from the call
 			tally(count, f[2], procedures)
 			tally(count, f[3], mountProcedures)
 		}
@@ -181,8 +180,8 @@ func tally(count map[string]int, numbers string, names []string) {
 	}
 }
 
-// TestTheKernelClientsConversationDecodes records a Linux client at work, and
-// has it decoded.
+// TestTheKernelClientsConversationDecodes records a Linux client at work, and decodes the
+// recording.
 func TestTheKernelClientsConversationDecodes(t *testing.T) {
 	t.Parallel()
 	need(t, "dumpcap", "tshark", "fio")
@@ -197,8 +196,8 @@ func TestTheKernelClientsConversationDecodes(t *testing.T) {
 		"REMOVE", "RMDIR", "RENAME", "LINK", "READDIRPLUS", "FSSTAT", "FSINFO", "PATHCONF", "COMMIT", "MNT")
 }
 
-// TestTheDecoderFindsFaults holds that the tests with recordings are worth
-// something: a server that cuts an answer short does not pass them.
+// TestTheDecoderFindsFaults tests the tests with recordings: a server that cuts an answer short
+// does not pass them.
 func TestTheDecoderFindsFaults(t *testing.T) {
 	t.Parallel()
 	needRoot(t)

@@ -14,14 +14,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// sizes are those at which transfers begin to differ: nothing, less than a word
-// of padding, a page, more than one READ or WRITE, many.
+// sizes are those at which transfers begin to differ: nothing, less than a word of padding, a page,
+// more than one READ or WRITE, many.
 var sizes = []int64{0, 1, 4095, 4096, 1<<20 + 3, 24<<20 + 1}
 
 // TestLibnfs moves files with libnfs's programs, both ways.
 func TestLibnfs(t *testing.T) {
 	t.Parallel()
-	needRoot(t) // it says that it is root, and so the files' owner is
+	needRoot(t) // libnfs says that it is root, and so is the files' owner
 	need(t, "nfs-cp", "nfs-ls", "nfs-cat")
 	s := serve(t, nil, anyPort...)
 	calls := capture(t, nil, "lo", s)

@@ -8,8 +8,8 @@ const (
 	knfsd   = "knfsd"
 )
 
-// differences are what we expect to answer otherwise than the references. Sections
-// are those of RFC 1813, but where another one is named.
+// differences are the answers that we expect to differ from those of the references. Sections are
+// those of RFC 1813, unless another document is named.
 var differences = []difference{
 	// RPC and XDR.
 	expect("", `rpc: call version 1`, "versions", `3-3`, "they speak version 4, too"),
@@ -25,7 +25,7 @@ var differences = []difference{
 		"AUTH_NONE is the anonymous user (section 1.4 leaves it to the server); they refuse it"),
 	expect(ganesha, `commit: COMMIT without a credential`, "outcome", `NFS3ERR_ACCES`, "the same"),
 
-	// MOUNT: section 5.2.1 has a status for each of these, they say ACCES to all.
+	// MOUNT: section 5.2.1 has a status for each of these; the references say ACCES to all.
 	expect("", `mount: MNT what is missing below a file`, "outcome", `MNT3ERR_NOTDIR`, "section 5.2.1"),
 	expect("", `mount: MNT (a path that is not exported|a relative path|an empty path)`, "outcome", `MNT3ERR_NOENT`, "section 5.2.1"),
 	expect("", `mount: MNT a name of 256 characters`, "outcome", `MNT3ERR_NAMETOOLONG`, "section 5.2.1"),
@@ -44,7 +44,7 @@ var differences = []difference{
 	expect(ganesha, `handles: \w+ (in )?a spoilt handle`, "outcome", `NFS3ERR_STALE`, "it looks only at the bytes that it needs"),
 	expect(knfsd, `handles: \w+ (of )?a removed file`, "outcome", `NFS3ERR_STALE`, "section 2.6; it may still have the file open").sometimes(),
 
-	// Names (section 3.2): what cannot be a name is ACCES.
+	// Names (section 3.2): a text that cannot be a name is ACCES.
 	expect(knfsd, `names: .* (an empty name|a slash|a slash within|a NUL within)`, "outcome", `NFS3ERR_ACCES`, "section 3.2; to knfsd they are garbage"),
 	expect(knfsd, `names: .* (256|5000) characters`, "outcome", `NFS3ERR_NAMETOOLONG`, "section 3.2: the protocol has no bound; to knfsd they are garbage"),
 	expect(ganesha, `names: .* (an empty name|a slash|a slash within|a NUL within)`, "outcome", `NFS3ERR_ACCES`,
@@ -144,7 +144,7 @@ var differences = []difference{
 	expect(knfsd, `readdir: READDIRPLUS the export`, "entries", any, "it has no attributes for .. of the export"),
 	expect(ganesha, `readdir: READDIRPLUS (many|as another)`, "entries", any, "its pages have a limit of their own"),
 
-	// What servers say of themselves.
+	// What servers say about themselves.
 	expect("", `server: FSINFO .*`, "time_delta", `0\.000000001`, "ext4 keeps nanoseconds"),
 	expect("", `server: FSINFO .*`, "properties", `0x13`,
 		"section 3.3.19: PATHCONF is not the same for all of ext4, where directories can ignore case"),

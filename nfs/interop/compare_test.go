@@ -16,13 +16,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// answer is what a server said to one question, as the command ask writes it.
+// answer is a server's answer to one question, as the command ask writes it.
 type answer struct {
 	Name   string
 	Fields map[string]string
 }
 
-// outcome is the result in one word: what RPC says if it refuses, else the status.
+// outcome returns the result in one word: what RPC says if it refuses, else the status.
 func (a answer) outcome() string {
 	for _, field := range []string{"rpc", "undecodable", "status"} {
 		if v := a.Fields[field]; v != "" {
@@ -43,7 +43,7 @@ type reference struct {
 var references = []reference{
 	{
 		name: "ganesha", server: "ganesha:ext4", programs: []string{"ganesha.nfsd", "rpcbind"},
-		leave: "^mknod: COMMIT a fifo$", // it opens it, and waits for a writer for ever
+		leave: "^mknod: COMMIT a fifo$", // it opens it, and waits for a writer without end
 	},
 	{
 		name:     "knfsd",
@@ -52,10 +52,10 @@ var references = []reference{
 	},
 }
 
-// TestAnswersLikeOtherServers asks ringnfs, nfs-ganesha and Linux's own nfsd the
-// same several thousand questions and compares the answers, field by field. What
-// may differ is in the table differences, with the reason; everything else is a
-// mistake of ours, or of this table.
+// TestAnswersLikeOtherServers asks ringnfs, nfs-ganesha and Linux's own nfsd the same several
+// thousand questions and compares the answers, field by field. The table differences has the
+// answers that may differ, with the reason. Every other difference is a mistake of ringnfs, or of
+// this table.
 func TestAnswersLikeOtherServers(t *testing.T) {
 	t.Parallel()
 	needRoot(t)
@@ -111,7 +111,7 @@ func interview(t *testing.T, ask, dir, server, mountPort, flags string) []answer
 	return answers
 }
 
-// compare holds our answers against those of a reference.
+// compare compares our answers with those of a reference.
 func compare(t *testing.T, reference string, ours, theirs []answer) {
 	t.Helper()
 	others := map[string]answer{}
@@ -122,7 +122,7 @@ func compare(t *testing.T, reference string, ours, theirs []answer) {
 	for _, a := range ours {
 		b, ok := others[a.Name]
 		if !ok || b.Fields["left out"] != "" {
-			continue // a question that only one of them gave occasion to
+			continue // only one of the servers gave occasion to this question
 		}
 		compared++
 		differs := func(field, our, their string) {
@@ -184,8 +184,8 @@ func compareFields(a, b answer, differs func(field, our, their string)) (n int) 
 			continue // the group itself is compared
 		}
 		n++
-		// Attributes and weak cache consistency data are optional (RFC 1813,
-		// section 2.6): having more of them is no mistake.
+		// Attributes and weak cache consistency data are optional (RFC 1813, section 2.6),
+		// so having more of them is no mistake.
 		if our == their || our == "present" && their == "absent" {
 			continue
 		}
@@ -194,7 +194,7 @@ func compareFields(a, b answer, differs func(field, our, their string)) (n int) 
 	return n
 }
 
-// difference is one that we accept, or more of a kind.
+// difference is one difference that we accept, or several of a kind.
 type difference struct {
 	reference string // "" for every one
 	question  *regexp.Regexp
@@ -217,7 +217,7 @@ func (d difference) sometimes() difference {
 	return d
 }
 
-// expect makes an entry of the table. The patterns are for the whole text.
+// expect makes an entry of the table. The patterns must match the whole text.
 func expect(reference, question, field, ours, reason string) difference {
 	whole := func(s string) *regexp.Regexp { return regexp.MustCompile("^(?s:" + s + ")$") }
 	return difference{

@@ -4,8 +4,8 @@ package interop
 
 import "testing"
 
-// TestCredentials holds that the kernel's permissions rule for every caller,
-// whoever else uses the same connection, and that squashing is as configured.
+// TestCredentials tests that the kernel's permissions decide for every caller, whatever other
+// callers use the same connection, and that squashing works as configured.
 func TestCredentials(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

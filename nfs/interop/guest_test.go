@@ -17,31 +17,31 @@ import (
 type guest struct {
 	fs      string            // what the server exports: tmpfs, ext4, ...
 	server  []string          // a server command instead, and its arguments
-	port    int               // where that one listens when it is ready
+	port    int               // where that command listens when it is ready
 	script  string            // file in testdata
 	args    []string          // of the script
 	env     map[string]string // of the script
 	flags   string            // of ringnfs serve, instead of --squash none
 	opts    string            // of the mount
-	vers    string            // none: the script mounts by itself
+	vers    string            // none: the script makes the mounts
 	share   string            // directory that the guest may write to, as $SHARE
-	beside  string            // shell command in the guest's network, outside of it, instead of a server there
+	beside  string            // shell command in the guest's network, instead of a server there
 	size    string            // of the file system
 	restart bool              // the script may kill the server
 	pcap    string            // file for a capture
 	filter  string            // what is captured
 }
 
-// outcome is what came of it.
+// outcome is the result of a run.
 type outcome struct {
-	status int    // exit status of the script, or the harness's own from 122 on
+	status int    // exit status of the script, or from 122 on the harness's own
 	out    string // output of the script
 	says   string // what the harness had to say
 	logs   string // directory
 }
 
-// run boots the guest and waits for it. It fails the test if the harness did
-// not work or the server died; the script's status is for the caller to judge.
+// run boots the guest and waits for it. It fails the test if the harness did not work or the server
+// died. The caller judges the script's status.
 func (g guest) run(t *testing.T) outcome {
 	t.Helper()
 	needRoot(t)
@@ -73,7 +73,7 @@ func (g guest) run(t *testing.T) outcome {
 	if port := os.Getenv("RINGNFS_MOUNT_PORT"); port != "" { // of another server that these tests are tried on
 		args = append(args, "--mountport", port)
 	}
-	// The guest sees this machine's files, and its own /tmp in place of ours.
+	// The guest sees this machine's files, except that it has a /tmp of its own.
 	var command strings.Builder
 	for k, v := range g.env {
 		fmt.Fprintf(&command, "export %s=%s; ", k, quote(v))
@@ -108,8 +108,8 @@ func (g guest) run(t *testing.T) outcome {
 	return o
 }
 
-// steps shows the steps of the script as subtests, and fails if there were none
-// or the script failed otherwise.
+// steps shows the steps of the script as subtests. It fails if there were none or if the script
+// failed outside of a step.
 func (o outcome) steps(t *testing.T, wanted ...string) {
 	t.Helper()
 	seen := map[string]bool{}
@@ -151,7 +151,7 @@ func (o outcome) steps(t *testing.T, wanted ...string) {
 	}
 }
 
-// serverLog is the end of what the server said.
+// serverLog returns the end of the server's log.
 func (o outcome) serverLog() string {
 	data, err := os.ReadFile(filepath.Join(o.logs, "server.log"))
 	if err != nil {

@@ -19,12 +19,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// idleConnections is how many peers are connected and say nothing.
+// idleConnections is how many peers connect and say nothing.
 const idleConnections = 10_000
 
-// TestIdleConnections holds that thousands of peers that say nothing cost
-// little memory and do not hinder another, and that they are forgotten when they
-// have gone.
+// TestIdleConnections tests that thousands of silent peers cost little memory and do not hinder
+// another peer, and that the server forgets them when they have gone.
 func TestIdleConnections(t *testing.T) {
 	t.Parallel()
 	needRoot(t)
@@ -50,12 +49,12 @@ func TestIdleConnections(t *testing.T) {
 	}
 	defer closeAll()
 	for i := range idleConnections {
-		// No address may have more than its part of all connections.
+		// No address may have more than its share of all connections.
 		from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(1+i%10))}}
 		c, err := from.Dial("tcp", "127.0.0.1:"+s.port)
 		require.NoError(t, err, "connection %d", i)
 		peers = append(peers, c)
-		if i%2 == 0 { // half of them have made a call, the others nothing
+		if i%2 == 0 { // half of them have made a call, the others have sent nothing
 			null(t, c, uint32(i))
 		}
 	}
@@ -102,7 +101,7 @@ func descriptors(t *testing.T, pid int) int {
 
 var rss = regexp.MustCompile(`VmRSS:\s+(\d+) kB`)
 
-// resident is the memory of a process in bytes.
+// resident returns the memory of a process in bytes.
 func resident(t *testing.T, pid int) int64 {
 	t.Helper()
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -114,7 +113,7 @@ func resident(t *testing.T, pid int) int64 {
 	return n << 10
 }
 
-// eventually waits up to a minute, which is for a machine that is very busy.
+// eventually waits up to a minute, which a very busy machine may need.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for range 600 {

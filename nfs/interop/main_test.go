@@ -47,8 +47,8 @@ func runAll(m *testing.M) int {
 	return m.Run()
 }
 
-// need ends the test if it needs a program that is not installed: it skips, or
-// fails where everything is said to be installed.
+// need ends the test if it needs a program that is not installed. It skips the test, or fails it
+// where everything should be installed.
 func need(t *testing.T, programs ...string) {
 	t.Helper()
 	for _, p := range programs {
@@ -68,8 +68,8 @@ func needRoot(t *testing.T) {
 	}
 }
 
-// logDir is where the test leaves logs: below $RINGNFS_KEEP, or in a directory
-// that goes with the test.
+// logDir is where the test leaves logs: below $RINGNFS_KEEP, or in a directory that is removed with
+// the test.
 func logDir(t *testing.T) string {
 	t.Helper()
 	keep := os.Getenv("RINGNFS_KEEP")

@@ -28,8 +28,8 @@ type setting struct {
 	steps []string
 }
 
-// fileSystems are those that READs are tried on, each with a way to mount it, so
-// that READs of all sizes come in.
+// fileSystems are the file systems on which READs are tried, each with options to mount it so that
+// READs of all sizes come in.
 var fileSystems = []struct{ fs, opts string }{
 	{"ext4", "nconnect=4,rsize=1048576,wsize=1048576"},
 	{"xfs", "nconnect=1,rsize=1048576,wsize=1048576"},
@@ -37,28 +37,27 @@ var fileSystems = []struct{ fs, opts string }{
 	{"tmpfs", "nconnect=4,rsize=65536,wsize=65536"},
 }
 
-// readers are the steps that read much of what they have written, and look at each
-// byte.
+// readers are the steps that read much of what they have written, and check each byte.
 var readers = []string{"big", "oddio", "mmap", "fio"}
 
-// sampled are the steps of a combination that stands for others: those that read and write
-// in each way that there is. What reads little is left to the others.
+// sampled are the steps of a combination that stands for others: those that read and write in each
+// way that exists. Other combinations run the steps that read little.
 var sampled = []string{"big", "oddio", "mmap", "locks", "fio"}
 
-// least makes the steps do still less than less does.
+// least makes the steps do even less than less does.
 var least = map[string]string{
 	"TREE": "/usr/include/asm-generic", "REPO": "/usr/include/asm-generic", "FILES": "200", "BIGMB": "16", "FIOMB": "8",
 }
 
-// whole is the workload. fio's job files are for measuring; the step fio verifies.
+// whole is the whole workload. fio's job files are for measuring; the step fio verifies.
 func whole() []string {
 	return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return s == "fiojobs" })
 }
 
-// TestWorkloadWithEveryReadPath runs a sample of the workload with each way forced in which
-// READ data leaves, and with the choice among them, each on another file system; of the full
-// matrix, all of it, each on every file system. What a server chooses by itself on ext4 and
-// tmpfs it is run with, whole, in TestWorkload.
+// TestWorkloadWithEveryReadPath runs a sample of the workload with each way in which READ data
+// leaves, forced, and with the server's own choice, each on another file system. In the full matrix
+// it runs all of the workload, each on every file system. TestWorkload runs the whole workload with
+// the server's own choice on ext4 and tmpfs.
 func TestWorkloadWithEveryReadPath(t *testing.T) {
 	sample := map[string]string{"copy": "tmpfs", "splice": "ext4", "zc": "btrfs", "auto": "xfs"}
 	for _, path := range []string{"copy", "splice", "zc", "auto"} {
@@ -79,11 +78,11 @@ func TestWorkloadWithEveryReadPath(t *testing.T) {
 	}
 }
 
-// TestWorkloadWithoutKernelFeatures switches off each io_uring feature that the
-// server makes use of, and reads by a way that would use it, and then everything, with
-// a sample of the workload by each way on another file system, or all of it on all of them.
+// TestWorkloadWithoutKernelFeatures switches off each io_uring feature that the server uses, and
+// then all of them. Each time it reads by a way that would use the feature: with a sample of the
+// workload by each way on another file system, or in the full matrix with all of it on all of them.
 func TestWorkloadWithoutKernelFeatures(t *testing.T) {
-	// What the server has no use for makes no difference: it goes with the rest.
+	// A feature that the server does not use makes no difference; it goes off with all others.
 	const unused = uring.ReadMultishot | uring.SendVectorized | uring.FixedInstall | uring.Ftruncate | uring.Pipe
 	const optional = uring.AllFeatures &^ uring.RecvMultishot
 	const ofZeroCopy = uring.SendZC | uring.SendMsgZC | uring.ZCReportUsage
@@ -98,7 +97,7 @@ func TestWorkloadWithoutKernelFeatures(t *testing.T) {
 	}
 	each := readers
 	if !full() {
-		each = []string{"big"} // all that it reads is compared
+		each = []string{"big"} // it compares everything that it reads
 	}
 	for _, name := range names(ofZeroCopy) {
 		add("zc", name, each, []string{name})
@@ -144,7 +143,7 @@ func workload(t *testing.T, list []setting) {
 	}
 	o := g.run(t)
 	o.steps(t, wanted...)
-	// A server that keeps something to the end says so with its status.
+	// A server that still holds something at its end says so by its status.
 	status, err := os.ReadFile(filepath.Join(o.logs, "server.rc"))
 	require.NoError(t, err)
 	assert.Equal(t, "0\n", string(status), "the servers' status\n%s", o.serverLog())
@@ -159,8 +158,7 @@ func workload(t *testing.T, list []setting) {
 
 var laneFigure = regexp.MustCompile(` (spliced|zero_copy|plain)=(\d+)`)
 
-// left holds that data has left by the path that was forced, going by what the
-// server has logged.
+// left asserts, from the server's log, that data has left by the path that was forced.
 func (s *setting) left(t *testing.T, log string) {
 	sum := map[string]int{}
 	for _, m := range laneFigure.FindAllStringSubmatch(log, -1) {
@@ -180,7 +178,7 @@ func (s *setting) left(t *testing.T, log string) {
 		if able {
 			assert.NotZero(t, sum["zero_copy"], s.name)
 		}
-	case "auto": // the guest is another machine as addresses go
+	case "auto": // by its address the guest is another machine
 		assert.NotZero(t, sum["spliced"]+sum["zero_copy"], s.name)
 	default:
 		assert.Zero(t, sum["spliced"]+sum["zero_copy"], s.name)

@@ -15,15 +15,15 @@ import (
 	"time"
 )
 
-// patience is how long a guest may print nothing. A machine that is ten times slower
-// than ours, and busy, gets a step of the workload done in that time.
+// patience is how long a guest may print nothing. A machine that is ten times slower than ours, and
+// busy, does a step of the workload in that time.
 const patience = 10 * time.Minute
 
-// full reports whether every combination is asked for (make soak does), not only a
-// sample that has every value of each dimension.
+// full reports whether every combination is asked for (as by make soak), and not only a sample that
+// has every value of each dimension.
 func full() bool { return os.Getenv("RINGNFS_MATRIX") == "full" }
 
-// processors counts those on which a guest may run: each keeps one busy.
+// processors counts those on which a guest may run. Each guest keeps one busy.
 var processors = struct {
 	mu   sync.Mutex
 	cond *sync.Cond
@@ -32,8 +32,8 @@ var processors = struct {
 
 func init() { processors.cond = sync.NewCond(&processors.mu) }
 
-// board waits for room for so many guests, and gives it back when done is called.
-// More guests than processors only make each other late.
+// board waits for room for so many guests. done gives the room back. More guests than processors
+// only make each other late.
 func board(guests int) (done func()) {
 	guests = min(guests, runtime.NumCPU())
 	processors.mu.Lock()
@@ -50,8 +50,8 @@ func board(guests int) (done func()) {
 	}
 }
 
-// umlNFS runs the harness with room for so many guests. It is ended when it has said
-// nothing for longer than it should itself have waited for a guest.
+// umlNFS runs the harness with room for so many guests. It ends the harness when that has said
+// nothing for longer than the harness itself should have waited for a guest.
 func umlNFS(t *testing.T, guests int, args ...string) (out, says bytes.Buffer, err error) {
 	t.Helper()
 	defer board(guests)()
@@ -73,7 +73,7 @@ func umlNFS(t *testing.T, guests int, args ...string) (out, says bytes.Buffer, e
 	return out, says, err
 }
 
-// heard passes on what is written to it, and tells that something was.
+// heard passes on what is written to it, and tells that something was written.
 type heard struct {
 	to *bytes.Buffer
 	on func()

@@ -12,9 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestWhereIoUringIsRefused holds that the server says so, with the remedy, when
-// a container's seccomp profile leaves io_uring out, all of it or a part, and that
-// it exits with 1.
+// TestWhereIoUringIsRefused tests that the server says so, with the remedy, if a container's
+// seccomp profile refuses io_uring, all of it or a part, and that it exits with 1.
 func TestWhereIoUringIsRefused(t *testing.T) {
 	t.Parallel()
 	need(t, "python3")
@@ -51,8 +50,8 @@ func TestWhereIoUringIsRefused(t *testing.T) {
 	}
 }
 
-// TestAnOrdinaryUserServes holds that the server needs no rights: it then serves
-// what its user owns, on unprivileged ports.
+// TestAnOrdinaryUserServes tests that the server needs no rights: it then serves its own user's
+// files, on unprivileged ports.
 func TestAnOrdinaryUserServes(t *testing.T) {
 	t.Parallel()
 	needRoot(t) // to become another user

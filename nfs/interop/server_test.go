@@ -38,7 +38,7 @@ type server struct {
 	stderr bytes.Buffer // guarded by mu
 }
 
-// Write takes what the server logs.
+// Write takes the server's log.
 func (s *server) Write(b []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -53,8 +53,8 @@ func (s *server) log() string {
 
 var mountLine = regexp.MustCompile(`mount -t nfs -o \S*port=(\d+),mountport=(\d+),\S* \S+ /mnt`)
 
-// serve starts ringnfs with these flags, as `ringnfs serve FLAGS DIR`, and waits
-// for its banner. When the test ends it must drain and exit with 0.
+// serve starts `ringnfs serve FLAGS DIR` and waits for its banner. When the test ends the server
+// must drain and exit with 0.
 func serve(t *testing.T, prefix []string, flags ...string) *server {
 	t.Helper()
 	return serveDir(t, prefix, shared(t, 0), t.TempDir(), flags...)
@@ -138,7 +138,7 @@ func shared(t *testing.T, owner int) string {
 	return dir
 }
 
-// anyPort are the flags for a server on loopback that disturbs nobody.
+// anyPort are the flags of a server on loopback that is in nobody's way.
 var anyPort = []string{"--listen", "127.0.0.1", "--port", "0", "--portmap", "off", "--squash", "none"}
 
 // command runs a program that must succeed, within two minutes, and returns its output.
@@ -159,7 +159,7 @@ func try(name string, args ...string) (string, error) {
 	return string(out), err
 }
 
-// randomFile makes a file of n bytes that no compression or hole makes shorter.
+// randomFile makes a file of n bytes that no compression or hole can make shorter.
 func randomFile(t *testing.T, name string, n int64) {
 	t.Helper()
 	seed := rand.Uint64()

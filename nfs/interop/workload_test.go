@@ -28,7 +28,7 @@ var all = []string{
 	"perm",
 }
 
-// short leaves out what says little more on a second combination.
+// short leaves out the steps that say little more on a second combination.
 var short = []string{
 	"basic",
 	"linktimes",
@@ -49,9 +49,10 @@ var less = map[string]string{
 	"TREE": "/usr/include/linux/netfilter", "REPO": "/usr/include/asm-generic", "FILES": "500", "BIGMB": "32",
 }
 
-// TestWorkload runs what an ordinary user does on a mount. One combination does all of it,
-// and one that has none of its values does what reads and writes and what takes most calls.
-// Of the full matrix both do all, with large files and trees, and the others do a part.
+// TestWorkload runs what an ordinary user does on a mount. One combination runs all of it. One that
+// has none of the first one's values runs the steps that read and write and those that make most
+// calls. In the full matrix both run all, with large files and trees, and the other combinations
+// run a part.
 func TestWorkload(t *testing.T) {
 	type combination struct {
 		fs       string

@@ -2,10 +2,11 @@ package mount
 
 import "github.com/ringnfs/ringnfs/nfs/rpc"
 
-// dump is DUMP: who has mounted what (RFC 1813, section 5.2.2). Root on this machine is
-// told all, its other users what they have mounted by the address that they call from, and
-// everybody else what his own address has: the paths and the addresses of others are
-// nobody's business. Where they are too many for a reply, the oldest are left out.
+// dump is DUMP: who has mounted what (RFC 1813, section 5.2.2). It tells root on this machine all
+// mounts. It tells another user of this machine the mounts that this user has made from the present
+// address, and any other caller those of the caller's own address: the paths and the addresses of
+// others are nobody's business. If there are too many mounts for a reply, dump leaves out the
+// oldest.
 func (s *server) dump(c *rpc.Call) rpc.Outcome {
 	var entries []entry
 	if c.Origin.Rules() {

@@ -5,9 +5,9 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 )
 
-// export is EXPORT: the exports and the addresses that each one serves (RFC
-// 1813, section 5.2.5). A caller is told of those that serve his address, root on this
-// machine of all. Exports that a reply has no room for are left out.
+// export is EXPORT: the exports and the addresses that each one serves (RFC 1813, section 5.2.5).
+// It tells a caller the exports that serve the caller's address, and root on this machine all
+// exports. It leaves out exports for which a reply has no room.
 func (s *server) export(c *rpc.Call) rpc.Outcome {
 	var exports []*export.Export
 	var groups [][]string
@@ -43,8 +43,8 @@ func (s *server) export(c *rpc.Call) rpc.Outcome {
 	return rpc.Done
 }
 
-// groupsOf names the addresses that x serves. All of IPv4 and IPv6 together are
-// no group, which means everybody.
+// groupsOf names the addresses that x serves. If x serves all of IPv4 and IPv6, groupsOf returns no
+// group, which means everybody.
 func groupsOf(x *export.Export) []string {
 	if everybody(x) {
 		return nil

@@ -6,28 +6,28 @@ import (
 	"sync"
 )
 
-// Bounds of the list. DUMP leaves out what does not fit a reply.
+// Bounds of the list. DUMP leaves out mounts that do not fit into a reply.
 const (
 	listMax     = 1024
 	perHouseMax = 64 // of one household
 )
 
-// list is who has mounted what, oldest first. It is ready when zero. Its methods
-// may be called from any goroutine.
+// list is who has mounted what, oldest first. Its zero value is ready. Any goroutine may call its
+// methods.
 type list struct {
 	mu      sync.Mutex
 	entries []entry // guarded by mu
 }
 
-// entry is a mount: peer is an address without a zone or an IPv4 mapping, house whom it
-// counts for.
+// entry is a mount. peer is an address without a zone or an IPv4 mapping; house is the household
+// that the peer counts for.
 type entry struct {
 	house, peer netip.Addr
 	path        string
 }
 
-// add enters a mount as the newest. When there are too many, of this peer's household
-// or in all, the oldest of them goes.
+// add enters a mount as the newest. If there are too many mounts, of this peer's household or in
+// all, add drops the oldest of them.
 func (l *list) add(e entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -56,14 +56,14 @@ func (l *list) remove(e entry) {
 	l.drop(e)
 }
 
-// drop is remove for those who hold mu.
+// drop is remove for callers that hold mu.
 func (l *list) drop(e entry) {
 	if i := slices.Index(l.entries, e); i >= 0 {
 		l.entries = slices.Delete(l.entries, i, i+1)
 	}
 }
 
-// removePeer takes all mounts of a peer off the list, who is of one household.
+// removePeer takes all mounts of a peer, in one household, off the list.
 func (l *list) removePeer(house, peer netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -77,7 +77,7 @@ func (l *list) snapshot() []entry {
 	return slices.Clone(l.entries)
 }
 
-// of returns the mounts of a peer, who is of one household.
+// of returns the mounts of a peer in one household.
 func (l *list) of(house, peer netip.Addr) (mine []entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
 )
@@ -24,15 +25,15 @@ func TestListOfMountsFollowsThem(t *testing.T) {
 			r.mnt("/srv/a")
 			require.Equal(t, []string{"127.0.0.1:/srv/a/dir", "127.0.0.1:/srv/a", "::1:/srv/a"}, r.dump(vers))
 
-			r.ask(vers, MOUNTPROC_UMNT, path("/srv/a/dir"), nil)
+			r.ask(vers, mount3.MOUNTPROC_UMNT, path("/srv/a/dir"), nil)
 			require.Len(t, r.dump(vers), 3, "it is somebody else's")
 			r.from("127.0.0.1:701")
-			r.ask(vers, MOUNTPROC_UMNT, path("/srv/a/./dir"), nil)
-			r.ask(vers, MOUNTPROC_UMNT, path("/etc"), nil)
-			r.ask(vers, MOUNTPROC_UMNT, path(strings.Repeat("/x", 2000)), nil)
+			r.ask(vers, mount3.MOUNTPROC_UMNT, path("/srv/a/./dir"), nil)
+			r.ask(vers, mount3.MOUNTPROC_UMNT, path("/etc"), nil)
+			r.ask(vers, mount3.MOUNTPROC_UMNT, path(strings.Repeat("/x", 2000)), nil)
 			require.Equal(t, []string{"127.0.0.1:/srv/a", "::1:/srv/a"}, r.dump(vers))
 			r.mnt("/srv/a/dir")
-			r.ask(vers, MOUNTPROC_UMNTALL, nil, nil)
+			r.ask(vers, mount3.MOUNTPROC_UMNTALL, nil, nil)
 			require.Equal(t, []string{"::1:/srv/a"}, r.dump(vers))
 		})
 	}
@@ -50,7 +51,7 @@ func TestListOfMountsIsBounded(t *testing.T) {
 	require.Len(t, l.entries, listMax)
 	last := l.entries[listMax-1]
 	require.Equal(t, listed(addr, 1), last, "the newest stay")
-	for i := range 2 * perHouseMax { // by as many addresses as a household has
+	for i := range 2 * perHouseMax { // as many addresses as a household has
 		addr[15] = byte(i)
 		l.add(listed(addr, i))
 	}
@@ -77,12 +78,12 @@ func TestAUserOfTheMachineChangesNobodyElsesMounts(t *testing.T) {
 	r.mnt("/srv/a")
 	for i := range 2 * perHouseMax {
 		as(1000)
-		r.from(fmt.Sprintf("127.0.0.%d:700", i+1)) // as many addresses as she likes
+		r.from(fmt.Sprintf("127.0.0.%d:700", i+1)) // a user can call from any of them
 		r.mnt("/srv/a")
 	}
 	r.from("127.0.0.1:700")
-	r.ask(3, MOUNTPROC_UMNT, path("/srv/a"), nil)
-	r.ask(3, MOUNTPROC_UMNTALL, nil, nil)
+	r.ask(3, mount3.MOUNTPROC_UMNT, path("/srv/a"), nil)
+	r.ask(3, mount3.MOUNTPROC_UMNTALL, nil, nil)
 	require.Empty(t, r.told(3), "of this address")
 	left := r.dump(3)
 	require.Len(t, left, 1+perHouseMax)
@@ -102,10 +103,10 @@ func TestLongListsGrowTheReply(t *testing.T) {
 	}
 	r := newRigOf(t, exports)
 	for _, x := range exports[:60] {
-		require.Equal(t, MNT3_OK, r.mnt(x.Path).FhsStatus)
+		require.Equal(t, mount3.MNT3_OK, r.mnt(x.Path).FhsStatus)
 	}
-	var list Exports
-	r.ask(3, MOUNTPROC3_EXPORT, nil, &list)
+	var list mount3.Exports
+	r.ask(3, mount3.MOUNTPROC3_EXPORT, nil, &list)
 	require.Len(t, list, 100)
 	require.Len(t, r.dump(3), 60)
 }
@@ -113,9 +114,9 @@ func TestLongListsGrowTheReply(t *testing.T) {
 func TestMountsOfOthersAreNobodysBusiness(t *testing.T) {
 	r := newRig(t)
 	r.from("192.0.2.9:700")
-	require.Equal(t, MNT3_OK, r.mnt("/srv/b").FhsStatus)
+	require.Equal(t, mount3.MNT3_OK, r.mnt("/srv/b").FhsStatus)
 	r.from("127.0.0.1:700")
-	require.Equal(t, MNT3_OK, r.mnt("/srv/a/dir").FhsStatus)
+	require.Equal(t, mount3.MNT3_OK, r.mnt("/srv/a/dir").FhsStatus)
 	for vers := uint32(1); vers <= 3; vers++ {
 		for peer, want := range map[string][]string{
 			"127.0.0.1:50000": {"127.0.0.1:/srv/a/dir"},
@@ -133,8 +134,8 @@ func TestMountsOfOthersAreNobodysBusiness(t *testing.T) {
 func TestExportsAreListedForThoseWhoMayMountThem(t *testing.T) {
 	r := newRig(t)
 	listed := func(vers uint32) (paths []string) {
-		var got Exports
-		r.ask(vers, MOUNTPROC3_EXPORT, nil, &got)
+		var got mount3.Exports
+		r.ask(vers, mount3.MOUNTPROC3_EXPORT, nil, &got)
 		for _, e := range got {
 			paths = append(paths, string(e.ExDir))
 		}
@@ -169,14 +170,14 @@ func TestListsThatOutgrowEveryReplyAreCut(t *testing.T) {
 	}
 	r := newRigWith(t, exports, Config{ReplyMax: room})
 	for _, x := range exports[:60] {
-		require.Equal(t, MNT3_OK, r.mnt(x.Path).FhsStatus)
+		require.Equal(t, mount3.MNT3_OK, r.mnt(x.Path).FhsStatus)
 	}
-	require.LessOrEqual(t, len(r.reply(3, MOUNTPROC3_EXPORT, nil).Results), room)
-	var list Exports
-	r.ask(3, MOUNTPROC3_EXPORT, nil, &list)
+	require.LessOrEqual(t, len(r.reply(3, mount3.MOUNTPROC3_EXPORT, nil).Results), room)
+	var list mount3.Exports
+	r.ask(3, mount3.MOUNTPROC3_EXPORT, nil, &list)
 	require.Len(t, list, 9) // of 960 bytes each
 	r.call.Origin = &rpc.Origin{Trust: rpc.Believed}
-	require.LessOrEqual(t, len(r.reply(3, MOUNTPROC3_DUMP, nil).Results), room)
+	require.LessOrEqual(t, len(r.reply(3, mount3.MOUNTPROC3_DUMP, nil).Results), room)
 	r.call.Origin = nil
 	mounts := r.dump(3)
 	require.Len(t, mounts, 9)
@@ -196,17 +197,17 @@ func TestMountsAreToldWithTheReason(t *testing.T) {
 	for _, c := range []struct {
 		peer, path string
 		origin     *rpc.Origin
-		status     Mountstat3
+		status     mount3.Mountstat3
 		why        string
 	}{
-		{"127.0.0.1:700", "/srv/a/dir", nil, MNT3_OK, ""},
-		{"127.0.0.1:50000", "/srv/a", &rpc.Origin{Trust: rpc.Bound}, MNT3_OK, ""},
-		{"127.0.0.1:700", "/srv/b", nil, MNT3ERR_ACCES, "--allow"},
-		{"192.0.2.1:1023", "/srv/b", nil, MNT3_OK, ""},
-		{"192.0.2.1:1024", "/srv/b", nil, MNT3ERR_ACCES, "resvport"},
-		{"127.0.0.1:700", "/etc", nil, MNT3ERR_NOENT, "not exported"},
-		{"127.0.0.1:700", "/srv/a/none", nil, MNT3ERR_NOENT, "directory"},
-		{"127.0.0.1:700", "/srv/a/" + strings.Repeat("x", 2000), nil, MNT3ERR_NAMETOOLONG, "directory"},
+		{"127.0.0.1:700", "/srv/a/dir", nil, mount3.MNT3_OK, ""},
+		{"127.0.0.1:50000", "/srv/a", &rpc.Origin{Trust: rpc.Bound}, mount3.MNT3_OK, ""},
+		{"127.0.0.1:700", "/srv/b", nil, mount3.MNT3ERR_ACCES, "--allow"},
+		{"192.0.2.1:1023", "/srv/b", nil, mount3.MNT3_OK, ""},
+		{"192.0.2.1:1024", "/srv/b", nil, mount3.MNT3ERR_ACCES, "resvport"},
+		{"127.0.0.1:700", "/etc", nil, mount3.MNT3ERR_NOENT, "not exported"},
+		{"127.0.0.1:700", "/srv/a/none", nil, mount3.MNT3ERR_NOENT, "directory"},
+		{"127.0.0.1:700", "/srv/a/" + strings.Repeat("x", 2000), nil, mount3.MNT3ERR_NAMETOOLONG, "directory"},
 	} {
 		answers = nil
 		r.from(c.peer)
@@ -227,16 +228,16 @@ func TestExportsAreListedWithWhomTheyServe(t *testing.T) {
 		{Path: "/two", FS: tree(t), Options: export.Options{Allow: all}},
 		{Path: "/three", FS: tree(t), Options: export.Options{Allow: all[:1]}},
 	})
-	want := Exports{
+	want := mount3.Exports{
 		{
 			ExDir:    []byte("/one"),
-			ExGroups: Groups{{GrName: []byte("127.0.0.0/8")}, {GrName: []byte("::1/128")}},
+			ExGroups: mount3.Groups{{GrName: []byte("127.0.0.0/8")}, {GrName: []byte("::1/128")}},
 		},
 		{ExDir: []byte("/two"), ExGroups: nil},
-		{ExDir: []byte("/three"), ExGroups: Groups{{GrName: []byte("0.0.0.0/0")}}},
+		{ExDir: []byte("/three"), ExGroups: mount3.Groups{{GrName: []byte("0.0.0.0/0")}}},
 	}
-	for _, c := range [][2]uint32{{1, MOUNTPROC_EXPORT}, {1, MOUNTPROC_EXPORTALL}, {2, MOUNTPROC_EXPORT}, {3, MOUNTPROC3_EXPORT}} {
-		var got Exports
+	for _, c := range [][2]uint32{{1, mount3.MOUNTPROC_EXPORT}, {1, mount3.MOUNTPROC_EXPORTALL}, {2, mount3.MOUNTPROC_EXPORT}, {3, mount3.MOUNTPROC3_EXPORT}} {
+		var got mount3.Exports
 		r.ask(c[0], c[1], nil, &got)
 		require.Equal(t, want, got)
 	}

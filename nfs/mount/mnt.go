@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
@@ -16,8 +17,8 @@ func (s *server) mnt(c *rpc.Call) rpc.Outcome {
 	if !ok {
 		return rpc.GarbageArgs
 	}
-	var res Mountres3
-	var fh [FHSIZE3]byte
+	var res mount3.Mountres3
+	var fh [mount3.FHSIZE3]byte
 	var p found
 	st := s.find(c, path, &p)
 	if st == vfs.Again {
@@ -25,50 +26,52 @@ func (s *server) mnt(c *rpc.Call) rpc.Outcome {
 	}
 	if res.FhsStatus = statusOf(st); st == vfs.OK {
 		res.Mountinfo.Fhandle = s.table.Seal(p.x, &p.e.Handle, fh[:0])
-		res.Mountinfo.AuthFlavors = []int32{rpc.AuthSys, rpc.AuthNone} // a client takes the first that it can
-		if len(p.full) <= MNTPATHLEN {                                 // else DUMP could not show it
+		res.Mountinfo.AuthFlavors = []int32{rpc.AuthSys, rpc.AuthNone} // best first
+		// DUMP could not show a longer path.
+		if len(p.full) <= mount3.MNTPATHLEN {
 			s.list.add(entryOf(c, p.full))
 		}
 	}
 	res.Encode(&c.Reply)
-	s.cfg.Answered(c, Answer{Path: path[:min(len(path), MNTPATHLEN)], Status: res.FhsStatus, Why: p.why(st)})
+	s.cfg.Answered(c, Answer{
+		Path: path[:min(len(path), mount3.MNTPATHLEN)], Status: res.FhsStatus, Why: p.why(st),
+	})
 	return rpc.Done
 }
 
 // errnoAccess is EACCES, which versions 1 and 2 use as a status.
 const errnoAccess = 13
 
-// mntOld is MNT of versions 1 and 2. Their handles are for NFS version 2, which
-// is not served and whose 32 bytes would not hold ours: nobody gets one.
+// mntOld is MNT of versions 1 and 2. Their handles are for NFS version 2, which is not served, and
+// have 32 bytes, into which ours do not fit. So nobody gets one.
 func (s *server) mntOld(c *rpc.Call) rpc.Outcome {
 	if _, ok := argument(c); !ok {
 		return rpc.GarbageArgs
 	}
-	res := Fhstatus{FhsStatus: errnoAccess}
+	res := mount3.Fhstatus{FhsStatus: errnoAccess}
 	res.Encode(&c.Reply)
 	return rpc.Done
 }
 
-// argument decodes the path that most procedures have as their only argument. It
-// may be longer than the protocol allows: that has a status of its own.
+// argument decodes the path that most procedures have as their only argument. A path that is longer
+// than the protocol allows is no error here, because it has a status of its own.
 func argument(c *rpc.Call) (string, bool) {
 	path := c.Args.Opaque(math.MaxUint32)
 	if c.Args.Err() != nil {
 		return "", false
 	}
-	if len(path) > MNTPATHLEN {
-		path = path[:MNTPATHLEN+1] // enough to be too long
+	if len(path) > mount3.MNTPATHLEN {
+		path = path[:mount3.MNTPATHLEN+1] // enough to be too long
 	}
 	return string(path), true
 }
 
-// found is what a path means: the object, and the export and the clean path that it has
-// there.
+// found is what a path leads to: the object, its export, and its clean path in that export.
 type found struct {
 	x       *export.Export
 	full    string
 	e       vfs.Entry
-	refusal export.Refusal // set with Access, when the export does not serve the caller
+	refusal export.Refusal // set with Access, if the export does not serve the caller
 }
 
 // why says why a path is refused, "" when it is not.
@@ -86,7 +89,7 @@ func (p *found) why(st vfs.Status) string {
 
 // find looks up the object that path means for the caller.
 func (s *server) find(c *rpc.Call, path string, p *found) vfs.Status {
-	if len(path) > MNTPATHLEN {
+	if len(path) > mount3.MNTPATHLEN {
 		return vfs.NameTooLong
 	}
 	x, rest, ok := s.table.ByPath(path)
@@ -114,7 +117,7 @@ func (s *server) find(c *rpc.Call, path string, p *found) vfs.Status {
 	return vfs.OK
 }
 
-// join is the clean path of what lies at rest below x.
+// join returns the clean path of the object at rest below x.
 func join(x *export.Export, rest string) string {
 	if rest == "" {
 		return x.Path
@@ -122,10 +125,10 @@ func join(x *export.Export, rest string) string {
 	return strings.TrimSuffix(x.Path, "/") + "/" + rest
 }
 
-// entryOf is the caller's mount of a path.
+// entryOf returns the list's entry for the caller's mount of a path.
 func entryOf(c *rpc.Call, path string) entry {
 	return entry{house: c.Origin.House(c.Peer.Addr()), peer: peer(c), path: path}
 }
 
-// peer is the caller's address as the list has it.
+// peer returns the caller's address in the form that the list has.
 func peer(c *rpc.Call) netip.Addr { return c.Peer.Addr().Unmap().WithZone("") }

@@ -2,6 +2,7 @@ package mount
 
 import (
 	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 )
 
@@ -12,30 +13,30 @@ type server struct {
 	list  list          // has its own lock
 }
 
-// Config is what the program does besides answering. The zero value is its defaults.
+// Config is the program's settings. The zero value has the defaults.
 type Config struct {
-	// ReplyMax is the most bytes of results that the transport has room for, 1 MiB by
-	// default. Lists are cut to it.
+	// ReplyMax is how many bytes of results the transport has room for, by default 1 MiB. Lists
+	// are cut to it.
 	ReplyMax int
-	// Answered, if not nil, hears of each MNT of version 3 and of what came of it. It is
-	// called on the thread that runs the call.
+	// Answered, if not nil, is told of each MNT of version 3 and of its outcome. It is called
+	// on the thread that runs the call.
 	Answered func(*rpc.Call, Answer)
 }
 
 // replyMax is Config.ReplyMax's default.
 const replyMax = 1 << 20
 
-// Answer is what came of a MNT.
+// Answer is the outcome of a MNT.
 type Answer struct {
-	// Path is what was asked for, cut to what the protocol allows.
+	// Path is the path that was asked for, cut to what the protocol allows.
 	Path   string
-	Status Mountstat3
-	// Why says why it is refused.
+	Status mount3.Mountstat3
+	// Why says why the mount is refused; "" if it is not.
 	Why string
 }
 
-// New returns the MOUNT program for the exports of t. The places that run it
-// have been attached to t.
+// New returns the MOUNT program for the exports of t. The places that run it must be attached to t
+// before.
 func New(t *export.Table, cfg Config) *rpc.Program {
 	if cfg.ReplyMax <= 0 {
 		cfg.ReplyMax = replyMax
@@ -45,46 +46,46 @@ func New(t *export.Table, cfg Config) *rpc.Program {
 	}
 	s := &server{table: t, cfg: cfg}
 	old := []rpc.Procedure{
-		MOUNTPROC_NULL:      {Name: "NULL", Handle: s.null},
-		MOUNTPROC_MNT:       {Name: "MNT", Handle: s.mntOld},
-		MOUNTPROC_DUMP:      {Name: "DUMP", Handle: s.dump},
-		MOUNTPROC_UMNT:      {Name: "UMNT", Handle: s.umnt},
-		MOUNTPROC_UMNTALL:   {Name: "UMNTALL", Handle: s.umntAll},
-		MOUNTPROC_EXPORT:    {Name: "EXPORT", Handle: s.export},
-		MOUNTPROC_EXPORTALL: {Name: "EXPORTALL", Handle: s.export},
-		MOUNTPROC2_PATHCONF: {Name: "PATHCONF", Class: rpc.Blocking, Reads: true, Handle: s.pathconf},
+		mount3.MOUNTPROC_NULL:      {Name: "NULL", Handle: s.null},
+		mount3.MOUNTPROC_MNT:       {Name: "MNT", Handle: s.mntOld},
+		mount3.MOUNTPROC_DUMP:      {Name: "DUMP", Handle: s.dump},
+		mount3.MOUNTPROC_UMNT:      {Name: "UMNT", Handle: s.umnt},
+		mount3.MOUNTPROC_UMNTALL:   {Name: "UMNTALL", Handle: s.umntAll},
+		mount3.MOUNTPROC_EXPORT:    {Name: "EXPORT", Handle: s.export},
+		mount3.MOUNTPROC_EXPORTALL: {Name: "EXPORTALL", Handle: s.export},
+		mount3.MOUNTPROC2_PATHCONF: {Name: "PATHCONF", Class: rpc.Blocking, Reads: true, Handle: s.pathconf},
 	}
 	return &rpc.Program{
 		Name:   "mount",
 		Volume: s.volume,
-		Number: MOUNT_PROGRAM,
+		Number: mount3.MOUNT_PROGRAM,
 		Versions: []rpc.Version{
-			{Number: MOUNT_V1, Procedures: old[:MOUNTPROC2_PATHCONF]},
-			{Number: MOUNT_V2, Procedures: old},
-			{Number: MOUNT_V3, Procedures: []rpc.Procedure{
-				MOUNTPROC3_NULL:    {Name: "NULL", Handle: s.null},
-				MOUNTPROC3_MNT:     {Name: "MNT", Class: rpc.Blocking, Reads: true, Handle: s.mnt},
-				MOUNTPROC3_DUMP:    {Name: "DUMP", Handle: s.dump},
-				MOUNTPROC3_UMNT:    {Name: "UMNT", Handle: s.umnt},
-				MOUNTPROC3_UMNTALL: {Name: "UMNTALL", Handle: s.umntAll},
-				MOUNTPROC3_EXPORT:  {Name: "EXPORT", Handle: s.export},
+			{Number: mount3.MOUNT_V1, Procedures: old[:mount3.MOUNTPROC2_PATHCONF]},
+			{Number: mount3.MOUNT_V2, Procedures: old},
+			{Number: mount3.MOUNT_V3, Procedures: []rpc.Procedure{
+				mount3.MOUNTPROC3_NULL:    {Name: "NULL", Handle: s.null},
+				mount3.MOUNTPROC3_MNT:     {Name: "MNT", Class: rpc.Blocking, Reads: true, Handle: s.mnt},
+				mount3.MOUNTPROC3_DUMP:    {Name: "DUMP", Handle: s.dump},
+				mount3.MOUNTPROC3_UMNT:    {Name: "UMNT", Handle: s.umnt},
+				mount3.MOUNTPROC3_UMNTALL: {Name: "UMNTALL", Handle: s.umntAll},
+				mount3.MOUNTPROC3_EXPORT:  {Name: "EXPORT", Handle: s.export},
 			}},
 		},
 	}
 }
 
-// volume returns the volume of the export that the path lies in with which the
-// arguments of MNT and PATHCONF, the procedures that may wait, begin.
+// volume returns the volume of the export that a path lies in. The procedures that may wait, MNT
+// and PATHCONF, have the path as their first argument.
 func (s *server) volume(c *rpc.Call) int {
 	d := c.Args
-	path := d.Opaque(MNTPATHLEN)
+	path := d.Opaque(mount3.MNTPATHLEN)
 	if x, _, ok := s.table.ByPath(string(path)); ok {
 		return x.Volume
 	}
 	return 0
 }
 
-// null does nothing: the caller wants to know whether the program is there.
+// null does nothing. A caller finds out by it whether the program is there.
 func (s *server) null(*rpc.Call) rpc.Outcome { return rpc.Done }
 
 // padded is the length of an encoded string of n bytes.

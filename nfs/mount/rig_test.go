@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
@@ -120,7 +121,7 @@ func (r *rig) from(peer string) { r.call.Peer = netip.MustParseAddrPort(peer) }
 
 func (r *rig) reply(vers, proc uint32, args []byte) rpctest.Reply {
 	r.t.Helper()
-	msg := rpctest.NewCall(1, MOUNT_PROGRAM, vers, proc, args).As(r.cred).Bytes()
+	msg := rpctest.NewCall(1, mount3.MOUNT_PROGRAM, vers, proc, args).As(r.cred).Bytes()
 	b, err := rpctest.Serve(r.server, &r.place, &r.call, msg)
 	require.NoError(r.t, err)
 	reply, err := rpctest.ParseReply(b)
@@ -139,10 +140,10 @@ func (r *rig) ask(vers, proc uint32, args []byte, res xdrtest.Message) {
 
 func path(p string) []byte { return rpctest.Args(nil).String(p) }
 
-func (r *rig) mnt(p string) *Mountres3 {
+func (r *rig) mnt(p string) *mount3.Mountres3 {
 	r.t.Helper()
-	res := new(Mountres3)
-	r.ask(3, MOUNTPROC3_MNT, path(p), res)
+	res := new(mount3.Mountres3)
+	r.ask(3, mount3.MOUNTPROC3_MNT, path(p), res)
 	return res
 }
 
@@ -156,8 +157,7 @@ func (r *rig) open(fh []byte) (*export.Export, vfs.Attr) {
 	return x, a
 }
 
-// dump returns the list of mounts, as root of the server's machine is told it, as
-// host:path.
+// dump returns the list of mounts as host:path, as told to root of the server's machine.
 func (r *rig) dump(vers uint32) []string {
 	r.t.Helper()
 	r.call.Origin = &rpc.Origin{Trust: rpc.Believed}
@@ -165,11 +165,11 @@ func (r *rig) dump(vers uint32) []string {
 	return r.told(vers)
 }
 
-// told is dump for the caller.
+// told returns the list as told to the caller.
 func (r *rig) told(vers uint32) []string {
 	r.t.Helper()
-	var list Mountlist
-	r.ask(vers, MOUNTPROC3_DUMP, nil, &list)
+	var list mount3.Mountlist
+	r.ask(vers, mount3.MOUNTPROC3_DUMP, nil, &list)
 	var lines []string
 	for _, m := range list {
 		lines = append(lines, string(m.MlHostname)+":"+string(m.MlDirectory))

@@ -1,46 +1,49 @@
 package mount
 
-import "github.com/ringnfs/ringnfs/nfs/vfs"
+import (
+	"github.com/ringnfs/ringnfs/nfs/mount3"
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
 
-// statuses maps the outcome of walking a path. MOUNT has no status for "try
-// again", for a loop of links or for a way that leaves the export: the first is
-// the server's failure to serve now, the others are doors that stay shut.
-var statuses = [vfs.NumStatus]Mountstat3{
-	vfs.OK:          MNT3_OK,
-	vfs.Perm:        MNT3ERR_PERM,
-	vfs.NoEnt:       MNT3ERR_NOENT,
-	vfs.IO:          MNT3ERR_IO,
-	vfs.NXIO:        MNT3ERR_IO,
-	vfs.Access:      MNT3ERR_ACCES,
-	vfs.Exist:       MNT3ERR_SERVERFAULT,
-	vfs.XDev:        MNT3ERR_ACCES,
-	vfs.NotDir:      MNT3ERR_NOTDIR,
-	vfs.IsDir:       MNT3ERR_SERVERFAULT,
-	vfs.Inval:       MNT3ERR_INVAL,
-	vfs.FBig:        MNT3ERR_SERVERFAULT,
-	vfs.NoSpc:       MNT3ERR_SERVERFAULT,
-	vfs.ROFS:        MNT3ERR_SERVERFAULT,
-	vfs.MLink:       MNT3ERR_SERVERFAULT,
-	vfs.NameTooLong: MNT3ERR_NAMETOOLONG,
-	vfs.NotEmpty:    MNT3ERR_SERVERFAULT,
-	vfs.DQuot:       MNT3ERR_SERVERFAULT,
-	vfs.Stale:       MNT3ERR_NOENT, // the export's own directory is gone
-	vfs.BadHandle:   MNT3ERR_SERVERFAULT,
-	vfs.BadCookie:   MNT3ERR_SERVERFAULT,
-	vfs.NotSupp:     MNT3ERR_NOTSUPP,
-	vfs.TooSmall:    MNT3ERR_SERVERFAULT,
-	vfs.BadType:     MNT3ERR_NOTDIR,
-	vfs.NotSync:     MNT3ERR_SERVERFAULT,
-	vfs.Delay:       MNT3ERR_SERVERFAULT,
-	vfs.Loop:        MNT3ERR_ACCES,
-	vfs.ServerFault: MNT3ERR_SERVERFAULT,
-	vfs.Again:       MNT3ERR_SERVERFAULT, // never: it became rpc.Wait
+// statuses maps the outcome of walking a path. MOUNT has no status for "try again", for a loop of
+// links or for a way that leaves the export. "Try again" becomes a server fault, since the server
+// cannot serve the call now. The other two become a refusal, since trying again would not help.
+var statuses = [vfs.NumStatus]mount3.Mountstat3{
+	vfs.OK:          mount3.MNT3_OK,
+	vfs.Perm:        mount3.MNT3ERR_PERM,
+	vfs.NoEnt:       mount3.MNT3ERR_NOENT,
+	vfs.IO:          mount3.MNT3ERR_IO,
+	vfs.NXIO:        mount3.MNT3ERR_IO,
+	vfs.Access:      mount3.MNT3ERR_ACCES,
+	vfs.Exist:       mount3.MNT3ERR_SERVERFAULT,
+	vfs.XDev:        mount3.MNT3ERR_ACCES,
+	vfs.NotDir:      mount3.MNT3ERR_NOTDIR,
+	vfs.IsDir:       mount3.MNT3ERR_SERVERFAULT,
+	vfs.Inval:       mount3.MNT3ERR_INVAL,
+	vfs.FBig:        mount3.MNT3ERR_SERVERFAULT,
+	vfs.NoSpc:       mount3.MNT3ERR_SERVERFAULT,
+	vfs.ROFS:        mount3.MNT3ERR_SERVERFAULT,
+	vfs.MLink:       mount3.MNT3ERR_SERVERFAULT,
+	vfs.NameTooLong: mount3.MNT3ERR_NAMETOOLONG,
+	vfs.NotEmpty:    mount3.MNT3ERR_SERVERFAULT,
+	vfs.DQuot:       mount3.MNT3ERR_SERVERFAULT,
+	vfs.Stale:       mount3.MNT3ERR_NOENT, // the export's own directory is gone
+	vfs.BadHandle:   mount3.MNT3ERR_SERVERFAULT,
+	vfs.BadCookie:   mount3.MNT3ERR_SERVERFAULT,
+	vfs.NotSupp:     mount3.MNT3ERR_NOTSUPP,
+	vfs.TooSmall:    mount3.MNT3ERR_SERVERFAULT,
+	vfs.BadType:     mount3.MNT3ERR_NOTDIR,
+	vfs.NotSync:     mount3.MNT3ERR_SERVERFAULT,
+	vfs.Delay:       mount3.MNT3ERR_SERVERFAULT,
+	vfs.Loop:        mount3.MNT3ERR_ACCES,
+	vfs.ServerFault: mount3.MNT3ERR_SERVERFAULT,
+	vfs.Again:       mount3.MNT3ERR_SERVERFAULT, // never: mnt turned it into rpc.Wait
 }
 
-// statusOf is total: what is not known is the server's fault.
-func statusOf(s vfs.Status) Mountstat3 {
+// statusOf is total: an unknown status is the server's fault.
+func statusOf(s vfs.Status) mount3.Mountstat3 {
 	if s < vfs.NumStatus {
 		return statuses[s]
 	}
-	return MNT3ERR_SERVERFAULT
+	return mount3.MNT3ERR_SERVERFAULT
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// The values of mountstat3 as RFC 1813, section 5.1.5, has them, each with the outcomes of a
-// walk that are answered with it. All others are the server's fault.
+// The values of mountstat3 in RFC 1813, section 5.1.5, each with the outcomes of a walk that are
+// answered with it. All other outcomes are the server's fault.
 func TestEveryOutcomeHasItsNumberOfTheProtocol(t *testing.T) {
 	numbers := map[vfs.Status]uint32{
 		vfs.OK:          0,     // MNT3_OK

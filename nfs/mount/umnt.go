@@ -2,8 +2,8 @@ package mount
 
 import "github.com/ringnfs/ringnfs/nfs/rpc"
 
-// umnt is UMNT: the caller's mount of a path goes off the list (RFC 1813,
-// section 5.2.3). It has no results, and nothing can go wrong but the argument.
+// umnt is UMNT: it takes the caller's mount of a path off the list (RFC 1813, section 5.2.3). It
+// has no results, and fails only if it cannot decode its argument.
 func (s *server) umnt(c *rpc.Call) rpc.Outcome {
 	path, ok := argument(c)
 	if !ok {
@@ -15,8 +15,7 @@ func (s *server) umnt(c *rpc.Call) rpc.Outcome {
 	return rpc.Done
 }
 
-// umntAll is UMNTALL: all of the caller's mounts go off the list (section
-// 5.2.4).
+// umntAll is UMNTALL: it takes all of the caller's mounts off the list (section 5.2.4).
 func (s *server) umntAll(c *rpc.Call) rpc.Outcome {
 	s.list.removePeer(c.Origin.House(c.Peer.Addr()), peer(c))
 	return rpc.Done

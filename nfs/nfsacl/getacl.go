@@ -15,7 +15,7 @@ const (
 	maskKnown = NFS_ACL | NFS_ACLCNT | NFS_DFACL | NFS_DFACLCNT
 )
 
-// getacl is GETACL: the access list, the default list, or how long they are.
+// getacl is GETACL: it returns the access list and the default list, or their lengths.
 func (s *server) getacl(c *rpc.Call) rpc.Outcome {
 	var args GETACL3args
 	args.Decode(&c.Args)
@@ -41,7 +41,7 @@ func (s *server) getacl(c *rpc.Call) rpc.Outcome {
 		return rpc.Wait
 	}
 	if st == vfs.OK && !a.Filled() {
-		st = vfs.ServerFault // whose lists they are is a part of them
+		st = vfs.ServerFault // the lists on the wire have the owner and the group
 	}
 	res := GETACL3res{Status: translate.Status(st)}
 	if st != vfs.OK {
@@ -72,13 +72,13 @@ func lists(c *rpc.Call, o *object.Object, set *vfs.ACLSet, a *vfs.Attr) vfs.Stat
 	return o.View.GetAttr(o.Handle, a)
 }
 
-// wire returns a list as the protocol has it: how many entries it has, and with all the
-// entries. It has a mask in any case, and the ids of the owner and of the group.
+// wire returns a list in the protocol's form: the number of its entries and, with all, the entries.
+// That form always has a mask, and the ids of the owner and of the group.
 func wire(l acl.List, a *vfs.Attr, kind uint32, all bool) (count uint32, entries []Aclent) {
 	if len(l) == 0 {
 		return 0, nil
 	}
-	bare := true // three entries, which have no mask
+	bare := true // three entries, without a mask
 	var group acl.Perm
 	for _, e := range l {
 		if bare = bare && e.Tag != acl.Mask; e.Tag == acl.GroupObj {
@@ -104,7 +104,7 @@ func wire(l acl.List, a *vfs.Attr, kind uint32, all bool) (count uint32, entries
 			x.Id = a.GID
 		case acl.User, acl.Group:
 			x.Id = e.ID
-		case acl.Mask, acl.Other: // 0, which some clients rely on
+		case acl.Mask, acl.Other: // the id is 0, on which some clients rely
 		}
 		entries = append(entries, x)
 	}

@@ -20,7 +20,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/xdr/xdrtest"
 )
 
-// keeper is the ability to keep lists: those of one object, which all are.
+// keeper is the ability to keep lists. It keeps those of one object, and all handles name this
+// object.
 type keeper struct {
 	set    vfs.ACLSet
 	attr   vfs.Attr
@@ -239,7 +240,7 @@ func TestListsAsTheyAre(t *testing.T) {
 	)
 }
 
-// How long a list is can be asked for without it.
+// A client can ask for the length of a list without the list.
 func TestCountsAlone(t *testing.T) {
 	r := newRig(t)
 	r.keeper.set.Default = acl.FromMode(0o700)
@@ -270,8 +271,8 @@ func TestCountsAlone(t *testing.T) {
 	require.Equal(t, nfs3.NFS3ERR_INVAL, r.get("/keeps", 16).Status)
 }
 
-// A mask that repeats what the group may, in a list that would be a mode without it, is
-// the protocol's own.
+// If a list without its mask would be a mode, and the mask repeats the group's rights, the protocol
+// added the mask.
 func TestWhatIsWrittenIsTheKernelsList(t *testing.T) {
 	r := newRig(t)
 	put := func(entries ...Aclent) acl.List {
@@ -343,7 +344,7 @@ func TestWhatIsNoListIsRefused(t *testing.T) {
 		)
 	}
 	require.Zero(t, r.keeper.writes)
-	// Whether entries are a list together is the back end's to say.
+	// The back end decides whether entries make a list.
 	r.keeper.st = vfs.Inval
 	require.Equal(
 		t,
@@ -371,7 +372,8 @@ func TestWhoMayAndWhoMayNot(t *testing.T) {
 	require.Equal(t, 1, r.keeper.writes)
 }
 
-// Without lists every object has the one that its mode says, and none can be set.
+// In a tree without lists every object has the list that grants the same as its mode, and no list
+// can be set.
 func TestATreeThatKeepsNoLists(t *testing.T) {
 	r := newRig(t)
 	res := r.get("/plain", both)
@@ -383,7 +385,7 @@ func TestATreeThatKeepsNoLists(t *testing.T) {
 	require.True(t, set.Attr.AttributesFollow)
 }
 
-// A SETACL that is sent again after another one must not give back what that took away.
+// A SETACL that is sent again after another one must not give back what the other one removed.
 func TestAChangeIsMadeOnce(t *testing.T) {
 	procedures := New(new(export.Table), Config{}).Versions[0].Procedures
 	require.True(t, procedures[ACLPROC3_SETACL].Once)
@@ -459,7 +461,7 @@ func FuzzSETACL(f *testing.F) {
 		if !ok || len(l) == 0 || !l.Valid() {
 			return
 		}
-		// What goes out again comes back as it was.
+		// A list that is sent out and set again is the same list.
 		count, out := wire(l, &vfs.Attr{UID: 1, GID: 2}, 0, true)
 		again, ok := list(out, count)
 		require.True(t, ok)

@@ -6,18 +6,18 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 )
 
-// Config is what the program does besides answering. The zero value is its defaults.
+// Config is the program's settings. The zero value has the defaults.
 type Config struct {
-	// Refused, if not nil, hears of each call that an export refuses, on the thread that
-	// runs the call.
+	// Refused, if not nil, is told of each call that an export refuses, on the thread that runs
+	// the call.
 	Refused func(*rpc.Call, *export.Export, export.Refusal)
 }
 
 // server is what the procedures share. It is immutable.
 type server struct{ object.Opener }
 
-// New returns the NFSACL program for the exports of t. The places that run it have been
-// attached to t.
+// New returns the NFSACL program for the exports of t. The places that run it must be attached to t
+// before.
 func New(t *export.Table, cfg Config) *rpc.Program {
 	s := &server{object.Opener{Table: t, Refused: cfg.Refused}}
 	return &rpc.Program{
@@ -32,5 +32,5 @@ func New(t *export.Table, cfg Config) *rpc.Program {
 	}
 }
 
-// null does nothing: the caller wants to know whether the program is there.
+// null does nothing. A caller finds out by it whether the program is there.
 func (s *server) null(*rpc.Call) rpc.Outcome { return rpc.Done }

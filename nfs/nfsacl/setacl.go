@@ -8,8 +8,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// setacl is SETACL: it gives an object the lists that the mask names. One without entries
-// is taken away.
+// setacl is SETACL: it gives an object the lists that the mask names. A list without entries is
+// removed.
 func (s *server) setacl(c *rpc.Call) rpc.Outcome {
 	var args SETACL3args
 	args.Decode(&c.Args)
@@ -48,9 +48,9 @@ func (s *server) setacl(c *rpc.Call) rpc.Outcome {
 	return rpc.Done
 }
 
-// list reads the entries of one list, and puts them into the kernel's order. A mask that
-// only repeats what the group may is the protocol's, not the list's. It reports false for
-// what cannot be an entry, and when there are not as many as are said to be.
+// list reads the entries of one list, and puts them into the kernel's order. If the mask only
+// repeats the group's rights, the protocol added it, and list drops it. list reports false if an
+// entry cannot be one, or if there are not as many entries as count says.
 func list(entries []Aclent, count uint32) (acl.List, bool) {
 	if uint32(len(entries)) != count {
 		return nil, false

@@ -15,7 +15,7 @@ import (
 type Client struct {
 	*Conn
 	cred rpctest.Opaque
-	xid  uint32 // 0 for a new one each time
+	xid  uint32 // 0 for a new one with each call
 }
 
 // As returns a Client with an AUTH_SYS credential.
@@ -40,8 +40,8 @@ func (c *Client) XID(xid uint32) *Client {
 	return &d
 }
 
-// On returns a Client that is the same caller, with the same transaction id, on
-// the connection of other.
+// On returns a Client that is the same caller, with the same transaction id, on the connection of
+// other.
 func (c *Client) On(other *Client) *Client {
 	d := *c
 	d.Conn = other.Conn
@@ -51,7 +51,7 @@ func (c *Client) On(other *Client) *Client {
 // NewXID returns a transaction id that nothing else in the process uses.
 func NewXID() uint32 { return 0x4e000000 + xids.Add(1) }
 
-// Encoder and Decoder are what generated types are.
+// Encoder and Decoder are implemented by generated types.
 type (
 	Encoder = client.Encoder
 	Decoder = client.Decoder
@@ -67,7 +67,7 @@ func Bytes(t testing.TB, v Encoder) []byte {
 	return b
 }
 
-// Decode decodes b, to its last byte, into v.
+// Decode decodes all of b into v.
 func Decode(b []byte, v Decoder) error { return client.Unmarshal(b, v) }
 
 // Pending is a call under way.
@@ -94,8 +94,8 @@ func (c *Client) Start(proc uint32, args Encoder) *Pending {
 	return c.StartRaw(nfs3.NFS_PROGRAM, nfs3.NFS_V3, proc, Bytes(c.t, args))
 }
 
-// message waits for the reply as it comes. It is ErrNoReply, or what the sender said, when
-// the connection has ended.
+// message waits for the reply's message. If the connection has ended, the error is ErrNoReply, or
+// the error of sending the call.
 func (p *Pending) message() ([]byte, error) {
 	select {
 	case b, ok := <-p.reply:
@@ -108,8 +108,8 @@ func (p *Pending) message() ([]byte, error) {
 	}
 }
 
-// Wait waits for the reply. It is ErrNoReply, or what the sender said, when the
-// connection has ended.
+// Wait waits for the reply. If the connection has ended, the error is ErrNoReply, or the error of
+// sending the call.
 func (p *Pending) Wait() (rpctest.Reply, error) {
 	b, err := p.message()
 	if err != nil {
@@ -136,7 +136,7 @@ func (p *Pending) Into(res Decoder) {
 	}
 }
 
-// TryInto is Into where the connection may end.
+// TryInto is Into for tests in which the connection may end.
 func (p *Pending) TryInto(res Decoder) error {
 	b, err := p.message()
 	if err != nil {
@@ -149,7 +149,7 @@ func (p *Pending) TryInto(res Decoder) error {
 	return client.Unmarshal(results, res)
 }
 
-// Call makes a call and decodes its results: so a Client is a [client.Caller].
+// Call makes a call and decodes its results. So a Client is a [client.Caller].
 func (c *Client) Call(prog, vers, proc uint32, args Encoder, res Decoder) error {
 	c.t.Helper()
 	return c.StartRaw(prog, vers, proc, Bytes(c.t, args)).TryInto(res)
@@ -161,7 +161,7 @@ func (c *Client) Raw(prog, vers, proc uint32, args []byte) rpctest.Reply {
 	return c.StartRaw(prog, vers, proc, args).Reply()
 }
 
-// StartMessage sends a message as it is; its transaction id must be the Client's.
+// StartMessage sends a message unchanged. Its transaction id must be the Client's.
 func (c *Client) StartMessage(msg []byte) *Pending {
 	p := &Pending{t: c.t, xid: c.xid, reply: c.expect(c.xid)}
 	p.err = c.Send(rpctest.Record(msg))

@@ -16,7 +16,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
 )
 
-// patience is how long a test waits for what must come.
+// patience is how long a test waits for something that must come.
 const patience = 30 * time.Second
 
 // recordMax is the largest reply in bytes.
@@ -25,7 +25,7 @@ const recordMax = 16 << 20
 // ErrNoReply says that the connection ended before the reply came.
 var ErrNoReply = errors.New("the connection ended without a reply")
 
-// xids gives transaction ids that are not used twice in a process.
+// xids gives transaction ids that occur once in a process.
 var xids atomic.Uint32
 
 // Conn is one connection.
@@ -42,8 +42,8 @@ type Conn struct {
 	closing bool // the test ends the connection itself
 }
 
-// Dial connects to addr, which is host:port, and makes calls as user and group 0.
-// The connection is closed when the test ends.
+// Dial connects to addr, which is host:port, and makes calls as user and group 0. The end of the
+// test closes the connection.
 func Dial(t testing.TB, addr string) *Client {
 	t.Helper()
 	c, err := TryDial(t, "", addr)
@@ -91,13 +91,13 @@ func tryDial(t testing.TB, local, addr string) (*Client, error) {
 	return &Client{Conn: cn, cred: rpctest.Sys(0, 0)}, nil
 }
 
-// Close ends the connection and waits for its reader. Calls under way have no
-// reply. It may be called again.
+// Close ends the connection and waits for its reader. Calls under way get no reply. It may be
+// called again.
 func (cn *Conn) Close() {
 	cn.mu.Lock()
 	cn.closing = true
 	cn.mu.Unlock()
-	_ = cn.nc.Close() // a second time it is closed already
+	_ = cn.nc.Close() // the second call finds it closed already
 	<-cn.done
 }
 
@@ -112,7 +112,7 @@ func (cn *Conn) Reset() {
 // Done is closed when the connection has ended, from whichever side.
 func (cn *Conn) Done() <-chan struct{} { return cn.done }
 
-// Send writes bytes as they are.
+// Send writes bytes unchanged.
 func (cn *Conn) Send(b []byte) error {
 	cn.writing.Lock()
 	defer cn.writing.Unlock()
@@ -155,7 +155,7 @@ func (cn *Conn) runReader() {
 	}
 }
 
-// read hands out replies until the connection ends, and returns why.
+// read hands out replies until the connection ends, and returns why it ended.
 func (cn *Conn) read() error {
 	r := bufio.NewReaderSize(cn.nc, 64<<10)
 	for {

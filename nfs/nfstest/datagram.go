@@ -14,7 +14,7 @@ type Datagram struct {
 	t testing.TB
 }
 
-// DialDatagram makes a socket for calls to addr. The test's end closes it.
+// DialDatagram makes a socket for calls to addr. The end of the test closes it.
 func DialDatagram(t testing.TB, addr string) *Datagram {
 	t.Helper()
 	nc, err := net.Dial("udp", addr)
@@ -35,8 +35,8 @@ func (d *Datagram) fatal(args ...any) {
 	d.t.Fatal(args...)
 }
 
-// Raw makes a call and returns its reply. A datagram that is lost is sent once more each
-// second.
+// Raw makes a call and returns its reply. It sends the datagram again each second until the reply
+// comes.
 func (d *Datagram) Raw(prog, vers, proc uint32, args []byte) rpctest.Reply {
 	d.t.Helper()
 	b, _, err := d.Ask(prog, vers, proc, client.Raw(args))

@@ -1,21 +1,20 @@
-// Package nfstest is a client for tests: it speaks NFS version 3, MOUNT and the
-// portmap protocols over TCP and UDP, and its methods are the protocols' verbs.
+// Package nfstest is a client for tests. It speaks NFS version 3, MOUNT and the portmap protocols
+// over TCP and UDP. It stands on package client; here a call that fails ends the test, and any
+// number of calls may be under way.
 //
 // # Use
 //
-// [Dial] makes a connection and the first [Client] on it. [Client.As],
-// [Client.Anonymous] and [Client.XID] return further Clients of the same
-// connection that make their calls as somebody else, or with a transaction id
-// that the test chooses. A verb sends its call and waits for the answer; [Start]
-// only sends, so that any number of calls may be under way.
+// [Dial] makes a connection and the first [Client] on it. [Client.As], [Client.Anonymous] and
+// [Client.XID] return further Clients of the same connection, which make their calls as another
+// user, or with a transaction id that the test chooses. A verb sends its call and waits for the
+// answer; [Client.Start] only sends.
 //
-// Every reply is decoded with the generated codec, to its last byte: what cannot
-// be decoded, an answer to a call that was not made and a second answer to the
-// same call fail the test.
+// Every reply is decoded to its last byte with the generated codec. A reply that cannot be decoded,
+// a reply to a call that was not made, and a second reply to the same call fail the test.
 //
 // # Goroutines
 //
-// Each connection has one that reads; it ends with the connection, which the
-// test's end closes. All methods may be called from any goroutine, but where
-// they fail they end the goroutine that they were called on.
+// Each connection has one goroutine that reads. It ends with the connection, which the end of the
+// test closes. Any goroutine may call any method, but a method that fails ends the goroutine that
+// called it.
 package nfstest

@@ -5,14 +5,14 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 )
 
-// DirEntry is an entry of a directory, Page one reply, by READDIR or READDIRPLUS.
+// DirEntry is an entry of a directory, Page one reply of READDIR or READDIRPLUS.
 type (
 	DirEntry = client.DirEntry
 	Page     = client.Page
 )
 
-// Page reads what follows cookie by READDIR or, with plus, by READDIRPLUS, in at
-// most count bytes.
+// Page reads the entries after cookie by READDIR or, with plus, by READDIRPLUS, in at most count
+// bytes.
 func (c *Client) Page(dir FH, plus bool, cookie nfs3.Cookie3, verf nfs3.Cookieverf3, count uint32) Page {
 	c.t.Helper()
 	if plus {
@@ -23,8 +23,8 @@ func (c *Client) Page(dir FH, plus bool, cookie nfs3.Cookie3, verf nfs3.Cookieve
 	return client.PageOf(&res)
 }
 
-// List reads a whole directory in pages of at most count bytes. between is called
-// before each further page, unless it is nil. Every page must succeed.
+// List reads a whole directory in pages of at most count bytes. It calls between before each
+// further page, unless between is nil. Every page must succeed.
 func (c *Client) List(dir FH, plus bool, count uint32, between func()) (all []DirEntry) {
 	c.t.Helper()
 	var cookie nfs3.Cookie3
@@ -48,7 +48,7 @@ func (c *Client) List(dir FH, plus bool, count uint32, between func()) (all []Di
 	}
 }
 
-// Names reads a whole directory and returns the names, "." and ".." apart.
+// Names reads a whole directory and returns the names without "." and "..".
 func (c *Client) Names(dir FH) (names []string) {
 	c.t.Helper()
 	for _, e := range c.List(dir, false, 32<<10, nil) {

@@ -1,8 +1,10 @@
 package nfstest
 
 import (
+	"errors"
+
 	"github.com/ringnfs/ringnfs/nfs/client"
-	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/portmap"
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
 )
@@ -21,36 +23,42 @@ func (c *Client) fatal(args ...any) {
 
 // call makes a call that must succeed.
 func call(c Caller, prog, vers, proc uint32, args Encoder, res Decoder) {
-	if err := c.Call(prog, vers, proc, args, res); err != nil {
+	must(c, 0, c.Call(prog, vers, proc, args, res))
+}
+
+// must ends the test if a call has failed.
+func must[R any](c Caller, res R, err error) R {
+	if err != nil {
 		c.fatal(err)
 	}
+	return res
 }
 
 // Mount calls MNT of MOUNT version 3.
-func Mount(c Caller, path string) (FH, mount.Mountstat3) {
-	var res mount.Mountres3
-	call(c, mount.MOUNT_PROGRAM, 3, mount.MOUNTPROC3_MNT, client.Text(path), &res)
-	if res.FhsStatus != mount.MNT3_OK {
-		return FH{}, res.FhsStatus
+func Mount(c Caller, path string) (FH, mount3.Mountstat3) {
+	res, err := client.Mount{Caller: c}.Mnt(path)
+	var refused *client.MountError
+	if err != nil && !errors.As(err, &refused) {
+		c.fatal(err)
 	}
 	return FH{Data: res.Mountinfo.Fhandle}, res.FhsStatus
 }
 
 // Unmount calls UMNT.
 func Unmount(c Caller, path string) {
-	call(c, mount.MOUNT_PROGRAM, 3, mount.MOUNTPROC3_UMNT, client.Text(path), nil)
+	must(c, 0, client.Mount{Caller: c}.Umnt(path))
 }
 
 // Mounts calls DUMP.
-func Mounts(c Caller) (res mount.Mountlist) {
-	call(c, mount.MOUNT_PROGRAM, 3, mount.MOUNTPROC3_DUMP, nil, &res)
-	return res
+func Mounts(c Caller) mount3.Mountlist {
+	res, err := client.Mount{Caller: c}.Dump()
+	return must(c, res, err)
 }
 
 // Exports calls EXPORT.
-func Exports(c Caller) (res mount.Exports) {
-	call(c, mount.MOUNT_PROGRAM, 3, mount.MOUNTPROC3_EXPORT, nil, &res)
-	return res
+func Exports(c Caller) mount3.Exports {
+	res, err := client.Mount{Caller: c}.Export()
+	return must(c, res, err)
 }
 
 // GetPort calls GETPORT of portmap version 2.

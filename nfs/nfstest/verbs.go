@@ -10,11 +10,11 @@ import (
 // FH is a file handle.
 type FH = nfs3.NfsFh3
 
-// verbs are those of package client. Here a call that fails ends the test; which status the
-// results have is the test's business.
+// verbs returns the verbs of package client. In this package a call that fails ends the test; the
+// test itself looks at the status of the results.
 func (c *Client) verbs() client.NFS { return client.NFS{Caller: c} }
 
-// done ends a verb: what is no status ends the test.
+// done ends a verb. An error that is not a status ends the test.
 func done[R any](c *Client, res R, err error) R {
 	c.t.Helper()
 	var status *client.StatusError

@@ -16,16 +16,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Veth is two network namespaces with a veth pair between them, the server's and the
-// peer's. They are gone when the test has ended.
+// Veth is two network namespaces, the server's and the peer's, with a veth pair between them. The
+// end of the test removes them.
 type Veth struct {
 	t testing.TB
 	// Server and Peer are the names of the namespaces.
 	Server, Peer string
 }
 
-// VethServer and VethPeer are the addresses at the two ends, VethServer6 and VethPeer6
-// those of IPv6.
+// VethServer and VethPeer are the IPv4 addresses at the two ends, VethServer6 and VethPeer6 the
+// IPv6 addresses.
 const (
 	VethServer, VethPeer   = "10.111.77.1", "10.111.77.2"
 	VethServer6, VethPeer6 = "fd11:77::1", "fd11:77::2"
@@ -33,7 +33,7 @@ const (
 
 var links atomic.Int32
 
-// NewVeth makes a Veth, or skips the test where that cannot be done.
+// NewVeth makes a Veth, or skips the test if that is not possible.
 func NewVeth(t testing.TB) *Veth {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -55,7 +55,7 @@ func NewVeth(t testing.TB) *Veth {
 	}
 	for name, addrs := range map[string][2]string{l.Server: {VethServer, VethServer6}, l.Peer: {VethPeer, VethPeer6}} {
 		l.IP("-n", name, "addr", "add", addrs[0]+"/24", "dev", "v0")
-		// Without IPv6 the tests of IPv6 fail to listen, and say so.
+		// Where there is no IPv6, the tests of IPv6 fail to listen, and say so.
 		_ = exec.Command("ip", "-n", name, "addr", "add", addrs[1]+"/64", "dev", "v0", "nodad").Run()
 		l.IP("-n", name, "link", "set", "v0", "up")
 		l.IP("-n", name, "link", "set", "lo", "up")
@@ -71,7 +71,7 @@ func (l *Veth) IP(args ...string) {
 	}
 }
 
-// In makes sockets in a namespace, on a thread that ends with them made.
+// In runs sockets, which makes sockets, on a thread in a namespace. The thread ends afterwards.
 func (l *Veth) In(namespace string, sockets func() error) {
 	l.t.Helper()
 	if err := elsewhere(func() error {
@@ -89,8 +89,8 @@ func (l *Veth) In(namespace string, sockets func() error) {
 	}
 }
 
-// Dial connects from a namespace to addr, from a port that only root can have if
-// reserved.
+// Dial connects from a namespace to addr. With reserved it calls from a port that only root can
+// have.
 func (l *Veth) Dial(namespace, addr string, reserved bool) *Client {
 	l.t.Helper()
 	c, err := l.TryDial(namespace, addr, reserved)
@@ -133,13 +133,13 @@ func dialReserved(t testing.TB, addr string) (c *Client, err error) {
 	return c, err
 }
 
-// DialAs is Dial with a socket of another user: the test runs as root.
+// DialAs is Dial with a socket of another user. The test must run as root.
 func DialAs(t testing.TB, uid int, addr string) *Client {
 	t.Helper()
 	return DialAsFrom(t, uid, "", addr)
 }
 
-// DialAsFrom is DialAs with an address of this machine to call from. It may be empty.
+// DialAsFrom is DialAs with an address of this machine to call from, which may be empty.
 func DialAsFrom(t testing.TB, uid int, local, addr string) *Client {
 	t.Helper()
 	var c *Client
@@ -175,7 +175,7 @@ func DialDatagramAs(t testing.TB, uid int, addr string) *Datagram {
 	return d
 }
 
-// elsewhere runs f on a thread that is of no use afterwards.
+// elsewhere runs f on a thread that nothing else uses afterwards.
 func elsewhere(f func() error) error {
 	done := make(chan error, 1)
 	go func() {

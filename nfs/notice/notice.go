@@ -1,6 +1,5 @@
-// Package notice bounds how often the log says what peers can cause, and counts what it
-// leaves out. There is one [Limit] for each kind of line, so that a flood of one kind
-// hides no other.
+// Package notice bounds how often the log has lines that peers can cause, and counts the lines that
+// it leaves out. Each kind of line has one [Limit], so that a flood of one kind hides no other.
 package notice
 
 import (
@@ -10,24 +9,24 @@ import (
 	"time"
 )
 
-// The limit that most lines have: a burst for what is new, then one now and then.
+// The limit of most lines: a burst for news, then one line from time to time.
 const (
 	BurstDefault = 10
 	EveryDefault = 10 * time.Second
 )
 
-// Limit lets a line of one kind through now and then. Its zero value has the defaults.
-// Its methods may be called from any goroutine, and do not allocate.
+// Limit lets a line of one kind pass from time to time. Its zero value has the defaults. Any
+// goroutine may call its methods, which do not allocate.
 type Limit struct {
-	// Burst is how many lines may come at once, Every how long it takes until there may
-	// be one more. They are set before the first Take.
+	// Burst is how many lines may come at once, Every how long it takes until one more may
+	// come. They are set before the first Take.
 	Burst int
 	Every time.Duration
-	// Now is the clock; time.Now when nil.
+	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
 	mu   sync.Mutex
-	free int       // lines that may come now; guarded by mu
+	free int       // lines that may be written now; guarded by mu
 	last time.Time // when free last grew, zero before the first line; guarded by mu
 	left int       // lines left out since the last one; guarded by mu
 }
@@ -64,8 +63,8 @@ func (l *Limit) Take() (left int, ok bool) {
 	return left, true
 }
 
-// Log writes a line to log if it wants lines of that level and there may be one now, with
-// how many were left out before it (left_out). args is called only then.
+// Log writes a line to log if log wants lines of that level and the limit allows one now. The line
+// says how many were left out before it (left_out). args is called only if the line is written.
 func (l *Limit) Log(log *slog.Logger, level slog.Level, message string, args func() []any) {
 	if !log.Enabled(context.Background(), level) {
 		return

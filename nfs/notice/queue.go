@@ -8,34 +8,34 @@ import (
 )
 
 const (
-	// QueueMax is how many lines wait at most for a handler that does not take them.
+	// QueueMax is how many lines wait at most for a handler that is slow or stands still.
 	QueueMax = 1000
-	// FlushMax is for how long the end of a program should wait for the last lines.
+	// FlushMax is how long the end of a program should wait for the last lines.
 	FlushMax = time.Second
 )
 
-// Queue is a [slog.Handler] that hands lines on to another one in a goroutine of its own,
-// so that whoever writes a line never waits: standard error may be a pipe that nobody
-// reads, a terminal that has been stopped, or a file on a disc that hangs. Lines keep
-// their order. When [QueueMax] of them wait, further ones are left out; a line says how
-// many when the other handler moves again.
+// Queue is a [slog.Handler] that passes lines to another handler in a goroutine of its own. So the
+// writer of a line never waits, although standard error may be a pipe that nobody reads, a terminal
+// that has been stopped, or a file on a disc that hangs. Lines keep their order. When [QueueMax]
+// lines wait, the Queue leaves out further ones; a line says how many when the other handler moves
+// again.
 //
-// The goroutine runs while there are lines, so that a Queue needs no end; [Queue.Flush]
-// waits for the last of them. The methods may be called from any goroutine. Handle keeps
-// what the attributes refer to until it is written.
+// The goroutine, runWrite, runs while there are lines, so a Queue needs no end; [Queue.Flush] waits
+// for the last line. Any goroutine may call the methods. Handle keeps what the attributes refer to
+// until the line is written.
 type Queue struct {
 	to    slog.Handler
-	lines *lines // shared with what WithAttrs and WithGroup return
+	lines *lines // shared with the results of WithAttrs and WithGroup
 }
 
-// lines is what waits.
+// lines are the lines that wait.
 type lines struct {
 	base slog.Handler // says how many are missing
 
 	mu   sync.Mutex
 	list []line        // guarded by mu
-	lost int           // lines left out since the last that was told; guarded by mu
-	idle chan struct{} // closed when the goroutine ends, nil when there is none; guarded by mu
+	lost int           // lines left out since the last line that told; guarded by mu
+	idle chan struct{} // closed when the goroutine ends, nil without one; guarded by mu
 }
 
 type line struct {
@@ -43,8 +43,8 @@ type line struct {
 	record slog.Record
 }
 
-// Behind returns a handler that writes to to and never waits for it. A Queue is returned
-// as it is.
+// Behind returns a handler that writes to the handler to and never waits for it. If to is a Queue,
+// Behind returns to.
 func Behind(to slog.Handler) *Queue {
 	if q, ok := to.(*Queue); ok {
 		return q
@@ -52,7 +52,7 @@ func Behind(to slog.Handler) *Queue {
 	return &Queue{to: to, lines: &lines{base: to}}
 }
 
-// Enabled implements [slog.Handler]: it asks the other handler, which must not block here.
+// Enabled implements [slog.Handler]. It asks the other handler, whose Enabled must not block.
 func (q *Queue) Enabled(ctx context.Context, level slog.Level) bool { return q.to.Enabled(ctx, level) }
 
 // Handle implements [slog.Handler]. It does not block, and never fails.
@@ -82,8 +82,7 @@ func (q *Queue) WithGroup(name string) slog.Handler {
 	return &Queue{to: q.to.WithGroup(name), lines: q.lines}
 }
 
-// Flush waits until all lines are written, but for longest at most, and reports whether
-// they are.
+// Flush waits until all lines are written, but at most for longest. It reports whether they are.
 func (q *Queue) Flush(longest time.Duration) bool {
 	q.lines.mu.Lock()
 	idle := q.lines.idle
@@ -101,7 +100,7 @@ func (q *Queue) Flush(longest time.Duration) bool {
 	}
 }
 
-// runWrite writes what waits, and ends when that is nothing.
+// runWrite writes the lines that wait, and ends when there are none.
 func (l *lines) runWrite() {
 	ctx := context.Background()
 	for {
@@ -110,20 +109,20 @@ func (l *lines) runWrite() {
 			return
 		}
 		if next.to.Enabled(ctx, next.record.Level) {
-			_ = next.to.Handle(ctx, next.record) // there is nobody to tell, as ever with slog
+			_ = next.to.Handle(ctx, next.record) // as always with slog, nobody hears of an error
 		}
 	}
 }
 
-// next takes the oldest line. A gap is told where it is, behind all lines that came before
-// it. It ends when half of them are written: were it as soon as there is room, a log that
-// is slow would be full of such lines.
+// next takes the oldest line. The line about a gap comes in its place, behind all lines that came
+// before the gap. A gap lasts until half of the lines are written. If it ended as soon as there was
+// room, a slow log would be full of lines about gaps.
 func (l *lines) next() (next line, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.list) > 0 {
 		next = l.list[0]
-		l.list[0] = line{} // what it refers to is free
+		l.list[0] = line{} // frees what the line refers to
 		l.list = l.list[1:]
 		if l.lost > 0 && len(l.list) <= QueueMax/2 {
 			l.list = append(l.list, line{to: l.base, record: l.gap()})
@@ -135,7 +134,7 @@ func (l *lines) next() (next line, ok bool) {
 	return line{}, false
 }
 
-// gap is the line for what is missing. The caller holds mu.
+// gap returns the line about what is missing. The caller holds mu.
 func (l *lines) gap() slog.Record {
 	r := slog.NewRecord(time.Now(), slog.LevelWarn, "the log was not taken in time: lines are missing here", 0)
 	r.AddAttrs(slog.Int("left_out", l.lost))

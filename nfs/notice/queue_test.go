@@ -45,7 +45,7 @@ func TestNobodyWaitsForALogThatIsNotRead(t *testing.T) {
 	q := Behind(text(g))
 	log := slog.New(q)
 	log.Info("line", "n", 0)
-	<-g.entered // it is taken, and hangs; the queue is empty
+	<-g.entered // the handler has the line, and hangs; the queue is empty
 	for i := 1; i <= QueueMax+7; i++ {
 		log.Info("line", "n", i)
 	}
@@ -85,8 +85,8 @@ func (s *stepper) Write(b []byte) (int, error) {
 	return s.Buffer.Write(b)
 }
 
-// There may be room again before the gap is told. What comes then is a part of the gap:
-// else it would stand before the line that says that something older is missing.
+// There may be room again before the line about a gap is written. Lines that come then belong to
+// the gap: otherwise they would stand before the line that says that older ones are missing.
 func TestNoLineOvertakesTheGapBeforeIt(t *testing.T) {
 	s := &stepper{entered: make(chan struct{}, QueueMax+2), steps: make(chan struct{})}
 	q := Behind(text(s))

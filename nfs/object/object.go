@@ -1,6 +1,7 @@
-// Package object opens what file handles name, for the programs that serve NFS: which export an
-// object is of, whether that serves the caller, the view it is reached by, and as whom. It
-// depends on no version of the protocol, and has no goroutines and no locks.
+// Package object opens the objects that file handles name, for the programs that serve NFS. It
+// finds the object's export, whether the export serves the caller, the View that reaches the
+// object, and the caller's credential. It depends on no version of the protocol, and has no
+// goroutines and no locks.
 package object
 
 import (
@@ -11,35 +12,35 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// Opener opens handles of the exports of a table. It is immutable and may be used on all
-// places at once.
+// Opener opens handles of the exports of a table. It is immutable. All places may use it at the
+// same time.
 type Opener struct {
 	Table *export.Table
-	// Refused, if not nil, hears of each call that an export refuses for where it comes
-	// from. It is called on the thread that runs the call, which may not sleep.
+	// Refused, if not nil, is told of each call that an export refuses because of where the
+	// call comes from. It is called on the thread that runs the call, which may not sleep.
 	Refused func(*rpc.Call, *export.Export, export.Refusal)
 }
 
-// Object is a file handle taken apart. Without a View the handle could not be opened, or the
-// caller has no business with its export.
+// Object is a file handle taken apart. It has no View if the handle could not be opened, or if its
+// export does not serve the caller.
 type Object struct {
 	Export *export.Export
 	View   vfs.View
 	Handle vfs.Handle
 }
 
-// Served is a peer that an export serves: that of a place's last call, since those of a
-// connection mostly come one after the other. It belongs to one place. The zero value is
-// nobody.
+// Served is a peer that an export serves: the peer of a place's last call. It saves the next check,
+// because the calls of one connection mostly come one after the other. It belongs to one place. The
+// zero value is no peer.
 type Served struct {
 	export *export.Export
 	peer   netip.AddrPort
 	local  bool
 }
 
-// Open finds the object of a handle as it is on the wire, which is borrowed, for reading. last
-// may be nil. It does not block. The status is BadHandle or Stale for the handle, Access for
-// the caller.
+// Open finds the object of a handle in its wire form, for reading. It borrows the handle. last may
+// be nil. Open does not block. The status is BadHandle or Stale if the handle is no good, and
+// Access if the export does not serve the caller.
 func (p *Opener) Open(c *rpc.Call, fh []byte, o *Object, last *Served) vfs.Status {
 	x, st := p.Table.OpenAt(c.Place.Index, fh, &o.Handle)
 	if st != vfs.OK {
@@ -55,7 +56,7 @@ func (p *Opener) Open(c *rpc.Call, fh []byte, o *Object, last *Served) vfs.Statu
 	return vfs.OK
 }
 
-// serves reports whether x serves the caller, and puts who that is into last.
+// serves reports whether x serves the caller. If it does, serves puts the caller into last.
 func (p *Opener) serves(c *rpc.Call, x *export.Export, last *Served) bool {
 	local := c.Origin.Local()
 	if why := x.Refuses(c.Peer, local); why != export.Served {
@@ -70,8 +71,8 @@ func (p *Opener) serves(c *rpc.Call, x *export.Export, last *Served) bool {
 	return true
 }
 
-// OpenChange finds the object of a handle for changing it, or what is in it: it is [Opener.Open]
-// but for an export that is read-only, which is ROFS.
+// OpenChange finds the object of a handle, for changing the object or its content. It is
+// [Opener.Open], but an export that is read-only gives ROFS.
 func (p *Opener) OpenChange(c *rpc.Call, fh []byte, o *Object, last *Served) vfs.Status {
 	st := p.Open(c, fh, o, last)
 	if st == vfs.OK && o.Export.ReadOnly {
@@ -80,22 +81,22 @@ func (p *Opener) OpenChange(c *rpc.Call, fh []byte, o *Object, last *Served) vfs
 	return st
 }
 
-// Volume returns the volume of the call's first handle, with which the arguments of all
-// procedures begin that have any (see [rpc.Program]).
+// Volume returns the volume of the call's first handle. The arguments of all procedures that have
+// any begin with a handle (see [rpc.Program]).
 func (p *Opener) Volume(c *rpc.Call) int {
 	d := c.Args
 	return p.Table.Volume(d.Opaque(export.WireMax))
 }
 
-// Cred returns the caller's credential on the object's export, which belongs to the thread and
-// is valid until its next use.
+// Cred returns the caller's credential on the object's export. It belongs to the thread. The caller
+// does not keep it.
 func (o *Object) Cred(c *rpc.Call) *vfs.Cred {
 	return o.Export.Cred(c.Place.Thread, c.Auth.UID, c.Auth.GID, c.Auth.Groups())
 }
 
-// Fill asks for the object's attributes, which the caller has found missing; they stay so when
-// they cannot be had. It may only be called while nothing has been changed. It reports false
-// when the call must wait for them.
+// Fill asks for the object's attributes when the caller has found them missing. If the back end
+// does not give them, they stay missing. Fill may only be called while nothing has been changed. It
+// reports false when the call must wait for the attributes.
 func (o *Object) Fill(c *rpc.Call, a *vfs.Attr) bool {
 	if o.View == nil {
 		return true
@@ -107,8 +108,8 @@ func (o *Object) Fill(c *rpc.Call, a *vfs.Attr) bool {
 	return !Waits(c, st)
 }
 
-// Waits reports whether the call must be run again where it may wait. On a thread that may,
-// Again is a mistake of the back end and a server fault.
+// Waits reports whether the call must be run again on a thread that may wait. On such a thread
+// Again is a mistake of the back end and becomes a server fault.
 func Waits(c *rpc.Call, st vfs.Status) bool {
 	return st == vfs.Again && !c.Place.Thread.MayWait
 }

@@ -57,7 +57,7 @@ func TestAHandleIsOpenedForThoseWhomItsExportServes(t *testing.T) {
 		require.NotNil(t, o.Cred(c))
 	}
 	require.Zero(t, *refused)
-	c.Peer = netip.MustParseAddrPort("198.51.100.1:700") // who is served last is somebody else
+	c.Peer = netip.MustParseAddrPort("198.51.100.1:700") // another peer was served last
 	for i, memory := range []*object.Served{nil, &last, &last} {
 		var o object.Object
 		require.Equal(t, vfs.Access, p.Open(c, handles[1], &o, memory))

@@ -11,7 +11,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 )
 
-// transport is what there is to know of a Netid.
+// transport has the facts about a Netid.
 type transport struct {
 	protocol  uint32 // IPPROTO_TCP or IPPROTO_UDP
 	proto     string
@@ -27,10 +27,10 @@ var transports = map[Netid]transport{
 	UDP6: {IPPROTO_UDP, "udp", "inet6", NC_TPI_CLTS, netip.IPv6Unspecified()},
 }
 
-// local is the address that the call came in on.
+// local returns the address that the call came in on.
 func local(c *rpc.Call) netip.Addr { return c.Local.Addr().Unmap().WithZone("") }
 
-// netidOf is the transport that the call came in on.
+// netidOf returns the transport that the call came in on.
 func netidOf(c *rpc.Call) Netid {
 	v6 := local(c).Is6()
 	switch {
@@ -45,8 +45,8 @@ func netidOf(c *rpc.Call) Netid {
 	}
 }
 
-// universal is the universal address of m for the caller: at the address that
-// he called if that is of m's family, else at any.
+// universal returns the universal address of m for the caller: with the address that the caller
+// called if that is of m's family, otherwise with any.
 func universal(c *rpc.Call, m Mapping) string {
 	a := transports[m.Netid].wildcard
 	if l := local(c); l.IsValid() && l.Is4() == a.Is4() {
@@ -87,8 +87,8 @@ const (
 	sockaddr6Len = 28
 )
 
-// sockaddr returns a as the kernel has it: the family in the machine's order,
-// the rest in the network's.
+// sockaddr returns a in the kernel's layout: the family in the machine's byte order, the rest in
+// the network's.
 func sockaddr(a netip.AddrPort) []byte {
 	if a.Addr().Is4() {
 		b := make([]byte, sockaddr4Len)
@@ -104,7 +104,7 @@ func sockaddr(a netip.AddrPort) []byte {
 	return b
 }
 
-// parseSockaddr reads what sockaddr writes.
+// parseSockaddr reads the layout that sockaddr writes.
 func parseSockaddr(b []byte) (netip.AddrPort, bool) {
 	if len(b) < sockaddr4Len {
 		return netip.AddrPort{}, false

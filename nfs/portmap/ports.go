@@ -2,7 +2,8 @@ package portmap
 
 import "github.com/ringnfs/ringnfs/nfs/rpc"
 
-// refusePort is SET and UNSET of version 2: nothing is registered from outside.
+// refusePort is SET and UNSET of version 2, which always refuse: nothing is registered from
+// outside.
 func (s *server) refusePort(c *rpc.Call) rpc.Outcome {
 	var args Pmap
 	if args.Decode(&c.Args); c.Args.Err() != nil {
@@ -12,8 +13,8 @@ func (s *server) refusePort(c *rpc.Call) rpc.Outcome {
 	return rpc.Done
 }
 
-// getPort is GETPORT of version 2: a port over IPv4, or over IPv6 for who calls
-// over it and would find nothing else; 0 for none.
+// getPort is GETPORT of version 2. It returns a port over IPv4; if there is none, a caller over
+// IPv6 gets one over IPv6. 0 means none.
 func (s *server) getPort(c *rpc.Call) rpc.Outcome {
 	var args Pmap
 	if args.Decode(&c.Args); c.Args.Err() != nil {
@@ -36,7 +37,7 @@ func (s *server) findPort(args *Pmap, family string) (Mapping, bool) {
 	return Mapping{}, false
 }
 
-// dumpPorts is DUMP of version 2: what is served over IPv4.
+// dumpPorts is DUMP of version 2: the programs that are served over IPv4.
 func (s *server) dumpPorts(c *rpc.Call) rpc.Outcome {
 	if !c.Room(listMax) {
 		return rpc.Grow

@@ -9,12 +9,12 @@ import (
 // server is what the procedures share.
 type server struct {
 	registry // immutable
-	// calls counts calls by version, from 2, and procedure. Atomic.
+	// calls counts calls by version, from 2 on, and by procedure. It is atomic.
 	calls [RPCBVERS_STAT][RPCBSTAT_HIGHPROC]atomic.Int32
 }
 
-// New returns the program for what r has. r is borrowed. It panics when a
-// mapping's transport is unknown or r is beyond its bounds.
+// New returns the program for the mappings of r, which it borrows. It panics if a mapping's
+// transport is unknown, or if r exceeds its bounds.
 func New(r *Registry) *rpc.Program {
 	s := &server{registry: r.settle()}
 	v4 := []rpc.Procedure{
@@ -33,7 +33,8 @@ func New(r *Registry) *rpc.Program {
 	return &rpc.Program{
 		Name:   "portmap",
 		Number: RPCBPROG,
-		// Where a program answers is no secret, and nobody changes it from outside.
+		// The place where a program answers is no secret, and nobody changes it from
+		// outside.
 		Anybody: true,
 		Versions: []rpc.Version{
 			s.count(PMAP_VERS, []rpc.Procedure{
@@ -69,5 +70,5 @@ func (s *server) count(vers uint32, procedures []rpc.Procedure) rpc.Version {
 	return rpc.Version{Number: vers, Procedures: counted}
 }
 
-// null does nothing: the caller wants to know whether the program is there.
+// null does nothing. A caller finds out by it whether the program is there.
 func (s *server) null(*rpc.Call) rpc.Outcome { return rpc.Done }

@@ -51,8 +51,8 @@ func TestVersionsAndProceduresThatAreNotThere(t *testing.T) {
 	}
 }
 
-// A program answers for all its versions at one port, so any of them tells that port, but to
-// who asks for just one.
+// A program answers for all its versions at one port, so any version tells that port, except to a
+// caller that asks for exactly one version.
 func TestAnotherVersionIsNoAnswerToWhoWantsJustOne(t *testing.T) {
 	p := newPeer(t, sample(), "127.0.0.1:111", false)
 	text := func(vers, proc, of uint32) string {
@@ -77,8 +77,8 @@ func TestAnotherVersionIsNoAnswerToWhoWantsJustOne(t *testing.T) {
 	}
 }
 
-// Versions may be at ports of their own: then another one is only for who asks for one that is
-// not there, and it is the last of them.
+// Versions may be at ports of their own. Then a caller gets another version's port only if the
+// version that it asks for does not exist, and that of the last version.
 func TestTheVersionThatIsAskedForComesBeforeAnyOther(t *testing.T) {
 	r := &portmap.Registry{}
 	for _, vers := range []uint32{5, 3, 4, 3} { // the second 3 does not count
@@ -146,7 +146,7 @@ func TestLargestRegistryFitsItsReply(t *testing.T) {
 	require.Len(t, got, 64)
 	require.Equal(t, "2001:db8:1111:2222:3333:4444:5555:6666.255.255", string(got[63].RpcbMap.RAddr))
 	for _, m := range r.Mappings[:64] {
-		m.Port = 1 // not the first: it does not count
+		m.Port = 1 // a second port does not count
 		r.Mappings = append(r.Mappings, m)
 	}
 	require.NotPanics(t, func() { portmap.New(r) })
@@ -176,8 +176,7 @@ var messages = []func() xdrtest.Message{
 
 func FuzzMessages(f *testing.F) { xdrtest.Fuzz(f, messages...) }
 
-// FuzzProgram calls any procedure with anything: there is a reply, and it can be
-// taken apart.
+// FuzzProgram calls any procedure with anything. There must be a reply that can be taken apart.
 func FuzzProgram(f *testing.F) {
 	f.Add(byte(2), byte(3), pmap(nfsProgram, 3, 6), false)
 	f.Add(byte(3), byte(3), rpcb(nfsProgram, 3, "tcp"), true)
@@ -194,7 +193,7 @@ func FuzzProgram(f *testing.F) {
 	})
 }
 
-// Whose a socket is does not matter here, so nobody has to find that out.
+// It does not matter here whose a socket is, so the server need not find that out.
 func TestItDoesNotMatterWhoAsks(t *testing.T) {
 	for _, trust := range []rpc.Trust{rpc.Remote, rpc.Bound, rpc.Nameless, rpc.Shut} {
 		p := newPeer(t, sample(), "127.0.0.1:111", true)

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Netid is a transport in the words of RFC 5665, section 5.1.
+// Netid is the name of a transport (RFC 5665, section 5.1).
 type Netid string
 
-// The transports.
+// Transports.
 const (
 	TCP  Netid = "tcp"
 	UDP  Netid = "udp"
@@ -25,14 +25,14 @@ type Mapping struct {
 	Port  uint16
 }
 
-// Registry is what the program knows. It is read by New and not changed later.
+// Registry is what the program tells its callers. New reads it; nobody changes it later.
 type Registry struct {
-	// Mappings is what is served, this program itself included where wanted, in
-	// the order in which it is shown. Of several ports for the same version and
-	// transport the first counts. Without those there are 64 at most.
+	// Mappings is what is served, with this program itself where that is wanted, in the order
+	// in which lists show it. Of several ports for the same version and transport the first
+	// counts. Without the others there may be at most 64.
 	Mappings []Mapping
-	// Owner is who registered it, as rpcinfo shows it, 16 bytes at most. Empty
-	// means "superuser" for root and "unknown" for others, as rpcbind says it.
+	// Owner is who registered the mappings, as rpcinfo shows it, at most 16 bytes. An empty
+	// Owner stands for "superuser" for root and "unknown" for others, as in rpcbind.
 	Owner string
 	// Now is the clock of GETTIME; nil is time.Now.
 	Now func() time.Time
@@ -45,18 +45,17 @@ type registry struct {
 	now      func() time.Time
 }
 
-// Bounds of a Registry: so every list fits listMax.
+// Bounds of a Registry. Within them every list fits into listMax.
 const (
 	mappingsMax = 64
 	ownerMax    = 16
 )
 
-// listMax is the most bytes of a list: 64 entries with an address of IPv6 have
-// less. It is below the 8800 bytes that clients reserve for a reply by UDP.
+// listMax is the most bytes of a list. 64 entries with an IPv6 address have fewer. It is below the
+// 8800 bytes that clients reserve for a reply by UDP.
 const listMax = 8192
 
-// settle copies r. It panics when a mapping has an unknown transport or a bound
-// is passed.
+// settle copies r. It panics if a mapping has an unknown transport, or if a bound is exceeded.
 func (r *Registry) settle() registry {
 	s := registry{owner: r.Owner, now: r.Now}
 	for _, m := range r.Mappings {
@@ -82,9 +81,8 @@ func (r *Registry) settle() registry {
 	return s
 }
 
-// find returns where a program is served. Another version is better than none,
-// if exact is not asked for: the program itself knows best which ones it has, and
-// says so with PROG_MISMATCH.
+// find returns where a program is served. Unless exact, another version is better than none: the
+// program itself knows its versions, and answers PROG_MISMATCH.
 func (r *registry) find(prog, vers uint32, id Netid, exact bool) (Mapping, bool) {
 	var found Mapping
 	ok := false

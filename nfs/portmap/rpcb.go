@@ -2,7 +2,7 @@ package portmap
 
 import "github.com/ringnfs/ringnfs/nfs/rpc"
 
-// refuse is SET and UNSET: nothing is registered from outside.
+// refuse is SET and UNSET, which always refuse: nothing is registered from outside.
 func (s *server) refuse(c *rpc.Call) rpc.Outcome {
 	var args Rpcb
 	if args.Decode(&c.Args); c.Args.Err() != nil {
@@ -12,16 +12,16 @@ func (s *server) refuse(c *rpc.Call) rpc.Outcome {
 	return rpc.Done
 }
 
-// getAddr is GETADDR: the universal address of a program, empty when there is
-// none. Another version of it will do.
+// getAddr is GETADDR: the universal address of a program, empty if there is none. It may be the
+// address of another version.
 func (s *server) getAddr(c *rpc.Call) rpc.Outcome { return s.lookUp(c, false) }
 
-// getVersAddr is GETVERSADDR: GETADDR of just that version.
+// getVersAddr is GETVERSADDR: GETADDR for exactly that version.
 func (s *server) getVersAddr(c *rpc.Call) rpc.Outcome { return s.lookUp(c, true) }
 
-// lookUp answers for the transport that the call came in on, whatever the
-// arguments say (RFC 1833, section 2.2.1), and only when there is nothing for the
-// one that they name.
+// lookUp answers for the transport that the call came in on, whatever the arguments say (RFC 1833,
+// section 2.2.1). Only if there is nothing on that transport does it answer for the one that the
+// arguments name.
 func (s *server) lookUp(c *rpc.Call, exact bool) rpc.Outcome {
 	var args Rpcb
 	if args.Decode(&c.Args); c.Args.Err() != nil {
@@ -89,8 +89,8 @@ func (s *server) getTime(c *rpc.Call) rpc.Outcome {
 	return rpc.Done
 }
 
-// toSockaddr is UADDR2TADDR: an address as a socket has it on this machine, empty
-// when the universal address is none.
+// toSockaddr is UADDR2TADDR: an address in this machine's socket layout, empty if the universal
+// address is none.
 func (s *server) toSockaddr(c *rpc.Call) rpc.Outcome {
 	var args RpcbString
 	if args.Decode(&c.Args); c.Args.Err() != nil {
@@ -120,8 +120,8 @@ func (s *server) toUniversal(c *rpc.Call) rpc.Outcome {
 	return rpc.Done
 }
 
-// getStat is GETSTAT: how often the procedures of each version were called. Other
-// statistics are not kept.
+// getStat is GETSTAT: how often the procedures of each version were called. The program keeps no
+// other statistics.
 func (s *server) getStat(c *rpc.Call) rpc.Outcome {
 	var res RpcbStatByvers
 	for v := range res {

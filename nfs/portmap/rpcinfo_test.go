@@ -23,8 +23,8 @@ import (
 // insideEnv marks the test process that runs in its own network namespace.
 const insideEnv = "PORTMAP_TEST_INSIDE"
 
-// inside runs the test once more in a network namespace of its own, whose port
-// 111 is free, and reports whether this is that run.
+// inside runs the test once more in a network namespace of its own, whose port 111 is free. It
+// reports whether the present run is that second one.
 func inside(t *testing.T, commands ...string) bool {
 	if os.Getenv(insideEnv) != "" {
 		require.NoError(t, loopbackUp())

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/portmap"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
@@ -15,7 +16,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
 )
 
-// The command finds the MOUNT program through this one, so it is tested here.
+// showmount finds the MOUNT program through the port mapper, so the test is here.
 func TestShowmountUnderstandsTheAnswers(t *testing.T) {
 	if !inside(t, "showmount", "unshare") {
 		return
@@ -42,7 +43,7 @@ func TestShowmountUnderstandsTheAnswers(t *testing.T) {
 		for _, id := range []portmap.Netid{portmap.TCP, portmap.UDP} {
 			r.Mappings = append(
 				r.Mappings,
-				portmap.Mapping{Prog: mount.MOUNT_PROGRAM, Vers: vers, Netid: id, Port: 20048},
+				portmap.Mapping{Prog: mount3.MOUNT_PROGRAM, Vers: vers, Netid: id, Port: 20048},
 			)
 		}
 	}
@@ -64,7 +65,7 @@ func TestShowmountUnderstandsTheAnswers(t *testing.T) {
 		s,
 		&places[0],
 		c,
-		rpctest.NewCall(1, mount.MOUNT_PROGRAM, 3, mount.MOUNTPROC3_MNT, args).Bytes(),
+		rpctest.NewCall(1, mount3.MOUNT_PROGRAM, 3, mount3.MOUNTPROC3_MNT, args).Bytes(),
 	)
 	require.NoError(t, err)
 	require.Contains(t, run(t, "showmount", "-a", "127.0.0.1"), []string{"127.0.0.9:/srv/some"})

@@ -2,8 +2,8 @@ package rpc
 
 import "encoding/binary"
 
-// Sys is AUTH_SYS (RFC 5531, appendix A): the user, the group and up to 16 more
-// groups, as the client says.
+// Sys is AUTH_SYS (RFC 5531, appendix A). The client names the user, the group and up to 16 further
+// groups.
 type Sys struct{}
 
 // machineNameMax is the most bytes in the name of the caller's machine.
@@ -12,8 +12,8 @@ const machineNameMax = 255
 // Number returns AuthSys.
 func (Sys) Number() uint32 { return AuthSys }
 
-// Accept takes the caller's word. The stamp and the machine's name are not kept;
-// bytes behind the groups are ignored, as other servers do.
+// Accept takes the caller's word. It does not keep the stamp and the machine's name. It ignores
+// bytes behind the groups, as other servers do.
 func (Sys) Accept(c *Call, p *Presented) AuthStat {
 	if !c.Auth.parseSys(p.Cred) {
 		return AuthBadCred
@@ -51,6 +51,6 @@ func (a *Auth) parseSys(b []byte) bool {
 	return true
 }
 
-// SetGroups copies the supplementary groups, at most GroupsMax of them; the
-// others are left out. It is for flavors.
+// SetGroups copies the supplementary groups, at most GroupsMax of them, and leaves out the others.
+// It is for flavors.
 func (a *Auth) SetGroups(groups []uint32) { a.n = copy(a.groups[:], groups) }

@@ -75,7 +75,7 @@ func FuzzAuthSys(f *testing.F) {
 			require.Equal(t, rpc.AuthBadCred, stat)
 			return
 		}
-		// What was understood is found again by building the same credential.
+		// Building the same credential again finds what was understood.
 		name := body[8 : 8+words32(body[4:])]
 		again := rpctest.Args(nil).U32(words32(body)).Opaque(name).
 			U32(a.UID, a.GID, uint32(len(a.Groups()))).U32(a.Groups()...)

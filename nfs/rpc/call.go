@@ -14,11 +14,11 @@ type Outcome uint8
 const (
 	// Done: the results are encoded in Call.Reply.
 	Done Outcome = iota
-	// Wait: the answer is not in memory and this thread may not sleep. The
-	// procedure has changed nothing; it is run again on a worker.
+	// Wait: the answer is not in memory and this thread may not sleep. The procedure has
+	// changed nothing; the transport runs it again on a worker.
 	Wait
-	// Grow: the reply needs Call.Need more bytes of memory than Reply has. The
-	// procedure has changed nothing; it is run again when the memory is there.
+	// Grow: the reply needs Call.Need more bytes of memory than Reply has. The procedure has
+	// changed nothing; the transport runs it again when the memory is there.
 	Grow
 	// GarbageArgs: the arguments could not be decoded (GARBAGE_ARGS).
 	GarbageArgs
@@ -28,8 +28,8 @@ const (
 	TooWeak
 )
 
-// Place is one thread that runs procedures: a lane or a worker. Index is unique
-// in the server and dense from zero.
+// Place is one thread that runs procedures: a lane or a worker. The places of a server have
+// different values of Index, from zero on without gaps.
 type Place struct {
 	Index  int
 	Thread *vfs.Thread
@@ -42,8 +42,8 @@ type State interface {
 	Drop()
 }
 
-// Call is one call in progress. The fields above the line are filled by
-// Server.Parse and are read-only for procedures.
+// Call is one call in progress. Server.Parse fills the fields above the line; procedures only read
+// them.
 type Call struct {
 	XID  uint32
 	Prog uint32
@@ -53,52 +53,52 @@ type Call struct {
 	Auth Auth
 	// Peer is the caller's address.
 	Peer netip.AddrPort
-	// Origin is who sends it; nil for another machine.
+	// Origin is who sends the call; nil for another machine.
 	Origin *Origin
-	// Local is the address the call came in on.
+	// Local is the server's address that the call came in on.
 	Local netip.AddrPort
-	// Datagram is true when the call came by UDP: the reply must fit one.
+	// Datagram is true when the call came by UDP: then the reply must fit into one datagram.
 	Datagram bool
 
 	// Place is where the call runs now.
 	Place *Place
-	// Args decodes the arguments. A procedure that is run again finds it rewound.
+	// Args decodes the arguments. It is rewound before a procedure runs again.
 	Args xdr.Decoder
 	// Reply encodes the results, behind the reply header. Its capacity is at
 	// least ReplyMin when a procedure starts.
 	Reply xdr.Encoder
-	// Pipes lends pipes for results that need not pass through memory; nil when
-	// the transport wants them in Reply.
+	// Pipes lends pipes for results that need not pass through memory. It is nil when the
+	// transport wants all results in Reply.
 	Pipes Pipes
-	// Tail is what follows Reply and does not lie in memory. A procedure that sets it
-	// gives the pipe away.
+	// Tail is the part of the results that follows Reply and does not lie in memory. A
+	// procedure that sets it gives the pipe away.
 	Tail Tail
-	// Need is set with Grow, and with Wait when the procedure has asked for Room. A
-	// procedure sets it to the bytes that its results need in all, best by Room; when
-	// Server.Run returns, it is how many bytes of memory Reply must be reset with,
-	// the header included.
+	// Need is set with Grow, and with Wait when the procedure has asked for Room. A procedure
+	// sets it, best by Room, to the bytes that its results need in all. When Server.Run
+	// returns, Need is how many bytes of memory Reply must be reset with, the header included.
 	Need int
-	// Least is set with Need when the results may be shorter (RoomBetween): with so many
-	// bytes of memory the call can be answered as well, if Short says that there will
-	// not be more. Else it is 0.
+	// Least is set with Need when the results may be shorter (RoomBetween), and is 0 otherwise.
+	// The call can also be answered with Least bytes of memory, if Short says that there will
+	// not be more.
 	Least int
-	// Short is set by the transport before Run: Reply has less memory than Need said.
+	// Short is set by the transport before Run. It says that Reply has less memory than Need
+	// asked for.
 	Short bool
 	// Keep is set with Wait or Grow by a procedure that has gone a part of its way and
 	// wants to go on from there. What it has encoded of the results stays, and Args stays
-	// where it is; what the procedure has to know beside that it puts into State. Without
+	// where it is. What the procedure has to know beside that it puts into State. Without
 	// Keep the procedure begins again.
 	Keep bool
 	// State is what a procedure knows of the call between its runs, nil before the first.
 	State State
-	// Brief is set with Wait by a procedure that will hardly sleep on a worker
-	// either: the transport may hand such calls over in batches.
+	// Brief is set with Wait by a procedure that will hardly ever sleep on a worker. The
+	// transport may hand such calls over in batches.
 	Brief bool
 
-	program    *Program // nil with procedure, and for what a flavor answers
+	program    *Program // nil with procedure, and for calls that a flavor answers
 	procedure  *Procedure
 	status     callStatus
-	protection Protection  // of the flavor, nil for those that protect nothing
+	protection Protection  // of the flavor; nil if it protects nothing
 	args       xdr.Decoder // Args as it was after the header, to rewind
 	header     int         // where the results begin in Reply
 	before     int         // bytes of the header that the protection fills in
@@ -106,13 +106,13 @@ type Call struct {
 	capacity   int         // of Reply's memory
 	succeeded  bool        // Reply holds results
 	presented  Presented
-	kept       []byte // results as they were before they were wrapped
+	kept       []byte // results as they were before the flavor wrapped them
 	held       []byte // the first results of a call that goes on: see Keep
 	scratch    []byte // a header that came in pieces
 }
 
-// Reset forgets the call, for the pool: nothing borrowed is kept. Place, Peer,
-// Origin, Local and Datagram are forgotten too.
+// Reset forgets the call, for the pool, and keeps nothing borrowed. It also forgets Place, Peer,
+// Origin, Local and Datagram.
 func (c *Call) Reset() {
 	c.XID, c.Prog, c.Vers, c.Proc = 0, 0, 0, 0
 	c.Auth.Flavor, c.Auth.UID, c.Auth.GID, c.Auth.n = AuthNone, nobody, nobody, 0
@@ -138,18 +138,18 @@ func (c *Call) Reset() {
 	c.presented = Presented{}
 }
 
-// undo forgets what has been encoded of the reply from at on, the tail with it.
+// undo forgets what has been encoded of the reply from at on, and the tail.
 func (c *Call) undo(at int) {
 	c.Tail = Tail{}
 	c.Reply.Truncate(at)
 }
 
-// Procedure returns what the call runs, nil when it will be refused: then
-// Server.Run encodes the refusal and needs no particular place.
+// Procedure returns the procedure that the call runs. It returns nil for a call that will be
+// refused: then Server.Run encodes the refusal and needs no particular place.
 func (c *Call) Procedure() *Procedure { return c.procedure }
 
-// Volume returns what the call depends on, by its program's account: see Program.
-// It is called before Run, or when Run has returned Wait or Grow.
+// Volume returns the volume that the call depends on, as its program says: see Program. It is
+// called before Run, or when Run has returned Wait or Grow.
 func (c *Call) Volume() int {
 	if c.program == nil || c.program.Volume == nil {
 		return 0
@@ -157,10 +157,9 @@ func (c *Call) Volume() int {
 	return c.program.Volume(c)
 }
 
-// Results returns the bare results of a call that Run has answered with SUCCESS,
-// without the header and without a flavor's wrapping. It reports false for every
-// other reply. It is what a duplicate of the call is answered with
-// ([Server.Replay]). The view ends with the reply's memory or with Reset.
+// Results returns the bare results of a call that Run has answered with SUCCESS, without the header
+// and without a flavor's wrapping. A duplicate of the call is answered with them ([Server.Replay]).
+// Results reports false for every other reply. The view ends with the reply's memory or with Reset.
 func (c *Call) Results() (results []byte, ok bool) {
 	if !c.succeeded {
 		return nil, false
@@ -171,19 +170,18 @@ func (c *Call) Results() (results []byte, ok bool) {
 	return c.Reply.Bytes()[c.header:], true
 }
 
-// ArgsHead returns the first n bytes of the arguments, or all when there are not
-// as many, and how many there are in all: what tells a duplicate of the call from
-// another one with the same XID. It is called before Run, and the view ends there.
+// ArgsHead returns the first n bytes of the arguments, or all if there are fewer, and the number of
+// all. These tell a duplicate of the call from another call with the same XID. ArgsHead is called
+// before Run, which ends the view.
 func (c *Call) ArgsHead(n int) (head []byte, size int) {
 	size = c.args.Left()
 	d := c.args
 	return d.Fixed(min(n, size) &^ 3), size
 }
 
-// Credential returns the body of the credential, as it came: what tells callers apart
-// beside Auth. It is empty for a flavor that protects the call, since what it shows
-// is new each time that the call is sent (RFC 2203, section 5.3.3.1). The view ends
-// with the record.
+// Credential returns the body of the credential, as it came. Together with Auth it tells callers
+// apart. It is empty for a flavor that protects the call, since such a flavor's credential is new
+// each time that the call is sent (RFC 2203, section 5.3.3.1). The view ends with the record.
 func (c *Call) Credential() []byte {
 	if c.protection != nil {
 		return nil
@@ -191,11 +189,13 @@ func (c *Call) Credential() []byte {
 	return c.presented.Cred
 }
 
-// Move copies the record to dst, which has room for it, and makes the call read on there:
-// the memory that the call was parsed from is not borrowed any more, and dst is until the
-// call is reset. first and rest are as they were given to [Server.Parse]. It is called
-// after Parse, and not while a procedure runs. It reports false, and does nothing, for a
-// call that a flavor protects or answers itself, since that may have views of the record.
+// Move copies the record to dst, which must have room for it, and makes the call read on there. The
+// call then no longer borrows the memory that it was parsed from; it borrows dst until Reset. first
+// and rest are the arguments of [Server.Parse]. Move is called after Parse, and not while a
+// procedure runs.
+//
+// Move reports false, and does nothing, for a call that a flavor protects or answers itself, since
+// the flavor may have views of the record.
 func (c *Call) Move(dst, first []byte, rest [][]byte) bool {
 	if c.protection != nil || c.procedure != nil && c.program == nil {
 		return false
@@ -213,14 +213,13 @@ func (c *Call) Move(dst, first []byte, rest [][]byte) bool {
 
 // Pipes lends pipes to procedures.
 type Pipes interface {
-	// Pipe returns an empty pipe with room for n bytes, or nil: then the results
-	// go to Reply. The pipe stays the transport's unless it becomes the call's Tail.
-	// Pipe does not block.
+	// Pipe returns an empty pipe with room for n bytes, or nil: then the results go to Reply.
+	// The pipe remains the transport's unless it becomes the call's Tail. Pipe does not block.
 	Pipe(n int) *vfs.Pipe
 }
 
-// Tail is the last part of a call's results that does not pass through memory: bytes in
-// a pipe, such as pages of a file. The zero value is none.
+// Tail is the last part of a call's results, which does not pass through memory: bytes in a pipe,
+// such as pages of a file. The zero value is no tail.
 type Tail struct {
 	// Pipe is the pipe that Pipes has lent to the call. It holds exactly Len bytes.
 	Pipe *vfs.Pipe
@@ -230,26 +229,25 @@ type Tail struct {
 	Pad int
 }
 
-// TailOf returns opaque data of n bytes that is in p.
+// TailOf returns a Tail of n bytes of opaque data that are in p.
 func TailOf(p *vfs.Pipe, n int) Tail { return Tail{Pipe: p, Len: n, Pad: -n & 3} }
 
 // Size returns how many bytes follow Reply.
 func (t *Tail) Size() int { return t.Len + t.Pad }
 
-// ReplyMin is the room in bytes that Call.Reply has at least, behind its header,
-// when a procedure starts. All results but those of READ, READLINK, READDIR,
-// READDIRPLUS and lists fit into it.
+// ReplyMin is the least room in bytes that Call.Reply has, behind its header, when a procedure
+// starts. All results but those of READ, READLINK, READDIR, READDIRPLUS and lists fit into it.
 const ReplyMin = 1024
 
-// Room makes sure that n bytes can be encoded into Reply from here on. When it
-// returns false the procedure returns Grow at once.
+// Room makes sure that n more bytes can be encoded into Reply. When it returns false the procedure
+// must return Grow at once.
 func (c *Call) Room(n int) bool {
 	c.Need = n + c.Reply.Len() - c.header
 	return c.Reply.Free()-c.behind >= n
 }
 
-// RoomBetween is Room for results that may be shorter, down to least bytes, when memory
-// is short. It returns how many of n bytes there is room for.
+// RoomBetween is Room for results that may have between least and n bytes when memory is short. It
+// returns how many of n bytes there is room for.
 func (c *Call) RoomBetween(least, n int) (room int, ok bool) {
 	if c.Room(n) {
 		return n, true
@@ -273,8 +271,8 @@ const (
 // Auth is the verified credential of a call.
 type Auth struct {
 	Flavor uint32
-	// UID, GID and Groups are AUTH_SYS's; with AUTH_NONE they are 65534 and none.
-	// Groups is a view into the call's own array.
+	// UID, GID and Groups are those of AUTH_SYS. With AUTH_NONE, UID and GID are 65534 and
+	// there are no Groups. Groups is a view into the call's own array.
 	UID    uint32
 	GID    uint32
 	groups [GroupsMax]uint32
@@ -290,7 +288,7 @@ func (a *Auth) Groups() []uint32 { return a.groups[:a.n] }
 // Class says where a procedure is run first.
 type Class uint8
 
-// The classes.
+// Where a procedure is run first.
 const (
 	// Inline procedures are tried on the lane.
 	Inline Class = iota
@@ -300,17 +298,16 @@ const (
 
 // Procedure is one entry of a program's table.
 type Procedure struct {
-	// Name in the protocol's spelling, for logs and metrics. An entry without a
-	// name is a hole: PROC_UNAVAIL.
+	// Name is the procedure's name in the protocol's spelling, for logs and metrics. An entry
+	// without a name is a hole: PROC_UNAVAIL.
 	Name string
-	// Class is where it runs first.
+	// Class is where the procedure is run first.
 	Class Class
-	// Once means that it must not run twice for one call: its reply is kept in
-	// the duplicate request cache.
+	// Once means that the procedure must not run twice for one call. The duplicate request
+	// cache keeps its reply.
 	Once bool
-	// Reads means that it changes nothing: it goes on while a file system takes no
-	// changes, such as a frozen one. The transport keeps workers for such calls that
-	// others cannot take.
+	// Reads means that the procedure changes nothing. It can go on while a file system takes no
+	// changes, such as a frozen one, and the transport reserves workers for such calls.
 	Reads bool
 	// Handle decodes c.Args, does the work and encodes the results to c.Reply.
 	Handle func(c *Call) Outcome
@@ -327,13 +324,13 @@ type Program struct {
 	Name     string
 	Number   uint32
 	Versions []Version // ascending, without gaps between lowest and highest
-	// Volume, unless nil, returns a number for what the call may wait for that fails
-	// or hangs as a whole, such as a file system; 0 when there is none. It is called
-	// on a lane, before the procedure runs on a worker: it does not block, and leaves
-	// c as it is. It may believe what c says.
+	// Volume, unless nil, returns the number of what the call may wait for and what fails or
+	// hangs as a whole, such as a file system; 0 when there is none. A lane calls it before the
+	// procedure runs on a worker. It must not block, and leaves c as it is. It may believe what
+	// c says.
 	Volume func(c *Call) int
-	// Anybody says that all callers are answered alike, whoever they are: what a call
-	// says of its caller, and where it comes from, does not matter. A Server is so when
-	// all its programs are.
+	// Anybody says that all callers get the same answers: neither the caller that a call names
+	// nor the place where it comes from matters. A Server whose programs all set Anybody asks
+	// for neither.
 	Anybody bool
 }

@@ -13,7 +13,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
 )
 
-// What follows an opaque of any length is found behind its padding, three bytes at most.
+// The value after an opaque of any length is found behind the opaque's padding, at most three
+// bytes.
 func TestWhatFollowsACredentialIsBehindItsPadding(t *testing.T) {
 	for n := range 13 {
 		call := null0()
@@ -37,7 +38,7 @@ func TestTheUserIsBehindThePaddingOfTheMachinesName(t *testing.T) {
 	}
 }
 
-// The limits with their numbers written out: the last that is allowed, and the next.
+// The limits with their numbers written out: the last value that is allowed, and the next.
 func TestTheFragmentThatPassesTheLimitIsTheOneBehindIt(t *testing.T) {
 	for _, c := range []struct {
 		empty int // fragments without a byte, and then one with the last
@@ -78,7 +79,7 @@ func TestCredentialsAndVerifiersMayHave400Bytes(t *testing.T) {
 	require.Equal(t, 400, rpc.CredentialMax)
 }
 
-// A stream that ends there breaks a record off, although none of its bytes has come.
+// A stream that ends there breaks a record off, although none of the record's bytes has come.
 func TestAStreamIsNotBetweenRecordsBehindAnEmptyFragment(t *testing.T) {
 	r := newRecords(100, 10)
 	_, err := feed(t, r, mark(false, 0))
@@ -89,7 +90,7 @@ func TestAStreamIsNotBetweenRecordsBehindAnEmptyFragment(t *testing.T) {
 	require.True(t, r.Between())
 }
 
-// What a procedure says of one run does not hold for the next.
+// What a procedure says in one run does not hold for the next run.
 func TestOnlyTheRunThatSaysSoIsBrief(t *testing.T) {
 	runs := 0
 	s := more(func(c *rpc.Call) rpc.Outcome {
@@ -105,7 +106,7 @@ func TestOnlyTheRunThatSaysSoIsBrief(t *testing.T) {
 	require.False(t, c.Brief)
 }
 
-// Results that may be shorter: how many there is room for, and what is asked for.
+// Results that may be shorter: how many bytes there is room for, and how many are asked for.
 func TestRoomForResultsThatMayBeShorter(t *testing.T) {
 	const header = 24
 	for _, c := range []struct {

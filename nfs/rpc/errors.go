@@ -2,8 +2,8 @@ package rpc
 
 import "errors"
 
-// The errors that end a connection: what the peer sends is no record, or is
-// nothing that a reply could be addressed to.
+// The errors that end a connection: the peer has sent something that is no record, or to which no
+// reply could be addressed.
 var (
 	// ErrTooBig: a record announces more bytes than the limit.
 	ErrTooBig = errors.New("rpc: record exceeds the size limit")
@@ -15,13 +15,12 @@ var (
 	ErrNotCall = errors.New("rpc: message is not a call")
 )
 
-// The faults of this server that [Server.OnFault] hears of. Each is answered
-// with SYSTEM_ERR.
+// The faults of this server that are passed to [Server.OnFault]. Each is answered with SYSTEM_ERR.
 var (
 	// ErrOverflow: a procedure encoded more than it had made room for.
 	ErrOverflow = errors.New("rpc: results exceed the reply's memory")
-	// ErrNoProgress: a procedure asked to wait on a thread that may wait, or to
-	// grow to no more than it had.
+	// ErrNoProgress: a procedure asked to wait on a thread that may wait, or for no more memory
+	// than it had.
 	ErrNoProgress = errors.New("rpc: procedure asks for what it has")
 	// ErrOutcome: a procedure returned a value that is no Outcome.
 	ErrOutcome = errors.New("rpc: procedure returned an unknown outcome")

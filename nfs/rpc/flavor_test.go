@@ -12,10 +12,10 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
 )
 
-// gss is a flavor with all the habits of RPCSEC_GSS (RFC 2203): contexts made by
-// control procedures that come as NULL, a sequence number that is checked once
-// and signed in the reply, verifiers over the header, arguments and results in
-// an envelope with a checksum. Its checksum is a sum of bytes.
+// gss is a flavor with all the habits of RPCSEC_GSS (RFC 2203): control procedures that come as
+// NULL make contexts; a sequence number is checked once and signed in the reply; verifiers cover
+// the header; arguments and results come in an envelope with a checksum. Its checksum is a sum of
+// bytes.
 type gss struct {
 	contexts map[uint32]bool
 	seen     map[uint32]bool
@@ -196,7 +196,7 @@ func TestAFlavorDeniesDropsAndRejectsArguments(t *testing.T) {
 
 func TestAFlavorAnswersCallsItself(t *testing.T) {
 	s, g := gssServer()
-	// Whatever program it comes to: here one that is not served.
+	// This holds whatever program the call is for: here one that is not served.
 	call := rpctest.NewCall(xid, 1, 1, procNull, words(42)).
 		As(rpctest.Opaque{Flavor: rpc.RPCSecGSS, Body: words(gssInit, 0, 0)})
 	var c rpc.Call

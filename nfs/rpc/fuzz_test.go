@@ -10,8 +10,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
 )
 
-// FuzzCall gives any message to the server: it is refused as a whole, or its
-// reply can be decoded and is addressed to it, in one piece or in several.
+// FuzzCall gives any message to the server, in one piece or in several. Either the server refuses
+// it as a whole, or its reply can be decoded and answers this message.
 func FuzzCall(f *testing.F) {
 	s, messages := costly()
 	for _, msg := range messages {

@@ -40,13 +40,13 @@ const (
 	AuthRejectedVerf AuthStat = 4 // the verifier is expired or replayed
 	AuthTooWeak      AuthStat = 5 // rejected for security reasons
 	AuthInvalidResp  AuthStat = 6 // local to clients
-	AuthFailed       AuthStat = 7 // for a reason not to be told
+	AuthFailed       AuthStat = 7 // for a reason that is not told
 
 	AuthGSSCredProblem AuthStat = 13 // no credentials for the user (RFC 2203, section 5.3.3.3)
 	AuthGSSCtxProblem  AuthStat = 14 // the context is unknown
 
-	// AuthDiscard is no number of the protocol: the call is to get no reply
-	// (by TCP its connection ends), as RFC 2203, section 5.3.3.1, wants of a call outside the
+	// AuthDiscard is no number of the protocol. It says that the call gets no reply, which by
+	// TCP ends the connection. RFC 2203, section 5.3.3.1, wants this for a call outside the
 	// sequence window.
 	AuthDiscard AuthStat = 1 << 31
 )
@@ -76,10 +76,10 @@ const (
 	rpcMismatch   = 24 // ... and low and high instead of auth_stat
 )
 
-// HeaderMax is the most bytes that a reply header takes, together with all that
-// a flavor puts around the results.
+// HeaderMax is the most bytes that a reply header takes, together with all that a flavor puts
+// around the results.
 const HeaderMax = 512
 
-// ReplyMemoryMin is how much memory Call.Reply must be reset with for
-// [Server.Run] to get to a procedure at once: with less it returns [Grow].
+// ReplyMemoryMin is how much memory Call.Reply must be reset with for [Server.Run] to reach the
+// procedure. With less, Run returns [Grow] at once.
 const ReplyMemoryMin = HeaderMax + ReplyMin

@@ -2,7 +2,7 @@ package rpc
 
 import "encoding/binary"
 
-// callKind says what a parsed call is answered with.
+// callKind says how a parsed call is answered.
 type callKind uint8
 
 const (
@@ -37,16 +37,14 @@ func (c *Call) deny(s AuthStat) {
 	c.status.auth = s
 }
 
-// Parse reads the header of the call that is first followed by rest, judges the
-// credential and looks up the procedure. c has been reset, and its Peer, Origin, Local
-// and Datagram are set; the record is borrowed until the reply has been queued
-// or c is reset. Parse does not block and does not allocate, save when a header
-// comes in pieces, once per Call.
+// Parse reads the header of the call, which is first followed by rest, judges the credential and
+// looks up the procedure. The caller has reset c and set its Peer, Origin, Local and Datagram. The
+// record is borrowed until the reply has been queued or c is reset. Parse does not block. It
+// allocates only when a header comes in pieces, once per Call.
 //
-// An error means that no reply is possible: the connection is to be closed, a
-// datagram to be dropped. Whatever else is wrong with the call is kept in c and
-// answered by Run. The order is knfsd's: the RPC version, the credential, the
-// verifier, the program, its version, the procedure.
+// An error means that no reply is possible: the connection must be closed, a datagram dropped.
+// Whatever else is wrong with the call, c keeps and Run answers. The order of checks is knfsd's:
+// the RPC version, the credential, the verifier, the program, its version, the procedure.
 func (s *Server) Parse(c *Call, first []byte, rest [][]byte) error {
 	h := first
 	if len(first) < callHeaderMax && len(rest) > 0 {
@@ -63,7 +61,7 @@ func (s *Server) Parse(c *Call, first []byte, rest [][]byte) error {
 		return ErrHeader
 	}
 	if binary.BigEndian.Uint32(h[8:]) != rpcVersion {
-		// What another version's header looks like behind this is unknown.
+		// The header of another version may continue in any way, so read no further.
 		c.status.kind = kindMismatch
 		return nil
 	}
@@ -96,8 +94,8 @@ func (s *Server) Parse(c *Call, first []byte, rest [][]byte) error {
 	return nil
 }
 
-// authenticate reads the credential and the verifier from the header h, has the
-// flavor judge them and returns the header's length.
+// authenticate reads the credential and the verifier from the header h, lets the flavor judge them,
+// and returns the header's length.
 func (s *Server) authenticate(c *Call, h []byte) (n int, err error) {
 	flavor := binary.BigEndian.Uint32(h[callFixed:])
 	p := &c.presented
@@ -121,7 +119,7 @@ func (s *Server) authenticate(c *Call, h []byte) (n int, err error) {
 	}
 	c.Auth.Flavor = flavor
 	stat = s.flavors[flavor].Accept(c, p)
-	if stat == AuthOK && c.Origin.Guest() && flavor <= AuthSys { // what others say, they have proved
+	if stat == AuthOK && c.Origin.Guest() && flavor <= AuthSys { // others prove who calls
 		stat = s.vouch(c)
 	}
 	if stat != AuthOK {
@@ -130,14 +128,14 @@ func (s *Server) authenticate(c *Call, h []byte) (n int, err error) {
 	return n, nil
 }
 
-// unknownFlavor is what a credential of a flavor that is not served is refused
-// with. RFC 5531, section 9, has no status of its own for it; knfsd says the same.
-// A client that probes for TLS (RFC 9289) takes a denial for a no.
+// unknownFlavor is the status for a credential of a flavor that is not served. RFC 5531, section 9,
+// has no status of its own for it; knfsd says the same. A client that probes for TLS (RFC 9289)
+// takes a denial for a no.
 const unknownFlavor = AuthBadCred
 
-// authBody reads the length at h[at:] and the body of at most 400 bytes behind
-// it, and returns where the padding after it ends. A length beyond the limit is
-// tooLong, even where the record ends before.
+// authBody reads the length at h[at:] and the body of at most 400 bytes behind it. It returns where
+// the padding after the body ends. A length beyond the limit is answered with tooLong, even if the
+// record ends before it.
 func authBody(h []byte, at int, tooLong AuthStat) (body []byte, end int, stat AuthStat, err error) {
 	n := binary.BigEndian.Uint32(h[at:])
 	if n > authBodyMax {
@@ -151,8 +149,8 @@ func authBody(h []byte, at int, tooLong AuthStat) (body []byte, end int, stat Au
 	return h[at : at+int(n) : at+int(n)], end, AuthOK, nil
 }
 
-// gather copies the first bytes of a record in pieces, as many as a header can
-// have, to memory of the Call's own.
+// gather copies the beginning of a record in pieces, as many bytes as a header can have, to the
+// Call's own memory.
 func (c *Call) gather(first []byte, rest [][]byte) []byte {
 	if c.scratch == nil {
 		c.scratch = make([]byte, 0, callHeaderMax)

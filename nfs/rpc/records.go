@@ -2,9 +2,9 @@ package rpc
 
 import "encoding/binary"
 
-// EmptyMax is a good limit for the empty fragments of one record. Clients send a
-// record in one fragment, or in a few of their buffer size, and some end it with an
-// empty one. The others are bounded by the bytes that they bring.
+// EmptyMax is a good limit for the empty fragments of one record. Clients send a record in one
+// fragment, or in a few of their buffer size, and some end it with an empty one. Fragments that are
+// not empty are bounded by the bytes in them.
 const EmptyMax = 1024
 
 // MarkLen is the length in bytes of a fragment's header (RFC 5531, section 11).
@@ -13,14 +13,14 @@ const MarkLen = 4
 // lastFragment is the bit that says that the record ends with this fragment.
 const lastFragment = 1 << 31
 
-// Mark returns the header of a record of n bytes, at most 2^31-1, that is sent
-// as one fragment, in host order.
+// Mark returns, in host order, the fragment header of a record that is sent as one fragment of n
+// bytes. n is at most 2^31-1.
 func Mark(n int) uint32 { return lastFragment | uint32(n) }
 
-// Records takes the record marking (RFC 5531, section 11) off one direction of
-// one byte stream. It is a push parser without memory of its own: bytes go in as
-// they arrive, views of the records' bodies come out, and nothing is copied or
-// kept. Init must be called before use. It is for one goroutine at a time.
+// Records takes the record marking (RFC 5531, section 11) off one direction of one byte stream. It
+// is a push parser without memory of its own: bytes go in as they arrive, views of the records'
+// bodies come out. It copies nothing and keeps nothing. Init must be called before use. It is for
+// one goroutine at a time.
 type Records struct {
 	sizeMax  int
 	emptyMax int
@@ -35,16 +35,16 @@ type Records struct {
 	done  bool   // the record that size belongs to is complete
 }
 
-// Init makes r ready for a new stream. A record of more than sizeMax bytes, or
-// with more than emptyMax empty fragments, will be refused.
+// Init makes r ready for a new stream. Next will refuse a record of more than sizeMax bytes, or
+// with more than emptyMax empty fragments.
 func (r *Records) Init(sizeMax, emptyMax int) {
 	*r = Records{sizeMax: sizeMax, emptyMax: emptyMax}
 }
 
-// Next consumes the beginning of chunk, up to the end of one fragment at most,
-// and returns what it found: seg, the next bytes of the present record; rest,
-// the part of chunk that has not been looked at; complete, whether seg ends the
-// record. The views borrow chunk. It is called until rest is empty:
+// Next consumes the beginning of chunk, at most up to the end of one fragment, and returns what it
+// found: seg, the next bytes of the present record; rest, the part of chunk that it has not looked
+// at; and complete, whether seg ends the record. The views borrow chunk. The caller repeats until
+// rest is empty:
 //
 //	for len(chunk) > 0 {
 //		seg, rest, complete, err := r.Next(chunk)
@@ -52,12 +52,12 @@ func (r *Records) Init(sizeMax, emptyMax int) {
 //		chunk = rest
 //	}
 //
-// seg may be empty: when chunk ends within a fragment header, and when a record
-// ends with an empty fragment. A record of no bytes at all completes with Size 0.
+// seg may be empty: when chunk ends within a fragment header, and when a record ends with an empty
+// fragment. A record of no bytes at all completes with Size 0.
 //
-// The error is [ErrTooBig] or [ErrFragments], raised as soon as a header
-// announces it and before anything of that fragment is accepted. It sticks: the
-// stream cannot be followed any more and must be closed.
+// The error is [ErrTooBig] or [ErrFragments]. Next returns it as soon as a fragment header
+// announces too much, and accepts nothing of that fragment. The error sticks: the stream cannot be
+// followed any more and must be closed.
 func (r *Records) Next(chunk []byte) (seg, rest []byte, complete bool, err error) {
 	if r.err != nil {
 		return nil, nil, false, r.err
@@ -117,17 +117,16 @@ func (r *Records) header(chunk []byte) (rest []byte, announced bool) {
 	return nil, false
 }
 
-// Size returns how many bytes of the present record have been handed out. After
-// a record's end it is that record's size until Next sees the first byte of
-// another one.
+// Size returns how many bytes of the present record have been handed out. After a record's end it
+// returns that record's size, until Next sees the first byte of another record.
 func (r *Records) Size() int { return r.size }
 
-// Pending returns how many bytes of the present fragment are still to come: a
-// receive that large at least will be used up.
+// Pending returns how many bytes of the present fragment are still to come. A receive of at most so
+// many bytes gets nothing else.
 func (r *Records) Pending() int { return r.left }
 
-// Between reports whether the stream stands at a boundary of records: a peer
-// that closes it there has lost nothing.
+// Between reports whether the stream stands between two records. A peer that closes it there has
+// lost nothing.
 func (r *Records) Between() bool {
 	begun := r.size > 0 || r.left > 0 || r.empty > 0
 	return r.err == nil && r.have == 0 && (r.done || !begun)

@@ -188,7 +188,7 @@ func TestRecordsDoesNotDependOnTheChunks(t *testing.T) {
 	})
 }
 
-// wholeStream is what Records should make of a stream, read in one piece.
+// wholeStream is what Records should make of a stream, found by reading it in one piece.
 func wholeStream(b []byte, sizeMax, emptyMax int) (records [][]byte, err error) {
 	var record []byte
 	empty := 0

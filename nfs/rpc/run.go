@@ -5,19 +5,19 @@ import (
 	"runtime/debug"
 )
 
-// Run runs the call's procedure on this thread, which is c.Place, and encodes
-// the reply into c.Reply, whose memory the caller has set. It returns
+// Run runs the call's procedure on this thread, which is c.Place, and encodes the reply into
+// c.Reply, whose memory the caller has set. It returns
 //
-//   - Done: c.Reply holds the complete reply. When it is empty, the call gets none:
-//     by TCP its connection is to be ended.
+//   - Done: c.Reply holds the complete reply. If it is empty, the call gets no reply:
+//     by TCP the caller must end its connection.
 //   - Wait: the procedure must be run on a worker; c is rewound, or goes on there from
 //     where it is (Call.Keep). c.Need is the memory that Reply will need there, as far as
 //     the procedure has said, else 0.
-//   - Grow: c.Reply must be reset with c.Need bytes of memory at least and Run
-//     be called again; c is as with Wait.
+//   - Grow: the caller must reset c.Reply with at least c.Need bytes of memory and call
+//     Run again; c is as with Wait.
 //
-// Whatever else may go wrong in the procedure, a panic included, becomes a reply:
-// GARBAGE_ARGS, SYSTEM_ERR or AUTH_ERROR. Run blocks only as long as the procedure does.
+// Whatever else goes wrong in the procedure, a panic included, becomes a reply: GARBAGE_ARGS,
+// SYSTEM_ERR or AUTH_ERROR. Run blocks only as long as the procedure does.
 func (s *Server) Run(c *Call) Outcome {
 	c.succeeded = false
 	c.Need, c.Least, c.Brief, c.Keep = 0, 0, false, false
@@ -49,7 +49,7 @@ func (s *Server) Run(c *Call) Outcome {
 		}
 		c.putLeast()
 	case Grow:
-		// From room for results to memory for the reply.
+		// Turn room for results into memory for the reply.
 		c.Need += c.header + c.behind
 		c.putLeast()
 		if c.Need <= c.capacity {
@@ -78,24 +78,23 @@ func (s *Server) Run(c *Call) Outcome {
 	return out
 }
 
-// putLeast makes Least, if it is set, memory for the reply.
+// putLeast turns Least, if it is set, into memory for the reply.
 func (c *Call) putLeast() {
 	if c.Least > 0 {
 		c.Least = max(c.Least, ReplyMin) + c.header + c.behind
 	}
 }
 
-// Fail encodes SYSTEM_ERR as the reply to c in place of what Run has encoded or had
-// no room for. c.Reply has room for HeaderMax bytes.
+// Fail encodes SYSTEM_ERR as the reply to c, in place of a reply that Run has encoded or had no
+// room for. c.Reply must have room for HeaderMax bytes.
 func (s *Server) Fail(c *Call) {
 	c.succeeded = false
 	c.undo(0)
 	c.accepted(acceptSystemErr)
 }
 
-// Replay encodes a reply to c, which was parsed and has not been run, with the
-// results of an earlier run of the same call ([Call.Results]). It returns Done,
-// or Grow as Run does.
+// Replay encodes a reply to c with the results of an earlier run of the same call ([Call.Results]).
+// c was parsed and has not been run. Replay returns Done, or Grow as Run does.
 func (s *Server) Replay(c *Call, results []byte) Outcome {
 	c.succeeded = false
 	c.undo(0)
@@ -123,13 +122,13 @@ func (s *Server) invoke(c *Call) (out Outcome) {
 	return c.procedure.Handle(c)
 }
 
-// begin encodes the header of a successful reply. It reports false, with Need
-// set, when there is no room for n bytes of results behind it.
+// begin encodes the header of a successful reply. If there is no room for n bytes of results behind
+// the header, it sets Need and reports false.
 func (c *Call) begin(n int) bool {
 	c.capacity = c.Reply.Free()
 	c.before, c.behind = 0, 0
 	if c.protection != nil {
-		c.Pipes = nil // what is wrapped must be in memory
+		c.Pipes = nil // results that are wrapped must be in memory
 		c.before, c.behind = c.protection.Overhead(c)
 		n += authBodyMax + c.before + c.behind
 	}
@@ -183,15 +182,15 @@ func (c *Call) complete() {
 	c.protection.Wrap(c, c.header-c.before)
 }
 
-// fail turns the successful reply that was begun into one with another status:
-// the verifier stays, the results go.
+// fail gives the successful reply that was begun another status. It keeps the verifier and drops
+// the results.
 func (c *Call) fail(stat acceptStat) {
 	at := c.header - c.before
 	c.undo(at)
 	c.Reply.SetUint32(at-4, uint32(stat))
 }
 
-// fault answers a broken contract.
+// fault answers a call whose procedure broke its contract.
 func (s *Server) fault(c *Call, err error) {
 	if s.OnFault != nil {
 		s.OnFault(c, err)
@@ -199,7 +198,7 @@ func (s *Server) fault(c *Call, err error) {
 	c.fail(acceptSystemErr)
 }
 
-// refuse encodes the reply of a call that no procedure runs for.
+// refuse encodes the reply to a call for which no procedure runs.
 func (c *Call) refuse() Outcome {
 	if c.Reply.Free() < HeaderMax {
 		c.Need = HeaderMax
@@ -226,7 +225,7 @@ func (c *Call) refuse() Outcome {
 	return Done
 }
 
-// authError makes the reply a denial with the status's auth_stat.
+// authError turns the reply into a denial with the auth_stat of the call's status.
 func (c *Call) authError() {
 	c.undo(0)
 	c.Reply.Uint32(c.XID)
@@ -236,7 +235,7 @@ func (c *Call) authError() {
 	c.Reply.Uint32(uint32(c.status.auth))
 }
 
-// rewind makes the call as it was before its procedure ran.
+// rewind puts the call back into the state from before its procedure ran.
 func (c *Call) rewind() {
 	c.undo(0)
 	c.Args = c.args

@@ -11,15 +11,15 @@ import (
 const (
 	requestLen = 56 // struct inet_diag_req_v2
 	messageLen = 72 // struct inet_diag_msg
-	// atID is where the addresses (struct inet_diag_sockid) are in the request and
-	// atMessageID in the answer.
+	// atID is the offset of the addresses (struct inet_diag_sockid) in the request, atMessageID
+	// that in the answer.
 	atID, atMessageID = 8, 4
 	atUID, atInode    = 64, 68
 
 	byFamily = 20 // SOCK_DIAG_BY_FAMILY
 )
 
-// pair is the two ends of a connection as its socket has them.
+// pair is the two ends of a connection, seen from its socket.
 type pair struct{ own, other netip.AddrPort }
 
 // appendRequest appends the question for one socket (struct inet_diag_req_v2).
@@ -43,7 +43,7 @@ func appendRequest(b []byte, protocol byte, p pair, device uint32) []byte {
 	return b
 }
 
-// found is the kernel's account of a socket (struct inet_diag_msg).
+// found is what the kernel says of a socket (struct inet_diag_msg).
 type found struct {
 	state byte
 	pair
@@ -73,7 +73,7 @@ func parseMessage(b []byte) (found, bool) {
 	}, true
 }
 
-// appendRoute appends the question where packets to a go (struct rtmsg, RTA_DST, RTA_OIF).
+// appendRoute appends the question by which route packets to a go (struct rtmsg, RTA_DST, RTA_OIF).
 func appendRoute(b []byte, a netip.Addr, device uint32) []byte {
 	family, bits := byte(unix.AF_INET6), byte(128)
 	if a.Is4() {
@@ -100,5 +100,5 @@ func appendAttr(b []byte, kind uint16, value []byte) []byte {
 	return append(b, value...) // addresses and numbers need no padding
 }
 
-// atRouteType is where struct rtmsg has the type of the route.
+// atRouteType is the offset of the route's type in struct rtmsg.
 const atRouteType = 7

@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// netlink is one netlink socket, which is asked one thing at a time.
+// netlink is one netlink socket, which carries one question at a time.
 type netlink struct {
 	mu  sync.Mutex
-	fd  int           // -1 when it is closed; guarded by mu
+	fd  int           // -1 when closed; guarded by mu
 	seq uint32        // guarded by mu
 	out []byte        // guarded by mu
 	in  [8 << 10]byte // guarded by mu
@@ -35,8 +35,8 @@ func (n *netlink) close() error {
 	return unix.Close(fd)
 }
 
-// ask sends a message of the given type, whose body fill appends, and gives the body
-// of the answer to take. It returns the error that the kernel answers with instead.
+// ask sends a message of the given type, whose body fill appends, and passes the body of the answer
+// to take. If the kernel answers with an error, ask returns that error.
 func (n *netlink) ask(kind uint16, fill func([]byte) []byte, take func([]byte)) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -8,24 +8,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Protocol is what a socket speaks.
+// Protocol is the protocol of a socket.
 type Protocol uint8
 
-// The protocols.
+// Protocols.
 const (
 	TCP Protocol = unix.IPPROTO_TCP
 	UDP Protocol = unix.IPPROTO_UDP
 )
 
-// ErrNotFound says that this machine has no such socket, or has one that belongs to no
-// process any more.
+// ErrNotFound says that this machine has no such socket, or that the socket no longer belongs to a
+// process.
 var ErrNotFound = errors.New("sockdiag: no such socket")
 
-// Kernel answers questions. Its zero value is closed: see [Open].
+// Kernel answers questions. Its zero value is closed; [Open] returns an open one.
 type Kernel struct{ diag, route netlink }
 
-// Open opens two descriptors. It fails where the process may not use netlink, such as
-// under RestrictAddressFamilies= of systemd without AF_NETLINK.
+// Open opens two descriptors. It fails if the process may not use netlink, for example under
+// RestrictAddressFamilies= of systemd without AF_NETLINK.
 func Open() (*Kernel, error) {
 	k := &Kernel{diag: netlink{fd: -1}, route: netlink{fd: -1}}
 	if err := k.diag.open(unix.NETLINK_SOCK_DIAG); err != nil {
@@ -37,16 +37,16 @@ func Open() (*Kernel, error) {
 	return k, nil
 }
 
-// Close closes the descriptors. Questions fail from then on. It may be called again.
+// Close closes the descriptors. Questions fail from then on. Close may be called again.
 func (k *Kernel) Close() error { return errors.Join(k.diag.close(), k.route.close()) }
 
-// Owner returns the user, as this process's user namespace numbers it, of the socket at
-// own that is connected to other, or for UDP receives from there. device is the number of
-// the link for addresses that belong to one, else 0. It returns [ErrNotFound] when there
-// is none, and another error when the kernel could not be asked.
+// Owner returns the user of a socket, as this process's user namespace numbers users. The socket is
+// the one at own that is connected to other, or that, for UDP, receives from there. device is the
+// number of the link for addresses that belong to one, else 0. If there is no such socket, the
+// error is [ErrNotFound]; another error means that the kernel could not be asked.
 //
-// A socket that its process has closed, or that is not open yet, has no owner: the kernel
-// says user 0 of those, so they count as not found. For TCP the answer is good for the
+// A socket that its process has closed, or that is not open yet, has no owner. The kernel says user
+// 0 of such sockets, so Owner counts them as not found. For TCP the answer is good for the
 // connection only if own's peer is still connected when Owner has returned: see [Alive].
 func (k *Kernel) Owner(p Protocol, own, other netip.AddrPort, device uint32) (uid uint32, err error) {
 	ends := pair{own: plain(own), other: plain(other)}
@@ -55,7 +55,8 @@ func (k *Kernel) Owner(p Protocol, own, other netip.AddrPort, device uint32) (ui
 	}
 	ask := ends
 	if p == UDP {
-		// The kernel looks for who receives, so it wants the sender's address first.
+		// The kernel looks for the socket that receives, so the sender's address comes
+		// first.
 		ask = pair{own: ends.other, other: ends.own}
 	}
 	f, err := k.find(p, ask, 0)
@@ -83,7 +84,7 @@ func (k *Kernel) find(p Protocol, ends pair, device uint32) (f found, err error)
 	return f, err
 }
 
-// The states of net/tcp_states.h that a connected socket can be in while a process has it.
+// The states of net/tcp_states.h that a connected socket of a process can be in.
 const (
 	established = 1
 	finWait1    = 4
@@ -91,8 +92,8 @@ const (
 	closeWait   = 8
 )
 
-// open reports whether f is a socket that has been connected. One that only tries
-// (SYN_SENT) may be somebody else's who chose the same addresses.
+// open reports whether f is a socket that has been connected. A socket that only tries to connect
+// (SYN_SENT) may belong to another user who chose the same addresses.
 func (f *found) open(p Protocol) bool {
 	if p == UDP {
 		return true
@@ -100,8 +101,7 @@ func (f *found) open(p Protocol) bool {
 	return f.state == established || f.state == finWait1 || f.state == finWait2 || f.state == closeWait
 }
 
-// is reports whether f has these ends. A UDP socket may leave its address and its peer
-// open.
+// is reports whether f has these ends. A UDP socket may leave its own address and its peer unset.
 func (f *found) is(p Protocol, ends pair) bool {
 	if p == TCP {
 		return f.pair == ends
@@ -111,8 +111,8 @@ func (f *found) is(p Protocol, ends pair) bool {
 		(f.other == ends.other || f.other.Port() == 0)
 }
 
-// Listener returns the user of a listening or bound socket of this machine. It tells
-// whether the kernel answers at all: one that does not know sock_diag finds nothing.
+// Listener returns the user of a listening or bound socket of this machine. It shows whether the
+// kernel answers at all: a kernel without sock_diag finds nothing.
 func (k *Kernel) Listener(p Protocol, at netip.AddrPort) (uid uint32, err error) {
 	ends := pair{own: plain(at), other: netip.AddrPortFrom(netip.IPv4Unspecified(), 0)}
 	if ends.own.Addr().Is6() {
@@ -131,15 +131,16 @@ func (k *Kernel) Listener(p Protocol, at netip.AddrPort) (uid uint32, err error)
 	return f.uid, nil
 }
 
-// Local reports whether a is an address of this machine, on whichever link. device is as
-// for Owner. An error means that the kernel could not be asked, or does not say.
+// Local reports whether a is an address of this machine, on whichever link. device is as for Owner.
+// An error means that the kernel could not be asked, or does not tell.
 func (k *Kernel) Local(a netip.Addr, device uint32) (local bool, err error) {
 	a = a.Unmap().WithZone("")
 	if a.IsLoopback() {
 		return true, nil
 	}
 	if a.Is6() {
-		// The route to a link's own address through another link is one to a neighbour.
+		// Through another link than its own, the route to a link-local address leads to a
+		// neighbour, so ask for the address itself.
 		err = k.route.ask(unix.RTM_GETADDR, func(b []byte) []byte { return appendAddress(b, a) },
 			func(b []byte) { local = true })
 		switch {
@@ -154,20 +155,20 @@ func (k *Kernel) Local(a netip.Addr, device uint32) (local bool, err error) {
 	switch {
 	case errors.Is(err, unix.ENETUNREACH), errors.Is(err, unix.EHOSTUNREACH):
 		return false, nil // no route
-	case err != nil: // also of routes that refuse, which say nothing of who sent it
+	case err != nil: // also for routes that refuse, which say nothing about the sender
 		return false, fmt.Errorf("sockdiag: route to %v: %w", a, err)
 	}
 	return local, nil
 }
 
-// Alive reports whether the TCP connection with this descriptor still has its peer: the
-// kernel gives no other socket the peer's address and port as long as it does.
+// Alive reports whether the TCP connection with this descriptor still has its peer. As long as it
+// does, the kernel gives the peer's address and port to no other socket.
 func Alive(fd int) bool {
 	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
 	return err == nil && (info.State == established || info.State == closeWait)
 }
 
-// plain is a without the zone and the mapping of IPv4.
+// plain returns a without the zone and without the mapping of IPv4.
 func plain(a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
 }

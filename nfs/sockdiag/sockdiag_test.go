@@ -100,7 +100,7 @@ func TestIPv4ThroughASocketOfIPv6IsFound(t *testing.T) {
 	require.EqualValues(t, os.Geteuid(), uid)
 }
 
-// A socket that its process has closed is one of user 0 to the kernel.
+// For the kernel a socket that its process has closed belongs to user 0.
 func TestAClosedSocketHasNoOwner(t *testing.T) {
 	k := kernel(t)
 	for name, linger := range map[string]int{"in order": -1, "reset": 0} {
@@ -109,7 +109,7 @@ func TestAClosedSocketHasNoOwner(t *testing.T) {
 			own, other := port(s.RemoteAddr()), port(s.LocalAddr())
 			require.NoError(t, c.SetLinger(linger))
 			require.NoError(t, c.Close())
-			// From here on it is an orphan, in FIN_WAIT2 or gone.
+			// From here on the socket is an orphan, in FIN_WAIT2 or gone.
 			_, err := k.Owner(TCP, own, other, 0)
 			require.ErrorIs(t, err, ErrNotFound)
 		})

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// refusals are the calls with Need Must or May that are refused, and how.
+// refusals are the refused calls with Need Must or May, and their errors.
 var refusals = sync.OnceValue(func() map[uintptr]unix.Errno {
 	refused := make(map[uintptr]unix.Errno)
 	for i := range Calls {
@@ -25,23 +25,23 @@ var refusals = sync.OnceValue(func() map[uintptr]unix.Errno {
 	return refused
 })
 
-// try makes the call and returns how it is refused, 0 when it is not.
+// try makes the call. It returns the error of a refusal, or 0.
 func (c *Call) try() unix.Errno {
 	a := &c.args
 	_, _, e := unix.RawSyscall6(c.Nr, a[0], a[1], a[2], a[3], a[4], a[5])
 	switch e {
 	case unix.EBADF, unix.EFAULT, unix.EINVAL, unix.ENOENT, unix.EAFNOSUPPORT:
-		return 0 // the kernel's own answer to what it is tried with
+		return 0 // the kernel's own answer to these arguments
 	}
 	return e
 }
 
-// Refused reports whether the system call nr of [Calls], whose Need is Must or May,
-// is refused to this process.
+// Refused reports whether this process may not make the system call nr of [Calls], whose Need is
+// Must or May.
 func Refused(nr uintptr) bool { return refusals()[nr] != 0 }
 
-// Check returns an error that names every call with Need Must that is refused, and
-// what to do about it; nil when there is none.
+// Check returns an error that names every refused call with Need Must, and what to do about it. It
+// returns nil if there is none.
 func Check() error {
 	var list []string
 	missing := false
@@ -61,11 +61,11 @@ func Check() error {
 		strings.Join(list, ", "), Remedy(missing))
 }
 
-// Remedy says what to do about calls that are refused. missing says that one was
-// answered with ENOSYS.
+// Remedy says what to do about refused calls. missing says that one of them was answered with
+// ENOSYS.
 func Remedy(missing bool) string {
 	status, _ := os.ReadFile("/proc/thread-self/status")
-	filtered := true // as good as certain where nothing tells: old calls are among them
+	filtered := true // nearly certain if nothing tells: old calls are refused, too
 	for line := range bytes.Lines(status) {
 		if v, ok := bytes.CutPrefix(line, []byte("Seccomp:")); ok {
 			filtered = string(bytes.TrimSpace(v)) != "0"
@@ -81,8 +81,8 @@ func Remedy(missing bool) string {
 	return "a security module does it: allow them in its policy (SELinux, AppArmor)"
 }
 
-// Notes says what is done without: a line for each call with Need May that is refused,
-// where somebody would notice.
+// Notes says what the server does without: a line for each refused call with Need May that somebody
+// would miss.
 func Notes() (notes []string) {
 	for i := range Calls {
 		c := &Calls[i]

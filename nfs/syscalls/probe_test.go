@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestNothingIsRefusedWithoutAFilter holds that what the calls are tried with is
-// answered by the kernel in one of the expected ways.
+// TestNothingIsRefusedWithoutAFilter tests that the kernel answers the arguments of each call with
+// one of the expected errors.
 func TestNothingIsRefusedWithoutAFilter(t *testing.T) {
 	for i := range Calls {
 		c := &Calls[i]
@@ -17,14 +17,13 @@ func TestNothingIsRefusedWithoutAFilter(t *testing.T) {
 		}
 		e := c.try()
 		if e == unix.ENOSYS && c.Since > "6.1" {
-			continue // a kernel that is old enough not to have it
+			continue // an old kernel may not have the call
 		}
 		assert.Zero(t, e, "%s: %v", c.Name, e)
 	}
 }
 
-// TestEachCallIsListedOnce holds that every call has a name, a number and a purpose
-// of its own.
+// TestEachCallIsListedOnce tests that every call has a name, a number and a purpose of its own.
 func TestEachCallIsListedOnce(t *testing.T) {
 	names, numbers := map[string]bool{}, map[uintptr]bool{}
 	for _, c := range Calls {

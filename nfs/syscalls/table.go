@@ -10,14 +10,14 @@ import (
 type Need uint8
 
 const (
-	// Must: nothing can be served without it.
+	// Must: nothing can be served without the call.
 	Must Need = iota
-	// May: there is another way, or it is done without.
+	// May: the server has another way, or does without.
 	May
-	// Asked: it cannot be tried for nothing. Whoever makes it looks at the answer at
-	// the start, and says what to do.
+	// Asked: no harmless arguments exist to try the call with. The code that makes the call
+	// looks at the answer at the start, and says what to do.
 	Asked
-	// Runtime: a Go program does not come as far as to serve without it, or it
+	// Runtime: without the call a Go program does not get as far as to serve, or the call
 	// cannot fail.
 	Runtime
 )
@@ -27,20 +27,20 @@ type Call struct {
 	Name string
 	Nr   uintptr
 	Need Need
-	// Purpose completes "it is needed to".
+	// Purpose completes the sentence "it is needed to".
 	Purpose string
-	// Without completes "it is refused: " for a call with Need May; empty when
-	// nobody notices.
+	// Without completes "it is refused: " for a call with Need May; it is empty if nobody
+	// notices.
 	Without string
-	// Since is the first Linux that has it, empty when it is older than 5.0.
+	// Since is the first Linux that has the call, empty if that is older than 5.0.
 	Since string
 
-	// args are what it is tried with.
+	// args are the arguments with which the call is tried.
 	args [6]uintptr
 }
 
-// What calls are tried with. The kernel may write to scratch and answers before it
-// looks at most of the rest.
+// Arguments with which calls are tried. The kernel may write to scratch. It answers before it looks
+// at most of the others.
 var (
 	name    = [2]byte{'x', 0}
 	nothing [1]byte
@@ -62,11 +62,11 @@ var (
 
 const noACLs = "clients cannot read or change access control lists"
 
-// cachestat's number is the same on all architectures that this is built for.
+// The number of cachestat is the same on all architectures that this is built for.
 const sysCachestat = 451
 
-// Calls is every system call that the server makes by itself. What Go's runtime
-// makes for its own purposes is not here.
+// Calls is every system call that the server itself makes. The calls that Go's runtime makes for
+// its own purposes are not in it.
 var Calls = []Call{
 	// Files.
 	{Name: "openat", Nr: unix.SYS_OPENAT, Purpose: "open files", args: [6]uintptr{noFD, nameAt}},
@@ -255,7 +255,7 @@ var Calls = []Call{
 		Purpose: "give the export a mount of its own",
 	},
 
-	// Whom threads act for.
+	// The users for whom threads act.
 	{Name: "setgroups", Nr: unix.SYS_SETGROUPS, Need: Asked, Purpose: "act for callers"},
 	{Name: "setfsuid", Nr: unix.SYS_SETFSUID, Need: Asked, Purpose: "act for callers"},
 	{Name: "setfsgid", Nr: unix.SYS_SETFSGID, Need: Asked, Purpose: "act for callers"},

@@ -22,7 +22,7 @@ import (
 	"github.com/ringnfs/ringnfs/uring"
 )
 
-// works asserts that the server answers somebody else.
+// works asserts that the server answers another client.
 func (ts *testServer) works() {
 	ts.t.Helper()
 	c := ts.dial()
@@ -132,8 +132,8 @@ func TestARecordInVeryManyFragmentsIsOneCall(t *testing.T) {
 	}
 }
 
-// Peers that stop in the middle of a record take all receive buffers, if they are
-// let: each waits for bytes that never come.
+// Peers that stop in the middle of a record would take all receive buffers, since each waits for
+// bytes that never come.
 func TestSlowRecordsDoNotStarveOthers(t *testing.T) {
 	for name, without := range map[string]uring.Feature{
 		"incremental": 0, "plain": uring.IncBufRing, "plain, without bundles": uring.IncBufRing | uring.Bundle,
@@ -149,7 +149,7 @@ func TestSlowRecordsDoNotStarveOthers(t *testing.T) {
 				c := ts.dial()
 				peers = append(peers, c)
 				if i%2 == 0 {
-					_, _ = c.Write(whole[:700_000]) // those for whom there is no memory are dropped
+					_, _ = c.Write(whole[:700_000]) // connections without memory are dropped
 				} else {
 					_, err := c.Write(small[:1+i])
 					require.NoError(t, err)
@@ -169,8 +169,8 @@ func TestSlowRecordsDoNotStarveOthers(t *testing.T) {
 	}
 }
 
-// Calls in progress give their memory back: those who send large records at the
-// same time wait for it, and are not taken for peers that stop in the middle.
+// Calls in progress give their memory back. So peers that send large records at the same time wait
+// for memory, and do not count as peers that stop in the middle.
 func TestPeersThatSendMoreThanThereIsMemoryForAreServedInTheEnd(t *testing.T) {
 	ts := startTest(t, func(c *Config) { c.ReceiveBytes, c.SendBytes, c.Workers = 8<<20, 24<<20, 2 })
 	const calls, size = 12, 1 << 20
@@ -216,7 +216,7 @@ func TestPeerThatSendsByteByByteIsServed(t *testing.T) {
 		_, err := c.Write([]byte{b})
 		require.NoError(t, err)
 		sent++
-		until(t, func() bool { // the point is that each byte is received by itself
+		until(t, func() bool { // each byte must be received separately
 			return sent == len(msg) || ts.onLane(func(l *lane) (n int) {
 				for cn := l.conns; cn != nil; cn = cn.nxt {
 					n += cn.records.Size() // without the mark
@@ -245,7 +245,7 @@ func TestPeerThatNeverReadsHarmsNobody(t *testing.T) {
 	for range 20 {
 		ts.works()
 	}
-	// Those who wait for large replies get them too, once the deadline has passed.
+	// Peers that wait for large replies get them, too, once the deadline has passed.
 	c := ts.dial()
 	_, err := c.Write(message(200, procFill, ask))
 	require.NoError(t, err)
@@ -256,8 +256,8 @@ func TestPeerThatNeverReadsHarmsNobody(t *testing.T) {
 	require.Less(t, m.HeapAlloc, uint64(200<<20), "output was queued on the heap")
 }
 
-// Each reply is filled with its XID, which is unique in the test: a byte of a dead
-// connection's reply would show.
+// Each reply is filled with its XID, which is unique in the test, so a byte of a dead connection's
+// reply would show.
 func TestRepliesOfADeadConnectionReachNoOther(t *testing.T) {
 	ts := startTest(t, func(c *Config) { c.Lanes = 2 })
 	ask := binary.BigEndian.AppendUint32(nil, 300_000)
@@ -296,12 +296,12 @@ func TestRepliesOfADeadConnectionReachNoOther(t *testing.T) {
 	}
 }
 
-// idleConnections is how many there are in the next test.
+// idleConnections is how many connections the next test has.
 const idleConnections = 10_000
 
-// TestMain lets the test binary be the process that holds idle connections: in
-// one process with the server they would need twice the descriptors. It also is the
-// server of a test in nfs/interop.
+// TestMain lets the test binary also be the process that holds idle connections; in one process
+// with the server they would need twice the descriptors. The binary also is the server of a test in
+// nfs/interop.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("RINGNFS_TEST_SERVE"); dir != "" {
 		if err := serveForInterop(dir); err != nil {

@@ -11,20 +11,21 @@ import (
 	"github.com/ringnfs/ringnfs/uring/loop"
 )
 
-// acceptor takes new connections from one listening socket and deals them out. It
-// lives on the reserve lane, which moves whatever file systems do, or on the first.
+// acceptor takes new connections from one listening socket and deals them out. It lives on the
+// reserve lane, which moves whatever file systems do, or, without a reserve lane, on the first
+// lane.
 type acceptor struct {
 	lane     *lane
 	fd       int
 	programs *rpc.Server
 	id       loop.ID // the accept in flight, 0 for none
-	// congestion is what connections from elsewhere use; see unpace.
+	// congestion is the congestion control for connections from other machines; see unpace.
 	congestion string
 	stopping   bool
 }
 
-// arm starts the multishot accept, if it is not in flight. The lane's tick calls
-// it too: an accept that ended for want of descriptors is tried again then.
+// arm starts the multishot accept, if it is not in flight. The lane's tick also calls arm, so that
+// an accept that ended for want of descriptors is tried again.
 func (a *acceptor) arm() {
 	if a.id != 0 || a.stopping {
 		return
@@ -32,15 +33,16 @@ func (a *acceptor) arm() {
 	id, sqe := a.lane.loop.Begin(a, 0)
 	flags := uint32(unix.SOCK_CLOEXEC)
 	if a.lane.srv.cfg.ReadPath.Splices() {
-		// For splice(2). Operations of the ring wait all the same.
+		// splice(2) needs O_NONBLOCK to return at once. Operations of the ring wait in
+		// spite of it.
 		flags |= unix.SOCK_NONBLOCK
 	}
 	sqe.PrepAcceptMultishot(a.fd, flags)
 	a.id = id
 }
 
-// retry is called once per tick: it arms an accept that ended with an error, and
-// repeats a cancellation that came at the wrong moment.
+// retry is called once per tick. It arms an accept that ended with an error, and repeats a
+// cancellation that came at the wrong moment.
 func (a *acceptor) retry() {
 	if a.stopping && a.id != 0 {
 		a.lane.loop.Cancel(a.id)
@@ -65,12 +67,13 @@ func (a *acceptor) Complete(_ loop.ID, _ loop.Kind, res int32, _ uint32, last bo
 			"remedy", "raise the limit on open files")
 	case errno == unix.ECONNABORTED, errno == unix.EPROTO, errno == unix.EPERM,
 		errno == unix.EINTR, errno == unix.EAGAIN:
-		// The peer gave up before it was accepted, or the like.
+		// The peer gave up before the accept, for example.
 		s.say(&s.limits.acceptDebug, slog.LevelDebug, "accept failed", "error", errno)
 		a.arm()
 	case errno == unix.ECANCELED:
 	default:
-		// It may last: tried at once, it could keep the lane busy with nothing else.
+		// The error may last. An accept that is tried again at once could keep the lane
+		// busy with nothing else.
 		s.say(&s.limits.accept, slog.LevelWarn, "cannot accept a connection", "error", errno)
 	}
 	if a.stopping && a.id == 0 {
@@ -80,7 +83,7 @@ func (a *acceptor) Complete(_ loop.ID, _ loop.Kind, res int32, _ uint32, last bo
 	}
 }
 
-// stop ends accepting. The acceptor leaves the lane when nothing is in flight.
+// stop ends accepting. The acceptor leaves the lane when none of its operations is in flight.
 func (a *acceptor) stop() {
 	if a.stopping {
 		return
@@ -104,7 +107,7 @@ func (a *acceptor) close() {
 	}
 }
 
-// deal lets a new connection in, if there are not too many, and gives it to a lane.
+// deal gives a new connection to a lane, unless there are too many connections.
 func (a *acceptor) deal(fd int) {
 	s := a.lane.srv
 	if a.stopping || int(s.conns.Add(1)) > s.cfg.ConnsMax {
@@ -136,11 +139,11 @@ func (a *acceptor) deal(fd int) {
 	a.lane.deal(cn, a.congestion)
 }
 
-// adopt begins to serve a connection, on its lane. congestion is the congestion
-// control for peers that are not on this machine; empty for what the connection has.
+// adopt begins to serve a connection, on its lane. congestion is the congestion control for peers
+// on other machines; empty means to keep what the connection has.
 func (l *lane) adopt(cn *conn, congestion string) {
 	cn.records.Init(l.srv.cfg.RecordMax, rpc.EmptyMax)
-	if cn.born.IsZero() { // else it comes from another lane
+	if cn.born.IsZero() { // else another lane had it before
 		cn.born = time.Now()
 	}
 	cn.nxt = l.conns
@@ -150,7 +153,7 @@ func (l *lane) adopt(cn *conn, congestion string) {
 	l.conns = cn
 	l.moveIn(cn)
 	if l.draining {
-		// The loop may be over; nothing is begun any more.
+		// The loop may be over; then the lane begins nothing any more.
 		cn.forgotten()
 		_ = unix.Close(cn.fd)
 		cn.become(lifeClosed)
@@ -162,7 +165,7 @@ func (l *lane) adopt(cn *conn, congestion string) {
 		{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
 		{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, keepIdleSeconds},
 	} {
-		// A connection that died meanwhile refuses; its receive will say so.
+		// A connection that died meanwhile refuses the option; its receive will tell.
 		_ = unix.SetsockoptInt(cn.fd, o.level, o.name, o.value)
 	}
 	l.ask(cn)
@@ -173,7 +176,7 @@ func (l *lane) adopt(cn *conn, congestion string) {
 	cn.touch()
 }
 
-// keepIdleSeconds is when the kernel begins to ask whether an idle peer is alive.
+// keepIdleSeconds is how long a peer is idle before the kernel asks whether it is alive.
 const keepIdleSeconds = 300
 
 func sockAddr(sa unix.Sockaddr, err error) netip.AddrPort {
@@ -189,8 +192,7 @@ func sockAddr(sa unix.Sockaddr, err error) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// deviceOf returns the number of the link that an address belongs to, 0 when it belongs
-// to none.
+// deviceOf returns the number of the link that an address belongs to, 0 if it belongs to none.
 func deviceOf(sa unix.Sockaddr) uint32 {
 	if a, ok := sa.(*unix.SockaddrInet6); ok {
 		return a.ZoneId

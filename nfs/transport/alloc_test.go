@@ -112,9 +112,9 @@ func TestCallsOnAnEstablishedConnectionAllocateNothing(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := newPipeline(t, c.at, c.proc, c.size)
-			// Pools and lists grow to their size at first. The tick, the scheduler and the
-			// collector need some memory, the more the longer it takes. What a call needs
-			// it needs each time.
+			// Pools and lists first grow to their size. The tick, the scheduler and the
+			// collector need some memory, more in a longer run. What a call needs, it
+			// needs in every round.
 			least := uint64(math.MaxUint64)
 			for try := 0; try < 5 && least >= uint64(c.n/4); try++ {
 				var before, after runtime.MemStats

@@ -29,7 +29,7 @@ func startOnce(t *testing.T, origin *rpc.Origin, handle func(c *rpc.Call) rpc.Ou
 	return &testServer{t: t, srv: srv, addr: addr}
 }
 
-// Two users of one client may number their calls alike, and do so over one connection.
+// Two users of one client may number their calls alike, and send them over one connection.
 func TestACallOfAnotherUserIsNotADuplicate(t *testing.T) {
 	counts := uint32(0) // the calls come one after the other
 	ts := startOnce(t, &rpc.Origin{Trust: rpc.Believed}, func(c *rpc.Call) rpc.Outcome {
@@ -47,7 +47,7 @@ func TestACallOfAnotherUserIsNotADuplicate(t *testing.T) {
 }
 
 // A reply that counts has 32 bytes with its record mark. A peer that has acknowledged 31 of them
-// has not heard it, and what it sends over its next connection is the same call.
+// has not heard it, and an equal call over the peer's next connection is the same call.
 func TestAReplyIsHeardWithItsLastByte(t *testing.T) {
 	for acked, want := range map[uint64]int{31: 1, 32: 2} {
 		ts := startWhere(t, nil, lanes(1), func(s *Server) {
@@ -61,13 +61,13 @@ func TestAReplyIsHeardWithItsLastByte(t *testing.T) {
 	}
 }
 
-// stray lends a pipe that is no lane's.
+// stray lends a pipe that belongs to no lane.
 type stray struct{ pipe *vfs.Pipe }
 
 func (s stray) Pipe(int) *vfs.Pipe { return s.pipe }
 
-// What cannot be answered is not in progress for ever: the call would wait for itself when its
-// client sends it again.
+// A call that cannot be answered does not stay in progress: when its client sends it again, the
+// second call would wait for the first without end.
 func TestACallThatTheServerCannotAnswerMayBeSentAgain(t *testing.T) {
 	var fds [2]int
 	require.NoError(t, unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK))
@@ -97,8 +97,8 @@ func TestACallThatTheServerCannotAnswerMayBeSentAgain(t *testing.T) {
 	require.Equal(t, 2, counted(t, again, 7))
 }
 
-// Calls that depend on no volume take what workers they need. The last two are for calls that
-// change nothing, also where there is but one volume.
+// Calls that depend on no volume take as many workers as they need. The last two workers are for
+// calls that change nothing, also if there is only one volume.
 func TestTheLastWorkersAreNotForChangesOfTheOnlyVolume(t *testing.T) {
 	var q workQueue
 	q.init(1, 32, 1)
@@ -109,7 +109,7 @@ func TestTheLastWorkersAreNotForChangesOfTheOnlyVolume(t *testing.T) {
 	for range 30 {
 		require.Zero(t, q.take(idle, nil).share)
 	}
-	for q.calls > 0 { // the rest is run by one of them
+	for q.calls > 0 { // one of the workers runs the rest
 		require.Zero(t, q.take(0, nil).share)
 	}
 	for range 2 {
@@ -121,8 +121,8 @@ func TestTheLastWorkersAreNotForChangesOfTheOnlyVolume(t *testing.T) {
 	require.Equal(t, 31, q.busy)
 }
 
-// Workers that have come back leave the queue as it was: what is kept for others neither grows
-// nor shrinks, whatever order they came back in.
+// When all workers have come back the queue is as before: the number of reserved workers neither
+// grows nor shrinks, whatever order they came back in.
 func TestWorkersThatComeBackLeaveWhatIsKeptAsItWas(t *testing.T) {
 	var q workQueue
 	q.init(1, 32, 2)

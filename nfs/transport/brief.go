@@ -2,19 +2,18 @@ package transport
 
 import "time"
 
-// Brief calls are those that hardly ever sleep, although they may: an unstable
-// WRITE copies its data to the page cache, and waits only when the file system has
-// to. What they cost on a worker is the hand-over. So one worker does those of a
-// lane, one after the other, as long as there are more; it is woken once for all
-// calls of a turn, and their replies go back together. When that worker sleeps
-// after all, the patrol notices and sends others.
+// Brief calls may sleep, but hardly ever do: an unstable WRITE copies its data to the page cache,
+// and waits only when the file system has to wait. On a worker such a call costs mostly the
+// hand-over. So one worker does a lane's brief calls, one after the other, as long as there are
+// more. The lane wakes the worker once for all calls of a turn, and the replies go back together.
+// If that worker sleeps after all, the patrol notices and sends others.
 
 const (
-	// patrolEvery is how often the patrol looks after brief calls while there are
-	// some. What it finds unchanged is late by one to two of it.
+	// patrolEvery is how often the patrol looks after brief calls while there are some. It acts
+	// on what has not moved for one to two such periods.
 	patrolEvery = 2 * time.Millisecond
-	// backMax is how many calls go back together at most, and backBytes how many
-	// bytes of arguments they may have had, so that no reply waits for long.
+	// backMax is how many calls go back together at most, and backBytes how many bytes of
+	// arguments these may have had together, so that no reply waits for long.
 	backMax   = 16
 	backBytes = 64 << 10
 )
@@ -23,12 +22,12 @@ const (
 type briefs struct {
 	busy  int     // workers that run one of them
 	done  jobList // run, and not yet on their way back
-	calls int     // in done
-	bytes int     // of their arguments
-	since uint32  // the patrol's round when the first of done ended
+	calls int     // how many calls are in done
+	bytes int     // of the arguments of the calls in done
+	since uint32  // the patrol's round when the first call of done ended
 }
 
-// kick sees to it that somebody takes the brief calls that were put for a lane.
+// kick makes sure that a worker takes the brief calls that a lane has put into the queue.
 func (q *workQueue) kick(lane int) {
 	q.mu.Lock()
 	var w *sleeper
@@ -42,7 +41,8 @@ func (q *workQueue) kick(lane int) {
 	w.wake()
 }
 
-// watch gets the patrol up: the caller wakes w too when mu is released. mu is held.
+// watch wakes the patrol: it returns w with the patrol's sleeper added, for the caller to wake
+// after it has released mu. mu is held.
 func (q *workQueue) watch(w *sleeper) *sleeper {
 	if q.watched || q.closed {
 		return w
@@ -52,8 +52,8 @@ func (q *workQueue) watch(w *sleeper) *sleeper {
 	return &q.guard
 }
 
-// swap ends the brief job j and takes the next one, nil when there is none.
-// The worker sends back the jobs that it returns as back. It does not block.
+// swap ends the brief job j and takes the next job, nil when there is none. The worker must send
+// the jobs in back to their lanes. swap does not block.
 func (q *workQueue) swap(j *job) (next, back *job) {
 	var w *sleeper
 	q.mu.Lock()
@@ -88,13 +88,13 @@ func (q *workQueue) swap(j *job) (next, back *job) {
 	return next, back
 }
 
-// takeDone empties done.
+// takeDone empties done and returns its jobs.
 func (l *briefs) takeDone() *job {
 	l.calls, l.bytes = 0, 0
 	return l.done.take()
 }
 
-// join puts two chains of jobs together. The first is short.
+// join appends the chain of jobs b to the chain a, which should be the short one.
 func join(a, b *job) *job {
 	if a == nil {
 		return b
@@ -107,8 +107,7 @@ func join(a, b *job) *job {
 	return a
 }
 
-// late reports whether there is something that a sleeping worker would keep
-// waiting. mu is held.
+// late reports whether a worker that sleeps now would keep calls or replies waiting. mu is held.
 func (q *workQueue) late() bool {
 	if _, ok := q.next(); ok {
 		return true
@@ -140,9 +139,9 @@ func (q *workQueue) runPatrol() {
 	}
 }
 
-// patrol sends more workers, twice as many each time, when the next call has been
-// waiting since the round before the last, and sends back what waits for a worker
-// to come back with more. mu is held.
+// patrol looks once. If the next call has been waiting since the round before the last, patrol
+// sends more workers, twice as many each time. It also returns the finished jobs, back, that wait
+// for a worker to bring more. mu is held.
 func (q *workQueue) patrol() (back *job, w *sleeper) {
 	q.round++
 	for i := range q.lanes {
@@ -151,7 +150,7 @@ func (q *workQueue) patrol() (back *job, w *sleeper) {
 		}
 	}
 	if i, ok := q.next(); ok && q.round-q.shares[i].first.jobs.head.since >= 2 {
-		// Those who sleep do not count any longer.
+		// Workers that sleep in a brief call no longer count.
 		q.epoch++
 		q.brief = 0
 		for i := range q.lanes {

@@ -32,7 +32,7 @@ func chain(j *job) (xids []uint32) {
 	return xids
 }
 
-// sleepers puts n workers to rest that are never really there.
+// sleepers puts n workers to rest that do not exist.
 func sleepers(q *workQueue, n int) {
 	for range n {
 		q.resting = &sleeper{next: q.resting}
@@ -193,7 +193,7 @@ func TestNoBriefCallIsLost(t *testing.T) {
 		})
 	}
 	lanes.Wait()
-	for left.Load() > 0 { // without a patrol: nobody sleeps for long
+	for left.Load() > 0 { // there is no patrol, and nobody sleeps for long
 		runtime.Gosched()
 	}
 	q.close()

@@ -10,73 +10,72 @@ import (
 	"github.com/ringnfs/ringnfs/uring/loop"
 )
 
-// call is a call in progress with everything that it borrows. It belongs to its
-// lane, but for the time between workQueue.put and its return by the mailbox,
-// when it is the worker's.
+// call is a call in progress with everything that it borrows. It belongs to its lane, except from
+// workQueue.put until the mailbox returns it: then it belongs to a worker.
 type call struct {
 	rpc.Call
-	job  // what the workers know of it
+	job  // what the workers know of the call
 	conn *conn
-	// views are the record's bytes, one per piece; segs keeps the pieces while
-	// the call is parked.
+	// views are the record's bytes, one slice per piece. While the call is parked, segs keeps
+	// the pieces.
 	views [][]byte
 	segs  []bufring.Segment
-	// own is the call's memory for a short record, nil until it has been needed.
+	// own is the call's memory for a short record; nil until first needed.
 	own    []byte
-	copied bool // the record lies there
-	// reply is the call's own reply buffer; nil while it encodes into the
+	copied bool // own holds the record
+	// reply is the call's own reply buffer. It is nil while the call encodes into the
 	// connection's batch.
 	reply *bufring.Buffer
-	// pipes lends the call a pipe, and keeps it while the call is parked.
+	// pipes lends the call a pipe, and keeps the pipe while the call is parked.
 	pipes callPipes
-	// outcome is what the worker made of it.
+	// outcome is the outcome of the call's run on a worker.
 	outcome rpc.Outcome
-	// toWorker says where the call goes when it has got its memory.
+	// toWorker says that the call goes to a worker once it has memory for its reply; otherwise
+	// the lane runs it.
 	toWorker bool
-	// unanswerable says that SYSTEM_ERR is all that it gets.
+	// unanswerable says that the call is answered with SYSTEM_ERR and nothing else.
 	unanswerable bool
 	parked       bool
-	// key is what a call that must not run twice is known by. ticket is the right to
-	// end it, of the first of its kind.
+	// key identifies a call that must not run twice. ticket is the right to end the cache's
+	// entry; the first call with the key has it.
 	key    drc.Key
 	ticket drc.Ticket
-	// replay is the results of the call that this one was found to be, sent again.
+	// replay is the results of an earlier call that this one repeats. They are sent again.
 	replay  []byte
 	ended   bool      // the twin that this call waited for has ended
-	doubted time.Time // when it could not be told first whether there is one
-	blocks  bool      // it is in doubt, and its connection waits for it
-	after   *call     // the next of the lane's list that it is on
+	doubted time.Time // when the call first came into doubt, see doubts
+	blocks  bool      // the call is in doubt, and its connection waits for it
+	after   *call     // the next call on the same list of the lane
 }
 
 const (
 	markLen = rpc.MarkLen
-	// replyMin is the memory that any call may need for its reply, unless it asks
-	// for more.
+	// replyMin is the memory that any call may need for its reply, unless it asks for more.
 	replyMin = markLen + rpc.HeaderMax + rpc.ReplyMin
-	// copyMax is the longest finished reply that is copied into the batch, so
-	// that it shares the batch's send; longer ones are sent from where they are.
+	// copyMax is the longest finished reply that is copied into the batch, so that it leaves
+	// with the batch's send. Longer replies are sent from where they are.
 	copyMax = 1024
-	// shortMax is the longest record that a parked call takes along as a copy. That is
-	// every call but WRITE and SYMLINK, with room to spare.
+	// shortMax is the longest record that a parked call takes along as a copy. Every call but
+	// WRITE and SYMLINK is shorter.
 	shortMax = 2048
-	// copiedMax is how many calls of a lane can have one. Send slabs bound the calls that
-	// wait, but not those that wait for a twin.
+	// copiedMax is how many calls of a lane can have such a copy. Send slabs bound the number
+	// of calls that wait, but not of those that wait for a twin.
 	copiedMax = 8192
 )
 
-// newCall returns a call of nobody.
+// newCall returns a call without a connection.
 func newCall() *call {
 	c := new(call)
 	c.task = c
 	return c
 }
 
-// begin runs or parks a call that has been parsed. The record's bytes are
-// borrowed: park clones what it keeps.
+// begin runs or parks a call that has been parsed. It borrows the record's bytes; park clones what
+// it keeps.
 func (l *lane) begin(c *call) {
 	p := c.Procedure()
 	if p != nil && p.Once {
-		c.Pipes = nil // its results are kept for duplicates
+		c.Pipes = nil // the cache keeps its results for duplicates
 	}
 	switch {
 	case p != nil && p.Once && !l.first(c):
@@ -88,8 +87,8 @@ func (l *lane) begin(c *call) {
 	}
 }
 
-// runInBatch runs c on the lane and encodes its reply behind those that wait in
-// the connection's batch.
+// runInBatch runs c on the lane and encodes its reply behind the replies that wait in the
+// connection's batch.
 func (l *lane) runInBatch(c *call) {
 	need := replyMin
 	for {
@@ -126,7 +125,7 @@ func (l *lane) runInBatch(c *call) {
 	}
 }
 
-// runOwn runs c on the lane into the reply buffer of its own.
+// runOwn runs c on the lane and encodes the reply into the call's own buffer.
 func (l *lane) runOwn(c *call) {
 	c.Reply.Reset(c.reply.Bytes()[markLen:])
 	l.ran(c, l.run(c))
@@ -140,7 +139,7 @@ func (l *lane) run(c *call) rpc.Outcome {
 	return c.conn.programs.Run(&c.Call)
 }
 
-// ran deals with the outcome of a call that has a reply buffer of its own.
+// ran acts on the outcome of a call that has a reply buffer of its own.
 func (l *lane) ran(c *call, o rpc.Outcome) {
 	switch o {
 	case rpc.Done:
@@ -175,8 +174,8 @@ func (l *lane) finish(c *call) {
 	l.retire(c)
 }
 
-// whole reports whether the reply's tail is what the reply says. It ends the call
-// when it is not.
+// whole reports whether the pipe that follows the reply holds what the reply says. If not, it ends
+// the call.
 func (l *lane) whole(c *call) bool {
 	if c.Tail.Pipe == nil || c.pipes.holds(&c.Tail) {
 		return true
@@ -187,8 +186,8 @@ func (l *lane) whole(c *call) bool {
 
 func putMark(b []byte, n int) { binary.BigEndian.PutUint32(b, rpc.Mark(n)) }
 
-// give gets a reply buffer of n bytes for c, now or when one comes back, and
-// sends the call on its way.
+// give gets a reply buffer of n bytes for c, now or when one comes back, and sends the call on its
+// way.
 func (l *lane) give(c *call, n int) {
 	class, ok := l.slabs.ClassFor(n)
 	if !ok {
@@ -207,15 +206,15 @@ func (l *lane) give(c *call, n int) {
 	l.proceed(c)
 }
 
-// tooLarge answers a call whose reply no buffer has room for: what it asks for cannot be
-// had, and the connection is not to blame.
+// tooLarge answers a call whose reply would be larger than any buffer. The call cannot be done, and
+// the connection is not to blame.
 func (l *lane) tooLarge(c *call) {
 	l.srv.abandoned(c, "a reply would be larger than any buffer")
 	c.unanswerable = true
 	l.give(c, replyMin)
 }
 
-// proceed sends a call that has its buffer to where it runs.
+// proceed runs a call that has its buffer, or sends it to a worker.
 func (l *lane) proceed(c *call) {
 	if c.unanswerable {
 		c.Reply.Reset(c.reply.Bytes()[markLen:])
@@ -232,8 +231,8 @@ func (l *lane) proceed(c *call) {
 	l.kick = l.srv.queue.put(c.asJob()) || l.kick
 }
 
-// park makes c independent of the buffer that is being parsed: it has a copy of a short
-// record, and holds the pieces of another one.
+// park makes c independent of the buffer that is being parsed. The call copies a short record, and
+// holds the pieces of a long one.
 func (l *lane) park(c *call) {
 	if c.parked {
 		return
@@ -248,8 +247,8 @@ func (l *lane) park(c *call) {
 	}
 }
 
-// copyRecord makes the call independent of receive memory, which one that waits for long
-// would keep from everybody. It reports false when the record is too long for that.
+// copyRecord copies the record to the call's own memory, so that a call that waits for long keeps
+// no receive memory from others. It reports false when the record is too long.
 func (c *call) copyRecord() bool {
 	n := 0
 	for _, v := range c.views {
@@ -286,7 +285,7 @@ func (l *lane) retire(c *call) {
 	c.pipes = callPipes{}
 	c.Reset()
 	c.dropViews()
-	// Field by field: a call is large, and most of it is in order already.
+	// Clear field by field: a call is large, and most fields are clear already.
 	c.conn, c.replay, c.after = nil, nil, l.calls
 	if c.parked {
 		c.unpark()
@@ -294,7 +293,7 @@ func (l *lane) retire(c *call) {
 	l.calls = c
 }
 
-// unpark forgets what only a call that was parked has.
+// unpark clears what only a parked call has.
 func (c *call) unpark() {
 	if c.reply != nil {
 		c.reply.Release()
@@ -306,7 +305,7 @@ func (c *call) unpark() {
 	c.doubted = time.Time{}
 }
 
-// dropViews lets go of the record, which mostly is in one piece.
+// dropViews forgets the record, which usually lies in one piece.
 func (c *call) dropViews() {
 	if len(c.views) == 1 {
 		c.views[0] = nil
@@ -316,8 +315,8 @@ func (c *call) dropViews() {
 	c.views = c.views[:0]
 }
 
-// broken ends a call that the server itself cannot answer, and its connection,
-// since the peer must not wait for ever.
+// broken ends a call that the server itself cannot answer. It also ends the connection, so that the
+// peer does not wait without end.
 func (l *lane) broken(c *call, why string) {
 	l.srv.abandoned(c, why)
 	cn := c.conn
@@ -351,7 +350,7 @@ func (c *call) home() *loop.Loop { return c.conn.lane.loop }
 // lost implements task.
 func (c *call) lost() { c.conn.lane.forget(c) }
 
-// back implements task: the call is the lane's again.
+// back implements task: the call belongs to the lane again.
 func (c *call) back() {
 	l := c.conn.lane
 	c.pipes.lane = l

@@ -6,21 +6,23 @@ import (
 	"github.com/ringnfs/ringnfs/bufring"
 )
 
-// Calls that wait for a file system keep the receive buffers that their records lie in.
-// However many there are, others are read from (design record 0030): a connection whose
-// household has its share, and every connection when few buffers are left, is received
-// from carefully. The lane waits until there is something, and reads it with a system call
-// to a scrap of memory that no operation of the ring names. Short records are carried out
-// or parked from there. A long one goes on in a receive buffer that the connection may
-// have, or waits for one. The last buffers are given out in no other way.
+// Calls that wait for a file system keep the receive buffers that their records lie in. However
+// many such calls there are, the lane still reads from other connections (design record 0030): it
+// receives carefully from a connection whose household has its share, and from every connection
+// when few buffers are left.
+//
+// For a careful receive the lane waits on the ring until there is something to read. It then reads
+// with a system call into a scrap, memory that no operation of the ring names. It runs or parks
+// short records from there. A long record goes on in a receive buffer, if the connection may have
+// one, and otherwise waits for one. The last receive buffers are given out in no other way.
 
 const (
-	// floorPart is which part of the receive buffers careful receives alone get: an eighth.
+	// floorPart is the part of the receive buffers that only careful receives get: an eighth.
 	floorPart = 8
-	// scrapRecordMax is the longest record in bytes that is received in scraps.
+	// scrapRecordMax is the length in bytes of the longest record that is received in scraps.
 	scrapRecordMax = 8 << 10
-	// scrapsMax is how many scraps calls of a lane may keep. Beyond that a connection
-	// has one call at a time.
+	// scrapsMax is how many scraps the calls of a lane may keep. When they keep more, each
+	// connection has one call at a time.
 	scrapsMax = 4096
 )
 
@@ -30,13 +32,13 @@ type keep struct {
 	pieces int
 }
 
-// keep counts a piece of b. A buffer counts once for the connection and its household,
-// however short the pieces are: it cannot be used again as long as there is one.
+// keep counts a piece of b. A buffer counts once for the connection and its household, however
+// short the pieces are: the buffer cannot be used again while one piece is kept.
 func (cn *conn) keep(b *bufring.Buffer) {
 	if !b.Provided() {
 		return
 	}
-	// Pieces of one buffer come one after the other, save where many share it.
+	// Pieces of one buffer come one after the other, except where many connections share it.
 	for i := len(cn.kept) - 1; i >= 0; i-- {
 		if cn.kept[i].buffer == b {
 			cn.kept[i].pieces++
@@ -50,7 +52,7 @@ func (cn *conn) keep(b *bufring.Buffer) {
 	cn.account.house.kept++
 }
 
-// unkeep takes a piece of b off. What came first mostly goes first.
+// unkeep takes a piece of b off the count. Pieces usually go in the order in which they came.
 func (cn *conn) unkeep(b *bufring.Buffer) {
 	if !b.Provided() {
 		return
@@ -76,8 +78,8 @@ func (cn *conn) mayKeep() bool {
 	return s.Allows(len(cn.kept), cn.account.house.kept)
 }
 
-// full reports whether the connection has its share, and calls that will give some of it
-// back.
+// full reports whether the connection has its share of receive memory while calls of its own are in
+// progress, which will give some back.
 func (cn *conn) full() bool {
 	return cn.calls > 0 && (len(cn.kept) > 0 || cn.spill != nil) && cn.beyond()
 }
@@ -95,7 +97,7 @@ func (cn *conn) mustWait() bool {
 	l := cn.lane
 	switch {
 	case cn.life >= lifeDraining, cn.spill != nil:
-		return false // a scrap is enough for what is dropped, or copied to the slab
+		return false // a scrap is enough for bytes that are dropped, or copied to the slab
 	case !cn.long():
 		return cn.calls > 0 && l.scraps.Outstanding() >= scrapsMax
 	case cn.reading != nil && cn.reading.Provided():
@@ -116,7 +118,7 @@ func (cn *conn) armCareful() {
 	cn.ops++
 }
 
-// readable handles the completion of the wait.
+// readable handles the completion of armCareful's wait.
 func (cn *conn) readable(res int32) {
 	cn.intake = intakeNone
 	if res < 0 {
@@ -134,15 +136,15 @@ func (cn *conn) readable(res int32) {
 		cn.read(b.Bytes())
 		b.Release()
 	case cn.blocked() || cn.behind():
-		// It is read later, and there is something as long as it has not been.
+		// Read later. The bytes stay in the socket until then.
 	case cn.lane.group.Open() && !cn.full():
-		// The multishot receive finds it.
+		// The multishot receive finds the bytes.
 	default:
 		cn.take()
 	}
 }
 
-// take reads once, and parses what there was.
+// take reads once, and parses what it has read.
 func (cn *conn) take() {
 	l := cn.lane
 	b, at := cn.reading, cn.readAt
@@ -163,7 +165,7 @@ func (cn *conn) take() {
 	}
 	room := b.Bytes()[at:]
 	if n := cn.records.Pending(); b.Provided() && n > 0 {
-		room = room[:min(n, len(room))] // what follows the record may be read to a scrap
+		room = room[:min(n, len(room))] // the careful receive reads later records into a scrap
 	}
 	if n := cn.read(room); n > 0 {
 		if cn.went < cn.once {
@@ -173,13 +175,13 @@ func (cn *conn) take() {
 		cn.parse(bufring.Segment{Data: room[:n:n], Owner: b.Clone()})
 	}
 	if n := len(cn.held); n > 0 && cn.held[n-1].Owner == b && at < len(b.Bytes()) {
-		cn.reading, cn.readAt = b, at // the record goes on behind it
+		cn.reading, cn.readAt = b, at // the record goes on behind these bytes
 		return
 	}
 	b.Release()
 }
 
-// read reads to b without waiting, and returns how much there was.
+// read reads into b without waiting, and returns the number of bytes.
 func (cn *conn) read(b []byte) int {
 	n, _, err := unix.Recvfrom(cn.fd, b, unix.MSG_DONTWAIT)
 	switch errno, _ := err.(unix.Errno); {
@@ -194,7 +196,7 @@ func (cn *conn) read(b []byte) int {
 	return 0
 }
 
-// dropReading gives back what the careful receive fills.
+// dropReading releases the buffer that the careful receive fills.
 func (cn *conn) dropReading() {
 	if cn.reading != nil {
 		cn.reading.Release()
@@ -202,8 +204,8 @@ func (cn *conn) dropReading() {
 	}
 }
 
-// starvingForInput reports whether a connection waits for receive memory that keeps none
-// itself: what others keep lets it wait.
+// starvingForInput reports whether a connection waits for receive memory although it keeps none: it
+// waits for what other connections keep.
 func (l *lane) starvingForInput() bool {
 	for _, cn := range l.starved {
 		if len(cn.kept) == 0 {

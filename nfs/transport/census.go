@@ -7,16 +7,16 @@ import (
 	"sync"
 )
 
-// census counts the connections of each household, from when they are dealt out until
-// they are closed, so that none takes those of all others. It is asked once per
+// census counts the connections of each household, from when they are dealt out until they are
+// closed, so that no household takes the connections of all others. It is asked once per
 // connection, not per call.
 type census struct {
 	mu     sync.Mutex
 	by     map[netip.Addr]int // guarded by mu: households that have connections
-	guests int                // guarded by mu: connections of the machine's users, in all
+	guests int                // guarded by mu: connections of all users of this machine
 }
 
-// crowd says whose connections are too many.
+// crowd says which of the bounds a connection exceeds.
 type crowd uint8
 
 const (
@@ -25,8 +25,8 @@ const (
 	crowdGuests
 )
 
-// enter counts cn, unless its household has houseMax connections already, or the
-// machine's users, of whom it is one, have guestsMax.
+// enter counts cn, unless its household already has houseMax connections, or cn is a local user's
+// and local users have guestsMax.
 func (c *census) enter(cn *conn, houseMax, guestsMax int) crowd {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -46,7 +46,7 @@ func (c *census) enter(cn *conn, houseMax, guestsMax int) crowd {
 	return crowdNone
 }
 
-// leave ends a connection that has entered.
+// leave ends the count of a connection that has entered.
 func (c *census) leave(cn *conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -58,12 +58,12 @@ func (c *census) leave(cn *conn) {
 	}
 }
 
-// moreConns is what to do about too few connections in all, of which the others' bounds
-// are parts.
+// moreConns is what to do about too few connections in all. The other bounds are fractions of that
+// number.
 const moreConns = "raise the limit on open files"
 
-// admit counts a connection for whom it is, or says that there are too many of those.
-// Whoever is believed may do what the server can, and is not kept out by the number.
+// admit counts a connection for its household, or says that the household has too many. A
+// connection whose user is believed is never refused: that user can do whatever the server can.
 func (s *Server) admit(cn *conn) bool {
 	houseMax := s.cfg.PeerConnsMax
 	if cn.origin.Rules() {

@@ -79,8 +79,8 @@ func TestOnePeerCannotTakeTheConnectionsOfOthers(t *testing.T) {
 	answers(t, ts.dialFrom("127.0.0.1"))
 }
 
-// rootAndUsers makes 127.0.0.1 root, and other addresses users, who have to be asked for
-// further.
+// rootAndUsers makes 127.0.0.1 root, and other addresses users about whom a slow question must be
+// asked.
 func rootAndUsers(e Ends) (*rpc.Origin, func() *rpc.Origin) {
 	is, _ := userByAddress(e)
 	if is.UID == 1001 {
@@ -89,7 +89,7 @@ func rootAndUsers(e Ends) (*rpc.Origin, func() *rpc.Origin) {
 	return &rpc.Origin{Trust: rpc.Nameless, UID: is.UID}, func() *rpc.Origin { return is }
 }
 
-// ended asserts that all connections have left as whom they came.
+// ended asserts that all connections have left the census as the household that they entered as.
 func (ts *testServer) ended() {
 	ts.t.Helper()
 	until(ts.t, func() bool { return ts.srv.Connections() == 0 }, "all connections are gone")
@@ -142,7 +142,7 @@ func TestUsersOfTheMachineKeepNobodyElseOut(t *testing.T) {
 	}
 }
 
-// Also when it is never found out who they are.
+// This holds also if the server never finds out who they are.
 func TestUsersWhoAreStillAskedForCount(t *testing.T) {
 	hang := make(chan struct{})
 	ts := startTest(t, func(c *Config) {
@@ -165,7 +165,7 @@ func TestUsersWhoAreStillAskedForCount(t *testing.T) {
 	}
 }
 
-// Whom the server does not serve has no use for the connection.
+// A user whom the server does not serve has no use for the connection.
 func TestAConnectionThatIsNotServedEndsWhenItHasBeenTold(t *testing.T) {
 	ts := startQuick(t, func(c *Config) {
 		c.Origin = func(Ends) (*rpc.Origin, func() *rpc.Origin) {
@@ -205,8 +205,8 @@ func TestConnectionsBeyondAllAreClosedAndTheRestIsServed(t *testing.T) {
 	}
 }
 
-// A client's nconnect is 16 at most; several mounts of many clients behind one
-// address are still far below the bound.
+// A client's nconnect is at most 16. Several mounts of many clients behind one address are still
+// far below the bound.
 func TestPeerConnectionsByDefaultAreAQuarterOfAll(t *testing.T) {
 	for conns, want := range map[int]int{0: ConnsDefault / 4, 640: 160, 100: 64, 10: 10} {
 		cfg := testConfig()

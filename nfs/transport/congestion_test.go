@@ -57,8 +57,8 @@ func TestPeersOfThisMachineAreNotPaced(t *testing.T) {
 	require.Equal(t, localCongestion, congestionOf(t, ts.srv))
 }
 
-// An address of the machine that is neither the server's nor a loopback one stands
-// for a peer elsewhere: the server cannot tell the difference.
+// An address of the machine that is neither the server's nor a loopback one stands for a peer
+// elsewhere. The server cannot tell the difference.
 func TestPeersElsewhereKeepTheMachinesCongestionControl(t *testing.T) {
 	name := paced(t)
 	if os.Geteuid() != 0 {

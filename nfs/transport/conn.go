@@ -16,47 +16,48 @@ import (
 
 // conn is one TCP connection. It belongs to its lane's thread.
 //
-// It has three states with names: its life (life.go), the intake of its receiving side and
-// the state of its sending side (output.go).
+// It has three states with names: its life (life.go), the intake of its receiving side, and the
+// state of its sending side (output.go).
 type conn struct {
-	// Immutable, once a lane serves it.
+	// Immutable once a lane serves it.
 	lane     *lane
 	programs *rpc.Server
 	fd       int
 	peer     netip.AddrPort
-	device   uint32 // of the peer's address, if it belongs to a link
+	device   uint32 // of the peer's address, if the address belongs to a link
 	local    netip.AddrPort
-	house    netip.Addr // whom the connection's part of what is shared counts for
-	guest    bool       // it counts among those of the machine's users
+	house    netip.Addr // the household that the connection counts for
+	guest    bool       // the connection counts among those of the machine's users
 	born     time.Time  // when the first lane adopted it
 
-	// origin is who opened it, which was asked once, with the groups of then or later
-	// (renew.go). later is what is still to be asked, nil for nothing.
+	// origin is who opened the connection, as asked once, with the groups of then or of a later
+	// renewal (renew.go). later is what is still to be asked, nil for nothing.
 	origin *rpc.Origin
 	later  func() *rpc.Origin
 
 	life life
-	// listed says that the lane looks after it at the end of the turn.
+	// listed says that the connection is on the lane's list of those to serve at the end of the
+	// turn.
 	listed  bool
 	ops     int       // operations in flight on fd
-	calls   int       // parked
-	waiting int       // of them, for memory, or with too many in doubt
+	calls   int       // parked calls
+	waiting int       // parked calls that wait for memory, or with too many in doubt
 	ended   time.Time // when our side was shut down, see finish
 	input
 	output
-	account account // what it holds of what the lane's connections share
+	account account // what the connection holds of what the lane's connections share
 	move    move
 
 	// For the duplicate request cache.
-	wire *wire  // nil until there is a call for it
-	once uint64 // where the last reply that must not be given twice ends in the output
+	wire *wire  // nil until the cache gets a call of the connection
+	once uint64 // where in the output the last reply ends that must not be given twice
 	went uint64 // how much output the peer had acknowledged when it sent more
 
 	prev, nxt *conn // the lane's list
 }
 
-// input is the receiving side of a connection: what has been received and is not a call
-// yet, and how more is received.
+// input is the receiving side of a connection: the bytes that have been received and are not yet a
+// call, and the way in which more is received.
 type input struct {
 	intake  intake
 	eof     bool    // the peer sends no more
@@ -65,27 +66,26 @@ type input struct {
 	records rpc.Records
 	// held is the part of the present record that has been received, in pieces.
 	held []bufring.Segment
-	// spill is the slab that held's one piece is being copied to, after the
-	// receive memory ran short.
+	// spill is the slab that held's one piece is being copied to, after the receive memory ran
+	// short.
 	spill *bufring.Buffer
 	since time.Time // when the present record began
-	// in is the lane's list of those in the middle of a record that the
-	// connection is on.
+	// in is the lane's list, of connections in the middle of a record, that this one is on.
 	in            *connList
 	before, after *conn
-	// backlog is what was received while the connection was blocked, from
-	// backlogAt on.
+	// backlog is what was received while the connection was blocked; the part from backlogAt on
+	// is not parsed yet.
 	backlog   []bufring.Segment
 	backlogAt int
-	// kept are the receive buffers that held, backlog and parked calls keep from being
-	// reused.
+	// kept are the receive buffers that held, backlog and parked calls keep from being used
+	// again.
 	kept []keep
-	// reading is what the careful receive fills, from readAt on, nil for nothing yet.
+	// reading is the buffer that the careful receive fills, from readAt on; nil until it reads.
 	reading *bufring.Buffer
 	readAt  int
 }
 
-// newConn returns a connection that no lane has yet, with the descriptor fd.
+// newConn returns a connection with the descriptor fd that belongs to no lane yet.
 func newConn(programs *rpc.Server, fd int) *conn {
 	cn := &conn{programs: programs, fd: fd}
 	cn.conn = cn
@@ -98,7 +98,7 @@ const (
 	kindReadable
 )
 
-// touch makes the lane look after the connection at the end of the turn.
+// touch puts the connection on the lane's list of those to serve at the end of the turn.
 func (cn *conn) touch() {
 	if !cn.listed {
 		cn.listed = true
@@ -106,22 +106,22 @@ func (cn *conn) touch() {
 	}
 }
 
-// blocked reports whether no further call may be taken from the connection now.
+// blocked reports whether the lane may take no further call from the connection now.
 func (cn *conn) blocked() bool {
 	cfg := &cn.lane.srv.cfg
 	return cn.life >= lifeDraining || cn.waiting > 0 || cn.calls >= cfg.CallsMax || cn.unsent >= cfg.OutputMax
 }
 
-// service moves the connection on as far as it goes: it parses what waited,
-// sends what is ready and receives or stops receiving.
+// service moves the connection on as far as it goes: it parses what waited, sends what is ready,
+// and starts or stops receiving.
 func (cn *conn) service() {
 	if cn.life < lifeDead {
 		cn.unblock()
 		cn.flush()
 		cn.steer()
 		if cn.behind() && !cn.blocked() {
-			// What was spliced has left without a completion to come, and with it what
-			// kept the calls behind it waiting.
+			// A spliced reply has left, and no completion will come for it. The calls
+			// behind it waited for that.
 			cn.touch()
 		}
 	}
@@ -133,10 +133,9 @@ func (cn *conn) service() {
 	}
 }
 
-// steer arms or cancels the receive, and ends a connection that has nothing more
-// to do.
+// steer arms or cancels the receive. It ends a connection that has nothing more to do.
 func (cn *conn) steer() {
-	// Ending a connection resets it while zero-copy sends are not acknowledged.
+	// Closing a connection with zero-copy sends that are not acknowledged would reset it.
 	idle := cn.calls == 0 && cn.allSent()
 	switch {
 	case cn.life >= lifeDead, cn.life == lifeAsking:
@@ -145,8 +144,8 @@ func (cn *conn) steer() {
 		case !cn.owed():
 			cn.kill("")
 		case cn.life != lifeOwing:
-			// The peer sees the end at once. That it has heard what was told once is
-			// seen here a little later, by the lane's tick.
+			// The peer sees the end at once. The lane's tick sees a little later
+			// whether the peer has heard the last reply that must not be given twice.
 			cn.finish(lifeOwing)
 		}
 	case cn.life >= lifeDraining && idle:
@@ -191,14 +190,14 @@ func (cn *conn) Complete(id loop.ID, kind loop.Kind, res int32, flags uint32, la
 	cn.touch()
 }
 
-// received handles a completion of the receive.
+// received handles a completion of the multishot receive.
 func (cn *conn) received(res int32, flags uint32, last bool) {
 	l := cn.lane
 	switch {
 	case last:
 		cn.intake = intakeNone
 	case cn.life < lifeDead:
-		// A cancellation that came at the wrong moment (EALREADY) is repeated.
+		// Repeat a cancellation that came at the wrong moment (EALREADY).
 		cn.intake = intakeMultishot
 	}
 	if res > 0 {
@@ -234,7 +233,7 @@ func (cn *conn) endOfInput() {
 	}
 }
 
-// starve makes the connection wait for memory before it is received from.
+// starve puts the connection on the list of those that wait for memory before they receive.
 func (cn *conn) starve() {
 	if cn.intake == intakeNone && cn.life < lifeDead {
 		cn.intake = intakeStarved
@@ -242,7 +241,7 @@ func (cn *conn) starve() {
 	}
 }
 
-// arrived takes a piece of what was received.
+// arrived takes a piece of received bytes.
 func (cn *conn) arrived(s *bufring.Segment) {
 	switch {
 	case cn.life >= lifeDraining:
@@ -258,7 +257,7 @@ func (cn *conn) arrived(s *bufring.Segment) {
 // behind reports whether received bytes wait to be parsed.
 func (cn *conn) behind() bool { return cn.backlogAt < len(cn.backlog) }
 
-// unblock parses what waited, as long as it may.
+// unblock parses the bytes that waited, until the connection is blocked again.
 func (cn *conn) unblock() {
 	for cn.behind() && !cn.blocked() {
 		s := cn.backlog[cn.backlogAt]
@@ -275,8 +274,7 @@ func (cn *conn) unblock() {
 	}
 }
 
-// putBack makes s the first to be parsed when the connection is not blocked any
-// more.
+// putBack makes s the first piece to be parsed when the connection is no longer blocked.
 func (cn *conn) putBack(s bufring.Segment) {
 	cn.keep(s.Owner)
 	if cn.backlogAt > 0 {
@@ -284,10 +282,10 @@ func (cn *conn) putBack(s bufring.Segment) {
 		cn.backlog[cn.backlogAt] = s
 		return
 	}
-	cn.backlog = append(cn.backlog, s) // it is empty: nothing is parsed past it
+	cn.backlog = append(cn.backlog, s) // backlog is empty: nothing is parsed past it
 }
 
-// parse takes the records out of s and begins their calls. It takes s over.
+// parse takes the records out of s and begins their calls. It owns s.
 func (cn *conn) parse(s bufring.Segment) {
 	chunk := s.Data
 	for len(chunk) > 0 {
@@ -314,7 +312,7 @@ func (cn *conn) parse(s bufring.Segment) {
 	s.Release()
 }
 
-// record begins the call whose record ends with last. last is borrowed.
+// record begins the call whose record ends with last. It borrows last.
 func (cn *conn) record(last bufring.Segment) {
 	l := cn.lane
 	c := l.call(cn)
@@ -340,7 +338,7 @@ func (cn *conn) record(last bufring.Segment) {
 	} else {
 		l.begin(c)
 	}
-	// What the call did not take with it has been read.
+	// The call has read the pieces that it did not keep.
 	for i := range l.parsing.held {
 		cn.unkeep(l.parsing.held[i].Owner)
 		l.parsing.held[i].Release()
@@ -348,7 +346,7 @@ func (cn *conn) record(last bufring.Segment) {
 	l.parsing.end()
 }
 
-// parsing is the record that is being begun, for calls that must keep it.
+// parsing is the record whose call is being begun, for calls that must keep it.
 type parsing struct {
 	held []bufring.Segment
 	last bufring.Segment
@@ -373,9 +371,9 @@ func (p *parsing) end() {
 	p.last = bufring.Segment{}
 }
 
-// heldMax is in how many pieces a record may be kept before it is copied
-// together: a system call takes 1024 at most, and a peer that sends byte by byte
-// must not make us keep a header for each.
+// heldMax is how many pieces of a record may be kept before they are copied together. A system call
+// takes at most 1024, and a peer that sends byte by byte must not make the server keep a header for
+// each.
 const heldMax = 512
 
 // hold keeps a piece of an incomplete record.
@@ -392,7 +390,7 @@ func (cn *conn) hold(seg []byte, owner *bufring.Buffer) {
 		cn.list(&l.holding)
 	}
 	if n := len(cn.held); n > 0 {
-		// Receives into one incremental buffer lie end to end.
+		// Receives into one incremental buffer lie end to end, so extend the last piece.
 		if p := &cn.held[n-1]; p.Owner == owner &&
 			unsafe.Add(
 				unsafe.Pointer(unsafe.SliceData(p.Data)),
@@ -407,15 +405,16 @@ func (cn *conn) hold(seg []byte, owner *bufring.Buffer) {
 	s := bufring.Segment{Data: seg, Owner: owner.Clone()}
 	cn.keep(owner)
 	cn.held = append(cn.held, s)
-	// With calls in progress it is received from carefully, and what they keep comes back.
+	// While calls are in progress the lane receives carefully from the connection, and the
+	// memory that they keep comes back.
 	if len(cn.held) >= heldMax || len(cn.kept) >= l.keptMax && cn.calls == 0 {
 		cn.spillHeld()
 	}
 }
 
-// kill ends the connection: nothing more is read, parsed or sent, and all memory
-// that no operation in flight needs is given back. Its socket is closed when the
-// last operation on it has completed. why is logged unless it is empty.
+// kill ends the connection. Nothing more is read, parsed or sent, and all memory that no operation
+// in flight needs is given back. The socket is closed when its last operation has completed. why is
+// logged unless it is empty.
 func (cn *conn) kill(why string) {
 	if cn.life >= lifeDead {
 		return
@@ -433,7 +432,7 @@ func (cn *conn) kill(why string) {
 	cn.touch()
 }
 
-// dropInput gives back everything that was received and not parsed.
+// dropInput gives back all bytes that were received and not parsed.
 func (cn *conn) dropInput() {
 	for _, list := range [][]bufring.Segment{cn.held, cn.backlog[cn.backlogAt:]} {
 		for i := range list {
@@ -447,8 +446,8 @@ func (cn *conn) dropInput() {
 	cn.list(nil)
 }
 
-// bury closes the socket of a dead connection when no operation names it, and
-// forgets the connection when no call does either.
+// bury closes the socket of a dead connection once no operation names it, and forgets the
+// connection once no call does.
 func (cn *conn) bury() {
 	if cn.ops > 0 {
 		return
@@ -456,8 +455,8 @@ func (cn *conn) bury() {
 	if cn.life != lifeClosed {
 		cn.become(lifeClosed)
 		if cn.zc.sends > 0 {
-			// What was sent without a copy and is not acknowledged would stay
-			// pinned until the kernel gives the peer up: a reset lets go of it.
+			// Zero-copy sends that are not acknowledged would stay pinned until the
+			// kernel gives the peer up. A reset frees them.
 			_ = unix.SetsockoptLinger(cn.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 		}
 		_ = unix.Close(cn.fd)

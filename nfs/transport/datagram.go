@@ -17,8 +17,8 @@ import (
 // datagramMax is the most bytes of a call or reply by UDP.
 const datagramMax = 65507
 
-// datagramSocket answers calls by UDP, one at a time: what is served this way
-// (portmap, MOUNT) is asked once per mount.
+// datagramSocket answers calls by UDP, one at a time. The programs that are served this way
+// (portmap, MOUNT) get a few calls per mount.
 type datagramSocket struct {
 	srv      *Server
 	conn     *net.UDPConn
@@ -27,7 +27,7 @@ type datagramSocket struct {
 	local    netip.AddrPort
 }
 
-// openDatagram takes ln's socket over.
+// openDatagram takes over ln's socket.
 func openDatagram(s *Server, ln *Listener, place int) (*datagramSocket, error) {
 	if err := unix.SetNonblock(ln.FD, true); err != nil {
 		return nil, fmt.Errorf("transport: datagram socket %v: %w", ln.Addr, err)
@@ -78,14 +78,14 @@ func (d *datagramSocket) runDatagram(ready chan<- error) {
 		peer = netip.AddrPortFrom(peer.Addr().Unmap(), peer.Port())
 		local, from := d.calledAt(control[:nc])
 		if reply := d.answer(&c, in[:n], out, peer, local); len(reply) > 0 {
-			// A reply that is lost is asked for again.
+			// A client whose reply is lost asks again.
 			_, _, _ = d.conn.WriteMsgUDPAddrPort(reply, from, to)
 		}
 	}
 }
 
-// answer runs one call and returns its reply: none for what is not a call, and none while
-// it is not known who sends it and that matters. A client that hears nothing asks again.
+// answer runs one call and returns its reply. It returns none for a datagram that is not a call,
+// nor while the sender matters and is not known yet. A client that hears nothing asks again.
 func (d *datagramSocket) answer(c *rpc.Call, in, out []byte, peer, local netip.AddrPort) []byte {
 	c.Reset()
 	c.Peer, c.Local, c.Datagram, c.Place = peer, local, true, &d.place
@@ -106,19 +106,18 @@ func (d *datagramSocket) answer(c *rpc.Call, in, out []byte, peer, local netip.A
 	return c.Reply.Bytes()
 }
 
-// datagramGain is how many times as long as its call a reply by UDP may be. The
-// caller's address may be a lie, and what is sent there somebody else's trouble: a
-// list of mounts would be thousands of times as long as the question. QUIC draws
-// the line at the same place (RFC 9000, section 8.1). Clients that are refused a
-// list ask again by TCP, where addresses are true.
+// datagramGain is how many times as long as its call a reply by UDP may be. The caller's address
+// may be forged, and then the reply goes to somebody who did not ask: a list of mounts could be
+// thousands of times as long as the call. QUIC has the same limit (RFC 9000, section 8.1). A client
+// that is refused a list asks again by TCP, where addresses are true.
 const datagramGain = 3
 
 // controlMax is room for the control messages of a datagram.
 const controlMax = 128
 
-// askForAddress makes the kernel tell which of the machine's addresses each
-// datagram was sent to: a socket that is bound to all of them cannot know
-// otherwise, and a reply from another address is none.
+// askForAddress makes the kernel tell which of the machine's addresses each datagram was sent to. A
+// socket that is bound to all of them has no other way to know, and clients ignore a reply from
+// another address.
 func askForAddress(fd int, six bool) error {
 	if six {
 		return unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
@@ -126,8 +125,8 @@ func askForAddress(fd int, six bool) error {
 	return unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
 }
 
-// calledAt returns the address that a datagram was sent to, and the control
-// message that makes the reply come from there.
+// calledAt returns the address that a datagram was sent to, and the control message that makes the
+// reply come from that address.
 func (d *datagramSocket) calledAt(control []byte) (local netip.AddrPort, from []byte) {
 	messages, err := unix.ParseSocketControlMessage(control)
 	if err != nil {
@@ -137,7 +136,8 @@ func (d *datagramSocket) calledAt(control []byte) (local netip.AddrPort, from []
 		m := &messages[i]
 		switch {
 		case m.Header.Level == unix.IPPROTO_IP && m.Header.Type == unix.IP_PKTINFO && len(m.Data) >= unix.SizeofInet4Pktinfo:
-			// The header's destination, behind the interface and the route's address.
+			// This is the header's destination; the interface and the route's address
+			// come before it.
 			a := [4]byte(m.Data[8:12])
 			return netip.AddrPortFrom(
 					netip.AddrFrom4(a),

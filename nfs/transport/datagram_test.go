@@ -32,7 +32,7 @@ func listenUDP(t *testing.T, six bool) Listener {
 	return Listener{FD: fd, Datagram: true, Addr: sockAddr(got, nil)}
 }
 
-// A client that asked one address and is answered from another drops the reply.
+// A client that asked one address drops a reply from another.
 func TestDatagramIsAnsweredFromTheAddressThatWasAsked(t *testing.T) {
 	for name, asked := range map[string]string{"IPv4": "127.0.0.77", "IPv6": "::1"} {
 		t.Run(name, func(t *testing.T) {
@@ -58,7 +58,7 @@ func TestDatagramIsAnsweredFromTheAddressThatWasAsked(t *testing.T) {
 				require.NoError(t, err)
 			}
 			b := make([]byte, 100)
-			n, err := c.Read(b) // a connected socket takes datagrams from the asked address only
+			n, err := c.Read(b) // a connected socket takes datagrams from that address only
 			require.NoError(t, err)
 			require.Equal(t, 24, n)
 			require.Equal(t, netip.AddrPortFrom(addr, port), local.Load())
@@ -66,7 +66,7 @@ func TestDatagramIsAnsweredFromTheAddressThatWasAsked(t *testing.T) {
 	}
 }
 
-// Whoever gives another's address as his own must not have it flooded.
+// A sender that forges another machine's address must not be able to flood that machine.
 func TestDatagramRepliesAreNotMuchLongerThanTheirCalls(t *testing.T) {
 	ln := listenUDP(t, false)
 	port := ln.Addr.Port()
@@ -128,7 +128,7 @@ func (d datagrams) hears(xid uint32) {
 	require.Equal(d.t, xid, binary.BigEndian.Uint32(b))
 }
 
-// Who somebody is may be found out by asking other machines.
+// The server may have to ask other machines who a user is.
 func TestDatagramsWaitForNobodyWhoIsNotKnown(t *testing.T) {
 	for name, anybody := range map[string]bool{"it matters who calls": false, "it does not": true} {
 		t.Run(name, func(t *testing.T) {
@@ -172,7 +172,7 @@ func TestDatagramsWaitForNobodyWhoIsNotKnown(t *testing.T) {
 				return
 			}
 			until(t, func() bool { return running.Load() == 1 }, "it is asked for")
-			// However many more are asked for, their number is bounded.
+			// However many further questions there are, those under way are bounded.
 			for i := range 50 {
 				many := dialDatagrams(t, fmt.Sprintf("127.0.0.%d", 10+i), port)
 				many.send(7, procEcho)

@@ -9,10 +9,10 @@ import (
 	"github.com/ringnfs/ringnfs/uring/loop"
 )
 
-// first looks a call up in the duplicate request cache. It reports whether this
-// is the first time: the caller then runs it. A call that was answered before is
-// answered with the same results; one whose twin is still running waits for the
-// twin's answer, and one that cannot be judged yet for the moment when it can.
+// first looks a call up in the duplicate request cache. It reports whether this is the first time;
+// the caller then runs the call. A call that was answered before is answered with the same results.
+// A call whose twin is still running waits for the twin's answer. A call that cannot be judged yet
+// waits until it can.
 func (l *lane) first(c *call) bool {
 	c.conn.known()
 	c.key = duplicateKey(&c.Call, c.conn)
@@ -35,7 +35,7 @@ func (l *lane) first(c *call) bool {
 // By implements drc.Caller.
 func (c *call) By() drc.Wire { return c.conn.wire }
 
-// Judge implements drc.Caller. A doubt does not last.
+// Judge implements drc.Caller. A call is in doubt for a limited time only.
 func (c *call) Judge(a drc.Answer) drc.Relation {
 	w, l := a.By.(*wire), c.conn.lane
 	r, now := w.judge(a, c.conn.born, l.doubts.seen.now(l.thread.Epoch))
@@ -45,15 +45,15 @@ func (c *call) Judge(a drc.Answer) drc.Relation {
 	return r
 }
 
-// Ended implements drc.Caller: the twin has been answered, or, when reply is nil, is
-// to be looked for once more. It may be called from any goroutine.
+// Ended implements drc.Caller: the twin has been answered. If reply is nil it has not, and the call
+// must look for its twin once more. Any goroutine may call Ended.
 func (c *call) Ended(reply []byte) {
 	c.replay, c.ended = reply, true
 	// The lane runs as long as it has calls, so the post cannot fail.
 	_ = c.conn.lane.loop.Post(&c.job)
 }
 
-// twinEnded goes on with a call that waited for its twin.
+// twinEnded continues a call that waited for its twin.
 func (l *lane) twinEnded(c *call) {
 	c.ended = false
 	switch {
@@ -66,7 +66,7 @@ func (l *lane) twinEnded(c *call) {
 	}
 }
 
-// askAgain looks up once more a call that is parked.
+// askAgain looks a parked call up in the cache once more.
 func (l *lane) askAgain(c *call) {
 	if l.first(c) {
 		c.toWorker = true
@@ -74,31 +74,32 @@ func (l *lane) askAgain(c *call) {
 	}
 }
 
-// doubts are the calls of a lane of which it cannot be told yet whether they are
-// retransmissions. They are looked at again after a while, a few in each turn. The kernel
-// is asked about each connection once in a turn, however many calls are in doubt about it.
+// doubts are the calls of a lane of which nobody can tell yet whether they are retransmissions. The
+// lane looks at them again after a while, a few in each turn. In one turn it asks the kernel once
+// about each connection, however many calls are in doubt because of it.
 type doubts struct {
 	lane  *lane
 	calls callList
 	due   callList // to be looked at now
-	timer bool     // is running
+	timer bool     // the timer is running
 	seen  sights
 }
 
 const (
-	// doubtsPerTurn is how many calls in doubt are looked at in one turn, and after how
-	// many connections that the kernel was asked about no further one is.
+	// doubtsPerTurn is how many calls in doubt the lane looks at in one turn. When it has asked
+	// the kernel about so many connections, it looks at no further call.
 	doubtsPerTurn = 64
-	// doubtsMax is how many calls of a household may be in doubt on a lane. A connection
-	// that brings one more is not read from until that one has been looked at again.
+	// doubtsMax is how many calls of a household may be in doubt on a lane. If a connection
+	// brings a further one, the lane does not read from the connection until it has looked at
+	// that call again.
 	doubtsMax = 256
 )
 
-// doubtTime is how long it takes until a call in doubt is looked at again: by then
-// most peers have acknowledged what they got. It is outside the Go heap.
+// doubtTime is how long the lane waits before it looks at a call in doubt again. By then most peers
+// have acknowledged what they got. The kernel reads it, so it lies outside the Go heap.
 var doubtTime = mapTime(50e6)
 
-// doubt puts c off.
+// doubt parks c until the lane looks at it again.
 func (l *lane) doubt(c *call) {
 	if c.doubted.IsZero() {
 		c.doubted = time.Now()
@@ -113,7 +114,7 @@ func (l *lane) doubt(c *call) {
 	l.doubts.arm(l)
 }
 
-// settled takes c out of what its household has in doubt.
+// settled takes c off its household's count of calls in doubt.
 func (c *call) settled() {
 	cn := c.conn
 	cn.account.house.doubts--
@@ -134,13 +135,13 @@ func (d *doubts) arm(l *lane) {
 	sqe.PrepTimeout(doubtTime)
 }
 
-// Complete implements loop.Handler: the time is over.
+// Complete implements loop.Handler: doubtTime is over.
 func (d *doubts) Complete(loop.ID, loop.Kind, int32, uint32, bool) {
 	d.timer = false
 	d.due, d.calls = d.calls, callList{}
 }
 
-// turn looks at some of the calls that are due. The rest follows in the next turns.
+// turn looks at some of the calls that are due, and leaves the rest to the next turns.
 func (d *doubts) turn() {
 	l := d.lane
 	for n := 0; n < doubtsPerTurn && (n == 0 || d.seen.count(l.thread.Epoch) < doubtsPerTurn); n++ {
@@ -162,8 +163,8 @@ func (d *doubts) turn() {
 	d.arm(l)
 }
 
-// remember keeps the results of a reply that is about to be queued for retransmissions
-// of its call, and says where the reply will end.
+// remember keeps the results of a reply that is about to be queued, for retransmissions of its
+// call. It also notes where in the output the reply will end.
 func (l *lane) remember(c *call) {
 	cn := c.conn
 	if !c.ticket.Valid() && c.replay == nil {
@@ -187,7 +188,7 @@ func (l *lane) remember(c *call) {
 	c.ticket = drc.Ticket{}
 }
 
-// forget gives up the entry of a call that was not answered.
+// forget gives up the cache's entry of a call that was not answered.
 func (l *lane) forget(c *call) {
 	if c.ticket.Valid() {
 		l.srv.cfg.Duplicates.Abandon(c.ticket)
@@ -195,8 +196,8 @@ func (l *lane) forget(c *call) {
 	}
 }
 
-// discard ends the connection of a call that gets no reply: by TCP a client waits for
-// one as long as the connection is there.
+// discard ends the connection of a call that gets no reply: by TCP a client waits for a reply as
+// long as the connection is there.
 func (l *lane) discard(c *call) { c.conn.kill("a call was discarded by its flavor") }
 
 func duplicateKey(c *rpc.Call, cn *conn) drc.Key {
@@ -207,7 +208,7 @@ func duplicateKey(c *rpc.Call, cn *conn) drc.Key {
 	}
 }
 
-// callerSum tells callers apart: nobody is answered with what another one was.
+// callerSum tells callers apart, so that nobody gets the results of another caller's call.
 func callerSum(c *rpc.Call) uint64 {
 	var b [callerMax]byte
 	a := &c.Auth
@@ -224,5 +225,5 @@ func callerSum(c *rpc.Call) uint64 {
 	return drc.Sum(b[:n])
 }
 
-// callerMax is the longest of what callerSum looks at.
+// callerMax is the most bytes that callerSum looks at.
 const callerMax = 12 + 4*rpc.GroupsMax + rpc.CredentialMax

@@ -47,7 +47,7 @@ func reset(t *testing.T, c net.Conn) {
 	require.NoError(t, c.Close())
 }
 
-// waits waits until n calls wait for another one.
+// waits waits until n calls wait for another call.
 func (ts *testServer) waits(n int) {
 	ts.t.Helper()
 	until(
@@ -92,7 +92,7 @@ func TestEqualCallsAtOnceByConnectionsThatAreBothAliveAreTwo(t *testing.T) {
 	require.Equal(t, 1+2+3, sum, "each has its own")
 }
 
-// One process for each call, which numbers its calls from 1.
+// Each call comes from a process of its own, which numbers its calls from 1.
 func TestACallByAConnectionAfterOneThatEndedInOrderIsANewOne(t *testing.T) {
 	for name, end := range map[string]func(c net.Conn){
 		"closed": func(c net.Conn) { require.NoError(t, c.Close()) },
@@ -118,7 +118,7 @@ func TestACallByAConnectionAfterOneThatEndedInOrderIsANewOne(t *testing.T) {
 	}
 }
 
-// Who sends no more calls may still wait for a reply, and has heard it when it comes.
+// A peer that sends no more calls may still wait for a reply, and has heard it when it arrives.
 func TestACallByAConnectionAfterOneThatWasHalfClosedIsANewOne(t *testing.T) {
 	ts := startTest(t, lanes(2))
 	for i := range 3 {
@@ -144,8 +144,8 @@ func TestACallSentAgainAfterAResetIsAnsweredAsTheFirst(t *testing.T) {
 	require.Equal(t, 2, once(t, ts.dial(), 1235), "another call was taken for a duplicate")
 }
 
-// What was received before the reply was sent does not show that the peer has got it,
-// also when it is carried out after that.
+// A call that was received before the reply was sent does not show that the peer has got the reply,
+// even if the call runs after it.
 func TestACallSentAgainByAClientThatDoesNotWaitIsAnsweredAsTheFirst(t *testing.T) {
 	ts := startTest(t, func(c *Config) { c.Lanes, c.CallsMax = 2, 1 })
 	for range 3 {
@@ -189,12 +189,12 @@ func TestACallSentAgainWhileItRunsWaitsForTheAnswer(t *testing.T) {
 	}
 }
 
-// As many as a connection may have at a time.
+// These are as many as a connection may have at a time.
 func TestAllDuplicatesOfASlowCallAreAnswered(t *testing.T) {
 	hold := make(chan struct{})
 	ts := startHeld(t, hold, nil)
 	c := ts.dial()
-	const n = 300 // more than CallsMax: some are not read before others are answered
+	const n = 300 // more than CallsMax: some are read only when others are answered
 	go func() {
 		for range n {
 			_, _ = c.Write(message(99, procSlowOnce, nil))
@@ -243,7 +243,7 @@ func TestADuplicateWaitsForMemoryForItsReply(t *testing.T) {
 	require.Equal(t, 1, counted(t, c, 7))
 }
 
-// The client's machine is cut off: the server hears nothing of the old connection.
+// The client's machine is cut off, so the server hears nothing of the old connection.
 func TestACallSentAgainAfterASilentBreakIsAnsweredAsTheFirst(t *testing.T) {
 	var silent atomic.Bool
 	ts := startLooking(t, nil, lanes(2), func(int) (tcpFacts, bool) {
@@ -260,7 +260,7 @@ func TestACallSentAgainAfterASilentBreakIsAnsweredAsTheFirst(t *testing.T) {
 	until(t, func() bool { return ts.srv.cfg.Duplicates.Stats().Doubts > 1 }, "the call is in doubt")
 	require.Equal(t, 1, counted(t, again, 7), "when there has been time enough for an acknowledgement")
 	require.EqualValues(t, 1, ts.count.Load())
-	silent.Store(true) // now it has heard, and both are alive
+	silent.Store(true) // now it has heard, and both connections are alive
 	require.Equal(t, 2, once(t, ts.dial(), 7))
 }
 
@@ -270,8 +270,8 @@ func startDoubting(t *testing.T, change func(*Config), look func(int) (tcpFacts,
 	return startWhere(t, nil, change, func(s *Server) { s.look, s.doubtMax = look, time.Hour })
 }
 
-// Other connections have their turns between, and the kernel is asked about a connection
-// once, whatever depends on it.
+// Other connections have their turns in between. The kernel is asked about a connection once,
+// however much depends on the answer.
 func TestCallsInDoubtAreLookedAtAFewInATurn(t *testing.T) {
 	const n = 200
 	var at atomic.Pointer[lane]
@@ -331,7 +331,7 @@ func TestAConnectionIsAskedAboutOnceInATurn(t *testing.T) {
 	require.Zero(t, s.count(2), "another turn")
 }
 
-// Whoever has too much in doubt is not read from; nothing is lost, and others go on.
+// A household with too many calls in doubt is not read from. Nothing is lost, and others go on.
 func TestAHouseholdHasABoundOnWhatIsInDoubt(t *testing.T) {
 	const n = 600
 	var heard atomic.Bool
@@ -453,7 +453,7 @@ func TestWhatAConnectionIsToAnEarlierOne(t *testing.T) {
 	require.Equal(t, drc.Stranger, is, "it is there, the kernel does not say more")
 }
 
-// What the kernel tells is counted as this package counts it.
+// The kernel's counters count as this package does.
 func TestTheKernelCountsWhatThePeerHasAcknowledged(t *testing.T) {
 	ts := startTest(t, nil)
 	c := ts.dial()
@@ -480,7 +480,7 @@ func TestTheKernelCountsWhatThePeerHasAcknowledged(t *testing.T) {
 	require.EqualValues(t, stateEstablished, s.f.state)
 }
 
-// silentFlavor discards every call, as RPCSEC_GSS does what it has seen before.
+// silentFlavor discards every call, as RPCSEC_GSS discards a call that it has seen before.
 type silentFlavor struct{}
 
 func (silentFlavor) Number() uint32                                { return 5 }
@@ -506,7 +506,7 @@ func TestAConnectionWithACallThatGetsNoReplyEnds(t *testing.T) {
 	closedByServer(t, c)
 }
 
-// What the cache keeps is bounded; what it has to know of calls in progress is not.
+// The replies that the cache keeps are bounded; what it must know of calls in progress is not.
 func TestMoreCallsInProgressThanTheCacheKeepsAreAllAnswered(t *testing.T) {
 	hold := make(chan struct{})
 	ts := startHeld(

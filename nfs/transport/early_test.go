@@ -23,17 +23,17 @@ import (
 	"github.com/ringnfs/ringnfs/uring"
 )
 
-// earlyRing makes the mistake that the server must not make: it passes the
-// completion of a zero-copy send off as the operation's last one and keeps the
-// notification to itself. The lane then uses the slabs again while the kernel still
-// reads them. nfs/interop shows with it that its clients notice.
+// earlyRing makes the mistake that the server must not make: it passes the completion of a
+// zero-copy send off as the operation's last one and swallows the notification. The lane then uses
+// the slabs again while the kernel still reads them. nfs/interop shows with it that its clients
+// notice.
 type earlyRing struct {
 	ring
 	given []*uring.SQE    // entries since the last submission
 	zc    map[uint64]bool // user data of zero-copy sends without their completion
 }
 
-// entryCode returns what an entry asks for: its first byte (struct io_uring_sqe).
+// entryCode returns the operation of an entry: its first byte (struct io_uring_sqe).
 func entryCode(s *uring.SQE) byte { return *(*byte)(unsafe.Pointer(s)) }
 
 // Operations of struct io_uring_sqe.
@@ -50,7 +50,7 @@ func (r *earlyRing) SQE() *uring.SQE {
 	return s
 }
 
-// look finds the zero-copy sends among the entries that are about to go.
+// look finds the zero-copy sends among the entries that are about to be submitted.
 func (r *earlyRing) look() {
 	for _, s := range r.given {
 		if c := entryCode(s); c == opSendZC || c == opSendMsgZC {

@@ -10,8 +10,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 )
 
-// Back ends answer all calls of one epoch from what they have asked once. Whoever
-// has seen a reply must not be answered from before it.
+// Back ends answer all calls of one epoch from one answer of the kernel. A peer that has seen a
+// reply must not get an answer from before that reply.
 func TestACallThatFollowsAReplyRunsInALaterEpoch(t *testing.T) {
 	tell := func(c *rpc.Call) rpc.Outcome {
 		c.Reply.Uint64(c.Place.Thread.Epoch)

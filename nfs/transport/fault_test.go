@@ -28,8 +28,8 @@ func (w *world) answered() {
 
 func ask(n int) []byte { return binary.BigEndian.AppendUint32(nil, uint32(n)) }
 
-// A call that hangs keeps the only buffer. Who has something to say is heard all the same,
-// behind others that have not. There is no tick.
+// A call that hangs keeps the only buffer. A connection with something to read is heard
+// nevertheless, behind others that have nothing. There is no tick.
 func TestWhoFindsNoBufferDoesNotWaitBehindIdleOnes(t *testing.T) {
 	w := newWorld(t, 1, uringtest.Options{}, func(c *Config, _ *Server) {
 		c.ReceiveBytes, c.Without = 64<<10, uring.IncBufRing|uring.Bundle // one buffer
@@ -60,8 +60,8 @@ func TestWhoFindsNoBufferDoesNotWaitBehindIdleOnes(t *testing.T) {
 	require.Positive(t, w.careful)
 }
 
-// The kernel says ENOBUFS before it looks whether there is data: receives that are armed
-// again need not take the buffers that came back. There is no tick.
+// The kernel says ENOBUFS before it looks whether there is data, so receives that are armed again
+// need not take the buffers that came back. There is no tick.
 func TestStarvedReceivesDoNotWaitBehindIdleOnes(t *testing.T) {
 	w := newWorld(t, 1, uringtest.Options{}, nil)
 	for range 40 {
@@ -102,7 +102,8 @@ func TestShortAndFailedSendsLoseAndDoubleNothing(t *testing.T) {
 			t.Logf("seed %d", w.seed)
 			p := w.peer()
 			for i := range 6 {
-				// More than copyMax go out from where they are: vectors of several pieces.
+				// Replies of more than copyMax leave from where they are, in
+				// vectors of several pieces.
 				p.call(
 					w.rng,
 					uint32(i),
@@ -232,7 +233,8 @@ func TestAcceptErrorsDoNotEndAccepting(t *testing.T) {
 			w := newWorld(t, 1, uringtest.Options{}, nil)
 			switch errno {
 			case unix.ECONNABORTED, unix.EPERM, unix.EPROTO, unix.EINTR, unix.EAGAIN:
-				// The next one may be fine, and is waited for at once.
+				// The next connection may be fine, so the lane waits for it at
+				// once.
 			default:
 				ticks := 0
 				w.still = func() bool {
@@ -253,8 +255,7 @@ func TestAcceptErrorsDoNotEndAccepting(t *testing.T) {
 	}
 }
 
-// A lasting error must not keep the lane busy: there is no tick here, so there is
-// one attempt.
+// A lasting error must not keep the lane busy. There is no tick here, so there is one attempt.
 func TestLastingAcceptErrorIsNotRetriedInALoop(t *testing.T) {
 	w := newWorld(t, 1, uringtest.Options{}, nil)
 	for range 1000 {
@@ -262,7 +263,7 @@ func TestLastingAcceptErrorIsNotRetriedInALoop(t *testing.T) {
 	}
 	looks := 0
 	w.quiet = func() {
-		if looks++; looks == 100 { // chances for further attempts, if there were any
+		if looks++; looks == 100 { // enough looks for further attempts, if there were any
 			w.stop()
 		}
 	}
@@ -280,7 +281,7 @@ func TestCancellationThatComesAtTheWrongMomentIsRepeated(t *testing.T) {
 		p.call(w.rng, uint32(i), procNull, nil, nil)
 	}
 	blocked, cancels := 0, 0
-	w.lasting = true // what is to be cancelled goes on
+	w.lasting = true // an operation that is to be cancelled goes on
 	w.act = func(w *world, op *uringtest.Op, p *peer, now bool) bool {
 		if op.Code != "RECV" && blocked < 10 {
 			return false // the connection stays blocked
@@ -380,8 +381,8 @@ func TestEndDuringStartWaitsForIt(t *testing.T) {
 	}
 }
 
-// A socket may say that it has room and take nothing, when the kernel is short of
-// memory for it.
+// When the kernel is short of memory for a socket, the socket may say that it has room and take
+// nothing.
 func TestSpliceIsPutOffWhereASocketWithRoomTakesNothing(t *testing.T) {
 	w := newWorld(
 		t,
@@ -413,8 +414,8 @@ func TestSpliceIsPutOffWhereASocketWithRoomTakesNothing(t *testing.T) {
 	require.Equal(t, 50, lies)
 }
 
-// Replies that leave without a completion let the calls behind them go on in the same
-// turn. The other peers' completions must be seen meanwhile.
+// Replies that leave without a completion let the calls behind them go on in the same turn. The
+// lane must see other peers' completions meanwhile.
 func TestATurnEndsWhileAPeerStillHasCalls(t *testing.T) {
 	const calls, n = 300, 4000
 	w := newWorld(t, 1, uringtest.Options{}, func(c *Config, _ *Server) {

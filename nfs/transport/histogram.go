@@ -6,19 +6,17 @@ import (
 	"time"
 )
 
-// HistogramBuckets is how many buckets a Histogram has: times from 134 s on share
-// the last one.
+// HistogramBuckets is how many buckets a Histogram has. All times from 134 s on share the last one.
 const HistogramBuckets = 200
 
-// Histogram counts times by their length. A bucket is an eighth of a power of two
-// microseconds wide, so a quantile is right to within a sixteenth of itself, or half
-// a microsecond.
+// Histogram counts times by their length. It has eight buckets for each power of two microseconds,
+// so a quantile is right to within a sixteenth of itself, or half a microsecond.
 type Histogram struct {
 	// Counts are how many times fell into each bucket.
 	Counts [HistogramBuckets]uint64
 }
 
-// Count returns how many times there were.
+// Count returns how many times were added.
 func (h *Histogram) Count() uint64 {
 	var n uint64
 	for _, c := range h.Counts {
@@ -27,8 +25,8 @@ func (h *Histogram) Count() uint64 {
 	return n
 }
 
-// Quantile returns the time that a part q of all times, 0 to 1, did not exceed: 0.5
-// is the median. It is 0 when there were none.
+// Quantile returns the time that a part q of all times, 0 to 1, did not exceed; 0.5 gives the
+// median. It returns 0 when there were none.
 func (h *Histogram) Quantile(q float64) time.Duration {
 	n := h.Count()
 	if n == 0 {
@@ -41,11 +39,11 @@ func (h *Histogram) Quantile(q float64) time.Duration {
 		}
 		rank -= c
 	}
-	return bucketMiddle(HistogramBuckets - 1) // not reached: the ranks are below the sum
+	return bucketMiddle(HistogramBuckets - 1) // not reached: each rank is below the sum
 }
 
-// bucketOf returns the bucket of a time: one each for up to seven microseconds, then
-// eight for each power of two.
+// bucketOf returns the bucket of a time: one bucket for each microsecond up to seven, then eight
+// for each power of two.
 func bucketOf(d time.Duration) int {
 	us := uint64(max(d.Microseconds(), 0))
 	if us < 8 {
@@ -64,7 +62,7 @@ func bucketMiddle(i int) time.Duration {
 	return time.Duration(8+i%8)*width + width/2
 }
 
-// liveHistogram is written by its lane alone and read by anybody.
+// liveHistogram is a Histogram that its lane alone writes and anybody reads.
 type liveHistogram [HistogramBuckets]atomic.Uint64
 
 func (h *liveHistogram) add(d time.Duration) { h[bucketOf(d)].Add(1) }

@@ -7,40 +7,41 @@ import (
 	"github.com/ringnfs/ringnfs/uring/loop"
 )
 
-// job is a piece of work for a worker: all that the workers' queue, brief.go and the
-// patrol know of a call. A lane fills the first fields and gives the job to
-// workQueue.put; from then on the job belongs to the queue, then to the worker that has
-// taken it, and with Run it is the lane's again. Whoever has the job has the call.
+// job is a piece of work for a worker: all that the workers' queue, brief.go and the patrol know of
+// a call. A lane fills in the first fields and passes the job to workQueue.put. From then on the
+// job belongs to the queue, then to the worker that takes it, and from Run on to the lane again.
+// The owner of the job owns the call.
 type job struct {
 	task task // immutable
 
-	// Set by the lane before put.
-	// house is whose turn it takes: see workQueue.
+	// The lane sets these before put.
+	//
+	// house is the household whose turn the job takes: see workQueue.
 	house netip.Addr
-	lane  int // the index of the lane that it goes back to
-	// volume is what it may wait for (rpc.Program.Volume); reads says that it changes
-	// nothing there.
+	lane  int // the index of the lane that the job goes back to
+	// volume is the volume that the job may wait for (rpc.Program.Volume); reads says that the
+	// job changes nothing there.
 	volume int
 	reads  bool
-	brief  bool // it hardly ever sleeps: see brief.go
-	size   int  // bytes of its arguments, if it is brief
+	brief  bool // the job hardly ever sleeps: see brief.go
+	size   int  // bytes of arguments, if the job is brief
 
 	// The queue's.
-	share int // in which it stands in line, then the one that its worker is counted in
+	share int // the share that it waits in, then the share that its worker counts in
 	since uint32
 	epoch uint32
 	next  *job
 }
 
-// task is what is behind a job.
+// task is the work behind a job.
 type task interface {
-	// work does it on a worker's thread, which is place. It may sleep.
+	// work does the task on a worker's thread, which is place. It may sleep.
 	work(place *rpc.Place)
-	// back goes on with it on its lane's thread.
+	// back continues the task on its lane's thread.
 	back()
-	// home returns the loop of its lane. It may be called from any goroutine.
+	// home returns the loop of the task's lane. Any goroutine may call it.
 	home() *loop.Loop
-	// lost gives it up, because that loop is over. It may be called from any goroutine.
+	// lost gives the task up, because its lane's loop is over. Any goroutine may call it.
 	lost()
 }
 
@@ -49,7 +50,7 @@ type jobList = fifo[job, *job]
 // link implements linked.
 func (j *job) link() **job { return &j.next }
 
-// Run implements loop.Task: it is the return of a chain of jobs to their lane.
+// Run implements loop.Task: it returns a chain of jobs to their lane, on the lane's thread.
 func (j *job) Run() {
 	for j != nil {
 		next := j.next
@@ -59,8 +60,7 @@ func (j *job) Run() {
 	}
 }
 
-// giveBack returns a chain of jobs to their lanes, those of one lane together. It does
-// not block.
+// giveBack returns a chain of jobs to their lanes, those of one lane together. It does not block.
 func giveBack(j *job) {
 	for j != nil {
 		last := j

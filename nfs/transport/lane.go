@@ -25,20 +25,18 @@ const (
 	groupID uring.GroupID = 1
 	// classes is the number of slab classes.
 	classes = 3
-	// tick is how often a lane looks for peers that make no progress, unless a
-	// test says otherwise.
+	// tick is how often a lane looks for peers that make no progress. Tests may set another
+	// time.
 	tick = time.Second
-	// ringEntries is the length of the submission queue. A turn prepares at most
-	// two entries per connection that it touched; when they are more, it submits
-	// in between.
+	// ringEntries is the length of the submission queue. A turn prepares at most two entries
+	// per connection that it touched; if these are more, it submits in between.
 	ringEntries = 512
-	// completionEntries is how many completions wait without the kernel's slow
-	// path.
+	// completionEntries is how many completions can wait before the kernel takes its slow path.
 	completionEntries = 8192
 )
 
-// lane is one thread with its ring and everything on it. All fields but the
-// atomic ones belong to that thread, once it runs.
+// lane is one thread with its ring and everything on it. Once the lane runs, all fields belong to
+// its thread, except the atomic ones.
 type lane struct {
 	srv     *Server
 	place   rpc.Place
@@ -52,12 +50,12 @@ type lane struct {
 	stopped chan struct{}
 	err     error
 
-	count atomic.Int32 // connections, counted from when they are dealt out
-	// missed is how many connections it was offered and has not heard yet that they
-	// are not its own any more: while there are some, it does not move.
+	count atomic.Int32 // connections, from when they are dealt out
+	// missed counts connections that were offered to the lane and withdrawn, and of which the
+	// lane has not heard that. While there are some, the lane does not move.
 	missed atomic.Int32
-	// reserve says that the lane waits for no file system, see reserve.go. Set before
-	// it runs.
+	// reserve says that the lane waits for no file system, see reserve.go. It is set before the
+	// lane runs.
 	reserve bool
 	offers  offers // the reserve lane's
 
@@ -65,17 +63,17 @@ type lane struct {
 	houses   map[netip.Addr]*house
 	touched  []*conn
 	working  []*conn           // touched, being served
-	starved  []*conn           // not received from for want of memory
-	feeding  []*conn           // the memory of starved, while that is gone through
+	starved  []*conn           // wait for memory before they receive
+	feeding  []*conn           // the memory of starved, while feed goes through that
 	holding  connList          // in the middle of a record, in receive buffers
 	spilled  connList          // in the middle of a record, in a send slab
 	waiting  [classes]callList // calls that wait for a reply buffer
 	doubts   doubts
 	returned bool  // a slab has come back since the last look
-	kick     bool  // brief calls have been put for workers in this turn
+	kick     bool  // workers have been given brief calls in this turn
 	calls    *call // pool
 	parked   int   // calls that keep their record
-	copied   int   // of them, as a copy
+	copied   int   // parked calls that keep it as a copy
 	parsing  parsing
 	segs     []bufring.Segment
 	outlets
@@ -85,24 +83,23 @@ type lane struct {
 	scraps    bufring.Scraps // for careful receives
 	acceptors []*acceptor
 	draining  bool
-	pressed   bool // calls were waiting for memory at the last tick
+	pressed   bool // calls waited for memory at the last tick
 	renewals  renewals
 }
 
-// newLane makes the lane's memory. Its ring is made on its thread, by start.
+// newLane makes the lane's memory. The lane's thread makes its ring, in open.
 func newLane(s *Server, index int) *lane {
 	l := &lane{srv: s, stopped: make(chan struct{})}
 	l.place = rpc.Place{Index: index, Thread: &l.thread}
 	return l
 }
 
-// hotBytes is how much receive memory the kernel has at a time, when it fills its
-// buffers end to end: more than a turn should receive, and little enough to stay
-// in the processor's cache.
+// hotBytes is how much receive memory the kernel has at a time when it fills buffers end to end:
+// more than a turn should receive, and little enough to stay in the processor's cache.
 const hotBytes = 2 << 20
 
-// groupConfig lays the receive memory out: fewer and larger buffers when the
-// kernel fills them end to end, so that large payloads lie in one piece.
+// groupConfig lays out the receive memory. When the kernel fills buffers end to end, they are fewer
+// and larger, so that large payloads lie in one piece.
 func groupConfig(bytes int, incremental bool) bufring.GroupConfig {
 	size := 64 << 10
 	if incremental {
@@ -114,13 +111,13 @@ func groupConfig(bytes int, incremental bool) bufring.GroupConfig {
 	}
 	gc := bufring.GroupConfig{Count: count, Size: size, Incremental: incremental, Floor: count / floorPart}
 	if gc.Window = hotBytes / size; !incremental {
-		// Each receive needs a buffer of its own, and there may be many at once.
+		// Each receive needs a buffer of its own, and many may be in flight at once.
 		gc.Window = max(hotBytes/size, count/4)
 	}
 	return gc
 }
 
-// open makes the ring and what lies on it. It runs on the lane's thread.
+// open makes the ring and what belongs to it. It runs on the lane's thread.
 func (l *lane) open() (err error) {
 	cfg := &l.srv.cfg
 	if l.ring, err = l.srv.newRing(cfg.Without); err != nil {
@@ -163,15 +160,15 @@ func (l *lane) open() (err error) {
 	l.loop.Spin = cfg.Spin
 	giveWay()
 	if l.reserve {
-		return nil // no call that needs a file system runs here
+		return nil // the reserve lane runs no call that needs a file system
 	}
 	return cfg.Attach(&l.place)
 }
 
-// runLane is the lane's goroutine. ready receives the outcome of open.
+// runLane is the lane's goroutine. It sends the outcome of open to ready.
 func (l *lane) runLane(ready chan<- error) {
-	// The thread has credentials, a umask and a ring of its own: it is never
-	// unlocked, and ends with the goroutine.
+	// The thread has credentials, a umask and a ring of its own. The goroutine never unlocks
+	// it, so it ends with the goroutine.
 	runtime.LockOSThread()
 	defer close(l.stopped)
 	if err := l.open(); err != nil {
@@ -195,12 +192,12 @@ func (l *lane) runLane(ready chan<- error) {
 	}
 }
 
-// close gives back the lane's memory. With a failed loop the kernel may still
-// write to it: then only the ring is closed and the memory is left alone.
+// close gives back the lane's memory. After a failure of the loop the kernel may still write to
+// that memory; then close only closes the ring.
 func (l *lane) close() error {
 	var errs []error
 	failed := l.loop != nil && l.loop.Err() != nil
-	pipes := l.pipes.close() // nothing on the ring names one
+	pipes := l.pipes.close() // no operation on the ring names a pipe
 	if l.bufs != nil {
 		errs = append(errs, l.bufs.Close())
 	}
@@ -224,8 +221,8 @@ func (l *lane) close() error {
 	return errors.Join(errs...)
 }
 
-// abandon closes the sockets of a failed lane, whose ring is closed, and gives up
-// its calls, so that nobody waits for them for ever.
+// abandon closes the sockets of a failed lane, whose ring is closed. It gives up the lane's calls,
+// so that nobody waits for them.
 func (l *lane) abandon() {
 	for _, a := range slices.Clone(l.acceptors) {
 		a.close()
@@ -240,7 +237,7 @@ func (l *lane) abandon() {
 		}
 		l.remove(cn)
 	}
-	// Other lanes may have duplicates that wait for these.
+	// Duplicates on other lanes may wait for these calls.
 	for i := range l.waiting {
 		for c := l.waiting[i].head; c != nil; c = c.after {
 			l.forget(c)
@@ -248,15 +245,14 @@ func (l *lane) abandon() {
 	}
 }
 
-// turnRounds is how often a turn goes over the connections that have something to do
-// before the others' completions are looked at. Once is a little dearer, and with many
-// a peer that asks for much keeps the others waiting: 6000 READs of 1 MiB in one go
-// held a NULL of another peer up for 300 ms without a limit, 30 ms with 8, 4 ms with 2.
+// turnRounds is how often a turn serves the connections that have something to do before the lane
+// looks for new completions. One round costs a little more in all. Many rounds let a peer that asks
+// for much keep the others waiting: 6000 READs of 1 MiB in one go held up another peer's NULL for
+// 300 ms without a limit, 30 ms with 8 rounds, 4 ms with 2.
 const turnRounds = 2
 
-// Turn implements loop.Owner: it serves the connections that something happened
-// to, gives memory to calls that waited for it, and receives again where buffers
-// were missing.
+// Turn implements loop.Owner. It serves the connections to which something happened, gives memory
+// to calls that waited for it, and receives again where buffers were missing.
 func (l *lane) Turn() {
 	for range turnRounds {
 		if !l.returned && len(l.touched) == 0 {
@@ -289,11 +285,11 @@ func (l *lane) Turn() {
 	if l.draining && l.conns == nil && len(l.acceptors) == 0 {
 		l.loop.Stop()
 	}
-	l.thread.Epoch++ // the loop harvests between two turns, and nowhere else runs calls
+	l.thread.Epoch++ // the loop harvests between turns, and only turns run calls
 }
 
-// serveWaiting gives returned slabs to the calls that wait for them, the oldest
-// first of those whose connection does not have its share.
+// serveWaiting gives returned slabs to the calls that wait for them, oldest first. It passes over
+// calls whose connection has its share.
 func (l *lane) serveWaiting() {
 	for class := range l.waiting {
 		q := &l.waiting[class]
@@ -305,7 +301,8 @@ func (l *lane) serveWaiting() {
 	}
 }
 
-// serve gives a call that waits its slab, or puts it back at the end of q.
+// serve gives a waiting call its slab. If there is none for the call, serve puts it back at the end
+// of q.
 func (l *lane) serve(q *callList, c *call, class bufring.Class) {
 	cn := c.conn
 	if cn.life >= lifeDead {
@@ -325,11 +322,10 @@ func (l *lane) serve(q *callList, c *call, class bufring.Class) {
 	l.proceed(c)
 }
 
-// feed arms the receives that ended for want of buffers, in the order in which
-// they ended, and not more at once than there are buffers. A receive that is
-// armed need not take one (the kernel says ENOBUFS before it looks whether there
-// is data), so while buffers are left the others follow in the next turn. Connections
-// that wait for their share are looked at, too.
+// feed arms the receives that ended for want of buffers, in the order in which they ended, and not
+// more at once than there are buffers. A receive that is armed need not take a buffer, because the
+// kernel says ENOBUFS before it looks whether there is data. So while buffers are left, the next
+// turn arms further receives. feed also looks at connections that wait for their share.
 func (l *lane) feed() {
 	if len(l.starved) == 0 {
 		return
@@ -350,18 +346,20 @@ func (l *lane) feed() {
 			n--
 		}
 		if cn.life == lifeLeaving {
-			cn.touch() // it has no receive that would end
+			cn.touch() // it has no receive whose end would touch it
 		}
 	}
 	clear(list)
 	l.feeding = list[:0]
 }
 
-// relieve makes connections that are in the middle of a record give their
-// receive buffers back when few are left, those that have waited longest first.
-// One whose record finds no slab is ended only when waiting would not help: no call
-// is in progress that will give memory back, or none has for long.
-// A record behind it may fit into a smaller slab. At most so many are looked at.
+// relieve acts when few receive buffers are left. It makes connections in the middle of a record
+// give their receive buffers back, those first that have waited longest.
+//
+// If there is no slab for a record, relieve ends the connection only when waiting would not help:
+// no call is in progress that will give memory back, or the connection has waited for long. It then
+// goes on to the next record, which may fit into a smaller slab. It looks at no more than looks
+// connections.
 func (l *lane) relieve(now time.Time, looks int) {
 	low := l.group.Count() / 4
 	for cn := l.holding.head; cn != nil && looks > 0 && l.group.Available() <= low; looks-- {
@@ -373,18 +371,17 @@ func (l *lane) relieve(now time.Time, looks int) {
 	}
 }
 
-// relieveMax is how many records a turn looks at. The tick looks at all.
+// relieveMax is how many records a turn looks at. A tick looks at all of them.
 const relieveMax = 64
 
-// Tick implements loop.Owner: it drops peers that do not take their replies, and
-// those that keep memory with records which they do not end, when others wait
-// for it.
+// Tick implements loop.Owner. It drops peers that do not take their replies. When other calls wait
+// for memory, it also drops peers that hold it with an unfinished record.
 func (l *lane) Tick(now time.Time) {
 	limit := l.srv.cfg.SendTimeout
 	keeping := limit // for those that keep receive memory
 	waiting := l.starving()
-	// What a peer sent before it was no longer read from keeps receive memory as
-	// long as its replies do.
+	// A peer that the lane does not read from keeps receive memory, for what it has sent
+	// already, as long as it leaves its replies unread.
 	pressed := waiting || !l.group.Open() || l.starvingForInput()
 	if pressed && l.pressed {
 		keeping = min(limit, pressedTimeout)
@@ -396,7 +393,7 @@ func (l *lane) Tick(now time.Time) {
 		}
 	}
 	l.pressed = pressed
-	// For who has waited for too long no turn need come that touches a connection.
+	// A connection that has waited for too long may not be touched by any turn, so look here.
 	l.relieve(now, math.MaxInt)
 	for cn := l.conns; cn != nil; cn = cn.nxt {
 		limit := limit
@@ -414,7 +411,7 @@ func (l *lane) Tick(now time.Time) {
 				cn.touch()
 			}
 		case cn.queued > 0 && cn.life < lifeDraining && cn.origin.Ends():
-			cn.endInput() // it has been told why, and only takes others' place
+			cn.endInput() // the peer has been told why, and only takes the place of others
 		}
 	}
 	for _, a := range l.acceptors {
@@ -427,8 +424,8 @@ func (l *lane) Tick(now time.Time) {
 }
 
 const (
-	// pressedTimeout is how long a peer may take nothing while calls of others
-	// wait for the memory that it pins.
+	// pressedTimeout is how long a peer may take nothing while calls of others wait for the
+	// memory that it pins.
 	pressedTimeout = 5 * time.Second
 	// finishTimeout is how long a peer has to close its side at the end.
 	finishTimeout = 2 * time.Second
@@ -482,7 +479,7 @@ func (l *lane) remove(cn *conn) {
 	l.srv.conns.Add(-1)
 }
 
-// unlink takes cn off the lane's list and reports whether it was there.
+// unlink takes cn off the lane's list. It reports whether cn was there.
 func (l *lane) unlink(cn *conn) bool {
 	if cn.prev != nil {
 		cn.prev.nxt = cn.nxt

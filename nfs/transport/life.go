@@ -6,47 +6,46 @@ import (
 	"github.com/ringnfs/ringnfs/uring/checks"
 )
 
-// life is how far a connection has come. It only goes on, except that one which leaves
-// its lane may stay, or be dealt out once more:
+// life is how far a connection has come. It only moves forward, with one exception: a connection
+// that is leaving its lane may stay, or be dealt out once more.
 //
 //	dealt --> asking --> open <--> leaving --> dealt
 //	  |          |         |          |
 //	  |          +---------+----------+----> owing, draining --> finishing --> dead --> closed
 //	  +--> asking, open or closed
 //
-// The states stand in this order, so that one comparison says how much is over: from
-// lifeDraining on no call is taken any more, and from lifeDead on nothing is sent.
+// The states stand in this order, so that one comparison tells how much is over: from lifeDraining
+// on no call is begun, and from lifeDead on nothing is sent.
 type life uint8
 
 // The states of a connection.
 const (
-	// lifeDealt: it is on its way to a lane, which does not serve it yet.
+	// lifeDealt: the connection is on its way to a lane, which does not serve it yet.
 	lifeDealt life = iota
-	// lifeAsking: its lane has it, and reads nothing until it is known who opened it
+	// lifeAsking: its lane has it, and reads nothing until the server knows who opened it
 	// (origin.go).
 	lifeAsking
-	// lifeOpen: calls come in and are answered.
+	// lifeOpen: the lane takes calls and answers them.
 	lifeOpen
-	// lifeLeaving: it is to go to another lane (reserve.go). Its receive ends; what had
-	// come in is answered.
+	// lifeLeaving: the connection is to go to another lane (reserve.go). Its receive ends; the
+	// calls that had come in are answered.
 	lifeLeaving
-	// lifeOwing: the peer has ended its side and has all its replies, and our side is
-	// shut down. It is not known yet whether the peer has heard the last reply that must
-	// not be given twice (wire.go).
+	// lifeOwing: the peer has ended its side and has all its replies, and our side is shut
+	// down. We do not know yet whether the peer has heard the last reply that must not be given
+	// twice (wire.go).
 	lifeOwing
-	// lifeDraining: no further call is begun, because the server ends or because the
-	// peer has nothing to hope for. What has been begun is answered.
+	// lifeDraining: no further call is begun, because the server ends or will not serve this
+	// peer. Calls that have begun are answered.
 	lifeDraining
-	// lifeFinishing: the replies are sent and our side is shut down. The peer has the
-	// chance to see the end and to close: closing first could reset the connection, and
-	// take the replies from the peer.
+	// lifeFinishing: the replies are sent and our side is shut down. The peer has time to see
+	// the end and to close. If we closed first, that could reset the connection and take the
+	// replies from the peer.
 	lifeFinishing
-	// lifeDead: both sides are shut down, and all memory that no operation in flight
-	// needs has been given back.
+	// lifeDead: both sides are shut down, and all memory that no operation in flight needs has
+	// been given back.
 	lifeDead
-	// lifeClosed: the descriptor is closed, since no operation names it any more. Calls
-	// that are with a worker and sends that are not acknowledged may still name the
-	// connection.
+	// lifeClosed: the descriptor is closed, since no operation names it any more. Calls that
+	// are with a worker and sends that are not acknowledged may still name the connection.
 	lifeClosed
 )
 
@@ -58,7 +57,7 @@ var lifeNames = [...]string{
 // String returns the state's name.
 func (l life) String() string { return lifeNames[l] }
 
-// lifeNext is which states may follow each, a bit for each of them.
+// lifeNext has for each state the states that may follow it, as bits.
 var lifeNext = [...]uint16{
 	lifeDealt:     1<<lifeAsking | 1<<lifeOpen | 1<<lifeClosed,
 	lifeAsking:    1<<lifeOpen | 1<<lifeDraining | 1<<lifeDead | 1<<lifeClosed,
@@ -71,8 +70,8 @@ var lifeNext = [...]uint16{
 	lifeClosed:    0,
 }
 
-// become is the one place where the connection's state changes. A change that is none
-// of lifeNext is a bug; the build tag "checks" makes it a panic.
+// become is the one place where the connection's life changes. A change that lifeNext does not
+// allow is a bug; with the build tag "checks" it panics.
 func (cn *conn) become(next life) {
 	if checks.Enabled && lifeNext[cn.life]&(1<<next) == 0 {
 		checks.Unreachable(
@@ -82,16 +81,14 @@ func (cn *conn) become(next life) {
 	cn.life = next
 }
 
-// finish shuts our side down, so that the peer sees the end. next is lifeOwing or
-// lifeFinishing.
+// finish shuts our side down, so that the peer sees the end. next is lifeOwing or lifeFinishing.
 func (cn *conn) finish(next life) {
 	cn.become(next)
 	cn.ended = cn.lane.loop.Now()
 	_ = unix.Shutdown(cn.fd, unix.SHUT_WR)
 }
 
-// endInput forgets what has not been parsed; the connection ends when its replies are
-// sent.
+// endInput drops the input that has not been parsed. The connection ends when its replies are sent.
 func (cn *conn) endInput() {
 	switch {
 	case cn.life >= lifeDead:
@@ -110,15 +107,17 @@ type intake uint8
 
 // The states of the receiving side.
 const (
-	// intakeNone: nothing.
+	// intakeNone: nothing is under way.
 	intakeNone intake = iota
-	// intakeStarved: nothing, and the connection waits for memory on its lane's list.
+	// intakeStarved: nothing is under way, and the connection waits for memory on its lane's
+	// list.
 	intakeStarved
-	// intakeMultishot: the receive that fills buffers which the kernel has.
+	// intakeMultishot: a multishot receive is in flight, which fills buffers that the kernel
+	// has.
 	intakeMultishot
-	// intakeCareful: the wait until there is something to read (careful.go).
+	// intakeCareful: the lane waits on the ring until there is something to read (careful.go).
 	intakeCareful
-	// intakeEnding: one of these two, which the kernel has been asked to end.
+	// intakeEnding: one of these two is in flight, and the kernel has been asked to end it.
 	intakeEnding
 )
 
@@ -132,7 +131,7 @@ func (i intake) String() string { return intakeNames[i] }
 // receiving reports whether a receive is in flight.
 func (cn *conn) receiving() bool { return cn.intake >= intakeMultishot }
 
-// endReceive asks the kernel to end the receive, unless that has been done.
+// endReceive asks the kernel to end the receive, unless it has been asked already.
 func (cn *conn) endReceive() {
 	if cn.intake == intakeMultishot || cn.intake == intakeCareful {
 		cn.intake = intakeEnding

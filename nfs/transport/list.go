@@ -1,11 +1,10 @@
 package transport
 
-// connList is a list of connections through themselves, in the order in which
-// they came to be on it. A connection is on one at most.
+// connList is a list of connections, linked through fields of their own, in the order in which they
+// joined. A connection is on one such list at most.
 type connList struct{ head, tail *conn }
 
-// list puts the connection at the end of list, off the one that it was on. Nil
-// only takes it off.
+// list takes the connection off its list and puts it at the end of list, unless list is nil.
 func (cn *conn) list(list *connList) {
 	if in := cn.in; in != nil {
 		if cn.before != nil {
@@ -31,13 +30,13 @@ func (cn *conn) list(list *connList) {
 	list.tail = cn
 }
 
-// linked is what knows who comes next to it on a fifo.
+// linked is a value that has the link to the next value of a fifo.
 type linked[T any] interface {
 	*T
 	link() **T
 }
 
-// fifo is a queue of values through themselves. A value is on one at most.
+// fifo is a queue of values, linked through fields of their own. A value is in one fifo at most.
 type fifo[T any, P linked[T]] struct{ head, tail *T }
 
 // push puts v at the end.
@@ -51,7 +50,7 @@ func (q *fifo[T, P]) push(v *T) {
 	q.tail = v
 }
 
-// take empties the queue and returns its first value; the others follow it.
+// take empties the queue and returns its first value, which is linked to the others.
 func (q *fifo[T, P]) take() *T {
 	v := q.head
 	q.head, q.tail = nil, nil

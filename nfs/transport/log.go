@@ -7,25 +7,26 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/notice"
 )
 
-// limits bound the log lines that peers can cause, each kind by itself.
+// limits bound the log lines that peers can cause. Each kind of line has a limit of its own.
 type limits struct {
 	full, peerFull, userFull, guestsFull, accept, acceptDebug, still, abandoned, closed notice.Limit
 }
 
 func (l *limits) init() {
 	for _, x := range []*notice.Limit{&l.full, &l.peerFull, &l.userFull, &l.guestsFull, &l.accept, &l.still} {
-		x.Burst = 1 // each line says the same
+		x.Burst = 1 // all lines of such a kind say the same
 	}
-	// Whoever asks for debugging wants to see connections, but not a flood of them.
+	// An administrator who asks for debugging wants to see connections, but not a flood of
+	// them.
 	l.closed.Burst, l.closed.Every = 1000, 10*time.Millisecond
 }
 
-// say writes a line if its kind may have one now.
+// say writes a line, if the limit of its kind allows one now.
 func (s *Server) say(kind *notice.Limit, level slog.Level, message string, args ...any) {
 	kind.Log(s.cfg.Log, level, message, func() []any { return args })
 }
 
-// abandoned tells of a call that the server itself cannot answer.
+// abandoned logs a call that the server itself cannot answer.
 func (s *Server) abandoned(c *call, why string) {
 	name := "none"
 	if p := c.Procedure(); p != nil {

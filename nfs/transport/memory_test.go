@@ -14,8 +14,8 @@ import (
 	"github.com/ringnfs/ringnfs/uring"
 )
 
-// frozen is a server where calls of procSleep hang, as those do that change a file system
-// which is frozen, and what clients have sent it.
+// frozen is a server on which calls of procSleep hang, as calls do that change a frozen file
+// system, together with what clients have sent it.
 type frozen struct {
 	*testServer
 	lane    *lane
@@ -29,7 +29,7 @@ func startFrozen(t *testing.T, change func(*Config)) *frozen {
 	return startFrozenWhere(t, change, func(*Server) {})
 }
 
-// startUntimed is startFrozen with 8 MiB to receive with and no tick but the test's.
+// startUntimed is startFrozen with 8 MiB of receive memory and no tick but the test's.
 func startUntimed(t *testing.T) *frozen {
 	t.Helper()
 	return startFrozenWhere(
@@ -56,7 +56,7 @@ func startFrozenWhere(t *testing.T, change func(*Config), other func(*Server)) *
 	return f
 }
 
-// standStill has the only ordinary lane wait for the file system.
+// standStill makes the only ordinary lane wait for the file system.
 func (f *frozen) standStill() {
 	f.t.Helper()
 	c := f.dial()
@@ -76,8 +76,8 @@ func (f *frozen) on(do func(*lane) int) int {
 	return <-got
 }
 
-// hang has so many clients at an address make so many calls that hang, with so many bytes
-// each, and waits until nothing more is read from them.
+// hang makes clients at an address send so many calls that hang, with so many bytes each. It waits
+// until nothing more is read from them.
 func (f *frozen) hang(from string, clients, calls, size int) {
 	f.t.Helper()
 	for range clients {
@@ -104,8 +104,8 @@ func (f *frozen) hang(from string, clients, calls, size int) {
 	}, "calls hang until no more are read")
 }
 
-// others asserts that everything else is answered: NULL and what depends on another
-// volume, by connections that are new and by those that existed.
+// others asserts that everything else is answered, NULL and calls that depend on another volume, on
+// new connections and on those that existed.
 func (f *frozen) others(existing ...net.Conn) {
 	f.t.Helper()
 	for range 40 {
@@ -127,7 +127,7 @@ func (f *frozen) others(existing ...net.Conn) {
 	}
 }
 
-// crowded reports whether receive memory is left to those who have none.
+// crowded reports whether connections that hold no receive memory can still get some.
 func (f *frozen) crowded() bool {
 	return f.on(func(l *lane) int {
 		if l.group.Open() {
@@ -156,7 +156,7 @@ func (f *frozen) thaw(calls, size int) {
 		"all memory comes back")
 }
 
-// Whatever hangs at one file system, others are read from.
+// Whatever hangs at one file system, the lane reads from others.
 func TestCallsThatHangLeaveReceiveMemoryToOthers(t *testing.T) {
 	again.Long(t)
 	const large = 1 << 20
@@ -209,7 +209,7 @@ func TestCallsThatHangLeaveReceiveMemoryToOthers(t *testing.T) {
 	}
 }
 
-// Small calls that hang keep nothing that others receive with.
+// Small calls that hang keep no memory that others receive with.
 func TestSmallCallsThatHangKeepNoReceiveMemory(t *testing.T) {
 	for name, without := range map[string]uring.Feature{"incremental": 0, "plain": uring.IncBufRing} {
 		t.Run(name, func(t *testing.T) {

@@ -11,16 +11,16 @@ import (
 // Ends are the two ends of a connection, or of a datagram.
 type Ends struct {
 	Peer, Local netip.AddrPort
-	// Device is the number of the link that the peer's address belongs to, 0 for
-	// addresses that are not a link's own.
+	// Device is the number of the link that the peer's address belongs to; 0 if it belongs to
+	// none.
 	Device   uint32
 	Datagram bool
 	// FD is the connection's descriptor, -1 for datagrams. It is borrowed.
 	FD int
 }
 
-// identify finds out who opened cn, which is nobody's yet, so that it counts for who
-// that is. What may sleep is left to its lane.
+// identify finds out who opened cn, before a lane has it, so that cn counts for that user's
+// household. It leaves what may sleep to the lane.
 func (s *Server) identify(cn *conn) {
 	if ask := s.cfg.Origin; ask != nil {
 		cn.origin, cn.later = ask(Ends{Peer: cn.peer, Local: cn.local, Device: cn.device, FD: cn.fd})
@@ -28,8 +28,8 @@ func (s *Server) identify(cn *conn) {
 	cn.house, cn.guest = cn.origin.House(cn.peer.Addr()), cn.origin.Guest()
 }
 
-// ask opens cn. If something is still to be asked of who opened it, a goroutine does that
-// first. Nothing is read from the connection before that has ended, and no other lane
+// ask opens cn. If something is still to be asked about who opened it, a goroutine asks first.
+// Until the goroutine has ended, the lane reads nothing from the connection, and no other lane
 // takes it.
 func (l *lane) ask(cn *conn) {
 	later := cn.later
@@ -42,7 +42,7 @@ func (l *lane) ask(cn *conn) {
 	go runIdentify(cn, later)
 }
 
-// runIdentify asks who opened cn. Its lane may be over when it knows.
+// runIdentify asks who opened cn. The lane may be over when the answer comes.
 func runIdentify(cn *conn, later func() *rpc.Origin) {
 	origin := later()
 	_ = cn.lane.loop.Post(loop.TaskFunc(func() {
@@ -57,8 +57,8 @@ func runIdentify(cn *conn, later func() *rpc.Origin) {
 	}))
 }
 
-// originOf finds out who sent a datagram. It reports whether that is known: if not, a
-// goroutine asks for it, and nobody waits for that.
+// originOf finds out who sent a datagram. If that is not known yet, it reports false and starts a
+// goroutine that asks; nobody waits for that goroutine.
 func (d *datagramSocket) originOf(peer, local netip.AddrPort) (origin *rpc.Origin, known bool) {
 	origin, later := d.srv.cfg.Origin(Ends{Peer: peer, Local: local, Datagram: true, FD: -1})
 	if later != nil {
@@ -67,17 +67,18 @@ func (d *datagramSocket) originOf(peer, local netip.AddrPort) (origin *rpc.Origi
 	return origin, later == nil
 }
 
-// lookUps are what is being asked of who sent datagrams: one thing for each user.
+// lookUps are the questions under way about senders of datagrams, at most one for each user.
 type lookUps struct {
 	mu sync.Mutex
 	of map[uint32]struct{} // guarded by mu: users
 }
 
-// lookUpsMax is for how many users something is asked at once. Each has a goroutine for
-// as long as the answer takes.
+// lookUpsMax is for how many users a question is under way at once. Each occupies a goroutine until
+// the answer comes.
 const lookUpsMax = 32
 
-// start has a goroutine ask, unless one does that for this user, or for as many as may be.
+// start starts a goroutine that asks, unless one is asking for this user already, or lookUpsMax are
+// running.
 func (u *lookUps) start(uid uint32, ask func() *rpc.Origin) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -91,7 +92,7 @@ func (u *lookUps) start(uid uint32, ask func() *rpc.Origin) {
 	go u.runLookUp(uid, ask)
 }
 
-// runLookUp asks. Who is asked keeps the answer.
+// runLookUp asks. The callee keeps the answer.
 func (u *lookUps) runLookUp(uid uint32, ask func() *rpc.Origin) {
 	ask()
 	u.mu.Lock()

@@ -13,28 +13,28 @@ import (
 	"github.com/ringnfs/ringnfs/uring/loop"
 )
 
-// output is the sending side of a connection: what is to be sent and in which order, the
-// send that is in flight, and how large READs leave (way.go). A connection has one by
-// value. It belongs to the lane's thread, as the connection does.
+// output is the sending side of a connection: the bytes to send and their order, the send that is
+// in flight, and the way in which large READs leave (way.go). A connection contains one by value.
+// It belongs to the lane's thread, as the connection does.
 //
-// Replies come in by batchRoom and batched, queueReply and queueTail. They leave by flush,
-// once a turn: by a send on the ring, copied (output.go) or not (zerocopy.go), or as a pipe
-// that is spliced to the socket (pipe.go).
+// Replies enter by batchRoom and batched, queueReply and queueTail. They leave by flush, once a
+// turn, in one of three ways: by a send on the ring that copies (output.go) or does not
+// (zerocopy.go), or as a pipe that is spliced to the socket (pipe.go).
 type output struct {
-	conn  *conn // whose it is; immutable
+	conn  *conn // the connection that it is part of; immutable
 	state outputState
 
-	// batch is the slab that replies are encoded into one after the other; what
-	// lies between from and to has not been queued yet.
+	// batch is the slab that replies are encoded into, one after the other. The bytes between
+	// from and to are not queued yet.
 	batch    *bufring.Buffer
 	from, to int
-	// out is queued output, the first sending pieces of it in flight.
+	// out is the queued output. The first sending pieces of it are in flight.
 	out      []piece
 	sending  int
 	inFlight int     // bytes of the send in flight
 	unsent   int     // bytes in batch and out
-	queued   uint64  // bytes that have been there so far
-	vector   *vector // of the send in flight, nil when that has one piece
+	queued   uint64  // bytes that have ever been in batch or out
+	vector   *vector // of the send in flight; nil when it has one piece
 	idled    bool    // the last send has moved nothing
 	zc       zcPolicy
 	progress time.Time // when the peer last took something
@@ -46,17 +46,17 @@ type outputState uint8
 
 // The states of the sending side.
 const (
-	// outputReady: nothing. What is queued can be sent.
+	// outputReady: the output waits for nothing. What is queued can be sent.
 	outputReady outputState = iota
-	// outputRoomy: nothing, and the socket has just said that it has room. If it takes
-	// nothing all the same, the kernel is short of memory.
+	// outputRoomy: the output waits for nothing, and the socket has just said that it has room.
+	// If the socket then takes nothing, the kernel is short of memory.
 	outputRoomy
 	// outputSending: the send of the first pieces is in flight.
 	outputSending
-	// outputFull: the socket has no room, and the wait for some is in flight.
+	// outputFull: the socket has no room, and a wait for room is in flight.
 	outputFull
-	// outputResting: the kernel had no memory for a send. It is tried again when a time
-	// has passed that is in flight.
+	// outputResting: the kernel had no memory for a send. A timeout is in flight, after which
+	// the send is tried again.
 	outputResting
 )
 
@@ -67,7 +67,7 @@ var outputNames = [...]string{
 // String returns the state's name.
 func (s outputState) String() string { return outputNames[s] }
 
-// outputNext is which states may follow each, a bit for each of them.
+// outputNext has for each state the states that may follow it, as bits.
 var outputNext = [...]uint8{
 	outputReady:   1<<outputReady | 1<<outputSending | 1<<outputFull | 1<<outputResting,
 	outputRoomy:   1<<outputReady | 1<<outputSending | 1<<outputFull | 1<<outputResting,
@@ -76,8 +76,8 @@ var outputNext = [...]uint8{
 	outputResting: 1 << outputReady,
 }
 
-// now is the one place where the state changes. A change that is none of outputNext is a
-// bug; the build tag "checks" makes it a panic.
+// now is the one place where the state changes. A change that outputNext does not allow is a bug;
+// with the build tag "checks" it panics.
 func (o *output) now(next outputState) {
 	if checks.Enabled && (outputNext[o.state]&(1<<next) == 0 || (o.sending > 0) != (next == outputSending)) {
 		checks.Unreachable("transport: an output that is " + o.state.String() + " becomes " + next.String())
@@ -105,16 +105,16 @@ func (o *output) Complete(_ loop.ID, kind loop.Kind, res int32, _ uint32, _ bool
 	o.conn.touch()
 }
 
-// allSent reports whether the peer has taken all output, and acknowledged what is sent
-// from where it lies.
+// allSent reports whether the peer has taken all output, and has acknowledged what is sent from the
+// place where it lies.
 func (o *output) allSent() bool {
 	return o.unsent == 0 && o.state <= outputRoomy && o.zc.sends == 0
 }
 
-// inHands reports whether the peer has to do something before the output goes on.
+// inHands reports whether the output goes on only after the peer has done something.
 func (o *output) inHands() bool { return o.state > outputRoomy || o.zc.sends > 0 }
 
-// stuck reports whether the peer has acknowledged nothing for limit.
+// stuck reports whether the peer has acknowledged nothing for at least limit.
 func (o *output) stuck(now time.Time, limit time.Duration) bool {
 	if acked := bytesAcked(o.conn.fd); acked != o.acked {
 		o.acked, o.progress = acked, now
@@ -123,7 +123,7 @@ func (o *output) stuck(now time.Time, limit time.Duration) bool {
 	return now.Sub(o.progress) > limit
 }
 
-// bytesAcked asks how much the peer has acknowledged so far.
+// bytesAcked asks the kernel how many bytes the peer has acknowledged so far.
 func bytesAcked(fd int) uint64 {
 	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
 	if err != nil {
@@ -132,15 +132,15 @@ func bytesAcked(fd int) uint64 {
 	return info.Bytes_acked
 }
 
-// giveUp gives back what no operation in flight needs, at the connection's end.
+// giveUp gives back, at the connection's end, what no operation in flight needs.
 func (o *output) giveUp() {
 	o.dropOutput(o.sending)
 	o.dropBatch()
 	o.unsent = o.inFlight
 }
 
-// batchRoom returns n bytes or more of memory to encode a reply into, behind the
-// replies that wait in the batch, or nil when there is no memory.
+// batchRoom returns at least n bytes of memory to encode a reply into, behind the replies that wait
+// in the batch. It returns nil when there is no memory.
 func (o *output) batchRoom(n int) []byte {
 	if o.batch != nil {
 		if b := o.batch.Bytes()[o.to:]; len(b) >= n {
@@ -162,7 +162,7 @@ func (o *output) batchRoom(n int) []byte {
 	return b.Bytes()
 }
 
-// batched says that the first n bytes of batchRoom's memory are a reply now.
+// batched says that the first n bytes of batchRoom's memory now are a reply.
 func (o *output) batched(n int) {
 	if o.conn.life >= lifeDead {
 		o.dropBatch()
@@ -172,14 +172,14 @@ func (o *output) batched(n int) {
 	o.put(n)
 }
 
-// put counts n bytes more of output.
+// put counts n more bytes of output.
 func (o *output) put(n int) {
 	o.unsent += n
 	o.queued += uint64(n)
 	o.conn.touch()
 }
 
-// piece is a part of the output: bytes in memory, or what is in a pipe.
+// piece is a part of the output: bytes in memory, or the contents of a pipe.
 type piece struct {
 	data  []byte
 	owner *bufring.Buffer
@@ -187,7 +187,7 @@ type piece struct {
 	left  int // bytes in the pipe
 }
 
-// release gives back what the piece holds, sent or not.
+// release gives back what the piece holds, whether or not it has been sent.
 func (p *piece) release(l *lane) {
 	switch {
 	case p.owner != nil:
@@ -200,7 +200,7 @@ func (p *piece) release(l *lane) {
 	*p = piece{}
 }
 
-// queueBatch moves what waits in the batch to the output queue.
+// queueBatch moves the replies that wait in the batch to the output queue.
 func (o *output) queueBatch() {
 	if o.to > o.from {
 		o.out = append(o.out, piece{data: o.batch.Bytes()[o.from:o.to:o.to], owner: o.batch.Clone()})
@@ -216,8 +216,8 @@ func (o *output) dropBatch() {
 	o.from, o.to = 0, 0
 }
 
-// queueReply queues a finished record that lies in b. It takes b over. A short
-// one is copied to the batch, where it costs no piece of its own.
+// queueReply queues a finished record that lies in b. It owns b. It copies a short record to the
+// batch, where the record needs no piece of its own.
 func (o *output) queueReply(record []byte, b *bufring.Buffer) {
 	if o.conn.life >= lifeDead {
 		b.Release()
@@ -236,9 +236,8 @@ func (o *output) queueReply(record []byte, b *bufring.Buffer) {
 	o.put(len(record))
 }
 
-// flush sends everything that is ready, unless a send is in flight: TCP output
-// must stay in order, so there is one at a time, and what becomes ready
-// meanwhile leaves together.
+// flush sends everything that is ready, unless a send is in flight. TCP output must stay in order,
+// so one send is in flight at a time, and replies that become ready meanwhile leave together.
 func (o *output) flush() {
 	for o.state <= outputRoomy && o.conn.life < lifeDead {
 		o.queueBatch()
@@ -255,16 +254,15 @@ func (o *output) flush() {
 		case n == 0:
 			o.splice()
 		case n < len(o.out) && o.sendNow(n):
-			// The pipe behind it follows at once.
+			// Splice the pipe behind these pieces at once.
 		default:
-			// What sendNow has moved is not there any more.
+			// sendNow may have moved some of the pieces, so count again.
 			o.send(o.inMemory())
 		}
 	}
 }
 
-// inMemory returns how many of the next pieces, up to what one send takes, are
-// in memory.
+// inMemory returns how many of the next pieces are in memory, up to what one send takes.
 func (o *output) inMemory() int {
 	n := min(len(o.out), vectorMax)
 	for i := range o.out[:n] {
@@ -307,9 +305,8 @@ func (o *output) send(n int) {
 	sqe.PrepSendMsg(o.conn.fd, o.vector.fill(o.out[:o.sending]), flags)
 }
 
-// sendNow sends the first n pieces, which a pipe follows, with a system call that
-// does not wait, so that the pipe can follow in this turn. It reports false when
-// they have to go by the ring.
+// sendNow sends the first n pieces, which a pipe follows, with a system call that does not wait, so
+// that the pipe can follow in this turn. It reports false when the pieces have to go by the ring.
 func (o *output) sendNow(n int) bool {
 	v := o.conn.lane.takeVector()
 	if v == nil {
@@ -324,7 +321,7 @@ func (o *output) sendNow(n int) bool {
 		flags,
 	)
 	if errno != 0 {
-		return false // the ring meets the same and says what it is
+		return false // the send on the ring fails likewise, and tells the error
 	}
 	o.conn.lane.stats.plain.Add(1)
 	o.idled = false
@@ -341,7 +338,7 @@ func (o *output) awaitRoom() {
 	o.now(outputFull)
 }
 
-// rest puts the next send off for a while.
+// rest puts the next send off for restTime.
 func (o *output) rest() {
 	_, sqe := o.conn.lane.loop.Begin(o, kindWritable)
 	sqe.PrepTimeout(restTime)
@@ -349,12 +346,12 @@ func (o *output) rest() {
 	o.now(outputResting)
 }
 
-// restTime is how long a send is put off that the kernel had no memory for. It is
-// outside the Go heap, as everything that the kernel is given.
+// restTime is how long a send waits after the kernel had no memory for it. The kernel reads it, so
+// it lies outside the Go heap.
 var restTime = mapTime(20e6)
 
-// advance takes done bytes off the first n pieces of the output and reports
-// whether that is all of them.
+// advance takes done bytes off the first n pieces of the output. It reports whether that is all of
+// them.
 func (o *output) advance(n, done int) bool {
 	gone := 0
 	for gone < n && done >= len(o.out[gone].data) {
@@ -389,10 +386,10 @@ func (o *output) sent(res int32) {
 	}
 	switch errno := unix.Errno(-res); {
 	case res >= 0, errno == unix.EINTR:
-		// What is left goes out with the next send.
+		// The next send takes what is left.
 	case errno == unix.EAGAIN, errno == unix.ENOBUFS, errno == unix.ENOMEM:
-		// The socket may have room all the while, so that waiting for it would be
-		// no pause: the lane would do nothing but try.
+		// The socket may have room all the time. Waiting for room would then be no pause,
+		// and the lane would do nothing but try.
 		o.rest()
 	default:
 		o.conn.kill("send: " + errno.Error())
@@ -409,8 +406,8 @@ func (o *output) dropOutput(n int) {
 	o.out = o.out[:n]
 }
 
-// padding is what follows data whose length is no multiple of four. It is
-// outside the Go heap, as everything that the kernel is given.
+// padding follows data whose length is no multiple of four. The kernel reads it, so it lies outside
+// the Go heap.
 var padding = mapPadding()
 
 func mapPadding() []byte {

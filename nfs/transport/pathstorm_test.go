@@ -10,8 +10,8 @@ import (
 	"github.com/ringnfs/ringnfs/uring/uringtest"
 )
 
-// receive takes up to n bytes of what has left by system calls and reports whether
-// there were any.
+// receive takes up to n bytes that the server has sent by system calls, and reports whether there
+// were any.
 func (w *world) receive(p *peer, n int) bool {
 	if !p.dealt || p.reset {
 		return false
@@ -26,8 +26,8 @@ func (w *world) receive(p *peer, n int) bool {
 	return true
 }
 
-// receiveAll receives what has left by system calls: it comes before whatever happens to
-// the peer next.
+// receiveAll receives what the server has sent by system calls. Those bytes come before whatever
+// happens to the peer next.
 func (w *world) receiveAll(p *peer) {
 	for w.spliced && w.receive(p, 1<<20) {
 	}
@@ -44,8 +44,8 @@ func (w *world) receiveSome() bool {
 	return any
 }
 
-// room answers who waits for room in the socket: late, and now and then without
-// need, or with an error.
+// room answers the waits for room in the socket: late, and sometimes without need, or with an
+// error.
 func (w *world) room(op *uringtest.Op, p *peer) bool {
 	if w.rng.IntN(4) == 0 {
 		return false
@@ -74,8 +74,8 @@ func (w *world) reset(p *peer) {
 	}
 }
 
-// remote makes auto take peers for other machines, and try again soon after it has
-// gone over to splice.
+// remote makes auto take peers for other machines. It also makes auto try zero-copy again soon
+// after it has changed to splice.
 func (w *world) remote() {
 	if len(w.ts.srv.lanes) == 0 {
 		return
@@ -86,8 +86,8 @@ func (w *world) remote() {
 	}
 }
 
-// owed is the zero-copy sends that have completed and whose notifications are still
-// to come, in any order and at any time. Until then their memory must be as it was.
+// owed is the zero-copy sends that have completed and whose notifications are still to come, in any
+// order and at any time. Until then their memory must not change.
 type owed struct {
 	w    *world
 	list []owedSend
@@ -106,7 +106,7 @@ func newOwed(w *world) *owed {
 	return o
 }
 
-// some notifies now and then, and reports whether it did.
+// some notifies from time to time, and reports whether it did.
 func (o *owed) some() bool {
 	n := len(o.list)
 	return n > 0 && o.w.rng.IntN(6) == 0 && o.notify(o.w.rng.IntN(n))

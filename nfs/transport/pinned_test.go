@@ -12,9 +12,8 @@ import (
 	"github.com/ringnfs/ringnfs/uring/uringtest"
 )
 
-// Peers that take everything and acknowledge nothing pin half of the lane's slabs
-// of each size
-// together, each less than it may; then replies are copied, to everybody.
+// Several peers take everything and acknowledge nothing. Each pins less than it may, all together
+// half of the lane's slabs of each size. Then replies are copied, to everybody.
 func TestBudgetOfALaneMakesFurtherSendsPlain(t *testing.T) {
 	const size, peers, each = 300_000, 8, 4
 	z := newZCWorld(t, nil)
@@ -42,7 +41,7 @@ func TestBudgetOfALaneMakesFurtherSendsPlain(t *testing.T) {
 		z.one(z.peer(), each, size)
 	}
 	z.until()
-	// Everybody has all replies, and nothing was acknowledged.
+	// All peers have all replies, and nothing was acknowledged.
 	for _, p := range z.peers {
 		require.Equal(t, each, p.replies)
 	}
@@ -55,8 +54,8 @@ func TestBudgetOfALaneMakesFurtherSendsPlain(t *testing.T) {
 	require.Zero(t, z.gauges().Pinned)
 }
 
-// A peer that takes all that it is sent, into its window, and acknowledges nothing
-// keeps slabs: at the deadline it is dropped, and what it has pinned comes back.
+// A peer that takes all that it is sent into its window, and acknowledges nothing, keeps slabs. At
+// the deadline it is dropped, and the slabs come back.
 func TestPeerThatAcknowledgesNothingIsDroppedAtTheDeadline(t *testing.T) {
 	z := newZCWorld(t, nil)
 	z.hold = true

@@ -13,39 +13,39 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// pipePool is a lane's pipes. They are made before the lane's thread gives up
-// CAP_SYS_RESOURCE, without which a pipe cannot be larger than fs.pipe-max-size:
-// 1 MiB, unless somebody has changed it.
+// pipePool is a lane's pipes. The lane makes them before its thread gives up CAP_SYS_RESOURCE.
+// Without that capability a pipe cannot be larger than fs.pipe-max-size, by default 1 MiB.
 type pipePool struct {
 	free []*pipe
-	made int // pipes that there are
-	// null is where unwanted bytes go. It is open when there are pipes.
+	made int // pipes that exist
+	// null is /dev/null, where unwanted bytes go. It is open when there are pipes.
 	null int
 }
 
-// pipe is a pipe that is empty while it is in the pool.
+// pipe is a pipe. It is empty while it is in the pool.
 type pipe struct {
 	vfs.Pipe
-	account *account // whom it is charged to while it is out of the pool
-	inside  int32    // what the kernel says that bytes returns
+	account *account // the account that it is charged to while it is out of the pool
+	inside  int32    // where the kernel writes the number for bytes
 }
 
 const (
-	// PipeDescriptors is what a pipe takes. A lane that has some has one more for
+	// PipeDescriptors is how many descriptors a pipe takes. A lane with pipes has one more, for
 	// /dev/null.
 	PipeDescriptors = 2
-	// LaneDescriptors is what a lane takes apart from pipes: its ring and what wakes it.
+	// LaneDescriptors is how many descriptors a lane takes beside pipes: its ring and the
+	// eventfd that wakes it.
 	LaneDescriptors = 2
 )
 
-// open makes up to count pipes that hold n bytes. When the kernel refuses, they are smaller,
-// fewer or none, and replies that find none are copied instead.
+// open makes up to count pipes that hold n bytes. If the kernel refuses, the pipes are smaller or
+// fewer, or there are none; a reply that finds no pipe is copied.
 func (pp *pipePool) open(n, count int) {
 	null, err := unix.Open("/dev/null", unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return
 	}
-	// A range that does not begin with a page needs a slot more.
+	// A range that does not begin at a page boundary needs one slot more.
 	size := n + unix.Getpagesize()
 	for len(pp.free) < count {
 		p, err := newPipe(size)
@@ -53,8 +53,8 @@ func (pp *pipePool) open(n, count int) {
 			pp.free = append(pp.free, p)
 			continue
 		}
-		// Without CAP_SYS_RESOURCE fs.pipe-max-size is the limit, and there may be
-		// one for the user.
+		// Without CAP_SYS_RESOURCE fs.pipe-max-size is the limit, and the user may have a
+		// limit, too.
 		if size = 1 << (bits.Len(uint(size-1)) - 1); len(pp.free) > 0 || size < pipeLeast {
 			break
 		}
@@ -80,7 +80,7 @@ func newPipe(n int) (*pipe, error) {
 	return &pipe{Pipe: vfs.Pipe{ReadFD: fds[0], WriteFD: fds[1], Room: got}}, nil
 }
 
-// take lends a pipe for a, nil when there is none or a has its share.
+// take lends a pipe to the account a. It returns nil when there is none, or when a has its share.
 func (pp *pipePool) take(a *account) *pipe {
 	if !(bufring.Share{Free: len(pp.free), All: pp.made}).Allows(a.pipes, a.house.pipes) {
 		return nil
@@ -91,7 +91,7 @@ func (pp *pipePool) take(a *account) *pipe {
 	return p
 }
 
-// charge charges the pipe to a, in place of whom it was charged to.
+// charge charges the pipe to a instead of its present account.
 func (p *pipe) charge(a *account) {
 	if p.account != nil {
 		p.account.pipes--
@@ -109,9 +109,8 @@ func (pp *pipePool) put(p *pipe) {
 	pp.free = append(pp.free, p)
 }
 
-// drain takes back a pipe with bytes in it that nobody wants any more. One that
-// cannot be emptied is given up: a page that was truncated and lost meanwhile stays
-// in it for ever.
+// drain takes back a pipe with bytes in it that nobody wants any more. It gives up a pipe that
+// cannot be emptied: a page that was truncated and lost meanwhile stays in such a pipe for good.
 func (pp *pipePool) drain(p *pipe) {
 	for {
 		n, err := unix.Splice(p.ReadFD, nil, pp.null, nil, 1<<30, unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
@@ -165,7 +164,7 @@ func (pp *pipePool) close() error {
 	return nil
 }
 
-// queueTail queues the pipe that follows the reply of a call that has one, and its padding.
+// queueTail queues the pipe that follows a call's reply, if there is one, and its padding.
 func (o *output) queueTail(c *call) {
 	p := c.pipes.pipe
 	c.pipes.pipe = nil
@@ -182,10 +181,10 @@ func (o *output) queueTail(c *call) {
 	o.put(c.Tail.Size())
 }
 
-// splice moves the pipe at the head of the output to the socket as far as it
-// takes it without waiting, and waits for room on the ring. A socket that has room
-// and takes nothing is short of memory: then a wait for room would be no pause. The
-// kernel asks the socket's O_NONBLOCK whether it may wait, not SPLICE_F_NONBLOCK.
+// splice moves the pipe at the head of the output to the socket, as far as the socket takes it
+// without waiting, and then waits for room on the ring. A socket that has room and takes nothing is
+// short of memory; a wait for room would then be no pause, so splice rests instead. Whether the
+// call may wait, the kernel decides by the socket's O_NONBLOCK, not by SPLICE_F_NONBLOCK.
 func (o *output) splice() {
 	p := &o.out[0]
 	before := p.left
@@ -216,8 +215,8 @@ func (o *output) splice() {
 			o.conn.kill("splice: " + errno.Error())
 			return
 		case r == 0:
-			// The pipe has fewer bytes than were put in, which cannot be; the
-			// record cannot be completed.
+			// The pipe has fewer bytes than were put in, which cannot be; the record
+			// cannot be completed.
 			o.conn.kill("splice: the pipe is empty")
 			return
 		default:
@@ -233,14 +232,14 @@ func (o *output) splice() {
 	o.out = slices.Delete(o.out, 0, 1)
 }
 
-// callPipes implements rpc.Pipes for one call: the pipe stays with the call, also
-// when it goes to a worker, until it becomes part of the reply or the call ends.
+// callPipes implements rpc.Pipes for one call. The pipe stays with the call, also on a worker,
+// until it becomes part of the reply or the call ends.
 type callPipes struct {
 	account *account
-	lane    *lane // nil while the call is with a worker, which has no business with its pool
+	lane    *lane // nil while the call is with a worker, which must not touch the pool
 	pipe    *pipe
 	lent    bool // the procedure has had the pipe
-	// from is the least number of bytes that a pipe is lent for.
+	// from is the least number of bytes for which a pipe is lent.
 	from int
 }
 
@@ -258,17 +257,16 @@ func (cp *callPipes) Pipe(n int) *vfs.Pipe {
 	return &cp.pipe.Pipe
 }
 
-// holds reports whether tail is the pipe that was lent to the call, and holds exactly the
-// bytes that it says. Fewer would cut the reply short; more would be sent at the head of
-// somebody else's.
+// holds reports whether tail is the pipe that was lent to the call and holds exactly as many bytes
+// as tail says. Fewer would cut the reply short; more would be sent at the head of somebody else's.
 func (cp *callPipes) holds(tail *rpc.Tail) bool {
 	return cp.pipe != nil && tail.Pipe == &cp.pipe.Pipe && tail.Len > 0 && uint(tail.Pad) < 4 &&
 		cp.pipe.bytes() == tail.Len
 }
 
-// end gives back a pipe that has not become part of the reply. One that was lent
-// may have bytes in it, whatever the procedure says: they must not become part of
-// somebody else's reply.
+// end gives back a pipe that has not become part of the reply. A pipe that was lent may have bytes
+// in it, whatever the procedure says; end makes sure that they do not become part of somebody
+// else's reply.
 func (cp *callPipes) end(l *lane) {
 	if cp.lent {
 		l.pipes.drain(cp.pipe)

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A pipe holds the largest READ from any place in a page, or as much as the kernel
-// gives to one who may not exceed fs.pipe-max-size.
+// A pipe holds the largest READ from any place in a page, or as much as the kernel gives to a
+// process that may not exceed fs.pipe-max-size.
 func TestPipesHoldTheLargestRead(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: other users share a quota of memory in pipes")

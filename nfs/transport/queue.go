@@ -5,54 +5,54 @@ import (
 	"sync"
 )
 
-// workQueue is where lanes leave the calls that may sleep. Households take turns
-// (rpc.Household), however many calls, connections and addresses each of them has: one
-// that sends a thousand calls which wait for the disc keeps the others waiting for one of
-// them, not for all. The calls of a household to one volume are taken in their order. The
-// queue has no limit of its own, since the connections bound how many calls there are.
+// workQueue is where lanes leave the calls that may sleep. Households take turns (rpc.Household),
+// however many calls, connections and addresses each of them has. If a household sends a thousand
+// calls that wait for the disc, another household's call waits for one of them, not for all.
+// Workers take the calls of a household to one volume in their order. The queue has no limit of its
+// own, since the connections bound how many calls there are.
 //
-// Half of the workers are kept for volumes that use fewer than their part: one that
-// hangs holds the workers that it has got, and the others go on with theirs. A file
-// system that takes no changes, such as a frozen one, can still be read: so a few more
-// are kept for calls that change nothing, and one for calls that depend on no volume.
-// Clients can connect and mount meanwhile, however many volumes hang.
+// Half of the workers are reserved for volumes that use fewer than their part. A volume that hangs
+// holds the workers that it has got, and the others go on with theirs. A file system that takes no
+// changes, such as a frozen one, can still be read: so a few more workers are reserved for calls
+// that change nothing, and one for calls that depend on no volume. Clients can connect and mount
+// meanwhile, however many volumes hang.
 type workQueue struct {
 	// Immutable.
 	workers int
-	volumes int // shares of volumes: of their changes, and behind those of their other calls
-	extras  int // shares behind those, which have no calls in line
+	volumes int // volumes' shares: for changes, and behind those for other calls
+	extras  int // shares behind those, in which no calls wait
 
 	mu     sync.Mutex
-	shares []share    // guarded by mu: the first is of calls that depend on no volume
+	shares []share    // guarded by mu: the first is for calls that depend on no volume
 	turn   int        // guarded by mu: the share that is asked first
 	busy   int        // guarded by mu: workers that run a call
-	kept   int        // guarded by mu: how many more workers shares can have for certain
+	kept   int        // guarded by mu: how many more workers shares are sure to get
 	calls  int        // guarded by mu: in the queue
 	spare  *peerCalls // guarded by mu
 	closed bool       // guarded by mu
 
-	resting *sleeper // guarded by mu: workers that wait and have not been sent for, the last to come first
-	coming  int      // guarded by mu: workers that have been, and are not here yet
+	resting *sleeper // guarded by mu: idle workers that nobody has woken, last come first
+	coming  int      // guarded by mu: workers that were woken and are not here yet
 
 	// For brief calls (brief.go), guarded by mu.
 	lanes    []briefs
-	brief    int    // workers at brief calls
-	epoch    uint32 // counts how often those have been written off
-	watched  bool   // the patrol is up
+	brief    int    // workers that run brief calls
+	epoch    uint32 // counts how often the patrol has written those workers off
+	watched  bool   // the patrol is awake
 	round    uint32 // of the patrol
-	rescuers int    // workers that it has sent last
+	rescuers int    // workers that the patrol sent in its last round
 
-	guard sleeper // the patrol's
+	guard sleeper // where the patrol sleeps
 }
 
-// share is what the queue knows of one volume's calls of one kind, or of several
-// volumes' where there are more than half as many as workers. The workers at a volume's
-// calls are counted together, in the share of its changes. One that is at a call which
-// changes nothing is counted in an extra share when the volume has no further one.
+// share is what the queue knows of the calls of one kind, changes or others, to one volume. If
+// there are more volumes than half the workers, several volumes have one share. All workers at a
+// volume's calls are counted in the share of its changes. If that share may have no further worker,
+// a worker at a call that changes nothing is counted in an extra share.
 type share struct {
-	least  int                       // workers that it can have at any time
+	least  int                       // workers that the share can have at any time
 	byPeer map[netip.Addr]*peerCalls // the households that have calls here
-	first  *peerCalls                // whose turn it is
+	first  *peerCalls                // the household whose turn it is
 	last   *peerCalls
 	busy   int // workers that run a call
 }
@@ -61,7 +61,7 @@ type share struct {
 type peerCalls struct {
 	peer netip.Addr
 	jobs jobList
-	next *peerCalls // whose turn is next, or another spare one
+	next *peerCalls // whose turn is next, or the next spare value
 }
 
 // init makes the queue ready for calls to volumes 0 to volumes.
@@ -84,7 +84,7 @@ func (q *workQueue) init(lanes, workers, volumes int) {
 	}
 }
 
-// share returns the index of the share that a call to a volume is in line in.
+// share returns the index of the share in which a call to a volume waits.
 func (q *workQueue) share(volume int, reads bool) int {
 	switch {
 	case volume <= 0:
@@ -96,15 +96,15 @@ func (q *workQueue) share(volume int, reads bool) int {
 	}
 }
 
-// counted returns the share that a worker is counted in which takes a call of share i
-// now, and whether it may take one. mu is held.
+// counted returns the share in which a worker counts that takes a call of share i now, and whether
+// a worker may take such a call. mu is held.
 func (q *workQueue) counted(i int) (int, bool) {
 	if i == 0 {
-		return 0, true // what depends on no volume does not hang
+		return 0, true // calls that depend on no volume do not hang
 	}
 	of := 1 + (i-1)%q.volumes
 	if q.shares[of].busy < q.shares[of].least || q.busy+q.kept < q.workers || q.closed {
-		return of, true // at the end all is taken
+		return of, true // when the queue is closing, any call may be taken
 	}
 	if i > q.volumes {
 		extra := 1 + 2*q.volumes + (of-1)%q.extras
@@ -113,11 +113,11 @@ func (q *workQueue) counted(i int) (int, bool) {
 	return of, false
 }
 
-// put leaves j to the workers. With kick the lane has to call kick at the end of its
-// turn, so that somebody comes for it. It does not block.
+// put leaves j to the workers. If kick, the lane must call kick at the end of its turn, so that a
+// worker comes for j. put does not block.
 func (q *workQueue) put(j *job) (kick bool) {
 	j.share = q.share(j.volume, j.reads)
-	kick = j.brief // the job may be over when mu is released
+	kick = j.brief // j may be over when mu is released
 	q.mu.Lock()
 	j.since = q.round
 	s := &q.shares[j.share]
@@ -143,7 +143,7 @@ func (q *workQueue) put(j *job) (kick bool) {
 	return kick
 }
 
-// line makes p the last whose turn it is.
+// line puts p at the end of the line of households.
 func (s *share) line(p *peerCalls) {
 	p.next = nil
 	if s.last == nil {
@@ -154,11 +154,11 @@ func (s *share) line(p *peerCalls) {
 	s.last = p
 }
 
-// idle is what a worker gives take when it has run no call yet.
+// idle is the done that a worker passes to take when it has run no call yet.
 const idle = -1
 
-// take waits for a job, at at. It returns nil when the queue is closed and empty.
-// done is the share of the job that the worker has done before.
+// take waits at the sleeper at until there is a job for the worker. It returns nil when the queue
+// is closed and empty. done is the share in which the worker counted for its last job.
 func (q *workQueue) take(done int, at *sleeper) *job {
 	q.mu.Lock()
 	if done >= 0 {
@@ -170,8 +170,8 @@ func (q *workQueue) take(done int, at *sleeper) *job {
 			q.mu.Unlock()
 			return nil
 		}
-		// Nobody else needs to be woken for the worker that has just been free: it
-		// has found nothing that it may take.
+		// No other worker needs to be woken because this one has become free: it has found
+		// no call that may be taken.
 		at.next, q.resting = q.resting, at
 		q.mu.Unlock()
 		at.sleep(0)
@@ -185,12 +185,12 @@ func (q *workQueue) take(done int, at *sleeper) *job {
 	return j
 }
 
-// send takes a resting worker, if there is one, off the list and puts it before
-// the others, who are to be woken when mu is released. mu is held.
+// send takes a resting worker, if there is one, off the list and puts it before the others, the
+// chain that the caller wakes after it has released mu. mu is held.
 func (q *workQueue) send(others *sleeper) *sleeper {
 	s := q.resting
 	if s == nil {
-		return others // all are at work, and look here before they rest
+		return others // all workers are busy, and look here before they rest
 	}
 	q.resting = s.next
 	q.coming++
@@ -231,8 +231,8 @@ func (q *workQueue) pop(i int) (j *job, w *sleeper) {
 	return j, w
 }
 
-// next returns a share that has calls and may have one more worker. mu is held, as
-// in enter and leave.
+// next returns a share that has calls and may have one more worker. mu is held, as in enter and
+// leave.
 func (q *workQueue) next() (int, bool) {
 	if q.calls == 0 {
 		return 0, false

@@ -31,7 +31,7 @@ func queued(q *workQueue, peer byte, xid uint32) {
 	q.put(c.asJob())
 }
 
-// volumeOf is a program whose calls are to the volume that their first argument names.
+// volumeOf is a program whose calls depend on the volume that their first argument names.
 var volumeOf = rpc.NewServer(&rpc.Program{
 	Name: "VOLUMES", Number: testProgram,
 	Versions: []rpc.Version{

@@ -11,8 +11,8 @@ import (
 	"github.com/ringnfs/ringnfs/bufring"
 )
 
-// takeSlabs takes all slabs of a class but so many, until the server ends or the function
-// that it returns is called.
+// takeSlabs takes all slabs of a class but so many, until the server ends or the function that it
+// returns is called.
 func (f *frozen) takeSlabs(class bufring.Class, but int) {
 	f.t.Helper()
 	var held []*bufring.Buffer
@@ -62,7 +62,7 @@ func (f *frozen) is(what string, cond func(*lane) bool) {
 	}, what)
 }
 
-// of returns the connection of a client, which the lane has, or a dead one.
+// of returns the connection of a client: the one that the lane has, or a dead one.
 func (l *lane) of(c net.Conn) *conn {
 	for cn := l.conns; cn != nil; cn = cn.nxt {
 		if cn.peer.String() == c.LocalAddr().String() {
@@ -84,7 +84,7 @@ func (f *frozen) alive(c net.Conn) bool {
 // write sends while the test goes on.
 func (f *frozen) write(c net.Conn, b []byte) { f.sent.Go(func() { _, _ = c.Write(b) }) }
 
-// later is a tick of the lane after so much time.
+// later makes the lane tick at a time so much later.
 func (f *frozen) later(d time.Duration) {
 	f.on(func(l *lane) int {
 		l.Tick(l.loop.Now().Add(d))
@@ -92,7 +92,7 @@ func (f *frozen) later(d time.Duration) {
 	})
 }
 
-// work is a call that depends on nothing that hangs, with so many bytes.
+// work returns a call of so many bytes that depends on nothing that hangs.
 func work(xid uint32, size int) []byte {
 	return message(xid, procWork, opaque(bytes.Repeat([]byte{9}, size)))
 }
@@ -105,8 +105,8 @@ func answered(t *testing.T, c net.Conn, xid uint32, size int) {
 	require.True(t, bytes.Equal(opaque(bytes.Repeat([]byte{9}, size)), res))
 }
 
-// Who waits in the middle of a record, and finds no slab for it, is ended when it has
-// waited for long: nothing else need happen on the lane. Nobody behind it waits for that.
+// A connection that waits in the middle of a record, and finds no slab for it, is ended when it has
+// waited for long, even if nothing else happens on the lane. Nobody behind it waits for that.
 func TestARecordWithoutMemoryDoesNotWaitForWhatOthersDo(t *testing.T) {
 	f := startUntimed(t)
 	f.hang("127.0.0.1", 40, 2, 1<<20)
@@ -139,8 +139,8 @@ func TestARecordWithoutMemoryDoesNotWaitForWhatOthersDo(t *testing.T) {
 	closedByServer(t, large)
 }
 
-// A record that has its slab needs no more memory: what its own connection waits for does
-// not keep it from being read.
+// A record that has its slab needs no more memory. So the lane reads it even while its own
+// connection waits for memory.
 func TestARecordInASlabIsReadToItsEnd(t *testing.T) {
 	f := startUntimed(t)
 	f.hang("127.0.0.1", 40, 2, 1<<20)
@@ -156,7 +156,8 @@ func TestARecordInASlabIsReadToItsEnd(t *testing.T) {
 	answered(t, c, 2, 1<<20)
 }
 
-// Who takes no replies is given up early for want of receive memory only if it keeps some.
+// When receive memory is short, a peer that takes no replies is given up early only if it keeps
+// some of that memory.
 func TestPeersThatKeepNoReceiveMemoryAreNotEndedForIt(t *testing.T) {
 	f := startUntimed(t)
 	f.hang("127.0.0.1", 40, 2, 1<<20)

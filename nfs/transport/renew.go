@@ -8,31 +8,31 @@ import (
 	"github.com/ringnfs/ringnfs/uring/loop"
 )
 
-// A connection may last for months, and its user be taken out of a group meanwhile. So
-// what is known of a local user is asked anew now and then, by a goroutine and for all
-// of the user's connections on a lane at once, and their calls have the new origin from
-// then on. Nobody waits for it: until then, and when it fails, they have the old one. What
-// could not be found out at first is asked again the next time that is looked for.
+// A connection may last for months, and its user may leave a group meanwhile. So a goroutine asks
+// anew about local users from time to time, once for all connections of a user on a lane. Calls
+// that come in later have the new origin. Nobody waits for the answer: until it comes, and when
+// there is none, the connections keep the origin they have. If the groups could not be found out at
+// first, the lane has them asked for the next time it looks.
 
 const (
-	// renewAfter is how old what is known of a user may be. The kernel's own server
-	// keeps the groups of a user for ten minutes, too.
+	// renewAfter is how old the answer about a user may become. The kernel's own server also
+	// keeps a user's groups for ten minutes.
 	renewAfter = 10 * time.Minute
-	// renewEvery is how often a lane looks for users of whom more than that is known.
+	// renewEvery is how often a lane looks for users with an older answer.
 	renewEvery = 10 * time.Second
-	// renewalsMax is for how many users of a lane that is under way at once.
+	// renewalsMax is the number of users about whom a lane has questions under way at once.
 	renewalsMax = 8
 )
 
-// age is how old what is known of a household's connections is.
+// age is how old the answers about a household's connections are.
 type age struct {
-	since   time.Time // when the first of it was asked; zero without connections
-	tried   time.Time // when it was last asked, answered or not
-	unsure  bool      // some of it could not be found out
-	running bool      // it is being asked anew
+	since   time.Time // when the oldest answer was asked for; zero without connections
+	tried   time.Time // when the question was last asked, answered or not
+	unsure  bool      // an answer was incomplete
+	running bool      // the question is under way
 }
 
-// add says that there is a connection which something was asked of at that time.
+// add counts a connection whose origin was asked for at that time.
 func (a *age) add(asked time.Time) {
 	if a.since.IsZero() {
 		a.tried = asked
@@ -42,23 +42,23 @@ func (a *age) add(asked time.Time) {
 	}
 }
 
-// learn says what a connection has been found to be; nil is another machine.
+// learn takes the origin of a connection; nil is another machine.
 func (a *age) learn(o *rpc.Origin) { a.unsure = a.unsure || o != nil && o.Unsure }
 
-// due reports whether it is to be asked anew what is older than after.
+// due reports whether to ask anew, because an answer was incomplete or is older than after.
 func (a *age) due(now time.Time, after time.Duration) bool {
 	return !a.running && (a.unsure || now.Sub(a.since) >= after)
 }
 
-// renewals are a lane's.
+// renewals are the questions of a lane that are under way.
 type renewals struct {
-	next    time.Time // when it is looked next
+	next    time.Time // when the lane looks next
 	running int
 }
 
-// renew is called by the tick. It asks anew who local users are of whom that was asked
-// long ago. Who was not asked for longest comes first: users of whom there is no answer
-// stay due, and would keep it from others.
+// renew is called by the tick. It asks anew about local users whose answers are old, and first
+// about those for whom the question was last tried longest ago. Users for whom there is no answer
+// stay due, and would otherwise keep the others from being asked for.
 func (l *lane) renew(now time.Time) {
 	s := l.srv
 	if s.cfg.Renew == nil || now.Before(l.renewals.next) || l.draining {
@@ -80,8 +80,8 @@ func (l *lane) renew(now time.Time) {
 	}
 }
 
-// earliest adds cn to next, the n connections whose households were not tried for longest,
-// one of each, in that order.
+// earliest adds cn to next, which holds at most n connections of as many households: those whose
+// households were last tried longest ago, in this order.
 func earliest(next []*conn, cn *conn, n int) []*conn {
 	h, at := cn.account.house, len(next)
 	for i, other := range next {
@@ -98,24 +98,24 @@ func earliest(next []*conn, cn *conn, n int) []*conn {
 	return slices.Insert(next[:min(len(next), n-1)], at, cn)
 }
 
-// renewable reports whether what is known of the connection may change.
+// renewable reports whether the answer about the connection's user may change.
 func (cn *conn) renewable() bool {
 	return cn.guest && (cn.life > lifeAsking && cn.life < lifeDead) && cn.origin.Trust == rpc.Bound
 }
 
-// runRenew asks. The lane may be over when it knows.
+// runRenew asks. The lane may be over when the answer comes.
 func (l *lane) runRenew(h *house, old *rpc.Origin, at time.Time) {
 	origin := l.srv.cfg.Renew(old)
 	_ = l.loop.Post(loop.TaskFunc(func() { l.renewed(h, origin, at) }))
 }
 
-// renewed gives the connections of a household what it was found to be at that time.
-// Origins never change, so calls that are under way go on with the one that they have.
+// renewed gives the connections of a household the answer that was asked for at that time. Origins
+// never change, so calls that are under way go on with the origin that they have.
 func (l *lane) renewed(h *house, origin *rpc.Origin, at time.Time) {
 	l.renewals.running--
 	h.age.running = false
 	if origin == nil {
-		return // it is tried again
+		return // a later look tries again
 	}
 	h.age.since, h.age.unsure = at, false
 	for cn := l.conns; cn != nil; cn = cn.nxt {

@@ -102,7 +102,7 @@ func TestUsersAreAskedAboutSeldomAndAFewAtOnce(t *testing.T) {
 		answers(t, c)
 		all = append(all, c)
 	}
-	// The lane's clock is what it is told.
+	// The lane's clock shows the time that the test gives it.
 	tickAt := func(after time.Duration) (running int) {
 		return ts.onLane(func(l *lane) int {
 			l.renew(time.Now().Add(after))
@@ -131,7 +131,7 @@ func TestGroupsThatCouldNotBeLookedUpAreSoonAskedForAgain(t *testing.T) {
 		c.Origin = func(e Ends) (*rpc.Origin, func() *rpc.Origin) {
 			is, _ := userByAddress(e)
 			switch is.UID {
-			case 1002: // it was asked for by an earlier connection, in vain
+			case 1002: // an earlier connection asked for it in vain
 				is.Unsure = true
 				return is, nil
 			case 1003: // it is asked for in vain
@@ -159,7 +159,7 @@ func TestGroupsThatCouldNotBeLookedUpAreSoonAskedForAgain(t *testing.T) {
 	for i, c := range unsure {
 		require.False(t, in(t, c, uint32(1002+i), 50))
 	}
-	// The lane's clock is what it is told.
+	// The lane's clock shows the time that the test gives it.
 	now := time.Now()
 	running := func() int { return ts.onLane(func(l *lane) int { return l.renewals.running }) }
 	look := func() int {
@@ -179,7 +179,7 @@ func TestGroupsThatCouldNotBeLookedUpAreSoonAskedForAgain(t *testing.T) {
 	require.Zero(t, look(), "now they are known")
 }
 
-// Users of whom there is no answer are as many as are asked for at once, and more.
+// There are at least as many users without an answer as can be asked for at once.
 func TestUsersOfWhomThereIsNoAnswerDoNotKeepItFromOthers(t *testing.T) {
 	asked := make(chan uint32, 100)
 	ts := startWhere(t, nil, func(c *Config) {

@@ -11,12 +11,11 @@ import (
 	"github.com/ringnfs/ringnfs/uring/loop"
 )
 
-// The reserve lane waits for no file system. Other lanes may: an unstable WRITE that
-// one makes by itself sleeps while the file system is frozen, with all connections of
-// the lane. The reserve lane leaves every call but NULL to the workers. It accepts the
-// connections and offers each to the lane that has the fewest. An offer that the lane
-// does not take in time is withdrawn, and the reserve lane serves the connection
-// itself, until a lane moves again.
+// The reserve lane waits for no file system. Other lanes may: an unstable WRITE that a lane makes
+// itself sleeps while the file system is frozen, and so do all connections of that lane. The
+// reserve lane leaves every call but NULL to the workers. It accepts the connections and offers
+// each to the lane that has the fewest. If the lane does not take an offer in time, the reserve
+// lane withdraws it and serves the connection itself, until a lane moves again.
 
 // offer is a connection on its way to another lane.
 type offer struct {
@@ -24,17 +23,17 @@ type offer struct {
 	congestion string
 	to         *lane
 	state      atomic.Int32
-	seen       bool // the reserve lane's: it has waited for one period
+	seen       bool // owned by the reserve lane: it has waited for one period
 }
 
-// The states of an offer. Whoever changes it from offered has the connection.
+// The states of an offer. The lane that changes the state from offered owns the connection.
 const (
 	offered int32 = iota
 	taken
 	withdrawn
 )
 
-// Run is the lane's answer, on its thread.
+// Run answers the offer, on the other lane's thread.
 func (o *offer) Run() {
 	if o.state.CompareAndSwap(offered, taken) {
 		o.to.adopt(o.conn, o.congestion)
@@ -43,22 +42,21 @@ func (o *offer) Run() {
 	o.to.missed.Add(-1)
 }
 
-// offers are those of the reserve lane that may not have been taken yet.
+// offers are the reserve lane's offers that may not have been taken yet.
 type offers struct {
 	lane *lane
 	list []*offer
-	look loop.ID // when it is looked again, 0 for not
-	// leaving is whether some of the lane's connections are to go to another.
+	look loop.ID // the timeout until the next look, 0 for none
+	// leaving is whether some of the lane's connections are to go to another lane.
 	leaving bool
 }
 
-// offerTime is after how long it is looked which offers have not been taken. Those
-// that the look before has seen are withdrawn. A busy lane's turn takes a few
-// milliseconds.
+// offerTime is the time between two looks at the offers that have not been taken. A look withdraws
+// the offers that the look before has seen. A busy lane's turn takes a few milliseconds.
 var offerTime = mapTime(50e6)
 
-// deal gives cn, which is counted and nobody's yet, to the lane that has the fewest
-// among those that move.
+// deal gives cn to the lane that has the fewest connections among those that move. cn has been
+// counted and belongs to no lane yet.
 func (l *lane) deal(cn *conn, congestion string) {
 	to := l.srv.moving()
 	if to == nil {
@@ -80,8 +78,8 @@ func (l *lane) deal(cn *conn, congestion string) {
 	}
 }
 
-// moving returns the lane with the fewest connections among those that have taken all
-// that they were offered, or nil.
+// moving returns the lane with the fewest connections among those that have heard of all their
+// offers, or nil.
 func (s *Server) moving() (to *lane) {
 	for _, l := range s.lanes {
 		if l.missed.Load() <= 0 && (to == nil || l.count.Load() < to.count.Load()) {
@@ -136,7 +134,7 @@ func (os *offers) Complete(loop.ID, loop.Kind, int32, uint32, bool) {
 	os.arm()
 }
 
-// withdraw serves the connection of a lane that does not move.
+// withdraw takes back the offer to a lane that does not move, and serves the connection.
 func (os *offers) withdraw(o *offer) {
 	if s := os.lane.srv; o.to.missed.Add(1) == 1 {
 		s.say(&s.limits.still, slog.LevelWarn, "a lane does not move: new connections go to others until it does",
@@ -148,7 +146,7 @@ func (os *offers) withdraw(o *offer) {
 	os.lane.adopt(o.conn, o.congestion)
 }
 
-// end makes the look come at once, so that nobody waits for it.
+// end makes the next look come at once, so that nobody waits for it.
 func (os *offers) end() {
 	if os.look != 0 {
 		os.lane.loop.Cancel(os.look)
@@ -167,13 +165,13 @@ func (os *offers) abandon() {
 
 // move is how often a connection of the reserve lane has tried to leave.
 type move struct {
-	looks uint8 // at it since it began to
-	tries uint8 // how often in a row it could not
+	looks uint8 // at it since it began to leave
+	tries uint8 // attempts in a row that failed
 	rests uint8 // ticks until it tries again
 }
 
-// release lets the reserve lane's connections go to a lane that moves. Each stops
-// receiving; it goes when all that had come in is answered.
+// release lets the reserve lane's connections go to a lane that moves. Each stops receiving, and
+// goes when all calls that had come in are answered.
 func (l *lane) release() {
 	if l.conns == nil || l.draining || l.srv.moving() == nil {
 		return
@@ -191,15 +189,15 @@ func (l *lane) release() {
 	}
 }
 
-// watch looks after the connections that are leaving the lane.
+// watch starts the looks at the connections that are leaving the lane.
 func (os *offers) watch(l *lane) {
 	os.lane = l
 	os.leaving = true
 	os.arm()
 }
 
-// stragglers lets those go on where they are whose calls take longer than a period or
-// two: nothing else is read from them meanwhile.
+// stragglers lets connections stay whose calls take longer than a period or two, because the lane
+// reads nothing else from them meanwhile.
 func (os *offers) stragglers() {
 	os.leaving = false
 	for cn := os.lane.conns; cn != nil; cn = cn.nxt {
@@ -214,7 +212,7 @@ func (os *offers) stragglers() {
 	}
 }
 
-// stay gives leaving up, for longer each time.
+// stay gives up leaving, for a longer time after each attempt.
 func (cn *conn) stay() {
 	cn.become(lifeOpen)
 	cn.move.tries = min(cn.move.tries+1, 6)
@@ -222,7 +220,7 @@ func (cn *conn) stay() {
 	cn.touch()
 }
 
-// quiet reports whether the lane has nothing of the connection but its receive.
+// quiet reports whether the lane has nothing left to do for the connection but its receive.
 func (cn *conn) quiet() bool {
 	return cn.intake != intakeStarved && !cn.behind() && cn.calls == 0 && cn.allSent() && cn.between()
 }
@@ -232,13 +230,13 @@ func (cn *conn) between() bool {
 	return len(cn.held) == 0 && cn.spill == nil && cn.records.Between()
 }
 
-// leave hands the connection to another lane when its receive has ended and all that
-// it brought is answered.
+// leave hands the connection to another lane when its receive has ended and all calls that it
+// brought are answered.
 func (cn *conn) leave() {
 	l := cn.lane
 	switch {
 	case cn.eof, !cn.receiving() && !cn.behind() && !cn.between():
-		// The rest of a record is still to come, and here.
+		// The rest of a record is still to come, on this lane.
 		cn.stay()
 		return
 	case cn.ops > 0, !cn.quiet():

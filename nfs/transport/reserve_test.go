@@ -10,7 +10,7 @@ import (
 	"github.com/ringnfs/ringnfs/uring/loop"
 )
 
-// exchange has c make one call and waits for its reply.
+// exchange makes c send one call, and waits for its reply.
 func exchange(t testing.TB, c net.Conn, xid, proc uint32) {
 	t.Helper()
 	_, err := c.Write(message(xid, proc, opaque([]byte("abc"))))
@@ -19,11 +19,11 @@ func exchange(t testing.TB, c net.Conn, xid, proc uint32) {
 	require.Equal(t, xid, got)
 }
 
-// looksMax is how often until looks. Beside other processes a look takes longer, as what
-// is waited for does.
+// looksMax is how often until looks. Beside other processes a look takes longer, and so does the
+// work that it waits for.
 const looksMax = 60_000
 
-// until waits for a condition: it counts looks, not seconds.
+// until waits for a condition. It counts looks, not seconds.
 func until(t testing.TB, done func() bool, what string) {
 	t.Helper()
 	for looks := 0; !done(); looks++ {
@@ -42,8 +42,8 @@ func TestNewConnectionsAreServedWhileEveryLaneStandsStill(t *testing.T) {
 		var stalled []net.Conn
 		for i := range lanes {
 			c := ts.dial()
-			exchange(t, c, 1, procNull) // so the next is the other lane's
-			// A lane that was slow to take it gets it later.
+			exchange(t, c, 1, procNull) // so the next one is the other lane's
+			// If a lane was slow to take it, it gets it later.
 			until(t, func() bool { return srv.reserve.count.Load() == 0 }, "an ordinary lane has it")
 			_, err := c.Write(message(2, procStall, opaque([]byte("abc"))))
 			require.NoError(t, err)
@@ -84,8 +84,8 @@ func TestNewConnectionsAreServedWhileEveryLaneStandsStill(t *testing.T) {
 	}
 }
 
-// startStalling starts a server with a reserve lane whose lanes stand still until hold
-// is closed, which it is in any case.
+// startStalling starts a server with a reserve lane whose lanes stand still until hold is closed.
+// The end of the test closes hold in any case.
 func startStalling(t *testing.T, hold chan struct{}, lanes int) *testServer {
 	t.Helper()
 	ts := startHeld(t, hold, func(c *Config) { c.Lanes, c.Reserve = lanes, true })
@@ -115,7 +115,7 @@ func TestConnectionsThatMoveLoseNothing(t *testing.T) {
 		busy = append(busy, c)
 	}
 	close(hold)
-	// They call on while they move, and no reply is lost or comes twice.
+	// The clients go on calling while their connections move. No reply is lost or comes twice.
 	for xid := uint32(10); ts.srv.reserve.count.Load() > 0; xid++ {
 		require.Less(t, xid, uint32(1<<20), "never")
 		for _, c := range busy {
@@ -150,11 +150,11 @@ func TestAConnectionWithACallThatLastsGoesOnWhereItIs(t *testing.T) {
 	_, err = c.Write(message(4, procSleep, opaque([]byte("abc"))))
 	require.NoError(t, err)
 	until(t, func() bool { return ts.running.Load() == 2 }, "a worker has its call")
-	hold <- struct{}{} // for the one that has waited longest
+	hold <- struct{}{} // for the call that has waited longest
 	xid, _ := reply(t, one)
 	require.EqualValues(t, 2, xid)
 
-	// It is tried, given up, and not kept from calling meanwhile.
+	// The connection tries to leave, gives up, and can call meanwhile.
 	for tried := uint8(0); tried == 0; {
 		exchange(t, c, 5, procNull)
 		looked := make(chan uint8)

@@ -6,8 +6,7 @@ import (
 	"github.com/ringnfs/ringnfs/uring/loop"
 )
 
-// ring is what a lane needs of the kernel. A scripted one takes its place in
-// tests.
+// ring is what a lane needs of the kernel. Tests use a scripted one.
 type ring interface {
 	loop.Ring
 	bufring.Registrar
@@ -23,7 +22,7 @@ type provided interface {
 	Close() error
 }
 
-// kernelRing is the real one.
+// kernelRing is a ring of the kernel.
 type kernelRing struct{ *uring.Ring }
 
 // slabExtentsMax is how many pieces of send memory can be registered.
@@ -44,7 +43,7 @@ func (r kernelRing) Provide(id uring.GroupID, entries int, incremental bool) (pr
 	return r.NewBufRing(id, entries, incremental)
 }
 
-// RegisterBuffer implements bufring.Registrar: the first piece makes the table.
+// RegisterBuffer implements bufring.Registrar. The first call also makes the table.
 func (r kernelRing) RegisterBuffer(index int, mem []byte) error {
 	if index == 0 {
 		if err := r.RegisterBufferTable(slabExtentsMax); err != nil {

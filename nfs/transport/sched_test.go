@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// policyOf calls f on a thread of its own that has this policy, and returns which one
-// it has after that.
+// policyOf calls f on a thread of its own that has this policy, and returns the thread's policy
+// afterwards.
 func policyOf(t *testing.T, policy uint32, f func()) uint32 {
 	t.Helper()
 	type outcome struct {
@@ -18,10 +18,10 @@ func policyOf(t *testing.T, policy uint32, f func()) uint32 {
 	}
 	got := make(chan outcome)
 	go func() {
-		runtime.LockOSThread() // for ever: the thread ends with the goroutine
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 		attr, err := unix.SchedGetAttr(0, 0)
 		if err == nil {
-			attr.Policy = policy // and nice as it is: to lower it is a privilege
+			attr.Policy = policy // nice stays as it is: lowering it is a privilege
 			err = unix.SchedSetAttr(0, attr, 0)
 		}
 		if err == nil {

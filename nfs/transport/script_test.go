@@ -21,17 +21,17 @@ import (
 	"github.com/ringnfs/ringnfs/uring/uringtest"
 )
 
-// world is everything outside of a server with one lane: its ring, and the peers
-// of its connections. It runs on the lane's thread, whenever the lane submits or
-// waits, so that its seed alone decides what happens when, but for the workers.
+// world is everything outside of a server with one lane: the lane's ring, and the peers of its
+// connections. It runs on the lane's thread, whenever the lane submits or waits. So its seed alone
+// decides what happens when, apart from the workers.
 //
-// Descriptors are real, so that the server can shut them down and close them: a
-// connection's is one end of a socket pair. The other end, which stays with the
-// world, shows both. What is sent and received goes by the ring alone.
+// Descriptors are real, so that the server can shut them down and close them: a connection's
+// descriptor is one end of a socket pair. The other end, which the world keeps, shows both. Data is
+// sent and received by the ring alone.
 //
-// There is no clock: the world counts how often it has looked in vain. Who may look at its
-// fields is said by over: until then the lane's thread, afterwards the test, while the
-// world stands still until the test has something run on the lane (on) or ends the server.
+// There is no clock: the world counts how often it has looked in vain. over says who may read its
+// fields. Until over is closed the lane's thread may. Afterwards the test may, while the world
+// stands still, until the test makes something run on the lane (on) or ends the server.
 type world struct {
 	t     *testing.T
 	ts    *testServer
@@ -41,44 +41,44 @@ type world struct {
 	seed  uint64
 	peers []*peer
 	files map[uint64]uint64 // inode of each operation's descriptor, by user data
-	// cancelled are the operations that the server wants to end. A cancellation
-	// that finds its target running (EALREADY) has it end all the same.
+	// cancelled are the operations that the server wants to end. Also after a cancellation that
+	// found its target running (EALREADY), the target ends.
 	cancelled map[uint64]bool
 	lasting   bool // unless this is true
 	cancels   int
-	// acceptErrors is what the next accepts end with.
+	// acceptErrors are the errors of the next accepts.
 	acceptErrors []unix.Errno
-	// act answers one operation and returns true, or leaves it in flight. It is also
-	// asked when an operation starts, then now is true. It returns true whenever it
-	// has posted a completion, also another operation's: the lane is to see it.
+	// act answers one operation and returns true, or leaves it in flight. It is also asked when
+	// an operation starts; now is true then. It returns true whenever it has posted a
+	// completion, also another operation's, so that the lane sees it.
 	act func(w *world, op *uringtest.Op, p *peer, now bool) bool
 	// zero is act for zero-copy sends.
 	zero func(op *uringtest.Op, p *peer, now bool) bool
-	// spliced is what arrives by system calls: the world receives it, and answers
-	// who waits for room.
+	// spliced handles bytes that arrive by system calls: the world receives them, and answers
+	// the waits for room.
 	spliced bool
 	// turned is called when a turn has ended.
 	turned func()
 	// still is asked when nothing has happened, and may make something happen.
 	still func() bool
-	// quiet is called when nothing can happen any more but by the test's doing. It is
-	// stop, unless the test says otherwise.
+	// quiet is called when only the test can make anything happen. It is stop, unless the test
+	// says otherwise.
 	quiet func()
 	// over is closed by stop, and by the first failure.
 	over chan struct{}
 	stop func()
-	// release, if not nil, lets go what the test holds, for the end of a test that failed.
+	// release, if not nil, releases what the test holds, at the end of a test that failed.
 	release func()
 	served  bool // the server accepts
 	blind   int  // looks in a row that found nothing
 	lost    bool // the test has failed
-	// ending is how the server is being ended.
+	// ending is the way in which the server is being ended.
 	ending atomic.Int32
 	// rests counts the timeouts that have been answered, careful the receives by system
 	// calls.
 	rests   int
 	careful int
-	faulty  bool // those go wrong in every way that they may
+	faulty  bool // system calls go wrong in every way that they may
 	checked atomic.Int64
 	failed  bool // the test breaks the lane
 	// noMemory counts the connections that were closed for want of memory.
@@ -108,7 +108,7 @@ type peer struct {
 	fd, far int
 	inode   uint64
 	in      []byte            // what it will send
-	got     []byte            // what it has received and not understood yet
+	got     []byte            // bytes that it has received and not understood yet
 	want    map[uint32][]byte // results by XID of the calls without a reply
 	sending map[uint64][]byte // what the sends in flight should send, by user data
 	replies int
@@ -136,8 +136,8 @@ func (r *fakeRing) Provide(id uring.GroupID, entries int, incremental bool) (pro
 
 func (r *fakeRing) RegisterBuffer(int, []byte) error { return errors.New("nothing can be registered") }
 
-// Close ends the ring. That of a failed lane has operations in flight, which the
-// kernel ends by itself.
+// Close ends the ring. The ring of a failed lane has operations in flight; the kernel would end
+// them.
 func (r *fakeRing) Close() error {
 	if r.w.failed {
 		r.CancelAll()
@@ -147,7 +147,7 @@ func (r *fakeRing) Close() error {
 	return r.Ring.Close()
 }
 
-// Wait does not wait before everything is submitted, as that of a real ring.
+// Wait submits everything before it waits, as a real ring does.
 func (r *fakeRing) Wait(min uint32, timeout time.Duration) error {
 	for r.Pending() > 0 {
 		if _, err := r.Submit(); err != nil {
@@ -166,7 +166,7 @@ func (r *fakeRing) Harvest(dst []uring.CQE) int {
 	return r.Ring.Harvest(dst)
 }
 
-// newWorld starts a server over a scripted ring. tick is never unless change says so.
+// newWorld starts a server over a scripted ring. tick is never unless change says otherwise.
 func newWorld(t *testing.T, seed uint64, opt uringtest.Options, change func(*Config, *Server)) *world {
 	t.Helper()
 	w := &world{
@@ -215,14 +215,13 @@ func (w *world) start() {
 	require.NoError(w.t, w.ts.srv.Start([]Listener{{FD: fd, Programs: rpc.NewServer(w.ts.program())}}))
 }
 
-// How a server is ended.
+// Ways to end a server.
 const (
 	endByDrain int32 = 1 + iota
 	endByAbort
 )
 
-// until starts to serve, and waits until nothing can happen any more but by the test's
-// doing.
+// until starts to serve, and waits until only the test can make anything happen.
 func (w *world) until() {
 	w.t.Helper()
 	w.start()
@@ -250,7 +249,7 @@ func (w *world) on(f func()) {
 	<-done
 }
 
-// tick has the lane tick at a time, soon. It is called on the lane's thread.
+// tick makes the lane tick at a given time, soon. It is called on the lane's thread.
 func (w *world) tick(at time.Time) {
 	l := w.ts.srv.lanes[0]
 	_ = l.loop.Post(taskFunc(func() { l.Tick(at) }))
@@ -266,8 +265,9 @@ func (w *world) conn(p *peer) *conn {
 	return nil
 }
 
-// fail ends the test at once, and the lane, whose ring fails: what is broken in it may keep
-// it from ending in order. It is called on the lane's thread, which goes on until then.
+// fail ends the test at once. It also ends the lane, by an error of its ring, because what is
+// broken in the lane may keep it from ending in order. fail is called on the lane's thread, which
+// goes on until then.
 func (w *world) fail(format string, args ...any) {
 	if w.lost {
 		return
@@ -302,8 +302,8 @@ func (w *world) end(ctx context.Context) {
 	}
 }
 
-// idle is what happens while the lane waits. Without a tick the lane does not
-// turn before something has happened: what it forgot to do stays undone.
+// idle is what happens while the lane waits. Without a tick the lane does not turn before something
+// has happened, so what it forgot to do stays undone.
 func (w *world) idle() bool {
 	for !w.lost {
 		if w.step() {
@@ -314,17 +314,18 @@ func (w *world) idle() bool {
 }
 
 const (
-	// stuckMax is how many looks in a row may find nothing when nobody but the world can
-	// do something: an answer that it puts off by chance comes by far sooner.
+	// stuckMax is how many looks in a row may find nothing while only the world can do
+	// something. An answer that the world puts off by chance comes far sooner.
 	stuckMax = 1000
-	// briskMax is how many of them come one right after the other. A worker whose call the
-	// queue has forgotten may not have posted the reply yet, and others may have its processor.
+	// briskMax is how many of these looks come without a pause. Later ones pause: a worker
+	// whose call the queue has forgotten may not have posted the reply yet, and others may have
+	// its processor.
 	briskMax = 100
-	// blindMax is that for when somebody else can, such as workers.
+	// blindMax is stuckMax for when others, such as workers, can do something.
 	blindMax = 60_000
 )
 
-// step lets some things happen. It returns false when there was nothing.
+// step lets some things happen. It returns false if nothing could happen.
 func (w *world) step() bool {
 	for _, p := range w.peers {
 		w.look(p)
@@ -370,8 +371,7 @@ func (w *world) step() bool {
 	return false
 }
 
-// alone reports whether nobody but the world can do something, when something is still to
-// be done.
+// alone reports whether only the world can do something while something is still to be done.
 func (w *world) alone(satisfied bool) bool {
 	q := &w.ts.srv.queue
 	q.mu.Lock()
@@ -427,8 +427,8 @@ func (w *world) answer(op *uringtest.Op) bool {
 	return false
 }
 
-// wakeUp completes the read of the loop's eventfd if it can be read within
-// milliseconds, at any time if that is -1.
+// wakeUp completes the read of the loop's eventfd if the eventfd can be read within so many
+// milliseconds; -1 means without a limit.
 func (w *world) wakeUp(milliseconds int) bool {
 	op := w.ring.Find("READ")
 	if op == nil {

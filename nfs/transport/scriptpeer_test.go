@@ -59,8 +59,8 @@ func (w *world) of(op *uringtest.Op) *peer {
 	return nil
 }
 
-// verify asserts that each descriptor with an operation in flight is what it was
-// when the operation began.
+// verify asserts that each descriptor with an operation in flight is the same file as when the
+// operation began.
 func (w *world) verify() {
 	for _, op := range w.ring.Ops() {
 		if was, ok := w.files[op.UserData]; ok {
@@ -160,8 +160,8 @@ func (p *peer) understand(w *world) {
 	}
 }
 
-// readable answers who waits for something to read: the peer sends some of it, which
-// the server reads with a system call, or there is nothing after all.
+// readable answers the waits for something to read. Either the peer sends some bytes, which the
+// server reads with a system call, or there is nothing after all.
 func (w *world) readable(op *uringtest.Op, p *peer) bool {
 	r := w.rng
 	p.reclaim()
@@ -190,7 +190,7 @@ func (w *world) readable(op *uringtest.Op, p *peer) bool {
 	return true
 }
 
-// reclaim takes back what the server has not read with system calls: it comes first.
+// reclaim takes back the bytes that the server has not read with system calls. They come first.
 func (p *peer) reclaim() {
 	var b [64 << 10]byte
 	var left []byte
@@ -212,7 +212,7 @@ func (p *peer) deliver(op *uringtest.Op, n int) {
 	p.in = p.in[k:]
 }
 
-// look sees what the server has done with the connection.
+// look finds out what the server has done with the connection.
 func (w *world) look(p *peer) {
 	fds := []unix.PollFd{{Fd: int32(p.far), Events: unix.POLLRDHUP}}
 	if n, _ := unix.Poll(fds, 0); n > 0 {

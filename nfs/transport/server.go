@@ -20,7 +20,7 @@ import (
 //
 //	New -> Start -> Drain (or Close)
 //
-// Drain, Close and Wait may be called from any goroutine, together and again.
+// Any goroutine may call Drain, Close and Wait, also at the same time and again.
 type Server struct {
 	cfg     Config
 	newRing func(uring.Feature) (ring, error)
@@ -28,11 +28,11 @@ type Server struct {
 	look    func(fd int) (tcpFacts, bool)
 	// doubtMax is how long a call is in doubt.
 	doubtMax time.Duration
-	// renewAfter is how old what is known of a user may be, renewEvery how often a lane
-	// looks for that.
+	// renewAfter is how old the answer about a user may become, renewEvery how often a lane
+	// looks for older ones.
 	renewAfter, renewEvery time.Duration
 
-	// life is held by Start, which the others wait for.
+	// life is held by Start; Drain, Close and Wait wait for it.
 	life  sync.Mutex
 	began bool // guarded by life: Start was called, or the end before it
 
@@ -40,8 +40,8 @@ type Server struct {
 	running []*lane // guarded by mu
 	aborted bool    // guarded by mu
 
-	lanes    []*lane // immutable once Start has returned: those that connections are dealt to
-	reserve  *lane   // as lanes; nil without Config.Reserve
+	lanes    []*lane // immutable once Start has returned: those that get connections
+	reserve  *lane   // immutable like lanes; nil without Config.Reserve
 	queue    workQueue
 	workers  sync.WaitGroup
 	datagram []*datagramSocket
@@ -56,7 +56,7 @@ type Server struct {
 	err      error
 }
 
-// New checks the configuration. Nothing runs yet.
+// New checks the configuration. It starts nothing.
 func New(cfg Config) (*Server, error) {
 	if err := cfg.fill(); err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// Lanes returns how many lanes a server with this many has in all.
+// Lanes returns how many lanes a server has in all, with the reserve one.
 func Lanes(lanes int, reserve bool) int {
 	if reserve {
 		lanes++
@@ -84,14 +84,13 @@ func Lanes(lanes int, reserve bool) int {
 	return lanes
 }
 
-// Places returns how many places a server with this many lanes, the reserve one among
-// them, workers and datagram sockets has: the indices that Attach is called with are
-// below it.
+// Places returns how many places a server has with this many lanes (with the reserve one), workers
+// and datagram sockets. The indices that Attach is called with are below that number.
 func Places(lanes, workers, datagrams int) int { return lanes + workers + datagrams }
 
-// Start makes the rings and threads and begins to serve the listeners, which it
-// takes over even when it fails. When it returns nil, calls are being answered.
-// It works once, and fails after Drain or Close.
+// Start makes the rings and threads and begins to serve the listeners. It owns the listeners even
+// when it fails. When it returns nil, calls are being answered. It works once, and fails after
+// Drain or Close.
 func (s *Server) Start(listeners []Listener) (err error) {
 	s.life.Lock()
 	defer s.life.Unlock()
@@ -167,10 +166,10 @@ func (s *Server) Start(listeners []Listener) (err error) {
 	return nil
 }
 
-// ErrOver is returned by a Start that comes too late.
+// ErrOver is what Start returns when the Server was started or ended before.
 var ErrOver = errors.New("transport: the server was started or ended before")
 
-// shed has descriptors closed, unless that is under way.
+// shed starts a goroutine that closes descriptors, unless one is running.
 func (s *Server) shed() {
 	if s.cfg.Shed == nil || !s.shedding.CompareAndSwap(false, true) {
 		return
@@ -184,7 +183,7 @@ func (s *Server) runShed() {
 	s.shedding.Store(false)
 }
 
-// all returns the lanes and the reserve one.
+// all returns all lanes, with the reserve one.
 func (s *Server) all() []*lane {
 	if s.reserve == nil {
 		return s.lanes
@@ -192,7 +191,7 @@ func (s *Server) all() []*lane {
 	return append(slices.Clip(s.lanes), s.reserve)
 }
 
-// listen starts to accept, on the reserve lane or else the first.
+// listen starts to accept, on the reserve lane or, without it, on the first.
 func (s *Server) listen(listeners []Listener) error {
 	first := s.reserve
 	if first == nil {
@@ -247,8 +246,7 @@ func (s *Server) runWorker(place *rpc.Place, ready chan<- error) {
 // Connections returns how many connections there are.
 func (s *Server) Connections() int { return int(s.conns.Load()) }
 
-// Wait blocks until the server has ended, and returns why, nil after Drain or
-// Close.
+// Wait blocks until the server has ended, and returns why: nil after Drain or Close.
 func (s *Server) Wait() error {
 	s.settle()
 	for _, l := range s.all() {
@@ -259,10 +257,9 @@ func (s *Server) Wait() error {
 	return s.err
 }
 
-// Drain stops accepting and reading, lets the calls that have been received
-// finish, sends their replies, closes the connections and ends all threads. When
-// ctx ends first, the remaining connections are dropped; calls that are with a
-// worker run to their end even then.
+// Drain stops accepting and reading, lets the calls that have been received finish, sends their
+// replies, closes the connections and ends all threads. When ctx ends first, Drain drops the
+// remaining connections; calls that are with a worker run to their end even then.
 func (s *Server) Drain(ctx context.Context) error {
 	s.settle()
 	for _, l := range s.all() {
@@ -279,8 +276,7 @@ func (s *Server) Drain(ctx context.Context) error {
 	return s.err
 }
 
-// settle waits for a Start that is under way, and keeps a later one from
-// beginning.
+// settle waits for a Start that is under way, and keeps a later Start from beginning.
 func (s *Server) settle() {
 	s.life.Lock()
 	s.began = true
@@ -313,7 +309,7 @@ func (s *Server) finish() {
 	<-s.done
 }
 
-// shut waits for the lanes and ends what serves them.
+// shut waits for the lanes to end, and then ends what serves them.
 func (s *Server) shut() {
 	for _, d := range s.datagram {
 		d.close()
@@ -330,7 +326,7 @@ func (s *Server) shut() {
 	close(s.done)
 }
 
-// drain runs on the lane.
+// drain is Drain on a lane's thread.
 func (l *lane) drain() {
 	l.draining = true
 	l.offers.end()
@@ -342,7 +338,7 @@ func (l *lane) drain() {
 	}
 }
 
-// abort runs on the lane.
+// abort is Close on a lane's thread.
 func (l *lane) abort() {
 	l.drain()
 	for cn := l.conns; cn != nil; cn = cn.nxt {

@@ -6,11 +6,12 @@ import (
 	"github.com/ringnfs/ringnfs/bufring"
 )
 
-// Slabs and pipes are a lane's, and all its connections share them. A peer that takes
-// its replies slowly holds what they lie in for as long, so who may take another one
-// depends on what the connection and its household hold already (bufring.Share). What
-// a connection wants beyond that waits for its own, and for nobody else's: calls of
-// others go past it. A READ that finds nothing at all is answered with fewer bytes.
+// All connections of a lane share the lane's slabs and pipes. A peer that takes its replies slowly
+// holds the memory of those replies for as long. So what a connection and its household hold
+// already decides whether the connection may take another slab or pipe (bufring.Share). A call that
+// wants more than its connection's share waits for what the connection holds, and for nobody
+// else's; calls of others go past it. A READ that finds nothing at all is answered with fewer
+// bytes.
 
 // house is a household with connections on a lane.
 type house struct {
@@ -18,9 +19,9 @@ type house struct {
 	pipes int
 	kept  int // receive buffers
 	conns int
-	// doubts is how many of its calls are in doubt (duplicate.go).
+	// doubts is how many of the household's calls are in doubt (duplicate.go).
 	doubts int
-	age    age // of what is known of a local user
+	age    age // of the answers about a local user
 }
 
 // account is what a connection holds.
@@ -30,7 +31,7 @@ type account struct {
 	house *house
 }
 
-// moveIn gives a connection that begins on the lane its account.
+// moveIn gives an account to a connection that begins on the lane.
 func (l *lane) moveIn(cn *conn) {
 	h := l.houses[cn.house]
 	if h == nil {
@@ -46,8 +47,8 @@ func (l *lane) moveIn(cn *conn) {
 	cn.account = account{house: h, slabs: bufring.Account{Above: &h.slabs}}
 }
 
-// moveOut ends it. What is still held, such as a record in a slab, is given back to an
-// account that nobody asks.
+// moveOut ends the connection's account. What it still holds, such as a record in a slab, is later
+// given back to an account that nobody asks.
 func (l *lane) moveOut(cn *conn) {
 	h := cn.account.house
 	if h.conns--; h.conns == 0 {
@@ -55,14 +56,15 @@ func (l *lane) moveOut(cn *conn) {
 	}
 }
 
-// mayTake reports whether slabs of a class may be taken now. When some have come back
-// those that wait are asked first, which happens soon.
+// mayTake reports whether slabs of a class may be taken now. When slabs have come back, the calls
+// that wait for them come first; they are asked soon.
 func (l *lane) mayTake(class bufring.Class) bool {
 	return l.waiting[class].head == nil || !l.returned
 }
 
-// slabFor returns a slab of a class for the reply to c, or a smaller one when the reply
-// may be shorter and c would wait for what others hold. It returns nil when c is to wait.
+// slabFor returns a slab of a class for the reply to c. If c would have to wait for what others
+// hold, and its reply may be shorter, slabFor returns a smaller slab. It returns nil when c has to
+// wait.
 func (l *lane) slabFor(c *call, class bufring.Class) *bufring.Buffer {
 	a := &c.conn.account.slabs
 	c.Short = false
@@ -82,8 +84,8 @@ func (l *lane) slabFor(c *call, class bufring.Class) *bufring.Buffer {
 	return nil
 }
 
-// starving reports whether a call waits for memory whose connection holds none of it:
-// others' replies keep it waiting, and not its own.
+// starving reports whether a call waits for memory while its connection holds none of that memory:
+// it waits for the replies of others, not for its own.
 func (l *lane) starving() bool {
 	for class := range l.waiting {
 		for c := l.waiting[class].head; c != nil; c = c.after {

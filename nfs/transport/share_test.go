@@ -41,8 +41,8 @@ func startPatient(t *testing.T, change func(*Config)) *testServer {
 // fill is the argument of procFill.
 func fill(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
 
-// hog has a peer ask by so many connections for more than it is ever given, and take nothing of it, until the
-// lane holds as many slabs for it as it wants to.
+// hog makes a peer ask, by so many connections, for more than it is ever given, and take nothing of
+// it, until the lane holds as many slabs for the peer as it will.
 func (ts *testServer) hog(addr string, conns int, proc, calls uint32) {
 	ts.t.Helper()
 	for range conns {
@@ -66,7 +66,7 @@ func (ts *testServer) hog(addr string, conns int, proc, calls uint32) {
 	}, "the replies of slow readers fill the memory")
 }
 
-// What slow readers keep waiting is theirs alone.
+// Slow readers keep only themselves waiting.
 func TestSlowReadersKeepNobodyElseWaiting(t *testing.T) {
 	const mine, theirs = "127.0.0.1", "127.0.0.2"
 	for name, c := range map[string]struct {
@@ -100,8 +100,8 @@ func TestSlowReadersKeepNobodyElseWaiting(t *testing.T) {
 	}
 }
 
-// Where a household has more slow readers than there are slabs of a size, others of it
-// get shorter answers and wait for nobody.
+// If a household has more slow readers than there are slabs of a size, its other connections get
+// shorter answers and wait for nobody.
 func TestReadsAreShortRatherThanWaitForSlowReaders(t *testing.T) {
 	ts := startPatient(t, func(cfg *Config) {
 		cfg.SendBytes, cfg.ReadPath, cfg.OutputMax = 96<<20, PathCopy, 128<<10
@@ -125,7 +125,7 @@ func TestReadsAreShortRatherThanWaitForSlowReaders(t *testing.T) {
 			}
 		}
 	}
-	// What is on its way to the slow ones may still leave, and make room for a whole one.
+	// Bytes on their way to the slow readers may still leave, and make room for a whole answer.
 	require.Positive(t, short)
 	other := ts.dialFrom("127.0.0.2")
 	_, err := other.Write(message(7, procShort, fill(1<<20-100)))

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sleeper is where one worker's thread waits. It waits in the kernel, not in Go's
-// scheduler: waking a goroutine that is locked to its thread takes three changes of
-// threads there, and one this way.
+// sleeper is where one worker's thread waits. It waits in the kernel, not in Go's scheduler. To
+// wake a goroutine that is locked to its thread, the scheduler changes threads three times; the
+// kernel does once.
 type sleeper struct {
 	word atomic.Uint32 // 1: wake up
 	next *sleeper
@@ -25,8 +25,7 @@ const (
 	futexPrivate = 128 // FUTEX_PRIVATE_FLAG
 )
 
-// sleep waits until wake was called since the last sleep, with a timeout of d
-// unless that is 0.
+// sleep waits until wake has been called since the last sleep. If d is not 0, it waits at most d.
 func (s *sleeper) sleep(d time.Duration) {
 	s.limit = unix.NsecToTimespec(int64(d))
 	var limit unsafe.Pointer
@@ -38,7 +37,7 @@ func (s *sleeper) sleep(d time.Duration) {
 		if errno == unix.ETIMEDOUT {
 			return
 		}
-		// Else woken, interrupted or too late: it looks again.
+		// The thread was woken or interrupted, or the word had changed already: look again.
 	}
 	s.word.Store(0)
 }

@@ -4,18 +4,18 @@ import (
 	"github.com/ringnfs/ringnfs/bufring"
 )
 
-// spillHeld copies the incomplete record together into a send slab and gives its
-// receive buffers back, so that a peer which is slow in the middle of a record
-// does not keep others from being read. Without a slab the connection is ended:
-// its client connects again and sends the call anew.
+// spillHeld copies the incomplete record together into a send slab and gives its receive buffers
+// back, so that a peer that is slow in the middle of a record does not keep the lane from reading
+// from others. If there is no slab, spillHeld ends the connection; its client connects again and
+// sends the call anew.
 func (cn *conn) spillHeld() {
 	if len(cn.held) == 0 || cn.spill != nil {
 		return
 	}
 	l := cn.lane
 	if class, ok := cn.spillClass(); ok {
-		// A spilled record waits for its peer, and for receive buffers that calls
-		// may keep which wait for slabs: the last slabs are not for it.
+		// A spilled record waits for its peer, and for receive buffers. Calls that wait for
+		// slabs may keep these, so the last slabs are not for records.
 		cn.spill = l.slabs.TakeSpare(class)
 	}
 	if cn.spill == nil {
@@ -35,7 +35,7 @@ func (cn *conn) spillHeld() {
 	cn.list(&l.spilled)
 }
 
-// spillClass returns what slab the incomplete record needs.
+// spillClass returns the class of slab that the incomplete record needs.
 func (cn *conn) spillClass() (bufring.Class, bool) {
 	return cn.lane.slabs.ClassFor(cn.records.Size() + cn.records.Pending())
 }
@@ -58,8 +58,8 @@ func (cn *conn) spillMore(seg []byte) {
 	s.Data = b[:n+copy(b[n:], seg)]
 }
 
-// respill moves the record to a slab that holds the largest one: a further
-// fragment has made it longer than its first ones said.
+// respill moves the record to a slab that holds the largest record: a further fragment has made the
+// record longer than its first fragments said.
 func (cn *conn) respill() bool {
 	l := cn.lane
 	class, ok := l.slabs.ClassFor(l.srv.cfg.RecordMax)

@@ -16,16 +16,16 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 )
 
-// procTail returns as many bytes as its first argument says, by a pipe where one
-// is lent; the second one says how.
+// procTail returns as many bytes as its first argument says, by a pipe if one is lent. Its second
+// argument says how.
 const procTail = 6
 
-// How procTail goes about it.
+// What procTail does with the pipe.
 const (
 	tailLane   = iota // on the lane
 	tailWorker        // takes the pipe on the lane and fills it on a worker
 	tailMemory        // does not ask for a pipe
-	// The others fill the pipe and then
+	// The following ones fill the pipe, and then ...
 	tailFail   // return SYSTEM_ERR
 	tailPanic  // panic
 	tailGrow   // encode more than there is room for
@@ -35,7 +35,7 @@ const (
 	tailForget // answer through memory
 )
 
-// tailBytes are what the reply to xid has.
+// tailBytes are the bytes of the reply to xid.
 func tailBytes(xid uint32, n int) []byte {
 	b := make([]byte, n)
 	for i := range b {
@@ -123,8 +123,8 @@ func startTails(t *testing.T, sndbuf int, change func(*Config, *Server)) *testSe
 	return ts
 }
 
-// tickLater has the first lane tick, each time an hour later than before: what a peer's
-// kernel has taken meanwhile begins the deadline anew.
+// tickLater makes the first lane tick, each time an hour later than before. If a peer's kernel has
+// taken bytes meanwhile, the deadline begins anew.
 func (ts *testServer) tickLater(later *time.Duration) {
 	*later += time.Hour
 	ts.onLane(func(l *lane) int { l.Tick(l.loop.Now().Add(*later)); return 0 })
@@ -159,13 +159,13 @@ func (ts *testServer) pipesReturn() {
 	)
 }
 
-// spliced returns how many replies have been spliced.
-// It asks the lane: what a client has received may not have been counted yet.
+// spliced returns how many replies have been spliced. It asks the lane, because a reply that a
+// client has received may not have been counted yet.
 func (ts *testServer) spliced() int {
 	return ts.onLane(func(*lane) int { return int(ts.srv.Stats()[0].Spliced) })
 }
 
-// asked is what a client waits for, by XID.
+// asked is the replies that a client waits for, by XID.
 type asked map[uint32]int
 
 // tail adds a call to out.
@@ -291,8 +291,8 @@ func TestWithoutAPipeLeftRepliesAreCopied(t *testing.T) {
 	ts.pipesReturn()
 }
 
-// Pages of a dead connection's replies must not reach the one that comes after it,
-// whose pipes were the dead one's.
+// Pages of a dead connection's replies must not reach the next connection, which uses the dead
+// one's pipes.
 func TestResetWithSplicedRepliesInFlightLeaksNothing(t *testing.T) {
 	ts := startTails(t, 30_000, nil)
 	for round := range uint32(20) {
@@ -321,8 +321,8 @@ func TestResetWithSplicedRepliesInFlightLeaksNothing(t *testing.T) {
 	ts.pipesReturn()
 }
 
-// A spliced reply may leave at once, and with it what kept the next call waiting: no
-// completion tells of that.
+// A spliced reply may leave at once. Then the next call need not wait, and no completion tells of
+// that.
 func TestCallsBehindASplicedReplyDoNotWaitForAnEvent(t *testing.T) {
 	ts := startTails(t, 0, func(c *Config, _ *Server) { c.OutputMax = 1 })
 	c, want := ts.dial(), asked{}
@@ -374,7 +374,7 @@ func TestProcedureThatFailsAfterFillingThePipeLeaksNothing(t *testing.T) {
 	ts.pipesReturn()
 }
 
-// What is in the pipe is not what the reply would say: no byte of it may leave.
+// The pipe does not hold what the reply would say, so no byte of it may leave.
 func TestReplyThatLiesAboutItsPipeEndsTheConnection(t *testing.T) {
 	ts := startTails(t, 0, nil)
 	for range PipesDefault/2 + 1 {

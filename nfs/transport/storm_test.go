@@ -90,9 +90,8 @@ func (p *peer) calls(rng *rand.Rand, n int, procs ...uint32) {
 	}
 }
 
-// stormRun is one seed: a server of random measures, some peers, and everything
-// that may go wrong. The calls must all be answered, once and rightly, unless the
-// connection has ended.
+// stormRun is one seed: a server with random settings, some peers, and everything that may go
+// wrong. The calls must all be answered, once and rightly, unless the connection has ended.
 func stormRun(t *testing.T, seed uint64, path ReadPath, resets, drains bool, more ...func(*Config)) *world {
 	rng := rand.New(rand.NewPCG(seed, 3))
 	opt := uringtest.Options{Entries: 2 << rng.IntN(6), CQEntries: 4 << rng.IntN(6)}
@@ -159,8 +158,8 @@ func stormRun(t *testing.T, seed uint64, path ReadPath, resets, drains bool, mor
 	w.end(ctx)
 	for i, p := range w.peers {
 		if !resets && !drains && len(p.want) > 0 {
-			// A record in the middle of which the receive memory runs short may
-			// find no slab.
+			// A record in the middle of which the receive memory runs short may find no
+			// slab.
 			if w.noMemory--; w.noMemory < 0 {
 				t.Errorf("peer %d: %d calls without a reply, seed %d", i, len(p.want), seed)
 			}
@@ -170,7 +169,7 @@ func stormRun(t *testing.T, seed uint64, path ReadPath, resets, drains bool, mor
 }
 
 func storms(t *testing.T, n int, path ReadPath, resets, drains bool, more ...func(*Config)) (careful int) {
-	// A soak gets all of them.
+	// A soak runs all of them.
 	switch {
 	case os.Getenv("RINGNFS_MATRIX") == "full":
 	case again.Now():

@@ -26,13 +26,13 @@ const (
 	procSleep = 2 // on a worker: the same
 	procFill  = 3 // argument n: n bytes, each the low byte of the XID
 	procOnce  = 4 // counts, at most once
-	// procSlowOnce counts when it is let, at most once.
+	// procSlowOnce counts when the test lets it, at most once.
 	procSlowOnce = 5
-	// procStall is procEcho, but a lane that runs it stands still until it is let.
+	// procStall is procEcho, but a lane that runs it stands still until the test releases it.
 	procStall = 7
 	procShort = 8 // procFill, with fewer bytes when memory is short
-	// procWork is procEcho on a worker. It depends on volume 2, and procSleep on 1, if there
-	// are volumes.
+	// procWork is procEcho on a worker. If there are volumes, it depends on volume 2, and
+	// procSleep on volume 1.
 	procWork = 9
 )
 
@@ -176,7 +176,7 @@ func startLooking(
 	})
 }
 
-// startWhere is startHeld with a server that is made different before it starts.
+// startWhere is startHeld with a server that change alters before it starts.
 func startWhere(t testing.TB, hold chan struct{}, change func(*Config), other func(*Server)) *testServer {
 	t.Helper()
 	ts := &testServer{t: t, hold: hold}
@@ -215,7 +215,7 @@ func testConfig() Config {
 	}
 }
 
-// userByAddress makes each address of the loopback network a user of its own.
+// userByAddress makes a user of its own of each address of the loopback network.
 func userByAddress(e Ends) (*rpc.Origin, func() *rpc.Origin) {
 	a := e.Peer.Addr().As16()
 	return &rpc.Origin{Trust: rpc.Bound, UID: 1000 + uint32(a[15])}, nil
@@ -258,8 +258,8 @@ func opaque(p []byte) []byte {
 	return append(b, make([]byte, -len(p)&3)...)
 }
 
-// patience is how long a peer waits without a reply before it takes the server for broken.
-// It begins anew with each reply: it bounds a lack of progress, and decides nothing else.
+// patience is how long a peer waits without a reply before it takes the server for broken. It
+// begins anew with each reply, so it only bounds a lack of progress.
 const patience = 2 * time.Minute
 
 // patiently lets a connection wait for patience from now on.

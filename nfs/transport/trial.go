@@ -14,20 +14,21 @@ import (
 	"github.com/ringnfs/ringnfs/uring"
 )
 
-// Unfit is a feature that the kernel has and that did wrong when it was tried, or that
-// could not be tried.
+// Unfit is a feature that the kernel has and that the server must not use, because it failed its
+// trial or could not be tried.
 type Unfit struct {
 	Feature uring.Feature
 	Why     string
 }
 
-// TryRing passes numbered bytes through rings like those of lanes with ReceiveBytes
-// of receive memory, and returns the features that must not be used because the bytes
-// did not come out as they went in. Kernels from 6.13.11 to at least 6.14.11 receive
-// bundles out of order, and no feature bit tells. What remains has been tried together:
-// a server does without the features named by without and those returned. It fails when
-// no way to receive is right, or there is no ring. It takes milliseconds, and seconds
-// where the kernel never completes what it began.
+// TryRing passes numbered bytes through rings like those of lanes with receiveBytes of receive
+// memory. It returns the features that must not be used because the bytes did not come out as they
+// went in. Kernels from 6.13.11 to at least 6.14.11 receive bundles out of order, and no feature
+// bit tells.
+//
+// TryRing has tried the remaining features together: a server must do without the features that
+// without names and those returned. TryRing fails when no way to receive is right, or when there is
+// no ring. It takes milliseconds, and seconds if the kernel never completes what it began.
 func TryRing(without uring.Feature, receiveBytes int) ([]Unfit, error) {
 	t := trial{
 		newRing:  newKernelRing,
@@ -48,13 +49,14 @@ type trial struct {
 // line is a stream with one end for the ring.
 type line struct {
 	fd int
-	// notTCP is why it is no TCP connection, nil if it is one.
+	// notTCP is why the line is no TCP connection, nil if it is one.
 	notTCP error
-	// send passes bytes to the other end without waiting and returns how many it took.
+	// send passes bytes to the other end without waiting. It returns how many the other end
+	// took.
 	send func([]byte) (int, error)
-	// receive takes from the other end what is there without waiting.
+	// receive takes from the other end what is there, without waiting.
 	receive func([]byte) (int, error)
-	// end ends what send sends.
+	// end ends the stream that send feeds.
 	end   func()
 	close func()
 }
@@ -62,17 +64,17 @@ type line struct {
 const (
 	// trialLines is how many connections share the receive buffers of a trial.
 	trialLines = 2
-	// trialBuffers is how many buffers there are: few, so that they run out.
+	// trialBuffers is how many buffers a trial has: few, so that they run out.
 	trialBuffers = 8
 	// trialSmall is the size of buffers of which a short receive takes several.
 	trialSmall = bufring.PageSize
-	// trialSmallBytes and trialBytes are what each connection carries.
+	// trialSmallBytes and trialBytes are how many bytes each connection carries.
 	trialSmallBytes = 96 << 10
 	trialBytes      = 384 << 10
 	trialSendBytes  = 32 << 10
 )
 
-// misdeed is what the kernel did wrong. Other errors tell nothing about it.
+// misdeed is what the kernel did wrong. Other errors are not about the kernel.
 type misdeed string
 
 func (m misdeed) Error() string { return string(m) }
@@ -86,7 +88,7 @@ func misdeedOf(err error) (m misdeed, ok bool) {
 	return m, ok
 }
 
-// failure is what failed when a feature was tried, and need not be the kernel's fault.
+// failure is what failed in a trial without being certain to be the kernel's fault.
 type failure string
 
 func (f failure) Error() string { return "transport: a trial of io_uring: " + string(f) }
@@ -97,10 +99,10 @@ func (f failure) why() string { return "when it was tried, " + string(f) }
 // combination is a way to receive.
 type combination struct{ bundle, incremental bool }
 
-// run tries the ways to receive in the order in which they are preferred, until one is
-// right, and then zero-copy sends.
+// run tries the ways to receive in order of preference until one is right, and then zero-copy
+// sends.
 func (t *trial) run(without uring.Feature, receiveBytes int) (unfit []Unfit, err error) {
-	runtime.LockOSThread() // the rings are this thread's
+	runtime.LockOSThread() // the rings belong to this thread
 	defer runtime.UnlockOSThread()
 	r, err := t.newRing(without)
 	if err != nil {
@@ -133,8 +135,8 @@ func (t *trial) run(without uring.Feature, receiveBytes int) (unfit []Unfit, err
 	)
 }
 
-// rejected returns what is not used although the kernel has it, because c was the first
-// way that was right.
+// rejected returns the features that the kernel has and that the server does not use, because c was
+// the first way that was right.
 func rejected(c combination, bundle, incremental bool, wrong map[combination]misdeed) (unfit []Unfit) {
 	for _, f := range []struct {
 		feature   uring.Feature
@@ -156,8 +158,7 @@ func rejected(c combination, bundle, incremental bool, wrong map[combination]mis
 	return unfit
 }
 
-// receives tries one way to receive, with buffers that are small and with those of a
-// lane.
+// receives tries one way to receive, with small buffers and with those of a lane.
 func (t *trial) receives(without uring.Feature, c combination, receiveBytes int) error {
 	lane := groupConfig(receiveBytes, c.incremental).Size
 	if err := t.receive(without, c, trialSmall, trialSmallBytes); err != nil {
@@ -166,7 +167,7 @@ func (t *trial) receives(without uring.Feature, c combination, receiveBytes int)
 	return t.receive(without, c, lane, trialBytes)
 }
 
-// numbered returns n bytes of which each eight are a number of their own.
+// numbered returns n bytes in which every eight bytes are a different number.
 func numbered(n int) []byte {
 	b := make([]byte, 0, n+8)
 	for i := uint64(1); len(b) < n; i++ {
@@ -184,8 +185,8 @@ type stream struct {
 	kept      bufring.Segment
 }
 
-// receive passes total bytes by each connection through buffers of size bytes. When it
-// fails, the kernel may still write to the buffers: then they stay mapped.
+// receive passes total bytes by each connection through buffers of size bytes. If it fails, the
+// kernel may still write to the buffers; then they stay mapped.
 func (t *trial) receive(without uring.Feature, c combination, size, total int) (err error) {
 	r, err := t.newRing(without)
 	if err != nil {
@@ -223,9 +224,9 @@ func (t *trial) receive(without uring.Feature, c combination, size, total int) (
 	return t.pass(r, group, c, lines[:])
 }
 
-// pass moves everything from one end of the lines to the other: pieces of uneven
-// lengths go in while others come out, half of it at first, which is more than the
-// receiving socket holds.
+// pass moves everything from one end of the lines to the other. Pieces of uneven lengths go in
+// while others come out. Half of the bytes go in at first, which is more than the receiving socket
+// holds.
 func (t *trial) pass(r ring, group *bufring.Group, c combination, lines []*stream) error {
 	var cqes [32]uring.CQE
 	random := uint32(1)
@@ -275,8 +276,8 @@ func (t *trial) pass(r ring, group *bufring.Group, c combination, lines []*strea
 	}
 }
 
-// take looks whether a completion brings the bytes that come next. The last piece of
-// each stays held for a while, so that buffers do not come back in order.
+// take checks whether a completion brings the bytes that come next. It holds the last piece of each
+// for a while, so that buffers do not come back in order.
 func (s *stream) take(group *bufring.Group, c *uring.CQE) error {
 	s.armed = c.More()
 	switch errno := c.Errno(); {

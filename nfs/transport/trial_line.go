@@ -8,15 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// selfRoom is the receive buffer of a trial's connection in bytes (the kernel doubles
-// it): less than the buffers of a ring hold together, so that more arrives while the
-// kernel receives. That is when bundles went wrong.
+// selfRoom is the receive buffer of a trial's connection in bytes (the kernel doubles it). It is
+// less than the buffers of a ring hold together, so that more arrives while the kernel receives: in
+// this situation bundles went wrong.
 const selfRoom = 64 << 10
 
-// dialSelf connects to itself by TCP over loopback, as peers do: what the kernel knows
-// about bytes that wait, which bundles depend on, it knows of TCP alone. Where there is
-// no loopback, no connection can come in by it either, and a pair of local sockets
-// takes its place.
+// dialSelf makes a TCP connection to itself over loopback. It uses TCP, as peers do, because for
+// other sockets the kernel does not know of bytes that wait, on which bundles depend. Where there
+// is no loopback, peers cannot connect over it either; then a pair of local sockets takes its
+// place.
 func dialSelf() (*line, error) {
 	near, far, notTCP := tcpPair()
 	if notTCP != nil {
@@ -40,7 +40,7 @@ func dialSelf() (*line, error) {
 	}, nil
 }
 
-// moved makes nothing of what would have to wait.
+// moved turns the error of a call that would have to wait into nothing moved.
 func moved(n int, err error) (int, error) {
 	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
 		return 0, nil
@@ -48,7 +48,7 @@ func moved(n int, err error) (int, error) {
 	return max(n, 0), err
 }
 
-// tcpPair returns two connected sockets. far does not wait.
+// tcpPair returns two connected sockets. far never waits.
 func tcpPair() (near, far int, err error) {
 	listener, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
@@ -82,7 +82,8 @@ func tcpPair() (near, far int, err error) {
 	return near, far, nil
 }
 
-// selfPatience is how long a connection to itself may take: a filter may drop it.
+// selfPatience is how long a connection to itself may take to be made: a filter may drop its
+// packets.
 const selfPatience = time.Second
 
 // acceptFrom accepts the connection whose other end is far, and no other.

@@ -11,8 +11,7 @@ import (
 	"github.com/ringnfs/ringnfs/uring"
 )
 
-// sends tries zero-copy sends, if the ring has them, and returns them if they are
-// wrong or fail.
+// sends tries zero-copy sends, if the ring has them. It returns them if they are wrong or fail.
 func (t *trial) sends(without uring.Feature) ([]Unfit, error) {
 	if !t.zeroCopy {
 		return nil, nil
@@ -25,9 +24,8 @@ func (t *trial) sends(without uring.Feature) ([]Unfit, error) {
 	return nil, err
 }
 
-// sendZeroCopy sends numbered bytes in one piece and in two, and looks whether they
-// arrive and the notifications come. When it fails, the kernel may still read the
-// memory: then it stays mapped.
+// sendZeroCopy sends numbered bytes in one piece and in two, and checks whether they arrive and the
+// notifications come. If it fails, the kernel may still read the memory; then that stays mapped.
 func (t *trial) sendZeroCopy(without uring.Feature) (err error) {
 	r, err := t.newRing(without)
 	if err != nil {
@@ -47,7 +45,7 @@ func (t *trial) sendZeroCopy(without uring.Feature) (err error) {
 	if l, err = t.connect(r); err != nil {
 		return err
 	}
-	if l.notTCP != nil { // other sockets do not have them
+	if l.notTCP != nil { // other sockets have no zero-copy sends
 		return failure(
 			fmt.Sprintf("this machine could not connect to itself (127.0.0.1: %v); is the interface lo up?", l.notTCP),
 		)
@@ -84,8 +82,8 @@ func (t *trial) sendZeroCopy(without uring.Feature) (err error) {
 	return nil
 }
 
-// sent waits for a zero-copy send of n bytes, and for its notification, while it
-// receives what arrives behind got.
+// sent waits for a zero-copy send of n bytes and for its notification. Meanwhile it receives, and
+// appends what arrives to got.
 func (t *trial) sent(r ring, l *line, got []byte, n int) ([]byte, error) {
 	var cqes [4]uring.CQE
 	sum, over := len(got)+n, false

@@ -27,7 +27,7 @@ func (r *trialRing) Provide(id uring.GroupID, entries int, incremental bool) (pr
 
 func (r *trialRing) RegisterBuffer(int, []byte) error { return uring.ErrFeature }
 
-// Close ends what a trial that failed has left in flight, as the kernel does.
+// Close ends operations that a failed trial has left in flight, as the kernel does.
 func (r *trialRing) Close() error {
 	r.CancelAll()
 	for r.Ring.Harvest(make([]uring.CQE, 64)) > 0 {

@@ -75,8 +75,8 @@ func (l *link) dial(ts *testServer) net.Conn {
 	return c
 }
 
-// Between namespaces the kernel copies, and says so: auto tries it a few times,
-// splices then, and tries once more after more and more replies.
+// Between namespaces the kernel copies, and says so. auto tries zero-copy a few times, then
+// splices, and tries once more after ever more replies.
 func TestAutoLeavesZeroCopyWhereItIsCopiedAndComesBackNowAndThen(t *testing.T) {
 	l := newLink(t)
 	ts := l.serve(PathAuto, nil, nil)
@@ -90,7 +90,7 @@ func TestAutoLeavesZeroCopyWhereItIsCopiedAndComesBackNowAndThen(t *testing.T) {
 			require.NoError(t, err)
 			want.read(t, c)
 		}
-		// The last reply may be here before it is counted.
+		// The last reply may arrive before it is counted.
 		until(t, func() bool {
 			now = ts.srv.Stats()[0]
 			return now.Pinned == 0 && now.ZeroCopy+now.Spliced == uint64(xid)
@@ -115,8 +115,8 @@ func TestAutoLeavesZeroCopyWhereItIsCopiedAndComesBackNowAndThen(t *testing.T) {
 	ts.pipesReturn()
 }
 
-// The link goes down under a reply: it is on its way, and nobody has copied it or
-// acknowledges it. The peer is dropped at the deadline, and its slabs come back.
+// The link goes down under a reply. The reply is on its way: nobody has copied or acknowledged it.
+// The peer is dropped at the deadline, and its slabs come back.
 func TestPeerBehindADeadLinkKeepsItsSlabsUntilTheDeadline(t *testing.T) {
 	l := newLink(t)
 	hold := make(chan struct{})

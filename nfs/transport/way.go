@@ -5,17 +5,17 @@ import "fmt"
 // ReadPath is how the data of large READs leaves.
 type ReadPath uint8
 
-// The paths.
+// The ways that Config.ReadPath names.
 const (
-	// PathAuto is zero-copy where notifications say that nothing is copied, and
-	// splice elsewhere. It is the default.
+	// PathAuto is zero-copy where notifications say that nothing is copied, and splice
+	// elsewhere. It is the default.
 	PathAuto ReadPath = iota
-	// PathCopy reads into a slab and sends it plainly.
+	// PathCopy reads into a slab and sends it with a copy.
 	PathCopy
 	// PathSplice moves the pages of the file to the socket.
 	PathSplice
-	// PathZeroCopy reads into a slab that is sent without a copy, and used again
-	// when the notification says that the peer has acknowledged it.
+	// PathZeroCopy reads into a slab that is sent without a copy. The slab is used again when
+	// the notification says that the peer has acknowledged it.
 	PathZeroCopy
 )
 
@@ -51,50 +51,51 @@ const (
 	wayZeroCopy
 )
 
-// All thresholds of the three ways.
+// The thresholds of the three ways, all of them.
 const (
-	// SpliceDefault is Config.SpliceFrom: a READ of fewer bytes is copied, which is
+	// SpliceDefault is the default of Config.SpliceFrom: for a READ of fewer bytes a copy is
 	// cheaper than a pipe. Measured in docs/design/0012.
 	SpliceDefault = 64 << 10
-	// PipesDefault is how many spliced replies a lane can have on their way. A READ that
-	// finds no pipe is copied.
+	// PipesDefault is how many spliced replies of a lane can be on their way. A READ that finds
+	// no pipe is copied.
 	PipesDefault = 48
-	// pipeLeast is the smallest pipe in bytes that is worth it. Where the kernel grants
-	// less, nothing is spliced.
+	// pipeLeast is the size in bytes of the smallest pipe that is worth it. If the kernel
+	// grants less, nothing is spliced.
 	pipeLeast = 64 << 10
 
-	// ZeroCopyDefault is Config.ZeroCopyFrom: a send of fewer bytes is copied, which is
-	// cheaper than the notification.
+	// ZeroCopyDefault is the default of Config.ZeroCopyFrom: for a send of fewer bytes a copy
+	// is cheaper than the notification.
 	ZeroCopyDefault = 32 << 10
-	// strikesMax notifications of a copy in a row switch zero-copy off.
+	// strikesMax is how many notifications of a copy in a row switch zero-copy off.
 	strikesMax = 8
-	// trialAfter is how many large sends it is then off; each failed trial doubles it.
+	// trialAfter is for how many large sends zero-copy is then off; each failed trial doubles
+	// that, up to trialAfterMax.
 	trialAfter    = 1024
 	trialAfterMax = 1 << 20
-	// pauseSends is how many sends are plain after ENOMEM or ENOBUFS: the memory
-	// limit for pinned pages, most likely.
+	// pauseSends is how many sends are plain after ENOMEM or ENOBUFS, which most likely mean
+	// the limit of pinned memory.
 	pauseSends = 64
 )
 
-// way returns how the data of large READs should leave by the connection now. It is asked
-// twice for each of them, because two things are known only later.
+// way returns how the data of large READs should leave by the connection now. It is asked twice for
+// each READ, because two facts are known only later.
 //
-// Before the call runs (lane.call): with waySplice the call is lent pipes. Whether its data
-// is spliced is decided where the number of bytes is known (callPipes.Pipe: SpliceFrom and
-// a pipe with room) and by the back end, which declines when it cannot splice or the
-// pages are not to be had so (vfs.Splicer). The program asks for the pipe and decides
-// nothing. Data that is not spliced is read to memory.
+// The lane asks before the call runs (lane.call). With waySplice it lends pipes to the call. Two
+// others then decide whether the data is spliced: callPipes.Pipe, where the number of bytes is
+// known (SpliceFrom, and a pipe with room), and the back end, which declines when it cannot splice
+// or cannot get the pages in this way (vfs.Splicer). The program asks for the pipe and decides
+// nothing. Data that is not spliced is read into memory.
 //
-// Before a send of data in memory (mayZC): with wayZeroCopy, and ZeroCopyFrom bytes or more,
-// it leaves without a copy, as long as the ring can do that and what is not acknowledged
-// yet leaves enough slabs for others (PinnedMax of a connection, half of each size of a
-// lane). Everything else is copied.
+// mayZC asks before a send of data in memory. With wayZeroCopy, data of at least ZeroCopyFrom bytes
+// leaves without a copy, if the ring can do that, and if the sends that are not acknowledged yet
+// leave enough slabs for others (PinnedMax of a connection, half of each size of a lane).
+// Everything else is copied.
 //
-// With PathAuto the peer's place and the kernel's word decide. A peer on this machine gets
-// splice, because there a zero-copy send copies after all. So does a socket that has no
-// zero-copy sends, and a connection whose last strikesMax notifications told of copies: for
-// trialAfter large replies, and twice as many after each trial that fails. Every other one
-// gets zero-copy.
+// With PathAuto the peer's place and the kernel's notifications decide. A peer on this machine gets
+// splice, because there a zero-copy send copies after all. So does a socket that has no zero-copy
+// sends. So does a connection whose last strikesMax notifications told of copies: for trialAfter
+// large replies, and twice as many after each trial that fails. Every other connection gets
+// zero-copy.
 func (o *output) way() way {
 	z := &o.zc
 	switch o.conn.lane.srv.cfg.ReadPath {

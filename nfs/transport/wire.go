@@ -9,9 +9,9 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/rpc/drc"
 )
 
-// wire is a connection as the duplicate request cache knows it. It outlives the
-// connection, and any lane may ask it what the peer has heard. A connection has one
-// when it has carried a call that must not run twice.
+// wire is a connection as the duplicate request cache knows it. It outlives the connection, and any
+// lane may ask it what the peer has heard. A connection gets one with its first call that must not
+// run twice.
 type wire struct {
 	// Immutable.
 	born time.Time // when the connection was adopted
@@ -20,19 +20,19 @@ type wire struct {
 	mu    sync.Mutex
 	fd    int    // guarded by mu: -1 when the connection is over
 	eof   bool   // guarded by mu: the peer has ended its side in order
-	acked uint64 // guarded by mu, when it is over: bytes that the peer has acknowledged
-	went  uint64 // guarded by mu, when it is over: bytes that the peer had acknowledged when it sent more
+	acked uint64 // guarded by mu, when it is over: bytes the peer has acknowledged
+	went  uint64 // guarded by mu, when it is over: bytes acknowledged when the peer sent more
 }
 
 // tcpFacts is what the kernel knows of a connection.
 type tcpFacts struct {
 	state uint8
 	acked uint64
-	// silent is how long ago the peer was heard of last.
+	// silent is how long ago the kernel last heard of the peer.
 	silent time.Duration
 }
 
-// tcpLook asks the kernel. It reports false for what is no TCP connection.
+// tcpLook asks the kernel. It reports false for a descriptor that is no TCP connection.
 func tcpLook(fd int) (tcpFacts, bool) {
 	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
 	if err != nil {
@@ -47,16 +47,16 @@ func tcpLook(fd int) (tcpFacts, bool) {
 }
 
 const (
-	// aliveSlack is by how much a sign of life must be younger than another
-	// connection to be certainly younger: the kernel counts in ticks of up to 10 ms.
+	// aliveSlack is how much younger a sign of life must be than another connection to be
+	// certainly younger: the kernel counts in ticks of up to 10 ms.
 	aliveSlack = 20 * time.Millisecond
-	// quietMax is how long a peer that is there takes to acknowledge a reply: the
-	// kernel repeats it several times meanwhile.
+	// quietMax is the longest time that a peer which is there takes to acknowledge a reply. The
+	// kernel repeats the reply several times meanwhile.
 	quietMax = 5 * time.Second
 )
 
-// over says that the connection ends. went is how many bytes the peer had acknowledged
-// when it sent more. The descriptor is not used after it has returned.
+// over says that the connection ends. went is how many bytes the peer had acknowledged when it sent
+// more. After over has returned, the wire does not use the descriptor.
 func (w *wire) over(went uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -74,8 +74,8 @@ func (w *wire) ended() {
 	w.mu.Unlock()
 }
 
-// heard reports whether the peer has acknowledged the first n bytes that were sent,
-// or will not tell.
+// heard reports whether the peer has acknowledged the first n bytes of the output, or will never
+// tell.
 func (w *wire) heard(n uint64) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -83,9 +83,9 @@ func (w *wire) heard(n uint64) bool {
 	return !ok || f.acked >= n || f.state == unix.BPF_TCP_CLOSE
 }
 
-// judge returns what a connection that was born at born is to this one, which a call
-// that looks the same came by before (design record 0023), and as of when. seen is what
-// the kernel has told of connections in this turn.
+// judge returns what another connection, which began at born, is to this one, and as of when. A
+// call came by this connection, and a call that looks the same by the other (design record 0023).
+// seen is what the kernel has told of connections in this turn.
 func (w *wire) judge(a drc.Answer, born time.Time, seen *sights) (r drc.Relation, at time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -98,8 +98,9 @@ func (w *wire) judge(a drc.Answer, born time.Time, seen *sights) (r drc.Relation
 
 // judgeEnd is judge when the connection is over. mu is held.
 func (w *wire) judgeEnd(a drc.Answer) drc.Relation {
-	// What the peer has acknowledged it has heard for certain if it went on, or ended the
-	// connection in order. Else the break may have taken the reply from its program.
+	// Bytes that the peer acknowledged before it sent more, or before it ended the connection
+	// in order, have reached its program. Otherwise the break may have taken the reply from the
+	// program.
 	if a.Done && w.acked >= a.End && (w.eof || w.went >= a.End) {
 		return drc.Settled
 	}
@@ -110,7 +111,7 @@ func (w *wire) judgeEnd(a drc.Answer) drc.Relation {
 func (s *sight) judge(w *wire, a drc.Answer, born time.Time) drc.Relation {
 	f := &s.facts
 	if !s.ok {
-		return drc.Stranger // it is there, and that is all that can be known
+		return drc.Stranger // the connection is there; nothing else can be known
 	}
 	heard := a.Done && f.acked >= a.End
 	broken := f.state == unix.BPF_TCP_CLOSE
@@ -118,11 +119,11 @@ func (s *sight) judge(w *wire, a drc.Answer, born time.Time) drc.Relation {
 	case heard && (!broken || w.eof):
 		return drc.Stranger
 	case heard:
-		return drc.Unknown // its lane will say whether the peer went on
+		return drc.Unknown // its lane will say whether the peer sent more
 	case broken:
 		return drc.Successor
 	case mayCall(f.state) && s.at.Add(-f.silent).After(born.Add(aliveSlack)):
-		return drc.Stranger // both are alive
+		return drc.Stranger // both connections are alive
 	case a.Done && f.silent >= quietMax && s.at.Sub(a.At) >= quietMax:
 		return drc.Successor
 	}
@@ -136,17 +137,17 @@ type sight struct {
 	at    time.Time
 }
 
-// sights are those of one turn of a lane, so that the kernel is asked about each connection
-// once, however many calls are judged by it.
+// sights are the answers of one turn of a lane. With them the lane asks the kernel once about each
+// connection, however many calls depend on the answer.
 type sights struct {
 	epoch uint64 // the turn
 	by    map[*wire]sight
 }
 
-// sightsMax is how many are remembered. Those that are not are asked for again.
+// sightsMax is how many answers are remembered. For other connections the lane asks again.
 const sightsMax = 1024
 
-// now returns the sights for a turn: they are forgotten when another begins.
+// now returns the sights for a turn. It forgets those of an earlier turn.
 func (s *sights) now(epoch uint64) *sights {
 	if s.epoch != epoch {
 		s.epoch = epoch
@@ -155,10 +156,10 @@ func (s *sights) now(epoch uint64) *sights {
 	return s
 }
 
-// count returns how many connections the kernel has been asked about in a turn.
+// count returns the number of connections about which the kernel has been asked in a turn.
 func (s *sights) count(epoch uint64) int { return len(s.now(epoch).by) }
 
-// of returns the sight of a connection that is there. The wire's mu is held.
+// of returns the sight of a connection that is not over. The wire's mu is held.
 func (s *sights) of(w *wire) sight {
 	if got, ok := s.by[w]; ok {
 		return got
@@ -190,24 +191,25 @@ func (cn *conn) known() {
 	}
 }
 
-// wentOn notes, when something has been received, that the peer had heard before that
-// what it is told once. What a peer sends without waiting for replies says nothing: it
-// counts when it is received, not when it is parsed, which may be after the reply.
+// wentOn is called when something has been received. If the peer has acknowledged the last reply
+// that must not be given twice, wentOn notes that the peer went on after hearing it. The time of
+// receiving counts, not that of parsing, which may be after the reply: bytes that a peer sends
+// without waiting for replies prove nothing.
 func (cn *conn) wentOn() {
 	if f, ok := cn.wire.look(cn.fd); ok && f.acked >= cn.once {
 		cn.went = cn.once
 	}
 }
 
-// forgotten ends what others may ask of the connection.
+// forgotten ends what other lanes may ask of the connection.
 func (cn *conn) forgotten() {
 	if cn.wire != nil {
 		cn.wire.over(cn.went)
 	}
 }
 
-// owed reports whether the peer has not heard the last reply that must not be given
-// twice. Whoever connects next and sends an equal call is told by that.
+// owed reports whether the peer has not heard the last reply that must not be given twice. The
+// answer decides about the next connection that brings an equal call.
 func (cn *conn) owed() bool {
 	return cn.wire != nil && cn.life < lifeDraining && !cn.wire.heard(cn.once)
 }

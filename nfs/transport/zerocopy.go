@@ -10,7 +10,7 @@ import (
 	"github.com/ringnfs/ringnfs/uring/loop"
 )
 
-// zcSend is a zero-copy send: a holder of what it sends until the notification.
+// zcSend is a zero-copy send. It holds what it sends until the notification.
 type zcSend struct {
 	out    *output
 	owners []*bufring.Buffer
@@ -21,8 +21,8 @@ type zcSend struct {
 	next   *zcSend
 }
 
-// Complete implements loop.Handler. The first completion is the send's result;
-// the last one is the notification, or the same when the send has failed.
+// Complete implements loop.Handler. The first completion is the send's result. The last one is the
+// notification; if the send has failed, the first may be the last.
 func (z *zcSend) Complete(_ loop.ID, _ loop.Kind, res int32, flags uint32, last bool) {
 	o := z.out
 	l := o.conn.lane
@@ -39,17 +39,17 @@ func (z *zcSend) Complete(_ loop.ID, _ loop.Kind, res int32, flags uint32, last 
 		}
 		switch unix.Errno(-res) {
 		case unix.ENOMEM, unix.ENOBUFS:
-			// A plain send takes less, and is tried at once.
+			// A plain send needs less memory; try it at once.
 			o.zc.pause = pauseSends
 			res = 0
 		case unix.EOPNOTSUPP:
-			// Not on this kind of socket: what was to be sent goes plainly.
+			// This kind of socket has no zero-copy sends; send the bytes plainly.
 			o.zc.unable = true
 			res = 0
 		}
 		o.sent(res)
 	} else if z.moved {
-		// Of a send that has failed it tells nothing about the peer.
+		// The notification of a send that has failed tells nothing about the peer.
 		l.stats.ack.add(time.Since(z.begun))
 		copied := l.reportUsage && c.Copied()
 		if copied {
@@ -72,8 +72,8 @@ func (z *zcSend) Complete(_ loop.ID, _ loop.Kind, res int32, flags uint32, last 
 	o.conn.touch()
 }
 
-// sendZC begins a zero-copy send of the first n pieces, all of which are slabs.
-// slabs is what they lie in.
+// sendZC begins a zero-copy send of the first n pieces, all of which lie in slabs. slabs is the
+// memory of these.
 func (o *output) sendZC(n int, slabs pinned, flags uint32) {
 	l := o.conn.lane
 	z := l.zcFree
@@ -101,7 +101,7 @@ func (o *output) sendZC(n int, slabs pinned, flags uint32) {
 			sqe.PrepSendZC(o.conn.fd, p.data, flags)
 		}
 	} else {
-		// The vector that send has taken goes along.
+		// The send now owns the vector.
 		z.vector, o.vector = o.vector, nil
 		sqe.PrepSendMsgZC(o.conn.fd, z.vector.fill(o.out[:n]), flags)
 	}
@@ -110,7 +110,7 @@ func (o *output) sendZC(n int, slabs pinned, flags uint32) {
 	}
 }
 
-// pinned is bytes of slabs, by class.
+// pinned is a number of bytes of slabs for each class.
 type pinned [classes]int
 
 func (p *pinned) sum() (n int) {
@@ -127,8 +127,8 @@ func (p *pinned) add(q *pinned, sign int) {
 	}
 }
 
-// slabBytes returns how much memory a send of the first n pieces keeps: whole
-// slabs, however little of them is sent.
+// slabBytes returns how much memory a send of the first n pieces keeps: whole slabs, however little
+// of them is sent.
 func (o *output) slabBytes(n int) (p pinned) {
 	for i := range o.out[:n] {
 		if b := o.out[i].owner; b != nil && (i == 0 || o.out[i-1].owner != b) {
@@ -139,8 +139,8 @@ func (o *output) slabBytes(n int) (p pinned) {
 	return p
 }
 
-// mayZC reports whether a send of the first n pieces goes without a copy, and how
-// much memory it keeps then.
+// mayZC reports whether a send of the first n pieces goes without a copy, and how much memory it
+// then keeps.
 func (o *output) mayZC(n, bytes int) (slabs pinned, ok bool) {
 	l := o.conn.lane
 	cfg := &l.srv.cfg
@@ -159,8 +159,8 @@ func (o *output) mayZC(n, bytes int) (slabs pinned, ok bool) {
 		return slabs, false
 	}
 	for c, bytes := range slabs {
-		// The other half of each class is for copies: without a slab there is no
-		// reply of either kind.
+		// The other half of each class is for copies: without a slab there is no reply of
+		// either kind.
 		if bytes > 0 && l.pinned[c]+bytes > l.slabs.Share(bufring.Class(c))/2 {
 			return slabs, false
 		}
@@ -173,16 +173,16 @@ func (o *output) mayZC(n, bytes int) (slabs pinned, ok bool) {
 	return slabs, true
 }
 
-// zcPolicy decides for one connection whether large sends go without a copy. The
-// kernel copies after all where the bytes stay on the machine (loopback, veth,
-// tap), and then a plain send is cheaper; notifications tell.
+// zcPolicy decides for one connection whether large sends go without a copy. Where the bytes stay
+// on the machine (loopback, veth, tap) the kernel copies after all, and a plain send is cheaper;
+// notifications tell.
 type zcPolicy struct {
-	local   bool // the peer is on this machine: never
+	local   bool // the peer is on this machine: never zero-copy
 	off     bool
 	strikes int  // notifications in a row that told of a copy
-	unable  bool // the socket cannot
-	hushed  int  // large sends and spliced replies since it went off
-	after   int  // how many of them until the next trial
+	unable  bool // the socket has no zero-copy sends
+	hushed  int  // large sends and spliced replies since zero-copy went off
+	after   int  // how many of these until the next trial
 	pause   int  // sends to make plainly, after the kernel was short of memory
 	pinned  int  // bytes of slabs in sends that have not been notified
 	sends   int
@@ -198,7 +198,7 @@ func (z *zcPolicy) on() bool {
 	if z.hushed++; !z.due() {
 		return false
 	}
-	// One more trial: a single copied notification ends it.
+	// This is one more trial: a single notification of a copy ends it.
 	z.off, z.strikes, z.hushed = false, strikesMax-1, 0
 	return true
 }
@@ -214,7 +214,7 @@ func (z *zcPolicy) heard(copied bool) {
 	}
 }
 
-// due reports whether it has been off for long enough.
+// due reports whether zero-copy has been off for long enough.
 func (z *zcPolicy) due() bool { return z.hushed >= z.after }
 
 // spliced counts a reply that was spliced.

@@ -13,17 +13,17 @@ import (
 	"github.com/ringnfs/ringnfs/uring/uringtest"
 )
 
-// zcWorld is a world whose zero-copy sends complete at once, as a whole, and whose
-// notifications are the test's.
+// zcWorld is a world whose zero-copy sends complete at once, as a whole, and whose notifications
+// the test sends.
 type zcWorld struct {
 	*world
 	ops    []*uringtest.Op // those that owe a notification
 	bytes  [][]byte        // what each has sent
-	views  [][][]byte      // and where that lies: the slabs
+	views  [][][]byte      // and the slabs that these bytes lie in
 	copied bool
 	hold   bool         // no notifications now
 	errs   []unix.Errno // what the next zero-copy sends end with
-	owing  bool         // those that fail are notified all the same, as of a copy
+	owing  bool         // failed sends get a notification, too, as of a copy
 	begun  int
 	plain  int // large sends with a copy
 	held   int // most notifications that were owed at once
@@ -47,7 +47,7 @@ func newZCWorld(t *testing.T, change func(*Config, *Server)) *zcWorld {
 	return z
 }
 
-// send answers a zero-copy send when it is not now.
+// send answers a zero-copy send. Unless now, it may do so later.
 func (z *zcWorld) send(op *uringtest.Op, p *peer, now bool) bool {
 	if now || slices.Contains(z.ops, op) {
 		return false
@@ -80,7 +80,7 @@ func (z *zcWorld) send(op *uringtest.Op, p *peer, now bool) bool {
 	return true
 }
 
-// notify sends what is owed. Until then the memory must be as it was.
+// notify sends the notifications that are owed. Until then the memory must not have changed.
 func (z *zcWorld) notify() {
 	for i, op := range z.ops {
 		if !bytes.Equal(z.bytes[i], bytes.Join(z.views[i], nil)) {
@@ -107,7 +107,7 @@ func (z *zcWorld) acks() uint64 {
 	return s.Ack.Count()
 }
 
-// one has the peer wait for each reply before it asks again.
+// one makes the peer wait for each reply before it sends the next call.
 func (z *zcWorld) one(p *peer, n uint32, size int) {
 	calls := make([][]byte, n)
 	for xid := range n {
@@ -139,7 +139,8 @@ func TestZeroCopySendsAreCountedAndEndedByTheirNotifications(t *testing.T) {
 	require.GreaterOrEqual(t, s.PinnedMost, int64(100_000))
 }
 
-// Notifications are held back while replies go on: their slabs must not be theirs.
+// Notifications are held back while replies go on. These must not use the slabs that wait for a
+// notification.
 func TestSlabIsNotUsedAgainBeforeTheNotification(t *testing.T) {
 	z := newZCWorld(t, func(c *Config, _ *Server) { c.SendBytes = 40 << 20 })
 	z.hold = true
@@ -222,8 +223,8 @@ func TestNotificationAfterTheConnectionsDeathIsWaitedFor(t *testing.T) {
 	require.Zero(t, z.gauges().Pinned)
 }
 
-// A peer that has said all it wants to must get its replies: the connection is not
-// reset as long as it has not acknowledged them.
+// A peer that has sent its last call must get its replies: the server does not reset the connection
+// as long as the peer has not acknowledged them.
 func TestHalfClosedConnectionWaitsForItsNotifications(t *testing.T) {
 	z := newZCWorld(t, nil)
 	z.hold = true
@@ -319,7 +320,7 @@ func TestZeroCopyOverLoopbackIsExactAndSaysThatItCopies(t *testing.T) {
 	require.Zero(t, s.Spliced)
 }
 
-// The peer goes away with sends unacknowledged: the server lets go of the memory.
+// The peer goes away with sends unacknowledged, and the server frees the memory.
 func TestResetWithZeroCopySendsInFlightFreesTheirSlabs(t *testing.T) {
 	ts := startTails(t, 0, func(c *Config, _ *Server) { c.ReadPath = PathZeroCopy })
 	for round := range uint32(10) {

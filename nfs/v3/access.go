@@ -41,8 +41,8 @@ func (s *server) access(c *rpc.Call) rpc.Outcome {
 	return rpc.Done
 }
 
-// permissions returns what must be known to judge the wanted rights, whatever
-// type the object has.
+// permissions returns the permissions that decide about the wanted rights, whatever type the object
+// has.
 func permissions(rights uint32) (p vfs.Permission) {
 	if rights&nfs3.ACCESS3_READ != 0 {
 		p |= vfs.MayRead
@@ -51,15 +51,15 @@ func permissions(rights uint32) (p vfs.Permission) {
 		p |= vfs.MayExec
 	}
 	if rights&accessChanges != 0 {
-		// To change a directory one must be able to search it.
+		// A caller who changes a directory must also be able to search it.
 		p |= vfs.MayWrite | vfs.MayExec
 	}
 	return p
 }
 
-// rights returns what the permissions p allow on an object of type t. LOOKUP and
-// DELETE mean nothing on what is not a directory, EXECUTE means nothing on what
-// is: they are not granted.
+// rights returns the rights that the permissions p give on an object of type t. It never grants
+// LOOKUP and DELETE on an object that is not a directory, nor EXECUTE on a directory, where they
+// mean nothing.
 func rights(t vfs.FileType, p vfs.Permission) (r uint32) {
 	if p&vfs.MayRead != 0 {
 		r |= nfs3.ACCESS3_READ

@@ -120,7 +120,7 @@ func BenchmarkProcedures(b *testing.B) {
 	}
 }
 
-// BenchmarkGenerated is what the generated codec needs for the same results.
+// BenchmarkGenerated measures what the generated codec needs for the same results.
 func BenchmarkGenerated(b *testing.B) {
 	f := newFake()
 	res := nfs3.GETATTR3res{Resok: nfs3.GETATTR3resok{ObjAttributes: attrOf(&f.view.attr)}}

@@ -11,8 +11,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// commitRange brings the range of a COMMIT within signed file offsets. What would reach beyond
-// them goes to the end of the file, and nothing lies behind the last of them.
+// commitRange brings the range of a COMMIT within signed file offsets. A range that reaches beyond
+// them goes to the end of the file, because no byte lies behind the last of them.
 func commitRange(a *nfs3.COMMIT3args) vfs.CommitArgs {
 	r := vfs.CommitArgs{Off: min(uint64(a.Offset), math.MaxInt64), Count: uint32(a.Count)}
 	if r.Off > math.MaxInt64-uint64(r.Count) {
@@ -21,8 +21,8 @@ func commitRange(a *nfs3.COMMIT3args) vfs.CommitArgs {
 	return r
 }
 
-// commit is COMMIT (RFC 1813, section 3.3.21). It changes no data, so that a
-// read-only export does not refuse it.
+// commit is COMMIT (RFC 1813, section 3.3.21). A read-only export does not refuse it, because it
+// changes no data.
 func (s *server) commit(c *rpc.Call) rpc.Outcome {
 	var a nfs3.COMMIT3args
 	a.Decode(&c.Args)

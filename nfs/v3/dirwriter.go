@@ -12,20 +12,22 @@ import (
 )
 
 const (
-	// dirHeader is what comes before the entries: attributes and verifier. The
-	// status before it does not count as part of the results' size.
+	// dirHeader is the length of what comes before the entries: attributes and verifier. The
+	// status before these does not count as part of the results' size.
 	dirHeader = postOpAttrLen + 8
-	// dirTrailer ends the list of entries and says whether it is the last one.
+	// dirTrailer is the length of the end of the list of entries and of the flag that says
+	// whether the directory ends there.
 	dirTrailer = 4 + 4
-	// entryLen is an entry without its name: "one follows", fileid, the name's
+	// entryLen is the length of an entry without its name: "one follows", fileid, the name's
 	// length, cookie.
 	entryLen = 4 + 8 + 4 + 8
-	// entryBare is what READDIRPLUS has more, with neither attributes nor handle.
+	// entryBare is how much longer an entry of READDIRPLUS is that has neither attributes nor
+	// handle.
 	entryBare = 4 + 4
 )
 
-// dirWriter encodes the entries of a directory while it is read, and stops when
-// the next one would not fit.
+// dirWriter encodes the entries of a directory while the directory is read. It stops when the next
+// entry would not fit.
 type dirWriter struct {
 	yield func(*vfs.DirEntry) bool // add
 
@@ -36,12 +38,12 @@ type dirWriter struct {
 	e     *xdr.Encoder
 	plus  bool
 	room  int // bytes left for entries
-	names int // bytes left for what READDIRPLUS's dircount counts
+	names int // bytes left of what dircount of READDIRPLUS counts
 	n     int // entries written
 	full  bool
 }
 
-// add writes one entry. It is what reading a directory yields to.
+// add writes one entry. It is the Yield of ReadDir.
 func (l *dirWriter) add(d *vfs.DirEntry) bool {
 	name := (len(d.Name) + 3) &^ 3
 	size := entryLen + name
@@ -55,16 +57,16 @@ func (l *dirWriter) add(d *vfs.DirEntry) bool {
 			if d.Entry.Attr.Filled() {
 				more += fattrLen
 			}
-			// Better one entry without attributes than none: the client cannot
-			// be told of it otherwise.
+			// One entry without attributes is better than none: without an entry the
+			// client could not read on.
 			if bare = l.n == 0 && size+more > l.room; !bare {
 				size += more
 			}
 		}
 	}
-	// dircount counts the directory's own information: ids, names and cookies. It
-	// is not made an obstacle: however small, one entry goes with it, as other
-	// servers do. A client that sends 0 would otherwise see no directory at all.
+	// dircount counts the directory's own information: ids, names and cookies. However small it
+	// is, one entry goes with it, as on other servers. A client that sends 0 would otherwise
+	// see no directory at all.
 	info := entryLen - 4 + name
 	if size > l.room || info > l.names && l.n > 0 {
 		l.full = true
@@ -103,7 +105,7 @@ type dirArgs struct {
 	max    uint32 // count or maxcount: bytes in the results without the status
 }
 
-// readDirectory does both procedures.
+// readDirectory does READDIR and READDIRPLUS.
 func (s *server) readDirectory(c *rpc.Call, proc int, a *dirArgs) rpc.Outcome {
 	w := s.work(c)
 	var dir object.Object
@@ -151,7 +153,7 @@ func (s *server) readDirectory(c *rpc.Call, proc int, a *dirArgs) rpc.Outcome {
 	e.Uint64(verf)
 	at := e.Len() - start
 	if dst := e.Reserve(len(body)); at != 4+dirHeader {
-		copy(dst, body) // the attributes are missing, and the entries move up
+		copy(dst, body) // there are no attributes, so the entries move up
 	}
 	e.Uint32(0)
 	e.Bool(eof && !l.full)

@@ -4,8 +4,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// fakeFS is a file system of one object that says what it is told to say. Its
-// Views do not allocate.
+// fakeFS is a file system of one object. It answers what the test tells it to. Its Views do not
+// allocate.
 type fakeFS struct {
 	limits vfs.Limits
 	view   fakeView
@@ -58,7 +58,7 @@ type fakeView struct {
 	entries []vfs.DirEntry
 	took    int // bytes that WRITE writes; 0: all
 
-	// What came in last.
+	// The arguments of the last call.
 	calls    int // operations but GetAttr
 	cred     *vfs.Cred
 	name     string
@@ -79,7 +79,7 @@ type fakeView struct {
 	minor    uint32
 }
 
-// keep notes a name that came in, without allocating when it is the same again.
+// keep notes the name of a call, without allocating when it is the same again.
 func keep(dst *string, b []byte) {
 	if *dst != string(b) {
 		*dst = string(b)

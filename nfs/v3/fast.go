@@ -10,8 +10,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
-// What READ, WRITE, GETATTR, LOOKUP and READDIRPLUS decode and encode by hand, for speed: most
-// calls are theirs. FuzzArgumentsByHand and FuzzResultsByHand hold it equal to the generated
+// For speed READ, WRITE, GETATTR, LOOKUP and READDIRPLUS, which make up most calls, decode and
+// encode by hand. FuzzArgumentsByHand and FuzzResultsByHand hold these twins equal to the generated
 // codec.
 
 // Sizes in bytes on the wire.
@@ -30,8 +30,8 @@ func putTime(b []byte, t vfs.Time) {
 	binary.BigEndian.PutUint32(b[4:], n.Nseconds)
 }
 
-// encodeFattr writes a fattr3 (RFC 1813, section 2.5.5), in one piece because it
-// is in nearly every reply.
+// encodeFattr writes a fattr3 (RFC 1813, section 2.5.5), in one piece because nearly every reply
+// has one.
 func encodeFattr(e *xdr.Encoder, a *vfs.Attr) {
 	b := e.Reserve(fattrLen)
 	if b == nil {
@@ -55,8 +55,7 @@ func encodeFattr(e *xdr.Encoder, a *vfs.Attr) {
 	putTime(b[76:], a.Ctime)
 }
 
-// encodePostOpAttr writes a post_op_attr, without attributes when a has not been
-// filled.
+// encodePostOpAttr writes a post_op_attr, without attributes if a has not been filled in.
 func encodePostOpAttr(e *xdr.Encoder, a *vfs.Attr) {
 	if !a.Filled() {
 		e.Uint32(0)
@@ -105,7 +104,7 @@ func (a *readArgs) decode(d *xdr.Decoder) {
 	a.count = d.Uint32()
 }
 
-// writeArgs is WRITE3args. The data stays in the segments it was received in.
+// writeArgs is WRITE3args. The data stays in the segments in which it was received.
 type writeArgs struct {
 	fh     []byte
 	offset uint64

@@ -13,8 +13,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
-// byHand are the procedures whose arguments are decoded by hand: each decodes them and
-// encodes what it found. The generated type that does the same is beside it.
+// byHand are the procedures whose arguments are decoded by hand. Each function decodes them and
+// encodes what it found. Beside it stands the generated type that does the same.
 var byHand = map[int]struct {
 	hand func(d *xdr.Decoder, a *args)
 	gen  func() codec
@@ -161,8 +161,8 @@ func FuzzAttributesByHand(f *testing.F) {
 	})
 }
 
-// FuzzResultsByHand runs the procedures whose results are encoded by hand and compares what
-// they say, to the byte, with the generated codec's encoding of the same.
+// FuzzResultsByHand runs the procedures whose results are encoded by hand. It compares the results,
+// to the byte, with the generated codec's encoding of the same values.
 func FuzzResultsByHand(f *testing.F) {
 	for _, st := range []uint8{uint8(vfs.OK), uint8(vfs.NoEnt), uint8(vfs.Stale), uint8(vfs.IsDir), 200} {
 		for _, bare := range []bool{false, true} {
@@ -189,7 +189,7 @@ func FuzzResultsByHand(f *testing.F) {
 			wcc = wccOf(&vfs.WCC{HasBefore: true, Before: vfs.Before{Size: v.attr.Size, Mtime: v.attr.Mtime, Ctime: v.attr.Ctime}, After: v.attr})
 		}
 		made := nfs3.NfsFh3{Data: r.wire(v.made)}
-		// A failure gets its attributes from GetAttr, unless there is no object.
+		// A failure gets its attributes from GetAttr, if there is an object.
 		failed := there
 		if vfs.Status(st) == vfs.Stale || vfs.Status(st) == vfs.BadHandle {
 			failed = post
@@ -239,7 +239,7 @@ func FuzzResultsByHand(f *testing.F) {
 			},
 		)
 		page := nfs3.READDIRPLUS3resok{DirAttributes: post, Cookieverf: nfs3.Cookieverf3{7: 0x99}}
-		if bare { // the directory's are asked for then
+		if bare { // then the procedure asks for the directory's attributes
 			page.DirAttributes = there
 		}
 		for i := range v.entries {

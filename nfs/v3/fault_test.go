@@ -15,8 +15,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
 )
 
-// faultRig is a rig over a tree in memory that can be made to fail, with one
-// file in it.
+// faultRig is a rig over a tree in memory, with one file, that can be made to fail.
 func faultRig(t *testing.T) (*rig, *faultfs.FS, []byte) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -93,8 +92,8 @@ func TestShortTransfersSayHowShort(t *testing.T) {
 	}
 }
 
-// TestCallsOfALaneEndAsTheyDoOnAWorker plays the same calls on two trees: on one
-// with a lane that must often hand over, on the other with a worker alone.
+// TestCallsOfALaneEndAsTheyDoOnAWorker plays the same calls on two trees: on one with a lane that
+// must often hand over, on the other with a worker alone.
 func TestCallsOfALaneEndAsTheyDoOnAWorker(t *testing.T) {
 	plain, _, plainFile := faultRig(t)
 	r, f, fh := faultRig(t)

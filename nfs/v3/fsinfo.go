@@ -8,8 +8,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// fsinfo is FSINFO (RFC 1813, section 3.3.19). What a client should prefer is
-// the most that it may: there is no smaller size that costs less per byte.
+// fsinfo is FSINFO (RFC 1813, section 3.3.19). The preferred sizes are the largest allowed ones,
+// because no smaller size costs less per byte.
 func (s *server) fsinfo(c *rpc.Call) rpc.Outcome {
 	var a nfs3.FSINFO3args
 	a.Decode(&c.Args)

@@ -35,7 +35,7 @@ func (s *server) fsstat(c *rpc.Call) rpc.Outcome {
 		Tfiles:   nfs3.Size3(f.TotalFiles),
 		Ffiles:   nfs3.Size3(f.FreeFiles),
 		Afiles:   nfs3.Size3(f.AvailFiles),
-		Invarsec: 0, // may change at any moment
+		Invarsec: 0, // the figures may change at any moment
 	}}
 	translate.PostOp(&res.Resok.ObjAttributes, &w.attr)
 	res.Encode(&c.Reply)

@@ -84,8 +84,8 @@ func garden(t *testing.T) (*rig, [][]byte) {
 	return r, handles
 }
 
-// fuzzProcedure gives a procedure arguments that begin with the handle that pick
-// chooses, or with none. RENAME and LINK have another one in between.
+// fuzzProcedure calls a procedure with arguments that begin with the handle that pick chooses, or
+// with none. RENAME and LINK have a second handle in between.
 func fuzzProcedure(f *testing.F, proc int) {
 	const none = 200
 	for pick := range uint8(6) {
@@ -147,7 +147,7 @@ func fuzzProcedure(f *testing.F, proc int) {
 	})
 }
 
-// check holds results against what every client may rely on.
+// check tests properties of results on which every client may rely.
 func check(t *testing.T, res codec) {
 	switch res := res.(type) {
 	case *nfs3.READ3res:

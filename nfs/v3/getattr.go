@@ -7,7 +7,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// getattr is GETATTR (RFC 1813, section 3.3.1). To have the handle is enough.
+// getattr is GETATTR (RFC 1813, section 3.3.1). It needs no permission: having the handle is
+// enough.
 func (s *server) getattr(c *rpc.Call) rpc.Outcome {
 	fh := decodeHandle(&c.Args)
 	if c.Args.Err() != nil {

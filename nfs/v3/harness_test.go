@@ -16,10 +16,10 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
-// procedures is how many there are.
+// procedures is the number of procedures.
 const procedures = len(nfs3.NFSV3Names)
 
-// codec is what every generated type is.
+// codec has the methods of every generated type.
 type codec interface {
 	Encode(*xdr.Encoder)
 	Decode(*xdr.Decoder)
@@ -61,7 +61,7 @@ type rig struct {
 	reply  []byte
 	xid    uint32
 
-	// What the next call comes with.
+	// Properties of the next call.
 	place    int
 	peer     netip.AddrPort
 	origin   *rpc.Origin
@@ -163,7 +163,7 @@ func (r *rig) raw(proc int, args []byte) []byte {
 	return b
 }
 
-// outcome calls proc and returns only what became of it.
+// outcome calls proc and returns only the outcome.
 func (r *rig) outcome(proc int, args []byte) rpc.Outcome {
 	r.t.Helper()
 	out, accepted, _ := r.run(r.record(proc, args), r.reply)
@@ -173,8 +173,8 @@ func (r *rig) outcome(proc int, args []byte) rpc.Outcome {
 	return out
 }
 
-// decode takes results apart with the generated codec, which must find nothing
-// left over and encode the same bytes again.
+// decode takes results apart with the generated codec, which must leave nothing over and must
+// encode the same bytes again.
 func decode(t testing.TB, proc int, b []byte) codec {
 	t.Helper()
 	var d xdr.Decoder

@@ -18,7 +18,7 @@ func (s *server) link(c *rpc.Call) rpc.Outcome {
 	w := s.work(c)
 	var o, dir object.Object
 	st := s.openChange(c, a.File.Data, &o, w)
-	// The directory is opened in any case, for its attributes.
+	// Open the directory in any case, for its attributes.
 	if stDir := s.openChange(c, a.Link.Dir.Data, &dir, w); st == vfs.OK {
 		st = stDir
 	}

@@ -17,7 +17,7 @@ func (s *server) mkdir(c *rpc.Call) rpc.Outcome {
 	}
 	w := s.work(c)
 	w.set = translate.SetAttr(&a.Attributes)
-	w.set.HasSize = false // a directory's size is not the client's to choose
+	w.set.HasSize = false // a client cannot choose a directory's size
 	var dir object.Object
 	st := s.openChange(c, a.Where.Dir.Data, &dir, w)
 	if st == vfs.OK {

@@ -32,7 +32,7 @@ func (s *server) mknod(c *rpc.Call) rpc.Outcome {
 	return s.finishMade(c, nfs3.NFSPROC3_MKNOD, st, &dir, w)
 }
 
-// node puts what is to be made into w. What other procedures make is BADTYPE.
+// node puts the object to make into w. A type that other procedures make is BADTYPE.
 func node(what *nfs3.Mknoddata3, w *work) vfs.Status {
 	w.mknod.Type = vfs.FileType(what.Type)
 	switch what.Type {

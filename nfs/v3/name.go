@@ -7,16 +7,16 @@ import (
 )
 
 const (
-	// nameMax is the longest name that goes to a back end (see [vfs.Names]). Of a longer one
-	// a byte more is decoded (see [nfs3.Filename3]).
+	// nameMax is the longest name that goes to a back end (see [vfs.Names]). Of a longer name,
+	// nameMax+1 bytes are decoded (see [nfs3.Filename3]).
 	nameMax = 255
-	// targetMax is the longest target of a symbolic link: PATH_MAX of Linux
-	// without the NUL. Of a longer one a byte more is decoded (see [nfs3.Nfspath3]).
+	// targetMax is the longest target of a symbolic link: PATH_MAX of Linux without the NUL. Of
+	// a longer target, targetMax+1 bytes are decoded (see [nfs3.Nfspath3]).
 	targetMax = 4095
 )
 
-// checkName judges a name by RFC 1813, section 3.2: an empty one, and characters
-// that cannot be in a name, are ACCES.
+// checkName judges a name by RFC 1813, section 3.2: an empty name, and characters that cannot be in
+// a name, are ACCES.
 func checkName(name []byte) vfs.Status {
 	switch {
 	case len(name) == 0:
@@ -29,8 +29,8 @@ func checkName(name []byte) vfs.Status {
 	return vfs.OK
 }
 
-// checkEntry judges the name of an entry to be made or removed. dot and dotdot
-// are the statuses for "." and "..", which differ between procedures.
+// checkEntry judges the name of an entry to be made or removed. dot and dotdot are the statuses for
+// "." and "..", which differ between procedures.
 func checkEntry(name []byte, dot, dotdot vfs.Status) vfs.Status {
 	switch string(name) {
 	case ".":
@@ -41,8 +41,7 @@ func checkEntry(name []byte, dot, dotdot vfs.Status) vfs.Status {
 	return checkName(name)
 }
 
-// checkNew judges the name and the attributes of an object to be made. "." and
-// ".." exist.
+// checkNew judges the name and the attributes of an object to be made. "." and ".." exist already.
 func checkNew(name []byte, set *vfs.SetAttr) vfs.Status {
 	if st := checkEntry(name, vfs.Exist, vfs.Exist); st != vfs.OK {
 		return st
@@ -50,8 +49,7 @@ func checkNew(name []byte, set *vfs.SetAttr) vfs.Status {
 	return checkSattr(set)
 }
 
-// checkTarget judges the target of a new symbolic link, which is any text that a
-// path can be.
+// checkTarget judges the target of a new symbolic link, which may be any text that can be a path.
 func checkTarget(target []byte) vfs.Status {
 	switch {
 	case len(target) == 0:

@@ -12,8 +12,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// protocolNumbers are the 29 values of nfsstat3 as RFC 1813, section 2.6, has them, each with
-// the outcomes of file systems that are answered with it. NODEV and REMOTE are for none.
+// protocolNumbers are the 29 values of nfsstat3 in RFC 1813, section 2.6, each with the outcomes of
+// file systems that are answered with it. No outcome is answered with NODEV or REMOTE.
 var protocolNumbers = []struct {
 	name   string
 	number uint32
@@ -71,8 +71,8 @@ func TestEveryOutcomeHasItsNumberOfTheProtocol(t *testing.T) {
 	require.EqualValues(t, vfs.NumStatus, said, "an outcome is in no row, or in two")
 }
 
-// To change what is in a directory one must be able to search it, so that the answer to any
-// of the three rights needs both permissions.
+// A caller who changes a directory must be able to search it, so each of the three rights needs
+// both permissions.
 func TestChangesInADirectoryNeedItsSearchPermission(t *testing.T) {
 	const modify, extend, remove = 0x4, 0x8, 0x10 // RFC 1813, section 3.3.4
 	r, f := fakeRig(t, export.Options{})
@@ -93,7 +93,7 @@ func TestChangesInADirectoryNeedItsSearchPermission(t *testing.T) {
 	}
 }
 
-// A stable WRITE waits for the disc, and would keep waiting what a worker does after it.
+// A stable WRITE waits for the disc, and would delay the calls that the same worker does after it.
 func TestOnlyUnstableWritesAreBrief(t *testing.T) {
 	r, f := fakeRig(t, export.Options{})
 	r.place, f.view.st, f.view.bare = 0, vfs.Again, true
@@ -113,7 +113,8 @@ func TestOnlyUnstableWritesAreBrief(t *testing.T) {
 	}
 }
 
-// nfstime3 has 32 bits for the seconds since 1970, and each time has one that is nearest.
+// nfstime3 has 32 bits for the seconds since 1970. Every other time becomes the nearest one of
+// these.
 func TestTimesBeyondTheProtocolsAreItsEnds(t *testing.T) {
 	for _, c := range []struct {
 		in        vfs.Time

@@ -8,13 +8,12 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// What the procedures' ends have in common: all failures are a status and attributes, or a
-// status and weak cache consistency data, and so are the successes of some.
+// The functions of this file end procedures. All failures are a status and attributes, or a status
+// and weak cache consistency data, and so are some successes.
 
-// status returns the status with which procedure proc answers st. It is the common
-// one but where RFC 1813 does not list that for the procedure: what needs a
-// regular file and gets another object says INVAL (sections 3.3.2, 3.3.6, 3.3.7
-// and 3.3.21).
+// status returns the status with which procedure proc answers st: the common one, unless RFC 1813
+// does not list that for the procedure. A procedure that needs a regular file and gets another
+// object answers INVAL (sections 3.3.2, 3.3.6, 3.3.7 and 3.3.21).
 func status(proc int, st vfs.Status) nfs3.Nfsstat3 {
 	if st == vfs.IsDir {
 		switch proc {
@@ -25,8 +24,8 @@ func status(proc int, st vfs.Status) nfs3.Nfsstat3 {
 	return translate.Status(st)
 }
 
-// failAttr ends a procedure that changes nothing with a failure whose results
-// are the object's attributes: those in a, or those that o gives.
+// failAttr ends a procedure that changes nothing with a failure whose results are the object's
+// attributes: those in a, or if these are missing, those that o gives.
 func failAttr(c *rpc.Call, proc int, st vfs.Status, o *object.Object, a *vfs.Attr) rpc.Outcome {
 	if object.Waits(c, st) {
 		return rpc.Wait
@@ -50,7 +49,7 @@ func refuse(c *rpc.Call, proc int, st vfs.Status, o *object.Object, w *vfs.WCC) 
 	return end(c, proc, st, w)
 }
 
-// unchanged fills w for an object that has not been changed: before is as after.
+// unchanged fills in w for an object that has not been changed, so before and after are the same.
 // It reports false when the call must wait.
 func unchanged(c *rpc.Call, st vfs.Status, o *object.Object, w *vfs.WCC) bool {
 	if o.View == nil || object.Gone(st) {
@@ -65,8 +64,8 @@ func unchanged(c *rpc.Call, st vfs.Status, o *object.Object, w *vfs.WCC) bool {
 	return true
 }
 
-// finish ends a procedure whose results are a status and weak cache consistency
-// data, whether it succeeded or not.
+// finish ends a procedure whose results are a status and weak cache consistency data, both after a
+// success and after a failure.
 func finish(c *rpc.Call, proc int, st vfs.Status, w *vfs.WCC) rpc.Outcome {
 	if object.Waits(c, st) {
 		return rpc.Wait
@@ -83,8 +82,8 @@ func end(c *rpc.Call, proc int, st vfs.Status, w *vfs.WCC) rpc.Outcome {
 	return rpc.Done
 }
 
-// finishMade ends CREATE, MKDIR, SYMLINK and MKNOD, whose results are the same: those of
-// CREATE stand for all.
+// finishMade ends CREATE, MKDIR, SYMLINK and MKNOD. Their results have the same form, so it uses
+// the type of CREATE for all of them.
 func (s *server) finishMade(c *rpc.Call, proc int, st vfs.Status, dir *object.Object, w *work) rpc.Outcome {
 	if st != vfs.OK {
 		return finish(c, proc, st, &w.wcc)

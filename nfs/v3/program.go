@@ -7,16 +7,16 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 )
 
-// server is what all procedures share. It is immutable but for the scratches.
+// server is what all procedures share. It is immutable except for the scratches.
 type server struct {
 	object.Opener
 	cfg Config
-	// works[i] is made and used by place i only, on its thread.
+	// Place i makes and uses works[i], on its thread, and no other place does.
 	works []*work
 }
 
-// New returns the NFS program serving the exports of t. The places that run it
-// have been attached to t and have numbers below cfg.Places.
+// New returns the NFS program that serves the exports of t. The places that run it must be attached
+// to t before, and have numbers below cfg.Places.
 func New(t *export.Table, cfg Config) *rpc.Program {
 	return newServer(t, cfg).program()
 }
@@ -29,11 +29,10 @@ func newServer(t *export.Table, cfg Config) *server {
 	}
 }
 
-// program builds the table of procedures. Those that may sleep in any file
-// system are run on workers at once, but for READDIR and READDIRPLUS: the lane
-// finds out first how much memory the reply needs. Those that may not be run
-// twice for one call, because the second run would give another answer, are
-// marked Once.
+// program builds the table of procedures. Procedures that may sleep in any file system are run on
+// workers at once. READDIR and READDIRPLUS are the exception: the lane first finds out how much
+// memory the reply needs. Procedures that must not run twice for one call, because the second run
+// would give another answer, are marked Once.
 func (s *server) program() *rpc.Program {
 	procedures := []rpc.Procedure{
 		nfs3.NFSPROC3_NULL:        {Class: rpc.Inline, Handle: s.null},

@@ -7,20 +7,19 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// readHeader is what comes before the data in READ3res: status, attributes,
-// count, eof and the data's length.
+// readHeader is the length of what comes before the data in READ3res: status, attributes, count,
+// eof and the data's length.
 const readHeader = 4 + postOpAttrLen + 4 + 4 + 4
 
 const (
-	// readLeast is how many bytes READ returns at least, of more that there are, when
-	// memory is short.
+	// readLeast is how many bytes READ returns at least, if the file has so many, when memory
+	// is short.
 	readLeast = 512
 	pageSize  = 4096
 )
 
-// read is READ (RFC 1813, section 3.3.6). The file is read to where its data
-// will stand in the reply; the header is written before it afterwards, when it is
-// known how many bytes there are.
+// read is READ (RFC 1813, section 3.3.6). It reads the file to the place that the data has in the
+// reply. It writes the header before that afterwards, when it knows how many bytes there are.
 func (s *server) read(c *rpc.Call) rpc.Outcome {
 	var a readArgs
 	a.decode(&c.Args)
@@ -46,7 +45,7 @@ func (s *server) read(c *rpc.Call) rpc.Outcome {
 		return rpc.Grow
 	}
 	if room < readHeader+count+3 {
-		// Fewer bytes than were asked for, in whole pages where one has room.
+		// Return fewer bytes than were asked for; whole pages if there is room for one.
 		if count = room - readHeader - 3; count >= pageSize {
 			count &^= pageSize - 1
 		} else {
@@ -61,7 +60,7 @@ func (s *server) read(c *rpc.Call) rpc.Outcome {
 	n, eof, st := o.View.Read(o.Cred(c), o.Handle, &w.read, &w.attr)
 	e.Truncate(start)
 	if st == vfs.OK && uint(n) > uint(len(data)) {
-		st = vfs.ServerFault // what is behind data is another reply's
+		st = vfs.ServerFault // the bytes behind it are another reply's
 	}
 	if st != vfs.OK {
 		return failAttr(c, nfs3.NFSPROC3_READ, st, &o, &w.attr)
@@ -76,15 +75,14 @@ func (s *server) read(c *rpc.Call) rpc.Outcome {
 	e.Uint32(uint32(n))
 	at := e.Len() - start
 	if dst := e.Reserve(n); at != readHeader {
-		copy(dst, data) // the attributes are missing, and the data moves up
+		copy(dst, data) // there are no attributes, so the data moves up
 	}
 	e.Pad(n)
 	return rpc.Done
 }
 
-// splice answers READ with the file's pages in a pipe, where the transport lends
-// one for that many bytes and the back end can. done is false when the data has
-// to go through memory.
+// splice answers READ with the file's pages in a pipe, if the transport lends a pipe for that many
+// bytes and the back end can splice. done is false when the data has to go through memory.
 func (s *server) splice(
 	c *rpc.Call,
 	w *work,

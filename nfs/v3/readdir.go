@@ -8,8 +8,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 )
 
-// readdir is READDIR (RFC 1813, section 3.3.16). Its count bounds all of the
-// results but the status.
+// readdir is READDIR (RFC 1813, section 3.3.16). Its count bounds all of the results but the
+// status.
 func (s *server) readdir(c *rpc.Call) rpc.Outcome {
 	var a nfs3.READDIR3args
 	a.Decode(&c.Args)

@@ -8,8 +8,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// readlink is READLINK (RFC 1813, section 3.3.5). The target is copied once, for
-// targets are short and the reply need not have room for the longest.
+// readlink is READLINK (RFC 1813, section 3.3.5). It copies the target once: targets are short, and
+// in this way the reply need not have room for the longest one.
 func (s *server) readlink(c *rpc.Call) rpc.Outcome {
 	var a nfs3.READLINK3args
 	a.Decode(&c.Args)

@@ -14,8 +14,8 @@ func (s *server) remove(c *rpc.Call) rpc.Outcome {
 	return s.unlink(c, nfs3.NFSPROC3_REMOVE, &a.Object, vfs.Inval, vfs.View.Remove)
 }
 
-// unlink does REMOVE and RMDIR, which differ in the method that does the work
-// and in the status for "..".
+// unlink does REMOVE and RMDIR. They differ in the method that does the work and in the status for
+// "..".
 func (s *server) unlink(c *rpc.Call, proc int, a *nfs3.Diropargs3, dotdot vfs.Status,
 	do func(vfs.View, *vfs.Cred, vfs.Handle, []byte, *vfs.WCC) vfs.Status,
 ) rpc.Outcome {

@@ -18,7 +18,7 @@ func (s *server) rename(c *rpc.Call) rpc.Outcome {
 	w := s.work(c)
 	var from, to object.Object
 	st := s.openChange(c, a.From.Dir.Data, &from, w)
-	// The second is opened in any case, for its attributes.
+	// Open the second directory in any case, for its attributes.
 	if stTo := s.openChange(c, a.To.Dir.Data, &to, w); st == vfs.OK {
 		st = stTo
 	}

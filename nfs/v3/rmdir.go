@@ -6,8 +6,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// rmdir is RMDIR (RFC 1813, section 3.3.13), where "." is INVAL and ".." is
-// EXIST: that directory is not empty.
+// rmdir is RMDIR (RFC 1813, section 3.3.13). "." is INVAL, and ".." is EXIST, because that
+// directory is not empty.
 func (s *server) rmdir(c *rpc.Call) rpc.Outcome {
 	var a nfs3.RMDIR3args
 	a.Decode(&c.Args)

@@ -7,9 +7,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// work is a place's scratch: all that a View fills or keeps no longer than a
-// call. A local variable would be allocated each time, for its address goes
-// through an interface.
+// work is a place's scratch: every structure that a View fills in or keeps during one call. A local
+// variable would be allocated for each call, because its address goes through an interface.
 type work struct {
 	attr   vfs.Attr // of the object, or of the directory of a LOOKUP
 	entry  vfs.Entry
@@ -20,7 +19,7 @@ type work struct {
 	statfs vfs.Statfs
 	limits vfs.Limits
 
-	// What the View is asked for, one procedure's at a time.
+	// Arguments for the View, used by one procedure at a time.
 	set     vfs.SetAttr
 	guard   vfs.Time
 	read    vfs.ReadArgs
@@ -35,19 +34,19 @@ type work struct {
 	link    vfs.LinkArgs
 	readdir vfs.ReadDirArgs
 
-	segments [][]byte // of WRITE's data; keeps its length between calls
+	segments [][]byte // of WRITE's data; keeps its capacity between calls
 	fh       [export.WireMax]byte
 	target   [targetMax + 1]byte // of READLINK
 	dir      dirWriter
 	served   object.Served
 }
 
-// work returns the scratch of the place that c runs on, with nothing filled.
+// work returns the scratch of the place that c runs on, with nothing filled in.
 func (s *server) work(c *rpc.Call) *work {
 	w := s.works[c.Place.Index]
 	if w == nil {
 		w = &work{segments: make([][]byte, 0, segmentsMin)}
-		w.dir.yield = w.dir.add // bound once, for each binding allocates
+		w.dir.yield = w.dir.add // bound once, because each binding allocates
 		w.found = vfs.Found{Entry: &w.entry, Dir: &w.attr}
 		w.made = vfs.Made{Entry: &w.entry, Dir: &w.wcc}
 		s.works[c.Place.Index] = w
@@ -59,12 +58,12 @@ func (s *server) work(c *rpc.Call) *work {
 	return w
 }
 
-// open finds the object of a handle for reading.
+// open finds the object of a handle, for reading.
 func (s *server) open(c *rpc.Call, fh []byte, o *object.Object, w *work) vfs.Status {
 	return s.Open(c, fh, o, &w.served)
 }
 
-// openChange finds the object of a handle for changing it, or what is in it.
+// openChange finds the object of a handle, for changing the object or its content.
 func (s *server) openChange(c *rpc.Call, fh []byte, o *object.Object, w *work) vfs.Status {
 	return s.OpenChange(c, fh, o, &w.served)
 }
@@ -80,7 +79,7 @@ func (s *server) describe(c *rpc.Call, fh []byte, o *object.Object, w *work) vfs
 	return st
 }
 
-// seal returns the wire handle of what a back end's handle names, in w's memory.
+// seal returns the wire form of the back end's handle h, in w's memory.
 func (s *server) seal(c *rpc.Call, x *export.Export, h *vfs.Handle, w *work) []byte {
 	return s.Table.SealAt(c.Place.Index, x, h, w.fh[:0])
 }

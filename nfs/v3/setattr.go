@@ -35,9 +35,9 @@ func (s *server) setattr(c *rpc.Call) rpc.Outcome {
 	return finish(c, nfs3.NFSPROC3_SETATTR, st, &w.wcc)
 }
 
-// checkSattr judges what no file system could carry out: more than a second of
-// nanoseconds, a size that does not fit a signed file offset. It drops the mode's
-// bits that are not permissions.
+// checkSattr refuses attributes that no file system could set: nanoseconds of more than a second, a
+// size that does not fit a signed file offset. It drops the bits of the mode that are not
+// permissions.
 func checkSattr(s *vfs.SetAttr) vfs.Status {
 	if s.AtimeHow == vfs.TimeClient && s.Atime.Nsec > vfs.NsecMax ||
 		s.MtimeHow == vfs.TimeClient && s.Mtime.Nsec > vfs.NsecMax ||

@@ -193,7 +193,7 @@ func TestReadIsCopiedWhereSpliceIsNotPossible(t *testing.T) {
 	f.view.spliceSt = []vfs.Status{vfs.NotSupp}
 	_, b := l.read(r, 0, 10_000)
 	require.Equal(t, f.view.content, decode(t, nfs3.NFSPROC3_READ, b).(*nfs3.READ3res).Resok.Data)
-	// No pipe for that many bytes, and one that cannot splice.
+	// There is no pipe for that many bytes; or there is one, and the back end cannot splice.
 	l.from = 20_000
 	_, b = l.read(r, 0, 10_000)
 	require.Equal(t, f.view.content, decode(t, nfs3.NFSPROC3_READ, b).(*nfs3.READ3res).Resok.Data)

@@ -55,7 +55,7 @@ func TestWhatNeedsARegularFileSaysInval(t *testing.T) {
 	}
 }
 
-// fakeRig is a rig over one fake, whose view may sleep in no matter what.
+// fakeRig is a rig over one fake, whose View may sleep whatever the thread.
 func fakeRig(t testing.TB, o export.Options) (*rig, *fakeFS) {
 	f := newFake()
 	return newRig(t, Config{}, export.Export{Path: "/x", FS: f, Options: o}), f

@@ -21,14 +21,13 @@ import (
 
 var update = flag.Bool("update", false, "write the replies into testdata/talk")
 
-// TestConversations plays the dialogues of testdata/talk against an empty tree
-// in memory. A line is a call ("-> PROCEDURE arguments"), its reply ("<- status
-// results"), the caller from here on ("as uid gid groups...") or a remark ("#").
+// TestConversations plays the dialogues of testdata/talk against an empty tree in memory. A line is
+// a call ("-> PROCEDURE arguments"), its reply ("<- status results"), the caller from here on ("as
+// uid gid groups...") or a remark ("#").
 //
-// Handles have names: root, and for each new one in a reply the last name in the
-// call. In replies, fh=name is a handle, [type mode nlink uid:gid size] are
-// attributes, b+a is weak cache consistency data with before and after, - stands
-// for what is left out.
+// Handles have names: root, and for each new handle in a reply the last name in the call. In
+// replies fh=name is a handle, [type mode nlink uid:gid size] are attributes, b+a is weak cache
+// consistency data with before and after, and - stands for what is left out.
 func TestConversations(t *testing.T) {
 	files, err := filepath.Glob("testdata/talk/*.txt")
 	require.NoError(t, err)

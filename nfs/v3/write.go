@@ -10,15 +10,16 @@ import (
 )
 
 const (
-	// segmentsMin is how many segments of a WRITE are expected: 1 MiB in receive
-	// buffers of 64 KiB, and the ends.
+	// segmentsMin is how many segments a WRITE usually has at most: 1 MiB in receive buffers of
+	// 64 KiB, and the ends.
 	segmentsMin = 18
-	// segmentsMax is how many a scratch keeps room for: what one pwritev(2)
-	// takes. A peer that sends its data in crumbs does not make it grow for good.
+	// segmentsMax is for how many segments a scratch keeps room: as many as one pwritev(2)
+	// takes. So a peer that sends its data in small pieces does not make the scratch grow for
+	// good.
 	segmentsMax = 1024
 )
 
-// release lets go of the received memory that a WRITE's segments are views of.
+// release forgets the received memory that a WRITE's segments are views of.
 func (w *work) release() {
 	clear(w.segments)
 	w.write.Src = nil
@@ -33,7 +34,7 @@ func (a *writeArgs) check() vfs.Status {
 		return vfs.Inval // RFC 1813, section 3.3.7: the two must agree
 	}
 	if a.count == 0 {
-		a.offset = 0 // writes nothing, wherever that is
+		a.offset = 0 // zero bytes are written nowhere
 	}
 	if a.offset > math.MaxInt64-uint64(a.count) {
 		return vfs.FBig
@@ -41,9 +42,9 @@ func (a *writeArgs) check() vfs.Status {
 	return vfs.OK
 }
 
-// write is WRITE (RFC 1813, section 3.3.7). The data goes to the file from the
-// memory it was received in. More than the server takes at once is written in
-// part, which the reply's count says.
+// write is WRITE (RFC 1813, section 3.3.7). The data goes to the file from the memory in which it
+// was received. A WRITE of more than the server takes at once is done in part, as the reply's count
+// says.
 func (s *server) write(c *rpc.Call) rpc.Outcome {
 	w := s.work(c)
 	var a writeArgs
@@ -67,7 +68,7 @@ func (s *server) write(c *rpc.Call) rpc.Outcome {
 	w.write = vfs.WriteArgs{Off: a.offset, Src: a.data, How: a.stable}
 	n, got, verf, st := o.View.Write(o.Cred(c), o.Handle, &w.write, &w.wcc)
 	if st != vfs.OK {
-		c.Brief = a.stable == vfs.Unstable // a copy to the page cache
+		c.Brief = a.stable == vfs.Unstable // it copies to the page cache
 		return finish(c, nfs3.NFSPROC3_WRITE, st, &w.wcc)
 	}
 	c.Reply.Uint32(uint32(nfs3.NFS3_OK))
@@ -86,7 +87,7 @@ func length(segments [][]byte) (n uint64) {
 	return n
 }
 
-// shorten drops what is behind the first n bytes.
+// shorten drops the bytes behind the first n.
 func shorten(segments [][]byte, n int) [][]byte {
 	for i, b := range segments {
 		if n <= len(b) {

@@ -1,16 +1,16 @@
 package vfs
 
-// What a method of a View is asked for, and what it gives beyond a few values, are
-// structs, so that a field more breaks no back end. All are the caller's, as every
-// argument is, and none is kept.
+// The arguments of a View's methods are structs, and so are results beyond a few values. So a new
+// field breaks no back end. The structs belong to the caller, as every argument does, and a View
+// keeps none.
 
-// ReadArgs is what [Files.Read] is asked for.
+// ReadArgs are the arguments of [Files.Read].
 type ReadArgs struct {
 	Off uint64 // bytes
 	Dst []byte
 }
 
-// WriteArgs is what [Files.Write] is asked for.
+// WriteArgs are the arguments of [Files.Write].
 type WriteArgs struct {
 	Off uint64   // bytes
 	Src [][]byte // written one after the other
@@ -23,20 +23,20 @@ type CommitArgs struct {
 	Count uint32 // bytes; 0 is to the end of the file
 }
 
-// Found is where [Names.Lookup] puts what it finds. Both are set.
+// Found is where [Names.Lookup] puts what it finds. The caller sets both fields.
 type Found struct {
 	Entry *Entry
-	Dir   *Attr // of the directory, as it was when the name was looked up
+	Dir   *Attr // of the directory at the time of the look-up
 }
 
-// Made is where the methods that make an object put what it is, and what its directory
-// was and is like. Both are set.
+// Made is where the methods that make an object put that object, and the attributes of its
+// directory before and after. The caller sets both fields.
 type Made struct {
 	Entry *Entry
 	Dir   *WCC
 }
 
-// CreateArgs is what [Names.Create] is asked for.
+// CreateArgs are the arguments of [Names.Create].
 type CreateArgs struct {
 	Name []byte
 	How  CreateHow
@@ -44,20 +44,20 @@ type CreateArgs struct {
 	Verf uint64   // for Exclusive only
 }
 
-// MkdirArgs is what [Names.Mkdir] is asked for.
+// MkdirArgs are the arguments of [Names.Mkdir].
 type MkdirArgs struct {
 	Name []byte
 	Set  *SetAttr
 }
 
-// SymlinkArgs is what [Names.Symlink] is asked for.
+// SymlinkArgs are the arguments of [Names.Symlink].
 type SymlinkArgs struct {
 	Name   []byte
 	Target []byte // 1 to 4095 bytes without NUL
 	Set    *SetAttr
 }
 
-// MknodArgs is what [Names.Mknod] is asked for.
+// MknodArgs are the arguments of [Names.Mknod].
 type MknodArgs struct {
 	Name         []byte
 	Type         FileType // TypeBlk, TypeChr, TypeSock or TypeFifo
@@ -65,7 +65,7 @@ type MknodArgs struct {
 	Set          *SetAttr
 }
 
-// RenameArgs is what [Names.Rename] is asked for.
+// RenameArgs are the arguments of [Names.Rename].
 type RenameArgs struct {
 	From     Handle // a directory
 	FromName []byte
@@ -73,21 +73,21 @@ type RenameArgs struct {
 	ToName   []byte
 }
 
-// LinkArgs is what [Names.Link] is asked for.
+// LinkArgs are the arguments of [Names.Link].
 type LinkArgs struct {
 	Object Handle // gets one more name
 	Dir    Handle
 	Name   []byte
 }
 
-// ReadDirArgs is what [Directories.ReadDir] is asked for.
+// ReadDirArgs are the arguments of [Directories.ReadDir].
 type ReadDirArgs struct {
 	Cookie uint64 // of the entry after which the listing goes on, 0 for the first
-	Verf   uint64 // what came with Cookie
-	// Want is what entries are to come with, as far as the caller may see it. A back end
-	// may give more.
+	Verf   uint64 // the verifier that came with Cookie
+	// Want is what each entry should come with, as far as the caller may see it. A back end may
+	// give more.
 	Want EntryMask
-	// Yield takes one entry, which it borrows with its name until it returns, and returns
+	// Yield takes one entry. It borrows the entry and its name until it returns, and returns
 	// false when it wants no more.
 	Yield func(*DirEntry) bool
 }

@@ -3,7 +3,7 @@ package vfs
 // FileType is the type of an object, in the order of RFC 1813's ftype3.
 type FileType uint32
 
-// The types of objects (RFC 1813, section 2.5.5).
+// Types of objects (RFC 1813, section 2.5.5).
 const (
 	TypeReg FileType = iota + 1
 	TypeDir
@@ -17,31 +17,30 @@ const (
 // NsecMax is the largest number of nanoseconds within a second.
 const NsecMax = 999_999_999
 
-// Time is a point in time as file systems keep it: seconds since 1970 UTC, which
-// may be negative, and 0 to NsecMax nanoseconds after it.
+// Time is a point in time as file systems keep it: seconds since 1970 UTC, which may be negative,
+// and 0 to NsecMax nanoseconds beyond these.
 type Time struct {
 	Sec  int64
 	Nsec uint32
 }
 
-// AttrMask says which attributes are there.
+// AttrMask says which attributes are filled in.
 type AttrMask uint32
 
-// The attributes that come together.
+// Groups of attributes that come together.
 const (
 	AttrBasic  AttrMask = 1 << iota // those of RFC 1813's fattr3: Type to Ctime
 	AttrChange                      // Change
 	AttrBirth                       // Birth
 )
 
-// Change returns the change attribute of an object whose ctime is t, where each change
-// that somebody can tell from the one before it has a ctime of its own.
+// Change returns the change attribute of an object whose ctime is t. It is for file systems in
+// which each change that somebody can tell from the one before it has a ctime of its own.
 func (t Time) Change() uint64 { return uint64(t.Sec)*1e9 + uint64(t.Nsec) }
 
-// Attr is what a file system says of one object.
+// Attr is the attributes of one object.
 type Attr struct {
-	// Mask is which of the others are there, 0 for none; what is not there is
-	// unspecified.
+	// Mask is which of the other fields are filled in, 0 for none. The rest is unspecified.
 	Mask   AttrMask
 	Type   FileType
 	Mode   uint32 // permission bits with set-id and sticky: 07777 at most
@@ -57,41 +56,41 @@ type Attr struct {
 	Atime  Time
 	Mtime  Time
 	Ctime  Time
-	// Change differs from what it was whenever the object's data, attributes or names
-	// have changed since somebody saw it (RFC 8881, section 5.8.1.4). A back end that
-	// cannot promise that leaves it out: that a ctime is fine does not suffice. Of stores to
-	// memory that a local process has mapped (mmap) the first after a write-back tells.
+	// Change differs from a value that somebody saw whenever the object's data, attributes or
+	// names have changed since then (RFC 8881, section 5.8.1.4). A back end that cannot promise
+	// this leaves Change out; a ctime of fine resolution is not enough. When a local process
+	// has mapped the file (mmap) and stores to the memory, only the first store after a
+	// write-back changes it.
 	Change uint64
 	Birth  Time // when the object was made
 }
 
-// Has reports whether all of m are there.
+// Has reports whether all attributes of m are filled in.
 func (a *Attr) Has(m AttrMask) bool { return a.Mask&m == m }
 
-// Filled reports whether the attributes of AttrBasic are there.
+// Filled reports whether the attributes of AttrBasic are filled in.
 func (a *Attr) Filled() bool { return a.Mask&AttrBasic != 0 }
 
-// WCC is weak cache consistency data (RFC 1813, section 2.6): what an object
-// looked like right before and right after an operation. Either half may be
-// missing.
+// WCC is weak cache consistency data (RFC 1813, section 2.6): the attributes of an object right
+// before and right after an operation. Either half may be missing.
 type WCC struct {
 	HasBefore bool
 	Before    Before
 	After     Attr // missing unless it is [Attr.Filled]
 }
 
-// Before is the part of the attributes that wcc_attr carries (RFC 1813), and that
-// change_info4 does (RFC 8881, section 3.3.9).
+// Before is the part of the attributes that wcc_attr (RFC 1813) and change_info4 (RFC 8881, section
+// 3.3.9) carry.
 type Before struct {
 	Size  uint64
 	Mtime Time
 	Ctime Time
-	// Change is as in Attr, where HasChange.
+	// Change is as in Attr. It is valid if HasChange.
 	Change    uint64
 	HasChange bool
 }
 
-// SetBefore stores the pre-operation half, taken from a.
+// SetBefore stores the half from before the operation, taken from a.
 func (w *WCC) SetBefore(a *Attr) {
 	w.HasBefore = true
 	w.Before = Before{
@@ -103,11 +102,11 @@ func (w *WCC) SetBefore(a *Attr) {
 // TimeHow says what to do with one time stamp (RFC 1813, time_how).
 type TimeHow uint8
 
-// The ways to set a time.
+// What to do with a time stamp.
 const (
 	TimeKeep   TimeHow = iota // leave it
-	TimeServer                // the server's present time
-	TimeClient                // the given time
+	TimeServer                // set the server's present time
+	TimeClient                // set the given time
 )
 
 // SetAttr is a set of attributes to change. The zero value changes nothing.
@@ -119,13 +118,13 @@ type SetAttr struct {
 	Mode     uint32 // 07777 at most; other bits are ignored
 	UID      uint32
 	GID      uint32
-	Size     uint64 // may be anything a client can send; see [View.SetAttr]
+	Size     uint64 // any value that a client can send; see [View.SetAttr]
 	AtimeHow TimeHow
 	MtimeHow TimeHow
 	Atime    Time
 	Mtime    Time
-	// Guard, where it is not nil, must be the object's ctime (RFC 1813, sattrguard3).
-	// Only [Objects.SetAttr] heeds it.
+	// Guard, if not nil, must be the object's ctime (RFC 1813, sattrguard3). Only
+	// [Objects.SetAttr] looks at it.
 	Guard *Time
 }
 
@@ -135,21 +134,19 @@ type Entry struct {
 	Attr   Attr // missing unless it is [Attr.Filled]
 }
 
-// HandleMax is the largest handle in bytes that a back end may give out; the
-// export layer adds its own fields and stays within NFSv3's 64 bytes.
+// HandleMax is the most bytes in a handle that a back end may give out. The export layer adds its
+// own fields and stays within NFSv3's 64 bytes.
 const HandleMax = 44
 
-// Handle names an object for as long as it exists: over renames, restarts and
-// reboots. It has at least one byte; the zero value is no object's. It is a comparable
-// value, unused bytes are zero, and it is not yet protected against forgery: package export
-// seals it.
+// Handle names an object for as long as it exists: over renames, restarts and reboots. It has at
+// least one byte; the zero value names no object. It is a comparable value, whose unused bytes are
+// zero. It is not yet protected against forgery: package export seals it.
 type Handle struct {
 	n uint8
 	b [HandleMax]byte
 }
 
-// MakeHandle copies b into a Handle. It reports false when b is longer than
-// HandleMax.
+// MakeHandle copies b into a Handle. It reports false if b is longer than HandleMax.
 func MakeHandle(b []byte) (Handle, bool) {
 	var h Handle
 	if len(b) > HandleMax {

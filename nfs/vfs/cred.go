@@ -5,33 +5,31 @@ import (
 	"slices"
 )
 
-// Cred is who is asking, after squashing: what the kernel shall use as fsuid,
-// fsgid and supplementary groups. A Cred is immutable. Equal credentials of one
-// [Creds] table are the same pointer, so that caches compare addresses.
+// Cred is the user on whose behalf an operation runs, after squashing: what the kernel shall use as
+// fsuid, fsgid and supplementary groups. A Cred is immutable. Equal credentials of one [Creds]
+// table are the same pointer, so that caches can compare addresses.
 type Cred struct {
 	UID    uint32
 	GID    uint32
 	Groups []uint32 // at most 16 from AUTH_SYS (RFC 5531, appendix A)
 }
 
-// credsMax bounds a table. A peer that invents identities makes it forget those
-// that nobody has used since, and only them.
+// credsMax bounds a table. When a peer invents identities, the table forgets credentials that have
+// not been used since, and only those.
 const credsMax = 4096
 
-// Creds interns credentials. It belongs to one thread and takes no lock. The
-// zero value is ready for use.
+// Creds interns credentials. It belongs to one thread and takes no lock. The zero value is ready
+// for use.
 type Creds struct {
-	last *Cred // most calls come from who called before
-	// A credential is in young, or in old if it has not been used since young was
-	// begun. Go's maps hash strings with a key of their own, so nobody can choose
-	// credentials that collide.
+	last *Cred // most calls come from the previous call's user
+	// A credential is in young, or in old if it has not been used since young was begun. Go's
+	// maps hash strings with a key of their own, so nobody can choose credentials that collide.
 	young, old map[string]*Cred
 	key        []byte
 }
 
-// Intern returns the table's Cred with these values and makes it when it is new.
-// groups is borrowed. Only a credential that is new, or has long not been used,
-// allocates.
+// Intern returns the table's Cred with these values, and makes it if it is new. It borrows groups.
+// It allocates only for a credential that is new, or that has not been used for long.
 func (t *Creds) Intern(uid, gid uint32, groups []uint32) *Cred {
 	if c := t.last; c != nil && c.UID == uid && c.GID == gid && slices.Equal(c.Groups, groups) {
 		return c

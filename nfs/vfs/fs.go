@@ -1,26 +1,26 @@
 package vfs
 
-// Thread describes the operating-system thread that Views are made for. The
-// goroutine that owns it is locked to the thread for the thread's whole life.
+// Thread describes the operating-system thread that Views are made for. The goroutine that owns it
+// stays locked to the thread for the thread's whole life.
 type Thread struct {
-	// MayWait is true on a worker: its Views may sleep in the kernel. It is
-	// false on a lane. It does not change.
+	// MayWait is true on a worker, whose Views may sleep in the kernel, and false on a lane. It
+	// does not change.
 	MayWait bool
 	// Creds interns the credentials of the calls that run on this thread.
 	Creds Creds
-	// Epoch changes whenever the thread has looked for new calls: every call that
-	// runs in one epoch had arrived before the first of them ran. So what a back
-	// end has asked the kernel for one of them is as fresh as the others may
-	// expect. 0 says nothing of that kind, and stays 0 on a worker.
+	// Epoch changes whenever the thread has looked for new calls. So all calls that run in one
+	// epoch had arrived before the first of them ran, and what a back end has asked the kernel
+	// for one of them is fresh enough for the others. 0 says nothing of that kind; on a worker
+	// Epoch stays 0.
 	Epoch uint64
 
 	local map[any]any // see Local
 }
 
-// Local returns what a kind of back end keeps for the thread, such as the credential
-// that it has given the thread in the kernel: all Views of the thread have it in
-// common. key is of a type that only that kind has. fresh makes the value the first
-// time. Local is called on the thread.
+// Local returns a value that one kind of back end keeps for the thread, and that all its Views on
+// the thread share, such as the credential that it has given the thread in the kernel. key is of a
+// type that only this kind of back end has. fresh makes the value the first time. Local is called
+// on the thread.
 func (t *Thread) Local(key any, fresh func() any) any {
 	x, ok := t.local[key]
 	if !ok {
@@ -33,34 +33,33 @@ func (t *Thread) Local(key any, fresh func() any) any {
 	return x
 }
 
-// Identity names one tree of one file system. It is the same as long as handles of
-// the tree are good, over restarts and reboots, and no other tree ever has it: not
-// the file system that is mounted in the same place next, nor another directory that
-// gets the same path. The zero value is nobody's.
+// Identity names one tree of one file system. It is the same as long as handles of the tree are
+// good, over restarts and reboots. No other tree ever has it: neither a file system that is mounted
+// in the same place later, nor another directory that gets the same path. The zero value names no
+// tree.
 type Identity [32]byte
 
-// FS is one tree that can be exported. Its methods may be called from any
-// goroutine and do not block unless said otherwise.
+// FS is one tree that can be exported. Any goroutine may call its methods. They do not block unless
+// said otherwise.
 type FS interface {
-	// Identity returns what the tree's handles are sealed with, so that they are good
-	// for no other. It does not change, and is not the zero value.
+	// Identity returns the identity that the tree's handles are sealed with, so that they are
+	// good for no other tree. It does not change, and is not the zero value.
 	Identity() Identity
 	// Root returns the handle of the tree's top directory.
 	Root() Handle
 	// Limits says what the file system can do.
 	Limits() Limits
-	// Verifier returns the write verifier (RFC 1813, section 3.3.7). It changes
-	// whenever data written UNSTABLE may have been lost: after a restart and
-	// after a failed write-back.
+	// Verifier returns the write verifier (RFC 1813, section 3.3.7). It changes whenever data
+	// written UNSTABLE may have been lost: after a restart and after a failed write-back.
 	Verifier() uint64
 	// View returns the tree as seen from the calling thread, which t describes.
 	// It may block.
 	View(t *Thread) (View, error)
-	// Close releases what the FS holds. All Views are closed before it.
+	// Close releases what the FS holds. All Views must have been closed before.
 	Close() error
 }
 
-// Limits is what FSINFO and PATHCONF need to know of a file system.
+// Limits is what FSINFO and PATHCONF tell of a file system.
 type Limits struct {
 	NameMax         uint32 // bytes in a name
 	LinkMax         uint32 // hard links to a file
@@ -76,47 +75,45 @@ type Limits struct {
 	CanSetTime      bool
 }
 
-// View is an FS seen from one thread. See the package comment for threads,
-// blocking ([Again]) and ownership. Results are valid only as far as the method
-// says; with every status but OK they are unspecified unless said otherwise.
+// View is an FS seen from one thread. The package comment tells the rules for threads, blocking
+// ([Again]) and ownership. Results are valid only as far as the method says; with every status but
+// OK they are unspecified unless said otherwise.
 type View interface {
 	Objects
 	Files
 	Names
 	Directories
-	// Abilities returns what the View can do beyond that: never nil, and the same each
+	// Abilities returns what the View can do beyond these methods: never nil, and the same each
 	// time.
 	Abilities() *Abilities
-	// Close gives back what the View holds. It is called on the View's thread.
+	// Close releases what the View holds. It is called on the View's thread.
 	Close()
 }
 
 // Objects are the operations on an object as a whole.
 type Objects interface {
-	// GetAttr fills a. It needs no permission: having the handle is enough.
+	// GetAttr fills in a. It needs no permission: having the handle is enough.
 	GetAttr(h Handle, a *Attr) Status
-	// SetAttr changes attributes with c's rights, size first. With s.Guard not
-	// nil and not equal to the object's ctime it changes nothing and returns
-	// NotSync. A size above the file system's largest is FBig or Inval. A change
-	// is on stable storage when it returns OK. w is filled as far as possible
-	// with every status but Again.
+	// SetAttr changes attributes with c's rights, size first. If s.Guard is not nil and differs
+	// from the object's ctime, it changes nothing and returns NotSync. A size above the file
+	// system's largest is FBig or Inval. A change is on stable storage when SetAttr returns OK.
+	// w is filled in as far as possible with every status but Again.
 	SetAttr(c *Cred, h Handle, s *SetAttr, w *WCC) Status
-	// Access returns which of the wanted permissions c has, and the object's
-	// attributes. The owner's right to open a file that he has locked himself
-	// out of is not counted here.
+	// Access returns which of the wanted permissions c has, and the object's attributes. It
+	// does not count the right of an owner to open a file whose mode locks the owner out.
 	Access(c *Cred, h Handle, want Permission, a *Attr) (Permission, Status)
-	// Statfs fills s for the file system that h is on.
+	// Statfs fills in s for the file system that h is on.
 	Statfs(c *Cred, h Handle, s *Statfs) Status
-	// PathConf fills l with the limits of the FS, and with how names are compared in
-	// the directory h where directories differ (l.Homogeneous is false). It needs no
-	// permission. For h that is not a directory l is that of the FS.
+	// PathConf fills in l with the limits of the FS. Where directories differ (l.Homogeneous is
+	// false), l tells how names are compared in the directory h; if h is not a directory, l is
+	// that of the FS. PathConf needs no permission.
 	PathConf(h Handle, l *Limits) Status
 }
 
 // Permission is a set of rights, with the kernel's bits of access(2).
 type Permission uint8
 
-// The rights.
+// Rights.
 const (
 	MayExec Permission = 1 << iota // run a file, search a directory
 	MayWrite
@@ -125,66 +122,70 @@ const (
 
 // Statfs is how full a file system is.
 type Statfs struct {
-	TotalBytes, FreeBytes, AvailBytes uint64 // Avail: to callers who are not the superuser
+	TotalBytes, FreeBytes, AvailBytes uint64 // Avail: for callers who are not the superuser
 	TotalFiles, FreeFiles, AvailFiles uint64
 }
 
 // Stability is how safe written data is, in RFC 1813's numbers (stable_how).
 type Stability uint32
 
-// The degrees of stability.
+// Degrees of stability.
 const (
 	Unstable Stability = iota // in memory: a COMMIT must follow
 	DataSync                  // the data and what is needed to find it are on stable storage
 	FileSync                  // data and all metadata are on stable storage
 )
 
-// Files are the operations on the content of regular files, and on the target
-// of symbolic links.
+// Files are the operations on the content of regular files, and on the target of symbolic links.
 type Files interface {
-	// Read fills r.Dst from offset r.Off and returns how many bytes it read and
-	// whether the read reached the end of the file: fewer bytes than len(r.Dst)
-	// come only together with eof. Beyond the end it is (0, true, OK), however
-	// far. a receives the attributes after the read, also when the read fails
-	// for anything but Again and a dead handle.
-	// With Again the content of r.Dst is unspecified: a read that does not wait
-	// may have filled a part of it before it met what is not in memory.
-	// The owner may always read; so may whoever may execute the file.
+	// Read fills r.Dst from offset r.Off. It returns how many bytes it read and whether the
+	// read reached the end of the file; it returns fewer than len(r.Dst) bytes only together
+	// with eof. Beyond the end it returns (0, true, OK), however far.
+	//
+	// a receives the attributes after the read, also when the read fails, except with Again and
+	// for a dead handle. With Again the content of r.Dst is unspecified: a read that does not
+	// wait may have filled a part of it before it met data that is not in memory.
+	//
+	// The owner may always read, and so may every user who may execute the file.
 	Read(c *Cred, h Handle, r *ReadArgs, a *Attr) (n int, eof bool, s Status)
-	// Write writes the segments of r.Src one after the other at r.Off and returns
-	// how many bytes were written, more than none with OK, unless Src is empty.
-	// The stability reached is r.How or better. The verifier was in force when the
-	// write began. w is filled as far as possible with every status but Again.
-	// The owner may always write.
+	// Write writes the segments of r.Src one after the other at r.Off. It returns how many
+	// bytes it wrote: with OK at least one, unless Src is empty. The stability reached is r.How
+	// or better. The verifier is one that was in force when the write began. w is filled in as
+	// far as possible with every status but Again. The owner may always write.
 	Write(c *Cred, h Handle, r *WriteArgs, w *WCC) (n int, got Stability, verf uint64, s Status)
-	// Commit puts the range on stable storage. The verifier was in force before it
-	// began: a failed flush changes it and is an error, now and never again a success.
+	// Commit puts the range on stable storage. The verifier is one that was in force before
+	// Commit began. A failed flush changes the verifier and is an error; no later Commit may
+	// call the same flush a success.
 	Commit(c *Cred, h Handle, r *CommitArgs, w *WCC) (verf uint64, s Status)
-	// ReadLink copies the target of a symbolic link to dst, which should have
-	// room for 4096 bytes, and returns its length. Inval for other objects. a
-	// is filled as in Read.
+	// ReadLink copies the target of a symbolic link to dst, which should have room for 4096
+	// bytes, and returns its length. For other objects it returns Inval. a is filled as in
+	// Read.
 	ReadLink(c *Cred, h Handle, dst []byte, a *Attr) (n int, s Status)
 }
 
 // CreateHow is how CREATE treats an existing file (RFC 1813, createmode3).
 type CreateHow uint32
 
-// The ways to create.
+// What becomes of an existing object.
 const (
-	Unchecked CreateHow = iota // an existing regular file is success; of the attributes only size applies to it
-	Guarded                    // an existing object is Exist
-	Exclusive                  // an existing file is success only if this verifier made it, also after a restart
+	// Unchecked takes an existing regular file for success. Of the attributes only the size then
+	// applies to it.
+	Unchecked CreateHow = iota
+	// Guarded fails with Exist if there is an object.
+	Guarded
+	// Exclusive takes an existing file for success only if a CREATE with the same verifier made
+	// it, also before a restart.
+	Exclusive
 )
 
-// Names are the operations on entries of a directory. Every change is on stable
-// storage when the method returns OK. A name is 1 to 255 bytes without NUL and
-// slash and neither "." nor ".."; callers have checked it (only Lookup takes
-// "." and ".."). The WCC of each directory is filled as far as possible with
-// every status but Again; before and after are taken under a lock that excludes
+// Names are the operations on entries of a directory. Every change is on stable storage when the
+// method returns OK. A name has 1 to 255 bytes without NUL and slash and is neither "." nor "..";
+// callers have checked it. Only Lookup takes "." and "..". The WCC of each directory is filled in
+// as far as possible with every status but Again. Its halves are taken under a lock that excludes
 // other changes made through this FS.
 type Names interface {
-	// Lookup finds name in dir. ".." of the root is the root. f.Dir receives dir's
-	// attributes also with NoEnt.
+	// Lookup finds name in dir. ".." of the root is the root. f.Dir receives dir's attributes,
+	// also with NoEnt.
 	Lookup(c *Cred, dir Handle, name []byte, f *Found) Status
 	// Create makes or finds a regular file.
 	Create(c *Cred, dir Handle, r *CreateArgs, m *Made) Status
@@ -194,41 +195,40 @@ type Names interface {
 	Symlink(c *Cred, dir Handle, r *SymlinkArgs, m *Made) Status
 	// Mknod makes a device, socket or FIFO.
 	Mknod(c *Cred, dir Handle, r *MknodArgs, m *Made) Status
-	// Remove removes an entry that is not a directory: IsDir for a directory.
+	// Remove removes an entry that is not a directory. For a directory it returns IsDir.
 	Remove(c *Cred, dir Handle, name []byte, w *WCC) Status
 	// Rmdir removes an empty directory.
 	Rmdir(c *Cred, dir Handle, name []byte, w *WCC) Status
-	// Rename moves an entry, over an existing one where POSIX allows it. from and to are
-	// of the two directories.
+	// Rename moves an entry, over an existing one where POSIX allows that. from and to are for
+	// the two directories.
 	Rename(c *Cred, r *RenameArgs, from, to *WCC) Status
-	// Link makes a hard link. a receives the attributes of r.Object after it, also on
-	// failure, and w is r.Dir's.
+	// Link makes a hard link. a receives the attributes of r.Object after it, also on failure.
+	// w is for r.Dir.
 	Link(c *Cred, r *LinkArgs, a *Attr, w *WCC) Status
-	// Walk resolves a slash-separated path below the root, following symbolic
-	// links only as long as they stay inside the tree. It serves MNT and always
-	// may wait.
+	// Walk resolves a slash-separated path below the root. It follows symbolic links only as
+	// long as they stay inside the tree. It serves MNT and may always wait.
 	Walk(c *Cred, path string, e *Entry) Status
 }
 
 // Directories reads directories.
 type Directories interface {
-	// ReadDir calls r.Yield for each entry after the one that r.Cookie belongs to,
-	// from the beginning when that is 0, and stops when Yield returns false
-	// or at the end, which eof reports. "." and ".." are included. A cookie
-	// stays valid while entries come and go: an entry that exists throughout is
-	// seen exactly once. With a cookie that is not 0 and a verifier that is not the
-	// directory's, or a cookie that cannot be one: BadCookie. d receives the
-	// directory's attributes, also on failure. The returned verifier goes with the
-	// cookies.
+	// ReadDir calls r.Yield for each entry after the one that r.Cookie belongs to, or from the
+	// beginning if r.Cookie is 0. It stops when Yield returns false or at the end; eof says
+	// whether it reached the end. "." and ".." are included.
 	//
-	// With Again, what was yielded is void.
+	// A cookie stays valid while entries come and go: an entry that exists throughout is seen
+	// exactly once. If r.Cookie is not 0 and r.Verf is not the directory's verifier, or if
+	// r.Cookie cannot be a cookie, the status is BadCookie. d receives the directory's
+	// attributes, also on failure. The returned verifier goes with the cookies.
+	//
+	// With Again the caller must forget the entries that were yielded.
 	ReadDir(c *Cred, dir Handle, r *ReadDirArgs, d *Attr) (newVerf uint64, eof bool, s Status)
 }
 
-// EntryMask says what of an object a directory's entry comes with.
+// EntryMask says which facts about an object a directory's entry comes with.
 type EntryMask uint8
 
-// The parts of a [DirEntry] that may have to be asked for one by one.
+// Parts of a [DirEntry] that a back end may have to ask for one by one.
 const (
 	EntryHandle EntryMask = 1 << iota // Entry.Handle
 	EntryAttr                         // Entry.Attr
@@ -239,6 +239,6 @@ type DirEntry struct {
 	FileID   uint64
 	Cookie   uint64 // never 0; continues after this entry
 	Name     []byte
-	HasEntry bool // Entry.Handle is there
+	HasEntry bool // Entry.Handle is filled in
 	Entry    Entry
 }

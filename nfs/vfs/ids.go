@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// IDs are user or group ids: those that the user namespace of the process maps, which
-// are all that it can act as. nil means all.
+// IDs are the user or group ids that the user namespace of the process maps. The process can act as
+// no others. nil means all.
 type IDs []IDRange
 
 // IDRange is Count ids from First on.
@@ -14,13 +14,13 @@ type IDRange struct {
 	First, Count uint32
 }
 
-// Has reports whether id is among them.
+// Has reports whether id is one of the ids.
 func (m IDs) Has(id uint32) bool {
 	if m == nil {
 		return true
 	}
 	for _, r := range m {
-		if id-r.First < r.Count { // below First it wraps around to more than any Count
+		if id-r.First < r.Count { // an id below First wraps around and exceeds any Count
 			return id >= r.First
 		}
 	}

@@ -1,11 +1,11 @@
 package vfs
 
-// Status is the outcome of a file-system operation. It is a small integer, not
-// an error: it costs nothing to return and every front end maps it to its
-// protocol's codes by a table that is tested to be total. OK is zero.
+// Status is the outcome of a file-system operation. It is a small integer, not an error, and costs
+// nothing to return. Every front end maps it to its protocol's codes by a table, which a test
+// proves total. OK is zero.
 type Status uint8
 
-// The outcomes. The comment names the errno that a POSIX back end maps to it.
+// Outcomes. The comment names the errno that a POSIX back end maps to the status.
 const (
 	OK          Status = iota
 	Perm               // EPERM: not the owner
@@ -32,10 +32,10 @@ const (
 	TooSmall           // the caller's buffer cannot hold even one entry
 	BadType            // the object type is not supported
 	NotSync            // SETATTR's guard did not match (RFC 1813, section 3.3.2)
-	Delay              // temporarily out of memory or descriptors: the client should try again later
+	Delay              // out of memory or descriptors for now: the client should try again
 	Loop               // ELOOP: a symbolic link where none may be followed
 	ServerFault        // anything else
-	Again              // this thread may not wait and the answer is not in memory; run it on a worker
+	Again              // the answer is not in memory and this thread may not wait: use a worker
 	NumStatus          // the number of statuses, for tables
 )
 

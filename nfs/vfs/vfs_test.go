@@ -98,9 +98,9 @@ func TestKnownCredentialsDoNotAllocate(t *testing.T) {
 	}))
 }
 
-// TestManyCredentialsDoNotGrowTheTable: whoever invents identities costs those who
-// are not there a new look-up, not the server its memory; pointers held stay good,
-// and whoever keeps calling keeps his.
+// TestManyCredentialsDoNotGrowTheTable: a peer that invents identities costs users who are away a
+// new look-up, but it does not cost the server its memory. Pointers that are held stay good, and
+// users who keep calling keep their credentials.
 func TestManyCredentialsDoNotGrowTheTable(t *testing.T) {
 	var creds vfs.Creds
 	first, busy := creds.Intern(7, 7, nil), creds.Intern(8, 8, []uint32{8})
@@ -116,8 +116,8 @@ func TestManyCredentialsDoNotGrowTheTable(t *testing.T) {
 	require.NotSame(t, first, creds.Intern(7, 7, nil), "it was forgotten")
 }
 
-// An ability is found in the View's Abilities. A type assertion works as long as nothing
-// wraps the View, and then no more.
+// An ability is found in the View's Abilities. A type assertion would work only as long as nothing
+// wraps the View.
 func TestNobodyAssertsAbilities(t *testing.T) {
 	abilities := map[string]bool{}
 	able := reflect.TypeFor[vfs.Abilities]()

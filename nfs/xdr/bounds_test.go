@@ -9,8 +9,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
-// An opaque that does not fit with its padding is not begun: what is behind the last
-// value would be taken for one.
+// An Encoder does not begin an opaque that does not fit with its padding: a reader would take bytes
+// behind the last value for a value.
 func TestAnOpaqueIsWrittenWholeWithItsPaddingOrNotAtAll(t *testing.T) {
 	for n, size := range []int{0: 4, 1: 8, 2: 8, 3: 8, 4: 8, 5: 12, 8: 12} {
 		if size == 0 {
@@ -52,7 +52,7 @@ func TestAFixedOpaqueWhosePaddingIsNotThereIsTooShort(t *testing.T) {
 	}
 }
 
-// A Decoder has nothing left after an error, wherever the bytes lie that were not read.
+// A Decoder has nothing left after an error, wherever the unread bytes lie.
 func TestNothingIsReadAfterAnError(t *testing.T) {
 	record := bytes.Repeat([]byte{0, 0, 0, 1}, 16)
 	for cut := 4; cut <= len(record); cut += 12 {
@@ -76,7 +76,7 @@ func TestNothingIsReadAfterAnError(t *testing.T) {
 	}
 }
 
-// A list that says that it goes on has an element more, whole.
+// If a list says that it goes on, one more element follows, a whole one.
 func TestAListDoesNotGoOnWithoutRoomForItsNextElement(t *testing.T) {
 	for left := range 14 {
 		var d xdr.Decoder

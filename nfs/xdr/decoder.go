@@ -5,24 +5,24 @@ import (
 	"math"
 )
 
-// Decoder reads XDR values from a record that lies in one or more segments of
-// memory. The segments are borrowed until the next Reset; byte slices that a
-// Decoder returns are views of them and live as long.
+// Decoder reads XDR values from a record that lies in one or more segments of memory. It borrows
+// the segments until the next Reset. Byte slices that it returns are views of them and live as
+// long.
 //
-// The first error sticks: from then on every read returns the zero value and
-// leaves nothing to read, so a caller decodes a whole message and asks Err once.
+// The first error sticks: from then on every read returns the zero value and leaves nothing to
+// read. So a caller decodes a whole message and asks Err once.
 //
-// The zero value is an empty record. A Decoder may be copied by assignment to
-// come back to the same place later: the copy reads on by itself, and views
-// obtained by one are overwritten by the other only where they cross a segment
-// boundary. It is for one goroutine at a time.
+// The zero value is an empty record. A Decoder may be copied by assignment, to come back to the
+// same place later. The copy reads on independently. A view that crosses a segment boundary is
+// overwritten when the other of the two reads such a view. A Decoder is for one goroutine at a
+// time.
 type Decoder struct {
-	b    []byte   // what is unread of the current segment
+	b    []byte   // the unread part of the current segment
 	rest [][]byte // the segments after b
 	more int      // bytes in rest
 	err  error
-	// scratch is the memory for opaques that cross a boundary. It only grows
-	// between two Resets, so that all views of one message stay apart.
+	// scratch is the memory for opaques that cross a boundary. Between two Resets it only
+	// grows, so that all views of one message stay apart.
 	scratch []byte
 }
 
@@ -45,9 +45,8 @@ func (d *Decoder) ResetSegments(first []byte, rest [][]byte) {
 	}
 }
 
-// Move makes the Decoder read on in record, which ends with a copy of what has not been
-// read and is borrowed until the next Reset. Views that were obtained before still are
-// of the old memory.
+// Move makes the Decoder read on in record, which ends with a copy of the unread bytes and is
+// borrowed until the next Reset. Views that were returned before still point into the old memory.
 func (d *Decoder) Move(record []byte) {
 	d.b = record[len(record)-d.Left():]
 	d.rest = nil
@@ -57,11 +56,11 @@ func (d *Decoder) Move(record []byte) {
 // Left returns how many bytes have not been read. It is 0 after an error.
 func (d *Decoder) Left() int { return len(d.b) + d.more }
 
-// Err returns the first error, nil when all went well.
+// Err returns the first error, or nil.
 func (d *Decoder) Err() error { return d.err }
 
-// Fail makes err the Decoder's error, unless it has one already or err is nil.
-// Decoders of whole types call it for values that only they can judge.
+// Fail makes err the Decoder's error, unless it has one already or err is nil. Decoders of whole
+// types call it for values that the Decoder cannot judge.
 func (d *Decoder) Fail(err error) {
 	if err == nil || d.err != nil {
 		return
@@ -74,7 +73,7 @@ func (d *Decoder) Fail(err error) {
 
 // Uint32 reads an unsigned integer (RFC 4506, section 4.2).
 func (d *Decoder) Uint32() (v uint32) {
-	// In this wording, and not in many others, the compiler inlines it.
+	// Written in this way the compiler inlines it; in many other ways it does not.
 	if len(d.b) < 4 {
 		return d.slow32()
 	}
@@ -97,10 +96,10 @@ func (d *Decoder) Uint64() (v uint64) {
 // Int64 reads a hyper integer (section 4.5).
 func (d *Decoder) Int64() int64 { return int64(d.Uint64()) }
 
-// Bool reads a boolean (section 4.4): only 0 and 1 are legal.
+// Bool reads a boolean (section 4.4). Only 0 and 1 are legal.
 func (d *Decoder) Bool() bool { return d.Truth(d.Uint32()) }
 
-// Truth returns the boolean that the word v of a [Decoder.Run] is: only 0 and 1 are legal.
+// Truth returns the boolean that the word v of a [Decoder.Run] stands for. Only 0 and 1 are legal.
 func (d *Decoder) Truth(v uint32) bool {
 	if v > 1 {
 		d.Fail(ErrValue)
@@ -114,9 +113,9 @@ const RunMax = 256
 // zeros is what Run returns after an error. Nobody writes to it.
 var zeros [RunMax]byte
 
-// Run reads n bytes, RunMax at most and without padding: fields of fixed size that follow
-// one another, which the caller takes apart. The result is a view that is valid until the
-// next read, and nobody may write to it. After an error it is n zero bytes.
+// Run reads n bytes, at most RunMax, without padding: fields of fixed size that follow one another,
+// which the caller takes apart. The result is a view that is valid until the next read, and nobody
+// may write to it. After an error it is n zero bytes.
 func (d *Decoder) Run(n int) (b []byte) {
 	if len(d.b) < n {
 		return d.slowRun(n)
@@ -129,7 +128,7 @@ func (d *Decoder) Run(n int) (b []byte) {
 // (section 4.9). The result is a view. Padding of any value is accepted.
 func (d *Decoder) Fixed(n int) []byte {
 	b := d.b
-	if uint(n) <= uint(len(b)) { // not a negative n
+	if uint(n) <= uint(len(b)) { // also false for a negative n
 		if padded := (n + 3) &^ 3; padded <= len(b) {
 			d.b = b[padded:]
 			return b[:n:n]
@@ -138,9 +137,9 @@ func (d *Decoder) Fixed(n int) []byte {
 	return d.slowFixed(n)
 }
 
-// Opaque reads variable-length opaque data or a string of at most max bytes
-// (sections 4.10 and 4.11). The length is checked against max and against what
-// is left before anything else is done with it. The result is a view.
+// Opaque reads variable-length opaque data or a string of at most max bytes (sections 4.10 and
+// 4.11). It first checks the length against max and against the number of unread bytes. The result
+// is a view.
 func (d *Decoder) Opaque(max uint32) []byte {
 	n, ok := d.length(max)
 	if !ok {
@@ -149,9 +148,9 @@ func (d *Decoder) Opaque(max uint32) []byte {
 	return d.Fixed(n)
 }
 
-// Clipped reads like Opaque, but takes a value of any length. Of one that is longer than
-// keep bytes it returns the first keep+1, so that the length of the result tells, and
-// passes over the others: a long value that lies in several segments is not put together.
+// Clipped reads like Opaque, but takes a value of any length. Of a value longer than keep bytes it
+// returns the first keep+1, so that the length of the result tells, and skips the others. So it
+// does not put together a long value that lies in several segments.
 func (d *Decoder) Clipped(keep uint32) []byte {
 	n, ok := d.length(math.MaxUint32)
 	if !ok {
@@ -166,9 +165,8 @@ func (d *Decoder) Clipped(keep uint32) []byte {
 	return v
 }
 
-// OpaqueSegments reads like Opaque but never copies: it appends one view for
-// each segment that the data lies in to dst and returns it. After an error dst
-// comes back as it was.
+// OpaqueSegments reads like Opaque but never copies: for each segment that the data lies in it
+// appends one view to dst, and returns dst. After an error dst is unchanged.
 func (d *Decoder) OpaqueSegments(max uint32, dst [][]byte) [][]byte {
 	n, ok := d.length(max)
 	if !ok {
@@ -189,7 +187,7 @@ func (d *Decoder) OpaqueSegments(max uint32, dst [][]byte) [][]byte {
 	return dst
 }
 
-// Skip passes over n bytes; padding is the caller's to count.
+// Skip skips n bytes. The caller must count padding.
 func (d *Decoder) Skip(n int) {
 	if n < 0 {
 		d.Fail(ErrValue)
@@ -206,10 +204,9 @@ func (d *Decoder) Skip(n int) {
 	d.b = d.b[n:]
 }
 
-// Count reads the number of elements of a variable-length array of at most max
-// (section 4.13) and checks that so many can be in the record, each taking at
-// least size bytes. So memory for the result can be reserved. After an error it
-// is 0.
+// Count reads the number of elements of a variable-length array of at most max elements (section
+// 4.13). It checks that the record can hold so many elements of at least size bytes each, so the
+// caller can reserve memory for them. After an error it returns 0.
 func (d *Decoder) Count(max uint32, size int) int {
 	n := d.Uint32()
 	if n > max {
@@ -223,9 +220,9 @@ func (d *Decoder) Count(max uint32, size int) int {
 	return int(n)
 }
 
-// More reads the flag that says whether a linked list goes on (RFC 4506, section
-// 4.19). When it does, it checks that an element of at least size bytes, with the
-// flag after it, can be in the record. After an error it is false.
+// More reads the flag that says whether a linked list goes on (RFC 4506, section 4.19). If it does,
+// More checks that the record can hold an element of at least size bytes with the flag after it.
+// After an error it returns false.
 func (d *Decoder) More(size int) bool {
 	if !d.Bool() {
 		return false
@@ -237,8 +234,8 @@ func (d *Decoder) More(size int) bool {
 	return true
 }
 
-// Extend returns s with one element more. The element is what s had there in
-// its capacity, so that decoding into it uses that one's own slices again.
+// Extend returns s with one more element: the one that s has behind its end, in its capacity, if
+// any. Decoding into that element uses its slices again.
 func Extend[T any](s []T) []T {
 	if n := len(s); n < cap(s) {
 		return s[:n+1]
@@ -254,7 +251,7 @@ func (d *Decoder) length(max uint32) (int, bool) {
 		d.Fail(ErrTooLong)
 		return 0, false
 	}
-	// In 64 bits, for the padding may take a length near 2^32 over it.
+	// Compute in 64 bits, because padding may carry a length near 2^32 over the limit.
 	if (uint64(n)+3)&^3 > uint64(d.Left()) {
 		d.Fail(ErrShort)
 		return 0, false
@@ -262,14 +259,14 @@ func (d *Decoder) length(max uint32) (int, bool) {
 	return int(n), d.err == nil
 }
 
-// next goes to the next segment. There must be one.
+// next goes to the next segment, which must exist.
 func (d *Decoder) next() {
 	d.b = d.rest[0]
 	d.rest = d.rest[1:]
 	d.more -= len(d.b)
 }
 
-// gather copies the next len(dst) bytes, which are there, across segments.
+// gather copies the next len(dst) bytes, which must exist, across segments.
 func (d *Decoder) gather(dst []byte) {
 	for {
 		n := copy(dst, d.b)
@@ -316,7 +313,7 @@ func (d *Decoder) slowFixed(n int) []byte {
 	return v
 }
 
-// bytes takes the next n bytes, which are there, without padding.
+// bytes takes the next n bytes, which must exist, without padding.
 func (d *Decoder) bytes(n int) (v []byte) {
 	for len(d.b) == 0 && len(d.rest) > 0 {
 		d.next()
@@ -339,13 +336,13 @@ func (d *Decoder) slowRun(n int) []byte {
 	used := len(d.scratch)
 	v := d.bytes(n)
 	if len(d.scratch) > used {
-		d.scratch = d.scratch[:len(d.scratch)-n] // nobody keeps it
+		d.scratch = d.scratch[:len(d.scratch)-n] // no view keeps it
 	}
 	return v
 }
 
-// scratchMin is the least scratch memory in bytes: enough for the handles and
-// names of any NFSv3 call, so that it is allocated once for most Decoders.
+// scratchMin is the least scratch memory in bytes: enough for the handles and names of any NFSv3
+// call, so that most Decoders allocate once.
 const scratchMin = 1024
 
 // room takes n bytes of scratch. Growing leaves earlier views where they are.

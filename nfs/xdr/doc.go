@@ -1,8 +1,7 @@
-// Package xdr is the External Data Representation of RFC 4506 over memory that
-// somebody else owns: a [Decoder] reads from byte segments as they were
-// received, an [Encoder] writes into a buffer of fixed size. Neither allocates
-// on the usual path, neither keeps what it was given after Reset, and both keep
-// their first error so that it is checked once, at the end.
+// Package xdr is the External Data Representation of RFC 4506 over memory that the caller owns. A
+// [Decoder] reads from byte segments as they were received; an [Encoder] writes into a buffer of
+// fixed size. Neither allocates on the usual path, and neither keeps what it was given after Reset.
+// Both keep their first error, so that the caller checks once, at the end.
 //
-// It uses the standard library only.
+// The package uses the standard library only.
 package xdr

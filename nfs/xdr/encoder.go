@@ -5,14 +5,14 @@ import (
 	"math"
 )
 
-// Encoder writes XDR values into memory of fixed size that somebody else owns.
-// It never grows that memory.
+// Encoder writes XDR values into memory of fixed size that the caller owns. It never grows that
+// memory.
 //
-// The first error sticks: from then on nothing is written any more, until
-// Truncate or Reset. A caller encodes a whole message and asks Err once. What
-// was written before the error stays, so that it can be truncated and replaced.
+// The first error sticks: from then on the Encoder writes nothing, until Truncate or Reset. So a
+// caller encodes a whole message and asks Err once. The bytes that were written before the error
+// stay; the caller can truncate and replace them.
 //
-// The zero value has no room. It is for one goroutine at a time.
+// The zero value has no room. An Encoder is for one goroutine at a time.
 type Encoder struct {
 	b    []byte // the room; b[:n] is written
 	n    int
@@ -35,14 +35,14 @@ func (e *Encoder) Len() int { return e.n }
 // Free returns how many more bytes can be written. It is 0 after an error.
 func (e *Encoder) Free() int { return len(e.b) - e.n }
 
-// Bytes returns what has been written, a view of the memory given to Reset.
+// Bytes returns the bytes that have been written, a view of the memory given to Reset.
 func (e *Encoder) Bytes() []byte { return e.b[:e.n] }
 
 // Err returns the first error, ErrShort when the memory did not suffice.
 func (e *Encoder) Err() error { return e.err }
 
-// Fail makes err the Encoder's error, unless it has one already or err is nil.
-// Encoders of whole types call it for values that the protocol cannot express.
+// Fail makes err the Encoder's error, unless it has one already or err is nil. Encoders of whole
+// types call it for values that the protocol cannot express.
 func (e *Encoder) Fail(err error) {
 	if err == nil || e.err != nil {
 		return
@@ -51,8 +51,8 @@ func (e *Encoder) Fail(err error) {
 	e.b = e.b[:e.n]
 }
 
-// Truncate goes back to the first n bytes written, which may not be more than
-// there are, and clears the error.
+// Truncate goes back to the first n written bytes and clears the error. n must not be more than
+// Len.
 func (e *Encoder) Truncate(n int) {
 	e.n = len(e.b[:e.n][:n])
 	e.b = e.b[:e.full]
@@ -111,15 +111,15 @@ func (e *Encoder) Fixed(b []byte) {
 // Opaque writes b as variable-length opaque data: its length, its bytes and
 // padding (section 4.10). It writes all of it or nothing.
 func (e *Encoder) Opaque(b []byte) {
-	// What fits is written here, with no call but that of copy.
+	// Write data that fits here, with no call but that of copy.
 	if size, dst := 4+(len(b)+3)&^3, e.b[e.n:]; size <= len(dst) && uint64(len(b)) <= math.MaxUint32 {
-		binary.BigEndian.PutUint32(dst[size-4:], 0) // the padding, or the length's place
+		binary.BigEndian.PutUint32(dst[size-4:], 0) // the padding, or the place of the length
 		binary.BigEndian.PutUint32(dst, uint32(len(b)))
 		copy(dst[4:], b)
 		e.n += size
 		return
 	}
-	e.counted(len(b)) // says what is wrong
+	e.counted(len(b)) // sets the error
 }
 
 // String writes s like Opaque (section 4.11).
@@ -129,8 +129,8 @@ func (e *Encoder) String(s string) {
 	}
 }
 
-// Reserve takes n bytes that the caller fills, without padding. It returns nil
-// when they are not there. The memory is not cleared.
+// Reserve takes n bytes that the caller fills, without padding. It returns nil when there are not
+// so many. It does not clear the memory.
 func (e *Encoder) Reserve(n int) []byte {
 	at := e.n
 	if n < 0 || n > len(e.b)-at || e.err != nil {
@@ -146,8 +146,8 @@ func (e *Encoder) Pad(n int) {
 	clear(e.Reserve(-n & 3))
 }
 
-// counted writes the length n and takes n bytes with cleared padding, or does
-// nothing but fail.
+// counted writes the length n and takes n bytes, whose padding it clears. If there is no room it
+// only sets the error.
 func (e *Encoder) counted(n int) []byte {
 	if uint64(n) > 1<<32-1 {
 		e.Fail(ErrTooLong)

@@ -37,7 +37,7 @@ func TestSegmentsReadLikeOnePiece(t *testing.T) {
 			got[i] = get(&d, v)
 			left = d.Left()
 		}
-		// Compared at the end: views must not disturb each other.
+		// The views are compared at the end, because they must not disturb each other.
 		for i, v := range vs {
 			require.Equal(t, true, equal(normal(v), got[i]), "%+v", v)
 		}

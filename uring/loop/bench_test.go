@@ -154,8 +154,7 @@ func BenchmarkNop(b *testing.B) {
 	}
 }
 
-// BenchmarkPost is the way of a task from another goroutine to the loop and of
-// the answer back.
+// BenchmarkPost measures a task from another goroutine to the loop, and the answer back.
 func BenchmarkPost(b *testing.B) {
 	v := start(b, &owner{}, never, nil)
 	done := make(chan struct{})

@@ -12,7 +12,7 @@ import (
 	"github.com/ringnfs/ringnfs/uring"
 )
 
-// plainRing completes nothing by itself.
+// plainRing completes nothing unless the test says so.
 type plainRing struct {
 	entries  []*uring.SQE // all that were given out
 	room     int          // how many more there are
@@ -45,7 +45,7 @@ func (r *plainRing) Harvest(dst []uring.CQE) int {
 		dst[i] = uring.CQE{UserData: r.complete[i]}
 	}
 	if r.complete = r.complete[n:]; n > 0 && len(r.complete) == 0 && r.room == 0 {
-		r.room = 2 // what the kernel wanted is done
+		r.room = 2 // the kernel has got what it wanted
 	}
 	return n
 }
@@ -62,7 +62,7 @@ type counting struct{ seen map[ID]int }
 
 func (c *counting) Complete(id ID, _ Kind, _ int32, _ uint32, _ bool) { c.seen[id]++ }
 
-// A list of completions holds 256: those that were taken from a busy ring may be more.
+// A list of completions holds 256. More than that may have been taken from a busy ring.
 func TestNoneOfManyLateCompletionsIsLost(t *testing.T) {
 	const operations = 700
 	r := &plainRing{room: operations, busy: true}
@@ -87,7 +87,7 @@ func TestNoneOfManyLateCompletionsIsLost(t *testing.T) {
 			sqe.PrepNop()
 			r.complete = append(r.complete, uint64(id))
 		}
-		_, sqe := l.Begin(quiet{}, 0) // only when all completions are taken
+		_, sqe := l.Begin(quiet{}, 0) // only after all completions have been taken
 		sqe.PrepNop()
 		r.last()
 	})))
@@ -98,7 +98,8 @@ func TestNoneOfManyLateCompletionsIsLost(t *testing.T) {
 	}
 }
 
-// The owner looks at what is late as of now: two ticks at once would show it nothing more.
+// The owner looks at what is late at the present time, so two ticks at once would show it nothing
+// more.
 func TestTicksThatWereMissedAreNotMadeUpFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const tick = time.Second
@@ -127,7 +128,7 @@ func TestTicksThatWereMissedAreNotMadeUpFor(t *testing.T) {
 	})
 }
 
-// Whoever posts second leaves waking the loop to the first.
+// A thread that posts second leaves waking the loop to the first.
 func TestALoopIsWokenOnceHoweverManyPost(t *testing.T) {
 	var m mailbox
 	require.NoError(t, m.open())

@@ -17,7 +17,7 @@ import (
 	"github.com/ringnfs/ringnfs/uring/uringtest"
 )
 
-// never is a tick that does not come in a test: what is not woken hangs.
+// never is a tick that does not come in a test, so that a loop that nobody wakes hangs.
 const never = time.Hour
 
 // owner is a loop.Owner made of functions, each of which may be nil.
@@ -63,11 +63,11 @@ func descriptors(t *testing.T) int {
 	return len(list)
 }
 
-// looksMax is how often in a row a scripted loop may look in vain before it fails.
+// looksMax is how often in a row a scripted loop may find nothing before it fails.
 const looksMax = 20_000
 
-// scripted makes a loop over a scripted ring. The eventfd works as in the kernel;
-// idle is asked first for what completes next.
+// scripted makes a loop over a scripted ring. The eventfd works as in the kernel; idle is asked
+// first what completes next.
 func scripted(t *testing.T, o loop.Owner, opt uringtest.Options) (*loop.Loop, *uringtest.Ring) {
 	t.Helper()
 	idle, blind := opt.Idle, 0
@@ -89,8 +89,8 @@ func scripted(t *testing.T, o loop.Owner, opt uringtest.Options) (*loop.Loop, *u
 	return l, r
 }
 
-// answerWakeUp completes the read of the eventfd when it can be read, and waits a
-// little for that.
+// answerWakeUp completes the read of the eventfd when the eventfd can be read, and waits a little
+// for that.
 func answerWakeUp(r *uringtest.Ring) bool {
 	o := r.Find("READ")
 	if o == nil {

@@ -12,14 +12,14 @@ import (
 	"github.com/ringnfs/ringnfs/uring/uringtest"
 )
 
-// fullRing is a ring whose submission queue is full at the moment when the loop wants to
-// sleep, and which takes nothing more before the one completion that it has is taken.
+// fullRing is a ring whose submission queue is full when the loop wants to sleep. It takes no
+// entries until its one completion has been taken.
 type fullRing struct {
 	sqe     uring.SQE
 	given   []uint64 // user data of the entries
 	full    bool
 	taken   bool // the completion has been
-	tooLate bool // the loop waited for what it had taken
+	tooLate bool // the loop waited for a completion that it had taken
 }
 
 func (r *fullRing) note() {
@@ -47,7 +47,7 @@ func (r *fullRing) Submit() (int, error) {
 
 func (r *fullRing) Harvest(dst []uring.CQE) int {
 	switch {
-	case r.full && len(dst) < 256: // not the loop's own harvest: it makes room
+	case r.full && len(dst) < 256: // not the loop's own harvest, but one that makes room
 		r.full, r.taken = false, true
 		dst[0] = uring.CQE{UserData: r.given[0]}
 	case r.taken && len(r.given) == 3: // the wake-up read has ended
@@ -67,8 +67,8 @@ func (r *fullRing) Wait(uint32, time.Duration) error {
 	return nil
 }
 
-// Arming the wake-up may have to take completions from a ring that is full: the loop must not
-// go to sleep with them in its hands.
+// To arm the wake-up the loop may have to take completions from a ring that is full. It must not go
+// to sleep before it has run them.
 func TestALoopDoesNotSleepWithCompletionsThatItHasTaken(t *testing.T) {
 	leakCheck(t)
 	r := &fullRing{}
@@ -89,7 +89,8 @@ func TestALoopDoesNotSleepWithCompletionsThatItHasTaken(t *testing.T) {
 	require.Equal(t, 1, ran)
 }
 
-// What was posted before the loop could end is run in a turn, so that it may begin something.
+// A task that was posted before the loop could end runs in a turn, so that it may begin an
+// operation.
 func TestALoopDoesNotEndBeforeATaskThatBeginsSomething(t *testing.T) {
 	leakCheck(t)
 	var l *loop.Loop

@@ -11,27 +11,27 @@ import (
 	"github.com/ringnfs/ringnfs/uring"
 )
 
-// Ring is what a Loop needs of a ring. *uring.Ring is one, and so is the scripted
-// ring of package uringtest.
+// Ring is what a Loop needs of a ring. *uring.Ring and the scripted ring of package uringtest
+// implement it.
 type Ring interface {
 	// SQE returns a zeroed entry, or nil when the submission queue is full.
 	SQE() *uring.SQE
-	// Submit hands the prepared entries to the kernel without waiting and lets
-	// it post what has completed.
+	// Submit hands the prepared entries to the kernel without waiting. The kernel may post
+	// further completions meanwhile.
 	Submit() (int, error)
-	// Wait submits and waits for min completions, at most timeout (0: for ever),
-	// in a system call that the scheduler knows of. A time-out is not an error.
+	// Wait submits and waits for min completions, at most timeout (0: without a limit), in a
+	// system call that Go's scheduler knows of. A time-out is not an error.
 	Wait(min uint32, timeout time.Duration) error
 	// Harvest moves completions to dst and returns how many.
 	Harvest(dst []uring.CQE) int
 }
 
-// Owner is the part of the program that lives on the loop.
+// Owner is the part of the program that a Loop works for.
 type Owner interface {
-	// Turn is called once per turn of the loop, after all tasks and completions
-	// have run and before anything is submitted.
+	// Turn is called once per turn of the loop, after all tasks and completions have run and
+	// before the loop submits anything.
 	Turn()
-	// Tick is called about every tick period, with the time of now.
+	// Tick is called about every tick period, with the present time.
 	Tick(now time.Time)
 }
 
@@ -40,10 +40,9 @@ const batchMax = 256
 
 // Loop is a ring with its operations. See the package comment.
 type Loop struct {
-	// Spin is how long the loop looks for completions and posts before it sleeps;
-	// 0 for not at all. It costs a core for that long whenever there is nothing to
-	// do, and saves the time that waking a sleeping thread takes. It is set before
-	// Run.
+	// Spin is how long the loop looks for completions and posts before it sleeps; with 0 it
+	// sleeps at once. Spinning costs a core for that long whenever there is nothing to do, and
+	// saves the time that it takes to wake a sleeping thread. Spin is set before Run.
 	Spin time.Duration
 
 	ring  Ring
@@ -53,8 +52,8 @@ type Loop struct {
 	table slotTable
 	cqes  [batchMax]uring.CQE
 	n     int // completions listed in cqes
-	// late are completions that had to be taken from a busy ring while others
-	// were being handled; they come before those that are still in it.
+	// late are completions that the loop took from a busy ring while it handled others. The
+	// next turn handles them before those that are still in the ring.
 	late  []uring.CQE
 	again bool
 	stop  bool
@@ -62,10 +61,10 @@ type Loop struct {
 	now   time.Time
 }
 
-// ErrStopped is returned for posts to a loop that has ended.
+// ErrStopped is what Post returns when the loop has ended.
 var ErrStopped = errors.New("loop: stopped")
 
-// New makes a loop over ring. The owner's Tick is called every tick.
+// New makes a loop over ring, which calls the owner's Tick every tick.
 func New(ring Ring, owner Owner, tick time.Duration) (*Loop, error) {
 	l := &Loop{ring: ring, owner: owner, tick: tick}
 	if err := l.box.open(); err != nil {
@@ -74,12 +73,12 @@ func New(ring Ring, owner Owner, tick time.Duration) (*Loop, error) {
 	return l, nil
 }
 
-// Begin starts an operation for h: it returns the operation's ID and the zeroed
-// entry, in which the user data is set, for the caller to prepare before
-// anything else happens on the loop. Memory that the entry names belongs to the
-// operation until its last completion. When the submission queue is full, what
-// is in it is submitted first. Begin never fails: a ring that takes no entries
-// is broken, the loop then ends with an error and the returned entry goes
+// Begin starts an operation for h. It returns the operation's ID and a zeroed entry with the user
+// data set; the caller must prepare the entry before anything else happens on the loop. Memory that
+// the entry names belongs to the operation until its last completion.
+//
+// When the submission queue is full, Begin submits what is in it. Begin never fails. A ring that
+// takes no entries is broken: the loop then ends with an error, and the returned entry goes
 // nowhere.
 func (l *Loop) Begin(h Handler, k Kind) (ID, *uring.SQE) {
 	sqe := l.entry()
@@ -88,24 +87,23 @@ func (l *Loop) Begin(h Handler, k Kind) (ID, *uring.SQE) {
 	return id, sqe
 }
 
-// Cancel asks the kernel to end the operation id. The operation's own last
-// completion says how it ended; the request itself is not reported. It is
-// harmless when the operation is over.
+// Cancel asks the kernel to end the operation id. The last completion of the operation says how it
+// ended; nobody hears of the request's own outcome. Cancel is harmless when the operation is over.
 func (l *Loop) Cancel(id ID) {
 	_, sqe := l.Begin(quiet{}, 0)
 	sqe.PrepCancel(uint64(id))
 }
 
-// quiet handles operations whose outcome tells nothing.
+// quiet handles operations whose outcome does not matter.
 type quiet struct{}
 
 func (quiet) Complete(ID, Kind, int32, uint32, bool) {}
 
 const (
-	// submitsMax is how often a full submission queue is submitted before the
-	// ring is given up.
+	// submitsMax is how often the loop submits a full submission queue before it gives the ring
+	// up.
 	submitsMax = 256
-	// patience is how many of them follow each other at once.
+	// patience is how many of these attempts follow each other without a pause.
 	patience = 16
 )
 
@@ -115,7 +113,8 @@ func (l *Loop) entry() *uring.SQE {
 	}
 	for try := 0; try < submitsMax && l.err == nil; try++ {
 		if _, err := l.ring.Submit(); errors.Is(err, uring.ErrBusy) {
-			// The kernel wants its completions to be taken, or has no memory.
+			// Either the kernel wants its completions to be harvested, or it has no
+			// memory.
 			if !l.keepLate() && try > patience {
 				time.Sleep(time.Millisecond)
 			}
@@ -150,8 +149,8 @@ func (l *Loop) harvest() {
 	l.n += l.ring.Harvest(l.cqes[l.n:])
 }
 
-// Fail ends the loop with err: something is wrong that makes the memory which is
-// shared with the kernel untrustworthy.
+// Fail ends the loop with err. It is for faults after which the memory shared with the kernel
+// cannot be trusted.
 func (l *Loop) Fail(err error) { l.fail(err) }
 
 // Err returns why the loop failed, or nil.
@@ -163,9 +162,8 @@ func (l *Loop) fail(err error) {
 	}
 }
 
-// Post runs t on the loop's thread, soon. It may be called from any goroutine,
-// does not block, and returns ErrStopped when the loop has ended; t does not run
-// then.
+// Post runs t on the loop's thread, soon. Any goroutine may call it; it does not block. When the
+// loop has ended, Post returns ErrStopped and t does not run.
 func (l *Loop) Post(t Task) error {
 	if !l.box.post(t) {
 		return ErrStopped
@@ -173,16 +171,16 @@ func (l *Loop) Post(t Task) error {
 	return nil
 }
 
-// Stop makes Run return once no operation is in flight any more. It belongs to the
-// loop's thread: others post it. The owner cancels its operations before or after.
+// Stop makes Run return once no operation is in flight any more. It belongs to the loop's thread:
+// other goroutines post it. The owner cancels its operations before or after Stop.
 func (l *Loop) Stop() { l.stop = true }
 
-// Again makes the next turn follow this one without waiting: the owner has left
-// something to do. It belongs to the loop's thread.
+// Again makes the next turn follow this one without waiting, because the owner has left something
+// to do. It belongs to the loop's thread.
 func (l *Loop) Again() { l.again = true }
 
-// InFlight returns how many operations have not had their last completion,
-// without the loop's own.
+// InFlight returns how many operations have not had their last completion. The loop's own operation
+// does not count.
 func (l *Loop) InFlight() int {
 	n := l.table.inUse
 	if l.box.armed {
@@ -191,14 +189,13 @@ func (l *Loop) InFlight() int {
 	return n
 }
 
-// Now returns the time of the last turn that looked at the clock: cheap, and at
-// most a tick old while the loop is busy.
+// Now returns the time at which a turn last looked at the clock: cheap, and at most a tick old
+// while the loop is busy.
 func (l *Loop) Now() time.Time { return l.now }
 
-// Run turns the loop until Stop or until the ring fails. It returns nil only
-// when every operation had its last completion. Every task that was accepted by
-// Post runs; those that came too late for a turn run at the very end and must
-// not begin operations.
+// Run turns the loop until Stop or until the ring fails. It returns nil only when every operation
+// had its last completion. Every task that Post accepted runs. Tasks that came too late for a turn
+// run at the very end; these must not begin operations.
 func (l *Loop) Run() error {
 	l.now = time.Now()
 	next := l.now.Add(l.tick)
@@ -215,7 +212,7 @@ func (l *Loop) Run() error {
 		if l.stop && l.InFlight() == 0 && l.box.empty() {
 			break
 		}
-		// A busy ring wants to be harvested first.
+		// A busy ring takes entries again after a harvest.
 		if _, err := l.ring.Submit(); err != nil && !errors.Is(err, uring.ErrBusy) {
 			l.fail(fmt.Errorf("loop: submitting: %w", err))
 			break
@@ -234,7 +231,7 @@ func (l *Loop) Run() error {
 	return l.end()
 }
 
-// spinLooks is how often spin looks between two looks at the clock.
+// spinLooks is how many times spin looks for work between two looks at the clock.
 const spinLooks = 32
 
 // spin looks for something to do, for Spin or until the next tick, and reports
@@ -248,7 +245,7 @@ func (l *Loop) spin(next time.Time) bool {
 		end = next
 	}
 	for looks := 1; l.err == nil; looks++ {
-		// Without a system call, unless the kernel says that it has something.
+		// Submit makes no system call unless the kernel says that it has something.
 		if _, err := l.ring.Submit(); err != nil && !errors.Is(err, uring.ErrBusy) {
 			l.fail(fmt.Errorf("loop: submitting: %w", err))
 			break
@@ -260,7 +257,8 @@ func (l *Loop) spin(next time.Time) bool {
 			if !time.Now().Before(end) {
 				return false
 			}
-			// Whoever else wants this processor may be the one that is waited for.
+			// The loop may be waiting for another thread that wants this processor: let
+			// it run.
 			_, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
 		}
 	}
@@ -299,7 +297,7 @@ func (l *Loop) dispatch() {
 		}
 		h.Complete(id, kind, c.Res, c.Flags, last)
 		if l.err != nil {
-			return // what the others say may be wrong
+			return // later completions may be wrong as well
 		}
 	}
 	l.n = 0
@@ -308,7 +306,7 @@ func (l *Loop) dispatch() {
 // end stops the wake-up read and closes the mailbox.
 func (l *Loop) end() error {
 	if l.err == nil && l.box.armed {
-		l.box.wake() // ends the read for certain, as a cancellation would not
+		l.box.wake() // ends the read for certain; a cancellation would not
 		for l.table.inUse > 0 && l.err == nil {
 			if l.harvest(); l.n == 0 {
 				if err := l.ring.Wait(1, time.Second); err != nil && !errors.Is(err, uring.ErrBusy) {

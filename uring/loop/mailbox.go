@@ -19,13 +19,13 @@ type TaskFunc func()
 // Run calls f.
 func (f TaskFunc) Run() { f() }
 
-// mailbox is where other threads leave tasks. The loop's thread sleeps in the
-// ring; an eventfd that the ring reads wakes it, and is written only when the
-// loop has said that it is about to sleep.
+// mailbox is where other threads leave tasks. The loop's thread sleeps in the ring, and an eventfd
+// that the ring reads wakes it. A post writes to the eventfd only when the loop has said that it is
+// about to sleep.
 type mailbox struct {
 	asleep atomic.Bool
-	// any is true when there are tasks, so that a turn without them need not
-	// take the lock. It is set and cleared with mu held.
+	// any is true when there are tasks, so that a turn without tasks need not take the lock. It
+	// is set and cleared with mu held.
 	any atomic.Bool
 	// waking is how many threads are about to write the eventfd.
 	waking atomic.Int32
@@ -57,7 +57,8 @@ func (m *mailbox) open() error {
 	return nil
 }
 
-// close is called when the ring no longer reads the eventfd.
+// close waits for the threads that are writing to the eventfd, and closes it. It is called when the
+// ring no longer reads the eventfd.
 func (m *mailbox) close() {
 	m.mu.Lock()
 	m.closed = true
@@ -83,7 +84,7 @@ func (m *mailbox) post(t Task) bool {
 	}
 	m.mu.Unlock()
 	if wake {
-		// Without the lock, which the loop takes as soon as it wakes up.
+		// Write without the lock, which the loop takes as soon as it wakes up.
 		m.wake()
 		m.waking.Add(-1)
 	}
@@ -112,8 +113,8 @@ func (m *mailbox) take() []Task {
 	return m.taken
 }
 
-// empty is exact for the sleeping side: a post makes any true before it looks at
-// asleep, and the loop makes asleep true before it looks here.
+// empty reports that there are no tasks. It is exact for a loop that is about to sleep: a post sets
+// any before it reads asleep, and the loop sets asleep before it calls empty.
 func (m *mailbox) empty() bool { return !m.any.Load() }
 
 // arm prepares the read that wakes the loop.
@@ -126,6 +127,5 @@ func (m *mailbox) arm(l *Loop) {
 	m.armed = true
 }
 
-// Complete implements Handler: the loop is awake; the read is armed again before
-// the next sleep.
+// Complete implements Handler. The loop is awake, and arms the read again before it next sleeps.
 func (m *mailbox) Complete(ID, Kind, int32, uint32, bool) { m.armed = false }

@@ -16,7 +16,7 @@ import (
 	"github.com/ringnfs/ringnfs/uring/loop"
 )
 
-// The tick does not come: a wake-up that is lost leaves a poster waiting.
+// There is no tick, so a lost wake-up leaves a poster waiting.
 func TestPostsFromManyGoroutinesAllRunOnce(t *testing.T) {
 	leakCheck(t)
 	v := start(t, &owner{}, never, nil)
@@ -65,7 +65,7 @@ func TestTasksOfOneGoroutineRunInOrder(t *testing.T) {
 	require.IsIncreasing(t, got)
 }
 
-// Posters race with the end: what was accepted runs once, what was refused never.
+// Posters race with the end. A task that was accepted runs once; one that was refused never runs.
 func TestPostsThatRaceWithTheEndRunOnceOrAreRefused(t *testing.T) {
 	leakCheck(t)
 	for range 30 {
@@ -199,7 +199,7 @@ func TestCancelEndsAnOperationAndIsHarmlessAfterwards(t *testing.T) {
 		v.on(t, func() { n = v.InFlight() })
 	}
 	v.on(t, func() {
-		// The slot is used again, by an operation that the old ID must not hit.
+		// Another operation uses the slot again; the old ID must not hit it.
 		_, sqe := v.Begin(handler(func(_ loop.ID, _ loop.Kind, res int32, _ uint32, _ bool) {
 			results = append(results, res)
 		}), 0)
@@ -215,7 +215,7 @@ func TestCancelEndsAnOperationAndIsHarmlessAfterwards(t *testing.T) {
 	require.NoError(t, uring.Unmap(buf))
 }
 
-// A ring that always has completions is never waited for; the clock goes on.
+// The loop never waits for a ring that always has completions, and the clock goes on.
 func TestBusyLoopStillTicksAndTakesPosts(t *testing.T) {
 	leakCheck(t)
 	var ticks atomic.Int32

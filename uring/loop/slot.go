@@ -6,8 +6,8 @@ import "fmt"
 // generation in the upper. Zero is never an operation.
 type ID uint64
 
-// Kind is the handler's own name for what it began, so that one handler can have
-// several sorts of operations.
+// Kind is a handler's own number for the sort of operation, so that one handler can have several
+// sorts.
 type Kind uint8
 
 // Handler receives the completions of the operations that it began.

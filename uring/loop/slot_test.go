@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Zero is never an operation, also when a slot has been used 2^32 times.
+// Zero is never an operation, even after a slot has been used 2^32 times.
 func TestTheGenerationsOfASlotLeaveZeroOut(t *testing.T) {
 	var table slotTable
 	id := table.take(quiet{}, 0)
@@ -25,7 +25,7 @@ func TestTheGenerationsOfASlotLeaveZeroOut(t *testing.T) {
 	require.Zero(t, table.inUse)
 }
 
-// Slots come back in any order, and none is given out twice or forgotten.
+// Slots come back in any order. None is given out twice or forgotten.
 func TestSlotsThatComeBackAreGivenOutAgain(t *testing.T) {
 	var table slotTable
 	var ids []ID

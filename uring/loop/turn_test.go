@@ -37,7 +37,8 @@ func TestTurnRunsTasksThenCompletionsThenTheOwnerThenSubmits(t *testing.T) {
 	require.NoError(t, l.Post(loop.TaskFunc(func() {
 		log = append(log, "task 2")
 		nop("done 1", func() {
-			// Neither what is posted nor what is begun here runs within this list.
+			// Neither tasks that are posted here nor operations that begin here run
+			// within this list.
 			require.NoError(t, l.Post(note("task 3")))
 			nop("done 3", l.Stop)
 		})
@@ -218,7 +219,7 @@ func TestCompletionOfNoOperationFailsTheLoop(t *testing.T) {
 			require.Equal(t, err, l.Err())
 			require.False(t, ran, "a completion was handled after the failure")
 			require.ErrorIs(t, l.Post(loop.TaskFunc(func() {})), loop.ErrStopped)
-			r.CancelAll() // the kernel would, when the ring is closed
+			r.CancelAll() // the kernel does so when the ring is closed
 			for r.Harvest(make([]uring.CQE, 8)) > 0 {
 			}
 		})
@@ -289,9 +290,9 @@ func TestRingThatTakesNoEntriesEndsTheLoop(t *testing.T) {
 	}
 }
 
-// Each operation completes once and with its own result, whatever the ring does:
-// a queue of 4 entries that is submitted in between, 4 places for completions,
-// busy submissions, reordered completions, early returns.
+// Each operation completes once and with its own result, whatever the ring does: a queue of 4
+// entries that is submitted in between, 4 places for completions, busy submissions, reordered
+// completions, early returns.
 func TestStormyRingLosesAndDoublesNothing(t *testing.T) {
 	leakCheck(t)
 	base := rand.Uint64()

@@ -13,7 +13,7 @@ func flagsOf(s *uring.SQE) uring.SQEFlags {
 	return uring.SQEFlags((*abi.SQE)(unsafe.Pointer(s)).Flags)
 }
 
-// start offers an operation to whoever may answer it. No lock is held.
+// start offers an operation to the script, the fake itself and the sockets. No lock is held.
 func (r *Ring) start(o *Op) {
 	if r.opt.Script != nil && r.opt.Script(o) {
 		return
@@ -34,9 +34,8 @@ func (r *Ring) start(o *Op) {
 	}
 }
 
-// Complete gives the operation its final completion. For a zero-copy send
-// with a result that is not an error it is final but for the notification,
-// which Notify sends.
+// Complete gives the operation its final completion. After a zero-copy send with a result that is
+// not an error, the notification still follows, which Notify sends.
 func (o *Op) Complete(res int32) { o.answer(res, 0, true) }
 
 // CompleteFlags is Complete with flags of the completion.
@@ -45,9 +44,8 @@ func (o *Op) CompleteFlags(res int32, flags uint32) { o.answer(res, flags, true)
 // Fail completes the operation with an error.
 func (o *Op) Fail(errno unix.Errno) { o.answer(-int32(errno), 0, true) }
 
-// FailBegun fails a zero-copy send that the kernel had begun: the notification,
-// which Notify sends, is still to come. Linux does so with all errors but those of
-// the entry itself.
+// FailBegun fails a zero-copy send that the kernel had begun: the notification, which Notify sends,
+// still follows. Linux does so with all errors except those of the entry itself.
 func (o *Op) FailBegun(errno unix.Errno) {
 	o.begun = o.ZeroCopy()
 	o.answer(-int32(errno), 0, true)
@@ -60,11 +58,10 @@ func (o *Op) More(res int32) bool { return o.answer(res, 0, false) }
 // MoreFlags is More with flags of the completion.
 func (o *Op) MoreFlags(res int32, flags uint32) bool { return o.answer(res, flags, false) }
 
-// Deliver gives a receive the bytes of data: it writes them to the memory that
-// the operation names, or to buffers of its group, and completes, with More if
-// the operation is multishot. It returns how many bytes were taken, fewer than
-// len(data) when there was no room, and zero when the operation ended with
-// ENOBUFS because its group is empty. Empty data is the end of the stream.
+// Deliver gives a receive the bytes of data. It writes them to the memory that the operation names,
+// or to buffers of its group, and completes, with More if the operation is multishot. It returns
+// how many bytes the receive took: fewer than len(data) when there was no room, zero when the
+// operation ended with ENOBUFS because its group is empty. Empty data is the end of the stream.
 func (o *Op) Deliver(data []byte) int {
 	r := o.ring
 	r.mu.Lock()
@@ -74,7 +71,7 @@ func (o *Op) Deliver(data []byte) int {
 	return n
 }
 
-// place puts received data where the operation wants it. The lock is held.
+// place puts received data where the operation wants the data. The lock is held.
 func (r *Ring) place(o *Op, data []byte) (n int, res int32, flags uint32) {
 	if o.Flags&uring.BufferSelect == 0 {
 		for _, p := range o.payload() {
@@ -122,7 +119,7 @@ func (o *Op) Notify(copied bool) {
 	r.mu.Unlock()
 }
 
-// answer posts one completion, and starts or cancels what is linked behind.
+// answer posts one completion, and starts or cancels the operations linked behind it.
 func (o *Op) answer(res int32, flags uint32, final bool) bool {
 	r := o.ring
 	r.mu.Lock()
@@ -130,7 +127,7 @@ func (o *Op) answer(res int32, flags uint32, final bool) bool {
 		dropped := o.dropped
 		r.mu.Unlock()
 		if !dropped {
-			// One that was cancelled under the test's hands has its answer.
+			// An operation that was cancelled while the test held it has its answer.
 			r.t.Errorf("uringtest: answer %d for %v, which is not running", res, o)
 		}
 		return false
@@ -169,7 +166,7 @@ func (o *Op) answer(res int32, flags uint32, final bool) bool {
 	return !final
 }
 
-// failed says that the result breaks a chain of links.
+// failed says that the result of o breaks its chain of links.
 func failed(o *Op, res int32) bool {
 	if o.Flags&uring.Hardlink != 0 {
 		return false
@@ -178,7 +175,7 @@ func failed(o *Op, res int32) bool {
 	case abi.OpRead, abi.OpReadFixed, abi.OpSplice:
 		return res < int32(o.Len)
 	case abi.OpSend, abi.OpSendZC, abi.OpRecv:
-		// A short transfer only counts with MSG_WAITALL.
+		// A short transfer counts as a failure only with MSG_WAITALL.
 		return res < 0 || o.OpFlags&unix.MSG_WAITALL != 0 && res < int32(o.Len)
 	}
 	return res < 0
@@ -210,7 +207,7 @@ func (r *Ring) deliver(e event) {
 	r.enqueue(e)
 }
 
-// enqueue puts a completion into the queue, or beside a full one. The lock is
+// enqueue puts a completion into the queue, or beside the queue when that is full. The lock is
 // held.
 func (r *Ring) enqueue(e event) {
 	if len(r.over) > 0 || len(r.cq) >= r.opt.CQEntries {
@@ -224,8 +221,8 @@ func (r *Ring) enqueue(e event) {
 	r.cq = append(r.cq, e)
 }
 
-// flush is what an enter does: it brings overflowed completions into the
-// queue, then as many late ones as are wanted and some more. The lock is held.
+// flush does the work of an enter: it brings overflowed completions into the queue, then as many
+// late ones as are wanted, and some more. The lock is held.
 func (r *Ring) flush(want int) {
 	for len(r.over) > 0 && len(r.cq) < r.opt.CQEntries {
 		e := r.over[0]
@@ -251,7 +248,7 @@ func (r *Ring) flush(want int) {
 	}
 }
 
-// mustFollow says that an earlier completion of the same chain is held back.
+// mustFollow says that the fake holds an earlier completion of the same chain back.
 func (r *Ring) mustFollow(e event) bool {
 	for _, l := range r.late {
 		if l.sameChain(e) {

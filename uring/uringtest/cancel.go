@@ -2,7 +2,7 @@ package uringtest
 
 import "golang.org/x/sys/unix"
 
-// cancel does what a cancel asks for. No lock is held.
+// cancel carries out a cancel operation. No lock is held.
 func (r *Ring) cancel(c *Op) {
 	r.mu.Lock()
 	o := r.match(c)
@@ -20,7 +20,7 @@ func (r *Ring) cancel(c *Op) {
 	c.Complete(0)
 }
 
-// match returns what a cancel finds, nil for nothing. The lock is held.
+// match returns the operation that a cancel means, nil for none. The lock is held.
 func (r *Ring) match(c *Op) *Op {
 	for _, o := range r.live {
 		if o != c && o.state == opRunning && !o.owedZC && o.UserData == c.Target() {
@@ -30,7 +30,7 @@ func (r *Ring) match(c *Op) *Op {
 	return nil
 }
 
-// Cancel ends the operation as cancelled, as if the kernel had found it.
+// Cancel ends the operation as the kernel does when a cancel has found it.
 func (o *Op) Cancel() {
 	o.ring.mu.Lock()
 	s := o.ring.socks[o.FD]
@@ -44,9 +44,8 @@ func (o *Op) Cancel() {
 	o.ring.mu.Unlock()
 }
 
-// CancelAll ends every operation that has started and is not over, as a loop
-// that gives up would ask the kernel to; it also sends the notifications that
-// are owed.
+// CancelAll ends every operation that has started and is not over, as a loop that gives up would
+// ask the kernel to. It also sends the notifications that are owed.
 func (r *Ring) CancelAll() {
 	for _, o := range r.Ops() {
 		if o.owes() {

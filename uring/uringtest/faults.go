@@ -1,7 +1,6 @@
 package uringtest
 
-// Faults are probabilities between 0 and 1 of what may go wrong, each rolled
-// on every occasion.
+// Faults are probabilities between 0 and 1. The fake rolls each on every occasion.
 type Faults struct {
 	Delay         float64 // a completion comes later, perhaps after younger ones
 	Short         float64 // a socket transfers less than it could
@@ -12,15 +11,14 @@ type Faults struct {
 	SpuriousWake  float64 // Wait returns too early
 	Already       float64 // a cancel comes too late: -EALREADY
 	LateNotif     float64 // a zero-copy notification comes some calls later
-	// BundleGap: a bundle goes on in the next buffer before it has filled the one it
-	// is in, and counts the bytes as if it had (Linux 6.13.11 to 6.14.11).
+	// BundleGap: a bundle goes on in the next buffer before it has filled the present one, and
+	// counts the bytes as if it had (Linux 6.13.11 to 6.14.11).
 	BundleGap float64
-	// IncGap: a receive into an incremental buffer skips some of it.
+	// IncGap: a receive into an incremental buffer skips some of the buffer.
 	IncGap float64
 }
 
-// Storm is a mixture in which everything happens often and work still gets
-// done.
+// Storm is a mixture in which every fault happens often, and work still gets done.
 func Storm() *Faults {
 	return &Faults{
 		Delay: 0.3, Short: 0.3, EndMultishot: 0.1, NoBuffers: 0.05, Busy: 0.05,

@@ -40,8 +40,8 @@ func (g *Group) Entries() int { return g.entries }
 // Incremental says that buffers are filled piece by piece.
 func (g *Group) Incremental() bool { return g.inc }
 
-// Add puts a free buffer behind the others, for Advance to show. The same
-// buffer twice, or more than Entries, is an error of the test.
+// Add puts a free buffer behind the others, for Advance to show. A buffer that is added twice, or
+// more buffers than Entries, are an error of the test.
 func (g *Group) Add(buf []byte, id uring.BufferID) {
 	g.ring.mu.Lock()
 	defer g.ring.mu.Unlock()
@@ -58,8 +58,8 @@ func (g *Group) Add(buf []byte, id uring.BufferID) {
 	g.added = append(g.added, provided{buf, id})
 }
 
-// Advance shows all added buffers, and wakes receives that wait for data only:
-// one that ended with ENOBUFS must be submitted again.
+// Advance shows all added buffers, and wakes receives that wait for data. A receive that ended with
+// ENOBUFS must be submitted again.
 func (g *Group) Advance() {
 	g.ring.mu.Lock()
 	defer g.ring.mu.Unlock()
@@ -67,14 +67,14 @@ func (g *Group) Advance() {
 	g.added = g.added[:0]
 }
 
-// Free returns how many buffers could be taken.
+// Free returns how many buffers a receive could take.
 func (g *Group) Free() int {
 	g.ring.mu.Lock()
 	defer g.ring.mu.Unlock()
 	return len(g.free)
 }
 
-// Taken returns how many buffers were used up so far.
+// Taken returns how many buffers receives have used up so far.
 func (g *Group) Taken() int {
 	g.ring.mu.Lock()
 	defer g.ring.mu.Unlock()
@@ -92,8 +92,8 @@ func (g *Group) Close() error {
 	return nil
 }
 
-// fill puts data into the first buffer, or with bundle into as many as it
-// takes. The lock of the ring is held.
+// fill puts data into the first buffer, or with bundle into as many buffers as the data needs. The
+// lock of the ring is held.
 func (g *Group) fill(data []byte, bundle bool) (id uring.BufferID, n int, more, ok bool) {
 	if len(g.free) == 0 {
 		return 0, 0, false, false

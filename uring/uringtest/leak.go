@@ -1,7 +1,7 @@
 package uringtest
 
-// Leaks describes the operations without a final completion, and those whose
-// completion was not harvested.
+// Leaks describes the operations without a final completion, and those whose completion nobody
+// harvested.
 func (r *Ring) Leaks() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -36,9 +36,8 @@ func (r *Ring) mustBeOpen(what string) {
 	}
 }
 
-// mustBeUnique reports two operations in flight under one user data: their
-// completions could not be told apart. Zero is for those that nobody asks
-// about. The lock is held.
+// mustBeUnique reports two operations in flight under one user data, whose completions nobody could
+// tell apart. Operations of user data zero are exempt: nobody asks about them. The lock is held.
 func (r *Ring) mustBeUnique(o *Op) {
 	if o.UserData == 0 {
 		return

@@ -11,8 +11,7 @@ import (
 	"github.com/ringnfs/ringnfs/uring/internal/abi"
 )
 
-// Op is one submitted entry, decoded. The fields are constant; methods answer
-// it.
+// Op is one submitted entry, decoded. Its fields are constant; its methods answer it.
 type Op struct {
 	Code      string // the kernel's name: "RECV", "SEND_ZC", "ASYNC_CANCEL"
 	FD        int
@@ -31,7 +30,7 @@ type Op struct {
 	chain   *Op // the first of the chain, which orders completions
 	state   opState
 	owedZC  bool // the notification is still to come
-	begun   bool // a zero-copy send that owes one whatever its result is
+	begun   bool // a zero-copy send that owes a notification whatever its result is
 	held    int  // completions that are not in the queue yet
 	unread  int  // completions that were not harvested yet
 	dropped bool // was ended by a cancel
@@ -85,9 +84,9 @@ func (o *Op) SpliceIn() (fd int, off uint64) { return int(o.raw.FileIndex), o.ra
 // Target returns the user data that a cancel names.
 func (o *Op) Target() uint64 { return o.raw.Addr }
 
-// Memory returns the bytes that the operation names: what it sends, or where
-// it receives to. It is nil for operations that name something else. The
-// bytes are the submitter's and only valid while the operation is in flight.
+// Memory returns the bytes that the operation names: those that it sends, or those that it receives
+// into. It is nil for an operation that names none. The bytes are the submitter's, and valid only
+// while the operation is in flight.
 func (o *Op) Memory() []byte {
 	switch o.raw.Opcode {
 	case abi.OpRead, abi.OpReadFixed, abi.OpRecv, abi.OpSend, abi.OpSendZC:
@@ -113,8 +112,7 @@ func (o *Op) Vectors() [][]byte {
 	return list
 }
 
-// payload is everything that an operation sends or receives, flattened to its
-// pieces.
+// payload is everything that an operation sends or receives, in pieces.
 func (o *Op) payload() [][]byte {
 	if m := o.Memory(); m != nil {
 		return [][]byte{m}
@@ -144,9 +142,8 @@ func (o *Op) String() string {
 	return b.String()
 }
 
-// kernelPointer turns an address of an entry back into a pointer, as the
-// kernel would. The detour keeps vet from taking it for pointer arithmetic:
-// such memory is off-heap or pinned.
+// kernelPointer turns an address of an entry back into a pointer, as the kernel would. Such memory
+// is off-heap or pinned. The detour keeps vet from taking the conversion for pointer arithmetic.
 func kernelPointer(addr uint64) unsafe.Pointer {
 	return *(*unsafe.Pointer)(unsafe.Pointer(&addr))
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/ringnfs/ringnfs/uring"
 )
 
-// Driver is what drives a ring needs of it; *uring.Ring has it. Consumers
-// declare it for themselves.
+// Driver is what code that drives a ring needs of it; *uring.Ring implements it. Consumers declare
+// an interface of their own.
 type Driver interface {
 	SQE() *uring.SQE
 	Submit() (int, error)
@@ -25,28 +25,28 @@ var (
 	_ Driver = (*Ring)(nil)
 )
 
-// ErrStuck is what Wait returns when it would wait for ever: nothing is queued
-// and nothing in the test can bring a completion.
+// ErrStuck is what Wait returns instead of waiting without end: nothing is queued, and nothing in
+// the test can bring a completion.
 var ErrStuck = errors.New("uringtest: waiting for ever")
 
-// Options of a Ring. The zero value is a fake that does as it is told.
+// Options of a Ring. With the zero value the fake makes no faults and leaves the answers to the
+// test.
 type Options struct {
 	Entries   int // of the submission queue; default 64
 	CQEntries int // of the completion queue; default 256
 
-	// Script sees every operation when it starts, on the goroutine that
-	// submitted it or that completed the one it was linked to. True means
-	// that the script has answered it or will.
+	// Script sees every operation when it starts, on the goroutine that submitted the operation
+	// or completed the one before it in its chain. True means that the script has answered the
+	// operation or will.
 	Script func(*Op) bool
-	// Idle is called by Wait when too few completions are there; it may
-	// answer operations or feed sockets, and returns false when it has
-	// nothing more to give.
+	// Idle is called by Wait when too few completions are there. It may answer operations or
+	// feed sockets, and returns false when it has nothing more to give.
 	Idle   func(*Ring) bool
-	Seed   uint64 // of the faults; zero takes one by chance
+	Seed   uint64 // of the faults; with zero, chance picks one
 	Faults *Faults
 }
 
-// Ring is the fake. Make it with New.
+// Ring is the fake ring, made by New.
 type Ring struct {
 	t   testing.TB // immutable, as is opt
 	opt Options
@@ -55,8 +55,8 @@ type Ring struct {
 	rng    *rand.Rand
 	sqes   []uring.SQE
 	queued int
-	live   []*Op // without their final completion
-	loose  []*Op // final completion not harvested
+	live   []*Op // operations without their final completion
+	loose  []*Op // operations whose final completion is not harvested
 	cq     []event
 	over   []event // overflowed
 	late   []event // held back by a fault
@@ -73,8 +73,7 @@ type event struct {
 	op  *Op
 }
 
-// New makes a ring for one test, which fails if operations are left when it
-// ends.
+// New makes a ring for one test, and fails the test if operations are left when it ends.
 func New(t testing.TB, opt Options) *Ring {
 	t.Helper()
 	if opt.Entries == 0 {
@@ -119,8 +118,8 @@ func (r *Ring) Pending() int {
 	return r.queued
 }
 
-// Submit starts what is queued. A fault may have it take only a part, which
-// begins with the first, or nothing with uring.ErrBusy.
+// Submit starts what is queued. With a fault it takes only the first entries, or none and returns
+// uring.ErrBusy.
 func (r *Ring) Submit() (int, error) {
 	r.mu.Lock()
 	r.mustBeOpen("Submit")
@@ -166,9 +165,9 @@ func (r *Ring) Submit() (int, error) {
 	return n, nil
 }
 
-// Wait submits, and returns when min completions can be harvested, when the
-// timeout is over, or for a fault without reason. The fake has no clock: a timeout
-// is over as soon as Idle has nothing to give, and without a timeout that is ErrStuck.
+// Wait submits, and returns when min completions can be harvested, when the timeout is over, or
+// because of a fault without a reason. The fake has no clock: a timeout is over as soon as Idle has
+// nothing to give. Without a timeout Wait then returns ErrStuck.
 func (r *Ring) Wait(min uint32, timeout time.Duration) error {
 	if _, err := r.Submit(); err != nil {
 		return err
@@ -204,7 +203,7 @@ func (r *Ring) Wait(min uint32, timeout time.Duration) error {
 	return nil
 }
 
-// Harvest gives out completions.
+// Harvest moves completions to dst and returns how many.
 func (r *Ring) Harvest(dst []uring.CQE) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -221,7 +220,7 @@ func (r *Ring) Harvest(dst []uring.CQE) int {
 	return n
 }
 
-// Close ends the ring. As with the kernel, operations should be over by then.
+// Close ends the ring. As with the kernel, all operations should be over before.
 func (r *Ring) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -6,8 +6,8 @@ import (
 	"github.com/ringnfs/ringnfs/uring/internal/abi"
 )
 
-// Socket is the other end of a simulated stream. While a descriptor has one,
-// its receives, reads and sends are answered from it.
+// Socket is the peer of a simulated stream. It answers the receives, reads and sends of its
+// descriptor.
 type Socket struct {
 	ring *Ring
 	fd   int
@@ -24,7 +24,7 @@ type Socket struct {
 	sends   []*Op
 }
 
-// NewSocket gives descriptor fd (a slot, for fixed files) a peer.
+// NewSocket gives the descriptor fd (a slot, for fixed files) a peer.
 func (r *Ring) NewSocket(fd int) *Socket {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -41,7 +41,7 @@ func (s *Socket) Feed(data []byte) {
 	s.pump()
 }
 
-// End lets the peer end its direction: a receive gets zero behind the data.
+// End lets the peer end its direction: a receive that has taken all data gets zero.
 func (s *Socket) End() {
 	s.ring.mu.Lock()
 	s.ended = true
@@ -49,7 +49,7 @@ func (s *Socket) End() {
 	s.pump()
 }
 
-// Break lets the connection fail: what is in flight and what follows gets errno.
+// Break lets the connection fail: operations in flight and later ones get errno.
 func (s *Socket) Break(errno unix.Errno) {
 	s.ring.mu.Lock()
 	s.broken = errno
@@ -57,7 +57,7 @@ func (s *Socket) Break(errno unix.Errno) {
 	s.pump()
 }
 
-// Stall has the peer stop (or go on) reading: sends then stay in flight.
+// Stall lets the peer stop reading, or go on. While it does not read, sends stay in flight.
 func (s *Socket) Stall(on bool) {
 	s.ring.mu.Lock()
 	s.stalled = on
@@ -65,7 +65,7 @@ func (s *Socket) Stall(on bool) {
 	s.pump()
 }
 
-// Sent returns and forgets what arrived at the peer.
+// Sent returns and forgets the bytes that arrived at the peer.
 func (s *Socket) Sent() []byte {
 	s.ring.mu.Lock()
 	defer s.ring.mu.Unlock()
@@ -74,23 +74,22 @@ func (s *Socket) Sent() []byte {
 	return out
 }
 
-// Unread returns how many fed bytes were not received yet.
+// Unread returns how many of the bytes that the peer sent have not been received.
 func (s *Socket) Unread() int {
 	s.ring.mu.Lock()
 	defer s.ring.mu.Unlock()
 	return len(s.in)
 }
 
-// HoldNotifs has the notifications of zero-copy sends wait for FlushNotifs, as
-// if the peer did not acknowledge.
+// HoldNotifs keeps the notifications of zero-copy sends until FlushNotifs, as if the peer did not
+// acknowledge.
 func (s *Socket) HoldNotifs(on bool) {
 	s.ring.mu.Lock()
 	defer s.ring.mu.Unlock()
 	s.holding = on
 }
 
-// FlushNotifs sends the notifications that HoldNotifs held back: the peer has
-// acknowledged everything.
+// FlushNotifs sends the notifications that HoldNotifs kept: the peer has acknowledged everything.
 func (s *Socket) FlushNotifs(copied bool) {
 	s.ring.mu.Lock()
 	list := s.notifs
@@ -101,7 +100,7 @@ func (s *Socket) FlushNotifs(copied bool) {
 	}
 }
 
-// take is offered an operation on the descriptor. No lock is held.
+// take gets an operation on the descriptor. No lock is held.
 func (s *Socket) take(o *Op) {
 	switch o.raw.Opcode {
 	case abi.OpRecv, abi.OpRead:
@@ -125,7 +124,7 @@ func (s *Socket) forget(o *Op) {
 	s.sends = keep(s.sends, other)
 }
 
-// pump moves bytes as far as they go. No lock is held.
+// pump moves bytes until either side has to wait. No lock is held.
 func (s *Socket) pump() {
 	for s.pumpSend() || s.pumpRecv() {
 	}
@@ -178,7 +177,7 @@ func (s *Socket) pumpSend() bool {
 	default:
 		for _, p := range o.payload() {
 			n := len(p)
-			// MSG_WAITALL has the kernel go on by itself after a part.
+			// With MSG_WAITALL the kernel goes on after a part, without being asked.
 			if o.OpFlags&unix.MSG_WAITALL == 0 {
 				n = s.share(n)
 			}
@@ -209,7 +208,7 @@ func (s *Socket) pumpSend() bool {
 	return true
 }
 
-// share returns how much of n is transferred at once. The lock is held.
+// share returns how many of n bytes are transferred at once. The lock is held.
 func (s *Socket) share(n int) int {
 	if n > 1 && s.ring.fault(func(f *Faults) float64 { return f.Short }) {
 		return 1 + s.ring.rng.IntN(n-1)

@@ -6,22 +6,21 @@ import (
 	"unicode/utf8"
 )
 
-// Table is text in columns. The first one is aligned at its left, those in Left too,
-// and all others at their right. A column in which every row has "-" or nothing is
-// left out.
+// Table is text in columns. The first column and those in Left are aligned at their left, all
+// others at their right. A column in which every row has "-" or nothing is left out.
 type Table struct {
 	Head []string
-	// Rows have as many cells as Head, or one, which stands above the rows after it and
-	// counts for no column.
+	// Rows have as many cells as Head. A row of one cell is a heading of the rows after it, and
+	// belongs to no column.
 	Rows [][]string
 	Left []int // columns, by number
 }
 
-// gap is what parts columns.
+// gap is the space between two columns.
 const gap = 2
 
-// Write writes the table. What does not fit into width goes into another table below,
-// which has the first column again.
+// Write writes the table. Columns that do not fit into width go into another table below, which
+// repeats the first column.
 func (t *Table) Write(w io.Writer, width int) error {
 	widths := make([]int, len(t.Head))
 	var shown []int

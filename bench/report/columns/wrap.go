@@ -10,16 +10,16 @@ import (
 	"golang.org/x/term"
 )
 
-// The widths in columns that text is made for: what a terminal has that does not say,
-// and the least and most that are used.
+// Widths in columns: the one of a terminal that does not tell, and the least and most that are
+// used.
 const (
 	widthDefault = 80
 	widthLeast   = 40
 	widthMost    = 160
 )
 
-// Width returns how many columns of text w shows: what COLUMNS says, as far as it
-// is a number, or the terminal, or else 80; but never fewer than 40 or more than 160.
+// Width returns how many columns of text w shows: the number in COLUMNS, or else the terminal's, or
+// else 80; but at least 40 and at most 160.
 func Width(w io.Writer, getenv func(string) string) int {
 	if n, err := strconv.Atoi(getenv("COLUMNS")); err == nil && n > 0 {
 		return min(max(n, widthLeast), widthMost)
@@ -32,9 +32,9 @@ func Width(w io.Writer, getenv func(string) string) int {
 	return widthDefault
 }
 
-// Wrap breaks text into lines of at most width columns, between words. Empty lines
-// part paragraphs. A line that begins with a space stays a line of its own; what it
-// has beyond width goes below its second column, as in a table of words and meanings.
+// Wrap breaks text into lines of at most width columns, between words. Empty lines separate
+// paragraphs. A line that begins with a space is not joined to others; words of it that do not fit
+// into width go below its second column, as in a table of words and meanings.
 func Wrap(text string, width int) string {
 	var b strings.Builder
 	var paragraph []string
@@ -61,8 +61,8 @@ func Wrap(text string, width int) string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
-// Split parts a line "  WORD   meaning" before the meaning, which begins in column
-// indent. A line without a second column is all meaning.
+// Split splits a line "  WORD   meaning" before the meaning, which begins in column indent. A line
+// without a second column is all meaning.
 func Split(line string) (head, rest string, indent int) {
 	begin := len(line) - len(strings.TrimLeft(line, " "))
 	if i := strings.Index(line[begin:], "  "); i >= 0 {
@@ -73,7 +73,7 @@ func Split(line string) (head, rest string, indent int) {
 	return line[:begin], line[begin:], begin
 }
 
-// fill writes head and the words behind it, on as many lines as they take.
+// fill writes head and the words behind it, on as many lines as they need.
 func fill(b *strings.Builder, words []string, head string, indent, width int) {
 	b.WriteString(head)
 	at, first := indent, true

@@ -1,6 +1,6 @@
-// Package translate puts what file systems say into the words of NFS version 3, and the other
-// way round: between package vfs and package nfs3, for the programs that serve version 3. It
-// consists of functions without state.
+// Package translate converts between package vfs and package nfs3, for the programs that serve
+// version 3: from the results of file systems to the protocol's values, and back. Its functions
+// have no state.
 package translate
 
 import (
@@ -10,7 +10,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// statuses maps the outcomes of file systems to RFC 1813, section 2.6.
+// statuses maps the outcomes of file systems to the statuses of RFC 1813, section 2.6.
 var statuses = [vfs.NumStatus]nfs3.Nfsstat3{
 	vfs.OK:          nfs3.NFS3_OK,
 	vfs.Perm:        nfs3.NFS3ERR_PERM,
@@ -38,12 +38,13 @@ var statuses = [vfs.NumStatus]nfs3.Nfsstat3{
 	vfs.BadType:     nfs3.NFS3ERR_BADTYPE,
 	vfs.NotSync:     nfs3.NFS3ERR_NOT_SYNC,
 	vfs.Delay:       nfs3.NFS3ERR_JUKEBOX,
-	vfs.Loop:        nfs3.NFS3ERR_INVAL, // the protocol never follows a link, and has no word for one too many
+	vfs.Loop:        nfs3.NFS3ERR_INVAL, // the protocol follows no links, so has no status for it
 	vfs.ServerFault: nfs3.NFS3ERR_SERVERFAULT,
-	vfs.Again:       nfs3.NFS3ERR_SERVERFAULT, // only from a back end that breaks its word on a worker
+	vfs.Again:       nfs3.NFS3ERR_SERVERFAULT, // only from a back end that says it on a worker
 }
 
-// Status returns the status of NFS version 3. What is no status of vfs is the server's fault.
+// Status returns the status of NFS version 3. A value that is no Status of vfs is the server's
+// fault.
 func Status(st vfs.Status) nfs3.Nfsstat3 {
 	if st >= vfs.NumStatus {
 		st = vfs.ServerFault
@@ -51,9 +52,8 @@ func Status(st vfs.Status) nfs3.Nfsstat3 {
 	return statuses[st]
 }
 
-// Time fits a time into nfstime3, whose seconds are unsigned 32 bits: what lies before 1970 or
-// after 2106 becomes the end of the range that it is nearest to, rather than another time
-// altogether.
+// Time fits a time into nfstime3, whose seconds are unsigned 32 bits. A time before 1970 or after
+// 2106 becomes the nearest end of that range, rather than a quite different time.
 func Time(t vfs.Time) nfs3.Nfstime3 {
 	switch {
 	case t.Sec < 0:
@@ -64,8 +64,8 @@ func Time(t vfs.Time) nfs3.Nfstime3 {
 	return nfs3.Nfstime3{Seconds: uint32(t.Sec), Nseconds: t.Nsec}
 }
 
-// Attr puts attributes, all of which are there, into f (RFC 1813, section 2.5.5). The numbers of
-// ftype3 are those of [vfs.FileType].
+// Attr puts attributes, all of which must be filled in, into f (RFC 1813, section 2.5.5). The
+// numbers of ftype3 are those of [vfs.FileType].
 func Attr(f *nfs3.Fattr3, a *vfs.Attr) {
 	f.Type = nfs3.Ftype3(a.Type)
 	f.Mode = nfs3.Mode3(a.Mode)
@@ -82,7 +82,7 @@ func Attr(f *nfs3.Fattr3, a *vfs.Attr) {
 	f.Ctime = Time(a.Ctime)
 }
 
-// PostOp puts attributes after an operation into p, none when a has not been filled.
+// PostOp puts attributes after an operation into p, and none if a has not been filled in.
 func PostOp(p *nfs3.PostOpAttr, a *vfs.Attr) {
 	if p.AttributesFollow = a.Filled(); p.AttributesFollow {
 		Attr(&p.Attributes, a)
@@ -98,7 +98,7 @@ func WCC(d *nfs3.WccData, w *vfs.WCC) {
 	PostOp(&d.After, &w.After)
 }
 
-// SetAttr returns attributes to set (section 2.5.5), as they came. The numbers of time_how are
+// SetAttr returns the attributes to set (section 2.5.5), unchecked. The numbers of time_how are
 // those of [vfs.TimeHow].
 func SetAttr(s *nfs3.Sattr3) vfs.SetAttr {
 	return vfs.SetAttr{
@@ -111,7 +111,7 @@ func SetAttr(s *nfs3.Sattr3) vfs.SetAttr {
 	}
 }
 
-// FromTime returns a time that a client has said.
+// FromTime returns a time that a client has sent.
 func FromTime(t nfs3.Nfstime3) vfs.Time {
 	return vfs.Time{Sec: int64(t.Seconds), Nsec: t.Nseconds}
 }

@@ -1,5 +1,5 @@
-// Package again tells tests that all of them have run once: the run under the race
-// detector, with the assertions, is the second. Long tests do less then.
+// Package again tells tests that all of them have run once: the run under the race detector, with
+// the assertions, is the second run. Long tests do less then.
 package again
 
 import (
@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Now reports whether this is the second run, which .ci/test says by RINGNFS_AGAIN.
+// Now reports whether this is the second run. .ci/test says so by RINGNFS_AGAIN.
 func Now() bool { return os.Getenv("RINGNFS_AGAIN") != "" }
 
 // Skip skips a test that would show nothing new in the second run.
@@ -18,8 +18,8 @@ func Skip(t testing.TB) {
 	}
 }
 
-// Long skips a test that takes many seconds where a quick look is wanted (go test -short),
-// as before a commit.
+// Long skips a test that takes many seconds when a quick look is wanted (go test -short), as before
+// a commit.
 func Long(t testing.TB) {
 	t.Helper()
 	if testing.Short() {

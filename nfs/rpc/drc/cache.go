@@ -2,41 +2,42 @@ package drc
 
 import "time"
 
-// Config sizes a Cache. Zero values are replaced by the defaults named here.
+// Config sizes a Cache. A zero value means the default, which stands at the end of each comment.
 type Config struct {
-	// EntriesMax bounds the kept replies. 16384.
+	// EntriesMax is the most kept replies: 16384.
 	EntriesMax int
-	// BytesMax bounds the bytes of the kept replies. 8 MiB.
+	// BytesMax is the most bytes in kept replies: 8 MiB.
 	BytesMax int
-	// PerPeerMax bounds the kept replies of one household. A quarter of EntriesMax.
+	// PerPeerMax is the most kept replies of one household: a quarter of EntriesMax.
 	PerPeerMax int
-	// TTL is how long a reply is kept at least after it was last asked for, as
-	// far as the bounds allow. Clients send a call again after 60 s by TCP (Linux,
-	// timeo=600). 120 s.
+	// TTL is how long a reply is kept at least after it was last asked for, as far as the
+	// bounds allow. Clients send a call again after 60 s by TCP (Linux, timeo=600). Default:
+	// 120 s.
 	TTL time.Duration
-	// Shards is the number of parts with a lock each, a power of two. 16.
+	// Shards is the number of parts with a lock each, a power of two: 16.
 	Shards int
-	// Now is the clock; it need not be monotonic. time.Now.
+	// Now is the clock; it need not be monotonic: time.Now.
 	Now func() time.Time
 }
 
-// Verdict is what a call turned out to be.
+// Verdict is what Begin finds a call to be.
 type Verdict uint8
 
 // The verdicts of Begin.
 const (
-	// First: the call has not been seen. The caller owns it and must Finish or
+	// First: the call has not been seen. The caller of Begin owns the entry and must Finish or
 	// Abandon it.
 	First Verdict = iota
 	// Replay: the call has been answered; the reply is returned.
 	Replay
-	// Busy: the call, or one that may be it, is in progress. The Caller will be told.
+	// Busy: the call, or one that may be the same, is in progress. The Caller will be told when
+	// that ends.
 	Busy
-	// Doubt: whether the call has been answered cannot be told yet. It has to Begin
-	// again a little later.
+	// Doubt: nobody can tell yet whether the call has been answered. It must Begin again a
+	// little later.
 	Doubt
 
-	// unjudged: begin needs to know what the Caller says of some entries.
+	// unjudged: begin must know what the Caller says of some entries.
 	unjudged
 )
 
@@ -48,18 +49,18 @@ type Stats struct {
 	Replays    uint64 // duplicates answered from the cache
 	Waits      uint64 // calls that were told Busy
 	Doubts     uint64 // calls that were told Doubt
-	Strangers  uint64 // calls that were carried out although they looked like others
-	Evicted    uint64 // replies that went to make room
-	Expired    uint64 // replies that went because of their age
+	Strangers  uint64 // calls that ran although they looked like others
+	Evicted    uint64 // replies dropped to make room
+	Expired    uint64 // replies dropped because of their age
 }
 
-// Ticket is the right to end a call that Begin called First. It is used once.
+// Ticket is the right to end a call for which Begin returned First. It is used once.
 type Ticket struct {
 	s *shard
 	e *entry
 }
 
-// Valid reports whether t is one that Begin returned.
+// Valid reports whether Begin returned t.
 func (t Ticket) Valid() bool { return t.e != nil }
 
 // Cache is a duplicate request cache. See the package comment.
@@ -68,7 +69,7 @@ type Cache struct {
 	shards []shard
 }
 
-// New returns an empty cache. It panics when cfg.Shards is no power of two.
+// New returns an empty cache. It panics if cfg.Shards is not a power of two.
 func New(cfg Config) *Cache {
 	cfg.setDefaults()
 	if cfg.Shards&(cfg.Shards-1) != 0 {
@@ -115,11 +116,11 @@ func (c *Cache) shard(k *Key) *shard {
 	return &c.shards[k.hash()&uint32(len(c.shards)-1)]
 }
 
-// Begin looks k up for from and makes an entry if there is none that from's call is a
-// retransmission of. With First it returns the ticket to end the call with. With
-// Replay it returns the reply, which is shared and immutable: when it has been queued,
-// [Cache.Sent] is to be called. With Busy, from is kept until the other call ends and
-// is then told. Begin blocks no longer than from.Judge.
+// Begin looks up k for the call from. If from is no retransmission of a call in the cache, Begin
+// makes an entry. With First it returns the ticket to end the call with. With Replay it returns the
+// reply, which is shared and immutable; when the reply has been queued, [Cache.Sent] must be
+// called. With Busy it keeps from until the other call ends, and then tells from. Begin blocks no
+// longer than from.Judge.
 func (c *Cache) Begin(k Key, from Caller) (Verdict, Ticket, []byte) {
 	k = k.normal()
 	s := c.shard(&k)
@@ -138,10 +139,10 @@ func (c *Cache) Begin(k Key, from Caller) (Verdict, Ticket, []byte) {
 	}
 }
 
-// Finish ends a call that Begin called First, keeps a copy of reply and gives it
-// to the duplicates that wait; the copy is shared and immutable. reply is
-// borrowed. end is its place on the connection that the call came by: see [Answer].
-// Finish is called before reply can reach the peer.
+// Finish ends a call for which Begin returned First. It keeps a copy of reply and gives the copy to
+// the duplicates that wait; the copy is shared and immutable. reply is borrowed. end is the reply's
+// place on the connection that the call came by: see [Answer]. Finish must be called before reply
+// can reach the peer.
 func (c *Cache) Finish(t Ticket, end uint64, reply []byte) {
 	kept := append(make([]byte, 0, len(reply)), reply...)
 	for _, w := range t.s.finish(t.e, end, kept, c.now()) {
@@ -149,23 +150,23 @@ func (c *Cache) Finish(t Ticket, end uint64, reply []byte) {
 	}
 }
 
-// Abandon ends a call that Begin called First and that has no reply worth
-// keeping: it was not carried out, or its connection ended before it was. Duplicates
-// that wait are told; the next one is a first one.
+// Abandon ends a call for which Begin returned First and that has no reply worth keeping: it was
+// not carried out, or its connection ended before it was. Abandon tells the duplicates that wait;
+// the next one to Begin is First.
 func (c *Cache) Abandon(t Ticket) {
 	for _, w := range t.s.abandon(t.e) {
 		w.tell(nil)
 	}
 }
 
-// Sent says where the reply to a duplicate that came by the connection by has its end
-// there. It is called before the reply can reach the peer.
+// Sent says where the reply to a duplicate ends on by, the connection that the duplicate came by.
+// It is called before the reply can reach the peer.
 func (c *Cache) Sent(k Key, by Wire, end uint64) {
 	k = k.normal()
 	c.shard(&k).sent(&k, by, end)
 }
 
-// Stats returns the present figures. The shards are read one after the other.
+// Stats returns the present figures. It reads the shards one after the other.
 func (c *Cache) Stats() Stats {
 	var t Stats
 	for i := range c.shards {

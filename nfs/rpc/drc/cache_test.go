@@ -34,7 +34,7 @@ func key(peer byte, xid uint32) drc.Key {
 	}
 }
 
-// caller is a call by a connection, that remembers what it was told.
+// caller is a call by a connection. It remembers what it was told.
 type caller struct {
 	by    string
 	judge func(a drc.Answer) drc.Relation // nil: it is never asked
@@ -49,10 +49,10 @@ func always(r drc.Relation) func(drc.Answer) drc.Relation {
 	return func(drc.Answer) drc.Relation { return r }
 }
 
-// by is a call by a connection; is is what that is to all others.
+// by returns a call by a connection; is is the relation of that connection to all others.
 func by(name string, is drc.Relation) *caller { return &caller{by: name, judge: always(is)} }
 
-// begin looks k up, as a call by the one connection that there is.
+// begin looks k up as a call by the one connection that exists.
 func begin(c *drc.Cache, k drc.Key) (drc.Verdict, drc.Ticket) {
 	v, ticket, _ := c.Begin(k, &caller{by: "one"})
 	return v, ticket
@@ -66,7 +66,7 @@ func run(t *testing.T, c *drc.Cache, k drc.Key, reply string) {
 	c.Finish(ticket, 0, []byte(reply))
 }
 
-// known reports whether the reply of k is still there, without a trace if not.
+// known reports whether the cache has the reply of k. If not, it leaves no trace.
 func known(c *drc.Cache, k drc.Key) bool {
 	v, ticket := begin(c, k)
 	if v == drc.First {
@@ -131,7 +131,7 @@ func TestEveryPartOfTheKeyCounts(t *testing.T) {
 	noLeak(t, c)
 }
 
-// As many as there are: each is a call that its connection waits for.
+// There may be any number: each is a call that its connection waits for.
 func TestAllDuplicatesOfACallInProgressAreTold(t *testing.T) {
 	for _, finish := range []bool{true, false} {
 		c := drc.New(drc.Config{})
@@ -210,7 +210,7 @@ func TestACallByAnotherConnectionIsWhatThatIsToTheFirst(t *testing.T) {
 	}
 }
 
-// The one that heard the reply counts, not the first.
+// The connection that heard the reply counts, not the first one.
 func TestASuccessorIsJudgedInPlaceOfThoseBeforeIt(t *testing.T) {
 	c := drc.New(drc.Config{})
 	k := key(1, 7)
@@ -261,7 +261,7 @@ func TestASuccessorIsJudgedInPlaceOfThoseBeforeIt(t *testing.T) {
 	noLeak(t, c)
 }
 
-// One delivery that was heard is enough, whatever cannot be told of the others.
+// One delivery that was heard is enough, even if nobody can tell about the others.
 func TestAStrangerToOneOfSeveralConnectionsIsOne(t *testing.T) {
 	for _, order := range [][2]drc.Relation{{drc.Stranger, drc.Unknown}, {drc.Unknown, drc.Stranger}} {
 		c := drc.New(drc.Config{})
@@ -278,7 +278,7 @@ func TestAStrangerToOneOfSeveralConnectionsIsOne(t *testing.T) {
 	}
 }
 
-// What is asked about is what is acted on, also when it changes meanwhile.
+// The cache acts on the same entry that it asks about, also if the entry changes meanwhile.
 func TestAnEntryThatChangesWhileItIsJudgedIsJudgedAgain(t *testing.T) {
 	c := drc.New(drc.Config{})
 	k := key(1, 7)
@@ -369,7 +369,7 @@ func TestSumTellsBytesApart(t *testing.T) {
 	require.NotEqual(t, drc.Sum(nil), drc.Sum([]byte{0}))
 }
 
-// waiting sends what it is told to a goroutine.
+// waiting passes what it is told to a goroutine.
 type waiting struct {
 	caller
 	ended chan []byte
@@ -377,9 +377,9 @@ type waiting struct {
 
 func (w *waiting) Ended(reply []byte) { w.ended <- reply }
 
-// Several connections of each of several clients send the same calls, all at
-// once, and each has taken the place of those before: each call runs exactly once,
-// and everybody gets its reply.
+// Several connections of each of several clients send the same calls, all at once, and each
+// connection has taken the place of the earlier ones. Each call runs exactly once, and every
+// connection gets its reply.
 func TestACallRunsOnceHoweverManySendIt(t *testing.T) {
 	const clients, connections, calls = 3, 4, 300
 	c := drc.New(drc.Config{})

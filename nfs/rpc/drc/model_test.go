@@ -12,8 +12,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/rpc/drc"
 )
 
-// model is the cache as one slice that is searched from end to end: entries in the
-// order in which they were last used, those in progress where they began.
+// model is the cache as one slice that is searched from end to end. Entries are in the order in
+// which they were last used; those in progress are where they began.
 type model struct {
 	cfg     drc.Config
 	now     time.Time
@@ -42,7 +42,7 @@ func (m *model) remove(e *modelEntry) {
 	m.entries = slices.DeleteFunc(m.entries, func(f *modelEntry) bool { return e == f })
 }
 
-// touch makes e the last used one.
+// touch makes e the entry that was used last.
 func (m *model) touch(e *modelEntry) {
 	m.remove(e)
 	m.entries = append(m.entries, e)
@@ -70,9 +70,9 @@ func (m *model) oldest(peer netip.Addr) *modelEntry {
 	return nil
 }
 
-// evict drops the reply that makes room for peer: of the peers that hold no
-// less than it does, that of the one that holds the most; peer itself before others,
-// then the one met first.
+// evict drops a reply to make room for peer. It drops one of the peer that holds the most among
+// those that hold no less than peer does. Among equals peer comes before others, and then the one
+// met first.
 func (m *model) evict(peer netip.Addr, holds func(netip.Addr) int) {
 	best, most := m.oldest(peer), holds(peer)
 	for _, e := range m.entries {
@@ -85,7 +85,7 @@ func (m *model) evict(peer netip.Addr, holds func(netip.Addr) int) {
 	m.stats.Evicted++
 }
 
-// begin is Begin for a call by a connection that is, to the entry numbered i, is(i).
+// begin is Begin for a call by a connection whose relation to the entry numbered i is is(i).
 func (m *model) begin(
 	k drc.Key,
 	from *caller,
@@ -242,7 +242,8 @@ func TestTheCacheBehavesLikeItsModel(t *testing.T) {
 				seed := rapid.IntRange(0, 1000).Draw(t, "relations")
 				is := func(i int) drc.Relation { return drc.Relation((seed / i) % 4) }
 				from := &caller{by: rapid.SampledFrom([]string{"a", "b", "c", "d", "e", "f"}).Draw(t, "by")}
-				// A connection is in one entry of a key at most, so that names it.
+				// A connection is in at most one entry of a key, so it names the
+				// entry.
 				from.judge = func(a drc.Answer) drc.Relation {
 					i := slices.IndexFunc(m.entries, func(e *modelEntry) bool {
 						return e.key == k && slices.Contains(e.by, a.By.(string))

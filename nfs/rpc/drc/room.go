@@ -41,12 +41,12 @@ func (s *shard) makeRoom(p *peer) {
 	}
 }
 
-// victim returns the reply that goes to make room for p: the least recently used
-// one of the peer that holds the most, as long as that is no less than p holds.
-// Among equals p goes first, then the one with the oldest reply. There is a reply.
+// victim returns the reply to drop to make room for p: the least recently used one of the peer that
+// holds the most, if that is no less than p holds. Among equals p comes first, then the peer with
+// the oldest reply. The shard must have a reply.
 //
-// It goes through all peers, at most as many as there are entries, and only when
-// the shard is full.
+// victim looks at all peers, which are at most as many as the entries, and only when the shard is
+// full.
 func (s *shard) victim(p *peer, holds func(*peer) int) *entry {
 	least := holds(p)
 	var best *peer
@@ -76,7 +76,7 @@ func (s *shard) drop(e *entry) {
 	s.forget(e)
 }
 
-// leave forgets p if it has no entry any more.
+// leave forgets p if it has no entries left.
 func (s *shard) leave(p *peer) {
 	if p.busy+p.kept > 0 {
 		return

@@ -25,7 +25,7 @@ func TestTheAgeOfAReplyCountsFromItsLastUse(t *testing.T) {
 	noLeak(t, c)
 }
 
-// Whoever has sent a call waits for its reply: there is always room for one more.
+// The sender of a call waits for its reply, so there is always room for one more.
 func TestCallsInProgressNeedNoRoomAndKeepTheirsForAsLongAsTheyTake(t *testing.T) {
 	now := time.Unix(0, 0)
 	c := drc.New(drc.Config{EntriesMax: 2, PerPeerMax: 2, Shards: 1, Now: func() time.Time { return now }})
@@ -125,13 +125,13 @@ func TestAFloodCostsItsSenderOnly(t *testing.T) {
 	})
 }
 
-// What a peer has lost does not count as held by it any more.
+// A reply that a peer has lost no longer counts as held by that peer.
 func TestAPeerThatLostRepliesHoldsWhatIsLeft(t *testing.T) {
 	now := time.Unix(0, 0)
 	c := drc.New(drc.Config{BytesMax: 1000, Shards: 1, Now: func() time.Time { return now }})
 	modest := key(2, 1000)
 	run(t, c, modest, "0123456789")
-	for xid := range uint32(20) { // it takes much, and gives up its own
+	for xid := range uint32(20) { // a peer that takes much gives up its own replies
 		run(t, c, key(2, xid), string(make([]byte, 300)))
 		require.True(t, known(c, modest))
 	}

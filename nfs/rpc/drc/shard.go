@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// limits are one shard's part of the bounds.
+// limits are one shard's parts of the bounds.
 type limits struct {
 	entries, bytes, perPeer int
 	ttl                     time.Duration
@@ -23,27 +23,28 @@ type entry struct {
 	at      time.Time // when it was done
 	waiters []waiter
 	first   delivery   // to the connection that the call came by
-	others  []delivery // to those that took its place, the latest last
-	version uint64     // changes with what Judge is told of the entry
+	others  []delivery // to connections that took its place, the latest last
+	version uint64     // changes when the Answers about the entry change
 	used    time.Time  // when it was done, or last asked for
-	turn    uint64     // the same as a number that never repeats
+	turn    uint64     // used as a number that never repeats
 	links   [2]link
 }
 
-// delivery is a connection that the reply was or will be sent by, and its place there.
+// delivery is a connection that the reply was or will be sent by, and the reply's place there.
 type delivery struct {
 	by  Wire
 	end uint64
 }
 
-// othersMax is how many successors of the first connection an entry remembers. Those
-// before have broken, like the first.
+// othersMax is how many successors of the first connection an entry remembers. Earlier successors
+// have broken, like the first connection.
 const othersMax = 3
 
 // waiter is a call that waits for the end of another one.
 type waiter struct {
 	who Caller
-	// sure says that it is the same call. Else who has to ask again.
+	// sure says that the waiting call is the same as the one in progress. If it is not sure,
+	// the waiting call must ask again.
 	sure bool
 }
 
@@ -61,10 +62,10 @@ type shard struct {
 	mu sync.Mutex
 
 	// Guarded by mu.
-	entries map[Key]*entry // the newest of each key
+	entries map[Key]*entry // the newest entry of each key
 	count   int            // of entries
 	byAddr  map[netip.Addr]*peer
-	peers   []*peer // the same, to be gone through
+	peers   []*peer // all peers, as a list
 	done    list    // all done entries, least recently used first
 	turn    uint64
 	bytes   int
@@ -109,8 +110,8 @@ func (s *shard) begin(k *Key, from Caller, judged []judgement, now time.Time) an
 	return answer{verdict: First, e: s.enter(k, from.By())}
 }
 
-// compare looks for the entry that a call by another connection is a retransmission
-// of. over is false when there is none.
+// compare looks for the entry of which a call by another connection is a retransmission. over is
+// false when there is none.
 func (s *shard) compare(newest *entry, from Caller, judged []judgement, now time.Time) (a answer, over bool) {
 	open := false
 	for e, n := newest, 0; e != nil && n < judgedMax; e, n = e.next, n+1 {
@@ -167,7 +168,7 @@ func (e *entry) delivery(by Wire) *delivery {
 	return nil
 }
 
-// answers is what Judge is told of e.
+// answers is what the cache tells Judge of e.
 func (e *entry) answers() []Answer {
 	list := make([]Answer, 0, 1+len(e.others))
 	list = append(list, Answer{By: e.first.by, End: e.first.end, Done: e.done, At: e.at})
@@ -177,7 +178,7 @@ func (e *entry) answers() []Answer {
 	return list
 }
 
-// adopt makes by a connection that e's reply is sent by.
+// adopt adds by to the connections that e's reply is sent by.
 func (s *shard) adopt(e *entry, by Wire) {
 	if len(e.others) == othersMax {
 		e.others = slices.Delete(e.others, 0, 1)
@@ -186,7 +187,7 @@ func (s *shard) adopt(e *entry, by Wire) {
 	s.change(e)
 }
 
-// change says that what Judge is told of e is not what it was.
+// change notes that the answers about e are no longer what they were.
 func (s *shard) change(e *entry) {
 	s.turn++
 	e.version = s.turn
@@ -214,7 +215,7 @@ func (s *shard) enter(k *Key, by Wire) *entry {
 	return e
 }
 
-// again answers a duplicate.
+// again answers a duplicate of e.
 func (s *shard) again(e *entry, from Caller, now time.Time) answer {
 	if e.done {
 		s.done.remove(e)
@@ -228,8 +229,8 @@ func (s *shard) again(e *entry, from Caller, now time.Time) answer {
 	return answer{verdict: Busy}
 }
 
-// finish keeps the reply and returns who waits for it. A reply beyond the
-// shard's bound is not kept.
+// finish keeps the reply and returns the calls that wait for it. It does not keep a reply that is
+// longer than the shard's bound.
 func (s *shard) finish(e *entry, end uint64, reply []byte, now time.Time) []waiter {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -263,8 +264,8 @@ func (s *shard) abandon(e *entry) []waiter {
 	return waiters
 }
 
-// sent is Cache.Sent. Of several replies by one connection the last counts: a peer that
-// asks again has not heard those before.
+// sent is Cache.Sent. Of several replies by one connection the last one counts: a peer that asks
+// again has not heard the earlier ones.
 func (s *shard) sent(k *Key, by Wire, end uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

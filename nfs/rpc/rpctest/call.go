@@ -1,7 +1,6 @@
-// Package rpctest builds calls and takes replies apart, for tests: from the bytes
-// that RFC 5531 prescribes and without the code of package rpc, so that both
-// can be wrong only independently of each other. [Serve] is the exception that runs
-// a call through a server.
+// Package rpctest builds calls and takes replies apart, for tests. It follows RFC 5531 and uses no
+// code of package rpc, so a mistake in one does not hide the same mistake in the other. The
+// exception is [Serve], which runs a call through a server.
 package rpctest
 
 import "encoding/binary"

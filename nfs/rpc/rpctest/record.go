@@ -5,8 +5,8 @@ import "encoding/binary"
 // Record returns msg as one record of one fragment.
 func Record(msg []byte) []byte { return Fragments(msg, len(msg)) }
 
-// Fragments returns msg as one record whose fragments have the given sizes, 0
-// included; what they leave over follows in one more fragment.
+// Fragments returns msg as one record whose fragments have the given sizes, 0 included. The rest of
+// msg follows in one more fragment.
 func Fragments(msg []byte, sizes ...int) []byte {
 	var b []byte
 	for i, n := range sizes {
@@ -25,7 +25,7 @@ func Fragments(msg []byte, sizes ...int) []byte {
 	return append(b, msg...)
 }
 
-// Split takes the record marking off a stream: the complete records at its
+// Split takes the record marking off a stream. It returns the complete records at the stream's
 // beginning, and the bytes behind them.
 func Split(stream []byte) (records [][]byte, rest []byte) {
 	rest = stream

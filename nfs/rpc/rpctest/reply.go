@@ -45,8 +45,8 @@ type Reply struct {
 	Results []byte
 }
 
-// ParseReply decodes the reply message b strictly: what is unknown, missing or
-// too much is an error.
+// ParseReply decodes the reply message b strictly: an unknown number, a missing byte and a byte too
+// many are errors.
 func ParseReply(b []byte) (Reply, error) {
 	d := reader{b: b}
 	var r Reply

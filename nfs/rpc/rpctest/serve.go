@@ -7,13 +7,13 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 )
 
-// ErrWait says that the procedure wants to be run on a worker.
+// ErrWait says that the procedure must be run on a worker.
 var ErrWait = errors.New("the procedure wants to wait")
 
-// Serve runs the message msg through s on the given place, with as much memory for
-// the reply as it asks for. c is reset first, apart from Peer, Origin, Local and Datagram,
-// and holds the call afterwards; nil means a new one. The reply is nil when the
-// call was dropped. The error is Parse's, or ErrWait.
+// Serve runs the message msg through s on the given place, with as much memory for the reply as the
+// call asks for. It first resets c, except Peer, Origin, Local and Datagram, and leaves the call in
+// it; nil means a new Call. The reply is nil when the call was dropped. The error is Parse's, or
+// ErrWait.
 func Serve(s *rpc.Server, place *rpc.Place, c *rpc.Call, msg []byte) (reply []byte, err error) {
 	if c == nil {
 		c = new(rpc.Call)

@@ -15,7 +15,7 @@ type acls struct {
 
 func (x *acls) GetACL(c *vfs.Cred, h vfs.Handle, set *vfs.ACLSet, a *vfs.Attr) vfs.Status {
 	const method = "GetACL"
-	set.Access, set.Default = nil, nil // what is not filled is not the last call's
+	set.Access, set.Default = nil, nil // an unfilled list must not be the last call's
 	s := x.view.status(method, x.in.GetACL(c, h, set, a))
 	x.view.attr(method, a, s)
 	if s != vfs.OK {

@@ -48,7 +48,7 @@ func TestEveryAbilityIsHeldToItsContract(t *testing.T) {
 	})
 }
 
-// liar answers with what a test puts in.
+// liar answers what a test tells it to.
 type liar struct {
 	vfs.View
 	status  vfs.Status
@@ -142,7 +142,7 @@ type liarFS struct {
 
 func (f *liarFS) View(*vfs.Thread) (vfs.View, error) { return f.l, nil }
 
-// good returns a liar that tells the truth so far.
+// good returns a liar that tells the truth until the test changes its answers.
 func good() *liar {
 	h, _ := vfs.MakeHandle([]byte{1})
 	return &liar{

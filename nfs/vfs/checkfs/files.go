@@ -44,7 +44,7 @@ func (v *view) Access(
 }
 
 func (v *view) Statfs(c *vfs.Cred, h vfs.Handle, st *vfs.Statfs) vfs.Status {
-	*st = vfs.Statfs{} // what is not filled is not the last call's
+	*st = vfs.Statfs{} // unfilled fields must not be the last call's
 	return v.status("Statfs", v.View.Statfs(c, h, st))
 }
 
@@ -53,8 +53,8 @@ func (v *view) PathConf(h vfs.Handle, l *vfs.Limits) vfs.Status {
 	return v.status("PathConf", v.View.PathConf(h, l))
 }
 
-// Read gives the back end no more memory than dst has: it could reach what is
-// behind it otherwise.
+// Read gives the back end a slice whose capacity ends with dst, so that the back end cannot reach
+// the memory behind it.
 func (v *view) Read(c *vfs.Cred, h vfs.Handle, r *vfs.ReadArgs, a *vfs.Attr) (int, bool, vfs.Status) {
 	const method = "Read"
 	v.read = *r
@@ -136,8 +136,7 @@ type splicer struct {
 	in   vfs.Splicer
 }
 
-// Splice looks at what the method says only. Whoever lent the pipe looks at what is
-// in it.
+// Splice checks only what the method returns. The lender of the pipe checks what is in it.
 func (v *splicer) Splice(c *vfs.Cred, h vfs.Handle, r *vfs.SpliceArgs, a *vfs.Attr) (int, bool, vfs.Status) {
 	const method = "Splice"
 	moved, eof, s := v.in.Splice(c, h, r, a)

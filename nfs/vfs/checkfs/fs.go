@@ -6,20 +6,20 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// Report hears of a breach of contract: the method that broke it, and how. It may
-// be called from any thread, many times a second, and must not block.
+// Report is told of a breach of contract: the method that broke it, and how. Any thread may call
+// it, many times a second. It must not block.
 type Report func(method, breach string)
 
 // FS is a file system that is held to its contract. It implements [vfs.FS].
 type FS struct {
-	vfs.FS // what is wrapped
+	vfs.FS // the wrapped file system
 	report Report
 }
 
 var errNoView = errors.New("checkfs: the file system's View returned neither a View nor an error")
 
-// Wrap returns a file system that behaves as in as long as in keeps to package
-// vfs. It takes in over and closes it. report is not nil.
+// Wrap returns a file system that behaves like in as long as in keeps to package vfs. It owns in
+// and closes it. report is not nil.
 func Wrap(in vfs.FS, report Report) *FS { return &FS{FS: in, report: report} }
 
 // View implements [vfs.FS].
@@ -32,7 +32,7 @@ func (f *FS) View(t *vfs.Thread) (vfs.View, error) {
 		return nil, errNoView
 	}
 	v := &view{View: in, report: f.report, mayWait: t.MayWait}
-	v.list.yield = v.list.add // bound once, for each binding allocates
+	v.list.yield = v.list.add // bound once, because each binding allocates
 	if can := in.Abilities(); can != nil {
 		v.able = abilities(v, can)
 	} else {
@@ -41,8 +41,8 @@ func (f *FS) View(t *vfs.Thread) (vfs.View, error) {
 	return v, nil
 }
 
-// Features passes on what the wrapped file system has to do without, and why, if
-// it says so.
+// Features returns what the wrapped file system has to do without, and why, if the file system says
+// so.
 func (f *FS) Features() (kind string, without []string) {
 	if in, ok := f.FS.(interface {
 		Features() (kind string, without []string)

@@ -2,8 +2,8 @@ package checkfs
 
 import "github.com/ringnfs/ringnfs/nfs/vfs"
 
-// Each method below clears the handle that it is to fill: one left over from
-// another call must not go out as this one's.
+// Each method below first clears the handle that it fills in, so that a handle left over from
+// another call does not go out as this call's.
 
 func (v *view) Lookup(c *vfs.Cred, dir vfs.Handle, name []byte, f *vfs.Found) vfs.Status {
 	const method = "Lookup"
@@ -70,7 +70,7 @@ func (v *view) Link(c *vfs.Cred, r *vfs.LinkArgs, a *vfs.Attr, w *vfs.WCC) vfs.S
 	return s
 }
 
-// Walk always may wait, whatever the thread.
+// Walk may always wait, whatever the thread.
 func (v *view) Walk(c *vfs.Cred, path string, e *vfs.Entry) vfs.Status {
 	const method = "Walk"
 	e.Handle = vfs.Handle{}

@@ -10,7 +10,7 @@ import (
 // nameMax is the most bytes of a name ([vfs.Names]).
 const nameMax = 255
 
-// listing watches the entries of one ReadDir go by.
+// listing checks the entries of one ReadDir as they pass.
 type listing struct {
 	yield func(*vfs.DirEntry) bool // add
 
@@ -23,10 +23,10 @@ type listing struct {
 	bare   vfs.DirEntry
 }
 
-// add passes one entry on, if it is one.
+// add passes one entry on, unless something is wrong with it.
 func (l *listing) add(d *vfs.DirEntry) bool {
 	if l.to == nil {
-		return false // ReadDir has returned: what it kept is nobody's
+		return false // the back end calls a Yield that it kept after ReadDir
 	}
 	if l.breach == "" {
 		l.breach = l.wrong(d)
@@ -60,14 +60,14 @@ func (l *listing) wrong(d *vfs.DirEntry) string {
 	return ""
 }
 
-// whole returns the entry without what cannot be in it.
+// whole returns the entry without the parts that cannot be right.
 func (l *listing) whole(d *vfs.DirEntry) *vfs.DirEntry {
 	if !d.HasEntry {
 		return d
 	}
 	if d.Entry.Handle.Len() == 0 {
 		l.v.report("ReadDir", fmt.Sprintf("yielded %q with HasEntry and no handle", d.Name))
-		l.bare = *d // d is the back end's
+		l.bare = *d // d belongs to the back end
 		l.bare.HasEntry = false
 		return &l.bare
 	}
@@ -100,7 +100,7 @@ func (v *view) ReadDir(
 	v.attr(method, d, s)
 	switch {
 	case s == vfs.Again:
-		return 0, false, s // whatever was yielded is void
+		return 0, false, s // the entries that were yielded do not count
 	case l.breach != "":
 		return 0, false, v.breach(method, l.breach)
 	case s != vfs.OK:

@@ -8,19 +8,19 @@ import (
 
 // view is an FS seen from one thread.
 type view struct {
-	vfs.View // what is wrapped
+	vfs.View // the wrapped View
 	report   Report
 	mayWait  bool
 	list     listing
-	read     vfs.ReadArgs    // what the wrapped View is asked for
-	readdir  vfs.ReadDirArgs // as well
+	read     vfs.ReadArgs    // arguments for the wrapped View
+	readdir  vfs.ReadDirArgs // likewise
 	able     vfs.Abilities
 }
 
 // Abilities returns those of the wrapped View, each held to its contract.
 func (v *view) Abilities() *vfs.Abilities { return &v.able }
 
-// abilities wraps those that there are.
+// abilities wraps the abilities that in has.
 func abilities(v *view, in *vfs.Abilities) (able vfs.Abilities) {
 	if in.Splice != nil {
 		able.Splice = &splicer{view: v, in: in.Splice}
@@ -31,7 +31,7 @@ func abilities(v *view, in *vfs.Abilities) (able vfs.Abilities) {
 	return able
 }
 
-// status judges what a method returned.
+// status judges the status that a method returned.
 func (v *view) status(method string, s vfs.Status) vfs.Status {
 	switch {
 	case s == vfs.Again && v.mayWait:
@@ -42,14 +42,14 @@ func (v *view) status(method string, s vfs.Status) vfs.Status {
 	return s
 }
 
-// breach reports one and returns what the call ends with.
+// breach reports a breach and returns the status that the call ends with.
 func (v *view) breach(method, what string) vfs.Status {
 	v.report(method, what)
 	return vfs.ServerFault
 }
 
-// attr leaves out attributes that cannot be, and those of an object that is gone.
-// There are none where the mask says so.
+// attr removes attributes that cannot be right, and those of an object that no longer exists. Where
+// the mask says that there are none, there is nothing to remove.
 func (v *view) attr(method string, a *vfs.Attr, s vfs.Status) {
 	switch {
 	case s == vfs.Again || !a.Filled():
@@ -64,7 +64,7 @@ func (v *view) attr(method string, a *vfs.Attr, s vfs.Status) {
 	}
 }
 
-// wcc leaves out the halves that cannot be.
+// wcc removes the halves that cannot be right.
 func (v *view) wcc(method string, w *vfs.WCC, s vfs.Status) {
 	if s == vfs.Again {
 		return
@@ -99,8 +99,7 @@ func (v *view) entry(method string, e *vfs.Entry, s vfs.Status) vfs.Status {
 	return s
 }
 
-// impossible says what is wrong with attributes that are said to be filled, ""
-// for none.
+// impossible says what is wrong with attributes that the mask says are filled in, "" if nothing is.
 func impossible(a *vfs.Attr) string {
 	switch {
 	case a.Type < vfs.TypeReg || a.Type > vfs.TypeFifo:

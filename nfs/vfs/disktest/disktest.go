@@ -1,6 +1,6 @@
-// Package disktest makes, unmounts and freezes file systems for tests. What a test has mounted
-// or frozen is unmounted and thawed when it has ended, however it ends. It is for tests,
-// which need root for it.
+// Package disktest makes, unmounts and freezes file systems for tests. When a test has ended,
+// however it ends, the package unmounts what the test has mounted and thaws what it has frozen. It
+// is for tests, and needs root.
 package disktest
 
 import (
@@ -16,12 +16,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// losesDevices is what mkfs.btrfs says when a loop device that another process has given
-// back is gone between its name in the table of mounts and the look at it.
+// losesDevices is the complaint of mkfs.btrfs about a loop device that vanishes because another
+// process has given it back, after mkfs.btrfs has found its name in the table of mounts and before
+// it looks at it.
 const losesDevices = "cannot check mount status"
 
-// MakeFS runs a program that makes a file system, again while other tests' devices that
-// vanish confuse it. The error holds what the program said.
+// MakeFS runs a program that makes a file system. It tries again while the vanishing devices of
+// other tests confuse the program. The error holds the program's output.
 func MakeFS(mkfs string, args ...string) error {
 	for tries := 1; ; tries++ {
 		out, err := exec.Command(mkfs, args...).CombinedOutput()
@@ -35,9 +36,8 @@ func MakeFS(mkfs string, args ...string) error {
 	}
 }
 
-// Unmount unmounts what is mounted at dir. While that is busy it tries again for a
-// minute: programs that other tests are just starting have what this process has open,
-// or had, until they run.
+// Unmount unmounts the file system at dir. While that is busy, it tries again for a minute: a
+// program that another test is just starting has the open files of this process until it runs.
 func Unmount(dir string) error {
 	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		if err := unix.Unmount(dir, 0); err != unix.EBUSY || time.Now().After(end) {
@@ -46,14 +46,14 @@ func Unmount(dir string) error {
 	}
 }
 
-// UnmountAtEnd has what was just mounted at dir unmounted when the test has ended, or
-// when unmount is called. If that fails so does the test, and nothing stays mounted all
-// the same. A test may have unmounted it by itself.
+// UnmountAtEnd unmounts what was just mounted at dir when the test has ended, or when unmount is
+// called. If that fails, the test fails, and the mount is detached even so. A test may also unmount
+// it without unmount.
 func UnmountAtEnd(t testing.TB, dir string) (unmount func()) {
 	unmount = sync.OnceFunc(func() {
 		t.Helper()
 		switch err := Unmount(dir); err {
-		case nil, unix.EINVAL: // the second: nothing is mounted there
+		case nil, unix.EINVAL: // EINVAL: nothing is mounted there
 		default:
 			t.Errorf("umount of %s: %v", dir, err)
 			_ = unix.Unmount(dir, unix.MNT_DETACH)
@@ -63,9 +63,9 @@ func UnmountAtEnd(t testing.TB, dir string) (unmount func()) {
 	return unmount
 }
 
-// Freeze freezes the file system at dir until thaw is called, or the test has ended.
-// Another process does it, and thaws it after a minute whatever becomes of this one: not
-// even the end of a process frees a thread that waits for that.
+// Freeze freezes the file system at dir until thaw is called, or the test has ended. Another
+// process freezes it, and thaws it after a minute whatever becomes of this process: a thread that
+// waits for a frozen file system is not freed even by the end of its process.
 func Freeze(t testing.TB, dir string) (thaw func()) {
 	t.Helper()
 	if _, err := exec.LookPath("fsfreeze"); err != nil {

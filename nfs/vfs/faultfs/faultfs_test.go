@@ -157,7 +157,7 @@ func invoke(v vfs.View, name string, c *vfs.Cred, h vfs.Handle) vfs.Status {
 	return out[len(out)-1].Interface().(vfs.Status)
 }
 
-// argument makes one, with whatever it points to.
+// argument makes one argument, with everything that it points to.
 func argument(in reflect.Type, c *vfs.Cred, h vfs.Handle) reflect.Value {
 	switch {
 	case in == reflect.TypeFor[*vfs.Cred]():

@@ -30,17 +30,16 @@ type Call struct {
 	Op      Op
 	Name    string // of the entry, a Rename's source, Walk's path
 	Cred    *vfs.Cred
-	MayWait bool       // where it was made
+	MayWait bool       // whether the thread of the call may wait
 	Status  vfs.Status // what it returned
 }
 
-// Wrap returns a file system that behaves as in until rules are added. It takes
-// in over and closes it.
+// Wrap returns a file system that behaves like in until rules are added. It owns in and closes it.
 func Wrap(in vfs.FS, seed uint64) *FS {
 	return &FS{in: in, chance: rand.New(rand.NewPCG(seed, 0))}
 }
 
-// Add puts a rule into force, behind those that are already.
+// Add puts a rule into force, behind the rules that are in force already.
 func (f *FS) Add(r Rule) *Fault {
 	x := &Fault{f: f, r: r}
 	f.mu.Lock()
@@ -56,7 +55,7 @@ func (f *FS) Clear() {
 	f.rules = nil
 }
 
-// FailViews makes every attempt to make a View fail with err, until it is nil.
+// FailViews makes every attempt to make a View fail with err. With nil attempts succeed again.
 func (f *FS) FailViews(err error) {
 	if err == nil {
 		f.failView.Store(nil)
@@ -68,11 +67,10 @@ func (f *FS) FailViews(err error) {
 // LoseData changes the write verifier, as a crash that lost unstable data does.
 func (f *FS) LoseData() { f.lost.Add(0x9e3779b97f4a7c15) }
 
-// Count returns how many calls of an operation have been made, also those that
-// were made to fail.
+// Count returns how many calls of an operation have been made, with those that a rule made fail.
 func (f *FS) Count(op Op) int { return int(f.counts[op].Load()) }
 
-// Record starts to keep a record of every call, and forgets the former one.
+// Record starts to keep a record of every call, and forgets the earlier record.
 func (f *FS) Record() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -128,7 +126,7 @@ func (v *view) Close() { v.in.Close() }
 // Abilities returns those of the wrapped View, each with faults.
 func (v *view) Abilities() *vfs.Abilities { return &v.able }
 
-// abilities wraps those that there are.
+// abilities wraps the abilities that in has.
 func abilities(v *view, in *vfs.Abilities) (able vfs.Abilities) {
 	if in.Splice != nil {
 		able.Splice = &splicer{v, in.Splice}
@@ -139,15 +137,15 @@ func abilities(v *view, in *vfs.Abilities) (able vfs.Abilities) {
 	return able
 }
 
-// call is one call on its way.
+// call is one call under way.
 type call struct {
 	op   Op
 	name string
 	c    *vfs.Cred
-	rule Rule // the one that applies to it; the zero value if none does
+	rule Rule // the rule that applies to the call; the zero value if none does
 }
 
-// begin counts the call, finds the rule for it and waits at its gate.
+// begin counts the call, finds the rule for it, and waits at the rule's gate.
 func (v *view) begin(op Op, c *vfs.Cred, name string) call {
 	f := v.f
 	f.counts[op].Add(1)
@@ -170,18 +168,18 @@ func (v *view) begin(op Op, c *vfs.Cred, name string) call {
 	return x
 }
 
-// run does the call: do is the wrapped operation, and fill fills the results as
-// far as the interface promises it for failures. fill can be nil.
+// run does the call. do is the wrapped operation. fill fills in the results as far as the interface
+// promises them for failures; it may be nil.
 func (v *view) run(x *call, do func() vfs.Status, fill func()) vfs.Status {
 	s := x.rule.Status
 	switch {
 	case s == vfs.OK:
 		s = do()
 	case s == vfs.Again:
-		// No result may be touched.
+		// Touch no result.
 	case x.rule.AfterDone:
 		if got := do(); got == vfs.Again {
-			s = got // not done yet: the call comes again on a worker
+			s = got // not done: the call comes again on a worker
 		}
 	case fill != nil && s != vfs.Stale && s != vfs.BadHandle:
 		fill()
@@ -197,14 +195,14 @@ func (v *view) run(x *call, do func() vfs.Status, fill func()) vfs.Status {
 	return s
 }
 
-// attr fills a for a call that fails.
+// attr fills in a for a call that fails.
 func (v *view) attr(h vfs.Handle, a *vfs.Attr) {
 	if v.in.GetAttr(h, a) != vfs.OK {
 		a.Mask = 0
 	}
 }
 
-// wcc fills w for a call that fails.
+// wcc fills in w for a call that fails.
 func (v *view) wcc(h vfs.Handle, w *vfs.WCC) {
 	*w = vfs.WCC{}
 	if v.in.GetAttr(h, &w.After) == vfs.OK {

@@ -31,12 +31,12 @@ const (
 	NumOp // the number of operations
 )
 
-// ops says what there is to know of each operation. The names are the methods'.
+// ops has the facts about each operation. The names are those of the methods.
 var ops = [NumOp]struct {
 	name string
-	// changes: it can change something, so it fails on a read-only file system.
+	// changes: the operation can change something, so it fails on a read-only file system.
 	changes bool
-	// flushes: failing it as a disc does means that unstable data may be lost.
+	// flushes: if the operation fails as on a broken disc, unstable data may be lost.
 	flushes bool
 }{
 	GetAttr:  {name: "GetAttr"},
@@ -75,8 +75,8 @@ func (o Op) String() string {
 // Changes reports whether the operation can change something.
 func (o Op) Changes() bool { return o < NumOp && ops[o].changes }
 
-// Changing returns all operations that can change something, for a [Rule] that
-// plays a full or read-only disc.
+// Changing returns all operations that can change something, for a [Rule] that plays a full or
+// read-only disc.
 func Changing() []Op {
 	var all []Op
 	for o := range NumOp {

@@ -10,38 +10,37 @@ import (
 // Threads chooses calls by the thread they are made on.
 type Threads uint8
 
-// The kinds of threads.
+// Kinds of threads.
 const (
 	AnyThread  Threads = iota
-	LaneOnly           // those that may not wait
-	WorkerOnly         // those that may
+	LaneOnly           // threads that may not wait
+	WorkerOnly         // threads that may
 )
 
-// Rule says which calls are interfered with, and how. The zero value applies to
-// all calls and does nothing.
+// Rule says which calls to interfere with, and how. The zero value applies to all calls and does
+// nothing.
 type Rule struct {
-	// Ops are the operations it is for. None means all.
+	// Ops are the operations that the rule is for. None means all.
 	Ops []Op
-	// Name is the entry's name it is for: Lookup's, Create's, a Rename's source,
+	// Name is the entry's name that the rule is for: Lookup's, Create's, a Rename's source,
 	// Walk's path. "" means any, also for operations without a name.
 	Name string
-	// Threads are the threads it is for.
+	// Threads are the threads that the rule is for.
 	Threads Threads
 
-	// Skip lets the first calls pass.
+	// Skip is how many calls pass before the rule applies.
 	Skip int
-	// Count is how many calls it applies to, after which it is over. 0 means no
-	// end.
+	// Count is how many calls the rule applies to before it ends. 0 means that it does not end.
 	Count int
-	// OneIn makes it apply to one of so many calls by chance. 0 and 1 mean all.
+	// OneIn makes the rule apply to one call in so many, by chance. 0 and 1 mean all.
 	OneIn int
 
-	// Gate makes the call wait. Where it may not wait, it returns Again instead.
+	// Gate makes the call wait. On a thread that may not wait, the call returns Again instead.
 	Gate *Gate
-	// Status is what the call returns. OK does not interfere. Again is returned
-	// only where the thread may not wait.
+	// Status is what the call returns. OK does not interfere. A call returns Again only on a
+	// thread that may not wait.
 	Status vfs.Status
-	// AfterDone lets the call do its work first, and only then return Status.
+	// AfterDone makes the call do its work before it returns Status.
 	AfterDone bool
 	// Short is the most bytes that a Read, Splice or Write does. 0 does not interfere.
 	Short int
@@ -51,8 +50,8 @@ type Rule struct {
 type Fault struct {
 	f    *FS
 	r    Rule
-	seen int // calls that it was for, guarded by FS.mu
-	hits int // calls that it interfered with, guarded by FS.mu
+	seen int // calls that the rule was for, guarded by FS.mu
+	hits int // calls that the rule interfered with, guarded by FS.mu
 }
 
 // Hits returns how many calls the rule has applied to.
@@ -62,14 +61,14 @@ func (x *Fault) Hits() int {
 	return x.hits
 }
 
-// Remove ends the rule. Calls that wait at its gate go on waiting.
+// Remove ends the rule. Calls that wait at its gate continue to wait.
 func (x *Fault) Remove() {
 	x.f.mu.Lock()
 	defer x.f.mu.Unlock()
 	x.f.rules = slices.DeleteFunc(x.f.rules, func(y *Fault) bool { return y == x })
 }
 
-// applies decides whether the rule is for this call. FS.mu is held.
+// applies decides whether the rule applies to this call. FS.mu is held.
 func (x *Fault) applies(op Op, name string, mayWait bool) bool {
 	r := &x.r
 	switch {
@@ -102,13 +101,12 @@ type Gate struct {
 // gateCalls is how many arrivals a gate remembers.
 const gateCalls = 4096
 
-// NewGate returns a closed gate. Whoever closes a gate opens it before the
-// server is stopped.
+// NewGate returns a closed gate. A test that closes a gate must open it before it stops the server.
 func NewGate() *Gate {
 	return &Gate{open: make(chan struct{}), entered: make(chan struct{}, gateCalls)}
 }
 
-// Entered gives one value for each call that has come to the gate.
+// Entered yields one value for each call that has come to the gate.
 func (g *Gate) Entered() <-chan struct{} { return g.entered }
 
 // Open lets all calls through, now and later. It may be called again.

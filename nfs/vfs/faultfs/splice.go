@@ -8,8 +8,8 @@ type splicer struct {
 	in   vfs.Splicer
 }
 
-// Splice moves nothing when it is made to fail, also after it is done: with any status
-// but OK the pipe is as it was.
+// Splice moves nothing when a rule makes it fail, also with AfterDone: with any status but OK the
+// pipe must stay as it was.
 func (p *splicer) Splice(
 	c *vfs.Cred,
 	h vfs.Handle,

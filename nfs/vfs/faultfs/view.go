@@ -51,7 +51,7 @@ func (v *view) Write(
 	r *vfs.WriteArgs,
 	w *vfs.WCC,
 ) (n int, got vfs.Stability, verf uint64, s vfs.Status) {
-	lost := v.f.lost.Load() // the verifier is the one in force at the beginning
+	lost := v.f.lost.Load() // the verifier that is in force at the beginning
 	x := v.begin(Write, c, "")
 	if x.rule.Short > 0 {
 		r = &vfs.WriteArgs{Off: r.Off, Src: shorten(r.Src, x.rule.Short), How: r.How}

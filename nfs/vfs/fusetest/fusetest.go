@@ -1,7 +1,7 @@
-// Package fusetest serves small FUSE file systems from memory that do what other
-// people's do and local ones never: they do not count links, forget who was looked up,
-// give places in directories that mean nothing to the next open, and number the entries
-// of a directory otherwise than their objects. It is for tests, which need root for it.
+// Package fusetest serves small FUSE file systems from memory. They do what some FUSE file systems
+// do and local ones never: they do not count links, they forget objects that were looked up, their
+// places in directories mean nothing to the next open, and the entries of a directory have other
+// numbers than their objects. The package is for tests, and needs root.
 package fusetest
 
 import (
@@ -14,29 +14,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Places is what a file system gives as places in its directory (d_off).
+// Places is which places a file system gives for the entries of its directory (d_off).
 type Places uint8
 
-// The kinds.
+// Kinds of places.
 const (
 	Lasting  Places = iota // the same for every open
-	OneOpen                // good for the open that gave them; what it does not know is the beginning
-	Equal                  // one for all, and the open itself knows where it is
-	Position               // the number of the entry in what the directory held when it was opened
+	OneOpen                // good for the open that gave them; any other place is the beginning
+	Equal                  // the same for all entries; the open itself knows where it is
+	Position               // the entry's number among those the directory had when it was opened
 )
 
-// Options are what a file system does unlike others.
+// Options are the ways in which a file system differs from others.
 type Options struct {
 	// Names are the files in its only directory, each with its name as content.
 	Names []string
-	// Links is the link count of everything.
+	// Links is the link count of every object.
 	Links uint32
-	// Forgets: who is not in use is forgotten, and gets another number next time
-	// (no FUSE_EXPORT_SUPPORT).
+	// Forgets: the file system forgets an object that is not in use, and gives it another
+	// number the next time (no FUSE_EXPORT_SUPPORT).
 	Forgets bool
 	Places  Places
-	// Create, if not nil, is asked for the error that a creation of a file ends with. It
-	// may not call back end or file system. Nothing is ever created.
+	// Create, if not nil, returns the error with which the creation of a file ends. It must not
+	// call the back end or the file system. No file is ever created.
 	Create func() unix.Errno
 }
 
@@ -48,9 +48,9 @@ type server struct {
 	gone  map[string]bool
 	nodes map[uint64]*node // without the root
 	names map[string]uint64
-	last  uint64              // number that was given out
-	opens map[uint64]int      // by open of the directory: how far it is
-	held  map[uint64][]string // by open of the directory: what it held then, with Position
+	last  uint64              // the last number that was given out
+	opens map[uint64]int      // by open of the directory: how far it has read
+	held  map[uint64][]string // by open of the directory: its entries at that time, with Position
 }
 
 type node struct {
@@ -60,10 +60,10 @@ type node struct {
 
 const rootNode = 1
 
-// Mount mounts a file system on dir until the test ends, or until unmount is called. It
-// skips the test where that cannot be done. The server of the test must be another
-// process: back ends make system calls of which Go's scheduler is not told, and one that
-// waits for this process would keep it from answering.
+// Mount mounts a file system on dir until the test ends, or until unmount is called. It skips the
+// test if that is not possible. The server under test must be another process: back ends make
+// system calls of which Go's scheduler does not know, and one that waits for this process would
+// keep it from answering.
 func Mount(t testing.TB, dir string, o Options) (unmount func()) {
 	t.Helper()
 	fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
@@ -152,7 +152,7 @@ func (s *server) answer(in []byte) {
 	binary.NativeEndian.PutUint32(out, uint32(len(out)))
 	binary.NativeEndian.PutUint32(out[4:], uint32(-int32(errno)))
 	copy(out[8:], in[8:16])
-	_, _ = unix.Write(s.fd, out) // refused when who asked has gone
+	_, _ = unix.Write(s.fd, out) // fails when the caller has gone
 }
 
 func u32(b []byte, list ...uint32) []byte {
@@ -249,7 +249,7 @@ func (s *server) has(name string) bool {
 func (s *server) lookup(dir uint64, name string) ([]byte, unix.Errno) {
 	id := s.names[name]
 	switch {
-	case name == "." && !s.o.Forgets: // by a handle
+	case name == "." && !s.o.Forgets: // the kernel looks the object up by a handle
 		if id = dir; id != rootNode && (s.nodes[id] == nil || !s.has(s.nodes[id].name)) {
 			return nil, unix.ENOENT
 		}
@@ -263,7 +263,7 @@ func (s *server) lookup(dir uint64, name string) ([]byte, unix.Errno) {
 	if n := s.nodes[id]; n != nil {
 		n.lookups++
 	}
-	out := u64(nil, id, 7, 0, 0) // number, generation, for how long name and attributes are good
+	out := u64(nil, id, 7, 0, 0) // number, generation, how long name and attributes are good
 	return s.attr(u32(out, 0, 0), id), 0
 }
 
@@ -288,7 +288,7 @@ func (s *server) attr(b []byte, id uint64) []byte {
 	return u32(b, 0, 0, 0, mode, s.o.Links, 0, 0, 0, 4096, 0)
 }
 
-// lastingUnit is between two places that last: they look like those of an index.
+// lastingUnit is the distance between two lasting places: they look like those of an index.
 const lastingUnit = 1 << 20
 
 // list returns entries of the directory from a place on, as many as fit.

@@ -7,8 +7,8 @@ const blockLen = 4096
 
 type block [blockLen]byte
 
-// readAt copies from n's content at off, which lies before its end, and returns
-// how many bytes there were.
+// readAt copies from n's content at off, which must lie before the end, and returns how many bytes
+// it copied.
 func (n *inode) readAt(dst []byte, off uint64) int {
 	if left := n.size - off; uint64(len(dst)) > left {
 		dst = dst[:left]
@@ -26,8 +26,8 @@ func (n *inode) readAt(dst []byte, off uint64) int {
 	return len(dst)
 }
 
-// writeAt copies src into n's content at off and returns how many bytes the
-// budget had room for. off + len(src) is at most fileSizeMax. t.mu is held.
+// writeAt copies src into n's content at off, as far as the budget has room, and returns how many
+// bytes it copied. off + len(src) must be at most fileSizeMax. t.mu is held.
 func (t *tree) writeAt(n *inode, src []byte, off uint64) int {
 	done := 0
 	for done < len(src) {
@@ -51,8 +51,7 @@ func (t *tree) writeAt(n *inode, src []byte, off uint64) int {
 	return done
 }
 
-// cut makes n's content size bytes long and gives back what that frees. t.mu is
-// held.
+// cut makes n's content size bytes long and refunds the memory that this frees. t.mu is held.
 func (t *tree) cut(n *inode, size uint64) {
 	if size < n.size {
 		for i := range n.blocks {
@@ -68,8 +67,7 @@ func (t *tree) cut(n *inode, size uint64) {
 	n.size = size
 }
 
-// fileError is the status for an operation on file content, of an object that
-// is not a regular file.
+// fileError is the status of an operation on file content for an object that is not a regular file.
 func (n *inode) fileError() vfs.Status {
 	switch n.typ {
 	case vfs.TypeReg:
@@ -176,7 +174,7 @@ func (v *view) Write(
 	return done, how, verf, vfs.OK
 }
 
-// Commit implements vfs.View. There is nothing to do.
+// Commit implements vfs.View. In memory there is nothing to commit.
 func (v *view) Commit(c *vfs.Cred, h vfs.Handle, r *vfs.CommitArgs, w *vfs.WCC) (uint64, vfs.Status) {
 	t := v.t
 	t.mu.RLock()

@@ -7,9 +7,9 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// directory is the content of a directory. Every entry has a cookie of its own,
-// given out in ascending order and never again, so that a listing can go on
-// after any cookie whatever has come and gone since.
+// directory is the content of a directory. Every entry has a cookie of its own. Cookies are given
+// out in ascending order and never again, so a listing can go on after any cookie, whatever entries
+// have come and gone since.
 type directory struct {
 	byName map[string]*dirent
 	order  []*dirent // ascending by cookie, with removed entries in between
@@ -33,8 +33,8 @@ func newDirectory() *directory {
 	return &directory{byName: make(map[string]*dirent), last: cookieDotDot}
 }
 
-// put gives n a name. An entry that has the name keeps its cookie: it has been
-// there all the time. tree.mu is held.
+// put gives n a name. If an entry has the name already, the entry keeps its cookie, because a
+// listing sees it as having been there all the time. tree.mu is held.
 func (d *directory) put(name string, n *inode) {
 	if e := d.byName[name]; e != nil {
 		e.node = n
@@ -46,7 +46,7 @@ func (d *directory) put(name string, n *inode) {
 	d.order = append(d.order, e)
 }
 
-// drop removes a name that is there. tree.mu is held.
+// drop removes an existing name. tree.mu is held.
 func (d *directory) drop(name string) {
 	d.byName[name].node = nil
 	delete(d.byName, name)
@@ -78,7 +78,7 @@ func (d *directory) behind(cookie uint64) []*dirent {
 	return d.order[i:]
 }
 
-// batchLen is how many entries are copied out under one hold of the lock.
+// batchLen is how many entries are copied out while the lock is held once.
 const batchLen = 64
 
 // ReadDir implements vfs.View.
@@ -110,7 +110,7 @@ func (v *view) ReadDir(
 	}
 	newVerf := t.dirVerifier(n)
 	for {
-		// Here the lock is held.
+		// fill is called with the lock held.
 		v.fill(c, n, cookie, plus)
 		t.mu.RUnlock()
 		if len(v.batch) == 0 {
@@ -126,8 +126,8 @@ func (v *view) ReadDir(
 	}
 }
 
-// dirVerifier returns the verifier of a directory's cookies. It depends on
-// nothing that changes, as the cookies do not either.
+// dirVerifier returns the verifier of a directory's cookies. It depends on nothing that changes,
+// since the cookies do not change either.
 func (t *tree) dirVerifier(n *inode) uint64 { return t.instance ^ n.ino<<1 }
 
 // fill puts the next entries after cookie into v.batch. tree.mu is held.

@@ -20,7 +20,7 @@ const (
 	linksMax    = 40        // symbolic links in one path, as in Linux
 )
 
-// Config says how large a tree may become. The zero value is good for use.
+// Config says how large a tree may become. The zero value is ready for use.
 type Config struct {
 	// BytesMax is the budget for contents, names and inodes. 0 means 1 GiB.
 	BytesMax uint64
@@ -41,11 +41,11 @@ type FS struct {
 	closed atomic.Bool
 }
 
-// tree is what survives [FS.Reopen].
+// tree is the part of an FS that survives [FS.Reopen].
 type tree struct {
 	// immutable
 	c        Config
-	instance uint64 // in every handle: those of another tree are stale
+	instance uint64 // in every handle, so that handles of another tree are stale
 	root     *inode
 
 	// atomic
@@ -59,14 +59,13 @@ type tree struct {
 	clock   vfs.Time // the last time stamp given out
 }
 
-// What things cost, in bytes of the budget, contents aside.
+// Costs in bytes of the budget, without contents.
 const (
 	nodeCost  = 512
 	entryCost = 64 // and the name
 )
 
-// New makes an empty tree. It panics when the budget is too small for a root
-// directory.
+// New makes an empty tree. It panics if the budget is too small for a root directory.
 func New(c Config) *FS {
 	if c.BytesMax == 0 {
 		c.BytesMax = 1 << 30
@@ -100,20 +99,18 @@ func random() uint64 {
 	return binary.LittleEndian.Uint64(b[:]) | 1
 }
 
-// Reopen returns the tree as it is after a restart of the server: all objects
-// and handles are the same, the write verifier is another. f must not be used
-// any more.
+// Reopen returns the tree as it is after a restart of the server: all objects and handles are the
+// same, the write verifier is different. f must not be used any more.
 func (f *FS) Reopen() *FS {
 	f.closed.Store(true)
 	return &FS{t: f.t, verf: random()}
 }
 
-// SetReadOnly makes every change fail with ROFS from now on, or lets changes be
-// made again.
+// SetReadOnly makes every change fail with ROFS from now on, or allows changes again.
 func (f *FS) SetReadOnly(on bool) { f.t.readOnly.Store(on) }
 
-// Identity implements vfs.FS. It is a random number of the tree's own: handles are good
-// until the process ends.
+// Identity implements vfs.FS. It is a random number of the tree's own, so handles are good until
+// the process ends.
 func (f *FS) Identity() (id vfs.Identity) {
 	copy(id[:], "memfs")
 	binary.BigEndian.PutUint64(id[len(id)-8:], f.t.instance)
@@ -150,7 +147,7 @@ func (f *FS) Close() error {
 	return nil
 }
 
-// view is what one thread has of an FS: scratch space.
+// view is an FS seen from one thread: it has scratch space of its own.
 type view struct {
 	f     *FS
 	t     *tree
@@ -175,7 +172,7 @@ func (t *tree) handle(n *inode) vfs.Handle {
 	return h
 }
 
-// get finds a handle's object. Inode numbers are never used again, so a removed
+// get finds a handle's object. Inode numbers are never used again, so the handle of a removed
 // object stays stale. t.mu is held.
 func (t *tree) get(h *vfs.Handle) (*inode, vfs.Status) {
 	b := h.Bytes()
@@ -198,7 +195,7 @@ func (t *tree) getDir(h *vfs.Handle) (*inode, vfs.Status) {
 	return n, s
 }
 
-// now returns a time stamp later than every one before. t.mu is held.
+// now returns a time stamp later than all earlier ones. t.mu is held.
 func (t *tree) now() vfs.Time {
 	w := t.c.Now()
 	now := vfs.Time{Sec: w.Unix(), Nsec: uint32(w.Nanosecond())}
@@ -212,7 +209,7 @@ func (t *tree) now() vfs.Time {
 	return now
 }
 
-// charge takes n bytes from the budget, if it has them. t.mu is held.
+// charge takes n bytes from the budget and reports whether there were so many. t.mu is held.
 func (t *tree) charge(n uint64) bool {
 	if n > t.c.BytesMax-t.used {
 		return false

@@ -21,7 +21,7 @@ type inode struct {
 	size    uint64
 	blocks  map[uint64]*block
 	madeBy  uint64 // the verifier of the exclusive CREATE that made it
-	madeExc bool   // it was made by one
+	madeExc bool   // an exclusive CREATE made it
 
 	target []byte // symbolic links
 
@@ -29,8 +29,8 @@ type inode struct {
 	parent *inode
 }
 
-// newInode makes an object that has no name yet, as c would. In a directory with
-// the set-group-ID bit it belongs to the directory's group. t.mu is held.
+// newInode makes an object without a name for c. In a directory with the set-group-ID bit the
+// object belongs to the directory's group. t.mu is held.
 func (t *tree) newInode(typ vfs.FileType, c *vfs.Cred, mode uint32, in *inode) (*inode, vfs.Status) {
 	if uint64(len(t.nodes)) >= t.c.FilesMax || !t.charge(nodeCost) {
 		return nil, vfs.NoSpc
@@ -61,7 +61,7 @@ func (t *tree) newInode(typ vfs.FileType, c *vfs.Cred, mode uint32, in *inode) (
 	return n, vfs.OK
 }
 
-// forget ends an object that has no name any more. t.mu is held.
+// forget ends an object that has no names left. t.mu is held.
 func (t *tree) forget(n *inode) {
 	delete(t.nodes, n.ino)
 	t.refund(nodeCost + uint64(len(n.target)))
@@ -81,7 +81,7 @@ func (t *tree) unlink(n *inode) {
 	}
 }
 
-// attr fills a.
+// attr fills in a.
 func (t *tree) attr(n *inode, a *vfs.Attr) {
 	*a = vfs.Attr{
 		Mask: vfs.AttrBasic | vfs.AttrChange | vfs.AttrBirth,
@@ -171,8 +171,8 @@ func (n *inode) mayDelete(c *vfs.Cred, child *inode) vfs.Status {
 	return vfs.OK
 }
 
-// dropSetID removes the set-id bits, as a change of owner or, by anybody but
-// the superuser, of content does.
+// dropSetID removes the set-id bits. A change of owner does that, and so does a change of content
+// by anybody but the superuser.
 func (n *inode) dropSetID() {
 	if n.typ != vfs.TypeReg {
 		return

@@ -437,7 +437,8 @@ func TestADirectoryThatIsReplacedIsNoLinkOfItsParentAnyMore(t *testing.T) {
 	require.EqualValues(t, 2, w.After.Nlink)
 }
 
-// sticky(7) of Linux: the owner of the directory, the owner of what is in it, and root.
+// Those who may remove a name by Linux's sticky(7): the owner of the directory, the owner of the
+// object, and root.
 func TestWhoMayRemoveFromAStickyDirectory(t *testing.T) {
 	const owner, maker = 1, 2
 	u := open(t, memfs.Config{UID: owner, Mode: 0o1777})

@@ -45,9 +45,9 @@ func (n *inode) lookup(c *vfs.Cred, name []byte) (*inode, vfs.Status) {
 	return nil, vfs.NoEnt
 }
 
-// change is the frame of every operation on one entry of one directory: it takes
-// the lock, finds the directory, fills w and checks what is common to all. do
-// runs only when the directory is one that can be searched and changed at all.
+// change is the frame of every operation on one entry of one directory. It takes the lock, finds
+// the directory, fills in w and makes the checks that all such operations need. It calls do only if
+// the directory can be searched and changed at all.
 func (v *view) change(
 	c *vfs.Cred,
 	dir *vfs.Handle,
@@ -81,8 +81,8 @@ func (v *view) change(
 	return do(n, child)
 }
 
-// checkName refuses what no directory entry can be called. Callers have checked
-// it, but a bad name would break the tree.
+// checkName refuses a name that no directory entry can have. Callers have checked names, but a bad
+// one would break the tree.
 func checkName(name []byte) vfs.Status {
 	switch {
 	case len(name) > nameMax:
@@ -93,7 +93,7 @@ func checkName(name []byte) vfs.Status {
 	return vfs.OK
 }
 
-// enter gives child a name in n. It has been paid for. t.mu is held.
+// enter gives child a name in n. The caller has charged for the entry. t.mu is held.
 func (t *tree) enter(n *inode, name []byte, child *inode) {
 	n.dir.put(string(name), child)
 	if child.typ == vfs.TypeDir {
@@ -106,7 +106,7 @@ func (t *tree) enter(n *inode, name []byte, child *inode) {
 	n.ctime = n.mtime
 }
 
-// leave takes a name out of n, but does nothing to the object. t.mu is held.
+// leave takes a name out of n, and does nothing to the object. t.mu is held.
 func (t *tree) leave(n *inode, name []byte, child *inode) {
 	n.dir.drop(string(name))
 	t.refund(entryLen(name))
@@ -117,7 +117,7 @@ func (t *tree) leave(n *inode, name []byte, child *inode) {
 	n.ctime = n.mtime
 }
 
-// entryLen is what an entry costs of the budget.
+// entryLen is how many bytes of the budget an entry costs.
 func entryLen(name []byte) uint64 { return entryCost + uint64(len(name)) }
 
 // create makes an object under a name that is free in n. t.mu is held.
@@ -146,7 +146,7 @@ func (t *tree) create(
 	}
 	if set != nil {
 		if typ != vfs.TypeReg && set.HasSize {
-			// Only files have a size that can be chosen.
+			// Only a file's size can be chosen.
 			only := *set
 			only.HasSize = false
 			set = &only
@@ -198,8 +198,8 @@ func (v *view) Create(c *vfs.Cred, dir vfs.Handle, r *vfs.CreateArgs, m *vfs.Mad
 	})
 }
 
-// make is the common part of all operations that make an object under a free
-// name. prepare fills in what is special about it; extra is what that costs.
+// make is the common part of all operations that make an object under a free name. prepare sets
+// what is special about the object; extra is the cost of that.
 func (v *view) make(
 	c *vfs.Cred,
 	dir *vfs.Handle,

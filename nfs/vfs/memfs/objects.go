@@ -64,7 +64,7 @@ func (v *view) Statfs(_ *vfs.Cred, h vfs.Handle, fs *vfs.Statfs) vfs.Status {
 	return vfs.OK
 }
 
-// SetAttr implements vfs.View. It changes all that is asked for, or nothing.
+// SetAttr implements vfs.View. It makes all changes, or none.
 func (v *view) SetAttr(c *vfs.Cred, h vfs.Handle, set *vfs.SetAttr, w *vfs.WCC) vfs.Status {
 	guard := set.Guard
 	t := v.t
@@ -126,8 +126,8 @@ func (t *tree) maySet(c *vfs.Cred, n *inode, set *vfs.SetAttr) vfs.Status {
 	return maySetTimes(c, n, set)
 }
 
-// maySetTimes is the part of maySet for time stamps: whoever may write may set
-// them to the present, to anything else only the owner.
+// maySetTimes is the part of maySet for time stamps. Every user who may write may set them to the
+// present; only the owner may set other times.
 func maySetTimes(c *vfs.Cred, n *inode, set *vfs.SetAttr) vfs.Status {
 	client := set.AtimeHow == vfs.TimeClient || set.MtimeHow == vfs.TimeClient
 	server := set.AtimeHow == vfs.TimeServer || set.MtimeHow == vfs.TimeServer
@@ -146,7 +146,7 @@ func maySetTimes(c *vfs.Cred, n *inode, set *vfs.SetAttr) vfs.Status {
 	return vfs.OK
 }
 
-// apply makes the changes of set, which have been allowed. t.mu is held.
+// apply makes the changes of set, which maySet has allowed. t.mu is held.
 func (t *tree) apply(c *vfs.Cred, n *inode, set *vfs.SetAttr) {
 	now := t.now()
 	changed := false
@@ -168,7 +168,7 @@ func (t *tree) apply(c *vfs.Cred, n *inode, set *vfs.SetAttr) {
 		}
 		n.dropSetID()
 	}
-	// A symbolic link has no mode that could be changed, as in Linux.
+	// The mode of a symbolic link cannot be changed, as in Linux.
 	if set.HasMode && n.typ != vfs.TypeLnk {
 		changed = true
 		n.mode = set.Mode & modeBits

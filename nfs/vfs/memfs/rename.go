@@ -81,7 +81,7 @@ func (t *tree) rename(c *vfs.Cred, df *inode, fromName []byte, dt *inode, toName
 		return vfs.Inval
 	}
 	if old == n {
-		return vfs.OK // two names of one object: POSIX wants nothing to happen
+		return vfs.OK // both names are of one object: POSIX wants nothing to happen
 	}
 	if s := df.mayDelete(c, n); s != vfs.OK {
 		return s
@@ -98,7 +98,7 @@ func (t *tree) rename(c *vfs.Cred, df *inode, fromName []byte, dt *inode, toName
 		return s
 	}
 	if n.typ == vfs.TypeDir && df != dt {
-		// Its ".." changes.
+		// The rename changes its "..".
 		if !n.may(c, vfs.MayWrite) {
 			return vfs.Access
 		}
@@ -107,7 +107,7 @@ func (t *tree) rename(c *vfs.Cred, df *inode, fromName []byte, dt *inode, toName
 		}
 	}
 
-	// The new name is paid for by the old one's refund, as far as it reaches.
+	// The refund for the old name pays for the new one, as far as it reaches.
 	if old == nil && entryLen(toName) > entryLen(fromName) &&
 		t.c.BytesMax-t.used < entryLen(toName)-entryLen(fromName) {
 		return vfs.NoSpc

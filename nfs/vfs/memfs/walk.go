@@ -7,14 +7,14 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// Walk implements vfs.View. A link that leads above the root, or to an absolute
-// path, leads out of the tree: Access.
+// Walk implements vfs.View. A link that leads above the root, or to an absolute path, leads out of
+// the tree; Walk then returns Access.
 func (v *view) Walk(c *vfs.Cred, path string, e *vfs.Entry) vfs.Status {
 	t := v.t
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	n, links := t.root, 0
-	left := strings.Split(path, "/") // what is still to be walked
+	left := strings.Split(path, "/") // the rest of the way
 	for len(left) > 0 {
 		name := left[0]
 		left = left[1:]

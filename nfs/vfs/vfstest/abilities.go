@@ -9,8 +9,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// Decorator holds that a file system that wraps another one wraps each of its abilities,
-// too, and has no others.
+// Decorator tests that a file system that wraps another one also wraps each of its abilities, and
+// has no others.
 func Decorator(t *testing.T, wrap func(vfs.FS) vfs.FS) {
 	t.Helper()
 	fields := reflect.VisibleFields(reflect.TypeFor[vfs.Abilities]())
@@ -44,12 +44,12 @@ func Decorator(t *testing.T, wrap func(vfs.FS) vfs.FS) {
 	}
 }
 
-// All returns every ability that there is. Each does nothing and returns OK.
+// All returns Abilities with every ability. Each does nothing and returns OK.
 func All() *vfs.Abilities {
 	return &vfs.Abilities{Splice: idle{}, ACLs: idle{}}
 }
 
-// Able returns in with other abilities. What Decorator looks at needs no more than that.
+// Able returns in with other abilities. Decorator needs no more than that.
 func Able(in vfs.FS, has *vfs.Abilities) vfs.FS { return &ableFS{in, has} }
 
 type ableFS struct {

@@ -133,7 +133,7 @@ func createExclusive(t *T) {
 		_, s = t.tryCreate(name, vfs.Exclusive, nil, verf)
 		require.Equal(t, vfs.OK, s, "a refused verifier does not replace the first")
 
-		// What a client does next, and then the file is like any other.
+		// A client next does this; then the file is like any other.
 		t.set(h, &vfs.SetAttr{HasMode: true, Mode: 0o644, AtimeHow: vfs.TimeServer, MtimeHow: vfs.TimeServer})
 		t.write(h, 0, []byte("data"))
 		require.EqualValues(t, 0o644, t.attr(h).Mode)

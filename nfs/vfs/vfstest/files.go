@@ -107,7 +107,7 @@ func readHoles(t *T) {
 	require.Equal(t, append(make([]byte, 10), "end"...), t.read(h, 1<<20-10, 100))
 }
 
-// others makes one object of every type that is no regular file.
+// others makes one object of every type but regular files.
 func (t *T) others() map[string]vfs.Handle {
 	t.Helper()
 	return map[string]vfs.Handle{
@@ -126,7 +126,7 @@ func (t *T) others() map[string]vfs.Handle {
 	}
 }
 
-// noFile are the answers to an operation for files on what is none.
+// noFile are the right answers when an operation for files is asked of another object.
 var noFile = []vfs.Status{vfs.Inval, vfs.IsDir, vfs.Loop, vfs.NXIO, vfs.BadType, vfs.NotSupp}
 
 func readOthers(t *T) {

@@ -76,7 +76,7 @@ func (l *laneFirst) Close() {}
 // Abilities returns the worker's.
 func (l *laneFirst) Abilities() *vfs.Abilities { return l.worker.Abilities() }
 
-// poisoned values show whether a result was written to.
+// These values are in a result before a call, and show whether the call wrote to it.
 var (
 	poisonAttr  = vfs.Attr{Mask: vfs.AttrBasic, Type: 99, Mode: 0xdead, Size: 0xdeadbeef, FileID: 1 << 60}
 	poisonWCC   = vfs.WCC{HasBefore: true, Before: vfs.Before{Size: 0xdeadbeef}, After: poisonAttr}
@@ -86,7 +86,7 @@ var (
 
 const poisonByte = 0xdb
 
-// untouched asserts that Again came without writing to a result.
+// untouched asserts that a call that returned Again has written to no result.
 func (l *laneFirst) untouched(method string, pairs ...any) {
 	l.t.Helper()
 	for i := 0; i < len(pairs); i += 2 {
@@ -100,7 +100,7 @@ func (l *laneFirst) untouched(method string, pairs ...any) {
 	}
 }
 
-// same asserts that both ways said the same.
+// same asserts that lane and worker have returned the same.
 func (l *laneFirst) same(method string, lane, worker any) {
 	l.t.Helper()
 	require.Equal(
@@ -112,7 +112,7 @@ func (l *laneFirst) same(method string, lane, worker any) {
 	)
 }
 
-// stable drops what reading may change, so that two results can be compared.
+// stable removes what reading may change, so that two results can be compared.
 func stable(a vfs.Attr) vfs.Attr {
 	a.Atime = vfs.Time{}
 	a.Used = 0 // delayed allocation
@@ -185,7 +185,7 @@ func (l *laneFirst) Statfs(c *vfs.Cred, h vfs.Handle, f *vfs.Statfs) vfs.Status 
 	}
 	l.same("Statfs", ls, s)
 	if s == vfs.OK {
-		l.same("Statfs", lf.TotalBytes, f.TotalBytes) // the rest moves by itself on a live disc
+		l.same("Statfs", lf.TotalBytes, f.TotalBytes) // the rest changes on a live disc
 	}
 	return s
 }
@@ -200,7 +200,7 @@ func (l *laneFirst) Read(c *vfs.Cred, h vfs.Handle, r *vfs.ReadArgs, a *vfs.Attr
 	)
 	n, eof, s := l.worker.Read(c, h, &vfs.ReadArgs{Off: off, Dst: dst}, a)
 	if ls == vfs.Again {
-		l.untouched("Read", poisonAttr, la) // what dst holds is open
+		l.untouched("Read", poisonAttr, la) // dst may hold anything
 		return n, eof, s
 	}
 	l.same("Read", ls, s)
@@ -250,7 +250,7 @@ func (l *laneFirst) Lookup(c *vfs.Cred, dir vfs.Handle, name []byte, f *vfs.Foun
 	return s
 }
 
-// listed is what ReadDir said of one entry.
+// listed is one entry as ReadDir gave it.
 type listed struct {
 	fileID, cookie uint64
 	name           string
@@ -265,7 +265,7 @@ func (l *laneFirst) ReadDir(
 	d *vfs.Attr,
 ) (uint64, bool, vfs.Status) {
 	cookie, verf, plus, yield := r.Cookie, r.Verf, r.Want != 0, r.Yield
-	// The lane lists as many entries as the worker will.
+	// Let the lane list as many entries as the worker will.
 	var got []listed
 	v, eof, s := l.worker.ReadDir(
 		c,
@@ -310,7 +310,7 @@ func listedOf(e *vfs.DirEntry) listed {
 	return x
 }
 
-// Walk always may wait.
+// Walk may always wait.
 func (l *laneFirst) Walk(c *vfs.Cred, path string, e *vfs.Entry) vfs.Status {
 	return l.worker.Walk(c, path, e)
 }

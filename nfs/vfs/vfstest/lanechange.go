@@ -2,9 +2,9 @@ package vfstest
 
 import "github.com/ringnfs/ringnfs/nfs/vfs"
 
-// The operations that change something run once: on the lane, or, when that says
-// Again, on the worker. Had the lane done anything all the same, the worker's
-// result would be wrong, as for a second MKDIR.
+// The operations that change something run once: on the lane, or, if the lane returns Again, on the
+// worker. If the lane had done something in spite of Again, the worker's result would be wrong, as
+// after a second MKDIR.
 
 func (l *laneFirst) SetAttr(c *vfs.Cred, h vfs.Handle, set *vfs.SetAttr, w *vfs.WCC) (s vfs.Status) {
 	lw := poisonWCC

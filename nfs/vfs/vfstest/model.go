@@ -17,7 +17,7 @@ var modelTests = []testCase{
 	{"random operations do what a simple model does", randomOperations},
 }
 
-// node is an object of the model: what POSIX says, as plainly as it can be put.
+// node is an object of the model, which says what POSIX says, as plainly as possible.
 type node struct {
 	h      vfs.Handle
 	typ    vfs.FileType
@@ -39,7 +39,7 @@ type model struct {
 
 func randomOperations(t *T) {
 	runs, enough := 0, t.enough()
-	failed := false // shrinking needs all the runs it likes
+	failed := false // shrinking may take as many runs as it likes
 	rapid.Check(t.T, func(rt *rapid.T) {
 		if runs >= enough && !failed {
 			return
@@ -47,7 +47,7 @@ func randomOperations(t *T) {
 		defer func() { failed = failed || rt.Failed() }()
 		runs++
 		if l, ok := t.V.(*laneFirst); ok {
-			l.t = rt // so that a difference is shrunk and its seed printed
+			l.t = rt // so that rapid shrinks a difference and prints its seed
 			defer func() { l.t = t }()
 		}
 		var e vfs.Entry
@@ -73,8 +73,8 @@ func randomOperations(t *T) {
 	})
 }
 
-// enough is how many of rapid's runs do something: on a real disc, unless their
-// number was set by flag, only the first few.
+// enough is how many of rapid's runs do something. On a real disc these are only the first few,
+// unless a flag sets the number.
 func (t *T) enough() int {
 	set := false
 	flag.Visit(func(g *flag.Flag) { set = set || g.Name == "rapid.checks" })
@@ -84,7 +84,7 @@ func (t *T) enough() int {
 	return math.MaxInt
 }
 
-// all returns the model's living objects that keep says yes to, in a fixed order.
+// all returns the model's living objects for which keep returns true, in a fixed order.
 func (m *model) all(keep func(*node) bool) (ns []*node) {
 	var visit func(n *node)
 	visit = func(n *node) {
@@ -276,8 +276,8 @@ func (m *model) truncate(rt *rapid.T) {
 	m.dropSetID(f)
 }
 
-// dropSetID takes away what the kernel takes from a file that an ordinary user has
-// changed. Set-group-ID without execution for the group says nothing and stays.
+// dropSetID removes the bits that the kernel removes when an ordinary user changes a file. A
+// set-group-ID bit without execution for the group means nothing and stays.
 func (m *model) dropSetID(f *node) {
 	if !m.t.Env.Unprivileged {
 		return
@@ -366,7 +366,8 @@ func (m *model) rename(*rapid.T) {
 	n, old := from.sub[fromName], to.sub[toName]
 	switch {
 	case n == nil:
-		// Over an ancestor may be noticed before the source is missed.
+		// A file system may notice that the target is an ancestor before it misses the
+		// source.
 		want := []vfs.Status{vfs.NoEnt}
 		if old != nil && within(from, old) {
 			want = append(want, vfs.NotEmpty, vfs.Exist)

@@ -150,7 +150,7 @@ var someTimes = []vfs.Time{
 	}, {Sec: 1, Nsec: 999_999_999}, {Sec: 1_600_000_000, Nsec: 123_456_789}, {Sec: 1<<31 - 1, Nsec: 5},
 }
 
-// rounded is what a file system of the given resolution makes of a time.
+// rounded is the time that a file system of the given resolution keeps for at.
 func (t *T) rounded(at vfs.Time) vfs.Time {
 	if d := t.Env.FS.Limits().TimeDelta; d.Sec == 0 && d.Nsec > 1 {
 		at.Nsec -= at.Nsec % d.Nsec
@@ -170,7 +170,7 @@ func setTimes(t *T) {
 			require.Equal(t, t.rounded(at), a.Atime, name)
 			require.Equal(t, t.rounded(other), a.Mtime, name)
 		}
-		// Each alone leaves the other.
+		// Setting one of the times leaves the other unchanged.
 		t.set(h, &vfs.SetAttr{AtimeHow: vfs.TimeClient, Atime: vfs.Time{Sec: 77}})
 		before := t.attr(h)
 		t.set(h, &vfs.SetAttr{MtimeHow: vfs.TimeClient, Mtime: vfs.Time{Sec: 78}})
@@ -193,8 +193,8 @@ func setServerTimes(t *T) {
 	require.Greater(t, t.attr(h).Atime.Sec, old.Sec)
 }
 
-// setImpossibleTimes: some kernel interfaces give nanoseconds from 2^30-2 on a
-// meaning of their own, which must not leak out.
+// setImpossibleTimes sets nanoseconds from 2^30-2 on. Some kernel interfaces give them a meaning of
+// their own, which must not become visible.
 func setImpossibleTimes(t *T) {
 	h := t.create(t.Root, "f", 0o644)
 	t.set(
@@ -236,8 +236,8 @@ func setLinkTimes(t *T) {
 	require.Equal(t, mt, t.attr(dangling).Mtime)
 }
 
-// changesAreTold makes changes as fast as it can, and looks after each. Where the View
-// gives no change attribute there is nothing to be held to.
+// changesAreTold makes changes as fast as it can, and looks at the change attribute after each. It
+// does nothing if the View gives no change attribute.
 func changesAreTold(t *T) {
 	file, dir := t.create(t.Root, "f", 0o644), t.mkdir(t.Root, "d", 0o755)
 	for _, h := range []vfs.Handle{file, dir} {
@@ -257,7 +257,7 @@ func changesAreTold(t *T) {
 		told(file, "a write")
 		t.set(file, mode(0o600+uint32(i)&1))
 		told(file, "a change of mode")
-		t.set(file, &vfs.SetAttr{HasSize: true, Size: 100 + uint64(i)}) // never what it was
+		t.set(file, &vfs.SetAttr{HasSize: true, Size: 100 + uint64(i)}) // another size each time
 		told(file, "a truncation")
 	}
 	clear(seen)

@@ -6,7 +6,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// setAs tries a SETATTR and checks that one that is refused changes nothing.
+// setAs tries a SETATTR, and checks that a refused one changes nothing.
 func (t *T) setAs(c *vfs.Cred, h vfs.Handle, s *vfs.SetAttr) vfs.Status {
 	t.Helper()
 	check := t.watch(h)
@@ -27,7 +27,7 @@ func chmodRights(t *T) {
 	require.Equal(t, vfs.Perm, t.setAs(p.bob, h, mode(0o777)))
 	require.Equal(t, vfs.Perm, t.setAs(p.bobInClub, h, mode(0o777)))
 	require.Equal(t, vfs.OK, t.setAs(t.C, h, mode(0o644)))
-	// The set-group-ID bit is for members only.
+	// Only members of the group may set the set-group-ID bit.
 	require.Equal(t, vfs.OK, t.setAs(p.alice, h, mode(0o2755)))
 	require.EqualValues(t, 0o755, t.attr(h).Mode)
 	require.Equal(t, vfs.OK, t.setAs(p.aliceInClub, h, mode(0o2755)))
@@ -91,7 +91,7 @@ func setIDBits(t *T) {
 func moveDirectoryRights(t *T) {
 	p := t.people()
 	a, b := t.mkdir(t.Root, "a", 0o777), t.mkdir(t.Root, "b", 0o777)
-	t.mkdir(a, "sub", 0o755) // the superuser's
+	t.mkdir(a, "sub", 0o755) // belongs to the superuser
 	var w, w2 vfs.WCC
 	t.refused(
 		t.V.Rename(

@@ -29,7 +29,7 @@ var permissionTests = []testCase{
 	{"only the superuser makes devices", deviceRights},
 }
 
-// people are the users that the tests of permissions play.
+// people are the users in whose names the tests of permissions act.
 type people struct {
 	alice, aliceInClub, bob, bobInClub *vfs.Cred
 }
@@ -40,8 +40,7 @@ const (
 	club    = 3000
 )
 
-// people skips the test when the back end knows no users. The root directory is
-// open for all.
+// people skips the test if the back end knows no users. It opens the root directory for all.
 func (t *T) people() people {
 	t.Helper()
 	if !t.Env.HasPermissions {
@@ -146,7 +145,7 @@ func ownerMayAlways(t *T) {
 		var w vfs.WCC
 		_, s := t.V.Commit(p.alice, h, &vfs.CommitArgs{Off: 0, Count: 0}, &w)
 		require.Equal(t, vfs.OK, s, "COMMIT of mode %04o", m)
-		// Like writing, and for the same reason: the file may be open.
+		// This works like writing, and for the same reason: the file may be open.
 		require.Equal(
 			t,
 			vfs.OK,
@@ -180,7 +179,7 @@ func supplementaryGroups(t *T) {
 	t.set(h, mode(0o060))
 	require.Equal(t, vfs.OK, t.writeAs(p.bobInClub, h))
 	require.Equal(t, vfs.Access, t.writeAs(p.bob, h))
-	// Sixteen groups, the last one counts too.
+	// With sixteen groups the last one counts, too.
 	var many []uint32
 	for g := range uint32(15) {
 		many = append(many, 5000+g)

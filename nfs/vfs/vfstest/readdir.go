@@ -273,8 +273,8 @@ func listWhileChanging(t *T) {
 	seenOnce := map[string]int{}
 	round := 0
 	all := t.pages(d, false, 7, func(seen []listed) {
-		// The entry whose cookie comes next goes, if it may; so do some that have
-		// been seen and some that have not; and new ones come.
+		// Remove the entry whose cookie comes next, if that is possible, some entries that
+		// have been seen and some that have not; and make new ones.
 		round++
 		last := seen[len(seen)-1].name
 		victims := []string{last, drop[(round*37)%len(drop)], drop[(round*91)%len(drop)]}
@@ -322,7 +322,7 @@ func listWhileRacing(t *T) {
 			}
 		}
 	})
-	// Listing by the worker only: two listings of a moving directory differ.
+	// List by the worker only: two listings of a directory that changes differ.
 	viaLane := t.V
 	t.V = t.Worker
 	for range 10 {
@@ -360,7 +360,7 @@ func (t *T) entriesMax() int {
 func listLarge(t *T) {
 	n := t.entriesMax()
 	if t.lane != nil {
-		n = min(n, 2000) // a copy of each listing would only cost time
+		n = min(n, 2000) // another copy of each listing would only cost time
 	}
 	t.Logf("%d entries", n)
 	if t.Env.Fill != nil {
@@ -393,7 +393,7 @@ func listLarge(t *T) {
 	t.absent(t.Root, fmt.Sprintf("f%05d", n))
 }
 
-// Plus is what READDIRPLUS wants of entries, or with false what READDIR does.
+// Plus returns what READDIRPLUS wants of entries, or with false what READDIR wants.
 func Plus(plus bool) vfs.EntryMask {
 	if plus {
 		return vfs.EntryHandle | vfs.EntryAttr

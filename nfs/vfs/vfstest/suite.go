@@ -9,36 +9,35 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// Env is one fresh, empty file system and what the suite may expect of it.
-// Whoever makes it also closes the FS, by t.Cleanup; that runs after all Views
-// are closed.
+// Env is one fresh, empty file system and what the suite may expect of it. Its maker also closes
+// the FS, by t.Cleanup, which runs after all Views are closed.
 type Env struct {
 	FS vfs.FS
-	// UID, GID and Groups are who the suite is where identity does not matter:
-	// the root directory's owner. The zero value is the superuser.
+	// UID, GID and Groups are the suite's own identity, for tests in which identity does not
+	// matter: that of the root directory's owner. The zero value is the superuser.
 	UID, GID uint32
 	Groups   []uint32
 	// HasPermissions: the FS can act as any user, and UID is the superuser.
 	HasPermissions bool
 	// HasDevices: the suite's user can make devices.
 	HasDevices bool
-	// Unprivileged: the FS has an ordinary user's rights. Writing and truncating
-	// take set-id bits away, and a mode that forbids it stops the owner, too.
+	// Unprivileged: the FS has an ordinary user's rights. Writing and truncating remove set-id
+	// bits, and a mode that forbids an operation stops the owner, too.
 	Unprivileged bool
-	// SymlinkMax is the longest target of a symbolic link in bytes, 0 when it is
-	// what the interface allows or one or two bytes less.
+	// SymlinkMax is the longest target of a symbolic link in bytes. 0 means what the interface
+	// allows, or one or two bytes less.
 	SymlinkMax int
-	// DeviceMajorMax and DeviceMinorMax are the largest device numbers, 0 for
-	// Linux's own: 12 and 20 bits.
+	// DeviceMajorMax and DeviceMinorMax are the largest device numbers. 0 means Linux's own: 12
+	// and 20 bits.
 	DeviceMajorMax, DeviceMinorMax uint32
 	// RealDisk: changes cost disc writes, so random tests do fewer.
 	RealDisk bool
-	// Reopen closes the FS and opens it again, as a restart of the server does.
-	// All Views have been closed. nil: not possible. The suite does not use the
-	// former FS any more, and the maker's Cleanup closes the new one.
+	// Reopen closes the FS and opens it again, as a restart of the server does. All Views have
+	// been closed before. nil means that it is not possible. The suite no longer uses the
+	// former FS, and the maker's Cleanup closes the new one.
 	Reopen func() vfs.FS
-	// Fill makes empty files with these names in the root directory, behind the
-	// FS's back. nil: the suite makes them one by one through a View.
+	// Fill makes empty files with these names in the root directory without the FS. If it is
+	// nil, the suite makes them one by one through a View.
 	Fill func(names []string)
 }
 
@@ -49,7 +48,7 @@ type T struct {
 	// V is the View under test, and C the suite's own credential for it.
 	V vfs.View
 	C *vfs.Cred
-	// Worker is a View that may wait, for where the way does not matter.
+	// Worker is a View that may wait, for tests in which lane or worker does not matter.
 	Worker vfs.View
 	// Root is the root directory.
 	Root vfs.Handle
@@ -58,7 +57,7 @@ type T struct {
 	lane   *lane // nil in worker mode
 }
 
-// testCase is one behaviour that is asked for.
+// testCase tests one behaviour.
 type testCase struct {
 	name string
 	run  func(*T)
@@ -83,8 +82,8 @@ var groups = []struct {
 	{"model", modelTests},
 }
 
-// Run runs the whole suite. fresh is called for each test, on the test's
-// goroutine, and makes the file system that the test has for itself.
+// Run runs the whole suite. It calls fresh for each test, on the test's goroutine; fresh makes the
+// file system for that test alone.
 func Run(t *testing.T, fresh func(t *testing.T) *Env) {
 	for _, way := range []string{"worker", "lane"} {
 		t.Run(way, func(t *testing.T) {
@@ -101,8 +100,8 @@ func Run(t *testing.T, fresh func(t *testing.T) *Env) {
 	}
 }
 
-// start makes the Views for one test. The goroutine stays locked to its thread
-// to its end, so the thread, whatever a back end did to it, ends with it.
+// start makes the Views for one test. The goroutine stays locked to its thread to its end, so the
+// thread ends with it, whatever a back end did to the thread.
 func start(t *testing.T, env *Env, viaLane bool) *T {
 	runtime.LockOSThread()
 	s := &T{T: t, Env: env, thread: &vfs.Thread{MayWait: true}}
@@ -141,9 +140,8 @@ func (t *T) cred(uid, gid uint32, groups ...uint32) *vfs.Cred {
 	return t.thread.Creds.Intern(uid, gid, groups)
 }
 
-// peer runs do on a thread of its own with its own View that may wait, and
-// returns when do has. Failures must be returned, as only the test's goroutine
-// may end the test.
+// peer runs do on a thread of its own with a View that may wait. The channel gives do's result. do
+// must return failures, because only the test's goroutine may end the test.
 func (t *T) peer(do func(v vfs.View, th *vfs.Thread) error) <-chan error {
 	done := make(chan error, 1)
 	go func() {

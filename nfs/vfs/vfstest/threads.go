@@ -81,8 +81,8 @@ func seenAtOnce(t *T) {
 	}
 }
 
-// changesDoNotOverlap: the WCCs of one directory, put in order, follow each
-// other. (Where ctime is coarse, many of them are equal.)
+// changesDoNotOverlap checks that the WCCs of one directory, put in order, follow each other.
+// (Where ctime is coarse, many of them are equal.)
 func changesDoNotOverlap(t *T) {
 	const peers, changes = 4, 25
 	d := t.mkdir(t.Root, "d", 0o755)

@@ -6,9 +6,9 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// The helpers of this file do one operation as the suite's own user and fail the
-// test when it does not succeed. They also check what holds for every success:
-// the WCC of each directory that changed.
+// The helpers of this file do one operation as the suite's own user, and fail the test if it does
+// not succeed. They also check what holds for every success: the WCC of each directory that
+// changed.
 
 // mode returns attributes that set only the mode.
 func mode(m uint32) *vfs.SetAttr { return &vfs.SetAttr{HasMode: true, Mode: m} }
@@ -20,8 +20,8 @@ func (t *T) attr(h vfs.Handle) vfs.Attr {
 	return a
 }
 
-// watch remembers what dir looks like now. The function it returns checks that w
-// tells the truth about before and after.
+// watch remembers the present attributes of dir. The function that it returns checks that w has the
+// right before and after.
 func (t *T) watch(dir vfs.Handle) func(w *vfs.WCC) {
 	t.Helper()
 	before := t.attr(dir)
@@ -35,7 +35,7 @@ func (t *T) watch(dir vfs.Handle) func(w *vfs.WCC) {
 	}
 }
 
-// beforeOf is what a WCC says of an object that had the attributes a.
+// beforeOf is the Before of an object that had the attributes a.
 func beforeOf(a *vfs.Attr) vfs.Before {
 	var w vfs.WCC
 	w.SetBefore(a)
@@ -172,7 +172,7 @@ func (t *T) lookup(dir vfs.Handle, name string) vfs.Handle {
 	return e.Handle
 }
 
-// absent checks that a name is not there.
+// absent checks that a name does not exist.
 func (t *T) absent(dir vfs.Handle, name string) {
 	t.Helper()
 	var e vfs.Entry
@@ -263,7 +263,7 @@ func (t *T) write(h vfs.Handle, off uint64, data []byte) {
 	}
 }
 
-// read reads up to n bytes and checks how the end of the file is told.
+// read reads up to n bytes and checks that the FS reports the end of the file rightly.
 func (t *T) read(h vfs.Handle, off uint64, n int) []byte {
 	t.Helper()
 	dst := make([]byte, n)

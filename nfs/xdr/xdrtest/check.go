@@ -21,8 +21,8 @@ type Message interface {
 // rounds is how many random messages of a type Check tries.
 const rounds = 60
 
-// Check tests the codec of one type. make returns a new zero message. The seed
-// of what it tries is in the name of a failure.
+// Check tests the codec of one type. make returns a new zero message. The name of a failed test has
+// the seed of its random messages.
 func Check(t *testing.T, make func() Message) {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
@@ -88,9 +88,8 @@ func check(r *rand.Rand, b []byte, make func() Message, dirty Message) error {
 	return lies(r, b, make)
 }
 
-// same decodes b in one piece and cut in two, into a new message and into one
-// that has been used, and compares the results by encoding them. With strict
-// they must also be b.
+// same decodes b in one piece and cut in two, into a new message and into a used one, and compares
+// the results by encoding them. With strict the results must also equal b.
 func same(b []byte, make func() Message, dirty Message, cut int, strict bool) error {
 	var whole, parts xdr.Decoder
 	whole.Reset(b)
@@ -127,11 +126,11 @@ func same(b []byte, make func() Message, dirty Message, cut int, strict bool) er
 	return nil
 }
 
-// used is memory in which something else was before: what an encoder leaves out shows.
+// used returns memory that is full of was, so that bytes which an encoder leaves out show.
 func used(n int, was byte) []byte { return bytes.Repeat([]byte{was}, n) }
 
-// keptLeast is what a decoder keeps at least of a long string, all of which need not come
-// back then.
+// keptLeast is how many bytes of a long string a decoder keeps at least. A longer string need not
+// come back whole.
 const keptLeast = 250
 
 func encoded(m Message, room []byte) ([]byte, error) {
@@ -141,13 +140,13 @@ func encoded(m Message, room []byte) ([]byte, error) {
 	return e.Bytes(), e.Err()
 }
 
-// lies puts the largest number in the place of each word, in turn, and measures
-// what the decoder allocates for it.
+// lies replaces each word of b in turn with the largest number, and measures how much the decoder
+// then allocates.
 func lies(r *rand.Rand, b []byte, make func() Message) error {
 	if len(b) == 0 || r.IntN(8) > 0 {
 		return nil
 	}
-	// Go's structures are wider than their encoding by a factor below this.
+	// Go's structures are wider than their encoding, but by less than this factor.
 	limit := uint64(1<<13 + 64*len(b))
 	var before, after runtime.MemStats
 	for at := 0; at+4 <= len(b); at += 4 {

@@ -1,5 +1,5 @@
-// Package xdrtest checks encoders and decoders of whole messages, generated or
-// written by hand: what was encoded comes back, every proper prefix is refused,
-// segments read like one piece, and noise neither panics nor allocates more than
-// the noise is worth. It is for tests.
+// Package xdrtest checks encoders and decoders of whole messages, generated or written by hand. An
+// encoded message must come back; every proper prefix must be refused; segments must read like one
+// piece; noise must neither cause a panic nor allocate much more than its own size. It is for
+// tests.
 package xdrtest

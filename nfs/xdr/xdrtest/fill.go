@@ -5,22 +5,22 @@ import (
 	"reflect"
 )
 
-// bytesMax and itemsMax bound what Fill makes: within the bounds that protocols
-// set for handles and names.
+// bytesMax and itemsMax bound what Fill makes, within the bounds that protocols set for handles and
+// names.
 const (
 	bytesMax = 32
 	itemsMax = 4
 )
 
-// Fill sets what v points to, in all its depth, to random values that can be
-// encoded. Enumerations are recognized by their method Valid.
+// Fill sets everything that v points to, at every depth, to random values that can be encoded. It
+// recognizes enumerations by their method Valid.
 func Fill(r *rand.Rand, v any) { fill(r, reflect.ValueOf(v).Elem()) }
 
 func fill(r *rand.Rand, v reflect.Value) {
 	if _, ok := v.Interface().(interface{ Valid() bool }); ok {
 		for {
-			// Small numbers mostly: that is where enumerators are.
-			// Zero half of the time, for most unions have most to say there.
+			// Make mostly small numbers, since enumerators are small. Make zero half of
+			// the time, since most unions have their longest arm there.
 			n := r.Uint64() >> r.IntN(64) & (1<<14 - 1) * (r.Uint64() & 1)
 			if v.CanInt() {
 				v.SetInt(int64(n))
@@ -43,7 +43,7 @@ func fill(r *rand.Rand, v reflect.Value) {
 	case reflect.Int32, reflect.Int64:
 		v.SetInt(int64(r.Uint64()) >> (64 - v.Type().Bits()))
 	case reflect.Float32, reflect.Float64:
-		v.SetFloat(float64(r.Int32()) / 1024) // exact in both
+		v.SetFloat(float64(r.Int32()) / 1024) // exact in both encodings
 	case reflect.Struct:
 		for i := range v.NumField() {
 			fill(r, v.Field(i))

@@ -12,8 +12,8 @@ import (
 
 var writeSeeds = flag.Bool("write-seeds", false, "write the seeds of the fuzz targets for messages to testdata/fuzz")
 
-// Fuzz is a native fuzz target for the messages of one procedure: the first byte
-// of its input chooses one of them, the second where the record is cut in two.
+// Fuzz is a native fuzz target for the messages of one procedure. The first byte of its input
+// chooses a message; the second says where the record is cut in two.
 func Fuzz(f *testing.F, makes ...func() Message) {
 	seeds := seedsOf(f, makes...)
 	if *writeSeeds {

@@ -2,8 +2,8 @@ package abi
 
 import "unsafe"
 
-// SQE is struct io_uring_sqe. The kernel's unions are named after their most
-// usual member; which member an operation reads is said where it is prepared.
+// SQE is struct io_uring_sqe. A field has the name of the most usual member of the kernel's union.
+// Where an operation reads another member, the code that prepares the operation says so.
 type SQE struct {
 	Opcode      uint8
 	Flags       uint8  // SQE* bits

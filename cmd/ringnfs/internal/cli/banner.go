@@ -12,7 +12,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/export"
 )
 
-// facts is all that the banner says about a server that has started.
+// facts is everything that the banner says about a server that has started.
 type facts struct {
 	version  string
 	kernel   string
@@ -25,13 +25,13 @@ type facts struct {
 	port     int
 	mount    int // port of MOUNT
 	portmap  int // port of the port mapper, 0 without one
-	// portmapWhy is why there is none
+	// portmapWhy is why there is no port mapper.
 	portmapWhy string
 	notes      []string
-	host       netip.Addr // what clients are told to mount from
-	uid        int        // who the server runs as
-	// alone is whether all callers act as that user, and no other local ones are served
-	// but root's.
+	host       netip.Addr // the address that clients are told to mount from
+	uid        int        // the user that the server runs as
+	// alone is whether all callers act as that user. Of the local users only root and that user
+	// are then served.
 	alone bool
 }
 
@@ -39,7 +39,7 @@ type facts struct {
 type feature struct {
 	name string
 	on   bool
-	why  string // what it is needed for or why it is off; may be empty
+	why  string // what it is needed for, or why it is off; may be empty
 }
 
 // exported is one export.
@@ -53,12 +53,12 @@ type exported struct {
 	insecure bool
 	// mountedReadOnly is whether the directory's own mount refuses changes.
 	mountedReadOnly bool
-	host            netip.Addr // what its clients are told to mount from; facts.host if none
+	host            netip.Addr // the address for its clients; facts.host if none
 	io              string     // other than buffered
 }
 
-// writeBanner writes what a user has to know in order to use the server. Every
-// command in it can be copied as it stands.
+// writeBanner writes what a user has to know in order to use the server. Every command in it can be
+// copied as it stands.
 func writeBanner(w io.Writer, f facts) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", f.version)
@@ -121,9 +121,9 @@ func writeBanner(w io.Writer, f facts) {
 	_, _ = io.WriteString(w, b.String())
 }
 
-// login is whom to log in as through ssh: a tunnel acts as that user alone, unless it is
-// root or the server's own. In a namespace of its own the server is called root and does
-// not know what else its user is called.
+// login returns the user to log in as through ssh. A tunnel acts only as that user, unless the user
+// is root or the server's own. In a user namespace of its own the server sees itself as root, and
+// does not know the name of its user outside.
 func login(f facts) string {
 	switch {
 	case f.uid == 0 && f.alone:
@@ -137,7 +137,7 @@ func login(f facts) string {
 	return ""
 }
 
-// machineOf is whom of this machine the server is for.
+// machineOf says which users of this machine the server serves.
 func machineOf(f facts) string {
 	switch {
 	case f.alone && f.uid == 0:
@@ -148,7 +148,7 @@ func machineOf(f facts) string {
 	return "this machine"
 }
 
-// of is f for one export.
+// of returns f with the host of one export.
 func (f facts) of(x exported) facts {
 	if x.host.IsValid() {
 		f.host = x.host
@@ -204,7 +204,7 @@ func squashing(x exported, f facts) string {
 	}
 }
 
-// clients says whom x serves; machine is whom of this machine.
+// clients says whom x serves. machine says whom of this machine.
 func clients(x exported, machine string) string {
 	if len(x.allow) == 0 {
 		return machine
@@ -258,7 +258,7 @@ func clients(x exported, machine string) string {
 	return said + ", from ports below 1024"
 }
 
-// onlyLocal reports whether x serves nobody but this machine's loopback addresses.
+// onlyLocal reports whether x serves only loopback addresses of this machine.
 func (x *exported) onlyLocal() bool {
 	return !slices.ContainsFunc(
 		x.allow,
@@ -266,8 +266,8 @@ func (x *exported) onlyLocal() bool {
 	)
 }
 
-// serves reports whether clients that x serves can call the server at a. Whoever calls a
-// loopback address calls from one; whoever calls another one, from anywhere else.
+// serves reports whether clients that x serves can call the server at a. A client that calls a
+// loopback address calls from one; a client that calls another address calls from anywhere else.
 func (x *exported) serves(a netip.Addr) bool {
 	if len(x.allow) == 0 {
 		return a.IsLoopback()

@@ -21,7 +21,7 @@ import (
 	"github.com/ringnfs/ringnfs/bench/report/columns"
 )
 
-// benchDefaults are the workloads of `ringnfs bench` when none is named.
+// benchDefaults are the workloads of `ringnfs bench` if none is named.
 const benchDefaults = "null,getattr,lookup,access,read-4k-rand,read-1m-seq,write-4k-rand,write-1m-seq"
 
 // secondsLeast is the shortest measurement: one slice of its time.
@@ -46,7 +46,7 @@ type benchFlags struct {
 	mountPort int
 	serverPID []int
 	uid, gid  uint32
-	as        *load.Identity // nil for who runs this, with all groups
+	as        *load.Identity // nil for the user who runs this, with all groups
 	json      string
 	html      string
 	label     string
@@ -108,10 +108,10 @@ func (f *benchFlags) register(c *cobra.Command) {
 	fs.StringVar(&f.html, "html", "", "write a page with charts to `FILE`")
 	fs.StringVar(&f.label, "label", "server", "`NAME` of the server in the results")
 	fs.Lookup("size").DefValue, fs.Lookup("file-size").DefValue = "", ""
-	fs.Lookup("workload").DefValue = strings.ReplaceAll(benchDefaults, ",", ", ") // so that it can be wrapped
+	fs.Lookup("workload").DefValue = strings.ReplaceAll(benchDefaults, ",", ", ") // to be wrapped
 }
 
-// jobs are what the flags ask for.
+// jobs returns the measurements that the flags ask for.
 func (f *benchFlags) jobs() ([]load.Job, error) {
 	stable := map[string]uint32{"unstable": 0, "data-sync": 1, "file-sync": 2}
 	how, ok := stable[f.stable]
@@ -125,7 +125,7 @@ func (f *benchFlags) jobs() ([]load.Job, error) {
 		{"conns", float64(f.conns), 1}, {"depth", float64(f.depth), 1}, {"rounds", float64(f.rounds), 1}, {"entries", float64(f.entries), 1},
 		{"seconds", f.seconds, secondsLeast}, {"warmup", f.warmup, 0}, {"rate", f.rate, 0}, {"threads", float64(f.threads), 0},
 	} {
-		if !(x.value >= x.least && x.value < 1e9) { // NaN is neither
+		if !(x.value >= x.least && x.value < 1e9) { // also false for NaN
 			return nil, fmt.Errorf("--%s %v: %v or more", x.flag, x.value, x.least)
 		}
 	}
@@ -213,7 +213,7 @@ func workloadHelp() string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
-// leftover is why the benchmark's directory could not be removed.
+// leftover says why the benchmark's directory could not be removed.
 type leftover struct{ error }
 
 func (l leftover) Error() string {
@@ -222,13 +222,13 @@ func (l leftover) Error() string {
 
 func (l leftover) Unwrap() error { return l.error }
 
-// signalled is why a run was ended.
+// signalled says that a signal has ended a run.
 type signalled struct{ os.Signal }
 
 func (s signalled) Error() string { return "ended by a signal (" + s.Signal.String() + ")" }
 
-// untilSignal returns a context that the first signal ends which would otherwise end
-// the process and leave files in the export. The next one ends the process.
+// untilSignal returns a context that a signal ends which would otherwise end the process and leave
+// files in the export. The next such signal ends the process.
 func untilSignal(stderr io.Writer) (ctx context.Context, stop func()) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT)
@@ -257,8 +257,8 @@ func untilSignal(stderr io.Writer) (ctx context.Context, stop func()) {
 	}
 }
 
-// bench measures and reports. What it made in the export is removed, and what it has
-// measured is told, also when it fails or is interrupted.
+// bench measures and reports. Also if it fails or is interrupted, it removes what it has made in
+// the export, and reports what it has measured.
 func bench(
 	ctx context.Context,
 	target load.Target,

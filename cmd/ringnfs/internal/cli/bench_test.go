@@ -127,7 +127,7 @@ func TestBenchSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-// quick is a bench of next to no time.
+// quick is a bench that takes next to no time.
 func quick(args ...string) []string {
 	return append(
 		[]string{
@@ -272,7 +272,7 @@ func TestWhatAnInterruptedBenchLeavesIsSaid(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	f := &benchFlags{conns: 1, rounds: 1, label: "server"}
-	interrupt := writes(func() { cancel(signalled{syscall.SIGINT}) }) // as soon as it says what it measures
+	interrupt := writes(func() { cancel(signalled{syscall.SIGINT}) }) // at its first word
 	err = bench(
 		ctx,
 		target,

@@ -35,7 +35,7 @@ func newBenchCompare(stdout io.Writer) *cobra.Command {
 		ValidArgsFunction: files("json"),
 		RunE: func(c *cobra.Command, args []string) error {
 			fails := c.Flags().Changed("fail-over")
-			if !(limit >= 0) { // nor NaN
+			if !(limit >= 0) { // also for NaN
 				return fmt.Errorf("--fail-over %v: 0 or more percent", limit)
 			}
 			a, err := report.ReadFile(args[0])

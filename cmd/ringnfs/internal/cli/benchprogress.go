@@ -14,9 +14,9 @@ import (
 	"github.com/ringnfs/ringnfs/bench/report/columns"
 )
 
-// progress is a bar with the rate and the time left, on a terminal only.
+// progress is a bar with the rate and the time left. It appears on a terminal only.
 type progress struct {
-	w   io.Writer // nil when it is no terminal
+	w   io.Writer // nil if it is no terminal
 	bar *progressbar.ProgressBar
 }
 
@@ -27,14 +27,14 @@ func newProgress(w io.Writer) *progress {
 	return &progress{}
 }
 
-// job returns what a job named name tells its progress to.
+// job returns the function to which a job named name reports its progress.
 func (p *progress) job(name string) func(load.Progress) {
 	if p.w == nil {
 		return nil
 	}
 	const steps = 1000
 	const bar = 24
-	room := columns.Width(p.w, os.Getenv) - bar - len(" 100% || ") // a line that wraps is not taken off again
+	room := columns.Width(p.w, os.Getenv) - bar - len(" 100% || ") // a wrapped line would stay
 	p.bar = progressbar.NewOptions(steps,
 		progressbar.OptionSetWriter(p.w),
 		progressbar.OptionSetWidth(bar),
@@ -46,17 +46,17 @@ func (p *progress) job(name string) func(load.Progress) {
 	last := 0
 	return func(x load.Progress) {
 		at := min(int(x.Done*steps), steps-1)
-		if at < last { // another stage: a bar does not go back by itself
+		if at < last { // another stage begins: a bar does not go back by itself
 			p.bar.Reset()
 		}
 		last = at
 		text := name + " " + describe(x)
 		p.bar.Describe(text[:min(len(text), max(room, 0))])
-		_ = p.bar.Set(at) // a bar that is not drawn is no harm
+		_ = p.bar.Set(at) // a bar that is not drawn does no harm
 	}
 }
 
-// describe says what is being done, how fast, and for how long yet.
+// describe says what the job is doing, how fast, and how long it will still take.
 func describe(x load.Progress) string {
 	if x.Ops == 0 {
 		return x.Stage
@@ -68,11 +68,11 @@ func describe(x load.Progress) string {
 	return s + fmt.Sprintf(", %.0f s left", x.Left.Seconds())
 }
 
-// end takes the bar off the terminal.
+// end removes the bar from the terminal.
 func (p *progress) end() {
 	if p.bar == nil {
 		return
 	}
-	_ = p.bar.Clear() // a bar that stays is no harm
+	_ = p.bar.Clear() // a bar that stays does no harm
 	p.bar = nil
 }

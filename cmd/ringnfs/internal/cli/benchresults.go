@@ -10,15 +10,15 @@ import (
 	"github.com/ringnfs/ringnfs/bench/report/columns"
 )
 
-// results are where `ringnfs bench` writes to.
+// results are the places that `ringnfs bench` writes to.
 type results struct {
 	text       io.Writer // for people
 	stdout     io.Writer
 	json, html string // files; empty for none, - for stdout
 }
 
-// openResults finds out whether the files can be written, before anything is
-// measured. It leaves them as they are.
+// openResults finds out whether the files can be written, before anything is measured. It does not
+// change existing files.
 func openResults(json, html string, stdout, stderr io.Writer) (*results, error) {
 	r := &results{text: stdout, stdout: stdout, json: json, html: html}
 	if json == "-" || html == "-" {
@@ -35,8 +35,8 @@ func openResults(json, html string, stdout, stderr io.Writer) (*results, error) 
 	return r, nil
 }
 
-// writable reports whether a file can be written, by opening it. One that is made for
-// that is removed again; what is not a regular file, a pipe for instance, is believed.
+// writable finds out whether a file can be written, by opening it. It removes a file that it has
+// made in this way. It does not try what is not a regular file, such as a pipe.
 func writable(name string) error {
 	st, err := os.Stat(name)
 	if err == nil && !st.Mode().IsRegular() && !st.IsDir() {
@@ -54,7 +54,7 @@ func writable(name string) error {
 	return err
 }
 
-// write writes all of them, as far as it goes.
+// write writes to all places, and does not stop at the first error.
 func (r *results) write(rep *report.Report) error {
 	err := rep.WriteText(r.text, columns.Width(r.text, os.Getenv))
 	for _, x := range []struct {

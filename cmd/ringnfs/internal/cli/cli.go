@@ -16,20 +16,20 @@ const (
 	exitUsage   = 2
 )
 
-// failure is an error of the server rather than of the command line.
+// failure is an error of the server, as opposed to one of the command line.
 type failure struct{ err error }
 
 func (f failure) Error() string { return f.err.Error() }
 func (f failure) Unwrap() error { return f.err }
 
-// killed is what ends the process when a second signal arrives, or one during the start.
+// killed ends the process when a second signal arrives, or one during the start.
 type killed struct{ code int }
 
 func (k killed) Error() string { return "ended by a signal" }
 
-// Main runs the command line args (without the program's name) and returns the
-// exit code of the process. It blocks for as long as the command runs, and
-// takes SIGINT and SIGTERM over while a server does.
+// Main runs the command line args (without the program's name) and returns the exit code of the
+// process. It blocks as long as the command runs. While a server runs, Main handles SIGINT and
+// SIGTERM.
 func Main(args []string, stdout, stderr io.Writer) int {
 	root := newRoot(stdout, stderr)
 	root.SetArgs(args)
@@ -51,17 +51,17 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	case errors.As(err, &fail):
 		complainFor(complainMax, stderr, strings.TrimPrefix(err.Error(), "nfs: "))
 		return exitFailure
-	default: // all that cobra and our flag parsing say
-		what, _, _ := strings.Cut(err.Error(), ": strconv.") // Go's names help nobody here
+	default: // errors of cobra and of our flag parsing
+		what, _, _ := strings.Cut(err.Error(), ": strconv.") // Go's names help no user
 		complain(stderr, fmt.Sprintf("%s (see %s --help)", what, command.CommandPath()))
 		return exitUsage
 	}
 }
 
-// complainMax is how long the end of the process waits for whoever reads why.
+// complainMax is how long the end of the process waits for the reader of the error message.
 const complainMax = time.Second
 
-// complainFor is complain for a reader that may have stopped: it waits for longest only.
+// complainFor is complain for a reader that may have stopped: it waits no longer than longest.
 func complainFor(longest time.Duration, w io.Writer, message string) {
 	written := make(chan struct{})
 	go func() { complain(w, message); close(written) }()
@@ -73,7 +73,7 @@ func complainFor(longest time.Duration, w io.Writer, message string) {
 	}
 }
 
-// complain writes one line, whatever message holds.
+// complain writes one line, whatever message contains.
 func complain(w io.Writer, message string) {
 	fmt.Fprintf(w, "ringnfs: %s\n", strings.Join(strings.FieldsFunc(message, func(r rune) bool {
 		return r == '\n' || r == '\r'

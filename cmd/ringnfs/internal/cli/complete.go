@@ -13,7 +13,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs"
 )
 
-// shells are those that completion is made for.
+// shells are the shells for which there is completion.
 var shells = []string{"bash", "zsh", "fish"}
 
 func newCompletion(stdout io.Writer) *cobra.Command {
@@ -49,11 +49,11 @@ func newCompletion(stdout io.Writer) *cobra.Command {
 	return c
 }
 
-// completer returns the words that may stand in a place.
+// completer returns the words that may stand in a place of the command line.
 type completer = cobra.CompletionFunc
 
-// complete names the values of flags to the shell. A flag that is not there is a
-// mistake of ours.
+// complete names the values of flags to the shell. A flag that does not exist is a mistake of the
+// program.
 func complete(c *cobra.Command, flags map[string]completer) {
 	for name, f := range flags {
 		if err := c.RegisterFlagCompletionFunc(name, f); err != nil {
@@ -62,12 +62,12 @@ func complete(c *cobra.Command, flags map[string]completer) {
 	}
 }
 
-// words completes to one of these.
+// words completes to one of the words in list.
 func words(list ...string) completer {
 	return cobra.FixedCompletions(list, cobra.ShellCompDirectiveNoFileComp)
 }
 
-// numbers is for values that nobody can guess.
+// numbers is for values that no completion can guess.
 func numbers(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	return nil, cobra.ShellCompDirectiveNoFileComp
 }
@@ -77,7 +77,7 @@ func directories(*cobra.Command, []string, string) ([]cobra.Completion, cobra.Sh
 	return nil, cobra.ShellCompDirectiveFilterDirs
 }
 
-// files completes to files whose names end so.
+// files completes to files whose names end with ext.
 func files(ext string) completer {
 	return cobra.FixedCompletions([]string{ext}, cobra.ShellCompDirectiveFilterFileExt)
 }
@@ -139,7 +139,7 @@ func completeServe(c *cobra.Command) {
 	})
 }
 
-// networks are those that this machine is in.
+// networks returns the networks that this machine is in.
 func networks() (all []string) {
 	for _, p := range localPrefixes() {
 		if a := p.Addr(); !a.IsLoopback() && !a.IsLinkLocalUnicast() {
@@ -155,7 +155,7 @@ func networks() (all []string) {
 }
 
 func completeBench(c *cobra.Command) {
-	c.ValidArgsFunction = numbers // an export of some host: nothing to choose from
+	c.ValidArgsFunction = numbers // an export of any host: there is no list to choose from
 	complete(c, map[string]completer{
 		"workload": listed(func() []string {
 			var all []string

@@ -16,12 +16,12 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/export"
 )
 
-// nobody is the user and group that squashed callers become unless --anonuid
-// and --anongid say otherwise, the id that Linux keeps for the purpose.
+// nobody is the user and group that squashed callers become unless --anonuid and --anongid say
+// otherwise. Linux keeps this id for the purpose.
 const nobody = 65534
 
-// serveFlags are the flags of `ringnfs serve` as given. Their names and
-// meanings are kept stable: scripts and unit files hold them.
+// serveFlags are the flags of `ringnfs serve` as given. Their names and meanings are kept stable,
+// because scripts and unit files contain them.
 type serveFlags struct {
 	listen    []string
 	allow     []string
@@ -152,8 +152,8 @@ func (f *serveFlags) register(c *cobra.Command) {
 	}
 }
 
-// config is what the flags ask of the server. What has no default of its own
-// here (ports, listening addresses, state directory) is for settle.
+// config returns the configuration that the flags ask for. It leaves to settle what depends on the
+// machine (ports, listening addresses, state directory).
 func (f *serveFlags) config(c *cobra.Command, dirs []string) (nfs.Config, slog.Level, error) {
 	var (
 		cfg   nfs.Config
@@ -256,8 +256,9 @@ func (f *serveFlags) config(c *cobra.Command, dirs []string) (nfs.Config, slog.L
 	return cfg, level, nil
 }
 
-// parseIO returns the mode of each directory. Each of texts is a MODE for all of them
-// or DIR=MODE for one, which counts more; of several for the same, the last counts.
+// parseIO returns the mode of each directory. Each of texts is a MODE for all directories or
+// DIR=MODE for one. The mode for one directory counts more; of several for the same directory the
+// last one counts.
 func parseIO(texts, dirs []string) ([]nfs.IOMode, error) {
 	var all nfs.IOMode
 	own := make(map[string]nfs.IOMode) // by path
@@ -293,12 +294,12 @@ func parseIO(texts, dirs []string) ([]nfs.IOMode, error) {
 	return modes, nil
 }
 
-// absolute is the path of a directory from the root, to compare it by.
+// absolute returns the path of a directory from the root, for comparisons.
 func absolute(dir string) string {
 	if abs, err := filepath.Abs(dir); err == nil {
 		return abs
 	}
-	return filepath.Clean(dir) // there is no working directory any more
+	return filepath.Clean(dir) // the working directory no longer exists
 }
 
 func parseListen(texts []string) ([]netip.Addr, error) {

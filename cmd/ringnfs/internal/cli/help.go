@@ -14,8 +14,8 @@ import (
 	"github.com/ringnfs/ringnfs/bench/report/columns"
 )
 
-// useHelp gives root and all its commands a help that fits the terminal, and a help
-// command that knows when it has none.
+// useHelp gives root and all its commands a help text that fits the terminal, and a help command
+// that fails for an unknown command.
 func useHelp(root *cobra.Command) {
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) { writeHelp(c.OutOrStdout(), c) })
 	root.SetUsageFunc(func(c *cobra.Command) error {
@@ -56,7 +56,7 @@ func useHelp(root *cobra.Command) {
 	})
 }
 
-// writeHelp writes all that there is to know about c.
+// writeHelp writes the whole help text of c.
 func writeHelp(w io.Writer, c *cobra.Command) {
 	width := columns.Width(w, os.Getenv)
 	var b strings.Builder
@@ -99,7 +99,7 @@ func writeHelp(w io.Writer, c *cobra.Command) {
 	_, _ = io.WriteString(w, b.String())
 }
 
-// unknownCommand says that name is no command of c, and what may have been meant.
+// unknownCommand says that name is no command of c, and which command may have been meant.
 func unknownCommand(c *cobra.Command, name string) error {
 	if meant := suggested(c, name); meant != "" {
 		return fmt.Errorf("%q is no command; did you mean %s?", name, meant)
@@ -115,7 +115,7 @@ func unknownCommand(c *cobra.Command, name string) error {
 	return fmt.Errorf("%q is no command", name)
 }
 
-// suggested is the command of c whose name is like name, as it is typed.
+// suggested returns the command of c whose name is similar to name, as it is typed.
 func suggested(c *cobra.Command, name string) string {
 	c.SuggestionsMinimumDistance = 2
 	if names := c.SuggestionsFor(name); len(names) > 0 {
@@ -124,7 +124,7 @@ func suggested(c *cobra.Command, name string) string {
 	return ""
 }
 
-// looksLikeDirectory reports whether word is a path, or a directory that is there.
+// looksLikeDirectory reports whether word is a path, or an existing directory.
 func looksLikeDirectory(word string) bool {
 	if strings.ContainsRune(word, '/') || word == "." || word == ".." {
 		return true
@@ -133,9 +133,8 @@ func looksLikeDirectory(word string) bool {
 	return err == nil && st.IsDir()
 }
 
-// flagErrors makes an error of cobra's flag parsing tell the flag that may have been
-// meant, or the command that was not found and that its flags were for. args is the
-// command line.
+// flagErrors adds to an error of cobra's flag parsing the flag that may have been meant, or the
+// command that was not found and that its flags were for. args is the command line.
 func flagErrors(args []string) func(*cobra.Command, error) error {
 	return func(c *cobra.Command, err error) error {
 		if !c.HasParent() {
@@ -148,10 +147,10 @@ func flagErrors(args []string) func(*cobra.Command, error) error {
 			return err
 		}
 		name := unknown.GetSpecifiedName()
-		if short := unknown.GetSpecifiedShortnames(); short != "" { // all of "ro", of -ro
+		if short := unknown.GetSpecifiedShortnames(); short != "" { // all of "ro", for -ro
 			name, _, _ = strings.Cut(short, "=")
 		}
-		best, least := "", len(name)/3+1 // as many letters may be wrong
+		best, least := "", len(name)/3+1 // at most so many letters may be wrong
 		c.Flags().VisitAll(func(f *pflag.Flag) {
 			if d := distance(name, f.Name); d < least && !f.Hidden {
 				best, least = f.Name, d
@@ -164,7 +163,7 @@ func flagErrors(args []string) func(*cobra.Command, error) error {
 	}
 }
 
-// distance is how many letters have to be put in, left out or replaced to make b of a.
+// distance returns how many letters must be inserted, removed or replaced to turn a into b.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

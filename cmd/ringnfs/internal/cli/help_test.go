@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// allCommands are root and all below it, also those that users do not see.
+// allCommands returns root and all commands below it, also those that users do not see.
 func allCommands() []*cobra.Command {
 	root := newRoot(nil, nil)
 	profileFlag(root)

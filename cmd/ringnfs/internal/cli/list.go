@@ -10,12 +10,12 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// list is the value of a flag that takes words separated by commas, and may be given
-// several times. An empty list, or an empty word in one, is an error: it is a script's
-// variable that was not set, and stands neither for everything nor for the default.
+// list is the value of a flag that takes words separated by commas, and may be given several times.
+// An empty list, and an empty word in a list, is an error: it comes from a script's variable that
+// was not set, and means neither everything nor the default.
 type list struct {
 	words *[]string
-	what  string // to write instead
+	what  string // what to write instead
 }
 
 // Set implements pflag.Value.
@@ -41,8 +41,8 @@ func (l list) String() string {
 // Type implements pflag.Value.
 func (l list) Type() string { return "LIST" }
 
-// refuseEmpty fails when a flag was given an empty word, which Changed flags hold only
-// then.
+// refuseEmpty fails if a flag was given an empty word. A flag that was given another value, and is
+// Changed, never holds one.
 func refuseEmpty(c *cobra.Command) error {
 	var errs []error
 	c.Flags().Visit(func(f *pflag.Flag) {

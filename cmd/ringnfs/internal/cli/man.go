@@ -13,7 +13,7 @@ import (
 	"github.com/ringnfs/ringnfs/bench/report/columns"
 )
 
-// newMan is for those who package ringnfs; users have --help.
+// newMan makes the command for people who package ringnfs; users have --help.
 func newMan() *cobra.Command {
 	return &cobra.Command{
 		Use:    "man DIR",
@@ -36,7 +36,7 @@ func newMan() *cobra.Command {
 	}
 }
 
-// writePages writes the page of c and those of the commands below it.
+// writePages writes the manual page of c and those of the commands below c.
 func writePages(c *cobra.Command, dir string) error {
 	c.InitDefaultHelpFlag()
 	c.InitDefaultVersionFlag()
@@ -56,8 +56,8 @@ func writePages(c *cobra.Command, dir string) error {
 // pageName is the name of the manual page of c.
 func pageName(c *cobra.Command) string { return strings.ReplaceAll(c.CommandPath(), " ", "-") }
 
-// manPage is the manual page of c in man(7)'s language. It has no date, so that it is
-// the same whenever it is made.
+// manPage returns the manual page of c in man(7)'s language. It has no date, so that it is the same
+// whenever it is made.
 func manPage(c *cobra.Command) string {
 	var b strings.Builder
 	name := pageName(c)
@@ -117,7 +117,8 @@ func eachCommand(c *cobra.Command, f func(*cobra.Command)) {
 	}
 }
 
-// exitCodes are what a manual page says of them; the package comment says it to us.
+// exitCodes are what manual pages say about exit codes; the package comment says the same to
+// programmers.
 var exitCodes = [][2]string{
 	{"0", "Done; a server: ended by SIGINT, SIGTERM or SIGHUP, with all calls answered."},
 	{
@@ -128,7 +129,7 @@ var exitCodes = [][2]string{
 	{"128+N", "A second signal, of number N, ended it at once, or the first one before it served."},
 }
 
-// manText writes text as columns.Wrap does: paragraphs, and lines that stay lines.
+// manText writes text as columns.Wrap does: paragraphs, and lines that must not be joined.
 func manText(b *strings.Builder, text string) {
 	plain := false // within a paragraph
 	for line := range strings.SplitSeq(text, "\n") {
@@ -183,8 +184,8 @@ func manFlags(b *strings.Builder, title string, fs *pflag.FlagSet) {
 	})
 }
 
-// roff makes s plain text for man(7): no escapes, no requests, and hyphens that can be
-// copied as such.
+// roff makes s plain text for man(7): no escapes, no requests, and hyphens that can be copied as
+// hyphens.
 func roff(s string) string {
 	s = strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace(s)
 	if strings.HasPrefix(s, ".") || strings.HasPrefix(s, "'") {
@@ -193,7 +194,7 @@ func roff(s string) string {
 	return s
 }
 
-// lowerFirst is s as it stands within a sentence.
+// lowerFirst returns s in the form that it has within a sentence.
 func lowerFirst(s string) string {
 	if len(s) > 1 && s[1] >= 'a' && s[1] <= 'z' {
 		return strings.ToLower(s[:1]) + s[1:]

@@ -10,9 +10,9 @@ import (
 	"unicode/utf8"
 )
 
-// mountLinux is a command that mounts path on a Linux client. It names both
-// ports, so that it works without a port mapper, and keeps locks local, as the
-// server has no lock manager.
+// mountLinux returns a command that mounts path on a Linux client. The command names both ports, so
+// that it works without a port mapper. It keeps locks local, because the server has no lock
+// manager.
 func mountLinux(f facts, path string) string {
 	proto := "tcp"
 	if f.host.Is6() {
@@ -22,9 +22,9 @@ func mountLinux(f facts, path string) string {
 		proto, f.port, f.mount, proto, source(f.host, path))
 }
 
-// mountMacOS is the same for macOS, whose root directory cannot take a mount
-// point; locallocks is its word for Linux's nolock, and resvport has it call from a port
-// that only root can use, which Linux does by itself (mount_nfs(8)).
+// mountMacOS returns the same for macOS, whose root directory cannot take a mount point. locallocks
+// is its word for Linux's nolock. resvport makes it call from a port that only root can use, which
+// Linux does unasked (mount_nfs(8)).
 func mountMacOS(f facts, path string) string {
 	return fmt.Sprintf(
 		"mkdir -p /tmp/ringnfs && sudo mount_nfs -o vers=3,tcp,resvport,locallocks,port=%d,mountport=%d %s /tmp/ringnfs",
@@ -34,7 +34,7 @@ func mountMacOS(f facts, path string) string {
 	)
 }
 
-// tunnels are the flags that make ssh bring the server's ports to another machine.
+// tunnels returns the flags with which ssh brings the server's ports to another machine.
 func tunnels(f facts) string {
 	s := fmt.Sprintf("-L %d:%s:%d ", f.port, bracketed(f.host), f.port)
 	if f.mount != f.port {
@@ -54,11 +54,11 @@ func bracketed(a netip.Addr) string {
 	return a.String()
 }
 
-// quoted makes s one word for a POSIX shell. A word with brackets alone is
-// left as it is unless a file name could match it, which an address never does
-// in practice, but zsh refuses patterns without a match, so it is quoted too.
-// What a terminal does not show as it is, and what cannot be copied from it,
-// becomes octal behind a dollar sign, which bash and zsh know (POSIX.1-2024).
+// quoted makes s one word for a POSIX shell. Most shells leave a word with brackets as it is unless
+// a file name matches it, which in practice no file name does. But zsh refuses patterns without a
+// match, so quoted quotes such a word, too. Characters that a terminal does not show as they are,
+// or that cannot be copied from it, become octal behind a dollar sign, which bash and zsh know
+// (POSIX.1-2024).
 func quoted(s string) string {
 	if !copyable(s) {
 		return octal(s)
@@ -73,7 +73,7 @@ func quoted(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// shown is a path for people to read, on one line in any case.
+// shown returns a path for people to read, always on one line.
 func shown(path string) string {
 	if copyable(path) {
 		return path
@@ -104,17 +104,17 @@ func octal(s string) string {
 	return b.String()
 }
 
-// hostOf chooses the address that clients are told: one of the network when
-// there is one, IPv4 rather than IPv6, otherwise loopback; of those at which serves says
-// that they get something, if there is one, which served tells. Where the server listens
-// on all addresses, local tells what they are, nothing when that is not known.
+// hostOf chooses the address that clients are told. It prefers an address of the network to
+// loopback, and IPv4 to IPv6. Among these it prefers addresses at which serves says that clients
+// get something; served says whether clients get something at any address. If the server listens on
+// all addresses, local returns these, and nothing if they are not known.
 func hostOf(
 	listen []netip.Addr,
 	local func() []netip.Addr,
 	serves func(netip.Addr) bool,
 ) (host netip.Addr, served bool) {
 	var candidates []netip.Addr
-	reached := false // at an address that is not known, or good for nothing without its link
+	reached := false // at an address that is not known, or useless without its link
 	for _, a := range listen {
 		if !a.IsUnspecified() {
 			candidates = append(candidates, a)
@@ -154,7 +154,7 @@ func hostOf(
 	return slices.MinFunc(good, func(a, b netip.Addr) int { return rank(a) - rank(b) }), served || reached
 }
 
-// localAddrs are the addresses of this machine's interfaces.
+// localAddrs returns the addresses of this machine's interfaces.
 func localAddrs() []netip.Addr {
 	var addrs []netip.Addr
 	for _, p := range localPrefixes() {
@@ -163,7 +163,7 @@ func localAddrs() []netip.Addr {
 	return addrs
 }
 
-// localPrefixes are those addresses with the networks that they are in.
+// localPrefixes returns these addresses with the networks that they are in.
 func localPrefixes() []netip.Prefix {
 	ifaddrs, err := net.InterfaceAddrs()
 	if err != nil {

@@ -9,15 +9,15 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// cpuProfile is a profile that the runtime makes of all threads while a command runs:
-// where Go code spends its time, for `go tool pprof` and for the compiler (`make
-// pgo`). What the kernel does is shown as the system call that asked for it.
+// cpuProfile is a profile that the runtime makes of all threads while a command runs. It shows
+// where Go code spends its time, to `go tool pprof` and to the compiler (`make pgo`). The kernel's
+// work counts for the system call that asked for it.
 type cpuProfile struct {
 	name string // empty for none
 	file *os.File
 }
 
-// profileFlag gives all commands the flag that asks for one.
+// profileFlag gives all commands the flag that asks for a profile.
 func profileFlag(root *cobra.Command) *cpuProfile {
 	p := new(cpuProfile)
 	root.PersistentFlags().StringVar(
@@ -48,7 +48,7 @@ func (p *cpuProfile) start() (err error) {
 	return nil
 }
 
-// stop ends the profile and the file, if there is one.
+// stop ends the profile, if there is one, and closes its file.
 func (p *cpuProfile) stop() error {
 	if p.file == nil {
 		return nil

@@ -11,31 +11,31 @@ import (
 )
 
 const (
-	// drainMax bounds how long calls in flight and their replies may take after
-	// the first signal. Then connections are dropped: a peer that does not read
-	// its replies must not keep the server.
+	// drainMax is how long calls in flight and their replies may take after the first signal.
+	// Then connections are dropped: a peer that does not read its replies must not keep the
+	// server running.
 	drainMax = 15 * time.Second
-	// hangMax is how long the server may take to end after that. Only a file
-	// system that has hung needs it.
+	// hangMax is how long the server may take to end after that. Only a server with a file
+	// system that hangs needs it.
 	hangMax = 10 * time.Second
 )
 
-// engine is the server as its life needs it; [nfs.Server] is one.
+// engine is the part of [nfs.Server] that runEngine needs.
 type engine interface {
 	// Serve blocks until the server has been drained or has failed, and closes
 	// everything before it returns.
 	Serve(ctx context.Context) error
 	// Ready is closed when Serve has started everything.
 	Ready() <-chan struct{}
-	// Drain stops accepting, lets calls in flight end, and ends Serve. When ctx
-	// ends first it drops connections, and returns the reason.
+	// Drain stops accepting, lets calls in flight end, and ends Serve. When ctx ends first,
+	// Drain drops connections, and returns the reason.
 	Drain(ctx context.Context) error
 }
 
-// runEngine serves until the server ends by itself or a signal arrives, and calls
-// ready when it has started, in a goroutine of its own: ready may wait for whoever reads
-// what it writes. The first signal drains; a second one other than SIGHUP returns at once, with the server
-// still running, for the process to exit. It blocks.
+// runEngine serves until the server ends or a signal arrives. When the server has started,
+// runEngine calls ready in a goroutine of its own, because ready may wait for the reader of what it
+// writes. The first signal drains. A second one other than SIGHUP makes runEngine return at once,
+// with the server still running, for the process to exit. runEngine blocks.
 func runEngine(
 	e engine,
 	signals <-chan os.Signal,

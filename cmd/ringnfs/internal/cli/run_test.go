@@ -14,7 +14,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// scripted is an engine that does what the test says.
+// scripted is an engine that does what the test tells it to.
 type scripted struct {
 	end   chan error // what Serve returns
 	ready chan struct{}

@@ -49,7 +49,7 @@ func newServe(stdout, stderr io.Writer) *cobra.Command {
 				return err
 			}
 			outliveReaders()
-			// Nobody waits for whoever reads the log: neither calls nor signals.
+			// Neither calls nor signals wait for the reader of the log.
 			lines := notice.Behind(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
 			defer lines.Flush(notice.FlushMax)
 			log := slog.New(lines)
@@ -68,9 +68,9 @@ func newServe(stdout, stderr io.Writer) *cobra.Command {
 	return c
 }
 
-// serve starts the server, says so on stdout, and blocks until it has ended.
+// serve starts the server, says so on stdout, and blocks until the server has ended.
 func serve(cfg nfs.Config, notes []string, portFixed bool, stdout io.Writer, log *slog.Logger) error {
-	// Before anything is started, so that a signal during the start ends it in order.
+	// Do this before anything is started, so that a signal during the start ends it in order.
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	notifyHangup(signals)
@@ -101,8 +101,8 @@ func serve(cfg nfs.Config, notes []string, portFixed bool, stdout io.Writer, log
 	})
 }
 
-// startHeeding calls begin, which may wait for a file system for ever. A signal ends the
-// process then: nothing is served yet that could be finished.
+// startHeeding calls begin, which may wait for a file system without end. A signal ends the process
+// then, because nothing is served yet that should be finished.
 func startHeeding(signals <-chan os.Signal, begin func() (*nfs.Server, error)) (*nfs.Server, error) {
 	type result struct {
 		srv *nfs.Server
@@ -121,7 +121,7 @@ func startHeeding(signals <-chan os.Signal, begin func() (*nfs.Server, error)) (
 	}
 }
 
-// newServer leaves cfg as it is, for another try.
+// newServer leaves cfg unchanged, for another attempt.
 func newServer(cfg nfs.Config) (*nfs.Server, error) {
 	cfg.Exports = slices.Clone(cfg.Exports)
 	return nfs.New(cfg)
@@ -130,17 +130,17 @@ func newServer(cfg nfs.Config) (*nfs.Server, error) {
 // spareProcessors is how many workers can run Go code while all lanes do.
 const spareProcessors = 6
 
-// leaveProcessors lets the runtime run more threads at once than there are
-// processors. A busy lane never gives its processor up by itself; without spare
-// ones, a worker that comes back from the kernel waits up to 10 ms for the runtime
-// to interrupt a lane. The kernel shares the real processors out better.
+// leaveProcessors lets the runtime run more threads at once than there are processors. A busy lane
+// never gives up its processor. Without spare ones, a worker that comes back from the kernel waits
+// up to 10 ms until the runtime interrupts a lane. The kernel shares the real processors out
+// better.
 func leaveProcessors(lanes int) {
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), lanes+spareProcessors))
 	}
 }
 
-// factsOf gathers what the banner says.
+// factsOf gathers the facts that the banner tells.
 func factsOf(info nfs.Info, cfg nfs.Config, notes []string) facts {
 	f := facts{
 		version: versionText(), kernel: info.Kernel, lanes: info.Lanes, memory: info.Memory, stateDir: cfg.StateDir,

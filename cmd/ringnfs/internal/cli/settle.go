@@ -11,7 +11,7 @@ import (
 
 const (
 	portRoot = 2049  // RFC 1813, section 2.1
-	portUser = 12049 // unprivileged, and the same at each start so that clients find the server again
+	portUser = 12049 // needs no root, and is always the same so that clients find it again
 )
 
 var everyone = []netip.Prefix{
@@ -19,7 +19,7 @@ var everyone = []netip.Prefix{
 	netip.PrefixFrom(netip.IPv6Unspecified(), 0),
 }
 
-// environment is what the defaults depend on, apart from the flags.
+// environment is what the defaults depend on, beside the flags.
 type environment struct {
 	uid    int
 	getenv func(string) string
@@ -27,15 +27,16 @@ type environment struct {
 	hasAddr func(netip.Addr) bool
 }
 
-// settle fills in the defaults that depend on who runs the server and where.
-// The notes say what the user could not expect; portFixed that the port was
-// asked for and must not be replaced by another.
+// settle fills in the defaults that depend on the user who runs the server and on the machine. The
+// notes say what the user cannot expect. portFixed says that the user asked for the port, so no
+// other may take its place.
 func settle(cfg *nfs.Config, portGiven bool, env environment) (notes []string, portFixed bool, err error) {
 	allowed := len(cfg.Exports) > 0 && len(cfg.Exports[0].Allow) > 0
 	switch {
 	case len(cfg.Listen) > 0 && !allowed:
-		// Someone who names an address of the network wants its clients; who
-		// wants fewer of them names those. Loopback stays what it is.
+		// A user who lets the server listen on an address of the network wants clients of
+		// the network; a user who wants fewer clients names them with --allow. A server
+		// that listens on loopback only keeps serving loopback only.
 		if !allLoopback(cfg.Listen) {
 			for i := range cfg.Exports {
 				cfg.Exports[i].Allow = everyone
@@ -73,8 +74,8 @@ func allLoopback(addrs []netip.Addr) bool {
 	return true
 }
 
-// canListen asks the kernel, as there is no other way to know that holds
-// in every network namespace and with every sysctl.
+// canListen asks the kernel, because no other answer is right in every network namespace and with
+// every sysctl.
 func canListen(a netip.Addr) bool {
 	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(a, 0)))
 	if err != nil {

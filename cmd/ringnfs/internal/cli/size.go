@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// units are the suffixes of sizes, longest first where one ends in another.
+// units are the suffixes of sizes. If one ends in another, the longer one comes first.
 var units = []struct {
 	suffix string
 	factor int64
@@ -51,7 +51,7 @@ func (s *size) Set(text string) (err error) {
 	return err
 }
 
-// Type implements pflag.Value: the word that the usage shows.
+// Type implements pflag.Value: it returns the word that the usage shows.
 func (s *size) Type() string { return "SIZE" }
 
 func formatSize(n int64) string {

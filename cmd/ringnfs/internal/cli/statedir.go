@@ -5,11 +5,10 @@ import (
 	"path/filepath"
 )
 
-// defaultStateDir is where the handle key and whatever else must survive a
-// restart is kept when --state-dir does not say: /var/lib/ringnfs for root,
-// otherwise below the user's state directory (XDG Base Directory
-// Specification: $XDG_STATE_HOME, by default ~/.local/state; a relative
-// $XDG_STATE_HOME is to be ignored).
+// defaultStateDir is where the handle key and all other state that must survive a restart is kept
+// if --state-dir does not say: /var/lib/ringnfs for root, otherwise below the user's state
+// directory. The XDG Base Directory Specification says where that is: $XDG_STATE_HOME, by default
+// ~/.local/state; a relative $XDG_STATE_HOME is ignored.
 func defaultStateDir(uid int, getenv func(string) string) (string, error) {
 	if uid == 0 {
 		return "/var/lib/ringnfs", nil

@@ -9,9 +9,9 @@ import (
 	"github.com/ringnfs/ringnfs/nfs"
 )
 
-// tellWhenAsked logs the figures of each lane whenever something comes from asked,
-// and at debug level once more at the end, which is the call of the function that it
-// returns. What has been asked until then is answered, and nothing is logged later.
+// tellWhenAsked logs the figures of each lane whenever a signal comes from asked. The caller calls
+// end at the end, which logs them once more at debug level. end first answers the signals that have
+// come, and nothing is logged after it.
 func tellWhenAsked(asked <-chan os.Signal, stats func() []nfs.LaneStats, log *slog.Logger) (end func()) {
 	stop := make(chan struct{})
 	var wg sync.WaitGroup

@@ -16,7 +16,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs"
 )
 
-// page is a log that is read while it is written.
+// page is a log that can be read while it is written.
 type page struct {
 	mu   sync.Mutex
 	text bytes.Buffer // guarded by mu

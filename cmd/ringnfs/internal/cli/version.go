@@ -6,16 +6,15 @@ import (
 	"runtime/debug"
 )
 
-// version is the release being built; CHANGELOG.md says what is in it.
+// version is the release that is being built; CHANGELOG.md says what is in it.
 const version = "0.1.0"
 
-// versionText is what --version prints and the banner begins with.
+// versionText is the text of --version and the beginning of the banner.
 func versionText() string {
 	return fmt.Sprintf("ringnfs %s%s (%s, %s/%s)", version, revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
-// revision is the commit that the binary was built from, where the Go command
-// has recorded it.
+// revision is the commit that the binary was built from, if the Go command has recorded it.
 func revision() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

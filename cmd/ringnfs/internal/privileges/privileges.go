@@ -1,9 +1,9 @@
-// Package privileges gives up what a server that has started does not need: the right to
-// gain privileges by running programs, and the capabilities that no call of a client uses.
+// Package privileges gives up what a server that has started does not need: the right to gain
+// privileges by running programs, and the capabilities that no call of a client uses.
 //
-// Capabilities belong to threads, and a thread can only give up its own. Each thread keeps
-// out of its effective set what it has taken out itself: a worker that acts for a user just
-// now must not get the rights of root back.
+// Capabilities belong to threads, and a thread can only give up its own. Each thread keeps out of
+// its effective set what it has removed itself: a worker that just acts for a user must not get
+// root's rights back.
 package privileges
 
 import (
@@ -17,24 +17,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Kept are the capabilities that stay: what a thread needs that acts for root and for
-// every user.
+// Kept are the capabilities that stay. A thread needs them to act for root and for every user.
 const Kept uint64 = 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_DAC_READ_SEARCH | 1<<unix.CAP_FOWNER |
 	1<<unix.CAP_FSETID | 1<<unix.CAP_SETGID | 1<<unix.CAP_SETUID | 1<<unix.CAP_MKNOD | 1<<unix.CAP_LEASE
 
 const (
-	// patience is how long threads may take. One that sleeps in the kernel without
-	// hearing signals, as on a disc that is stuck, takes as long as that.
+	// patience is how long threads may take. A thread that sleeps in the kernel and hears no
+	// signals, because a disc is stuck for example, makes Drop wait that long.
 	patience = 5 * time.Second
 	pause    = 2 * time.Millisecond
 )
 
-// ErrThreads says that there are threads that have not given up everything.
+// ErrThreads says that some threads have not given up everything.
 var ErrThreads = errors.New("not all threads have given up what they do not need")
 
-// Drop sets no_new_privs and gives up all capabilities but Kept, on all threads, those
-// that begin later included. It blocks until it is done, for some milliseconds. It may be
-// called once.
+// Drop sets no_new_privs and gives up all capabilities but Kept, on all threads, also on those that
+// begin later. It blocks until that is done, for some milliseconds. It may be called once.
 func Drop() error {
 	begun := time.Now()
 	for {
@@ -52,7 +50,7 @@ func Drop() error {
 	}
 }
 
-// pending returns the threads that have more than they need.
+// pending returns the threads that have more than Kept.
 func pending() (tids []int, err error) {
 	entries, err := os.ReadDir("/proc/self/task")
 	if err != nil {
@@ -65,7 +63,7 @@ func pending() (tids []int, err error) {
 		}
 		b, err := os.ReadFile("/proc/self/task/" + e.Name() + "/status")
 		if err != nil {
-			continue // it has ended
+			continue // the thread has ended
 		}
 		if !kernels(string(b)) && !bare(string(b)) {
 			tids = append(tids, tid)
@@ -74,7 +72,7 @@ func pending() (tids []int, err error) {
 	return tids, nil
 }
 
-// kernels reports whether a thread with this status is one of io_uring's, which runs no
+// kernels reports whether a thread with this status is one of io_uring's. Such a thread runs no
 // code of the process and hears no signals.
 func kernels(status string) bool { return strings.HasPrefix(status, "Name:\tiou-") }
 

@@ -7,15 +7,15 @@ import (
 	"github.com/ringnfs/ringnfs/cmd/xdrgen/internal/lang"
 )
 
-// code is the body of an Encode or Decode method in the making.
+// code is the body of an Encode or Decode method while it is being written.
 type code struct {
 	strings.Builder
-	math, binary bool // it uses these packages
+	math, binary bool // the body uses these packages
 }
 
 func (c *code) f(format string, args ...any) { fmt.Fprintf(c, format, args...) }
 
-// plain returns expr, a value of Go type typ, as what the scalar's methods take.
+// plain returns expr, a value of Go type typ, converted for the scalar's methods.
 func (c *code) plain(s scalar, expr, typ string) string {
 	if typ != s.goType {
 		expr = s.goType + "(" + expr + ")"
@@ -27,8 +27,8 @@ func (c *code) plain(s scalar, expr, typ string) string {
 	return expr
 }
 
-// read returns the expression that makes a value of Go type typ out of what the scalar's
-// methods return.
+// read returns the expression that makes a value of Go type typ of the result of the scalar's
+// methods.
 func (c *code) read(s scalar, expr, typ string) string {
 	if s.float() {
 		c.math = true
@@ -40,7 +40,7 @@ func (c *code) read(s scalar, expr, typ string) string {
 	return expr
 }
 
-// bound is the most elements that d may have, for the Decoder.
+// bound returns the most elements that d may have, for the Decoder.
 func bound(d *lang.Decl) string {
 	if d.Bound == nil {
 		return "1<<32 - 1"
@@ -55,7 +55,7 @@ func (c *code) length(d *lang.Decl, expr string) {
 	}
 }
 
-// element is what d has many of.
+// element returns the declaration of one element of d.
 func element(d *lang.Decl) *lang.Decl { return &lang.Decl{Type: d.Type} }
 
 func (c *code) encode(d *lang.Decl, expr string) {
@@ -98,9 +98,9 @@ func (c *code) encode(d *lang.Decl, expr string) {
 	}
 }
 
-// inPlace reports whether a value that has a typedef's type is written and read where it stands:
-// pointers, whose types have no methods, and bytes of variable length, where a call costs more
-// than they do.
+// inPlace reports whether a value of a typedef's type is written and read without a call. This is
+// so for pointers, whose types have no methods, and for bytes of variable length, where a call
+// costs more than the rest.
 func inPlace(d *lang.Decl) bool {
 	base := lang.Base(d)
 	bytes := base.Type.Kind == lang.Opaque || base.Type.Kind == lang.String
@@ -108,7 +108,7 @@ func inPlace(d *lang.Decl) bool {
 		base.Form == lang.Variable && bytes && (base.Bound == nil || !foreign(d))
 }
 
-// foreign reports whether d's type is by way of a typedef of another source, whose constants
+// foreign reports whether d gets its type by way of a typedef of another source, whose constants
 // have other names here.
 func foreign(d *lang.Decl) bool {
 	for d.Form == lang.Plain {
@@ -124,8 +124,8 @@ func foreign(d *lang.Decl) bool {
 	return false
 }
 
-// target is what the pointer expr points to, where Go does not find that by itself: it
-// does for methods.
+// target returns what the pointer expr points to, for places where Go does not follow the pointer
+// itself. For methods it does.
 func target(d *lang.Decl, expr string) string {
 	if _, ok := scalarOf(element(d)); ok {
 		return "*" + expr
@@ -150,7 +150,7 @@ func (c *code) decode(d *lang.Decl, expr string) {
 		}
 	case lang.Fixed:
 		if bytes {
-			// An array keeps nothing of its last use when the record is short.
+			// If the record is short, the array must keep nothing of its last use.
 			c.f("clear(%s[:])\ncopy(%s[:], d.Fixed(len(%s)))\n", expr, expr, expr)
 			return
 		}

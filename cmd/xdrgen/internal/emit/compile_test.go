@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// packages imports what generated code uses, once for all tests. It is for one test at a
-// time.
+// packages imports what generated code uses, once for all tests. Only one test at a time may use
+// it.
 var packages = sync.OnceValue(func() types.Importer {
 	return importer.ForCompiler(token.NewFileSet(), "source", nil)
 })
@@ -71,11 +71,11 @@ func everyKind() string {
 		n++
 		fmt.Fprintf(&b, "typedef "+bytes+"; typedef t%d u%d;\n", fmt.Sprintf("t%d", n), n, n)
 		fmt.Fprintf(&b, "struct sb%d { "+bytes+"; t%d y; u%d z[2]; u%d *w; int end; };\n", n, "x", n, n, n)
-		if !strings.Contains(bytes, "[0]") { // an element that takes no bytes has no number
+		if !strings.Contains(bytes, "[0]") { // an element that takes no bytes can have no number
 			names = append(names, fmt.Sprintf("u%d", n))
 		}
 	}
-	// Each in each form as a field, alone and between others, and as an arm.
+	// Use each type in each form as a field, alone and between others, and as an arm.
 	for i, of := range names {
 		for k, form := range forms {
 			x := fmt.Sprintf(form, of, "x")
@@ -88,7 +88,7 @@ func everyKind() string {
 	b.WriteString(
 		"struct lists { node *x; bare *y; ring z; struct { int a; union switch (bool t) { case 1: int b; default: void; } c; } w; };\n",
 	)
-	// Each tag with each case that it may have.
+	// Use each tag with each case that it may have.
 	b.WriteString(
 		"typedef bool yes; typedef good fine; typedef fine finer; typedef int whole; typedef unsigned many; typedef many more;\n",
 	)

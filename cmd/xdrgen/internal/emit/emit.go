@@ -13,8 +13,8 @@ import (
 	"github.com/ringnfs/ringnfs/cmd/xdrgen/internal/lang"
 )
 
-// Go returns the Go source for f in the named package, formatted. The same f
-// gives the same bytes always.
+// Go returns the Go source for f in the named package, formatted. The same f always gives the same
+// bytes.
 func Go(f *lang.File, pkg string) ([]byte, error) {
 	w := &writer{file: filepath.Base(f.Name), names: map[string]string{}}
 	for _, d := range f.Defs {
@@ -54,7 +54,7 @@ func Go(f *lang.File, pkg string) ([]byte, error) {
 type writer struct {
 	file  string
 	out   bytes.Buffer
-	names map[string]string // Go names at package level and what has them
+	names map[string]string // Go names at package level and what they stand for
 	err   error
 	uses  struct{ binary, math, strconv, xdr bool }
 }
@@ -94,8 +94,8 @@ func (w *writer) imports(f *lang.File) (string, error) {
 	return b.String(), nil
 }
 
-// importPath is the import path of the package in dir: that of the module around it and
-// the way from there.
+// importPath returns the import path of the package in dir: that of the module around it, and the
+// path from there.
 func importPath(dir string) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -128,8 +128,8 @@ func (w *writer) declare(h *lang.Head, name string) string {
 	return name
 }
 
-// doc writes the comment of a definition. A comment that begins with the name
-// in the source begins with the one in Go.
+// doc writes the comment of a definition. If the comment begins with the name in the source, the
+// comment in Go begins with the name in Go.
 func (w *writer) doc(h *lang.Head, name string) {
 	lines := h.Doc
 	w.f("\n")
@@ -181,7 +181,7 @@ func (w *writer) program(p *lang.Program) {
 		w.tail(&v.Head)
 		w.f("\n// The procedures of %s.\nconst (\n", v.Name)
 		for _, r := range v.Procedures {
-			// Versions may share procedures: then the name is there already.
+			// Versions may share procedures; then the name exists already.
 			if numbers[r.Name] == r.Number.Text {
 				continue
 			}

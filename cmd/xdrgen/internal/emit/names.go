@@ -6,7 +6,7 @@ import (
 	"github.com/ringnfs/ringnfs/cmd/xdrgen/internal/lang"
 )
 
-// goName is the Go name of a type or a field.
+// goName returns the Go name of a type or a field.
 func goName(name string) string {
 	var b strings.Builder
 	for part := range strings.SplitSeq(name, "_") {
@@ -26,16 +26,16 @@ func builtin(t *lang.Typedef) string {
 	return ""
 }
 
-// scalar is how a base type is written in Go.
+// scalar says how a base type is written in Go.
 type scalar struct {
 	goType string
 	method string // of Encoder and Decoder
 }
 
-// float reports whether s is written as the bits of a number that is no integer.
+// float reports whether s is a floating-point number, which is written as bits.
 func (s scalar) float() bool { return s.goType == "float32" || s.goType == "float64" }
 
-// kindOf is the base type that the values of e are written as.
+// kindOf returns the base type as which the values of e are written.
 func kindOf(e *lang.Enum) lang.Kind {
 	if e.Negative() {
 		return lang.Int
@@ -53,16 +53,15 @@ var scalars = map[lang.Kind]scalar{
 	lang.Bool:   {"bool", "Bool"},
 }
 
-// scalarOf returns the scalar that a declaration comes down to through plain
-// typedefs.
+// scalarOf returns the scalar to which a declaration leads through plain typedefs.
 func scalarOf(d *lang.Decl) (scalar, bool) {
 	b := lang.Base(d)
 	s, ok := scalars[b.Type.Kind]
 	return s, ok && b.Form == lang.Plain
 }
 
-// typeName is the Go type of a type specifier: the element, where a declaration
-// makes more of it.
+// typeName returns the Go type of a type specifier: that of one element, if a declaration makes an
+// array or a pointer of it.
 func typeName(t *lang.Type) string {
 	if s, ok := scalars[t.Kind]; ok {
 		return s.goType
@@ -78,7 +77,7 @@ func typeName(t *lang.Type) string {
 	return in(t.Def.Header().From, goName(t.Name))
 }
 
-// in is a name of the package that an include stands for, or of this one.
+// in returns a name of the package that an include stands for, or of this package.
 func in(i *lang.Include, name string) string {
 	if i == nil {
 		return name
@@ -87,10 +86,10 @@ func in(i *lang.Include, name string) string {
 	return i.Package() + "." + name
 }
 
-// text is a constant as Go has it.
+// text returns a constant in Go.
 func text(v *lang.Value) string { return in(v.From, v.Text) }
 
-// declType is the Go type of a declaration.
+// declType returns the Go type of a declaration.
 func declType(d *lang.Decl) string {
 	name := typeName(&d.Type)
 	switch d.Form {

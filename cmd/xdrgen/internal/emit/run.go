@@ -7,17 +7,17 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
-// word is a value of fixed size in a run: fields that follow one another and are written
+// word is a value of fixed size in a run. A run is fields that follow one another and are written
 // and read in one piece, with a single check of the room that is left.
 type word struct {
 	expr  string // the field
 	typ   string // its Go type
-	s     scalar // how it is written; of an enumeration, its number
+	s     scalar // how it is written; for an enumeration, its number
 	enum  bool
-	bytes int // of fixed opaque data its length without padding; 0 for a scalar
+	bytes int // length of fixed opaque data without padding; 0 for a scalar
 }
 
-// size is the number of bytes that w takes.
+// size returns how many bytes w takes.
 func (w *word) size() int {
 	switch {
 	case w.bytes > 0:
@@ -28,8 +28,8 @@ func (w *word) size() int {
 	return 4
 }
 
-// words appends what d consists of to run. It reports false when d's size depends on its
-// value, or when there is little to be had from a run.
+// words appends the words of d to run. It reports false if d's size depends on its value, or if a
+// run would gain little.
 func words(d *lang.Decl, expr string, run []word) ([]word, bool) {
 	base := lang.Base(d)
 	if s, ok := scalarOf(d); ok {
@@ -88,7 +88,7 @@ func body(fields []*lang.Decl, enc, dec *code) {
 	flush()
 }
 
-// length is the number of bytes of a run.
+// length returns how many bytes a run takes.
 func length(run []word) (n int) {
 	for i := range run {
 		n += run[i].size()
@@ -121,7 +121,7 @@ func (c *code) encodeRun(run []word) {
 	c.f("}\n")
 }
 
-// bits is w as an unsigned integer of so many bits.
+// bits returns w as an unsigned integer of so many bits.
 func (c *code) bits(w *word, bits int) string {
 	unsigned := fmt.Sprintf("uint%d", bits)
 	switch {

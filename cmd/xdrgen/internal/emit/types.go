@@ -152,7 +152,7 @@ func (w *writer) union(u *lang.Union) {
 	var enc, dec code
 	enc.encode(u.Tag, tag)
 	dec.decode(u.Tag, tag)
-	// What the arm in use does not overwrite must not outlive the last use of v.
+	// What the arm in use does not overwrite must not survive from the last use of v.
 	unused := func(used *lang.Decl) {
 		for _, d := range arms {
 			if d != used && d.Form != lang.Void {
@@ -200,8 +200,8 @@ func (w *writer) union(u *lang.Union) {
 	w.decoder(name, dec.String())
 }
 
-// caseName writes a case of a union with this tag. A boolean is spelled in Go's way, and
-// an enumerator that is not of the tag's own type is made one of it.
+// caseName writes a case of a union with this tag. It spells a boolean in Go's way, and converts an
+// enumerator that is not of the tag's own type.
 func caseName(tag *lang.Decl, v *lang.Value) string {
 	base := lang.Base(tag)
 	switch {
@@ -217,8 +217,8 @@ func caseName(tag *lang.Decl, v *lang.Value) string {
 	return text(v)
 }
 
-// typedef writes a defined type, or an alias where the name stands for a type
-// that has methods of its own.
+// typedef writes a defined type, or an alias if the name stands for a type that has methods of its
+// own.
 func (w *writer) typedef(t *lang.Typedef) {
 	if builtin(t) != "" {
 		return
@@ -230,7 +230,7 @@ func (w *writer) typedef(t *lang.Typedef) {
 		w.f("type %s = %s\n", name, typeName(&t.Decl.Type))
 		return
 	}
-	if base.Form == lang.Optional { // Go has no methods of pointer types
+	if base.Form == lang.Optional { // in Go pointer types have no methods
 		w.f("type %s = %s\n", name, declType(base))
 		return
 	}
@@ -243,7 +243,7 @@ func (w *writer) typedef(t *lang.Typedef) {
 		w.encoder(name, "v %s", enc.String())
 		w.decoder(name, dec.String())
 	} else {
-		// Go follows the pointer to an array by itself, not that to a slice.
+		// Go follows a pointer to an array itself, but not one to a slice.
 		v := "v"
 		if base.Form != lang.Fixed {
 			v = "(*v)"

@@ -28,15 +28,16 @@ type File struct {
 	Includes []*Include
 }
 
-// Include is another source whose definitions File uses: they belong to the package in its
-// directory.
+// Include is another source whose definitions File uses. These belong to the package in that
+// source's directory.
 type Include struct {
-	Dir  string // the directory of the source, from where the process runs
-	Used bool   // for those who write code: an import is needed
+	Dir  string // the source's directory, seen from where the process runs
+	Used bool   // generated code needs an import
 	file *File
 }
 
-// Package is the name of the package that the definitions belong to: its directory has it.
+// Package returns the name of the package that the definitions belong to, which is that of the
+// directory.
 func (i *Include) Package() string { return filepath.Base(i.Dir) }
 
 // Def is a definition: *Const, *Enum, *Struct, *Union, *Typedef or *Program.
@@ -47,12 +48,12 @@ type Head struct {
 	Pos  Pos
 	Name string
 	Doc  []string // lines of the comment right above
-	Tail string   // the comment behind it on its line
-	From *Include // where the definition is; nil when it is in this source
-	min  int      // what minDef returns and 1, when it is known
+	Tail string   // the comment behind it on the same line
+	From *Include // where the definition is; nil if it is in this source
+	min  int      // the result of minDef plus 1, once known
 }
 
-// Header returns h, to make a Def of what embeds it.
+// Header returns h, so that a type that embeds it is a Def.
 func (h *Head) Header() *Head { return h }
 
 // Value is a constant: a literal or a name.
@@ -60,9 +61,8 @@ type Value struct {
 	Pos  Pos
 	Text string // as written
 	Num  constant.Value
-	Of   *Enum // of a case: the enumeration whose enumerator it names, else nil
-	// From is where the constant is defined that it names; nil for this source and for what
-	// is no name.
+	Of   *Enum // of a case: the enumeration of the enumerator it names, else nil
+	// From is where the named constant is defined. It is nil for this source and for a literal.
 	From *Include
 }
 
@@ -99,8 +99,8 @@ func (e *Enum) Negative() bool {
 type Struct struct {
 	Head
 	Fields []*Decl
-	// Node is true for an element of a linked list. Its last field, the pointer
-	// to the next one, is not in Fields then.
+	// Node is true for an element of a linked list. Its last field, the pointer to the next
+	// element, is then not in Fields.
 	Node bool
 }
 
@@ -109,10 +109,10 @@ type Union struct {
 	Head
 	Tag     *Decl
 	Arms    []*Arm
-	Default *Decl // nil when there is none, of form Void when it is empty
+	Default *Decl // nil if there is none; of form Void if it is empty
 }
 
-// Arm is one arm of a Union, for one case or more.
+// Arm is one arm of a Union, for one or more cases.
 type Arm struct {
 	Cases []Value
 	Decl  *Decl
@@ -149,7 +149,7 @@ type Procedure struct {
 // Form is how a declaration applies its type.
 type Form int
 
-// The forms of a declaration.
+// Forms of a declaration.
 const (
 	Plain    Form = iota // T name
 	Fixed                // T name[Bound]
@@ -159,21 +159,21 @@ const (
 	List                 // T *name where T is an element of a linked list
 )
 
-// Decl is a declaration: a field, an arm, a tag or what a typedef names.
+// Decl is a declaration: a field, an arm, a tag, or the type that a typedef names.
 type Decl struct {
 	Head
 	Form  Form
 	Type  Type
 	Bound *Value // of Fixed and Variable; nil for no bound
-	// Keep is how many bytes of an opaque or a string without a bound a decoder keeps; nil
-	// for all of them.
+	// Keep is how many bytes a decoder keeps of an opaque or a string without a bound; nil
+	// means all.
 	Keep *Value
 }
 
 // Kind is a base type, or Named.
 type Kind int
 
-// The kinds of types.
+// Kinds of types.
 const (
 	Named Kind = iota
 	Int
@@ -188,7 +188,7 @@ const (
 	None   // void, of procedures
 )
 
-// Type is a type specifier. Def is what a Named one refers to.
+// Type is a type specifier. Def is the definition that a Named type refers to.
 type Type struct {
 	Pos  Pos
 	Kind Kind

@@ -6,8 +6,8 @@ import (
 	"math"
 )
 
-// check resolves names, evaluates values and refuses what has no meaning or no
-// bound on its nesting.
+// check resolves names and evaluates values. It refuses definitions without a meaning, and nesting
+// without a bound.
 func check(f *File) {
 	c := &checker{f: f, values: map[string]*Const{}, types: map[string]Def{}, depths: map[Def]int{}}
 	c.declare()
@@ -138,7 +138,7 @@ func (c *checker) numbers(d Def) {
 	}
 }
 
-// evaluate fills v.Num. A chain of names longer than there are names is a loop.
+// evaluate fills in v.Num. If a chain of names is longer than the number of names, it is a loop.
 func (c *checker) evaluate(v *Value, depth int) {
 	if v.Num != nil {
 		return
@@ -154,8 +154,8 @@ func (c *checker) evaluate(v *Value, depth int) {
 	v.Num, v.From = k.Value.Num, k.From
 }
 
-// literal makes v the number that it is when it names an enumerator or a
-// boolean: in Go those have types of their own and do not serve as numbers.
+// literal replaces the name of an enumerator or a boolean by its number, because in Go these have
+// types of their own and do not serve as numbers.
 func (c *checker) literal(v *Value) {
 	c.evaluate(v, 0)
 	if k := c.values[v.Text]; k != nil && (k.Of != nil || k.Pos == Pos{}) {
@@ -220,8 +220,8 @@ func (c *checker) program(p *Program) {
 // procedureMax bounds procedure numbers, which index a table.
 const procedureMax = 1 << 10
 
-// lists finds linked lists: a structure whose last field points to the next
-// one, directly or through a typedef. Such pointers become forms of List.
+// lists finds linked lists: structures whose last field points to the next one, directly or through
+// a typedef. It turns such pointers into the form List.
 func (c *checker) lists() {
 	for _, d := range c.f.Defs {
 		s, ok := d.(*Struct)
@@ -250,7 +250,7 @@ func (c *checker) lists() {
 	}
 }
 
-// pointsTo returns the structure that d is a pointer to, else nil.
+// pointsTo returns the structure that d points to, else nil.
 func pointsTo(d *Decl) *Struct {
 	if t, ok := d.Type.Def.(*Typedef); ok && d.Form == Plain {
 		d = t.Decl
@@ -262,8 +262,7 @@ func pointsTo(d *Decl) *Struct {
 	return s
 }
 
-// Base follows plain typedefs to what they stand for: a declaration that is not
-// a plain typedef.
+// Base follows plain typedefs to a declaration that is not a plain typedef.
 func Base(d *Decl) *Decl {
 	for d.Form == Plain {
 		t, ok := d.Type.Def.(*Typedef)
@@ -276,7 +275,7 @@ func Base(d *Decl) *Decl {
 }
 
 func (c *checker) union(u *Union) {
-	// Base would not end in a typedef that is its own: find those first.
+	// Base would not end in a typedef of itself, so find those first.
 	c.depth(u)
 	tag := Base(u.Tag)
 	e, _ := tag.Type.Def.(*Enum)
@@ -330,9 +329,9 @@ func (c *checker) union(u *Union) {
 	}
 }
 
-// depth returns how many levels of types d has. It refuses types that contain
-// themselves other than as the tail of a list: so the nesting of values, and of
-// the calls that decode them, is bounded by that of the source.
+// depth returns how many levels of types d has. It refuses a type that contains itself other than
+// as the tail of a list. So the source bounds the nesting of values, and of the calls that decode
+// them.
 func (c *checker) depth(d Def) int {
 	switch n, known := c.depths[d]; {
 	case known && n == 0:
@@ -340,7 +339,7 @@ func (c *checker) depth(d Def) int {
 	case known:
 		return n
 	}
-	c.depths[d] = 0 // being looked at
+	c.depths[d] = 0 // being examined
 	n := 1
 	for _, decl := range Decls(d) {
 		if decl.Form != Void && decl.Type.Def != nil {
@@ -357,8 +356,8 @@ func (c *checker) depth(d Def) int {
 // depthMax bounds types within types.
 const depthMax = 64
 
-// sizes refuses arrays whose elements take no bytes, for then the bytes of a
-// record would not bound their number, and structures that repeat a name.
+// sizes refuses arrays whose elements take no bytes, because the bytes of a record would not bound
+// their number. It also refuses structures that repeat a name.
 func (c *checker) sizes(d Def) {
 	for _, decl := range Decls(d) {
 		if decl.Form == Variable && ElementMin(decl) == 0 {

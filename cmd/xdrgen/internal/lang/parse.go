@@ -12,12 +12,11 @@ import (
 // nestMax bounds bodies within bodies.
 const nestMax = 16
 
-// Parse reads and checks one source file; name is used in errors, which are of
-// type *Error. A line
+// Parse reads and checks one source file. Errors are of type *Error and contain name. A line
 //
 //	#include "../other/other.x"
 //
-// makes the definitions of another source known, which is read: its path is relative to
+// makes Parse also read another source, whose definitions are then known. The path is relative to
 // that of name.
 func Parse(name, src string) (f *File, err error) { return parse(name, src, 0) }
 
@@ -87,7 +86,7 @@ func (p *parser) take() token {
 	return p.last
 }
 
-// accept takes the next token if it is text.
+// accept takes the next token if its text is text.
 func (p *parser) accept(text string) bool {
 	if p.tok.kind == tokEnd || p.tok.text != text {
 		return false
@@ -197,8 +196,8 @@ func (p *parser) definition() {
 	}
 }
 
-// keepDirective begins a comment behind a typedef of an opaque or a string without a bound,
-// and a number of bytes follows it: see [Decl.Keep].
+// keepDirective begins a comment behind a typedef of an opaque or a string without a bound. A
+// number of bytes follows it: see [Decl.Keep].
 const keepDirective = "xdrgen:keep "
 
 // keep takes a keepDirective out of the comment behind t.
@@ -219,7 +218,7 @@ func (p *parser) keep(t *Typedef) {
 	t.Decl.Keep = &v
 }
 
-// keepMax bounds what a decoder keeps of a value that it does not keep as a whole.
+// keepMax bounds the number of a keepDirective.
 const keepMax = 1 << 20
 
 func (p *parser) enum(h Head) Def {
@@ -307,8 +306,8 @@ func (p *parser) union(h Head) Def {
 	return u
 }
 
-// declaration reads one without its semicolon. Bodies within it get a name made
-// of outer and the declared name.
+// declaration reads a declaration without its semicolon. A body within it gets a name made of outer
+// and the declared name.
 func (p *parser) declaration(outer string) *Decl {
 	d := &Decl{Head: p.head()}
 	if p.accept("void") {
@@ -355,8 +354,8 @@ var baseTypes = map[string]Kind{
 	"opaque": Opaque, "string": String,
 }
 
-// typ reads a type specifier. For a body it returns what defines it under the
-// name that is known only later; until then the body's text is passed over.
+// typ reads a type specifier. For a body it also returns a function that defines the body under a
+// name, since the name is known only later; until then the body's text is skipped.
 func (p *parser) typ() (Type, func(name string)) {
 	t := Type{Pos: p.tok.pos}
 	text := p.tok.text
@@ -387,9 +386,9 @@ func (p *parser) typ() (Type, func(name string)) {
 	return t, nil
 }
 
-// inner marks a body where it stands and passes over it, for the name of what
-// it declares comes after it. The function it returns goes back, reads it under
-// that name and returns to where the parser was.
+// inner notes where a body stands and skips it, because the name that it declares comes after it.
+// The function that it returns goes back, reads the body under that name, and returns to the
+// parser's later place.
 func (p *parser) inner(word string) func(name string) {
 	start, last, tok := p.scanner, p.last, p.tok
 	for depth := 0; ; {

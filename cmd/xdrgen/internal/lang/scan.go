@@ -7,7 +7,7 @@ type token struct {
 	pos    Pos
 	text   string
 	kind   tokenKind
-	before []comment // the comments between the token before and this one
+	before []comment // comments between the last token and this one
 }
 
 type tokenKind int
@@ -29,7 +29,7 @@ type scanner struct {
 	src  string
 	at   int
 	pos  Pos
-	// include takes a line that starts with #include, without its end.
+	// include takes a line that starts with #include, without its line end.
 	include func(at Pos, line string)
 }
 
@@ -37,7 +37,7 @@ func (s *scanner) fail(p Pos, text string) {
 	panic(&Error{File: s.file, Pos: p, Text: text})
 }
 
-// step passes over n bytes.
+// step skips n bytes.
 func (s *scanner) step(n int) {
 	for _, c := range []byte(s.src[s.at : s.at+n]) {
 		s.pos.Col++
@@ -48,8 +48,8 @@ func (s *scanner) step(n int) {
 	s.at += n
 }
 
-// next returns the next token with the comments before it. Lines that start
-// with a percent sign are meant for C and are passed over.
+// next returns the next token with the comments before it. It skips lines that start with a percent
+// sign, which are meant for C.
 func (s *scanner) next() token {
 	var t token
 	for s.at < len(s.src) {
@@ -107,8 +107,8 @@ func (s *scanner) word(rest string) (tokenKind, string) {
 func letter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 func digit(c byte) bool  { return c >= '0' && c <= '9' }
 
-// commentLines strips what decorates a comment: the stars of a column, and
-// empty lines at both ends.
+// commentLines removes the decoration of a comment: the stars of a column, and empty lines at both
+// ends.
 func commentLines(text string) []string {
 	var lines []string
 	for l := range strings.Lines(text) {

@@ -2,8 +2,7 @@ package lang
 
 import "math"
 
-// Min returns the least number of bytes that a value of d takes when encoded,
-// saturated at 2^31-1.
+// Min returns how many bytes an encoded value of d takes at least, or 2^31-1 if that is less.
 func Min(d *Decl) int {
 	switch d.Form {
 	case Void:
@@ -21,8 +20,8 @@ func Min(d *Decl) int {
 	}
 }
 
-// ElementMin returns the least number of bytes that an element of d takes, d
-// being of form Fixed, Variable or List.
+// ElementMin returns how many bytes an element of d takes at least. d is of form Fixed, Variable or
+// List.
 func ElementMin(d *Decl) int {
 	switch {
 	case d.Type.Kind == Opaque, d.Type.Kind == String:

@@ -37,7 +37,7 @@ type asker struct {
 	subject  string
 	answers  []*Answer
 	names    map[string]int
-	known    map[string]nfs3.Fattr3 // by handle, what the server said last
+	known    map[string]nfs3.Fattr3 // by handle, the attributes that the server gave last
 	verf     *nfs3.Writeverf3
 	leave    *regexp.Regexp // nil: ask everything
 
@@ -97,8 +97,8 @@ func (a *asker) as(uid, gid uint32, groups ...uint32) caller {
 // tick is longer than the coarsest clock that time stamps are taken from.
 const tick = 25 * time.Millisecond
 
-// slowly returns a caller who waits before each call for as long as it takes the
-// server's clock to move on, so that the answer tells which times were changed.
+// slowly returns a caller that waits before each call until the server's clock has moved on, so
+// that the answer shows which times were changed.
 func (w caller) slowly() caller {
 	w.slow = true
 	return w
@@ -141,8 +141,8 @@ func (w caller) ask(proc uint32, what string, args client.Encoder, res client.De
 	return x, x.reply(w.c, program, nfs3.NFS_V3, proc, args, res)
 }
 
-// reply makes a call, keeps its reply, and decodes that. What RPC says is noted if it is not
-// success.
+// reply makes a call, keeps its reply, and decodes it. If the reply is not a success of RPC, it
+// notes what RPC says.
 func (x *Answer) reply(l line, prog, vers, proc uint32, args client.Encoder, res client.Decoder) bool {
 	b, xid, err := l.ask(prog, vers, proc, args)
 	var results []byte
@@ -173,7 +173,7 @@ func (x *Answer) reply(l line, prog, vers, proc uint32, args client.Encoder, res
 	return false
 }
 
-// when says how a time is written down: what is about now, as such.
+// when returns how a time is written down. A time near the present is "now".
 func when(t nfs3.Nfstime3) string {
 	at := time.Unix(int64(t.Seconds), int64(t.Nseconds))
 	if d := time.Since(at); d > -time.Hour && d < time.Hour {
@@ -244,7 +244,7 @@ func (w caller) before(x *Answer, field string, fh FH, v nfs3.WccData) {
 	}
 }
 
-// wccs notes what concerns two directories, which may be the same.
+// wccs notes the data of two directories, which may be the same.
 func (w caller) wccs(x *Answer, from FH, f nfs3.WccData, to FH, t nfs3.WccData) {
 	w.before(x, "from", from, f)
 	w.before(x, "to", to, t)
@@ -252,7 +252,7 @@ func (w caller) wccs(x *Answer, from FH, f nfs3.WccData, to FH, t nfs3.WccData) 
 	w.post(x, "to", to, t.After)
 }
 
-// entry notes a handle and attributes of what was made, and returns the handle.
+// entry notes the handle and the attributes of a new object, and returns the handle.
 func (w caller) entry(x *Answer, fh nfs3.PostOpFh3, at nfs3.PostOpAttr) FH {
 	x.set("handle", map[bool]string{true: "present", false: "absent"}[fh.HandleFollows])
 	h := FH{Data: bytes.Clone(fh.Handle.Data)}

@@ -72,7 +72,7 @@ func askReaddir(a *asker, dir FH) {
 		r.loop(fmt.Sprintf("many with names of %d", names), many, true, names, 8192)
 	}
 	r.loop("many with names of 8192 in all of 1024", many, true, 8192, 1024)
-	// READDIR by one who may not search, or not read.
+	// READDIR by a caller who may not search, or not read.
 	for _, mode := range []uint32{0o700, 0o711, 0o744, 0o755} {
 		d := r.dir(dir, fmt.Sprintf("mode %04o", mode), mode, aliceID, aliceID)
 		r.file(d, "file", 0o644, 0, 0, "")
@@ -144,7 +144,7 @@ func (w caller) loop(what string, dir FH, plus bool, names, most uint32) {
 	x.set("cookie 0", cookies[0])
 }
 
-// askServer asks what the server says of itself.
+// askServer asks what the server says about itself.
 func askServer(a *asker, dir FH) {
 	r := a.root
 	file := r.file(dir, "file", 0o644, 0, 0, "x")

@@ -10,7 +10,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
 )
 
-// line is a connection, and who calls over it.
+// line is a connection, and the caller who uses it.
 type line struct {
 	conn *client.Conn
 	cred client.OpaqueAuth
@@ -19,7 +19,7 @@ type line struct {
 // dialMax is how long a connection may take to be made.
 const dialMax = 30 * time.Second
 
-// dial makes a line of the superuser's.
+// dial makes a line for the superuser.
 func dial(addr string) (line, error) {
 	nc, err := net.DialTimeout("tcp", addr, dialMax)
 	if err != nil {
@@ -43,7 +43,7 @@ func (l line) with(cred rpctest.Opaque) line {
 	return l
 }
 
-// ask makes a call and returns its reply, to keep, with the call's transaction id.
+// ask makes a call and returns its reply, which the caller may keep, and the call's transaction id.
 func (l line) ask(prog, vers, proc uint32, args client.Encoder) (reply []byte, xid uint32, err error) {
 	l.conn.Cred = l.cred
 	reply, xid, err = l.conn.Ask(prog, vers, proc, args)

@@ -1,9 +1,9 @@
-// Command ask asks an NFS server several hundred questions, always the same and
-// in the same order, and writes its answers down as JSON, freed of what may
-// differ between two correct servers: handles, file numbers, verifiers, the
-// present time. nfs/interop compares the answers of different servers.
+// Command ask asks an NFS server several hundred questions, always the same and in the same order,
+// and writes the answers down as JSON. It leaves out what may differ between two correct servers:
+// handles, file numbers, verifiers, the present time. nfs/interop compares the answers of different
+// servers.
 //
-// The export must be empty, writable, and the superuser's without squashing.
+// The export must be empty and writable, must belong to the superuser, and must not squash.
 package main
 
 import (
@@ -15,7 +15,6 @@ import (
 	"regexp"
 
 	"github.com/ringnfs/ringnfs/nfs/client"
-	"github.com/ringnfs/ringnfs/nfs/mount"
 )
 
 func main() {
@@ -72,12 +71,9 @@ func interview(addr, mountAddr, path, leave string) (answers []*Answer, err erro
 		defer mnt.conn.Close()
 	}
 	mnt.conn.Cred = mnt.cred
-	var mounted mount.Mountres3
-	if err := mnt.conn.Call(mount.MOUNT_PROGRAM, mount.MOUNT_V3, mount.MOUNTPROC3_MNT, client.Text(path), &mounted); err != nil {
-		return nil, fmt.Errorf("MNT %s: %w", path, err)
-	}
-	if mounted.FhsStatus != mount.MNT3_OK {
-		return nil, fmt.Errorf("MNT %s: %v", path, mounted.FhsStatus)
+	mounted, err := client.Mount{Caller: mnt.conn}.Mnt(path)
+	if err != nil {
+		return nil, err
 	}
 	fh := FH{Data: bytes.Clone(mounted.Mountinfo.Fhandle)}
 	a := newAsker(nfs, mnt, path, fh)

@@ -48,7 +48,7 @@ var past = client.Times(
 	nfs3.Nfstime3{Seconds: 1_100_000_000, Nseconds: 987_654_321},
 )
 
-// askCreate asks CREATE, but for EXCLUSIVE.
+// askCreate asks CREATE, without EXCLUSIVE.
 func askCreate(a *asker, dir FH) {
 	r, alice, bob := a.root, a.alice, a.bob
 	for _, how := range []nfs3.Createmode3{nfs3.UNCHECKED, nfs3.GUARDED} {

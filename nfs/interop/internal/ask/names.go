@@ -12,7 +12,7 @@ func (w caller) readdirNames(what string, dir FH) {
 	w.page(what, dir, false, 0, nfs3.Cookieverf3{}, 32<<10, 32<<10)
 }
 
-// askNames asks for names that are none, and for odd ones.
+// askNames asks for names that are not allowed, and for odd ones.
 func askNames(a *asker, dir FH) {
 	r := a.root
 	for _, n := range []struct{ what, name string }{
@@ -58,7 +58,7 @@ func askNames(a *asker, dir FH) {
 	}
 }
 
-// askLookup asks for what is there.
+// askLookup asks for existing names.
 func askLookup(a *asker, dir FH) {
 	r := a.root
 	sub := r.dir(dir, "sub", 0o755, 0, 0)

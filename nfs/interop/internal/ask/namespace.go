@@ -56,7 +56,7 @@ func askRename(a *asker, dir FH) {
 		r.symlink("", d, prefix+"link", "file", nfs3.Sattr3{})
 		r.mknod("", d, prefix+"fifo", nfs3.NF3FIFO, 0, 0, nfs3.Sattr3{})
 	}
-	// What a pair destroys is made again before the next one.
+	// The objects that a pair destroys are made again before the next pair.
 	for _, from := range kinds {
 		for _, to := range kinds {
 			pair := r.mkdir("", dir, "from "+from+" to "+to, nfs3.Sattr3{})

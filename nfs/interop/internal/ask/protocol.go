@@ -7,19 +7,20 @@ import (
 	"strings"
 
 	"github.com/ringnfs/ringnfs/nfs/client"
-	"github.com/ringnfs/ringnfs/nfs/mount"
+	"github.com/ringnfs/ringnfs/nfs/mount3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
 )
 
 const program = nfs3.NFS_PROGRAM
 
-// askRPC asks what concerns RPC alone.
+// askRPC asks questions that concern RPC alone.
 func askRPC(a *asker, dir FH) {
 	raw := func(what string, c line, prog, vers, proc uint32, args []byte) {
 		a.note("call", what).reply(c, prog, vers, proc, client.Raw(args), nil)
 	}
-	// What this changes if it is taken for good does not matter later on.
+	// If the server believes one of these calls, the change to scratch does not matter later
+	// on.
 	fh := rpctest.Args(nil).Opaque(a.root.mkdir("", dir, "scratch", nfs3.Sattr3{}).Data)
 	raw("NULL", a.nfs, program, 3, nfs3.NFSPROC3_NULL, nil)
 	raw("NULL without a credential", a.nfs.anonymous(), program, 3, nfs3.NFSPROC3_NULL, nil)
@@ -125,10 +126,10 @@ func askMount(a *asker, dir FH) {
 	here := path.Join(a.path, "mount")
 	ask := func(what string, c line, p string) {
 		x := a.note("MNT", what)
-		var r mount.Mountres3
-		if x.reply(c, mount.MOUNT_PROGRAM, 3, mount.MOUNTPROC3_MNT, client.Text(p), &r) {
+		var r mount3.Mountres3
+		if x.reply(c, mount3.MOUNT_PROGRAM, 3, mount3.MOUNTPROC3_MNT, client.Text(p), &r) {
 			x.set("status", r.FhsStatus)
-			if r.FhsStatus == mount.MNT3_OK {
+			if r.FhsStatus == mount3.MNT3_OK {
 				x.set("AUTH_SYS", fmt.Sprint(contains(r.Mountinfo.AuthFlavors, 1)))
 				a.root.getattr("of "+what, FH{Data: bytes.Clone(r.Mountinfo.Fhandle)})
 			}
@@ -154,23 +155,23 @@ func askMount(a *asker, dir FH) {
 	ask("a path of 1025 characters", a.mnt, (here + strings.Repeat("/n", 600))[:1025])
 	raw := func(what string, vers, proc uint32, args []byte) {
 		x := a.note("call", what)
-		x.reply(a.mnt, mount.MOUNT_PROGRAM, vers, proc, client.Raw(args), nil)
+		x.reply(a.mnt, mount3.MOUNT_PROGRAM, vers, proc, client.Raw(args), nil)
 	}
 	raw("NULL", 3, 0, nil)
-	raw("UMNT", 3, mount.MOUNTPROC3_UMNT, rpctest.Args(nil).String(here))
-	raw("UMNT of what was not mounted", 3, mount.MOUNTPROC3_UMNT, rpctest.Args(nil).String("/never"))
-	raw("UMNTALL", 3, mount.MOUNTPROC3_UMNTALL, nil)
+	raw("UMNT", 3, mount3.MOUNTPROC3_UMNT, rpctest.Args(nil).String(here))
+	raw("UMNT of what was not mounted", 3, mount3.MOUNTPROC3_UMNT, rpctest.Args(nil).String("/never"))
+	raw("UMNTALL", 3, mount3.MOUNTPROC3_UMNTALL, nil)
 	raw("procedure 6", 3, 6, nil)
 	raw("version 4", 4, 0, nil)
-	raw("MNT without arguments", 3, mount.MOUNTPROC3_MNT, nil)
+	raw("MNT without arguments", 3, mount3.MOUNTPROC3_MNT, nil)
 	x := a.note("EXPORT", "")
-	var list mount.Exports
-	if x.reply(a.mnt, mount.MOUNT_PROGRAM, 3, mount.MOUNTPROC3_EXPORT, nil, &list) {
+	var list mount3.Exports
+	if x.reply(a.mnt, mount3.MOUNT_PROGRAM, 3, mount3.MOUNTPROC3_EXPORT, nil, &list) {
 		x.set("exports", len(list))
 	}
 	x = a.note("DUMP", "")
-	var mounts mount.Mountlist
-	x.reply(a.mnt, mount.MOUNT_PROGRAM, 3, mount.MOUNTPROC3_DUMP, nil, &mounts)
+	var mounts mount3.Mountlist
+	x.reply(a.mnt, mount3.MOUNT_PROGRAM, 3, mount3.MOUNTPROC3_DUMP, nil, &mounts)
 }
 
 func contains(list []int32, want int32) bool {
@@ -182,7 +183,7 @@ func contains(list []int32, want int32) bool {
 	return false
 }
 
-// askHandles asks with handles that are none, and with those of what is gone.
+// askHandles asks with handles that are not valid, and with those of objects that no longer exist.
 func askHandles(a *asker, dir FH) {
 	good := a.root.file(dir, "good", 0o644, 0, 0, "data")
 	cut := FH{Data: good.Data[:len(good.Data)-4]}

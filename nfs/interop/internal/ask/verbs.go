@@ -11,8 +11,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 )
 
-// The verbs ask one question each. what says which, behind the procedure's name;
-// when it is empty the name of the entry does.
+// Each verb asks one question. The question's name is the procedure's name and what; if what is
+// empty, it is the procedure's name and the name of the entry.
 
 func orName(what, name string) string {
 	if what == "" {
@@ -97,7 +97,7 @@ func (w caller) readlink(what string, fh FH) {
 	}
 }
 
-// digest is data in a form that can be compared and, if short, read.
+// digest returns data in a form that can be compared and, if short, read.
 func digest(b []byte) string {
 	if len(b) <= 40 {
 		return fmt.Sprintf("%q", b)
@@ -153,7 +153,7 @@ func (w caller) commit(what string, fh FH, off uint64, count uint32) {
 	}
 }
 
-// verifier notes whether a write verifier is the one that the server gives always.
+// verifier notes whether a write verifier is the same as the server's earlier ones.
 func (w caller) verifier(x *Answer, v nfs3.Writeverf3) {
 	if w.verf == nil {
 		w.verf = &v
@@ -183,7 +183,7 @@ func (w caller) createHow(what string, dir FH, name string, how nfs3.Createhow3)
 	return fh
 }
 
-// file makes a file of root's with this mode and content, and gives it away.
+// file makes a file of root's with this mode and content, and gives it to uid and gid.
 func (w caller) file(dir FH, name string, mode uint32, uid, gid uint32, data string) FH {
 	fh := w.create("", dir, name, nfs3.GUARDED, client.Mode(0o600))
 	if data != "" {
@@ -194,7 +194,7 @@ func (w caller) file(dir FH, name string, mode uint32, uid, gid uint32, data str
 	return fh
 }
 
-// dir makes a directory of root's and gives it away.
+// dir makes a directory of root's and gives it to uid and gid.
 func (w caller) dir(in FH, name string, mode uint32, uid, gid uint32) FH {
 	fh := w.mkdir("", in, name, client.Mode(0o700))
 	w.setattr("owner to prepare "+name, fh, client.Owner(uid, gid))
@@ -308,8 +308,8 @@ func (w caller) link(what string, fh, dir FH, name string) {
 	}
 }
 
-// page reads one page of a directory. How many entries fit into it is the
-// server's business, so only a page that holds all shows them.
+// page reads one page of a directory. The server decides how many entries fit into it, so only a
+// page that holds all entries shows them.
 func (w caller) page(
 	what string,
 	dir FH,
@@ -341,7 +341,7 @@ func (w caller) page(
 	x.set("eof", p.EOF)
 	if p.EOF && cookie == 0 {
 		w.list(x, p.Entries)
-	} else if p.EOF { // which of them depends on the file system's order
+	} else if p.EOF { // the order of the file system decides which
 		x.set("entries", len(p.Entries))
 	}
 	return p

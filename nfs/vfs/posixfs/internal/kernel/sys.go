@@ -274,9 +274,9 @@ type CachePages struct{ Cached, Dirty, Writeback, Evicted, RecentlyEvicted uint6
 // does not sleep. The kernel does not tell of files of others where the process has no
 // rights over them.
 func Cachestat(fd int, r *CacheRange, got *CachePages) unix.Errno {
-	const nr = 451 // on all architectures that this is built for
+	const sysCachestat = 451 // on all architectures that this is built for
 	_, _, e := unix.RawSyscall6(
-		nr,
+		sysCachestat,
 		uintptr(fd),
 		uintptr(unsafe.Pointer(r)),
 		uintptr(unsafe.Pointer(got)),

@@ -1,3 +1,0 @@
-package mount
-
-//go:generate go run ../../cmd/xdrgen mount.x
