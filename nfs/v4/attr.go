@@ -47,136 +47,137 @@ type values struct {
 	failed  nfs4.Nfsstat4 // rdattr_error
 }
 
-// attributesMax bounds what the attributes that a client asks for take, but for the file
-// handle: owners are numbers.
-const attributesMax = 1024
+const (
+	// attributesWorst is the most bytes that a fattr4 takes with all attributes that there are.
+	attributesWorst = 512
+	// attributesMax is the most bytes of attributes' values that a client may send.
+	attributesMax = 4096
+)
 
-// attributes is the table of those that the server knows, by number.
-var attributes = [words * 32]attribute{
-	nfs4.FATTR4_SUPPORTED_ATTRS: {write: func(e *xdr.Encoder, v *values) {
-		b := supported[v.minor]
-		b.encode(e)
-	}},
-	nfs4.FATTR4_TYPE:           {from: fromAttr, write: func(e *xdr.Encoder, v *values) { e.Uint32(uint32(types[v.attr.Type&7])) }},
-	nfs4.FATTR4_FH_EXPIRE_TYPE: {write: word(nfs4.FH4_PERSISTENT)},
-	nfs4.FATTR4_CHANGE:         {from: fromAttr, write: func(e *xdr.Encoder, v *values) { e.Uint64(change(v.attr)) }},
-	nfs4.FATTR4_SIZE: {
-		from:  fromAttr,
-		write: func(e *xdr.Encoder, v *values) { e.Uint64(v.attr.Size) },
-		set:   true,
-	},
-	nfs4.FATTR4_LINK_SUPPORT:    {from: fromLimits, write: func(e *xdr.Encoder, v *values) { e.Bool(v.limits.HardLinks) }},
-	nfs4.FATTR4_SYMLINK_SUPPORT: {from: fromLimits, write: func(e *xdr.Encoder, v *values) { e.Bool(v.limits.SymbolicLinks) }},
-	nfs4.FATTR4_NAMED_ATTR:      {write: boolean(false)},
-	nfs4.FATTR4_FSID: {from: fromAttr, write: func(e *xdr.Encoder, v *values) {
-		e.Uint64(v.fsid[0])
-		e.Uint64(v.fsid[1])
-	}},
-	nfs4.FATTR4_UNIQUE_HANDLES: {write: boolean(true)},
-	nfs4.FATTR4_LEASE_TIME: {write: func(e *xdr.Encoder, v *values) {
-		e.Uint32(uint32(v.s.cfg.Lease.Seconds()))
-	}},
-	nfs4.FATTR4_RDATTR_ERROR:     {write: func(e *xdr.Encoder, v *values) { e.Uint32(uint32(v.failed)) }},
-	nfs4.FATTR4_CANSETTIME:       {from: fromLimits, write: func(e *xdr.Encoder, v *values) { e.Bool(v.limits.CanSetTime) }},
-	nfs4.FATTR4_CASE_INSENSITIVE: {from: fromLimits, write: func(e *xdr.Encoder, v *values) { e.Bool(v.limits.CaseInsensitive) }},
-	nfs4.FATTR4_CASE_PRESERVING:  {from: fromLimits, write: func(e *xdr.Encoder, v *values) { e.Bool(v.limits.CasePreserving) }},
-	nfs4.FATTR4_CHOWN_RESTRICTED: {from: fromLimits, write: func(e *xdr.Encoder, v *values) { e.Bool(v.limits.ChownRestricted) }},
-	nfs4.FATTR4_FILEHANDLE:       {from: fromHandle, write: func(e *xdr.Encoder, v *values) { e.Opaque(v.fh) }},
-	nfs4.FATTR4_FILEID:           {from: fromAttr, write: func(e *xdr.Encoder, v *values) { e.Uint64(v.attr.FileID) }},
-	nfs4.FATTR4_FILES_AVAIL:      {from: fromStatfs, write: func(e *xdr.Encoder, v *values) { e.Uint64(v.statfs.AvailFiles) }},
-	nfs4.FATTR4_FILES_FREE:       {from: fromStatfs, write: func(e *xdr.Encoder, v *values) { e.Uint64(v.statfs.FreeFiles) }},
-	nfs4.FATTR4_FILES_TOTAL:      {from: fromStatfs, write: func(e *xdr.Encoder, v *values) { e.Uint64(v.statfs.TotalFiles) }},
-	nfs4.FATTR4_HOMOGENEOUS:      {from: fromLimits, write: func(e *xdr.Encoder, v *values) { e.Bool(v.limits.Homogeneous) }},
-	nfs4.FATTR4_MAXFILESIZE:      {from: fromLimits, write: func(e *xdr.Encoder, v *values) { e.Uint64(v.limits.FileSizeMax) }},
-	nfs4.FATTR4_MAXLINK:          {from: fromLimits, write: func(e *xdr.Encoder, v *values) { e.Uint32(v.limits.LinkMax) }},
-	nfs4.FATTR4_MAXNAME:          {from: fromLimits, write: func(e *xdr.Encoder, v *values) { e.Uint32(v.limits.NameMax) }},
-	nfs4.FATTR4_MAXREAD:          {write: func(e *xdr.Encoder, v *values) { e.Uint64(uint64(v.s.cfg.ReadMax)) }},
-	nfs4.FATTR4_MAXWRITE:         {write: func(e *xdr.Encoder, v *values) { e.Uint64(uint64(v.s.cfg.WriteMax)) }},
-	nfs4.FATTR4_MODE: {
-		from:  fromAttr,
-		write: func(e *xdr.Encoder, v *values) { e.Uint32(v.attr.Mode) },
-		set:   true,
-	},
-	nfs4.FATTR4_NO_TRUNC: {from: fromLimits, write: func(e *xdr.Encoder, v *values) { e.Bool(v.limits.NoTrunc) }},
-	nfs4.FATTR4_NUMLINKS: {from: fromAttr, write: func(e *xdr.Encoder, v *values) { e.Uint32(v.attr.Nlink) }},
-	nfs4.FATTR4_OWNER: {
-		from:  fromAttr,
-		write: func(e *xdr.Encoder, v *values) { e.Opaque(strconv.AppendUint(v.digits[:0], uint64(v.attr.UID), 10)) },
-		set:   true,
-	},
-	nfs4.FATTR4_OWNER_GROUP: {
-		from:  fromAttr,
-		write: func(e *xdr.Encoder, v *values) { e.Opaque(strconv.AppendUint(v.digits[:0], uint64(v.attr.GID), 10)) },
-		set:   true,
-	},
-	nfs4.FATTR4_RAWDEV: {from: fromAttr, write: func(e *xdr.Encoder, v *values) {
-		e.Uint32(v.attr.Major)
-		e.Uint32(v.attr.Minor)
-	}},
-	nfs4.FATTR4_SPACE_AVAIL:       {from: fromStatfs, write: func(e *xdr.Encoder, v *values) { e.Uint64(v.statfs.AvailBytes) }},
-	nfs4.FATTR4_SPACE_FREE:        {from: fromStatfs, write: func(e *xdr.Encoder, v *values) { e.Uint64(v.statfs.FreeBytes) }},
-	nfs4.FATTR4_SPACE_TOTAL:       {from: fromStatfs, write: func(e *xdr.Encoder, v *values) { e.Uint64(v.statfs.TotalBytes) }},
-	nfs4.FATTR4_SPACE_USED:        {from: fromAttr, write: func(e *xdr.Encoder, v *values) { e.Uint64(v.attr.Used) }},
-	nfs4.FATTR4_TIME_ACCESS:       {from: fromAttr, write: func(e *xdr.Encoder, v *values) { putTime(e, v.attr.Atime) }},
-	nfs4.FATTR4_TIME_ACCESS_SET:   {set: true},
-	nfs4.FATTR4_TIME_CREATE:       {from: fromAttr, write: func(e *xdr.Encoder, v *values) { putTime(e, v.attr.Birth) }},
-	nfs4.FATTR4_TIME_DELTA:        {from: fromLimits, write: func(e *xdr.Encoder, v *values) { putTime(e, v.limits.TimeDelta) }},
-	nfs4.FATTR4_TIME_METADATA:     {from: fromAttr, write: func(e *xdr.Encoder, v *values) { putTime(e, v.attr.Ctime) }},
-	nfs4.FATTR4_TIME_MODIFY:       {from: fromAttr, write: func(e *xdr.Encoder, v *values) { putTime(e, v.attr.Mtime) }},
-	nfs4.FATTR4_TIME_MODIFY_SET:   {set: true},
-	nfs4.FATTR4_MOUNTED_ON_FILEID: {from: fromAttr, write: func(e *xdr.Encoder, v *values) { e.Uint64(v.mounted) }},
-	nfs4.FATTR4_SUPPATTR_EXCLCREAT: {since: 1, write: func(e *xdr.Encoder, v *values) {
-		b := exclusive[v.minor]
-		b.encode(e)
-	}},
-	nfs4.FATTR4_CHANGE_ATTR_TYPE: {since: 2, from: fromAttr, write: func(e *xdr.Encoder, v *values) {
-		if v.attr.Has(vfs.AttrChange) {
-			e.Uint32(uint32(nfs4.NFS4_CHANGE_TYPE_IS_TIME_METADATA))
-		} else {
-			e.Uint32(uint32(nfs4.NFS4_CHANGE_TYPE_IS_UNDEFINED))
-		}
-	}},
-	nfs4.FATTR4_MODE_UMASK: {since: 2, set: true},
+// attributes is the table of those that the server knows, by number. It is filled by init,
+// since what writes some of them refers to it.
+var attributes [words * 32]attribute
+
+func init() {
+	attributes = [words * 32]attribute{
+		nfs4.FATTR4_SUPPORTED_ATTRS: {write: func(e *xdr.Encoder, v *values) {
+			b := supported[v.minor]
+			b.encode(e)
+		}},
+		nfs4.FATTR4_TYPE:           {from: fromAttr, write: func(e *xdr.Encoder, v *values) { e.Uint32(uint32(types[v.attr.Type&7])) }},
+		nfs4.FATTR4_FH_EXPIRE_TYPE: {write: word(nfs4.FH4_PERSISTENT)},
+		nfs4.FATTR4_CHANGE:         {from: fromAttr, write: func(e *xdr.Encoder, v *values) { e.Uint64(change(v.attr)) }},
+		nfs4.FATTR4_SIZE: {
+			from:  fromAttr,
+			write: func(e *xdr.Encoder, v *values) { e.Uint64(v.attr.Size) },
+			set:   true,
+		},
+		nfs4.FATTR4_LINK_SUPPORT:    {from: fromLimits, write: func(e *xdr.Encoder, v *values) { e.Bool(v.limits.HardLinks) }},
+		nfs4.FATTR4_SYMLINK_SUPPORT: {from: fromLimits, write: func(e *xdr.Encoder, v *values) { e.Bool(v.limits.SymbolicLinks) }},
+		nfs4.FATTR4_NAMED_ATTR:      {write: boolean(false)},
+		nfs4.FATTR4_FSID: {from: fromAttr, write: func(e *xdr.Encoder, v *values) {
+			e.Uint64(v.fsid[0])
+			e.Uint64(v.fsid[1])
+		}},
+		nfs4.FATTR4_UNIQUE_HANDLES: {write: boolean(true)},
+		nfs4.FATTR4_LEASE_TIME: {write: func(e *xdr.Encoder, v *values) {
+			e.Uint32(uint32(v.s.cfg.Lease.Seconds()))
+		}},
+		nfs4.FATTR4_RDATTR_ERROR:     {write: func(e *xdr.Encoder, v *values) { e.Uint32(uint32(v.failed)) }},
+		nfs4.FATTR4_CANSETTIME:       {from: fromLimits, write: func(e *xdr.Encoder, v *values) { e.Bool(v.limits.CanSetTime) }},
+		nfs4.FATTR4_CASE_INSENSITIVE: {from: fromLimits, write: func(e *xdr.Encoder, v *values) { e.Bool(v.limits.CaseInsensitive) }},
+		nfs4.FATTR4_CASE_PRESERVING:  {from: fromLimits, write: func(e *xdr.Encoder, v *values) { e.Bool(v.limits.CasePreserving) }},
+		nfs4.FATTR4_CHOWN_RESTRICTED: {from: fromLimits, write: func(e *xdr.Encoder, v *values) { e.Bool(v.limits.ChownRestricted) }},
+		nfs4.FATTR4_FILEHANDLE:       {from: fromHandle, write: func(e *xdr.Encoder, v *values) { e.Opaque(v.fh) }},
+		nfs4.FATTR4_FILEID:           {from: fromAttr, write: func(e *xdr.Encoder, v *values) { e.Uint64(v.attr.FileID) }},
+		nfs4.FATTR4_FILES_AVAIL:      {from: fromStatfs, write: func(e *xdr.Encoder, v *values) { e.Uint64(v.statfs.AvailFiles) }},
+		nfs4.FATTR4_FILES_FREE:       {from: fromStatfs, write: func(e *xdr.Encoder, v *values) { e.Uint64(v.statfs.FreeFiles) }},
+		nfs4.FATTR4_FILES_TOTAL:      {from: fromStatfs, write: func(e *xdr.Encoder, v *values) { e.Uint64(v.statfs.TotalFiles) }},
+		nfs4.FATTR4_HOMOGENEOUS:      {from: fromLimits, write: func(e *xdr.Encoder, v *values) { e.Bool(v.limits.Homogeneous) }},
+		nfs4.FATTR4_MAXFILESIZE:      {from: fromLimits, write: func(e *xdr.Encoder, v *values) { e.Uint64(v.limits.FileSizeMax) }},
+		nfs4.FATTR4_MAXLINK:          {from: fromLimits, write: func(e *xdr.Encoder, v *values) { e.Uint32(v.limits.LinkMax) }},
+		nfs4.FATTR4_MAXNAME:          {from: fromLimits, write: func(e *xdr.Encoder, v *values) { e.Uint32(v.limits.NameMax) }},
+		nfs4.FATTR4_MAXREAD:          {write: func(e *xdr.Encoder, v *values) { e.Uint64(uint64(v.s.cfg.ReadMax)) }},
+		nfs4.FATTR4_MAXWRITE:         {write: func(e *xdr.Encoder, v *values) { e.Uint64(uint64(v.s.cfg.WriteMax)) }},
+		nfs4.FATTR4_MODE: {
+			from:  fromAttr,
+			write: func(e *xdr.Encoder, v *values) { e.Uint32(v.attr.Mode) },
+			set:   true,
+		},
+		nfs4.FATTR4_NO_TRUNC: {from: fromLimits, write: func(e *xdr.Encoder, v *values) { e.Bool(v.limits.NoTrunc) }},
+		nfs4.FATTR4_NUMLINKS: {from: fromAttr, write: func(e *xdr.Encoder, v *values) { e.Uint32(v.attr.Nlink) }},
+		nfs4.FATTR4_OWNER: {
+			from:  fromAttr,
+			write: func(e *xdr.Encoder, v *values) { e.Opaque(strconv.AppendUint(v.digits[:0], uint64(v.attr.UID), 10)) },
+			set:   true,
+		},
+		nfs4.FATTR4_OWNER_GROUP: {
+			from:  fromAttr,
+			write: func(e *xdr.Encoder, v *values) { e.Opaque(strconv.AppendUint(v.digits[:0], uint64(v.attr.GID), 10)) },
+			set:   true,
+		},
+		nfs4.FATTR4_RAWDEV: {from: fromAttr, write: func(e *xdr.Encoder, v *values) {
+			e.Uint32(v.attr.Major)
+			e.Uint32(v.attr.Minor)
+		}},
+		nfs4.FATTR4_SPACE_AVAIL:       {from: fromStatfs, write: func(e *xdr.Encoder, v *values) { e.Uint64(v.statfs.AvailBytes) }},
+		nfs4.FATTR4_SPACE_FREE:        {from: fromStatfs, write: func(e *xdr.Encoder, v *values) { e.Uint64(v.statfs.FreeBytes) }},
+		nfs4.FATTR4_SPACE_TOTAL:       {from: fromStatfs, write: func(e *xdr.Encoder, v *values) { e.Uint64(v.statfs.TotalBytes) }},
+		nfs4.FATTR4_SPACE_USED:        {from: fromAttr, write: func(e *xdr.Encoder, v *values) { e.Uint64(v.attr.Used) }},
+		nfs4.FATTR4_TIME_ACCESS:       {from: fromAttr, write: func(e *xdr.Encoder, v *values) { putTime(e, v.attr.Atime) }},
+		nfs4.FATTR4_TIME_ACCESS_SET:   {set: true},
+		nfs4.FATTR4_TIME_CREATE:       {from: fromAttr, write: func(e *xdr.Encoder, v *values) { putTime(e, v.attr.Birth) }},
+		nfs4.FATTR4_TIME_DELTA:        {from: fromLimits, write: func(e *xdr.Encoder, v *values) { putTime(e, v.limits.TimeDelta) }},
+		nfs4.FATTR4_TIME_METADATA:     {from: fromAttr, write: func(e *xdr.Encoder, v *values) { putTime(e, v.attr.Ctime) }},
+		nfs4.FATTR4_TIME_MODIFY:       {from: fromAttr, write: func(e *xdr.Encoder, v *values) { putTime(e, v.attr.Mtime) }},
+		nfs4.FATTR4_TIME_MODIFY_SET:   {set: true},
+		nfs4.FATTR4_MOUNTED_ON_FILEID: {from: fromAttr, write: func(e *xdr.Encoder, v *values) { e.Uint64(v.mounted) }},
+		nfs4.FATTR4_SUPPATTR_EXCLCREAT: {since: 1, write: func(e *xdr.Encoder, v *values) {
+			b := exclusive[v.minor]
+			b.encode(e)
+		}},
+		nfs4.FATTR4_CHANGE_ATTR_TYPE: {since: 2, from: fromAttr, write: func(e *xdr.Encoder, v *values) {
+			if v.attr.Has(vfs.AttrChange) {
+				e.Uint32(uint32(nfs4.NFS4_CHANGE_TYPE_IS_TIME_METADATA))
+			} else {
+				e.Uint32(uint32(nfs4.NFS4_CHANGE_TYPE_IS_UNDEFINED))
+			}
+		}},
+	}
+	for n := range attributes {
+		attributes[n].sort(n)
+	}
 }
 
-// supported is what attributes has in each minor version, readable those of them that can be
+// supported is what the table has in each minor version, readable those of them that can be
 // read, settable those that can be set, and exclusive those that an exclusive create can set:
 // not the times, which hold the verifier.
-var supported, readable, settable, exclusive = func() (all, read, set, excl [minorMax + 1]bitmap) {
-	for n := range attributes {
-		a := &attributes[n]
-		for m := range all {
-			if int(a.since) > m || a.write == nil && !a.set {
-				continue
-			}
-			all[m].add(n)
-			if a.write != nil {
-				read[m].add(n)
-			}
-			if a.set {
-				set[m].add(n)
-				excl[m].add(n)
-			}
-		}
-	}
-	for m := range excl {
-		excl[m].remove(nfs4.FATTR4_TIME_ACCESS_SET)
-		excl[m].remove(nfs4.FATTR4_TIME_MODIFY_SET)
-	}
-	return all, read, set, excl
-}()
+var supported, readable, settable, exclusive [minorMax + 1]bitmap
 
 // fromSource are the attributes that need each of the sources.
-var fromSource = func() (need [4]bitmap) {
-	for n := range attributes {
-		for i := range need {
-			if attributes[n].from == 1<<i {
-				need[i].add(n)
-			}
+var fromSource [4]bitmap
+
+// sort puts the attribute n into the sets that it belongs to.
+func (a *attribute) sort(n int) {
+	for m := int(a.since); m <= minorMax && (a.write != nil || a.set); m++ {
+		supported[m].add(n)
+		if a.write != nil {
+			readable[m].add(n)
+		}
+		if !a.set {
+			continue
+		}
+		settable[m].add(n)
+		if n != nfs4.FATTR4_TIME_ACCESS_SET && n != nfs4.FATTR4_TIME_MODIFY_SET {
+			exclusive[m].add(n)
 		}
 	}
-	return need
-}()
+	for i := range fromSource {
+		if a.from == 1<<i {
+			fromSource[i].add(n)
+		}
+	}
+}
 
 // needsOf returns what must be asked for to know the attributes in b.
 func needsOf(b *bitmap) (from uint8) {

@@ -31,7 +31,7 @@ type compound struct {
 	// Of one run.
 	c    *rpc.Call
 	w    *work
-	base int // where the results begin in c.Reply
+	base int  // where the results begin in c.Reply
 	body bool // the failed operation's result has more than a status
 
 	pool *pool

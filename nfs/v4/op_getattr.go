@@ -76,9 +76,6 @@ func (k *compound) compare() (same bool, st nfs4.Nfsstat4) {
 		return false, st
 	}
 	// The values are written where the result would be, and taken back.
-	if !k.c.Room(resultHeader + 4*words + 8 + attributesMax) {
-		return false, stGrow
-	}
 	e := &k.c.Reply
 	at := e.Len()
 	want.and(&readable[k.minor])

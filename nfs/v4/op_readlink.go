@@ -19,6 +19,9 @@ func (k *compound) readlink() nfs4.Nfsstat4 {
 	case s == vfs.OK && n > targetMax:
 		return nfs4.NFS4ERR_IO
 	case s == vfs.OK:
+		if !k.c.Room(4 + n + 3) {
+			return stGrow
+		}
 		k.c.Reply.Opaque(k.w.target[:n])
 		return nfs4.NFS4_OK
 	case s == vfs.Inval && k.minor > 0:

@@ -29,7 +29,7 @@ type tree struct {
 	root  *node
 	byID  map[uint64]*node
 	of    map[*export.Export]*node // where each export begins
-	since vfs.Time // its change attribute and its times: when the server was started
+	since vfs.Time                 // its change attribute and its times: when the server was started
 }
 
 // newTree makes the tree of the exports.
