@@ -133,30 +133,6 @@ func TestAnUnalignedRangeNeedsRoomForThePageThatItBeginsIn(t *testing.T) {
 	}
 }
 
-// The number of an object that is younger may be given to another one with the same birth.
-func TestOnlyAnObjectOf50MillisecondsHasAKeyOfItsOwn(t *testing.T) {
-	var m handles
-	m.began = time.Now()
-	var k knowledge
-	from := time.Now()
-	m.ready(&k)
-	to := time.Now()
-	born := func(at time.Time) *unix.Statx_t {
-		return &unix.Statx_t{
-			Mask: unix.STATX_BTIME, Btime: unix.StatxTimestamp{Sec: at.Unix(), Nsec: uint32(at.Nanosecond())},
-		}
-	}
-	const grain = 50 * time.Millisecond
-	require.True(t, k.own(born(from.Add(-grain-1))))
-	require.False(t, k.own(born(to.Add(-grain))))
-	require.False(t, k.own(born(to)))
-	old := born(from.Add(-time.Hour))
-	require.True(t, k.own(old))
-	old.Mask = 0
-	require.False(t, k.own(old), "one whose birth is not told")
-	require.Equal(t, grain, bornGrain)
-}
-
 // relatime's rule (mount(8)): behind a change, or a day old.
 func TestAnAccessTimeIsBehindWhenItIsADayOld(t *testing.T) {
 	const now = 1_000_000_000

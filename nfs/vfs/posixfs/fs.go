@@ -18,6 +18,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/iopath"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kind"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/known"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/mounts"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/recall"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/search"
@@ -92,7 +93,7 @@ type FS struct {
 	viewsMu    sync.Mutex // changing views
 	tab        table.Table[state]
 	finder     search.Finder
-	known      handles
+	known      known.Handles
 	pages      pages
 	odd        oddities
 	reported   sync.Map // errnos that status has logged
@@ -125,7 +126,7 @@ type traits struct {
 	memory      bool // lives in memory: plain reads and writes do not wait for a disc
 	ownAtime    bool // see atime.go
 	foreign     bool // somebody else has to be asked, who may not answer: nothing for lanes
-	births      bool // see known.go
+	births      bool // see package known
 	noSubvolume bool // pretended: what statx tells of subvolumes is not looked at
 }
 
@@ -264,7 +265,7 @@ func (fs *FS) start(cfg Config, o options) (err error) {
 	fs.pages = pages{recall.NewShared[page](pageSets, pageWays)}
 	fs.tab.Init(fdMax, renewEntry)
 	fs.finder.Init(walked{fs}, fs.rootH, o.now)
-	fs.known.began = time.Now()
+	fs.known.Init()
 	return mounts.Tell(fs.remounted)
 }
 
@@ -379,7 +380,7 @@ func (fs *FS) identify(cfg Config, o options) error {
 	}
 	fs.rootKey, fs.mount = kernel.KeyOf(&st), st.Mnt_id
 	fs.is.noSubvolume = o.noSubvolume
-	fs.is.births = keepsBirth(fs.magic) && st.Mask&unix.STATX_MNT_ID != 0 && !o.noBirths
+	fs.is.births = known.KeepsBirth(fs.magic) && st.Mask&unix.STATX_MNT_ID != 0 && !o.noBirths
 	fs.is.memory = fs.magic == unix.TMPFS_MAGIC || fs.magic == unix.RAMFS_MAGIC
 	fs.is.foreign = o.foreign || kind.Foreign(fs.magic)
 	fs.is.selfSync = !fs.is.memory && fs.magic != unix.EXT4_SUPER_MAGIC && fs.magic != unix.XFS_SUPER_MAGIC

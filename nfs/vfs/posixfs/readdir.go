@@ -10,6 +10,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/known"
 )
 
 // ReadDir implements vfs.View. A cookie is the kernel's own position (d_off) in
@@ -117,7 +118,7 @@ func (v *View) list(
 		l.as = c
 	}
 	if plus && v.fs.is.births && !v.lane {
-		v.fs.known.ready(&v.knows)
+		v.fs.known.Begin(&v.knows)
 	}
 	for more := true; more && s == vfs.OK && !eof; {
 		var p *page
@@ -129,7 +130,8 @@ func (v *View) list(
 	if l.fd >= 0 {
 		kernel.CloseFD(l.fd)
 	}
-	*l, v.knows.slots, v.page.dents = listing{}, nil, nil
+	v.knows.End()
+	*l, v.page.dents = listing{}, nil
 	return eof, s
 }
 
@@ -310,9 +312,9 @@ func (v *View) glance(de *entry, name *byte, e *vfs.Entry) vfs.Status {
 		return vfs.Access // something is mounted there
 	}
 	k := kernel.KeyOf(&v.st2)
-	own := v.knows.own(&v.st2)
+	own := v.knows.Own(&v.st2)
 	if own {
-		if h := v.knows.find(&k, &v.st2); h != nil {
+		if h := v.knows.Find(&k, &v.st2); h != nil {
 			e.Handle = *h
 			return v.seen(e)
 		}
@@ -328,14 +330,14 @@ func (v *View) glance(de *entry, name *byte, e *vfs.Entry) vfs.Status {
 		e.Handle = x.Handle
 		return v.seen(e)
 	}
-	if own && v.fs.numbers() && v.pair(de, name, &k, e) {
-		v.knows.add(&k, &v.st2, &e.Handle)
+	if own && known.Numbered(v.fs.magic) && v.pair(de, name, &k, e) {
+		v.knows.Add(&k, &v.st2, &e.Handle)
 		return v.seen(e)
 	}
 	s := v.child(de, name, e, passing)
-	if s == vfs.OK && v.knows.own(&v.st2) {
+	if s == vfs.OK && v.knows.Own(&v.st2) {
 		k = kernel.KeyOf(&v.st2)
-		v.knows.add(&k, &v.st2, &e.Handle)
+		v.knows.Add(&k, &v.st2, &e.Handle)
 	}
 	return s
 }
@@ -350,7 +352,7 @@ func (v *View) pair(de *entry, name *byte, k *kernel.ObjectKey, e *vfs.Entry) bo
 	if errno != 0 {
 		return false
 	}
-	if ino, ok := numberIn(&h); !ok || ino != k.Ino {
+	if ino, ok := known.NumberIn(&h); !ok || ino != k.Ino {
 		return false
 	}
 	if kernel.StatxAt(de.FD, name, &v.st2) != 0 || kernel.KeyOf(&v.st2) != *k || v.st2.Ctime != ctime {

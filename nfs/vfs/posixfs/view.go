@@ -11,6 +11,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/iopath"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/known"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/recall"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/table"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/verdict"
@@ -79,11 +80,11 @@ type View struct {
 	dents        []byte // entries of a directory, once one was read
 	dent         vfs.DirEntry
 	moved        moved
-	last         bool      // see existed
-	mark         uint64    // FS.whole's failures before the present change of a directory
-	page         page      // a page that is not kept
-	listing      listing   // the listing that is on its way
-	knows        knowledge // of a listing with handles
+	last         bool         // see existed
+	mark         uint64       // FS.whole's failures before the present change of a directory
+	page         page         // a page that is not kept
+	listing      listing      // the listing that is on its way
+	knows        known.Moment // of a listing with handles
 
 }
 
