@@ -1,9 +1,7 @@
 package posixfs
 
 import (
-	"encoding/binary"
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
@@ -150,29 +148,6 @@ func TestAnAccessTimeIsBehindWhenItIsADayOld(t *testing.T) {
 			require.Equal(t, behind, fs.behind(&st), "changed at %d", change-now)
 		}
 	}
-}
-
-// A listing goes on behind a place, so no two entries may have one, whatever their names'
-// sums are.
-func TestEntriesWithEqualSumsHavePlacesOfTheirOwn(t *testing.T) {
-	w := &whole{}
-	for _, name := range []string{"same", "a", "same", "b", "same"} {
-		b := make([]byte, (direntName+len(name)+1+7)&^7)
-		binary.NativeEndian.PutUint16(b[direntReclen:], uint16(len(b)))
-		copy(b[direntName:], name)
-		w.starts = append(w.starts, int32(len(w.dents)))
-		w.dents = append(w.dents, b...)
-	}
-	w.sort()
-	require.Len(t, w.places, 5)
-	last := uint64(0)
-	for _, p := range w.places {
-		require.Greater(t, p, last)
-		last = p
-	}
-	starts := slices.Clone(w.starts)
-	slices.Sort(starts)
-	require.Len(t, slices.Compact(starts), 5, "each is there once")
 }
 
 // An entry is closed with the fourth of the janitor's rounds that finds it unused, after the

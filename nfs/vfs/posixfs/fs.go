@@ -19,8 +19,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kind"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/known"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/listing"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/mounts"
-	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/recall"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/search"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/stable"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/table"
@@ -94,10 +94,9 @@ type FS struct {
 	tab        table.Table[state]
 	finder     search.Finder
 	known      known.Handles
-	pages      pages
+	listings   listing.Memory[entry]
 	odd        oddities
 	reported   sync.Map // errnos that status has logged
-	wholes     wholes
 	lent       lent
 	exclusives exclusives
 	locks      [64]paddedMutex // WCC of one directory, by inode number
@@ -262,7 +261,7 @@ func (fs *FS) start(cfg Config, o options) (err error) {
 	if fdMax <= 0 {
 		fdMax = defaultFDMax()
 	}
-	fs.pages = pages{recall.NewShared[page](pageSets, pageWays)}
+	fs.listings.Init()
 	fs.tab.Init(fdMax, renewEntry)
 	fs.finder.Init(walked{fs}, fs.rootH, o.now)
 	fs.known.Init()
@@ -492,7 +491,7 @@ func (fs *FS) Features() (name string, without []string) {
 		without = append(without, why)
 	}
 	without = append(without, fs.threadWhy...)
-	without = append(without, fs.odd.notes()...)
+	without = append(without, fs.odd.notes(fs.listings.Unplaced())...)
 	if why := fs.data.Pace.Why(); why != "" {
 		without = append(without, "lanes do not write: "+why)
 	}
