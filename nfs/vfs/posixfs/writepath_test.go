@@ -256,6 +256,7 @@ func TestLanesThatWereFrozenLeaveWritingToTheWorkers(t *testing.T) {
 
 func TestWhyLanesDoNotWriteIsSaid(t *testing.T) {
 	s := serve(t, tmpfsDir(t), Config{}, options{})
+	s.close() // nobody else has it any more
 	s.fs.data.Pace.Open(WriteInline, -1, false, false)
 	_, without := s.fs.Features()
 	require.Contains(t, without, "lanes do not write: "+s.fs.data.Pace.Why())
