@@ -55,12 +55,8 @@ func opened(flags int, open func(flags int) (int, unix.Errno)) (int, unix.Errno)
 
 // behind is relatime's rule.
 func (fs *FS) behind(st *unix.Statx_t) bool {
-	return !later(&st.Atime, &st.Mtime) || !later(&st.Atime, &st.Ctime) ||
+	return !kernel.Later(&st.Atime, &st.Mtime) || !kernel.Later(&st.Atime, &st.Ctime) ||
 		fs.now.Load()-st.Atime.Sec >= relatimeAge
-}
-
-func later(a, b *unix.StatxTimestamp) bool {
-	return a.Sec > b.Sec || a.Sec == b.Sec && a.Nsec > b.Nsec
 }
 
 // accessed is called after e was read, when v.st shows its attributes. A worker

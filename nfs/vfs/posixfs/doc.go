@@ -16,6 +16,8 @@
 //	internal/pace     whether lanes write themselves
 //	internal/stable   fsyncs that are shared, and the write verifier
 //	internal/iopath   how data goes (on the four above, and table)
+//	internal/known    the handles of objects that nobody has open (on kernel, recall)
+//	internal/listing  reading directories, pages of them, and places (on kernel, recall)
 //	internal/search   finding objects without CAP_DAC_READ_SEARCH (on kernel)
 //
 // What this package keeps with an open object is its state (state.go): one struct for
@@ -44,8 +46,8 @@
 // lane received together ask once for their directory (sample.go). Names of
 // directories that were listed, or in which many were looked up, are kept for as
 // long as the ctime says that they are the same, and handles for objects that
-// cannot be mistaken for others (page.go, namecache.go, known.go, in memories of package
-// recall).
+// cannot be mistaken for others (packages listing and known, and namecache.go, in memories
+// of package recall).
 //
 // # Rights
 //
@@ -69,7 +71,7 @@
 //
 // A file system that is another program may count no links, forget objects that are not
 // in use, or give places in directories that do not last. That is tried at the start
-// (fuse.go, places.go); what cannot be served rightly is said by Features.
+// (fuse.go, package listing); what cannot be served rightly is said by Features.
 //
 // # Goroutines
 //

@@ -1,9 +1,7 @@
 package posixfs
 
 import (
-	"encoding/binary"
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
@@ -133,30 +131,6 @@ func TestAnUnalignedRangeNeedsRoomForThePageThatItBeginsIn(t *testing.T) {
 	}
 }
 
-// The number of an object that is younger may be given to another one with the same birth.
-func TestOnlyAnObjectOf50MillisecondsHasAKeyOfItsOwn(t *testing.T) {
-	var m handles
-	m.began = time.Now()
-	var k knowledge
-	from := time.Now()
-	m.ready(&k)
-	to := time.Now()
-	born := func(at time.Time) *unix.Statx_t {
-		return &unix.Statx_t{
-			Mask: unix.STATX_BTIME, Btime: unix.StatxTimestamp{Sec: at.Unix(), Nsec: uint32(at.Nanosecond())},
-		}
-	}
-	const grain = 50 * time.Millisecond
-	require.True(t, k.own(born(from.Add(-grain-1))))
-	require.False(t, k.own(born(to.Add(-grain))))
-	require.False(t, k.own(born(to)))
-	old := born(from.Add(-time.Hour))
-	require.True(t, k.own(old))
-	old.Mask = 0
-	require.False(t, k.own(old), "one whose birth is not told")
-	require.Equal(t, grain, bornGrain)
-}
-
 // relatime's rule (mount(8)): behind a change, or a day old.
 func TestAnAccessTimeIsBehindWhenItIsADayOld(t *testing.T) {
 	const now = 1_000_000_000
@@ -174,29 +148,6 @@ func TestAnAccessTimeIsBehindWhenItIsADayOld(t *testing.T) {
 			require.Equal(t, behind, fs.behind(&st), "changed at %d", change-now)
 		}
 	}
-}
-
-// A listing goes on behind a place, so no two entries may have one, whatever their names'
-// sums are.
-func TestEntriesWithEqualSumsHavePlacesOfTheirOwn(t *testing.T) {
-	w := &whole{}
-	for _, name := range []string{"same", "a", "same", "b", "same"} {
-		b := make([]byte, (direntName+len(name)+1+7)&^7)
-		binary.NativeEndian.PutUint16(b[direntReclen:], uint16(len(b)))
-		copy(b[direntName:], name)
-		w.starts = append(w.starts, int32(len(w.dents)))
-		w.dents = append(w.dents, b...)
-	}
-	w.sort()
-	require.Len(t, w.places, 5)
-	last := uint64(0)
-	for _, p := range w.places {
-		require.Greater(t, p, last)
-		last = p
-	}
-	starts := slices.Clone(w.starts)
-	slices.Sort(starts)
-	require.Len(t, slices.Compact(starts), 5, "each is there once")
 }
 
 // An entry is closed with the fourth of the janitor's rounds that finds it unused, after the

@@ -1,11 +1,11 @@
 package posixfs
 
 import (
-	"encoding/binary"
-
 	"golang.org/x/sys/unix"
 
+	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/listing"
 )
 
 // A listing's inode numbers are not always those that a stat of the entry gives, and
@@ -24,43 +24,43 @@ import (
 // (BTRFS_FIRST_FREE_OBJECTID).
 const subvolumeRoot = 256
 
-// fileIDs replaces the inode numbers in dents by the file IDs that GETATTR gives. dents
-// are of the directory with the attributes v.st, which the thread may search.
-func (v *View) fileIDs(l *listing, dents []byte) {
+// FileIDs replaces the inode numbers in d by the file IDs that GETATTR gives. d are entries of
+// the directory de with the attributes v.st, which the thread may search as as.
+func (v listed) FileIDs(as *vfs.Cred, de *entry, d listing.Dents) {
 	volume := v.fs.volume(&v.st)
-	for b := dents; len(b) > 0; b = b[binary.NativeEndian.Uint16(b[direntReclen:]):] {
-		ino := binary.NativeEndian.Uint64(b)
-		id := ino ^ volume
-		switch name := b[direntName:]; {
-		case name[0] == '.' && name[1] == 0:
+	for ; len(d) > 0; d = d.Rest() {
+		id := d.Number() ^ volume
+		switch {
+		case d.Dot():
 			id = v.fs.fileID(&v.st)
-		case v.doubtful(l.de, ino, b[direntType], name[0] == '.' && name[1] == '.' && name[2] == 0):
-			if v.as(l.as) && kernel.StatxAt(l.de.FD, &name[0], &v.st2) == 0 && v.st2.Mnt_id == v.st.Mnt_id {
+		case v.doubtful(de, d):
+			if v.as(as) && kernel.StatxAt(de.FD, d.Path(), &v.st2) == 0 && v.st2.Mnt_id == v.st.Mnt_id {
 				if v.fs.isStub(&v.st2) {
-					h, _ := stubHandle(&l.de.Handle, string(cut(name)))
+					h, _ := stubHandle(&de.Handle, string(d.Name()))
 					v.st2.Ino = stubNumber(&h)
 				}
-				v.learnVolumeAt(l.de.FD, &name[0])
+				v.learnVolumeAt(de.FD, d.Path())
 				id = v.fs.fileID(&v.st2)
 			}
 		}
-		binary.NativeEndian.PutUint64(b, id)
+		d.SetNumber(id)
 	}
 }
 
-// doubtful reports whether an entry of the directory de, whose attributes are in v.st,
-// listed with this number and type, may have another one.
-func (v *View) doubtful(de *entry, ino uint64, kind byte, dotdot bool) bool {
+// doubtful reports whether the first of d, entries of the directory de with the attributes
+// v.st, may have another number than is listed.
+func (v listed) doubtful(de *entry, d listing.Dents) bool {
 	switch v.fs.magic {
 	case unix.BTRFS_SUPER_MAGIC:
-		if dotdot {
+		if d.DotDot() {
 			return v.st.Ino == subvolumeRoot || de.Own.stub != 0
 		}
-		return kind == unix.DT_DIR || kind == unix.DT_UNKNOWN
+		return d.Kind() == unix.DT_DIR || d.Kind() == unix.DT_UNKNOWN
 	case unix.OVERLAYFS_SUPER_MAGIC, unix.FUSE_SUPER_MAGIC, unix.MSDOS_SUPER_MAGIC, unix.EXFAT_SUPER_MAGIC:
 		return true
 	}
 	// What is left out: the second is FUSE_UNKNOWN_INO of the kernel's interface, which
 	// file systems that are made of others pass on, the third what some take for it.
+	ino := d.Number()
 	return ino == 0 || ino == 1<<32-1 || ino == 1<<64-1
 }

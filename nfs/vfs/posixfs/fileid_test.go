@@ -1,7 +1,6 @@
 package posixfs
 
 import (
-	"encoding/binary"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/disktest"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/listing"
 	"github.com/ringnfs/ringnfs/nfs/vfs/vfstest"
 )
 
@@ -228,22 +228,19 @@ func TestListingsWithoutNumbersHaveTheFileIDsOfTheirObjects(t *testing.T) {
 			de, st := v.acquire(&h, useMain)
 			require.Equal(t, vfs.OK, st)
 			require.Equal(t, vfs.OK, v.stat(de, &v.st))
-			var dents []byte
-			for name := range want {
-				size := (direntName + len(name) + 1 + 7) &^ 7
-				b := make([]byte, size)
-				binary.NativeEndian.PutUint64(b, unset)
-				binary.NativeEndian.PutUint16(b[direntReclen:], uint16(size))
-				copy(b[direntName:], name)
-				dents = append(dents, b...)
+			d := listing.First(s.fs.root)
+			seen := 0
+			for x := d; len(x) > 0; x = x.Rest() {
+				x.SetNumber(unset)
+				seen++
 			}
-			v.fileIDs(&listing{de: de, as: s.root()}, dents)
-			for b := dents; len(b) > 0; b = b[binary.NativeEndian.Uint16(b[direntReclen:]):] {
-				name := string(cut(b[direntName:]))
-				if name == ".." && s.fs.is.private {
+			require.Equal(t, len(want), seen)
+			listed{v}.FileIDs(s.root(), de, d)
+			for ; len(d) > 0; d = d.Rest() {
+				if d.DotDot() && s.fs.is.private {
 					continue // nothing is above; a listing says what the top is itself
 				}
-				require.Equal(t, want[name], binary.NativeEndian.Uint64(b), name)
+				require.Equal(t, want[string(d.Name())], d.Number(), string(d.Name()))
 			}
 			v.done()
 		})

@@ -18,8 +18,9 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/iopath"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kind"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/known"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/listing"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/mounts"
-	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/recall"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/search"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/stable"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/table"
@@ -92,11 +93,10 @@ type FS struct {
 	viewsMu    sync.Mutex // changing views
 	tab        table.Table[state]
 	finder     search.Finder
-	known      handles
-	pages      pages
+	known      known.Handles
+	listings   listing.Memory[entry]
 	odd        oddities
 	reported   sync.Map // errnos that status has logged
-	wholes     wholes
 	lent       lent
 	exclusives exclusives
 	locks      [64]paddedMutex // WCC of one directory, by inode number
@@ -125,7 +125,7 @@ type traits struct {
 	memory      bool // lives in memory: plain reads and writes do not wait for a disc
 	ownAtime    bool // see atime.go
 	foreign     bool // somebody else has to be asked, who may not answer: nothing for lanes
-	births      bool // see known.go
+	births      bool // see package known
 	noSubvolume bool // pretended: what statx tells of subvolumes is not looked at
 }
 
@@ -261,10 +261,10 @@ func (fs *FS) start(cfg Config, o options) (err error) {
 	if fdMax <= 0 {
 		fdMax = defaultFDMax()
 	}
-	fs.pages = pages{recall.NewShared[page](pageSets, pageWays)}
+	fs.listings.Init()
 	fs.tab.Init(fdMax, renewEntry)
 	fs.finder.Init(walked{fs}, fs.rootH, o.now)
-	fs.known.began = time.Now()
+	fs.known.Init()
 	return mounts.Tell(fs.remounted)
 }
 
@@ -379,7 +379,7 @@ func (fs *FS) identify(cfg Config, o options) error {
 	}
 	fs.rootKey, fs.mount = kernel.KeyOf(&st), st.Mnt_id
 	fs.is.noSubvolume = o.noSubvolume
-	fs.is.births = keepsBirth(fs.magic) && st.Mask&unix.STATX_MNT_ID != 0 && !o.noBirths
+	fs.is.births = known.KeepsBirth(fs.magic) && st.Mask&unix.STATX_MNT_ID != 0 && !o.noBirths
 	fs.is.memory = fs.magic == unix.TMPFS_MAGIC || fs.magic == unix.RAMFS_MAGIC
 	fs.is.foreign = o.foreign || kind.Foreign(fs.magic)
 	fs.is.selfSync = !fs.is.memory && fs.magic != unix.EXT4_SUPER_MAGIC && fs.magic != unix.XFS_SUPER_MAGIC
@@ -491,7 +491,7 @@ func (fs *FS) Features() (name string, without []string) {
 		without = append(without, why)
 	}
 	without = append(without, fs.threadWhy...)
-	without = append(without, fs.odd.notes()...)
+	without = append(without, fs.odd.notes(fs.listings.Unplaced())...)
 	if why := fs.data.Pace.Why(); why != "" {
 		without = append(without, "lanes do not write: "+why)
 	}

@@ -2,14 +2,13 @@ package posixfs
 
 import (
 	"bytes"
-	"encoding/binary"
 	"slices"
 	"sync/atomic"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/listing"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/mounts"
 )
 
@@ -24,7 +23,6 @@ type oddities struct {
 	forgets   bool        // handles of objects that are not in use become stale
 	fat       bool        // and so do those of FAT
 	untried   bool        // whether it forgets is not known
-	unplaced  atomic.Bool // places last for one open, if at all, or may be positions: see places.go
 	told      atomic.Bool // the log has been told of handles that became stale
 }
 
@@ -43,15 +41,14 @@ func (fs *FS) tryOddities() {
 	if kernel.StatxWait(fs.root, &st) == 0 && st.Nlink == 0 {
 		odd.uncounted.Store(true)
 	}
-	odd.unplaced.Store(!placesLast(fs.root))
+	fs.listings.Try(fs.root)
 	odd.untried = true // until there is a name to try it with
-	_, names := firstDents(fs.root)
-	for _, name := range names {
-		if n := len(name) - 1; name[0] == '.' && (n == 1 || n == 2 && name[1] == '.') {
+	for d := listing.First(fs.root); len(d) > 0; d = d.Rest() {
+		if d.Dot() || d.DotDot() {
 			continue
 		}
-		fs.seeLinks(fs.root, &name[0])
-		odd.forgets, odd.untried = fs.forgotten(&name[0])
+		fs.seeLinks(fs.root, d.Path())
+		odd.forgets, odd.untried = fs.forgotten(d.Path())
 		break
 	}
 }
@@ -140,8 +137,8 @@ func (fs *FS) stale(errno unix.Errno) {
 // gone reports whether an object with the attributes st has lost its last name.
 func (fs *FS) gone(st *unix.Statx_t) bool { return st.Nlink == 0 && !fs.odd.uncounted.Load() }
 
-// notes are for the start-up message.
-func (odd *oddities) notes() (notes []string) {
+// notes are for the start-up message. unplaced: places in directories do not last.
+func (odd *oddities) notes(unplaced bool) (notes []string) {
 	if odd.forgets {
 		notes = append(
 			notes,
@@ -165,7 +162,7 @@ func (odd *oddities) notes() (notes []string) {
 				"noforget), handles become stale",
 		)
 	}
-	if odd.unplaced.Load() {
+	if unplaced {
 		notes = append(
 			notes,
 			"this FUSE file system's places in directories do not last, or may be positions that change when "+
@@ -173,43 +170,4 @@ func (odd *oddities) notes() (notes []string) {
 		)
 	}
 	return notes
-}
-
-// firstDents reads a piece of the directory dir and returns the names in it, each
-// with its NUL.
-func firstDents(dir int) (dents []byte, names [][]byte) {
-	fd, errno := kernel.Openat(dir, &dot[0], unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if errno != 0 {
-		return nil, nil
-	}
-	defer kernel.CloseFD(fd)
-	b := make([]byte, dentsBytes)
-	n, errno := getdents(fd, b)
-	if errno != 0 {
-		return nil, nil
-	}
-	dents = b[:n]
-	for b := dents; len(b) > 0; {
-		size := binary.NativeEndian.Uint16(b[direntReclen:])
-		name := b[direntName:size]
-		names = append(names, name[:len(cut(name))+1])
-		b = b[size:]
-	}
-	return dents, names
-}
-
-func getdents(fd int, b []byte) (int, unix.Errno) {
-	n, errno := kernel.Call(
-		unix.SYS_GETDENTS64,
-		uintptr(fd),
-		uintptr(unsafe.Pointer(&b[0])),
-		uintptr(len(b)),
-		0,
-		0,
-		0,
-	)
-	if errno != 0 {
-		return 0, errno
-	}
-	return int(n), 0
 }

@@ -78,5 +78,5 @@ func TestFATForgetsUnlessItIsMountedForHandles(t *testing.T) {
 	require.False(t, fatForgets([]byte(line+",nfs=nostale_ro,errors=remount-ro\n")))
 	require.False(t, fatForgets([]byte(line+",nfs=nostale_ro\n")))
 	require.True(t, fatForgets(nil), "nothing is known")
-	require.NotEmpty(t, (&oddities{fat: true}).notes())
+	require.NotEmpty(t, (&oddities{fat: true}).notes(false))
 }

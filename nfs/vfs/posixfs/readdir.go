@@ -1,15 +1,15 @@
 package posixfs
 
 import (
-	"encoding/binary"
 	"math"
 	"sync/atomic"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/known"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/listing"
 )
 
 // ReadDir implements vfs.View. A cookie is the kernel's own position (d_off) in
@@ -22,7 +22,6 @@ func (v *View) ReadDir(
 	r *vfs.ReadDirArgs,
 	d *vfs.Attr,
 ) (newVerf uint64, eof bool, s vfs.Status) {
-	cookie, verf, plus, yield := r.Cookie, r.Verf, r.Want != 0, r.Yield
 	e, s := v.acquire(&dir, useMain)
 	if s == vfs.OK {
 		defer v.done()
@@ -34,17 +33,17 @@ func (v *View) ReadDir(
 		}
 		return 0, false, s
 	}
-	if cookie == 0 && e.Kind == unix.S_IFDIR {
+	if r.Cookie == 0 && e.Kind == unix.S_IFDIR {
 		v.trial(e)
 	}
 	newVerf = v.fs.dirVerf(&dir)
 	switch {
 	case e.Kind != unix.S_IFDIR:
 		s = vfs.NotDir
-	case cookie != 0 && verf != newVerf || cookie > math.MaxInt64:
+	case r.Cookie != 0 && r.Verf != newVerf || r.Cookie > math.MaxInt64:
 		s = vfs.BadCookie
 	default:
-		eof, s = v.list(c, e, cookie, plus, yield)
+		eof, s = v.list(c, e, r)
 	}
 	if s != vfs.Again {
 		v.fs.attributes(d, &v.st)
@@ -56,10 +55,17 @@ func (v *View) ReadDir(
 // every other directory.
 func (fs *FS) dirVerf(h *vfs.Handle) uint64 {
 	x := kernel.HashHandle(h) ^ fs.fsid
-	if fs.odd.unplaced.Load() { // another way to give places
+	if fs.listings.Unplaced() { // another way to give places
 		x = ^x
 	}
 	return kernel.Mix(x)
+}
+
+// trial looks at the places of e before a listing of it begins.
+func (v *View) trial(e *entry) {
+	if v.fs.odd.doubtful && !v.lane && !v.fs.listings.Unplaced() && v.as(nil) {
+		v.fs.listings.Try(e.FD)
+	}
 }
 
 // openDir opens a directory for reading from a position of its own, with the
@@ -76,154 +82,84 @@ func (v *View) openDir(c *vfs.Cred, e *entry) (int, vfs.Status) {
 	return fd, vfs.OK
 }
 
-// The fields of struct linux_dirent64.
-const (
-	direntOff    = 8
-	direntReclen = 16
-	direntType   = 18
-	direntName   = 19
-)
+// page is a piece of a directory.
+type page = listing.Page[entry]
 
-// dentsBytes is how much of a directory is read at a time. With handles and
-// attributes an entry takes five times as much room in the reply, so that most of a
-// large piece would be read for nothing.
-const (
-	dentsBytes     = 8 << 10
-	dentsPlusBytes = 4 << 10
-)
-
-// list yields the entries of e, whose attributes are in v.st, from cookie on.
-func (v *View) list(
-	c *vfs.Cred,
-	e *entry,
-	cookie uint64,
-	plus bool,
-	yield func(*vfs.DirEntry) bool,
-) (eof bool, s vfs.Status) {
+// list yields the entries of e, whose attributes are in v.st, from r's place on.
+func (v *View) list(c *vfs.Cred, e *entry, r *vfs.ReadDirArgs) (eof bool, s vfs.Status) {
 	granted, s := v.judge.May(c, &e.Own.rights, &v.st, vfs.MayRead|vfs.MayExec)
 	if s != vfs.OK || granted&vfs.MayRead == 0 {
 		return false, refused(s)
 	}
-	l := &v.listing
-	*l = listing{
-		de:     e,
-		fd:     -1,
-		cookie: cookie,
-		plus:   plus,
-		search: granted&vfs.MayExec != 0,
-		keep:   v.fs.keepsPages(&v.st),
+	plus, search := r.Want != 0, granted&vfs.MayExec != 0
+	ask := listing.Ask[entry]{
+		Dir:    e,
+		ID:     e.ID,
+		Handle: e.Handle,
+		Ctime:  v.st.Ctime,
+		Cookie: r.Cookie,
+		Plus:   plus,
+		Keep:   v.fs.is.births && v.fs.steady(&v.st),
 	}
-	if l.search { // the thread needs to become somebody else once at most
-		l.as = c
+	if search { // the thread needs to become somebody else once at most
+		ask.As = c
 	}
+	v.listing.Begin(&v.fs.listings, &ask)
+	defer v.listing.End()
 	if plus && v.fs.is.births && !v.lane {
-		v.fs.known.ready(&v.knows)
+		v.fs.known.Begin(&v.knows)
+		defer v.knows.End()
 	}
-	for more := true; more && s == vfs.OK && !eof; {
-		var p *page
-		if p, s = v.next(l); s == vfs.OK {
-			eof = len(p.dents) == 0
-			more, s = v.turnPage(c, l, p, yield)
-		}
-	}
-	if l.fd >= 0 {
-		kernel.CloseFD(l.fd)
-	}
-	*l, v.knows.slots, v.page.dents = listing{}, nil, nil
-	return eof, s
-}
-
-// fetch reads a piece of the directory into v.dents.
-func (v *View) fetch(l *listing) (n int, s vfs.Status) {
-	if v.fs.odd.unplaced.Load() {
-		return v.fetchPlaced(l)
-	}
-	if v.dents == nil {
-		v.dents = make([]byte, dentsBytes)
-	}
-	if l.fd < 0 {
-		if l.fd, s = v.openDir(l.as, l.de); s != vfs.OK {
-			return 0, s
-		}
-		l.at = 0
-	}
-	if l.at != l.cookie {
-		at, errno := kernel.Call(unix.SYS_LSEEK, uintptr(l.fd), uintptr(l.cookie), unix.SEEK_SET, 0, 0, 0)
-		if errno != 0 || uint64(at) != l.cookie {
-			return 0, vfs.BadCookie
-		}
-		l.at = l.cookie
-	}
-	size := dentsBytes
-	if l.plus {
-		size = dentsPlusBytes
-	}
-	r, errno := kernel.Call(
-		unix.SYS_GETDENTS64,
-		uintptr(l.fd),
-		uintptr(unsafe.Pointer(&v.dents[0])),
-		uintptr(size),
-		0,
-		0,
-		0,
-	)
-	if errno != 0 {
-		return 0, v.fs.status(errno)
-	}
-	for b := v.dents[:r]; len(b) > 0; {
-		l.at = binary.NativeEndian.Uint64(b[direntOff:])
-		b = b[binary.NativeEndian.Uint16(b[direntReclen:]):]
-	}
-	return int(r), vfs.OK
-}
-
-// turnPage yields the entries of p and moves l on. It reports whether more are
-// wanted. It is not inlined, since what it calls for each entry would not be then.
-//
-//go:noinline
-func (v *View) turnPage(
-	c *vfs.Cred,
-	l *listing,
-	p *page,
-	yield func(*vfs.DirEntry) bool,
-) (more bool, s vfs.Status) {
-	var kids []atomic.Pointer[entry]
-	pin := false
-	if l.plus && l.search {
-		if l.keep {
-			kids = p.children()
-			tick := v.fs.tick.Load()
-			last := p.listed.Load()
-			pin = !v.lane && last != 0 && tick-last <= pinTicks
-			if last != tick {
-				p.listed.Store(tick)
+	for more := true; more && !eof; {
+		p := v.listing.Page()
+		if p == nil {
+			if v.lane {
+				return false, vfs.Again
+			}
+			if p, s = v.listing.Read(listed{v}); s != vfs.OK {
+				return false, s
 			}
 		}
+		eof = len(p.Dents()) == 0
+		if more, s = v.turnPage(p, plus && search, r.Yield); s != vfs.OK {
+			return false, s
+		}
 	}
-	top := l.de.Handle == v.fs.rootH
-	x := &v.dent
-	for i, b := 0, p.dents; len(b) > 0; i++ {
-		size := binary.NativeEndian.Uint16(b[direntReclen:])
-		name := b[direntName:size]
-		x.FileID = binary.NativeEndian.Uint64(b)
-		x.Cookie = binary.NativeEndian.Uint64(b[direntOff:])
-		x.Name = cut(name)
-		x.HasEntry = false
-		b = b[size:]
-		if x.Cookie == 0 || x.Cookie == l.cookie { // would start all over again, or stay for ever
+	return eof, vfs.OK
+}
+
+// turnPage yields the entries of p, with what their names lead to if looks, and moves the
+// listing on. It reports whether more are wanted. It is not inlined, since what it calls for
+// each entry would not be then.
+//
+//go:noinline
+func (v *View) turnPage(p *page, looks bool, yield func(*vfs.DirEntry) bool) (more bool, s vfs.Status) {
+	l := &v.listing
+	var kids []atomic.Pointer[entry]
+	pin := false
+	if looks && l.Keep {
+		kids = p.Kids()
+		pin = p.Listed(v.fs.tick.Load()) && !v.lane
+	}
+	top := l.Handle == v.fs.rootH
+	x := &l.Entry
+	for i, d := 0, p.Dents(); len(d) > 0; i, d = i+1, d.Rest() {
+		place, name := d.Place(), d.Name()
+		if place == 0 || place == l.Cookie { // would start all over again, or stay for ever
 			return false, vfs.IO
 		}
-		dotdot := string(x.Name) == ".."
-		if dotdot && top {
+		x.FileID, x.Cookie, x.Name, x.HasEntry = d.Number(), place, name, false
+		up := string(name) == ".."
+		if up && top {
 			x.FileID = v.fs.rootKey.Ino
 		}
-		if l.plus && l.search {
+		if looks {
 			var kid *atomic.Pointer[entry]
-			if kids != nil && !dotdot {
+			if kids != nil && !up {
 				kid = &kids[i]
 			}
 			if kid == nil || !v.pinned(kid, x) {
-				if s = v.look(c, l.de, &name[0], dotdot, pin, kid, x); s != vfs.OK {
+				if s = v.look(d.Path(), x, kid, pin); s != vfs.OK {
 					return false, s
 				}
 			}
@@ -231,7 +167,7 @@ func (v *View) turnPage(
 		if !yield(x) {
 			return false, vfs.OK
 		}
-		l.cookie = x.Cookie
+		l.Cookie = place
 	}
 	return true, vfs.OK
 }
@@ -254,24 +190,19 @@ func (v *View) pinned(kid *atomic.Pointer[entry], x *vfs.DirEntry) bool {
 	return true
 }
 
-// look fills x.Entry as far as the caller may see the object, and keeps its entry
-// in kid if that is wanted and there is one. It fails for what the calling thread
-// has not the means to do.
-func (v *View) look(
-	c *vfs.Cred,
-	de *entry,
-	name *byte,
-	dotdot, pin bool,
-	kid *atomic.Pointer[entry],
-	x *vfs.DirEntry,
-) vfs.Status {
+// look fills x.Entry with what name, which is x.Name, leads to, as far as the caller may see
+// it. With pin it opens the object to be kept open. If kid is not nil and the object is open,
+// kid gets its entry. It fails for what the calling thread has not the means to do.
+func (v *View) look(name *byte, x *vfs.DirEntry, kid *atomic.Pointer[entry], pin bool) vfs.Status {
+	c, de := v.listing.As, v.listing.Dir
+	up := string(x.Name) == ".."
 	var s vfs.Status
 	switch {
-	case v.lane && !dotdot:
+	case v.lane && !up:
 		return vfs.Again
 	case !v.as(c):
 		return vfs.ServerFault
-	case dotdot:
+	case up:
 		s = v.parent(c, de, &x.Entry)
 	case pin && v.fs.tab.Open() < v.fs.tab.Max()/2:
 		s = v.child(de, name, &x.Entry, nameKey(de, x.Name))
@@ -294,7 +225,7 @@ func (v *View) look(
 	}
 	x.HasEntry = true
 	x.FileID = x.Entry.Attr.FileID
-	if !dotdot && string(x.Name) != "." { // which is no place of the directory's in another
+	if !up && string(x.Name) != "." { // which is no place of the directory's in another
 		v.fs.note(&x.Entry.Handle, &de.Handle, x.Name)
 	}
 	return vfs.OK
@@ -310,9 +241,9 @@ func (v *View) glance(de *entry, name *byte, e *vfs.Entry) vfs.Status {
 		return vfs.Access // something is mounted there
 	}
 	k := kernel.KeyOf(&v.st2)
-	own := v.knows.own(&v.st2)
+	own := v.knows.Own(&v.st2)
 	if own {
-		if h := v.knows.find(&k, &v.st2); h != nil {
+		if h := v.knows.Find(&k, &v.st2); h != nil {
 			e.Handle = *h
 			return v.seen(e)
 		}
@@ -328,14 +259,14 @@ func (v *View) glance(de *entry, name *byte, e *vfs.Entry) vfs.Status {
 		e.Handle = x.Handle
 		return v.seen(e)
 	}
-	if own && v.fs.numbers() && v.pair(de, name, &k, e) {
-		v.knows.add(&k, &v.st2, &e.Handle)
+	if own && known.Numbered(v.fs.magic) && v.pair(de, name, &k, e) {
+		v.knows.Add(&k, &v.st2, &e.Handle)
 		return v.seen(e)
 	}
 	s := v.child(de, name, e, passing)
-	if s == vfs.OK && v.knows.own(&v.st2) {
+	if s == vfs.OK && v.knows.Own(&v.st2) {
 		k = kernel.KeyOf(&v.st2)
-		v.knows.add(&k, &v.st2, &e.Handle)
+		v.knows.Add(&k, &v.st2, &e.Handle)
 	}
 	return s
 }
@@ -350,7 +281,7 @@ func (v *View) pair(de *entry, name *byte, k *kernel.ObjectKey, e *vfs.Entry) bo
 	if errno != 0 {
 		return false
 	}
-	if ino, ok := numberIn(&h); !ok || ino != k.Ino {
+	if ino, ok := known.NumberIn(&h); !ok || ino != k.Ino {
 		return false
 	}
 	if kernel.StatxAt(de.FD, name, &v.st2) != 0 || kernel.KeyOf(&v.st2) != *k || v.st2.Ctime != ctime {

@@ -57,7 +57,7 @@ func (fs *FS) runWatch() {
 			return
 		case at := <-tick.C:
 			fs.now.Store(at.Unix())
-			fs.wholes.expire(fs.tick.Add(1))
+			fs.listings.Expire(fs.tick.Add(1))
 			fs.watchWrites(fs.data.Pace.Clock())
 		}
 	}

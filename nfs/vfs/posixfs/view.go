@@ -11,6 +11,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/iopath"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/known"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/listing"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/recall"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/table"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/verdict"
@@ -76,15 +78,11 @@ type View struct {
 	times        [2]unix.Timespec
 	name, name2  [256]byte
 	target       []byte // a path with its NUL, once one was needed
-	dents        []byte // entries of a directory, once one was read
-	dent         vfs.DirEntry
 	moved        moved
-	last         bool      // see existed
-	mark         uint64    // FS.whole's failures before the present change of a directory
-	page         page      // a page that is not kept
-	listing      listing   // the listing that is on its way
-	knows        knowledge // of a listing with handles
-
+	last         bool   // see existed
+	mark         uint64 // FS.whole's failures before the present change of a directory
+	listing      listing.Reader[entry]
+	knows        known.Moment // of a listing with handles
 }
 
 var _ vfs.View = (*View)(nil)

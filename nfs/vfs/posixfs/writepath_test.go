@@ -256,7 +256,9 @@ func TestLanesThatWereFrozenLeaveWritingToTheWorkers(t *testing.T) {
 
 func TestWhyLanesDoNotWriteIsSaid(t *testing.T) {
 	s := serve(t, tmpfsDir(t), Config{}, options{})
-	s.fs.data.Pace.Open(WriteInline, -1, false, false)
-	_, without := s.fs.Features()
-	require.Contains(t, without, "lanes do not write: "+s.fs.data.Pace.Why())
+	fs := s.fs
+	s.close() // nobody else has it any more
+	fs.data.Pace.Open(WriteInline, -1, false, false)
+	_, without := fs.Features()
+	require.Contains(t, without, "lanes do not write: "+fs.data.Pace.Why())
 }

@@ -23,6 +23,11 @@ func KeyOf(st *unix.Statx_t) ObjectKey {
 
 func (k *ObjectKey) Hash() uint64 { return Mix(k.Ino ^ uint64(k.Minor)<<40) }
 
+// Later reports whether a is after b.
+func Later(a, b *unix.StatxTimestamp) bool {
+	return a.Sec > b.Sec || a.Sec == b.Sec && a.Nsec > b.Nsec
+}
+
 // Mix spreads the bits of x: the finaliser of MurmurHash3.
 func Mix(x uint64) uint64 {
 	x ^= x >> 33

@@ -1,4 +1,4 @@
-package posixfs
+package listing
 
 import (
 	"slices"
@@ -8,24 +8,13 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// whole is a directory as it was when a listing of it began, in the order of places.
-type whole struct {
-	dir    vfs.Handle
-	as     *vfs.Cred
-	began  int64 // tick
-	used   int64 // tick of the last call that found it; guarded by wholes.mu
-	dents  []byte
-	starts []int32  // of the entries in dents
-	places []uint64 // of the entries
-}
-
 // wholes are the directories that are being listed: the last one in any case, and others
 // as far as there is room.
 type wholes struct {
 	mu      sync.Mutex
 	list    []*whole
 	reading atomic.Int64 // bytes of dents of the directories that are being read now
-	said    atomic.Int64 // tick at which tooLarge has logged
+	said    atomic.Int64 // tick at which the log was told of one that is too large
 }
 
 const (
@@ -37,20 +26,12 @@ const (
 	wholesReading = 128 << 20 // bytes of dents that are being read, beyond which clients come back
 )
 
-// size is how much memory w takes.
-func (w *whole) size() int { return cap(w.dents) + 4*cap(w.starts) + 8*cap(w.places) }
-
-func (w *whole) good(tick int64) bool { return tick-w.used < wholeTicks && tick-w.began < wholeLife }
-
-// find returns what a listing that goes on began with.
-func (ws *wholes) find(l *listing, tick int64) *whole {
-	if l.cookie == 0 {
-		return nil
-	}
+// find returns what as began a listing of dir with.
+func (ws *wholes) find(dir *vfs.Handle, as *vfs.Cred, tick int64) *whole {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	for _, w := range ws.list {
-		if w.dir == l.de.Handle && w.good(tick) && sameCred(w.as, l.as) {
+		if w.dir == *dir && w.good(tick) && sameCred(w.as, as) {
 			w.used = tick
 			return w
 		}
@@ -83,23 +64,10 @@ func (ws *wholes) expire(tick int64) {
 	ws.list = slices.DeleteFunc(ws.list, func(w *whole) bool { return !w.good(tick) })
 }
 
-// tooLarge logs, now and then, that the directory e is not listed.
-func (v *View) tooLarge(e *entry) {
-	fs := v.fs
-	now, said := fs.tick.Load(), fs.wholes.said.Load()
-	if said != 0 && now-said < wholeTicks || !fs.wholes.said.CompareAndSwap(said, now) {
-		return
-	}
-	fs.log.Error(
-		"posixfs: a directory is too large to be listed on a FUSE file system whose places do not last; "+
-			"divide it into several, or export the directory that the FUSE file system is made from",
-		"dir",
-		fs.dir,
-		"inode",
-		e.Key.Ino,
-		"limit",
-		wholeBounds,
-	)
+// say reports whether the log is to be told of a directory that is too large: now and then.
+func (ws *wholes) say(tick int64) bool {
+	said := ws.said.Load()
+	return (said == 0 || tick-said >= wholeTicks) && ws.said.CompareAndSwap(said, tick)
 }
 
 // sameCred compares the credentials of two threads.

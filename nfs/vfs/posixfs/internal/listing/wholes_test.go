@@ -1,4 +1,4 @@
-package posixfs
+package listing
 
 import (
 	"testing"
@@ -28,6 +28,22 @@ func TestPlacesThatMayBePositions(t *testing.T) {
 	}
 }
 
+func TestAListingCanGoOnAfterPlacesThatDiffer(t *testing.T) {
+	t.Parallel()
+	for name, x := range map[string]struct {
+		places []uint64
+		want   bool
+	}{
+		"none":                 {nil, true},
+		"from 1 to the most":   {[]uint64{1, 1<<63 - 1, 7}, true},
+		"the same again":       {[]uint64{3, 5, 3}, false},
+		"the beginning":        {[]uint64{3, 0, 5}, false},
+		"more than a cookie's": {[]uint64{3, 1 << 63}, false},
+	} {
+		require.Equal(t, x.want, distinct(x.places), name)
+	}
+}
+
 // A directory of any size is read once for a listing of it, and all of them together
 // take no more memory than they may.
 func TestDirectoriesThatAreBeingListedAreKept(t *testing.T) {
@@ -39,8 +55,7 @@ func TestDirectoriesThatAreBeingListedAreKept(t *testing.T) {
 		return &whole{dir: h, dents: make([]byte, 0, size), began: 1, used: 1}
 	}
 	kept := func(w *whole, tick int64) bool {
-		l := &listing{de: &entry{Handle: w.dir}, cookie: 1}
-		return ws.find(l, tick) == w
+		return ws.find(&w.dir, nil, tick) == w
 	}
 	const large = wholesKept / 4
 	var all []*whole
