@@ -5,12 +5,14 @@ import "sync/atomic"
 // budget is the memory of sessions, slots and kept replies, in bytes, for all clients.
 //
 // Up to a half of it is for whoever comes first. Of the other half each client has an equal
-// share, so that one that hoards replies meets its own limit and not that of others. A
+// share, but at least what one session with eight slots and one kept reply need. So a client
+// that hoards replies meets its own limit and not that of others. A
 // request whose reply could not be kept is told DELAY before it runs; it may come again when
 // the client has used fewer slots, as sr_target_highest_slotid asks it to (RFC 8881 section
 // 2.10.6.1).
 type budget struct {
 	max     int64        // immutable
+	least   int64        // immutable: the least share
 	clients atomic.Int64 // confirmed ones
 	used    atomic.Int64
 	level   atomic.Uint32 // of need: see pressure; stored only when it changes
@@ -47,7 +49,7 @@ func (b *budget) give(c *Client, n int) {
 }
 
 // share is what a client may have when more than a half is used.
-func (b *budget) share() int64 { return b.max / 2 / max(b.clients.Load(), 1) }
+func (b *budget) share() int64 { return max(b.max/2/max(b.clients.Load(), 1), b.least) }
 
 func (b *budget) see(used int64) {
 	level := plenty

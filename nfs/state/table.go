@@ -47,6 +47,7 @@ func New(cfg Config) *Table {
 	t.sessions.init(cfg.ClientsMax * cfg.SessionsMax)
 	t.conns.of = make(map[uint64][]*Session)
 	t.budget.max = cfg.MemoryMax
+	t.budget.least = int64(sessionBytes + groupBytes + int(cfg.KeptMax))
 	t.fresh.byOwner = make(map[string]*Client)
 	return t
 }
