@@ -1,8 +1,11 @@
 package v4
 
 import (
+	"math"
+
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/nfs/state"
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
@@ -28,11 +31,18 @@ type compound struct {
 
 	current, saved position
 
+	// Of a compound in a session: from SEQUENCE to the end.
+	ticket   state.Ticket
+	session  *state.Session
+	uncached bool // it is a retry of which no reply was kept
+	replyMax int  // bytes that the results may have
+
 	// Of one run.
 	c    *rpc.Call
 	w    *work
 	base int  // where the results begin in c.Reply
 	body bool // the failed operation's result has more than a status
+	over bool // the results are an earlier run's: nothing more is to be written
 
 	pool *pool
 	free *compound // the next in pool
@@ -66,8 +76,9 @@ func (k *compound) suspend() *compound {
 	return s
 }
 
-// Drop implements rpc.State.
+// Drop implements rpc.State. A compound that was lost before its end has not been answered.
 func (k *compound) Drop() {
+	k.lose()
 	p := k.pool
 	*k = compound{pool: p}
 	if p != nil {
@@ -76,16 +87,26 @@ func (k *compound) Drop() {
 	}
 }
 
+// lose gives up the slot of a compound that ends without an answer, if it has one.
+func (k *compound) lose() {
+	if k.session != nil {
+		k.session = nil
+		k.ticket.Abandon()
+	}
+}
+
 // compound is the procedure COMPOUND (RFC 8881, section 16.2).
 func (s *server) compound(c *rpc.Call) rpc.Outcome {
 	w := s.work(c)
 	k := &w.compound
+	defer k.lose() // after a panic; else nothing is left to lose
 	if old, ok := c.State.(*compound); ok {
 		*k = *old
+		old.session = nil // the ticket is k's now
 		k.c, k.w, k.base = c, w, c.Reply.Len()-old.done
 		return k.run()
 	}
-	*k = compound{s: s, c: c, w: w, base: c.Reply.Len()}
+	*k = compound{s: s, c: c, w: w, base: c.Reply.Len(), replyMax: math.MaxInt}
 	tag := c.Args.Opaque(tagMax)
 	k.minor = c.Args.Uint32()
 	k.count = c.Args.Uint32()
@@ -139,11 +160,14 @@ func (k *compound) run() rpc.Outcome {
 		e.Uint32(op)
 		e.Uint32(0)
 		k.body = false
-		st := k.check(r)
+		st := k.check(op, r)
 		if st == nfs4.NFS4_OK {
 			st = r.run(k)
 		}
 		switch {
+		case k.over:
+			k.drop()
+			return rpc.Done
 		case st == stAgain:
 			return k.pause(args, at, rpc.Wait)
 		case st == stGrow:
@@ -162,14 +186,57 @@ func (k *compound) run() rpc.Outcome {
 }
 
 // check says whether the operation of r may run now.
-func (k *compound) check(r *row) nfs4.Nfsstat4 {
+func (k *compound) check(op uint32, r *row) nfs4.Nfsstat4 {
+	if k.minor > 0 {
+		if st := k.inOrder(op, r); st != nfs4.NFS4_OK {
+			return st
+		}
+	}
 	switch {
 	case r.needs&needCurrent != 0 && k.current.none():
 		return nfs4.NFS4ERR_NOFILEHANDLE
 	case r.needs&needSaved != 0 && k.saved.none():
 		return nfs4.NFS4ERR_NOFILEHANDLE
+	case int(r.worst) > k.left():
+		return k.tooBig()
 	}
 	return nfs4.NFS4_OK
+}
+
+// inOrder is what sessions ask of the order of operations (section 2.10.6.4 and others).
+func (k *compound) inOrder(op uint32, r *row) nfs4.Nfsstat4 {
+	first := k.next == 0
+	switch {
+	case op == uint32(nfs4.OP_SEQUENCE):
+		if !first {
+			return nfs4.NFS4ERR_SEQUENCE_POS
+		}
+	case k.uncached:
+		return nfs4.NFS4ERR_RETRY_UNCACHED_REP
+	case !first:
+		if r.needs&alone != 0 {
+			return nfs4.NFS4ERR_NOT_ONLY_OP
+		}
+	case r.needs&(sessionless|alone) == 0:
+		if r == &illegal {
+			return nfs4.NFS4_OK // which says so itself
+		}
+		return nfs4.NFS4ERR_OP_NOT_IN_SESSION
+	case k.count != 1:
+		return nfs4.NFS4ERR_NOT_ONLY_OP
+	}
+	return nfs4.NFS4_OK
+}
+
+// left returns how many bytes the results may still have.
+func (k *compound) left() int { return k.replyMax - (k.c.Reply.Len() - k.base) }
+
+// tooBig is the status of an operation whose result might be more than that.
+func (k *compound) tooBig() nfs4.Nfsstat4 {
+	if k.ticket.Keeps() && k.replyMax < int(k.session.Fore().ReplyMax)-replyHeader {
+		return nfs4.NFS4ERR_REP_TOO_BIG_TO_CACHE
+	}
+	return nfs4.NFS4ERR_REP_TOO_BIG
 }
 
 // pause suspends the compound before the operation whose arguments begin at args and whose
@@ -182,6 +249,7 @@ func (k *compound) pause(args xdr.Decoder, at int, out rpc.Outcome) rpc.Outcome 
 	c.Keep = true
 	k.done = at - k.base
 	c.State = k.suspend()
+	k.session = nil // the ticket is its now
 	k.drop()
 	return out
 }
@@ -191,6 +259,10 @@ func (k *compound) end(st nfs4.Nfsstat4) rpc.Outcome {
 	e := &k.c.Reply
 	e.SetUint32(k.base, uint32(st))
 	e.SetUint32(k.base+k.fixed, k.next)
+	if k.session != nil {
+		k.session = nil
+		k.ticket.End(e.Bytes()[k.base:])
+	}
 	k.drop()
 	return rpc.Done
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/nfs/state"
 )
 
 // The defaults and bounds of [Config].
@@ -24,6 +25,9 @@ type Config struct {
 	ReadDirMax uint32 // bytes in the result of a READDIR, 64 KiB by default
 	// Lease is how long a client's state is kept without a word of the client (lease_time).
 	Lease time.Duration
+	// State is what the server remembers of its clients. It is shared by the server's
+	// listeners and is needed.
+	State *state.Table
 	// Places is how many places run the program's procedures, the same number as the export
 	// table has. The default allows for 1024.
 	Places int

@@ -14,6 +14,9 @@ const (
 const (
 	needCurrent = 1 << iota // a current file handle
 	needSaved               // a saved one
+	// From minor version 1 on every compound begins with SEQUENCE, but for those of these:
+	sessionless // the only operation, or in a session
+	alone       // the only operation
 )
 
 // row is one operation.
@@ -81,5 +84,14 @@ func init() {
 		nfs4.OP_LAYOUTGET:          {"LAYOUTGET", 1, 2, lane, 0, 0, unsupported},
 		nfs4.OP_LAYOUTRETURN:       {"LAYOUTRETURN", 1, 2, lane, 0, 0, unsupported},
 		nfs4.OP_SET_SSV:            {"SET_SSV", 1, 2, lane, 0, 0, unsupported},
+
+		nfs4.OP_SEQUENCE:             {"SEQUENCE", 1, 2, lane, sessionless, 36, (*compound).sequence},
+		nfs4.OP_EXCHANGE_ID:          {"EXCHANGE_ID", 1, 2, worker, sessionless, 256, (*compound).exchangeID},
+		nfs4.OP_CREATE_SESSION:       {"CREATE_SESSION", 1, 2, worker, sessionless, 80, (*compound).createSession},
+		nfs4.OP_DESTROY_SESSION:      {"DESTROY_SESSION", 1, 2, worker, sessionless, 0, (*compound).destroySession},
+		nfs4.OP_DESTROY_CLIENTID:     {"DESTROY_CLIENTID", 1, 2, worker, sessionless, 0, (*compound).destroyClientID},
+		nfs4.OP_BIND_CONN_TO_SESSION: {"BIND_CONN_TO_SESSION", 1, 2, lane, alone, 24, (*compound).bindConn},
+		nfs4.OP_RECLAIM_COMPLETE:     {"RECLAIM_COMPLETE", 1, 2, worker, 0, 0, (*compound).reclaimComplete},
+		nfs4.OP_BACKCHANNEL_CTL:      {"BACKCHANNEL_CTL", 1, 2, lane, 0, 0, (*compound).backchannelCtl},
 	}
 }

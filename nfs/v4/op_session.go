@@ -1,0 +1,226 @@
+package v4
+
+import (
+	"github.com/ringnfs/ringnfs/nfs/nfs4"
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/nfs/state"
+)
+
+const (
+	// replyHeader is what a reply has before the results of its COMPOUND: the header of an
+	// accepted call. A session's limits count it.
+	replyHeader = 24
+	// callHeader is what a call has before the arguments of its COMPOUND, without the body of
+	// its credential.
+	callHeader = 40
+	// digestMax is how many bytes of a request its digest is made of.
+	digestMax = 256
+)
+
+// principal is who the caller is, to those that remember clients.
+func (k *compound) principal() state.Principal {
+	a := &k.c.Auth
+	return state.Principal{Flavor: a.Flavor, UID: a.UID}
+}
+
+// sequence is SEQUENCE (RFC 8881, section 18.46).
+func (k *compound) sequence() nfs4.Nfsstat4 {
+	c := k.c
+	d := &c.Args
+	var a state.Sequence
+	copy(a.Session[:], d.Fixed(len(a.Session)))
+	a.Seqid, a.Slot, a.Highest = d.Uint32(), d.Uint32(), d.Uint32()
+	a.CacheThis = d.Bool()
+	if k.bad() {
+		return nfs4.NFS4ERR_BADXDR
+	}
+	rest := *d
+	left := rest.Left()
+	a.Digest = k.s.cfg.State.Digest(uint64(c.Auth.UID)<<32|uint64(c.Auth.Flavor), left, rest.Fixed(min(left, digestMax)&^3))
+	_, size := c.ArgsHead(0)
+	a.Size = uint32(callHeader + len(c.Credential()) + size)
+	a.Ops = k.count
+	verdict, st := k.s.cfg.State.Begin(&a, &k.ticket)
+	switch verdict {
+	case state.Refused:
+		return nfs4.Nfsstat4(st)
+	case state.Replay:
+		return k.replay()
+	case state.Uncached:
+		k.uncached = true
+	case state.First:
+		k.session = k.ticket.Session()
+		fore := k.session.Fore()
+		k.replyMax = int(fore.ReplyMax) - replyHeader
+		if k.ticket.Keeps() {
+			// What is kept must be in memory.
+			c.Pipes = nil
+			k.replyMax = min(k.replyMax, int(fore.KeptMax))
+		}
+	}
+	e := &c.Reply
+	e.Fixed(a.Session[:])
+	e.Uint32(a.Seqid)
+	e.Uint32(a.Slot)
+	e.Uint32(k.ticket.HighestSlot)
+	e.Uint32(k.ticket.TargetSlot)
+	e.Uint32(k.ticket.StatusFlags)
+	return nfs4.NFS4_OK
+}
+
+// replay answers with the results of the first time.
+func (k *compound) replay() nfs4.Nfsstat4 {
+	e := &k.c.Reply
+	e.Truncate(k.base)
+	n := len(k.ticket.Reply)
+	if !k.c.Room(n) {
+		k.ticket.Replayed()
+		return stGrow
+	}
+	copy(e.Reserve(n), k.ticket.Reply)
+	k.ticket.Replayed()
+	k.over = true
+	return nfs4.NFS4_OK
+}
+
+// exchangeID is EXCHANGE_ID (section 18.35).
+func (k *compound) exchangeID() nfs4.Nfsstat4 {
+	var a nfs4.EXCHANGEID4args
+	a.Decode(&k.c.Args)
+	if k.bad() {
+		return nfs4.NFS4ERR_BADXDR
+	}
+	r, st := k.s.cfg.State.ExchangeID(&state.Exchange{
+		Owner: a.EiaClientowner.CoOwnerid, Verifier: state.Verifier(a.EiaClientowner.CoVerifier),
+		Flags: a.EiaFlags, Protect: state.Protection(a.EiaStateProtect.SpaHow), Principal: k.principal(),
+	})
+	if st != state.OK {
+		return nfs4.Nfsstat4(st)
+	}
+	self := k.s.cfg.State.Server()
+	res := nfs4.EXCHANGEID4resok{
+		EirClientid: nfs4.Clientid4(r.Client), EirSequenceid: nfs4.Sequenceid4(r.Seqid), EirFlags: r.Flags,
+		EirStateProtect: nfs4.StateProtect4R{SprHow: nfs4.SP4_NONE},
+		EirServerOwner:  nfs4.ServerOwner4{SoMinorId: self.Minor, SoMajorId: self.Major},
+		EirServerScope:  self.Scope,
+	}
+	res.Encode(&k.c.Reply)
+	return nfs4.NFS4_OK
+}
+
+func channelOf(a *nfs4.ChannelAttrs4) state.Channel {
+	return state.Channel{
+		HeaderPad: uint32(a.CaHeaderpadsize), RequestMax: uint32(a.CaMaxrequestsize), ReplyMax: uint32(a.CaMaxresponsesize),
+		KeptMax: uint32(a.CaMaxresponsesizeCached), Ops: uint32(a.CaMaxoperations), Slots: uint32(a.CaMaxrequests),
+	}
+}
+
+func attrsOf(c *state.Channel) nfs4.ChannelAttrs4 {
+	return nfs4.ChannelAttrs4{
+		CaHeaderpadsize: nfs4.Count4(c.HeaderPad), CaMaxrequestsize: nfs4.Count4(c.RequestMax),
+		CaMaxresponsesize: nfs4.Count4(c.ReplyMax), CaMaxresponsesizeCached: nfs4.Count4(c.KeptMax),
+		CaMaxoperations: nfs4.Count4(c.Ops), CaMaxrequests: nfs4.Count4(c.Slots),
+	}
+}
+
+// callbackOf returns how a client wants to be called back. What it refers to is its own.
+func callbackOf(program uint32, list []nfs4.CallbackSecParms4) state.Callback {
+	cb := state.Callback{Program: program}
+	for i := range list {
+		p := &list[i]
+		s := state.Security{Flavor: p.CbSecflavor}
+		if p.CbSecflavor == rpc.AuthSys {
+			s.UID, s.GID = p.CbspSysCred.Uid, p.CbspSysCred.Gid
+			s.Machine = string(p.CbspSysCred.Machinename)
+			s.GIDs = append(s.GIDs, p.CbspSysCred.Gids...)
+		}
+		cb.Security = append(cb.Security, s)
+	}
+	return cb
+}
+
+// createSession is CREATE_SESSION (section 18.36).
+func (k *compound) createSession() nfs4.Nfsstat4 {
+	var a nfs4.CREATESESSION4args
+	a.Decode(&k.c.Args)
+	if k.bad() {
+		return nfs4.NFS4ERR_BADXDR
+	}
+	r, st := k.s.cfg.State.CreateSession(&state.Create{
+		Client: state.ClientID(a.CsaClientid), Seqid: uint32(a.CsaSequence), Flags: a.CsaFlags,
+		Fore: channelOf(&a.CsaForeChanAttrs), Back: channelOf(&a.CsaBackChanAttrs),
+		Callback: callbackOf(a.CsaCbProgram, a.CsaSecParms), Principal: k.principal(),
+	})
+	if st != state.OK {
+		return nfs4.Nfsstat4(st)
+	}
+	res := nfs4.CREATESESSION4resok{
+		CsrSessionid: nfs4.Sessionid4(r.Session), CsrSequence: nfs4.Sequenceid4(r.Seqid), CsrFlags: r.Flags,
+		CsrForeChanAttrs: attrsOf(&r.Fore), CsrBackChanAttrs: attrsOf(&r.Back),
+	}
+	res.Encode(&k.c.Reply)
+	return nfs4.NFS4_OK
+}
+
+// destroySession is DESTROY_SESSION (section 18.37). The session that the compound itself is
+// in can only go with the compound's last operation.
+func (k *compound) destroySession() nfs4.Nfsstat4 {
+	var id state.SessionID
+	copy(id[:], k.c.Args.Fixed(len(id)))
+	if k.bad() {
+		return nfs4.NFS4ERR_BADXDR
+	}
+	if k.session != nil && k.session.ID() == id && k.next != k.count-1 {
+		return nfs4.NFS4ERR_NOT_ONLY_OP
+	}
+	return nfs4.Nfsstat4(k.s.cfg.State.DestroySession(id, 0))
+}
+
+// destroyClientID is DESTROY_CLIENTID (section 18.50).
+func (k *compound) destroyClientID() nfs4.Nfsstat4 {
+	id := state.ClientID(k.c.Args.Uint64())
+	if k.bad() {
+		return nfs4.NFS4ERR_BADXDR
+	}
+	return nfs4.Nfsstat4(k.s.cfg.State.DestroyClient(id))
+}
+
+// bindConn is BIND_CONN_TO_SESSION (section 18.34).
+func (k *compound) bindConn() nfs4.Nfsstat4 {
+	var a nfs4.BINDCONNTOSESSION4args
+	a.Decode(&k.c.Args)
+	if k.bad() {
+		return nfs4.NFS4ERR_BADXDR
+	}
+	dir, st := k.s.cfg.State.BindConn(state.SessionID(a.BctsaSessid), 0, state.Direction(a.BctsaDir))
+	if st != state.OK {
+		return nfs4.Nfsstat4(st)
+	}
+	e := &k.c.Reply
+	e.Fixed(a.BctsaSessid[:])
+	e.Uint32(uint32(dir))
+	e.Bool(false) // no RDMA
+	return nfs4.NFS4_OK
+}
+
+// reclaimComplete is RECLAIM_COMPLETE (section 18.51).
+func (k *compound) reclaimComplete() nfs4.Nfsstat4 {
+	oneFS := k.c.Args.Bool()
+	switch {
+	case k.bad():
+		return nfs4.NFS4ERR_BADXDR
+	case oneFS && k.current.none():
+		return nfs4.NFS4ERR_NOFILEHANDLE
+	}
+	return nfs4.Nfsstat4(k.s.cfg.State.ReclaimComplete(k.session.Client(), oneFS))
+}
+
+// backchannelCtl is BACKCHANNEL_CTL (section 18.33).
+func (k *compound) backchannelCtl() nfs4.Nfsstat4 {
+	var a nfs4.BACKCHANNELCTL4args
+	a.Decode(&k.c.Args)
+	if k.bad() {
+		return nfs4.NFS4ERR_BADXDR
+	}
+	return nfs4.Nfsstat4(k.session.SetCallback(callbackOf(a.BcaCbProgram, a.BcaSecParms)))
+}

@@ -1,0 +1,167 @@
+package v4
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ringnfs/ringnfs/nfs/nfs4"
+	"github.com/ringnfs/ringnfs/nfs/state"
+)
+
+// clients is what a rig's server remembers of clients; the test sets the clock.
+func clients(now *uint32) *state.Table {
+	return state.New(state.Config{
+		Now: func() uint32 { return *now }, Random: rand.Reader,
+		Server: state.Server{Major: []byte("server"), Scope: []byte("server")},
+	})
+}
+
+// session is a client's session on a rig.
+type session struct {
+	r    *rig
+	id   nfs4.Sessionid4
+	seq  [64]uint32
+	slot uint32
+	keep bool
+}
+
+func exchange(owner string, flags uint32) nfs4.NfsArgop4 {
+	return nfs4.NfsArgop4{Argop: nfs4.OP_EXCHANGE_ID, OpexchangeId: nfs4.EXCHANGEID4args{
+		EiaClientowner: nfs4.ClientOwner4{CoVerifier: nfs4.Verifier4{1}, CoOwnerid: []byte(owner)}, EiaFlags: flags,
+	}}
+}
+
+func (r *rig) session(owner string) *session {
+	r.t.Helper()
+	r.minor = 1
+	id := r.ok(exchange(owner, 0))[0].OpexchangeId.EirResok4
+	channel := nfs4.ChannelAttrs4{
+		CaMaxrequestsize: 1 << 20, CaMaxresponsesize: 1 << 20, CaMaxresponsesizeCached: 4096, CaMaxoperations: 16, CaMaxrequests: 16,
+	}
+	res := r.ok(nfs4.NfsArgop4{Argop: nfs4.OP_CREATE_SESSION, OpcreateSession: nfs4.CREATESESSION4args{
+		CsaClientid: id.EirClientid, CsaSequence: id.EirSequenceid, CsaForeChanAttrs: channel, CsaBackChanAttrs: channel,
+	}})
+	return &session{r: r, id: res[0].OpcreateSession.CsrResok4.CsrSessionid}
+}
+
+// sequence is the SEQUENCE of the next request on the slot.
+func (s *session) sequence() nfs4.NfsArgop4 {
+	s.seq[s.slot]++
+	return s.again()
+}
+
+// again is the SEQUENCE of the last request.
+func (s *session) again() nfs4.NfsArgop4 {
+	return nfs4.NfsArgop4{Argop: nfs4.OP_SEQUENCE, Opsequence: nfs4.SEQUENCE4args{
+		SaSessionid: s.id, SaSequenceid: nfs4.Sequenceid4(s.seq[s.slot]), SaSlotid: nfs4.Slotid4(s.slot), SaHighestSlotid: 15,
+		SaCachethis: s.keep,
+	}}
+}
+
+func in(first nfs4.NfsArgop4, ops ...nfs4.NfsArgop4) []nfs4.NfsArgop4 {
+	return append([]nfs4.NfsArgop4{first}, ops...)
+}
+
+func TestASessionIsMadeUsedAndDestroyed(t *testing.T) {
+	r := two(t)
+	s := r.session("me")
+	r.ok(in(s.sequence(), walk("srv", "a")...)...)
+	r.ok(in(s.sequence(), nfs4.NfsArgop4{Argop: nfs4.OP_RECLAIM_COMPLETE})...)
+	r.fails(nfs4.NFS4ERR_COMPLETE_ALREADY, in(s.sequence(), nfs4.NfsArgop4{Argop: nfs4.OP_RECLAIM_COMPLETE})...)
+	destroy := nfs4.NfsArgop4{Argop: nfs4.OP_DESTROY_SESSION, OpdestroySession: nfs4.DESTROYSESSION4args{DsaSessionid: s.id}}
+	res := r.do(s.sequence(), destroy, putroot())
+	require.Equal(t, nfs4.NFS4ERR_NOT_ONLY_OP, res.Status, "its own is the last thing that a compound may destroy")
+	r.ok(s.sequence(), destroy)
+	r.fails(nfs4.NFS4ERR_BADSESSION, s.sequence())
+}
+
+func TestOperationsComeInTheOrderThatSessionsAskFor(t *testing.T) {
+	r := two(t)
+	s := r.session("me")
+	res := r.do(putroot())
+	require.Equal(t, nfs4.NFS4ERR_OP_NOT_IN_SESSION, res.Status)
+	r.fails(nfs4.NFS4ERR_SEQUENCE_POS, s.sequence(), s.again())
+	res = r.do(exchange("me", 0), putroot())
+	require.Equal(t, nfs4.NFS4ERR_NOT_ONLY_OP, res.Status)
+	r.ok(s.sequence(), exchange("me", 0))
+	bind := nfs4.NfsArgop4{Argop: nfs4.OP_BIND_CONN_TO_SESSION, OpbindConnToSession: nfs4.BINDCONNTOSESSION4args{
+		BctsaSessid: s.id, BctsaDir: nfs4.CDFC4_FORE,
+	}}
+	r.ok(bind)
+	r.fails(nfs4.NFS4ERR_NOT_ONLY_OP, s.sequence(), bind)
+	bad := s.again()
+	bad.Opsequence.SaSlotid = 16
+	r.fails(nfs4.NFS4ERR_BADSLOT, bad)
+	bad = s.again()
+	bad.Opsequence.SaSequenceid += 2
+	r.fails(nfs4.NFS4ERR_SEQ_MISORDERED, bad)
+	many := []nfs4.NfsArgop4{s.sequence()}
+	for range 16 {
+		many = append(many, putroot())
+	}
+	res = r.do(many...)
+	require.Equal(t, nfs4.NFS4ERR_TOO_MANY_OPS, res.Status)
+	r.ok(in(s.again(), putroot())...) // the slot is as it was
+}
+
+func TestARetransmissionGetsTheReplyThatWasKept(t *testing.T) {
+	r := two(t)
+	s := r.session("me")
+	s.keep = true
+	at := append(walk("srv", "a"), mkdir("d"), getfh())
+	first := r.ok(in(s.sequence(), at...)...)
+	clone := first[len(first)-1].Opgetfh.Resok4.Object
+	fh := append([]byte(nil), clone...)
+	again := r.ok(in(s.again(), at...)...)
+	require.Equal(t, fh, []byte(again[len(again)-1].Opgetfh.Resok4.Object), "made once")
+	r.fails(nfs4.NFS4ERR_SEQ_FALSE_RETRY, in(s.again(), walk("srv")...)[:1]...)
+	r.fails(nfs4.NFS4ERR_EXIST, in(s.sequence(), at[:len(at)-1]...)...)
+	s.keep = false
+	r.ok(in(s.sequence(), walk("srv")...)...)
+	res := r.do(in(s.again(), walk("srv")...)...)
+	require.Equal(t, nfs4.NFS4ERR_RETRY_UNCACHED_REP, res.Status)
+	require.Len(t, res.Resarray, 2, "SEQUENCE goes well, what follows does not run")
+}
+
+// The reply of a compound that may not fit is refused before its operation has done anything.
+func TestAReplyThatIsTooLargeIsRefusedBefore(t *testing.T) {
+	r := two(t)
+	s := r.session("me")
+	s.keep = true
+	ops := in(s.sequence(), walk("srv", "a")...)
+	for range 12 {
+		ops = append(ops, getattr(0, 1, 3, 4, 8, 20, 33, 35, 36, 37, 45, 47, 52, 53))
+	}
+	res := r.do(ops...)
+	if res.Status != nfs4.NFS4_OK {
+		require.Equal(t, nfs4.NFS4ERR_REP_TOO_BIG_TO_CACHE, res.Status)
+	}
+	s.keep = false
+	r.ok(in(s.sequence(), ops[1:]...)...)
+}
+
+// Every compound of a session, cut at every byte: the slot can be used again.
+func TestACompoundThatIsCutLeavesItsSlotUsable(t *testing.T) {
+	r := two(t)
+	s := r.session("me")
+	for n := 0; ; n++ {
+		args := nfs4.COMPOUND4args{Minorversion: 1, Argarray: in(s.sequence(), append(walk("srv", "a"), getattr(0, 1), getfh())...)}
+		whole := encoded(t, args.Encode)
+		if n == len(whole) {
+			break
+		}
+		reply := r.run(r.record(whole[:n:n]))
+		if binary.BigEndian.Uint32(reply[20:]) != 0 || binary.BigEndian.Uint32(reply[32:]) == 1 {
+			s.seq[0]-- // it has not come as far as taking the slot, or SEQUENCE has failed
+		}
+		next := r.do(in(s.sequence(), walk("srv")...)...)
+		if next.Status == nfs4.NFS4ERR_SEQ_MISORDERED {
+			s.seq[0] -= 2
+			next = r.do(in(s.sequence(), walk("srv")...)...)
+		}
+		require.Equal(t, nfs4.NFS4_OK, next.Status, "cut at %d", n)
+	}
+}
