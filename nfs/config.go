@@ -126,6 +126,8 @@ type Config struct {
 	// MountPort is where MOUNT answers; 0 means on Port.
 	MountPort int
 	Portmap   PortmapMode
+	// Versions are the versions of NFS that the server answers; by default version 3.
+	Versions Versions
 	// Lanes is the number of threads with a ring; by default one per processor.
 	Lanes int
 	// Workers is the number of threads for calls that may sleep; by default 32.
@@ -207,6 +209,9 @@ func (c *Config) settle() error {
 	}
 	if err := c.settleModes(); err != nil {
 		return err
+	}
+	if c.Versions == 0 {
+		c.Versions = NFSv3
 	}
 	if c.Lanes == 0 {
 		c.Lanes = runtime.NumCPU()

@@ -291,7 +291,9 @@ func (s *Server) open() (err error) {
 			err = errors.Join(err, s.table.Close())
 		}
 	}()
-	s.programs(places)
+	if err = s.programs(places); err != nil {
+		return err
+	}
 	s.shedders = newShedders(s.cfg.Exports)
 	receive, send := s.cfg.receiveShare()
 	s.transport, err = newTransport(transport.Config{
@@ -345,7 +347,7 @@ func (s *Server) sayLate(message, what, dir string) (opened func()) {
 }
 
 // programs gives each listener the programs that answer on it.
-func (s *Server) programs(places int) {
+func (s *Server) programs(places int) error {
 	nfsProgram := v3.New(
 		s.table,
 		v3.Config{
@@ -355,6 +357,11 @@ func (s *Server) programs(places int) {
 			Refused:  s.journal.refused,
 		},
 	)
+	if s.cfg.Versions&^NFSv3 != 0 {
+		if err := s.withVersion4(nfsProgram, places); err != nil {
+			return err
+		}
+	}
 	mountProgram := mount.New(
 		s.table,
 		mount.Config{ReplyMax: s.cfg.transfer() + slack, Answered: s.journal.mounted},
@@ -379,6 +386,7 @@ func (s *Server) programs(places int) {
 			s.listeners[i].Programs = portmapOnly
 		}
 	}
+	return nil
 }
 
 func (s *Server) serverOf(programs ...*rpc.Program) *rpc.Server {

@@ -25,6 +25,8 @@ type Config struct {
 	ReadDirMax uint32 // bytes in the result of a READDIR, 64 KiB by default
 	// Lease is how long a client's state is kept without a word of the client (lease_time).
 	Lease time.Duration
+	// Minors are the minor versions that are served; none means all.
+	Minors [minorMax + 1]bool
 	// State is what the server remembers of its clients. It is shared by the server's
 	// listeners and is needed.
 	State *state.Table

@@ -33,8 +33,8 @@ func newServer(t *export.Table, cfg Config) *server {
 		Opener: object.Opener{Table: t, Refused: cfg.Refused},
 		cfg:    cfg, works: make([]*work, cfg.Places), tree: newTree(t.Exports()),
 	}
-	for m := range s.serves {
-		s.serves[m] = true
+	if s.serves = cfg.Minors; s.serves == [minorMax + 1]bool{} {
+		s.serves = [minorMax + 1]bool{true, true, true}
 	}
 	return s
 }

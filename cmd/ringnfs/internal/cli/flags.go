@@ -36,6 +36,7 @@ type serveFlags struct {
 	lanes     int
 	memory    size
 	readPath  string
+	versions  string
 	splice    size
 	zeroCopy  size
 	spin      time.Duration
@@ -94,6 +95,7 @@ func (f *serveFlags) register(c *cobra.Command) {
 		"memory",
 		"buffer memory in all, such as 256M or 2GiB (default: by the number of lanes)",
 	)
+	fs.StringVar(&f.versions, "versions", "3", "`LIST` of the NFS versions to answer: 3, 4.0, 4.1, 4.2")
 	fs.StringVar(
 		&f.readPath,
 		"read-path",
@@ -222,6 +224,9 @@ func (f *serveFlags) config(c *cobra.Command, dirs []string) (nfs.Config, slog.L
 	modes, err := parseIO(f.io, dirs)
 	if err != nil {
 		return cfg, level, err
+	}
+	if cfg.Versions, err = nfs.ParseVersions(f.versions); err != nil {
+		return cfg, level, fmt.Errorf("--versions %q: say 3, 4.0, 4.1 or 4.2, or several with commas", f.versions)
 	}
 	if cfg.ReadPath, err = nfs.ParseReadPath(f.readPath); err != nil {
 		return cfg, level, fmt.Errorf("--read-path %q: say copy, splice, zc or auto", f.readPath)

@@ -1,0 +1,108 @@
+package nfs
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+	clients "github.com/ringnfs/ringnfs/nfs/state"
+	v4 "github.com/ringnfs/ringnfs/nfs/v4"
+)
+
+// Versions are the versions of NFS that a server answers.
+type Versions uint8
+
+// The versions.
+const (
+	NFSv3 Versions = 1 << iota
+	NFSv40
+	NFSv41
+	NFSv42
+)
+
+var versionWords = []string{"3", "4.0", "4.1", "4.2"}
+
+// ParseVersions reads words such as 3 and 4.2, with commas between them.
+func ParseVersions(words string) (Versions, error) {
+	var v Versions
+next:
+	for word := range strings.SplitSeq(words, ",") {
+		for i, w := range versionWords {
+			if w == strings.TrimSpace(word) {
+				v |= 1 << i
+				continue next
+			}
+		}
+		return 0, fmt.Errorf("nfs: version %q is none of %s", word, strings.Join(versionWords, ", "))
+	}
+	return v, nil
+}
+
+// String returns what ParseVersions reads.
+func (v Versions) String() string {
+	var words []string
+	for i, w := range versionWords {
+		if v&(1<<i) != 0 {
+			words = append(words, w)
+		}
+	}
+	return strings.Join(words, ",")
+}
+
+// identityFile is what names the server in the state directory: clients find by it that two
+// addresses are of one server (RFC 8881, section 2.10.5).
+const identityFile = "server-identity"
+
+// identity returns the server's name, and makes it the first time.
+func identity(dir string) ([]byte, error) {
+	path := filepath.Join(dir, identityFile)
+	b, err := os.ReadFile(path)
+	if err == nil && len(b) > 0 {
+		return b, nil
+	}
+	if err != nil && !os.IsNotExist(err) {
+		return nil, err
+	}
+	b = []byte("ringnfs-" + rand.Text())
+	return b, os.WriteFile(path, b, 0o600)
+}
+
+// withVersion4 adds version 4 to the NFS program, for the minor versions that are wanted.
+func (s *Server) withVersion4(p *rpc.Program, places int) error {
+	name, err := identity(s.cfg.StateDir)
+	if err != nil {
+		return stateDirRemedy(s.cfg.StateDir, err)
+	}
+	var epoch [4]byte
+	if _, err := rand.Read(epoch[:]); err != nil {
+		return fmt.Errorf("nfs: random epoch: %w", err)
+	}
+	began := time.Now()
+	table := clients.New(clients.Config{
+		Now:    func() uint32 { return uint32(time.Since(began) / time.Second) },
+		Random: rand.Reader, Epoch: binary.LittleEndian.Uint32(epoch[:]),
+		Server:     clients.Server{Major: name, Scope: name},
+		RequestMax: uint32(s.cfg.transfer() + slack), ReplyMax: uint32(s.cfg.transfer() + slack),
+	})
+	version := v4.New(s.table, v4.Config{
+		ReadMax: s.cfg.ReadMax, WriteMax: s.cfg.WriteMax, Places: places, Refused: s.journal.refused, State: table,
+		Minors: [3]bool{s.cfg.Versions&NFSv40 != 0, s.cfg.Versions&NFSv41 != 0, s.cfg.Versions&NFSv42 != 0},
+	})
+	volume := p.Volume
+	p.Volume = func(c *rpc.Call) int {
+		if c.Vers == 4 {
+			return v4.Volume(c)
+		}
+		return volume(c)
+	}
+	if s.cfg.Versions&NFSv3 == 0 {
+		p.Versions = nil
+	}
+	p.Versions = append(p.Versions, version)
+	return nil
+}
