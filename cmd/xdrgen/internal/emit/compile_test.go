@@ -46,11 +46,13 @@ func everyKind() string {
 		struct bare { bare *next; };
 		typedef struct ring_node *ring; struct ring_node { string x<>; ring next; };
 		typedef opaque kept<>; /* xdrgen:keep 9 */
+		typedef many kept_set<>; /* xdrgen:keep 9 */
+		typedef hyper kept_series<>; /* xdrgen:keep 9 */
 		typedef unsigned int uint32_t; typedef hyper int64;
 	`)
 	names := []string{
 		"int", "unsigned", "unsigned int", "hyper", "unsigned hyper", "float", "double", "bool",
-		"good", "bad", "lone", "flat", "loose", "single", "chosen", "ring", "kept", "uint32_t", "int64",
+		"good", "bad", "lone", "flat", "loose", "single", "chosen", "ring", "kept", "kept_set", "kept_series", "uint32_t", "int64",
 	}
 	// A typedef of each type in each form, and a typedef of that.
 	forms := []string{"%s %s", "%s %s[3]", "%s %s<>", "%s %s<NINE>", "%s *%s"}

@@ -29,6 +29,8 @@ func TestEachKindOfTypeComesBack(t *testing.T) {
 		func() xdrtest.Message { return new(sample.LongName) },
 		func() xdrtest.Message { return new(sample.Either) },
 		func() xdrtest.Message { return new(sample.Runs) },
+		func() xdrtest.Message { return new(sample.LongSet) },
+		func() xdrtest.Message { return new(sample.LongSeries) },
 	} {
 		xdrtest.Check(t, make)
 	}
@@ -83,6 +85,38 @@ func TestOfALongValueOnlyTheBeginningIsKept(t *testing.T) {
 	}
 }
 
+func TestOfManyNumbersOnlyTheFirstAreKept(t *testing.T) {
+	for _, n := range []int{0, 1, 62, 63, 64, 65, 66, 500} {
+		var set sample.LongSet
+		var series sample.LongSeries
+		for i := range n {
+			set, series = append(set, uint32(i)), append(series, sample.Serial(i))
+		}
+		b := append(xdrtest.Encode(t, &set), xdrtest.Encode(t, &series)...)
+		for _, cut := range []int{0, 3, len(b) / 3, len(b) / 2, len(b)} {
+			var d xdr.Decoder
+			d.ResetSegments(b[:cut], [][]byte{b[cut:], {0, 0, 0, 9}})
+			var gotSet sample.LongSet
+			var gotSeries sample.LongSeries
+			gotSet.Decode(&d)
+			gotSeries.Decode(&d)
+			require.EqualValues(t, 9, d.Uint32())
+			require.NoError(t, d.Err())
+			require.EqualValues(t, set[:min(n, 64)], append(sample.LongSet(nil), gotSet...), "%d, cut at %d", n, cut)
+			require.EqualValues(t, series[:min(n, 33)], append(sample.LongSeries(nil), gotSeries...), "%d, cut at %d", n, cut)
+		}
+	}
+}
+
+func TestNumbersThatAreNotThereAreNotPassedOver(t *testing.T) {
+	var d xdr.Decoder
+	d.Reset(append([]byte{0, 0, 1, 0}, make([]byte, 4*255)...))
+	var v sample.LongSet
+	v.Decode(&d)
+	require.ErrorIs(t, d.Err(), xdr.ErrShort)
+	require.Empty(t, v)
+}
+
 func TestWhatWasDecodedBeforeGivesTheRoom(t *testing.T) {
 	v := &sample.Everything{
 		Optional: &sample.Scalars{I: sample.RED},
@@ -117,6 +151,7 @@ func TestWhatWasDecodedBeforeGivesTheRoom(t *testing.T) {
 	}
 	v.Many.Direction, v.One.Which, v.Fence.With = sample.UP, sample.RED, sample.BLUE
 	v.InPieces.Second.Paint = sample.RED
+	v.Series = make(sample.LongSeries, 9)
 	b := xdrtest.Encode(t, v)
 	var d xdr.Decoder
 	var e xdr.Encoder

@@ -345,6 +345,50 @@ func (v *OtherLongName) Decode(d *xdr.Decoder) {
 	*v = d.Clipped(250)
 }
 
+// LongSet is as long as it wants, and is kept in part.
+type LongSet []uint32
+
+// Encode writes v to e.
+func (v *LongSet) Encode(e *xdr.Encoder) {
+	e.Uint32(uint32(len(*v)))
+	for i := range *v {
+		e.Uint32((*v)[i])
+	}
+}
+
+// Decode reads v from d.
+func (v *LongSet) Decode(d *xdr.Decoder) {
+	*v = (*v)[:0]
+	n := d.Count(1<<32-1, 4)
+	for ; n > 0 && len(*v) <= 63; n-- {
+		*v = xdr.Extend(*v)
+		(*v)[len(*v)-1] = d.Uint32()
+	}
+	d.Skip(4 * n)
+}
+
+// LongSeries has wide numbers by way of a typedef.
+type LongSeries []Serial
+
+// Encode writes v to e.
+func (v *LongSeries) Encode(e *xdr.Encoder) {
+	e.Uint32(uint32(len(*v)))
+	for i := range *v {
+		e.Uint64(uint64((*v)[i]))
+	}
+}
+
+// Decode reads v from d.
+func (v *LongSeries) Decode(d *xdr.Decoder) {
+	*v = (*v)[:0]
+	n := d.Count(1<<32-1, 8)
+	for ; n > 0 && len(*v) <= 32; n-- {
+		*v = xdr.Extend(*v)
+		(*v)[len(*v)-1] = Serial(d.Uint64())
+	}
+	d.Skip(8 * n)
+}
+
 // NumberPtr is number_ptr of sample.x.
 type NumberPtr = *int32
 
@@ -1333,6 +1377,7 @@ type Everything struct {
 	One      Choice
 	Perhaps  Maybe
 	Fence    Painted
+	Series   LongSeries
 	Around   Ring
 	Nothings []EmptyNode
 	Bytes    Blob
@@ -1372,6 +1417,7 @@ func (v *Everything) Encode(e *xdr.Encoder) {
 	v.One.Encode(e)
 	v.Perhaps.Encode(e)
 	v.Fence.Encode(e)
+	v.Series.Encode(e)
 	v.Around.Encode(e)
 	for i := range v.Nothings {
 		e.Bool(true)
@@ -1439,6 +1485,7 @@ func (v *Everything) Decode(d *xdr.Decoder) {
 	v.One.Decode(d)
 	v.Perhaps.Decode(d)
 	v.Fence.Decode(d)
+	v.Series.Decode(d)
 	v.Around.Decode(d)
 	v.Nothings = v.Nothings[:0]
 	for d.More(4) {
