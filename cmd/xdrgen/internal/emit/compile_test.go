@@ -116,6 +116,15 @@ func everyKind() string {
 			}
 		}
 	}
+	// Arms so many that they are zeroed together, each kind alone or all of them.
+	for i, end := range []string{"", "default: void;", "default: kept_set other;"} {
+		fmt.Fprintf(&b, "union x%d switch (int t) {", i)
+		for k, of := range names[:19] {
+			fmt.Fprintf(&b, " case %d: %s a%d; case %d: %s *b%d; case %d: %s c%d<4>; case %d: void;",
+				4*k, of, k, 4*k+1, of, k, 4*k+2, of, k, 4*k+3)
+		}
+		fmt.Fprintf(&b, "%s };\n", end)
+	}
 	b.WriteString(
 		"program P { version V { void P_NULL(void) = 0; string P_ONE(int, flat) = 4; } = 1; } = 0x20000000;\n",
 	)

@@ -29,6 +29,7 @@ func TestEachKindOfTypeComesBack(t *testing.T) {
 		func() xdrtest.Message { return new(sample.LongName) },
 		func() xdrtest.Message { return new(sample.Either) },
 		func() xdrtest.Message { return new(sample.Runs) },
+		func() xdrtest.Message { return new(sample.WideToo) },
 		func() xdrtest.Message { return new(sample.LongSet) },
 		func() xdrtest.Message { return new(sample.LongSeries) },
 	} {
@@ -117,6 +118,42 @@ func TestNumbersThatAreNotThereAreNotPassedOver(t *testing.T) {
 	require.Empty(t, v)
 }
 
+func TestAWideUnionKeepsNothingOfItsLastUse(t *testing.T) {
+	number := new(int32)
+	used := sample.Wide{
+		One: 1, Two: []byte("two"), Three: sample.Digest{3}, Four: 4, Five: make([]sample.Label, 5), Six: number,
+		Seven: make(sample.LongSet, 7), Eight: sample.RED, Nine: make([]sample.Chain, 9),
+	}
+	for _, c := range []sample.Wide{
+		{}, {Which: sample.ARM_1, One: 7}, {Which: sample.ARM_2, Two: []byte("x")}, {Which: sample.ARM_3},
+		{Which: sample.ARM_4}, {Which: sample.ARM_5, Five: make([]sample.Label, 0)}, {Which: sample.ARM_6, Six: new(int32)},
+		{Which: sample.ARM_7, Seven: sample.LongSet{1}}, {Which: sample.ARM_8, Eight: sample.BLUE},
+		{Which: sample.ARM_9, Nine: []sample.Chain{{Value: 4, Name: []byte("n")}}}, {Which: sample.ARM_10},
+	} {
+		b := xdrtest.Encode(t, &c)
+		v := used
+		xdrtest.Decode(t, b, &v)
+		require.Equal(t, c, v)
+	}
+	v := used
+	var d xdr.Decoder
+	d.Reset([]byte{0, 0, 0, 11})
+	v.Decode(&d)
+	require.ErrorIs(t, d.Err(), xdr.ErrValue)
+	require.Equal(t, sample.Wide{Which: 11}, v)
+
+	for _, c := range []sample.WideToo{{Which: sample.ARM_10}, {Which: sample.ARM_7, A7: 5}, {Which: sample.ARM_9, Others: sample.LongSet{6}}} {
+		v := sample.WideToo{A0: 1, A7: 2, Eight: used, Others: make(sample.LongSet, 3)}
+		xdrtest.Decode(t, xdrtest.Encode(t, &c), &v)
+		c.Others, v.Others = append(sample.LongSet{}, c.Others...), append(sample.LongSet{}, v.Others...)
+		require.Equal(t, c, v)
+	}
+
+	v = used
+	xdrtest.Decode(t, xdrtest.Encode(t, &sample.Wide{Which: sample.ARM_6, Six: new(int32)}), &v)
+	require.Same(t, number, v.Six, "the arm in use has its memory still")
+}
+
 func TestWhatWasDecodedBeforeGivesTheRoom(t *testing.T) {
 	v := &sample.Everything{
 		Optional: &sample.Scalars{I: sample.RED},
@@ -151,7 +188,9 @@ func TestWhatWasDecodedBeforeGivesTheRoom(t *testing.T) {
 	}
 	v.Many.Direction, v.One.Which, v.Fence.With = sample.UP, sample.RED, sample.BLUE
 	v.InPieces.Second.Paint = sample.RED
-	v.Series = make(sample.LongSeries, 9)
+	v.Range.Which, v.Range.Seven = sample.ARM_7, make(sample.LongSet, 9)
+	v.Ranges, v.Series = []sample.WideToo{{Which: sample.ARM_8}, {Which: sample.ARM_9}}, make(sample.LongSeries, 9)
+	v.Ranges[0].Eight = sample.Wide{Which: sample.ARM_9, Nine: []sample.Chain{{}}}
 	b := xdrtest.Encode(t, v)
 	var d xdr.Decoder
 	var e xdr.Encoder
