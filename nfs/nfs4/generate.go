@@ -1,0 +1,3 @@
+package nfs4
+
+//go:generate go run ../../cmd/xdrgen nfs4.x
