@@ -2,6 +2,8 @@ package nfs4_test
 
 import (
 	"bytes"
+	"encoding/binary"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -38,28 +40,25 @@ func TestOpaqueDataAboveItsBoundIsRefusedBothWays(t *testing.T) {
 	}{
 		{"handle", 128, func(b []byte) xdrtest.Message { return &nfs4.PUTFH4args{Object: b} }},
 		{"open owner", 1024, func(b []byte) xdrtest.Message { return &nfs4.OpenOwner4{Owner: b} }},
-		{"lock owner", 1024, func(b []byte) xdrtest.Message { return &nfs4.RELEASELOCKOWNER4args{LockOwner: nfs4.LockOwner4{Owner: b}} }},
+		{"lock owner", 1024, func(b []byte) xdrtest.Message {
+			return &nfs4.RELEASELOCKOWNER4args{LockOwner: nfs4.LockOwner4{Owner: b}}
+		}},
 		{"client", 1024, func(b []byte) xdrtest.Message { return &nfs4.ClientOwner4{CoOwnerid: b} }},
 		{"client in minor version 0", 1024, func(b []byte) xdrtest.Message { return &nfs4.NfsClientId4{Id: b} }},
 		{"server", 1024, func(b []byte) xdrtest.Message { return &nfs4.ServerOwner4{SoMajorId: b} }},
 		{"machine", 255, func(b []byte) xdrtest.Message { return &nfs4.AuthsysParms{Machinename: b} }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			// Twice as many bytes of length, in the place of the length of the longest one.
 			for _, n := range []int{c.most - 1, c.most} {
 				v := c.of(bytes.Repeat([]byte{7}, n))
 				b := xdrtest.Encode(t, v)
 				xdrtest.Decode(t, b, c.of(nil))
 			}
 			unwritable(t, c.of(make([]byte, c.most+1)))
+			// The length is the only word in a record that is zero otherwise.
 			long := xdrtest.Encode(t, c.of(make([]byte, c.most)))
-			var e xdr.Encoder
-			e.Reset(make([]byte, 8))
-			e.Uint32(uint32(c.most))
-			at := bytes.Index(long, e.Bytes())
-			e.Truncate(0)
-			e.Uint32(uint32(c.most + 1))
-			copy(long[at:], e.Bytes())
+			at := bytes.IndexFunc(long, func(r rune) bool { return r != 0 }) &^ 3
+			binary.BigEndian.PutUint32(long[at:], uint32(c.most+1))
 			refused(t, append(long, 0, 0, 0, 0), c.of(nil))
 		})
 	}
@@ -103,11 +102,40 @@ func TestListsAboveTheirBoundAreRefusedBothWays(t *testing.T) {
 			}
 			unwritable(t, c.of(c.most+1))
 			b := xdrtest.Encode(t, c.of(c.most))
-			var e xdr.Encoder
-			e.Reset(b[c.skip : c.skip+4])
-			e.Uint32(uint32(c.most + 1))
+			binary.BigEndian.PutUint32(b[c.skip:], uint32(c.most+1))
 			refused(t, append(b, make([]byte, 1<<10)...), c.of(0))
 		})
+	}
+}
+
+// TestTheLongestListsTakeLittleMemory has the arguments that have lists, as long as they may be, of
+// the elements that take the fewest bytes: the memory for them is all that a record can ask for.
+func TestTheLongestListsTakeLittleMemory(t *testing.T) {
+	servers := make([]nfs4.Netloc4, 64)
+	for i := range servers {
+		servers[i].NlType = nfs4.NL4_URL
+	}
+	set := make(nfs4.Bitmap4, 5000)
+	ssv := nfs4.StateProtect4A{SpaHow: nfs4.SP4_SSV, SpaSsvParms: nfs4.SsvSpParms4{
+		SspOps:      nfs4.StateProtectOps4{SpoMustEnforce: set, SpoMustAllow: set},
+		SspHashAlgs: make([]nfs4.SecOid4, 64), SspEncrAlgs: make([]nfs4.SecOid4, 64),
+	}}
+	var before, after runtime.MemStats
+	for _, v := range []xdrtest.Message{
+		&nfs4.BACKCHANNELCTL4args{BcaSecParms: make([]nfs4.CallbackSecParms4, 64)},
+		&nfs4.CREATESESSION4args{CsaSecParms: make([]nfs4.CallbackSecParms4, 64)},
+		&nfs4.EXCHANGEID4args{EiaStateProtect: ssv, EiaClientImplId: make([]nfs4.NfsImplId4, 1)},
+		&nfs4.TESTSTATEID4args{TsStateids: make([]nfs4.Stateid4, 1024)},
+		&nfs4.COPY4args{CaSourceServer: servers},
+		&nfs4.SETATTR4args{ObjAttributes: nfs4.Fattr4{Attrmask: set, AttrVals: make([]byte, 1<<15)}},
+		&nfs4.GETDIRDELEGATION4args{GddaNotificationTypes: set, GddaChildAttributes: set, GddaDirAttributes: set},
+	} {
+		b := xdrtest.Encode(t, v)
+		again := fresh(v)
+		runtime.ReadMemStats(&before)
+		xdrtest.Decode(t, b, again)
+		runtime.ReadMemStats(&after)
+		require.LessOrEqual(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<10), "%T of %d bytes", v, len(b))
 	}
 }
 

@@ -1,12 +1,15 @@
 package nfs4_test
 
 import (
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
+	"github.com/ringnfs/ringnfs/nfs/nfstest/again"
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 	"github.com/ringnfs/ringnfs/nfs/xdr/xdrtest"
 )
@@ -156,6 +159,7 @@ func check(t *testing.T, name string, messages [2]message) {
 }
 
 func TestMessagesOfEveryOperation(t *testing.T) {
+	again.Skip(t)
 	for op, m := range operations {
 		check(t, op.String(), m)
 	}
@@ -178,10 +182,10 @@ func operation[O any](r *rand.Rand, t testing.TB, v xdrtest.Message, number *O, 
 }
 
 // inCompound tests that b, an operation of a compound with its number, is what make makes.
-func inCompound(t *testing.T, b []byte, make message, again xdrtest.Message) {
+func inCompound(t *testing.T, b []byte, make message, other xdrtest.Message) {
 	t.Helper()
-	xdrtest.Decode(t, b, again)
-	require.Equal(t, b, xdrtest.Encode(t, again))
+	xdrtest.Decode(t, b, other)
+	require.Equal(t, b, xdrtest.Encode(t, other))
 	if make == nil {
 		require.Len(t, b, 4)
 		return
@@ -192,8 +196,9 @@ func inCompound(t *testing.T, b []byte, make message, again xdrtest.Message) {
 }
 
 func TestACompoundHasTheMessagesOfItsOperations(t *testing.T) {
+	again.Skip(t)
 	r := rand.New(rand.NewPCG(1, 1))
-	for range 5 {
+	for range 2 {
 		for op, m := range operations {
 			var args nfs4.NfsArgop4
 			var res nfs4.NfsResop4
@@ -236,13 +241,13 @@ func TestArgumentsAreReadWithoutAllocation(t *testing.T) {
 		if m[0] == nil {
 			continue
 		}
-		v, again := m[0](), m[0]()
+		v, used := m[0](), m[0]()
 		xdrtest.Fill(r, v)
 		b := xdrtest.Encode(t, v)
 		var d xdr.Decoder
 		decode := func() {
 			d.Reset(b)
-			again.Decode(&d)
+			used.Decode(&d)
 		}
 		decode()
 		require.Zero(t, testing.AllocsPerRun(10, decode), "%v", op)
@@ -270,22 +275,24 @@ func TestArgumentsAreReadWithoutAllocation(t *testing.T) {
 	}
 }
 
-// FuzzCOMPOUND begins with each operation, once with its arguments and once with its results.
-func FuzzCOMPOUND(f *testing.F) {
-	r := rand.New(rand.NewPCG(1, 2))
-	for op := range nfs4.NfsOpnum4(80) {
-		if !op.Valid() {
-			continue
+// each has the arguments (0) or the results (1) of each operation, in the order of the numbers.
+func each[O nfs4.NfsOpnum4 | nfs4.NfsCbOpnum4](of map[O][2]message, i int) []message {
+	var messages []message
+	for _, op := range slices.Sorted(maps.Keys(of)) {
+		if m := of[op][i]; m != nil {
+			messages = append(messages, m)
 		}
-		args := nfs4.COMPOUND4args{Argarray: make([]nfs4.NfsArgop4, 1)}
-		res := nfs4.COMPOUND4res{Resarray: make([]nfs4.NfsResop4, 1)}
-		operation(r, f, &args.Argarray[0], &args.Argarray[0].Argop, op)
-		operation(r, f, &res.Resarray[0], &res.Resarray[0].Resop, op)
-		f.Add(byte(0), byte(op), xdrtest.Encode(f, &args))
-		f.Add(byte(1), byte(op), xdrtest.Encode(f, &res))
 	}
-	xdrtest.Fuzz(f, of[nfs4.COMPOUND4args], of[nfs4.COMPOUND4res])
+	return messages
 }
 
+func FuzzArguments(f *testing.F)   { xdrtest.Fuzz(f, each(operations, 0)...) }
+func FuzzResults(f *testing.F)     { xdrtest.Fuzz(f, each(operations, 1)...) }
+func FuzzCBArguments(f *testing.F) { xdrtest.Fuzz(f, each(callbacks, 0)...) }
+func FuzzCBResults(f *testing.F)   { xdrtest.Fuzz(f, each(callbacks, 1)...) }
+func FuzzValues(f *testing.F)      { xdrtest.Fuzz(f, values...) }
+
+// FuzzCOMPOUND is slow: each compound that it decodes into has all operations in each place.
+func FuzzCOMPOUND(f *testing.F) { xdrtest.Fuzz(f, of[nfs4.COMPOUND4args], of[nfs4.COMPOUND4res]) }
+
 func FuzzCBCOMPOUND(f *testing.F) { xdrtest.Fuzz(f, of[nfs4.CBCOMPOUND4args], of[nfs4.CBCOMPOUND4res]) }
-func FuzzValues(f *testing.F)     { xdrtest.Fuzz(f, values...) }

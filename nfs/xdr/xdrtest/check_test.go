@@ -88,3 +88,39 @@ func TestFillMakesOnlyWhatCanBeEncoded(t *testing.T) {
 	require.Len(t, seen, 2)
 	require.Panics(t, func() { Fill(r, &struct{ A map[int]int }{}) })
 }
+
+// narrow is a union of two cases with a list of at most one element.
+type narrow struct {
+	Tag  uint32
+	List []uint32
+}
+
+func (v *narrow) Encode(e *xdr.Encoder) {
+	if v.Tag != 1 && v.Tag != 6 {
+		e.Fail(xdr.ErrValue)
+	}
+	if len(v.List) > 1 {
+		e.Fail(xdr.ErrTooLong)
+	}
+}
+
+func (v *narrow) Decode(*xdr.Decoder) {}
+
+// never is nothing that can be encoded.
+type never struct{ narrow }
+
+func (v *never) Encode(e *xdr.Encoder) { e.Fail(xdr.ErrValue) }
+
+func TestFillKeepsToBoundsAndCases(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	seen := map[[2]int]int{}
+	for range 100 {
+		var v struct{ Many []narrow }
+		Fill(r, &v)
+		for _, n := range v.Many {
+			seen[[2]int{int(n.Tag), len(n.List)}]++
+		}
+	}
+	require.Len(t, seen, 4)
+	require.Panics(t, func() { Fill(r, new(never)) })
+}

@@ -3,6 +3,8 @@ package xdrtest
 import (
 	"math/rand/v2"
 	"reflect"
+
+	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
 // bytesMax and itemsMax bound what Fill makes, within the bounds that protocols set for handles and
@@ -12,11 +14,47 @@ const (
 	itemsMax = 4
 )
 
-// Fill sets everything that v points to, at every depth, to random values that can be encoded. It
-// recognizes enumerations by their method Valid.
-func Fill(r *rand.Rand, v any) { fill(r, reflect.ValueOf(v).Elem()) }
+// triesMax is how often Fill tries to fill a part until the part can be encoded. A union over a number
+// that has two cases needs some fifty tries.
+const triesMax = 10_000
 
-func fill(r *rand.Rand, v reflect.Value) {
+// Fill sets everything that v points to, at every depth, to random values that can be encoded. It
+// recognizes enumerations by their method Valid. It fills each part that is a Message anew until
+// the part can be encoded: so lists keep to their bounds, and unions to the tags that they have
+// a case for.
+func Fill(r *rand.Rand, v any) {
+	f := filler{r, make([]byte, 1<<16)}
+	f.fill(reflect.ValueOf(v).Elem())
+}
+
+type filler struct {
+	*rand.Rand
+	room []byte // to encode parts to
+}
+
+func (r *filler) fill(v reflect.Value) {
+	for range triesMax {
+		r.once(v)
+		if r.encodes(v) {
+			return
+		}
+	}
+	panic("xdrtest: nothing random can be encoded as " + v.Type().String())
+}
+
+// encodes reports whether v can be encoded, or is no message.
+func (r *filler) encodes(v reflect.Value) bool {
+	m, ok := v.Addr().Interface().(Message)
+	if !ok {
+		return true
+	}
+	var e xdr.Encoder
+	e.Reset(r.room)
+	m.Encode(&e)
+	return e.Err() == nil || e.Err() == xdr.ErrShort
+}
+
+func (r *filler) once(v reflect.Value) {
 	if _, ok := v.Interface().(interface{ Valid() bool }); ok {
 		for {
 			// Make mostly small numbers, since enumerators are small. Make zero half of
@@ -46,11 +84,11 @@ func fill(r *rand.Rand, v reflect.Value) {
 		v.SetFloat(float64(r.Int32()) / 1024) // exact in both encodings
 	case reflect.Struct:
 		for i := range v.NumField() {
-			fill(r, v.Field(i))
+			r.fill(v.Field(i))
 		}
 	case reflect.Array:
 		for i := range v.Len() {
-			fill(r, v.Index(i))
+			r.fill(v.Index(i))
 		}
 	case reflect.Slice:
 		n := r.IntN(itemsMax + 1)
@@ -59,13 +97,13 @@ func fill(r *rand.Rand, v reflect.Value) {
 		}
 		v.Set(reflect.MakeSlice(v.Type(), n, n))
 		for i := range n {
-			fill(r, v.Index(i))
+			r.fill(v.Index(i))
 		}
 	case reflect.Pointer:
 		v.SetZero()
 		if r.IntN(2) == 1 {
 			v.Set(reflect.New(v.Type().Elem()))
-			fill(r, v.Elem())
+			r.fill(v.Elem())
 		}
 	default:
 		panic("xdrtest: no such type in XDR: " + v.Type().String())

@@ -166,6 +166,14 @@ func (c *code) decode(d *lang.Decl, expr string) {
 			}
 			return
 		}
+		if d.Keep != nil {
+			size := lang.ElementMin(d)
+			c.f("%s = %s[:0]\nn := d.Count(1<<32 - 1, %d)\n", expr, expr, size)
+			c.f("for ; n > 0 && len(%s) <= %s; n-- {\n%s = xdr.Extend(%s)\n", expr, d.Keep.Text, expr, expr)
+			c.decode(element(d), fmt.Sprintf("%s[len(%s)-1]", expr, expr))
+			c.f("}\nd.Skip(%d * n)\n", size)
+			return
+		}
 		c.f("%s = %s[:0]\nfor n := d.Count(%s, %d); n > 0 && d.Err() == nil; n-- {\n",
 			expr, expr, bound(d), lang.ElementMin(d))
 		c.f("%s = xdr.Extend(%s)\n", expr, expr)

@@ -46,11 +46,13 @@ func everyKind() string {
 		struct bare { bare *next; };
 		typedef struct ring_node *ring; struct ring_node { string x<>; ring next; };
 		typedef opaque kept<>; /* xdrgen:keep 9 */
+		typedef many kept_set<>; /* xdrgen:keep 9 */
+		typedef hyper kept_series<>; /* xdrgen:keep 9 */
 		typedef unsigned int uint32_t; typedef hyper int64;
 	`)
 	names := []string{
 		"int", "unsigned", "unsigned int", "hyper", "unsigned hyper", "float", "double", "bool",
-		"good", "bad", "lone", "flat", "loose", "single", "chosen", "ring", "kept", "uint32_t", "int64",
+		"good", "bad", "lone", "flat", "loose", "single", "chosen", "ring", "kept", "kept_set", "kept_series", "uint32_t", "int64",
 	}
 	// A typedef of each type in each form, and a typedef of that.
 	forms := []string{"%s %s", "%s %s[3]", "%s %s<>", "%s %s<NINE>", "%s *%s"}
@@ -113,6 +115,15 @@ func everyKind() string {
 					strings.Join(strings.Fields(tag.cases), ": case "), end)
 			}
 		}
+	}
+	// Arms so many that they are zeroed together, each kind alone or all of them.
+	for i, end := range []string{"", "default: void;", "default: kept_set other;"} {
+		fmt.Fprintf(&b, "union x%d switch (int t) {", i)
+		for k, of := range names[:19] {
+			fmt.Fprintf(&b, " case %d: %s a%d; case %d: %s *b%d; case %d: %s c%d<4>; case %d: void;",
+				4*k, of, k, 4*k+1, of, k, 4*k+2, of, k, 4*k+3)
+		}
+		fmt.Fprintf(&b, "%s };\n", end)
 	}
 	b.WriteString(
 		"program P { version V { void P_NULL(void) = 0; string P_ONE(int, flat) = 4; } = 1; } = 0x20000000;\n",

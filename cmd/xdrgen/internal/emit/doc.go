@@ -34,4 +34,5 @@
 //
 // makes decoding keep at most 255 bytes. Of a longer value it keeps one byte more, so that the
 // length tells, and skips the rest instead of putting it together. Encoding writes all bytes.
+// Behind a typedef of an array of numbers without a bound, the comment does the same for numbers.
 package emit

@@ -154,6 +154,16 @@ func (w *writer) union(u *lang.Union) {
 	dec.decode(u.Tag, tag)
 	// What the arm in use does not overwrite must not survive from the last use of v.
 	unused := func(used *lang.Decl) {
+		if len(arms) > wide {
+			kept := tag
+			held := "n"
+			if used != nil && used.Form != lang.Void {
+				kept += ", v." + goName(used.Name)
+				held += ", b"
+			}
+			dec.f("%s := %s\n*v = %s{}\n%s = %s\n", held, kept, name, kept, held)
+			return
+		}
 		for _, d := range arms {
 			if d != used && d.Form != lang.Void {
 				dec.zero(d, "v."+goName(d.Name))
@@ -199,6 +209,10 @@ func (w *writer) union(u *lang.Union) {
 	w.encoder(name, "v *%s", enc.String())
 	w.decoder(name, dec.String())
 }
+
+// wide is a number of arms. A union with more of them is zeroed as a whole, and what is in use is
+// put back: one line for each other arm in each arm would be long.
+const wide = 8
 
 // caseName writes a case of a union with this tag. It spells a boolean in Go's way, and converts an
 // enumerator that is not of the tag's own type.

@@ -165,8 +165,8 @@ type Decl struct {
 	Form  Form
 	Type  Type
 	Bound *Value // of Fixed and Variable; nil for no bound
-	// Keep is how many bytes a decoder keeps of an opaque or a string without a bound; nil
-	// means all.
+	// Keep is how many bytes a decoder keeps of an opaque or a string without a bound, or how
+	// many numbers of an array; nil means all.
 	Keep *Value
 }
 

@@ -357,9 +357,16 @@ func (c *checker) depth(d Def) int {
 const depthMax = 64
 
 // sizes refuses arrays whose elements take no bytes, because the bytes of a record would not bound
-// their number. It also refuses structures that repeat a name.
+// their number. It also refuses arrays that are kept in part and are not of numbers, and
+// structures that repeat a name.
 func (c *checker) sizes(d Def) {
 	for _, decl := range Decls(d) {
+		if decl.Keep != nil && decl.Type.Kind != Opaque && decl.Type.Kind != String {
+			of := Base(&Decl{Type: decl.Type})
+			if k := of.Type.Kind; of.Form != Plain || k < Int || k > Uhyper {
+				c.failf(decl.Pos, keepable)
+			}
+		}
 		if decl.Form == Variable && ElementMin(decl) == 0 {
 			c.failf(decl.Pos, "an element of %s takes no bytes", decl.Name)
 		}

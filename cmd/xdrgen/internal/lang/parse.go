@@ -196,8 +196,8 @@ func (p *parser) definition() {
 	}
 }
 
-// keepDirective begins a comment behind a typedef of an opaque or a string without a bound. A
-// number of bytes follows it: see [Decl.Keep].
+// keepDirective begins a comment behind a typedef of an opaque, a string or an array without a
+// bound. A number of bytes or elements follows it: see [Decl.Keep].
 const keepDirective = "xdrgen:keep "
 
 // keep takes a keepDirective out of the comment behind t.
@@ -209,14 +209,17 @@ func (p *parser) keep(t *Typedef) {
 	t.Tail = ""
 	v := Value{Pos: t.Pos, Text: text}
 	v.Num = constant.MakeFromLiteral(text, gotoken.INT, 0)
-	if d := t.Decl; d.Form != Variable || d.Bound != nil || d.Type.Kind != Opaque && d.Type.Kind != String {
-		p.failf(t.Pos, "only an opaque or a string without a bound can be kept in part")
+	if t.Decl.Form != Variable || t.Decl.Bound != nil {
+		p.failf(t.Pos, keepable)
 	}
 	if n, exact := constant.Uint64Val(v.Num); !exact || n >= keepMax {
-		p.failf(t.Pos, "%q is not a number of bytes below %d", text, keepMax)
+		p.failf(t.Pos, "%q is not a number below %d", text, keepMax)
 	}
 	t.Decl.Keep = &v
 }
+
+// keepable says what can have a keepDirective.
+const keepable = "only an opaque, a string or an array of numbers without a bound can be kept in part"
 
 // keepMax bounds the number of a keepDirective.
 const keepMax = 1 << 20

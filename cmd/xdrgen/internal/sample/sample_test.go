@@ -29,6 +29,9 @@ func TestEachKindOfTypeComesBack(t *testing.T) {
 		func() xdrtest.Message { return new(sample.LongName) },
 		func() xdrtest.Message { return new(sample.Either) },
 		func() xdrtest.Message { return new(sample.Runs) },
+		func() xdrtest.Message { return new(sample.WideToo) },
+		func() xdrtest.Message { return new(sample.LongSet) },
+		func() xdrtest.Message { return new(sample.LongSeries) },
 	} {
 		xdrtest.Check(t, make)
 	}
@@ -83,6 +86,74 @@ func TestOfALongValueOnlyTheBeginningIsKept(t *testing.T) {
 	}
 }
 
+func TestOfManyNumbersOnlyTheFirstAreKept(t *testing.T) {
+	for _, n := range []int{0, 1, 62, 63, 64, 65, 66, 500} {
+		var set sample.LongSet
+		var series sample.LongSeries
+		for i := range n {
+			set, series = append(set, uint32(i)), append(series, sample.Serial(i))
+		}
+		b := append(xdrtest.Encode(t, &set), xdrtest.Encode(t, &series)...)
+		for _, cut := range []int{0, 3, len(b) / 3, len(b) / 2, len(b)} {
+			var d xdr.Decoder
+			d.ResetSegments(b[:cut], [][]byte{b[cut:], {0, 0, 0, 9}})
+			var gotSet sample.LongSet
+			var gotSeries sample.LongSeries
+			gotSet.Decode(&d)
+			gotSeries.Decode(&d)
+			require.EqualValues(t, 9, d.Uint32())
+			require.NoError(t, d.Err())
+			require.EqualValues(t, set[:min(n, 64)], append(sample.LongSet(nil), gotSet...), "%d, cut at %d", n, cut)
+			require.EqualValues(t, series[:min(n, 33)], append(sample.LongSeries(nil), gotSeries...), "%d, cut at %d", n, cut)
+		}
+	}
+}
+
+func TestNumbersThatAreNotThereAreNotPassedOver(t *testing.T) {
+	var d xdr.Decoder
+	d.Reset(append([]byte{0, 0, 1, 0}, make([]byte, 4*255)...))
+	var v sample.LongSet
+	v.Decode(&d)
+	require.ErrorIs(t, d.Err(), xdr.ErrShort)
+	require.Empty(t, v)
+}
+
+func TestAWideUnionKeepsNothingOfItsLastUse(t *testing.T) {
+	number := new(int32)
+	used := sample.Wide{
+		One: 1, Two: []byte("two"), Three: sample.Digest{3}, Four: 4, Five: make([]sample.Label, 5), Six: number,
+		Seven: make(sample.LongSet, 7), Eight: sample.RED, Nine: make([]sample.Chain, 9),
+	}
+	for _, c := range []sample.Wide{
+		{}, {Which: sample.ARM_1, One: 7}, {Which: sample.ARM_2, Two: []byte("x")}, {Which: sample.ARM_3},
+		{Which: sample.ARM_4}, {Which: sample.ARM_5, Five: make([]sample.Label, 0)}, {Which: sample.ARM_6, Six: new(int32)},
+		{Which: sample.ARM_7, Seven: sample.LongSet{1}}, {Which: sample.ARM_8, Eight: sample.BLUE},
+		{Which: sample.ARM_9, Nine: []sample.Chain{{Value: 4, Name: []byte("n")}}}, {Which: sample.ARM_10},
+	} {
+		b := xdrtest.Encode(t, &c)
+		v := used
+		xdrtest.Decode(t, b, &v)
+		require.Equal(t, c, v)
+	}
+	v := used
+	var d xdr.Decoder
+	d.Reset([]byte{0, 0, 0, 11})
+	v.Decode(&d)
+	require.ErrorIs(t, d.Err(), xdr.ErrValue)
+	require.Equal(t, sample.Wide{Which: 11}, v)
+
+	for _, c := range []sample.WideToo{{Which: sample.ARM_10}, {Which: sample.ARM_7, A7: 5}, {Which: sample.ARM_9, Others: sample.LongSet{6}}} {
+		v := sample.WideToo{A0: 1, A7: 2, Eight: used, Others: make(sample.LongSet, 3)}
+		xdrtest.Decode(t, xdrtest.Encode(t, &c), &v)
+		c.Others, v.Others = append(sample.LongSet{}, c.Others...), append(sample.LongSet{}, v.Others...)
+		require.Equal(t, c, v)
+	}
+
+	v = used
+	xdrtest.Decode(t, xdrtest.Encode(t, &sample.Wide{Which: sample.ARM_6, Six: new(int32)}), &v)
+	require.Same(t, number, v.Six, "the arm in use has its memory still")
+}
+
 func TestWhatWasDecodedBeforeGivesTheRoom(t *testing.T) {
 	v := &sample.Everything{
 		Optional: &sample.Scalars{I: sample.RED},
@@ -117,6 +188,9 @@ func TestWhatWasDecodedBeforeGivesTheRoom(t *testing.T) {
 	}
 	v.Many.Direction, v.One.Which, v.Fence.With = sample.UP, sample.RED, sample.BLUE
 	v.InPieces.Second.Paint = sample.RED
+	v.Range.Which, v.Range.Seven = sample.ARM_7, make(sample.LongSet, 9)
+	v.Ranges, v.Series = []sample.WideToo{{Which: sample.ARM_8}, {Which: sample.ARM_9}}, make(sample.LongSeries, 9)
+	v.Ranges[0].Eight = sample.Wide{Which: sample.ARM_9, Nine: []sample.Chain{{}}}
 	b := xdrtest.Encode(t, v)
 	var d xdr.Decoder
 	var e xdr.Encoder

@@ -345,6 +345,50 @@ func (v *OtherLongName) Decode(d *xdr.Decoder) {
 	*v = d.Clipped(250)
 }
 
+// LongSet is as long as it wants, and is kept in part.
+type LongSet []uint32
+
+// Encode writes v to e.
+func (v *LongSet) Encode(e *xdr.Encoder) {
+	e.Uint32(uint32(len(*v)))
+	for i := range *v {
+		e.Uint32((*v)[i])
+	}
+}
+
+// Decode reads v from d.
+func (v *LongSet) Decode(d *xdr.Decoder) {
+	*v = (*v)[:0]
+	n := d.Count(1<<32-1, 4)
+	for ; n > 0 && len(*v) <= 63; n-- {
+		*v = xdr.Extend(*v)
+		(*v)[len(*v)-1] = d.Uint32()
+	}
+	d.Skip(4 * n)
+}
+
+// LongSeries has wide numbers by way of a typedef.
+type LongSeries []Serial
+
+// Encode writes v to e.
+func (v *LongSeries) Encode(e *xdr.Encoder) {
+	e.Uint32(uint32(len(*v)))
+	for i := range *v {
+		e.Uint64(uint64((*v)[i]))
+	}
+}
+
+// Decode reads v from d.
+func (v *LongSeries) Decode(d *xdr.Decoder) {
+	*v = (*v)[:0]
+	n := d.Count(1<<32-1, 8)
+	for ; n > 0 && len(*v) <= 32; n-- {
+		*v = xdr.Extend(*v)
+		(*v)[len(*v)-1] = Serial(d.Uint64())
+	}
+	d.Skip(8 * n)
+}
+
 // NumberPtr is number_ptr of sample.x.
 type NumberPtr = *int32
 
@@ -1109,6 +1153,297 @@ func (v *Either) Decode(d *xdr.Decoder) {
 	}
 }
 
+// Arm is the cases of wide.
+type Arm uint32
+
+// The values of Arm.
+const (
+	ARM_0  Arm = 0
+	ARM_1  Arm = 1
+	ARM_2  Arm = 2
+	ARM_3  Arm = 3
+	ARM_4  Arm = 4
+	ARM_5  Arm = 5
+	ARM_6  Arm = 6
+	ARM_7  Arm = 7
+	ARM_8  Arm = 8
+	ARM_9  Arm = 9
+	ARM_10 Arm = 10
+)
+
+// Valid reports whether v is a value of Arm.
+func (v Arm) Valid() bool {
+	return v <= ARM_10
+}
+
+// String returns the name of v.
+func (v Arm) String() string {
+	switch v {
+	case ARM_0:
+		return "ARM_0"
+	case ARM_1:
+		return "ARM_1"
+	case ARM_2:
+		return "ARM_2"
+	case ARM_3:
+		return "ARM_3"
+	case ARM_4:
+		return "ARM_4"
+	case ARM_5:
+		return "ARM_5"
+	case ARM_6:
+		return "ARM_6"
+	case ARM_7:
+		return "ARM_7"
+	case ARM_8:
+		return "ARM_8"
+	case ARM_9:
+		return "ARM_9"
+	case ARM_10:
+		return "ARM_10"
+	}
+	return "arm(" + strconv.FormatInt(int64(v), 10) + ")"
+}
+
+// Encode writes v to e.
+func (v Arm) Encode(e *xdr.Encoder) {
+	if !v.Valid() {
+		e.Fail(xdr.ErrValue)
+	}
+	e.Uint32(uint32(v))
+}
+
+// Decode reads v from d.
+func (v *Arm) Decode(d *xdr.Decoder) {
+	*v = Arm(d.Uint32())
+	if !v.Valid() {
+		d.Fail(xdr.ErrValue)
+	}
+}
+
+// Wide has so many arms that it is zeroed as a whole.
+type Wide struct {
+	Which Arm
+	One   int32
+	Two   Label
+	Three Digest
+	Four  int64
+	Five  Labels
+	Six   NumberPtr
+	Seven LongSet
+	Eight Color
+	Nine  []Chain
+}
+
+// Encode writes v to e.
+func (v *Wide) Encode(e *xdr.Encoder) {
+	v.Which.Encode(e)
+	switch v.Which {
+	case ARM_0, ARM_10:
+	case ARM_1:
+		e.Int32(v.One)
+	case ARM_2:
+		if len(v.Two) > LIMIT {
+			e.Fail(xdr.ErrTooLong)
+		}
+		e.Opaque(v.Two)
+	case ARM_3:
+		v.Three.Encode(e)
+	case ARM_4:
+		e.Int64(v.Four)
+	case ARM_5:
+		v.Five.Encode(e)
+	case ARM_6:
+		e.Bool(v.Six != nil)
+		if v.Six != nil {
+			e.Int32(*v.Six)
+		}
+	case ARM_7:
+		v.Seven.Encode(e)
+	case ARM_8:
+		v.Eight.Encode(e)
+	case ARM_9:
+		for i := range v.Nine {
+			e.Bool(true)
+			v.Nine[i].Encode(e)
+		}
+		e.Bool(false)
+	default:
+		e.Fail(xdr.ErrValue)
+	}
+}
+
+// Decode reads v from d.
+func (v *Wide) Decode(d *xdr.Decoder) {
+	v.Which.Decode(d)
+	switch v.Which {
+	case ARM_0, ARM_10:
+		n := v.Which
+		*v = Wide{}
+		v.Which = n
+	case ARM_1:
+		n, b := v.Which, v.One
+		*v = Wide{}
+		v.Which, v.One = n, b
+		v.One = d.Int32()
+	case ARM_2:
+		n, b := v.Which, v.Two
+		*v = Wide{}
+		v.Which, v.Two = n, b
+		v.Two = d.Opaque(LIMIT)
+	case ARM_3:
+		n, b := v.Which, v.Three
+		*v = Wide{}
+		v.Which, v.Three = n, b
+		v.Three.Decode(d)
+	case ARM_4:
+		n, b := v.Which, v.Four
+		*v = Wide{}
+		v.Which, v.Four = n, b
+		v.Four = d.Int64()
+	case ARM_5:
+		n, b := v.Which, v.Five
+		*v = Wide{}
+		v.Which, v.Five = n, b
+		v.Five.Decode(d)
+	case ARM_6:
+		n, b := v.Which, v.Six
+		*v = Wide{}
+		v.Which, v.Six = n, b
+		if !d.Bool() {
+			v.Six = nil
+		} else {
+			if v.Six == nil {
+				v.Six = new(int32)
+			}
+			*v.Six = d.Int32()
+		}
+	case ARM_7:
+		n, b := v.Which, v.Seven
+		*v = Wide{}
+		v.Which, v.Seven = n, b
+		v.Seven.Decode(d)
+	case ARM_8:
+		n, b := v.Which, v.Eight
+		*v = Wide{}
+		v.Which, v.Eight = n, b
+		v.Eight.Decode(d)
+	case ARM_9:
+		n, b := v.Which, v.Nine
+		*v = Wide{}
+		v.Which, v.Nine = n, b
+		v.Nine = v.Nine[:0]
+		for d.More(12) {
+			v.Nine = xdr.Extend(v.Nine)
+			v.Nine[len(v.Nine)-1].Decode(d)
+		}
+	default:
+		n := v.Which
+		*v = Wide{}
+		v.Which = n
+		d.Fail(xdr.ErrValue)
+	}
+}
+
+// WideToo has a default.
+type WideToo struct {
+	Which  Arm
+	A0     int32
+	A1     int32
+	A2     int32
+	A3     int32
+	A4     int32
+	A5     int32
+	A6     int32
+	A7     int32
+	Eight  Wide
+	Others LongSet
+}
+
+// Encode writes v to e.
+func (v *WideToo) Encode(e *xdr.Encoder) {
+	v.Which.Encode(e)
+	switch v.Which {
+	case ARM_0:
+		e.Int32(v.A0)
+	case ARM_1:
+		e.Int32(v.A1)
+	case ARM_2:
+		e.Int32(v.A2)
+	case ARM_3:
+		e.Int32(v.A3)
+	case ARM_4:
+		e.Int32(v.A4)
+	case ARM_5:
+		e.Int32(v.A5)
+	case ARM_6:
+		e.Int32(v.A6)
+	case ARM_7:
+		e.Int32(v.A7)
+	case ARM_8:
+		v.Eight.Encode(e)
+	default:
+		v.Others.Encode(e)
+	}
+}
+
+// Decode reads v from d.
+func (v *WideToo) Decode(d *xdr.Decoder) {
+	v.Which.Decode(d)
+	switch v.Which {
+	case ARM_0:
+		n, b := v.Which, v.A0
+		*v = WideToo{}
+		v.Which, v.A0 = n, b
+		v.A0 = d.Int32()
+	case ARM_1:
+		n, b := v.Which, v.A1
+		*v = WideToo{}
+		v.Which, v.A1 = n, b
+		v.A1 = d.Int32()
+	case ARM_2:
+		n, b := v.Which, v.A2
+		*v = WideToo{}
+		v.Which, v.A2 = n, b
+		v.A2 = d.Int32()
+	case ARM_3:
+		n, b := v.Which, v.A3
+		*v = WideToo{}
+		v.Which, v.A3 = n, b
+		v.A3 = d.Int32()
+	case ARM_4:
+		n, b := v.Which, v.A4
+		*v = WideToo{}
+		v.Which, v.A4 = n, b
+		v.A4 = d.Int32()
+	case ARM_5:
+		n, b := v.Which, v.A5
+		*v = WideToo{}
+		v.Which, v.A5 = n, b
+		v.A5 = d.Int32()
+	case ARM_6:
+		n, b := v.Which, v.A6
+		*v = WideToo{}
+		v.Which, v.A6 = n, b
+		v.A6 = d.Int32()
+	case ARM_7:
+		n, b := v.Which, v.A7
+		*v = WideToo{}
+		v.Which, v.A7 = n, b
+		v.A7 = d.Int32()
+	case ARM_8:
+		n, b := v.Which, v.Eight
+		*v = WideToo{}
+		v.Which, v.Eight = n, b
+		v.Eight.Decode(d)
+	default:
+		n, b := v.Which, v.Others
+		*v = WideToo{}
+		v.Which, v.Others = n, b
+		v.Others.Decode(d)
+	}
+}
+
 // RunsSecondInner is runs_second_inner of sample.x.
 type RunsSecondInner struct {
 	Number Serial
@@ -1333,6 +1668,9 @@ type Everything struct {
 	One      Choice
 	Perhaps  Maybe
 	Fence    Painted
+	Range    Wide
+	Ranges   []WideToo
+	Series   LongSeries
 	Around   Ring
 	Nothings []EmptyNode
 	Bytes    Blob
@@ -1372,6 +1710,15 @@ func (v *Everything) Encode(e *xdr.Encoder) {
 	v.One.Encode(e)
 	v.Perhaps.Encode(e)
 	v.Fence.Encode(e)
+	v.Range.Encode(e)
+	if len(v.Ranges) > 4 {
+		e.Fail(xdr.ErrTooLong)
+	}
+	e.Uint32(uint32(len(v.Ranges)))
+	for i := range v.Ranges {
+		v.Ranges[i].Encode(e)
+	}
+	v.Series.Encode(e)
 	v.Around.Encode(e)
 	for i := range v.Nothings {
 		e.Bool(true)
@@ -1439,6 +1786,13 @@ func (v *Everything) Decode(d *xdr.Decoder) {
 	v.One.Decode(d)
 	v.Perhaps.Decode(d)
 	v.Fence.Decode(d)
+	v.Range.Decode(d)
+	v.Ranges = v.Ranges[:0]
+	for n := d.Count(4, 8); n > 0 && d.Err() == nil; n-- {
+		v.Ranges = xdr.Extend(v.Ranges)
+		v.Ranges[len(v.Ranges)-1].Decode(d)
+	}
+	v.Series.Decode(d)
 	v.Around.Decode(d)
 	v.Nothings = v.Nothings[:0]
 	for d.More(4) {
