@@ -54,8 +54,7 @@ type Ticket struct {
 
 	s        *Session
 	sl       *slot
-	word     uint64 // as it was before
-	seqid    uint32
+	word     uint64 // when the slot is idle again
 	verdict  Verdict
 	keep     bool
 	reserved int // bytes taken for the reply
@@ -119,7 +118,7 @@ func (t *Table) Begin(a *Sequence, k *Ticket) (Verdict, Status) {
 
 // enter takes sl for a, or finds out why not.
 func (s *Session) enter(sl *slot, a *Sequence, k *Ticket) (Verdict, Status) {
-	t := s.table
+	t, digest := s.table, digestBits(a.Digest)
 	for {
 		w := sl.word.Load()
 		phase, last := w&phaseMask, uint32(w)
@@ -130,22 +129,17 @@ func (s *Session) enter(sl *slot, a *Sequence, k *Ticket) (Verdict, Status) {
 			if phase != idle {
 				return Refused, Delay
 			}
-			same := sl.digest.Load() == a.Digest
-			if same && w&kept != 0 {
-				if !sl.word.CompareAndSwap(w, w|replaying) {
-					continue
-				}
-				*k = Ticket{s: s, sl: sl, word: w, seqid: a.Seqid, verdict: Replay, Reply: sl.reply}
+			switch {
+			case w&digestMask != digest:
+				return Refused, SeqFalseRetry
+			case w&kept == 0:
+				*k = Ticket{s: s, verdict: Uncached}
+				return Uncached, OK
+			case sl.word.CompareAndSwap(w, w|replaying):
+				*k = Ticket{s: s, sl: sl, word: w, verdict: Replay, Reply: sl.reply}
 				return Replay, OK
 			}
-			if sl.word.Load() != w {
-				continue // the digest may be a later request's
-			}
-			if !same {
-				return Refused, SeqFalseRetry
-			}
-			*k = Ticket{s: s, verdict: Uncached}
-			return Uncached, OK
+			continue
 		case a.Seqid != last+1 || phase == busy:
 			// Who goes on while the last request runs has not waited for its reply.
 			return Refused, SeqMisordered
@@ -162,15 +156,12 @@ func (s *Session) enter(sl *slot, a *Sequence, k *Ticket) (Verdict, Status) {
 				}
 			}
 		}
-		if !sl.word.CompareAndSwap(w, uint64(a.Seqid)|busy|used|w&classMask) {
+		next := uint64(a.Seqid) | used | w&classMask | digest
+		if !sl.word.CompareAndSwap(w, next|busy) {
 			t.budget.give(s.client, reserved)
 			continue
 		}
-		sl.digest.Store(a.Digest)
-		*k = Ticket{
-			s: s, sl: sl, word: w, seqid: a.Seqid,
-			verdict: First, keep: a.CacheThis, reserved: reserved,
-		}
+		*k = Ticket{s: s, sl: sl, word: next, verdict: First, keep: a.CacheThis, reserved: reserved}
 		return First, OK
 	}
 }
@@ -197,7 +188,7 @@ func (k *Ticket) Keeps() bool { return k.keep }
 // what belongs to the connection that it leaves by.
 func (k *Ticket) End(reply []byte) {
 	k.must(First)
-	t, w, class := k.s.table, uint64(k.seqid)|used, classOf(k.word)
+	t, w, class := k.s.table, k.word&^(kept|classMask), classOf(k.word)
 	spare := k.reserved
 	switch {
 	case k.keep && len(reply) > 0 && len(reply) <= int(k.s.fore.KeptMax):
