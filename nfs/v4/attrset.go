@@ -14,13 +14,34 @@ func decodeSet(d *xdr.Decoder, minor uint32, allowed *bitmap, set *vfs.SetAttr) 
 	*set = vfs.SetAttr{}
 	more := given.decode(d)
 	b := d.Opaque(attributesMax)
-	switch {
-	case d.Err() != nil:
+	if d.Err() != nil {
 		return given, nfs4.NFS4ERR_BADXDR
+	}
+	return given, parseSet(&given, more, b, minor, allowed, set)
+}
+
+// setOf is decodeSet for a fattr4 that has been decoded.
+func setOf(a *nfs4.Fattr4, minor uint32, allowed *bitmap, set *vfs.SetAttr) (given bitmap, st nfs4.Nfsstat4) {
+	*set = vfs.SetAttr{}
+	more := false
+	for i, w := range a.Attrmask {
+		if i < words {
+			given[i] = w
+		} else if w != 0 {
+			more = true
+		}
+	}
+	return given, parseSet(&given, more, a.AttrVals, minor, allowed, set)
+}
+
+// parseSet reads the values of the attributes given; more says that there are others, which the
+// server does not know.
+func parseSet(given *bitmap, more bool, b []byte, minor uint32, allowed *bitmap, set *vfs.SetAttr) (st nfs4.Nfsstat4) {
+	switch {
 	case more || !given.within(&supported[minor]):
-		return given, nfs4.NFS4ERR_ATTRNOTSUPP
+		return nfs4.NFS4ERR_ATTRNOTSUPP
 	case !given.within(&settable[minor]), !given.within(allowed):
-		return given, nfs4.NFS4ERR_INVAL
+		return nfs4.NFS4ERR_INVAL
 	}
 	var v xdr.Decoder
 	v.Reset(b)
@@ -45,9 +66,9 @@ func decodeSet(d *xdr.Decoder, minor uint32, allowed *bitmap, set *vfs.SetAttr) 
 		set.MtimeHow, set.Mtime, st = decodeTime(&v, st)
 	}
 	if v.Err() != nil || v.Left() != 0 {
-		return given, nfs4.NFS4ERR_BADXDR
+		return nfs4.NFS4ERR_BADXDR
 	}
-	return given, st
+	return st
 }
 
 // number reads an owner or group: a number in digits.

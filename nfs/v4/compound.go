@@ -6,6 +6,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/state"
+	"github.com/ringnfs/ringnfs/nfs/state/files"
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
@@ -29,7 +30,8 @@ type compound struct {
 	done  int    // bytes of results that there were when it was suspended
 	fixed int    // where the number of results stands, in bytes from where the results begin
 
-	current, saved position
+	current, saved      position
+	stateid, savedState files.Stateid // that go with them, from minor version 1 on
 
 	// Of a compound in a session: from SEQUENCE to the end.
 	ticket   state.Ticket

@@ -6,6 +6,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/state"
+	"github.com/ringnfs/ringnfs/nfs/state/files"
 )
 
 // The defaults and bounds of [Config].
@@ -30,6 +31,8 @@ type Config struct {
 	// State is what the server remembers of its clients. It is shared by the server's
 	// listeners and is needed.
 	State *state.Table
+	// Files is what the clients hold of files. It is needed.
+	Files *files.Table
 	// Places is how many places run the program's procedures, the same number as the export
 	// table has. The default allows for 1024.
 	Places int

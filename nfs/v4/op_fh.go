@@ -22,7 +22,7 @@ func (k *compound) putfh() nfs4.Nfsstat4 {
 		if n == nil || n.export != nil { // of another configuration
 			return nfs4.NFS4ERR_STALE
 		}
-		k.current = position{node: n}
+		k.become(position{node: n})
 		return nfs4.NFS4_OK
 	}
 	var o object.Object
@@ -60,7 +60,7 @@ func (k *compound) getfh() nfs4.Nfsstat4 {
 
 // savefh is SAVEFH (section 18.29).
 func (k *compound) savefh() nfs4.Nfsstat4 {
-	k.saved = k.current
+	k.saved, k.savedState = k.current, k.stateid
 	return nfs4.NFS4_OK
 }
 
@@ -72,6 +72,6 @@ func (k *compound) restorefh() nfs4.Nfsstat4 {
 		}
 		return nfs4.NFS4ERR_NOFILEHANDLE
 	}
-	k.current = k.saved
+	k.current, k.stateid = k.saved, k.savedState
 	return nfs4.NFS4_OK
 }

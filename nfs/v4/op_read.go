@@ -4,6 +4,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
 	"github.com/ringnfs/ringnfs/nfs/object"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/nfs/state/files"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
@@ -32,7 +33,7 @@ func (k *compound) read() nfs4.Nfsstat4 {
 	if st != nfs4.NFS4_OK {
 		return st
 	}
-	if st = k.mayRead(&id); st != nfs4.NFS4_OK {
+	if st = k.mayUse(id, files.Read); st != nfs4.NFS4_OK {
 		return st
 	}
 	count := int(min(want, k.s.cfg.ReadMax))

@@ -15,13 +15,13 @@ func (k *compound) secinfo() nfs4.Nfsstat4 {
 	if st := checkName(name); st != nfs4.NFS4_OK {
 		return st
 	}
-	was := k.current
+	was, had := k.current, k.stateid
 	if st := k.find(name); st != nfs4.NFS4_OK {
 		return st
 	}
 	k.flavors()
-	if k.current = was; k.minor > 0 {
-		k.current = position{}
+	if k.current, k.stateid = was, had; k.minor > 0 {
+		k.become(position{})
 	}
 	return nfs4.NFS4_OK
 }
@@ -38,7 +38,7 @@ func (k *compound) secinfoNoName() nfs4.Nfsstat4 {
 		}
 	}
 	k.flavors()
-	k.current = position{}
+	k.become(position{})
 	return nfs4.NFS4_OK
 }
 

@@ -2,6 +2,7 @@ package v4
 
 import (
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
+	"github.com/ringnfs/ringnfs/nfs/state/files"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
@@ -15,7 +16,7 @@ func (k *compound) setattr() nfs4.Nfsstat4 {
 		st = nfs4.NFS4ERR_BADXDR
 	}
 	if st == nfs4.NFS4_OK {
-		st = k.set(&id)
+		st = k.set(id)
 	}
 	var none bitmap
 	switch st {
@@ -29,14 +30,14 @@ func (k *compound) setattr() nfs4.Nfsstat4 {
 }
 
 // set sets the attributes in k.w.set on the current object.
-func (k *compound) set(id *stateid) nfs4.Nfsstat4 {
+func (k *compound) set(id files.Stateid) nfs4.Nfsstat4 {
 	o, st := k.changeable(&k.current)
 	if st != nfs4.NFS4_OK {
 		return st
 	}
 	w := k.w
 	if w.set.HasSize {
-		if st = k.mayResize(id); st != nfs4.NFS4_OK {
+		if st = k.mayUse(id, files.Write); st != nfs4.NFS4_OK {
 			return st
 		}
 	}

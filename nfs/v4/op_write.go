@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
+	"github.com/ringnfs/ringnfs/nfs/state/files"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
@@ -27,7 +28,7 @@ func (k *compound) write() nfs4.Nfsstat4 {
 	if st != nfs4.NFS4_OK {
 		return st
 	}
-	if st = k.mayWrite(&id); st != nfs4.NFS4_OK {
+	if st = k.mayUse(id, files.Write); st != nfs4.NFS4_OK {
 		return st
 	}
 	size := uint64(0)

@@ -44,6 +44,15 @@ func rowOf(op, minor uint32) *row {
 // unsupported is the method of operations that the server does not have.
 func unsupported(*compound) nfs4.Nfsstat4 { return nfs4.NFS4ERR_NOTSUPP }
 
+// delegreturn is DELEGRETURN, of which there is nothing to return.
+func delegreturn(k *compound) nfs4.Nfsstat4 {
+	_ = decodeStateid(&k.c.Args)
+	if k.bad() {
+		return nfs4.NFS4ERR_BADXDR
+	}
+	return nfs4.NFS4ERR_BAD_STATEID
+}
+
 // rows is the table of all operations, by number. It is filled by init, since methods refer to
 // it.
 var rows [nfs4.OP_REMOVEXATTR + 1]row
@@ -84,6 +93,23 @@ func init() {
 		nfs4.OP_LAYOUTGET:          {"LAYOUTGET", 1, 2, lane, 0, 0, unsupported},
 		nfs4.OP_LAYOUTRETURN:       {"LAYOUTRETURN", 1, 2, lane, 0, 0, unsupported},
 		nfs4.OP_SET_SSV:            {"SET_SSV", 1, 2, lane, 0, 0, unsupported},
+
+		nfs4.OP_OPEN:                {"OPEN", 0, 2, worker, needCurrent, 96, (*compound).open},
+		nfs4.OP_CLOSE:               {"CLOSE", 0, 2, lane, needCurrent, 16, (*compound).close},
+		nfs4.OP_OPEN_DOWNGRADE:      {"OPEN_DOWNGRADE", 0, 2, lane, needCurrent, 16, (*compound).openDowngrade},
+		nfs4.OP_OPEN_CONFIRM:        {"OPEN_CONFIRM", 0, 0, lane, needCurrent, 16, (*compound).openConfirm},
+		nfs4.OP_LOCK:                {"LOCK", 0, 2, lane, needCurrent, deniedWorst, (*compound).lock},
+		nfs4.OP_LOCKT:               {"LOCKT", 0, 2, lane, needCurrent, deniedWorst, (*compound).lockt},
+		nfs4.OP_LOCKU:               {"LOCKU", 0, 2, lane, needCurrent, 16, (*compound).locku},
+		nfs4.OP_RELEASE_LOCKOWNER:   {"RELEASE_LOCKOWNER", 0, 0, lane, 0, 0, (*compound).releaseLockOwner},
+		nfs4.OP_SETCLIENTID:         {"SETCLIENTID", 0, 0, worker, 0, 40, (*compound).setClientID},
+		nfs4.OP_SETCLIENTID_CONFIRM: {"SETCLIENTID_CONFIRM", 0, 0, worker, 0, 0, (*compound).setClientIDConfirm},
+		nfs4.OP_RENEW:               {"RENEW", 0, 0, lane, 0, 0, (*compound).renewLease},
+		nfs4.OP_DELEGPURGE:          {"DELEGPURGE", 0, 2, lane, 0, 0, unsupported},
+		nfs4.OP_DELEGRETURN:         {"DELEGRETURN", 0, 2, lane, needCurrent, 0, delegreturn},
+		nfs4.OP_FREE_STATEID:        {"FREE_STATEID", 1, 2, lane, 0, 0, (*compound).freeStateid},
+		nfs4.OP_TEST_STATEID:        {"TEST_STATEID", 1, 2, lane, 0, 0, (*compound).testStateid},
+		nfs4.OP_WANT_DELEGATION:     {"WANT_DELEGATION", 1, 2, lane, 0, 0, unsupported},
 
 		nfs4.OP_SEQUENCE:             {"SEQUENCE", 1, 2, lane, sessionless, 36, (*compound).sequence},
 		nfs4.OP_EXCHANGE_ID:          {"EXCHANGE_ID", 1, 2, worker, sessionless, 256, (*compound).exchangeID},

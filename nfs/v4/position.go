@@ -4,6 +4,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
 	"github.com/ringnfs/ringnfs/nfs/object"
+	"github.com/ringnfs/ringnfs/nfs/state/files"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
@@ -43,7 +44,12 @@ func (k *compound) changeable(p *position) (o object.Object, st nfs4.Nfsstat4) {
 
 // at makes an object of the export x the current file handle.
 func (k *compound) at(x *export.Export, h *vfs.Handle) {
-	k.current = position{export: x, handle: *h}
+	k.become(position{export: x, handle: *h})
+}
+
+// become changes the current file handle: the current stateid is another file's.
+func (k *compound) become(p position) {
+	k.current, k.stateid = p, files.Stateid{}
 }
 
 // sealed returns the current file handle as clients see it, in the place's memory.

@@ -5,6 +5,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
 	"github.com/ringnfs/ringnfs/nfs/object"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/nfs/state"
+	"github.com/ringnfs/ringnfs/nfs/state/files"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
@@ -17,6 +19,8 @@ type server struct {
 	cfg    Config
 	serves [minorMax + 1]bool // minor versions
 	tree   tree
+	files  *files.Table
+	byID   map[uint32]*export.Export
 	// works[i] is made and used by place i only, on its thread.
 	works []*work
 }
@@ -32,12 +36,19 @@ func newServer(t *export.Table, cfg Config) *server {
 	s := &server{
 		Opener: object.Opener{Table: t, Refused: cfg.Refused},
 		cfg:    cfg, works: make([]*work, cfg.Places), tree: newTree(t.Exports()),
+		files: cfg.Files, byID: make(map[uint32]*export.Export),
+	}
+	for _, x := range t.Exports() {
+		s.byID[x.ID] = x
 	}
 	if s.serves = cfg.Minors; s.serves == [minorMax + 1]bool{} {
 		s.serves = [minorMax + 1]bool{true, true, true}
 	}
 	return s
 }
+
+// renew renews the lease of a client of minor version 0.
+func (s *server) renew(client uint64) { _ = s.cfg.State.Renew(state.ClientID(client)) }
 
 func (s *server) version() rpc.Version {
 	return rpc.Version{Number: nfs4.NFS_V4, Procedures: []rpc.Procedure{
@@ -86,6 +97,11 @@ type work struct {
 	rename  vfs.RenameArgs
 	link    vfs.LinkArgs
 	readdir vfs.ReadDirArgs
+
+	open   nfs4.OPEN4args
+	opened files.Opened
+	held   files.Lock // that stands in the way of another
+	turn   files.Turn
 
 	values   values   // of attributes that are being written
 	segments [][]byte // of WRITE's data; keeps its length between calls

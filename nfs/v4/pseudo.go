@@ -107,5 +107,5 @@ func (k *compound) enter(n *node) {
 		k.at(x, &h)
 		return
 	}
-	k.current = position{node: n}
+	k.become(position{node: n})
 }

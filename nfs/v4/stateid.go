@@ -2,46 +2,75 @@ package v4
 
 import (
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
+	"github.com/ringnfs/ringnfs/nfs/state/files"
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
-// stateid names open or lock state (stateid4 of RFC 8881, section 3.3.12).
-type stateid struct {
-	seq   uint32
-	other [nfs4.NFS4_OTHER_SIZE]byte
-}
-
 // decodeStateid reads a stateid4.
-func decodeStateid(d *xdr.Decoder) (id stateid) {
-	id.seq = d.Uint32()
-	copy(id.other[:], d.Fixed(len(id.other)))
+func decodeStateid(d *xdr.Decoder) (id files.Stateid) {
+	id.Seq = d.Uint32()
+	copy(id.Other[:], d.Fixed(len(id.Other)))
 	return id
 }
 
-// anonymous and bypass are the special stateids of who has not opened the file (section
-// 8.2.3).
-var (
-	anonymous = stateid{}
-	bypass    = stateid{seq: ^uint32(0), other: [nfs4.NFS4_OTHER_SIZE]byte{
-		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-	}}
-)
-
-// mayResize says whether the size of the current file may be set with id.
-func (k *compound) mayResize(id *stateid) nfs4.Nfsstat4 {
-	if *id == anonymous {
-		return nfs4.NFS4_OK
-	}
-	return nfs4.NFS4ERR_BAD_STATEID
+// putStateid writes a stateid4.
+func putStateid(e *xdr.Encoder, id *files.Stateid) {
+	e.Uint32(id.Seq)
+	e.Fixed(id.Other[:])
 }
 
-// mayRead says whether the current file may be read with id.
-func (k *compound) mayRead(id *stateid) nfs4.Nfsstat4 {
-	if *id == anonymous || *id == bypass {
-		return nfs4.NFS4_OK
+// meant puts the current stateid in the place of one that stands for it (RFC 8881, section
+// 16.2.3.1.2). It reports false when there is none.
+func (k *compound) meant(id *files.Stateid) bool {
+	if k.minor == 0 || *id != files.Current {
+		return true
 	}
-	return nfs4.NFS4ERR_BAD_STATEID
+	if k.stateid == (files.Stateid{}) || k.stateid == files.Invalid {
+		return false
+	}
+	*id = k.stateid
+	return true
 }
 
-// mayWrite says whether the current file may be written with id.
-func (k *compound) mayWrite(id *stateid) nfs4.Nfsstat4 { return k.mayResize(id) }
+// file returns what the object at p is to those who keep opens and locks.
+func (p *position) file() files.File { return files.File{Export: p.export.ID, Handle: p.handle} }
+
+// caller returns who sends the compound, to those who keep opens and locks. In minor version 0
+// only stateids say that.
+func (k *compound) caller() files.Caller {
+	if k.session == nil {
+		return files.Caller{Minor: uint8(k.minor)}
+	}
+	return files.Caller{Client: uint64(k.session.Client().ID()), Minor: uint8(k.minor)}
+}
+
+// recovery is what there is to know of grace.
+func (k *compound) recovery(reclaim bool) files.Recovery {
+	r := files.Recovery{Reclaim: reclaim}
+	if k.session != nil {
+		r.Complete = k.session.Client().Reclaimed()
+	}
+	return r
+}
+
+// mayUse says whether the current file may be used with id: read, or written.
+func (k *compound) mayUse(id files.Stateid, want files.Share) nfs4.Nfsstat4 {
+	if !k.meant(&id) {
+		return nfs4.NFS4ERR_BAD_STATEID
+	}
+	key := k.current.file()
+	if id.Special() {
+		return nfs4.Nfsstat4(k.s.files.CheckSpecial(&key, &id, want, k.recovery(false), uint8(k.minor)))
+	}
+	client, st := k.s.files.Check(&key, &id, k.caller(), want)
+	k.renew(client)
+	return nfs4.Nfsstat4(st)
+}
+
+// renew renews the lease of a client of minor version 0, which shows that it is there by using
+// its state.
+func (k *compound) renew(client uint64) {
+	if k.minor == 0 && client != 0 {
+		k.s.renew(client)
+	}
+}

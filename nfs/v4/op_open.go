@@ -1,0 +1,342 @@
+package v4
+
+import (
+	"encoding/binary"
+
+	"github.com/ringnfs/ringnfs/nfs/nfs4"
+	"github.com/ringnfs/ringnfs/nfs/object"
+	"github.com/ringnfs/ringnfs/nfs/state/files"
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// opening is an OPEN in progress, in the place's scratch.
+type opening struct {
+	a      *nfs4.OPEN4args
+	access files.Share
+	deny   files.Share
+	want   uint32 // what the client says of delegations
+	given  bitmap // attributes for a new file
+	set    bitmap // that were set
+	made   bool   // the file is new
+	before uint64 // the directory's change attribute
+	after  uint64
+}
+
+// open is OPEN (RFC 8881, section 18.16).
+func (k *compound) open() nfs4.Nfsstat4 {
+	a := &k.w.open
+	a.Decode(&k.c.Args)
+	if k.bad() {
+		return nfs4.NFS4ERR_BADXDR
+	}
+	if k.minor > 0 {
+		return k.openFor(uint64(k.session.Client().ID()), nil)
+	}
+	t, client := &k.w.turn, uint64(a.Owner.Clientid)
+	if st := k.known0(client); st != nfs4.NFS4_OK {
+		return st
+	}
+	v := k.s.files.BeginOpen(t, client, a.Owner.Owner, uint32(nfs4.OP_OPEN), uint32(a.Seqid))
+	return k.inTurn(v, t, func() nfs4.Nfsstat4 { return k.openFor(client, t) })
+}
+
+// openFor opens for a client.
+func (k *compound) openFor(client uint64, turn *files.Turn) nfs4.Nfsstat4 {
+	a := &k.w.open
+	o := opening{a: a, access: files.Share(a.ShareAccess & 3), deny: files.Share(a.ShareDeny & 3)}
+	o.want = a.ShareAccess &^ 3
+	switch {
+	case o.access == 0 || a.ShareDeny > 3:
+		return nfs4.NFS4ERR_INVAL
+	case o.want != 0 && (k.minor == 0 || o.want&^wants != 0):
+		return nfs4.NFS4ERR_INVAL
+	}
+	dir := k.current
+	var st nfs4.Nfsstat4
+	reclaim := false
+	switch a.Claim.Claim {
+	case nfs4.CLAIM_NULL:
+		st = k.openNamed(&o)
+	case nfs4.CLAIM_FH, nfs4.CLAIM_PREVIOUS:
+		reclaim = a.Claim.Claim == nfs4.CLAIM_PREVIOUS
+		switch {
+		case k.minor == 0 && !reclaim:
+			return nfs4.NFS4ERR_INVAL
+		case a.Openhow.Opentype == nfs4.OPEN4_CREATE:
+			return nfs4.NFS4ERR_INVAL
+		}
+		st = k.openThis(&o, !reclaim)
+	default: // there are no delegations
+		return nfs4.NFS4ERR_NOTSUPP
+	}
+	if st != nfs4.NFS4_OK {
+		k.current = dir
+		return st
+	}
+	key := k.current.file()
+	args := files.OpenArgs{
+		Client: client, Owner: a.Owner.Owner, Turn: turn, Access: o.access, Deny: o.deny, Recovery: k.recovery(reclaim),
+	}
+	res := &k.w.opened
+	if st = nfs4.Nfsstat4(k.s.files.Open(&key, &args, res)); st == nfs4.NFS4_OK && !o.made && k.w.set.HasSize {
+		if st = k.truncate(&o); st != nfs4.NFS4_OK {
+			k.s.files.Undo(res)
+		}
+	}
+	if st != nfs4.NFS4_OK {
+		k.current = dir
+		return st
+	}
+	k.stateid = res.Stateid
+	k.putOpened(&o, res)
+	return nfs4.NFS4_OK
+}
+
+// wants is what a client of minor version 1 and later may say of delegations.
+const wants = nfs4.OPEN4_SHARE_ACCESS_WANT_DELEG_MASK | nfs4.OPEN4_SHARE_ACCESS_WANT_SIGNAL_DELEG_WHEN_RESRC_AVAIL |
+	nfs4.OPEN4_SHARE_ACCESS_WANT_PUSH_DELEG_WHEN_UNCONTENDED | nfs4.OPEN4_SHARE_ACCESS_WANT_DELEG_TIMESTAMPS |
+	nfs4.OPEN4_SHARE_ACCESS_WANT_OPEN_XOR_DELEGATION
+
+// putOpened writes an OPEN4resok.
+func (k *compound) putOpened(o *opening, res *files.Opened) {
+	e := &k.c.Reply
+	putStateid(e, &res.Stateid)
+	e.Bool(false) // what happened between the two need not be the client's doing alone
+	e.Uint64(o.before)
+	e.Uint64(o.after)
+	flags := uint32(nfs4.OPEN4_RESULT_LOCKTYPE_POSIX)
+	if res.Confirm {
+		flags |= nfs4.OPEN4_RESULT_CONFIRM
+	}
+	e.Uint32(flags)
+	o.set.encode(e)
+	if o.want&nfs4.OPEN4_SHARE_ACCESS_WANT_DELEG_MASK == 0 {
+		e.Uint32(uint32(nfs4.OPEN_DELEGATE_NONE))
+		return
+	}
+	e.Uint32(uint32(nfs4.OPEN_DELEGATE_NONE_EXT))
+	if o.want&nfs4.OPEN4_SHARE_ACCESS_WANT_DELEG_MASK == nfs4.OPEN4_SHARE_ACCESS_WANT_NO_DELEG {
+		e.Uint32(uint32(nfs4.WND4_NOT_WANTED))
+		return
+	}
+	e.Uint32(uint32(nfs4.WND4_NOT_SUPP_FTYPE))
+}
+
+// openThis opens the current file handle's own object.
+func (k *compound) openThis(o *opening, check bool) nfs4.Nfsstat4 {
+	k.w.set = vfs.SetAttr{}
+	if k.current.node != nil {
+		return nfs4.NFS4ERR_ISDIR
+	}
+	x, st := k.object(&k.current)
+	if st != nfs4.NFS4_OK {
+		return st
+	}
+	if s := x.View.GetAttr(x.Handle, &k.w.attr); s != vfs.OK {
+		return k.status(s)
+	}
+	if st = k.openable(&k.w.attr); st != nfs4.NFS4_OK || !check {
+		return st
+	}
+	return k.permitted(&x, o)
+}
+
+// openable says why an object cannot be opened.
+func (k *compound) openable(a *vfs.Attr) nfs4.Nfsstat4 {
+	switch a.Type {
+	case vfs.TypeReg:
+		return nfs4.NFS4_OK
+	case vfs.TypeDir:
+		return nfs4.NFS4ERR_ISDIR
+	case vfs.TypeLnk:
+		return nfs4.NFS4ERR_SYMLINK
+	}
+	if k.minor > 0 {
+		return nfs4.NFS4ERR_WRONG_TYPE
+	}
+	return nfs4.NFS4ERR_SYMLINK
+}
+
+// permitted asks the kernel whether the caller may open the object as it wants to.
+func (k *compound) permitted(x *object.Object, o *opening) nfs4.Nfsstat4 {
+	want := vfs.Permission(0)
+	if o.access&files.Read != 0 {
+		want |= vfs.MayRead
+	}
+	if o.access&files.Write != 0 {
+		if x.Export.ReadOnly {
+			return nfs4.NFS4ERR_ROFS
+		}
+		want |= vfs.MayWrite
+	}
+	got, s := x.View.Access(x.Cred(k.c), x.Handle, want, &k.w.attr)
+	if s == vfs.OK && got&vfs.MayRead == 0 && want&vfs.MayRead != 0 {
+		// Who may execute a file may have it read for that.
+		exec, t := x.View.Access(x.Cred(k.c), x.Handle, vfs.MayExec, &k.w.attr)
+		if s = t; exec != 0 {
+			got |= vfs.MayRead
+		}
+	}
+	switch {
+	case s != vfs.OK:
+		return k.status(s)
+	case got&want != want:
+		return nfs4.NFS4ERR_ACCESS
+	}
+	return nfs4.NFS4_OK
+}
+
+// triesMax is how often an OPEN looks for a name that others make and remove meanwhile.
+const triesMax = 16
+
+// openNamed finds or makes the file of a name in the current directory, and makes it the
+// current file handle.
+func (k *compound) openNamed(o *opening) nfs4.Nfsstat4 {
+	name := []byte(o.a.Claim.File)
+	if st := checkName(name); st != nfs4.NFS4_OK {
+		return st
+	}
+	w := k.w
+	w.set = vfs.SetAttr{}
+	create := o.a.Openhow.Opentype == nfs4.OPEN4_CREATE
+	if create {
+		if st := k.attributesOf(o); st != nfs4.NFS4_OK {
+			return st
+		}
+	}
+	if k.current.node != nil {
+		if create {
+			return nfs4.NFS4ERR_ROFS
+		}
+		if k.current.node.kid(name) != nil {
+			return nfs4.NFS4ERR_ISDIR
+		}
+		return nfs4.NFS4ERR_NOENT
+	}
+	dir, st := k.object(&k.current)
+	if st != nfs4.NFS4_OK {
+		return st
+	}
+	if create && dir.Export.ReadOnly {
+		return nfs4.NFS4ERR_ROFS
+	}
+	for range triesMax {
+		switch how := o.a.Openhow.How.Mode; {
+		case !create:
+			st = k.openFound(o, &dir, name)
+		case how == nfs4.EXCLUSIVE4 || how == nfs4.EXCLUSIVE4_1:
+			st = k.makeExclusive(o, &dir, name)
+		default:
+			st = k.makeFile(o, &dir, name, vfs.Guarded)
+			if st == nfs4.NFS4ERR_EXIST && how == nfs4.UNCHECKED4 {
+				st = k.openFound(o, &dir, name)
+				if st == nfs4.NFS4ERR_NOENT {
+					continue // it has just been removed
+				}
+				if w.set.HasSize = w.set.HasSize && w.set.Size == 0; w.set.HasSize {
+					o.set.add(nfs4.FATTR4_SIZE)
+				}
+				return st
+			}
+		}
+		return st
+	}
+	return nfs4.NFS4ERR_DELAY
+}
+
+// attributesOf reads the attributes that a new file is to have.
+func (k *compound) attributesOf(o *opening) (st nfs4.Nfsstat4) {
+	how, w := &o.a.Openhow.How, k.w
+	switch how.Mode {
+	case nfs4.UNCHECKED4, nfs4.GUARDED4:
+		o.given, st = setOf(&how.Createattrs, k.minor, &settable[k.minor], &w.set)
+	case nfs4.EXCLUSIVE4:
+	case nfs4.EXCLUSIVE4_1:
+		if k.minor == 0 {
+			return nfs4.NFS4ERR_BADXDR
+		}
+		o.given, st = setOf(&how.ChCreateboth.CvaAttrs, k.minor, &exclusive[k.minor], &w.set)
+	default:
+		return nfs4.NFS4ERR_BADXDR
+	}
+	return st
+}
+
+// openFound opens a file that is there.
+func (k *compound) openFound(o *opening, dir *object.Object, name []byte) nfs4.Nfsstat4 {
+	w := k.w
+	if s := dir.View.Lookup(dir.Cred(k.c), dir.Handle, name, &w.found); s != vfs.OK {
+		return k.status(s)
+	}
+	o.before = change(&w.attr)
+	o.after = o.before
+	if !w.entry.Attr.Filled() {
+		if s := dir.View.GetAttr(w.entry.Handle, &w.entry.Attr); s != vfs.OK {
+			return k.status(s)
+		}
+	}
+	if st := k.openable(&w.entry.Attr); st != nfs4.NFS4_OK {
+		return st
+	}
+	x := *dir
+	x.Handle = w.entry.Handle
+	k.at(dir.Export, &w.entry.Handle)
+	return k.permitted(&x, o)
+}
+
+// makeFile makes a new file.
+func (k *compound) makeFile(o *opening, dir *object.Object, name []byte, how vfs.CreateHow) nfs4.Nfsstat4 {
+	w := k.w
+	w.wcc = vfs.WCC{}
+	w.create = vfs.CreateArgs{Name: name, How: how, Set: &w.set}
+	if how == vfs.Exclusive {
+		verf := &o.a.Openhow.How.Createverf
+		if o.a.Openhow.How.Mode == nfs4.EXCLUSIVE4_1 {
+			verf = &o.a.Openhow.How.ChCreateboth.CvaVerf
+		}
+		w.create.Verf = binary.BigEndian.Uint64(verf[:])
+		w.create.Set = new(vfs.SetAttr)
+	}
+	if s := dir.View.Create(dir.Cred(k.c), dir.Handle, &w.create, &w.made); s != vfs.OK {
+		return k.status(s)
+	}
+	o.made, o.set = true, o.given
+	o.before, o.after = wccChange(&w.wcc)
+	k.at(dir.Export, &w.entry.Handle)
+	return nfs4.NFS4_OK
+}
+
+// makeExclusive makes a file that a later OPEN with the same verifier finds again. The verifier
+// is kept in the times, so that a client of minor version 0 must set them afterwards.
+func (k *compound) makeExclusive(o *opening, dir *object.Object, name []byte) nfs4.Nfsstat4 {
+	w := k.w
+	set := w.set
+	if st := k.makeFile(o, dir, name, vfs.Exclusive); st != nfs4.NFS4_OK {
+		return st
+	}
+	if o.a.Openhow.How.Mode == nfs4.EXCLUSIVE4 {
+		o.set = bitmap{}
+		o.set.add(nfs4.FATTR4_TIME_ACCESS_SET)
+		o.set.add(nfs4.FATTR4_TIME_MODIFY_SET)
+		return nfs4.NFS4_OK
+	}
+	if o.given == (bitmap{}) {
+		return nfs4.NFS4_OK
+	}
+	w.set = set
+	return k.status(dir.View.SetAttr(dir.Cred(k.c), w.entry.Handle, &w.set, new(vfs.WCC)))
+}
+
+// truncate sets the size of a file that was there to 0, as an UNCHECKED4 OPEN asks for.
+func (k *compound) truncate(o *opening) nfs4.Nfsstat4 {
+	if o.access&files.Write == 0 {
+		return nfs4.NFS4ERR_INVAL
+	}
+	x, st := k.changeable(&k.current)
+	if st != nfs4.NFS4_OK {
+		return st
+	}
+	w := k.w
+	w.set, w.wcc = vfs.SetAttr{HasSize: true}, vfs.WCC{}
+	return k.status(x.View.SetAttr(x.Cred(k.c), x.Handle, &w.set, &w.wcc))
+}
