@@ -11,6 +11,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	clients "github.com/ringnfs/ringnfs/nfs/state"
+	"github.com/ringnfs/ringnfs/nfs/state/files"
 	v4 "github.com/ringnfs/ringnfs/nfs/v4"
 )
 
@@ -83,14 +84,23 @@ func (s *Server) withVersion4(p *rpc.Program, places int) error {
 		return fmt.Errorf("nfs: random epoch: %w", err)
 	}
 	began := time.Now()
+	now := func() uint32 { return uint32(time.Since(began) / time.Second) }
+	var held *files.Table
 	table := clients.New(clients.Config{
-		Now:    func() uint32 { return uint32(time.Since(began) / time.Second) },
+		Now:    now,
 		Random: rand.Reader, Epoch: binary.LittleEndian.Uint32(epoch[:]),
+		Dropped:    func(id clients.ClientID) { held.DropClient(uint64(id)) },
 		Server:     clients.Server{Major: name, Scope: name},
 		RequestMax: uint32(s.cfg.transfer() + slack), ReplyMax: uint32(s.cfg.transfer() + slack),
 	})
+	held = files.New(files.Config{
+		Now: now, Random: rand.Reader, Epoch: binary.LittleEndian.Uint32(epoch[:]),
+		Courteous: func(id uint64) bool { return table.Courteous(clients.ClientID(id)) },
+		Expire:    func(id uint64) bool { return table.ExpireID(clients.ClientID(id)) },
+		Hold:      func(id uint64, n int) { table.Hold(clients.ClientID(id), n) },
+	})
 	version := v4.New(s.table, v4.Config{
-		ReadMax: s.cfg.ReadMax, WriteMax: s.cfg.WriteMax, Places: places, Refused: s.journal.refused, State: table,
+		ReadMax: s.cfg.ReadMax, WriteMax: s.cfg.WriteMax, Places: places, Refused: s.journal.refused, State: table, Files: held,
 		Minors: [3]bool{s.cfg.Versions&NFSv40 != 0, s.cfg.Versions&NFSv41 != 0, s.cfg.Versions&NFSv42 != 0},
 	})
 	volume := p.Volume

@@ -39,6 +39,8 @@ type Config struct {
 	OpsMax uint32
 	// MemoryMax bounds sessions, slots and kept replies, in bytes. 32 MiB.
 	MemoryMax int64
+	// Dropped, if not nil, is called when what a client held is over, with no lock held.
+	Dropped func(ClientID)
 	// Store keeps client records over a restart of the server; nil for none.
 	Store Store
 }

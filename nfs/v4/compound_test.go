@@ -12,7 +12,7 @@ import (
 )
 
 func two(t testing.TB) *rig {
-	return newRig(t, Config{State: clients(new(uint32))},
+	return newRig(t, remembers(new(uint32)),
 		export.Export{Path: "/srv/a", FS: memfs.New(memfs.Config{Mode: 0o777})},
 		export.Export{Path: "/srv/b/c", FS: memfs.New(memfs.Config{Mode: 0o777})},
 	)

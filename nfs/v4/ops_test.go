@@ -21,7 +21,7 @@ import (
 // a file there.
 func one(t testing.TB, o export.Options) (r *rig, file func(name, content string)) {
 	fs := memfs.New(memfs.Config{Mode: 0o777})
-	r = newRig(t, Config{State: clients(new(uint32))}, export.Export{Path: "/x", FS: fs, Options: o})
+	r = newRig(t, remembers(new(uint32)), export.Export{Path: "/x", FS: fs, Options: o})
 	return r, func(name, content string) {
 		v := r.table.View(1, r.table.Exports()[0])
 		var m vfs.Made

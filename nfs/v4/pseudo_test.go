@@ -47,7 +47,7 @@ func TestThePseudoFileSystemLeadsToTheExports(t *testing.T) {
 
 func TestAClientSeesOnlyWhatLeadsToItsExports(t *testing.T) {
 	only := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
-	r := newRig(t, Config{State: clients(new(uint32))},
+	r := newRig(t, remembers(new(uint32)),
 		export.Export{Path: "/srv/a", FS: memfs.New(memfs.Config{Mode: 0o777})},
 		export.Export{Path: "/other/b", FS: memfs.New(memfs.Config{Mode: 0o777}), Options: export.Options{Allow: only}},
 	)
@@ -70,7 +70,7 @@ func TestNothingInThePseudoFileSystemCanBeChanged(t *testing.T) {
 }
 
 func TestAnExportMayBeTheRootItself(t *testing.T) {
-	r := newRig(t, Config{State: clients(new(uint32))}, export.Export{Path: "/", FS: memfs.New(memfs.Config{Mode: 0o777})})
+	r := newRig(t, remembers(new(uint32)), export.Export{Path: "/", FS: memfs.New(memfs.Config{Mode: 0o777})})
 	fh := r.ok(putroot(), getfh())[1].Opgetfh.Resok4.Object
 	require.False(t, export.IsNode(fh))
 	r.fails(nfs4.NFS4ERR_NOENT, putroot(), lookupp())

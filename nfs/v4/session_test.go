@@ -9,14 +9,24 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
 	"github.com/ringnfs/ringnfs/nfs/state"
+	"github.com/ringnfs/ringnfs/nfs/state/files"
 )
 
-// clients is what a rig's server remembers of clients; the test sets the clock.
-func clients(now *uint32) *state.Table {
-	return state.New(state.Config{
-		Now: func() uint32 { return *now }, Random: rand.Reader,
-		Server: state.Server{Major: []byte("server"), Scope: []byte("server")},
+// remembers is a Config with what a rig's server remembers of clients; the test sets the clock.
+func remembers(now *uint32) Config {
+	clock := func() uint32 { return *now }
+	var held *files.Table
+	clients := state.New(state.Config{
+		Now: clock, Random: rand.Reader, Server: state.Server{Major: []byte("server"), Scope: []byte("server")},
+		Dropped: func(id state.ClientID) { held.DropClient(uint64(id)) },
 	})
+	held = files.New(files.Config{
+		Now: clock, Random: rand.Reader,
+		Courteous: func(id uint64) bool { return clients.Courteous(state.ClientID(id)) },
+		Expire:    func(id uint64) bool { return clients.ExpireID(state.ClientID(id)) },
+		Hold:      func(id uint64, n int) { clients.Hold(state.ClientID(id), n) },
+	})
+	return Config{State: clients, Files: held}
 }
 
 // session is a client's session on a rig.
