@@ -37,7 +37,7 @@ var statuses = func() (t [errnoMax]vfs.Status) {
 		vfs.IsDir:       {unix.EISDIR},
 		vfs.Inval:       {unix.EINVAL, unix.EDOM, unix.ERANGE},
 		vfs.FBig:        {unix.EFBIG, unix.EOVERFLOW},
-		vfs.NoSpc:       {unix.ENOSPC, unix.E2BIG}, // an access control list too long for the inode
+		vfs.NoSpc:       {unix.ENOSPC, unix.E2BIG}, // E2BIG: an ACL too long for the inode
 		vfs.ROFS:        {unix.EROFS},
 		vfs.MLink:       {unix.EMLINK},
 		vfs.NameTooLong: {unix.ENAMETOOLONG},
