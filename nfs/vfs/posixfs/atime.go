@@ -34,8 +34,9 @@ func (fs *FS) quiet(e *entry) int {
 	return 0
 }
 
-// quietNew is quiet for a file that is about to be made. If the file may belong to another user than
-// its maker, the kernel would make the file and then refuse the flag, so quietNew leaves it out.
+// quietNew is quiet for a file that is about to be made. If the file may belong to another user
+// than its maker, the kernel would make the file and then refuse the flag, so quietNew leaves it
+// out.
 func (fs *FS) quietNew() int {
 	if fs.is.ownAtime && fs.is.births {
 		return unix.O_NOATIME

@@ -100,7 +100,7 @@ type FS struct {
 	reported   sync.Map // errnos that status has already logged
 	lent       lent
 	exclusives exclusives
-	locks      [64]paddedMutex // for the WCC of one directory, by inode number
+	locks      [64]paddedMutex // for changes of one object with their WCC, by hash of its key
 	stop       chan struct{}
 	running    sync.WaitGroup
 	kick       chan struct{}

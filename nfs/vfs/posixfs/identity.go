@@ -28,7 +28,7 @@ import (
 
 // ioctls that return a UUID.
 const (
-	ext4GetUUID = 0x8008662c // EXT4_IOC_GETFSUUID, Linux 6.0: that on disc, also after tune2fs -U
+	ext4GetUUID = 0x8008662c // EXT4_IOC_GETFSUUID, Linux 6.0: that on disc, after tune2fs -U too
 	btrfsFSInfo = 0x8400941f // BTRFS_IOC_FS_INFO
 	getFSUUID   = 0x80111500 // FS_IOC_GETFSUUID, Linux 6.9
 	zfsMagic    = 0x2fc12fc1

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	tickPeriod = 1250 * time.Millisecond // a file is closed 1 to 2 of these after its last write
+	tickPeriod = 1250 * time.Millisecond // a file is closed 1 to 2 of it after its last write
 	sweepEvery = 2                       // ticks between two sweeps
 	idleRounds = 4                       // an entry is closed 10 to 12.5 s after its last use
 )
