@@ -17,9 +17,9 @@ import (
 // NotSupp means that Read should try.
 //
 // On a lane the whole range has to be in the page cache, because splice(2) would wait for a missing
-// page. cachestat(2) (Linux 6.5) tells for a microsecond. It counts pages as cached while they are
-// still being read from disc, and a sequential reader of a cold file always meets such pages. So
-// allRead checks that they have arrived.
+// page. Asking cachestat(2) (Linux 6.5) costs a microsecond. That call counts pages as cached while
+// they are still being read from disc, and a sequential reader of a cold file always meets such
+// pages. So allRead checks that they have arrived.
 func (p *Path) Splice(f *File, fd int, off uint64, n int, to *vfs.Pipe, size uint64) (moved int, s vfs.Status) {
 	if p.way(f, iopolicy.ToRead, off, n) != iopolicy.Keeping {
 		return 0, vfs.NotSupp // spliced pages stay in the cache
