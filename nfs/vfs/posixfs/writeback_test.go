@@ -87,8 +87,8 @@ func TestWhatWasLostIsNeverAcknowledged(t *testing.T) {
 				t.Run(strings.Join([]string{name, mode.String(), end}, " "), func(t *testing.T) {
 					dir := disk(t)
 					needMode(t, dir, mode)
-					// A stream is large from 16 MiB on, and the server waits
-					// for its writeback from half of one.
+					// A file is large from 16 MiB on, and the server waits for
+					// writeback half a MiB behind a stream's end.
 					s := serve(t, dir, Config{IO: mode}, options{memory: 64 << 20})
 					t.Cleanup(s.close)
 					s.w.do(func(v *View) {

@@ -28,8 +28,8 @@ const (
 )
 
 // Numbered reports whether an inode's number stands for one object at a time in a file system of
-// the type magic, and whether handles contain it. Both are not so on btrfs, where each subvolume
-// counts for itself, and on tmpfs, whose numbers may come round again.
+// the type magic, and whether handles contain it. btrfs does not count, because each of its
+// subvolumes has numbers of its own; nor does tmpfs, whose numbers may come round again.
 func Numbered(magic int64) bool {
 	return magic == unix.EXT4_SUPER_MAGIC || magic == unix.XFS_SUPER_MAGIC
 }
