@@ -12,7 +12,7 @@ import (
 // RPC_VERSION is the version of ONC RPC.
 const RPC_VERSION = 2
 
-// AuthFlavor is who a credential comes from.
+// AuthFlavor is the kind of a credential or verifier.
 type AuthFlavor uint32
 
 // The values of AuthFlavor.
@@ -120,7 +120,7 @@ func (v *AuthsysParms) Decode(d *xdr.Decoder) {
 	}
 }
 
-// MsgType is what a message is.
+// MsgType says whether a message is a call or a reply.
 type MsgType uint32
 
 // The values of MsgType.
@@ -209,14 +209,14 @@ func (v *CallHeader) Decode(d *xdr.Decoder) {
 	v.Verf.Decode(d)
 }
 
-// AcceptStat is what became of a call that was accepted.
+// AcceptStat is the result of a call that was accepted.
 type AcceptStat uint32
 
 // The values of AcceptStat.
 const (
 	SUCCESS       AcceptStat = 0
 	PROG_UNAVAIL  AcceptStat = 1 // the server does not have the program
-	PROG_MISMATCH AcceptStat = 2 // the server has other versions of it
+	PROG_MISMATCH AcceptStat = 2 // the server has other versions of the program
 	PROC_UNAVAIL  AcceptStat = 3
 	GARBAGE_ARGS  AcceptStat = 4
 	SYSTEM_ERR    AcceptStat = 5
@@ -262,7 +262,7 @@ func (v *AcceptStat) Decode(d *xdr.Decoder) {
 	}
 }
 
-// RejectStat is why a call was denied.
+// RejectStat is the reason why a call was denied.
 type RejectStat uint32
 
 // The values of RejectStat.
@@ -303,7 +303,7 @@ func (v *RejectStat) Decode(d *xdr.Decoder) {
 	}
 }
 
-// AuthStat is what is wrong with a credential or a verifier.
+// AuthStat says what is wrong with a credential or a verifier.
 type AuthStat uint32
 
 // The values of AuthStat.
@@ -520,8 +520,8 @@ func (v *ReplyHeaderReply) Decode(d *xdr.Decoder) {
 	}
 }
 
-// ReplyHeader is a reply without its results. Its numbers are none of the enumerations, for a
-// server may say what they do not have.
+// ReplyHeader is a reply without its results. Each stat and why is a plain number and no
+// enumeration, because a server may send a number that the enumeration does not have.
 type ReplyHeader struct {
 	Xid   uint32
 	Mtype MsgType

@@ -161,7 +161,7 @@ func (v *Mountstat3) Decode(d *xdr.Decoder) {
 	}
 }
 
-// Fhstatus is the results of MNT in versions 1 and 2: an error number or 0.
+// Fhstatus are the results of MNT in versions 1 and 2: an error number or 0.
 type Fhstatus struct {
 	FhsStatus  uint32
 	FhsFhandle Fhandle
@@ -188,10 +188,10 @@ func (v *Fhstatus) Decode(d *xdr.Decoder) {
 	}
 }
 
-// Mountres3Ok is the results of a MNT that succeeded, in version 3.
+// Mountres3Ok are the results of an MNT that succeeded, in version 3.
 type Mountres3Ok struct {
 	Fhandle     Fhandle3
-	AuthFlavors []int32 // best first
+	AuthFlavors []int32 // the best one first
 }
 
 // Encode writes v to e.
@@ -216,7 +216,7 @@ func (v *Mountres3Ok) Decode(d *xdr.Decoder) {
 	}
 }
 
-// Mountres3 is the results of MNT in version 3.
+// Mountres3 are the results of MNT in version 3.
 type Mountres3 struct {
 	FhsStatus Mountstat3
 	Mountinfo Mountres3Ok
@@ -243,7 +243,7 @@ func (v *Mountres3) Decode(d *xdr.Decoder) {
 	}
 }
 
-// Mountlist is who has mounted what.
+// Mountlist is the list of mounts: which client has mounted which path.
 type Mountlist []Mountbody
 
 // Encode writes v to e.
@@ -288,7 +288,7 @@ func (v *Mountbody) Decode(d *xdr.Decoder) {
 	v.MlDirectory = d.Opaque(MNTPATHLEN)
 }
 
-// Groups is who may mount an export; none means everybody.
+// Groups are the hosts that may mount an export; none means every host.
 type Groups []Groupnode
 
 // Encode writes v to e.
@@ -327,7 +327,7 @@ func (v *Groupnode) Decode(d *xdr.Decoder) {
 	v.GrName = d.Opaque(MNTNAMLEN)
 }
 
-// Exports is what can be mounted.
+// Exports are the paths that clients can mount.
 type Exports []Exportnode
 
 // Encode writes v to e.
@@ -369,16 +369,16 @@ func (v *Exportnode) Decode(d *xdr.Decoder) {
 	v.ExGroups.Decode(d)
 }
 
-// PC_ERROR is the bit of pc_mask that says that nothing is known.
+// PC_ERROR is the bit of pc_mask which says that the server knows nothing.
 const PC_ERROR = 0
 
-// PC_NO_TRUNC is the bit that says that long names are refused.
+// PC_NO_TRUNC is the bit which says that the server refuses long names.
 const PC_NO_TRUNC = 7
 
-// PC_CHOWN_RESTRICTED is the bit that says who may give files away.
+// PC_CHOWN_RESTRICTED is the bit which says that only root may give files away.
 const PC_CHOWN_RESTRICTED = 9
 
-// Ppathcnf is what POSIX wants to know of a file system.
+// Ppathcnf are the limits of a file system that POSIX names (pathconf).
 type Ppathcnf struct {
 	PcLinkMax  int32
 	PcMaxCanon int32
@@ -455,7 +455,7 @@ var MOUNTV1Names = [...]string{
 	MOUNTPROC_EXPORTALL: "EXPORTALL",
 }
 
-// MOUNT_V2 is version 2: version 1 and one procedure more.
+// MOUNT_V2 is version 2: version 1 and one more procedure.
 const MOUNT_V2 = 2
 
 // The procedures of MOUNT_V2.

@@ -73,7 +73,7 @@ func (v *Cookie3) Decode(d *xdr.Decoder) {
 	*v = Cookie3(d.Uint64())
 }
 
-// Cookieverf3 goes with the cookies of a directory.
+// Cookieverf3 says whether cookies of a directory are still valid.
 type Cookieverf3 [NFS3_COOKIEVERFSIZE]byte
 
 // Encode writes v to e.
@@ -167,7 +167,7 @@ func (v *Offset3) Decode(d *xdr.Decoder) {
 	*v = Offset3(d.Uint64())
 }
 
-// Mode3 is the permission bits.
+// Mode3 are permission bits.
 type Mode3 uint32
 
 // Encode writes v to e.
@@ -469,7 +469,7 @@ func (v *Nfstime3) Decode(d *xdr.Decoder) {
 	}
 }
 
-// Fattr3 is the attributes of an object.
+// Fattr3 are the attributes of an object.
 type Fattr3 struct {
 	Type   Ftype3
 	Mode   Mode3
@@ -540,7 +540,7 @@ func (v *Fattr3) Decode(d *xdr.Decoder) {
 	}
 }
 
-// PostOpAttr is attributes after an operation, where the server has them.
+// PostOpAttr are the attributes after an operation, if the server has them.
 type PostOpAttr struct {
 	AttributesFollow bool
 	Attributes       Fattr3
@@ -567,7 +567,7 @@ func (v *PostOpAttr) Decode(d *xdr.Decoder) {
 	}
 }
 
-// WccAttr is the attributes that tell whether an object has changed.
+// WccAttr are the attributes that tell whether an object has changed.
 type WccAttr struct {
 	Size  Size3
 	Mtime Nfstime3
@@ -598,7 +598,7 @@ func (v *WccAttr) Decode(d *xdr.Decoder) {
 	}
 }
 
-// PreOpAttr is wcc_attr before an operation, where the server has it.
+// PreOpAttr is wcc_attr before an operation, if the server has it.
 type PreOpAttr struct {
 	AttributesFollow bool
 	Attributes       WccAttr
@@ -625,7 +625,7 @@ func (v *PreOpAttr) Decode(d *xdr.Decoder) {
 	}
 }
 
-// WccData is weak cache consistency data: an object before and after.
+// WccData is weak cache consistency data: attributes before and after an operation.
 type WccData struct {
 	Before PreOpAttr
 	After  PostOpAttr
@@ -643,7 +643,7 @@ func (v *WccData) Decode(d *xdr.Decoder) {
 	v.After.Decode(d)
 }
 
-// PostOpFh3 is a handle, where the server has it.
+// PostOpFh3 is a handle, if the server has it.
 type PostOpFh3 struct {
 	HandleFollows bool
 	Handle        NfsFh3
@@ -670,7 +670,7 @@ func (v *PostOpFh3) Decode(d *xdr.Decoder) {
 	}
 }
 
-// TimeHow is what to do with a time.
+// TimeHow says what to do with a time.
 type TimeHow uint32
 
 // The values of TimeHow.
@@ -822,7 +822,7 @@ func (v *SetSize3) Decode(d *xdr.Decoder) {
 	}
 }
 
-// SetAtime is what to do with the time of the last access.
+// SetAtime says what to do with the time of the last access.
 type SetAtime struct {
 	SetIt TimeHow
 	Atime Nfstime3
@@ -849,7 +849,7 @@ func (v *SetAtime) Decode(d *xdr.Decoder) {
 	}
 }
 
-// SetMtime is what to do with the time of the last change of data.
+// SetMtime says what to do with the time of the last change of data.
 type SetMtime struct {
 	SetIt TimeHow
 	Mtime Nfstime3
@@ -876,7 +876,7 @@ func (v *SetMtime) Decode(d *xdr.Decoder) {
 	}
 }
 
-// Sattr3 is attributes to set.
+// Sattr3 are the attributes to set.
 type Sattr3 struct {
 	Mode  SetMode3
 	Uid   SetUid3
@@ -924,7 +924,7 @@ func (v *Diropargs3) Decode(d *xdr.Decoder) {
 	v.Name = d.Clipped(255)
 }
 
-// GETATTR3args is the arguments of GETATTR (section 3.3.1).
+// GETATTR3args are the arguments of GETATTR (section 3.3.1).
 type GETATTR3args struct {
 	Object NfsFh3
 }
@@ -939,7 +939,7 @@ func (v *GETATTR3args) Decode(d *xdr.Decoder) {
 	v.Object.Decode(d)
 }
 
-// GETATTR3resok is the results of a GETATTR that succeeded.
+// GETATTR3resok are the results of a GETATTR that succeeded.
 type GETATTR3resok struct {
 	ObjAttributes Fattr3
 }
@@ -998,7 +998,7 @@ func (v *GETATTR3resok) Decode(d *xdr.Decoder) {
 	}
 }
 
-// GETATTR3res is the results of GETATTR.
+// GETATTR3res are the results of GETATTR.
 type GETATTR3res struct {
 	Status Nfsstat3
 	Resok  GETATTR3resok
@@ -1052,7 +1052,7 @@ func (v *Sattrguard3) Decode(d *xdr.Decoder) {
 	}
 }
 
-// SETATTR3args is the arguments of SETATTR (section 3.3.2).
+// SETATTR3args are the arguments of SETATTR (section 3.3.2).
 type SETATTR3args struct {
 	Object        NfsFh3
 	NewAttributes Sattr3
@@ -1073,7 +1073,7 @@ func (v *SETATTR3args) Decode(d *xdr.Decoder) {
 	v.Guard.Decode(d)
 }
 
-// SETATTR3resok is the results of a SETATTR that succeeded.
+// SETATTR3resok are the results of a SETATTR that succeeded.
 type SETATTR3resok struct {
 	ObjWcc WccData
 }
@@ -1088,7 +1088,7 @@ func (v *SETATTR3resok) Decode(d *xdr.Decoder) {
 	v.ObjWcc.Decode(d)
 }
 
-// SETATTR3resfail is the results of a SETATTR that failed.
+// SETATTR3resfail are the results of a SETATTR that failed.
 type SETATTR3resfail struct {
 	ObjWcc WccData
 }
@@ -1103,7 +1103,7 @@ func (v *SETATTR3resfail) Decode(d *xdr.Decoder) {
 	v.ObjWcc.Decode(d)
 }
 
-// SETATTR3res is the results of SETATTR.
+// SETATTR3res are the results of SETATTR.
 type SETATTR3res struct {
 	Status  Nfsstat3
 	Resok   SETATTR3resok
@@ -1134,7 +1134,7 @@ func (v *SETATTR3res) Decode(d *xdr.Decoder) {
 	}
 }
 
-// LOOKUP3args is the arguments of LOOKUP (section 3.3.3).
+// LOOKUP3args are the arguments of LOOKUP (section 3.3.3).
 type LOOKUP3args struct {
 	What Diropargs3
 }
@@ -1149,7 +1149,7 @@ func (v *LOOKUP3args) Decode(d *xdr.Decoder) {
 	v.What.Decode(d)
 }
 
-// LOOKUP3resok is the results of a LOOKUP that succeeded.
+// LOOKUP3resok are the results of a LOOKUP that succeeded.
 type LOOKUP3resok struct {
 	Object        NfsFh3
 	ObjAttributes PostOpAttr
@@ -1170,7 +1170,7 @@ func (v *LOOKUP3resok) Decode(d *xdr.Decoder) {
 	v.DirAttributes.Decode(d)
 }
 
-// LOOKUP3resfail is the results of a LOOKUP that failed.
+// LOOKUP3resfail are the results of a LOOKUP that failed.
 type LOOKUP3resfail struct {
 	DirAttributes PostOpAttr
 }
@@ -1185,7 +1185,7 @@ func (v *LOOKUP3resfail) Decode(d *xdr.Decoder) {
 	v.DirAttributes.Decode(d)
 }
 
-// LOOKUP3res is the results of LOOKUP.
+// LOOKUP3res are the results of LOOKUP.
 type LOOKUP3res struct {
 	Status  Nfsstat3
 	Resok   LOOKUP3resok
@@ -1222,7 +1222,7 @@ const ACCESS3_READ = 0x0001
 // ACCESS3_LOOKUP: look up a name in a directory.
 const ACCESS3_LOOKUP = 0x0002
 
-// ACCESS3_MODIFY: change data or entries that are there.
+// ACCESS3_MODIFY: change existing data or entries.
 const ACCESS3_MODIFY = 0x0004
 
 // ACCESS3_EXTEND: write new data or add entries.
@@ -1234,7 +1234,7 @@ const ACCESS3_DELETE = 0x0010
 // ACCESS3_EXECUTE: run a file.
 const ACCESS3_EXECUTE = 0x0020
 
-// ACCESS3args is the arguments of ACCESS (section 3.3.4).
+// ACCESS3args are the arguments of ACCESS (section 3.3.4).
 type ACCESS3args struct {
 	Object NfsFh3
 	Access uint32
@@ -1252,7 +1252,7 @@ func (v *ACCESS3args) Decode(d *xdr.Decoder) {
 	v.Access = d.Uint32()
 }
 
-// ACCESS3resok is the results of an ACCESS that succeeded.
+// ACCESS3resok are the results of an ACCESS that succeeded.
 type ACCESS3resok struct {
 	ObjAttributes PostOpAttr
 	Access        uint32
@@ -1270,7 +1270,7 @@ func (v *ACCESS3resok) Decode(d *xdr.Decoder) {
 	v.Access = d.Uint32()
 }
 
-// ACCESS3resfail is the results of an ACCESS that failed.
+// ACCESS3resfail are the results of an ACCESS that failed.
 type ACCESS3resfail struct {
 	ObjAttributes PostOpAttr
 }
@@ -1285,7 +1285,7 @@ func (v *ACCESS3resfail) Decode(d *xdr.Decoder) {
 	v.ObjAttributes.Decode(d)
 }
 
-// ACCESS3res is the results of ACCESS.
+// ACCESS3res are the results of ACCESS.
 type ACCESS3res struct {
 	Status  Nfsstat3
 	Resok   ACCESS3resok
@@ -1316,7 +1316,7 @@ func (v *ACCESS3res) Decode(d *xdr.Decoder) {
 	}
 }
 
-// READLINK3args is the arguments of READLINK (section 3.3.5).
+// READLINK3args are the arguments of READLINK (section 3.3.5).
 type READLINK3args struct {
 	Symlink NfsFh3
 }
@@ -1331,7 +1331,7 @@ func (v *READLINK3args) Decode(d *xdr.Decoder) {
 	v.Symlink.Decode(d)
 }
 
-// READLINK3resok is the results of a READLINK that succeeded.
+// READLINK3resok are the results of a READLINK that succeeded.
 type READLINK3resok struct {
 	SymlinkAttributes PostOpAttr
 	Data              Nfspath3
@@ -1349,7 +1349,7 @@ func (v *READLINK3resok) Decode(d *xdr.Decoder) {
 	v.Data = d.Clipped(4095)
 }
 
-// READLINK3resfail is the results of a READLINK that failed.
+// READLINK3resfail are the results of a READLINK that failed.
 type READLINK3resfail struct {
 	SymlinkAttributes PostOpAttr
 }
@@ -1364,7 +1364,7 @@ func (v *READLINK3resfail) Decode(d *xdr.Decoder) {
 	v.SymlinkAttributes.Decode(d)
 }
 
-// READLINK3res is the results of READLINK.
+// READLINK3res are the results of READLINK.
 type READLINK3res struct {
 	Status  Nfsstat3
 	Resok   READLINK3resok
@@ -1395,7 +1395,7 @@ func (v *READLINK3res) Decode(d *xdr.Decoder) {
 	}
 }
 
-// READ3args is the arguments of READ (section 3.3.6).
+// READ3args are the arguments of READ (section 3.3.6).
 type READ3args struct {
 	File   NfsFh3
 	Offset Offset3
@@ -1422,7 +1422,7 @@ func (v *READ3args) Decode(d *xdr.Decoder) {
 	}
 }
 
-// READ3resok is the results of a READ that succeeded.
+// READ3resok are the results of a READ that succeeded.
 type READ3resok struct {
 	FileAttributes PostOpAttr
 	Count          Count3
@@ -1452,7 +1452,7 @@ func (v *READ3resok) Decode(d *xdr.Decoder) {
 	v.Data = d.Opaque(1<<32 - 1)
 }
 
-// READ3resfail is the results of a READ that failed.
+// READ3resfail are the results of a READ that failed.
 type READ3resfail struct {
 	FileAttributes PostOpAttr
 }
@@ -1467,7 +1467,7 @@ func (v *READ3resfail) Decode(d *xdr.Decoder) {
 	v.FileAttributes.Decode(d)
 }
 
-// READ3res is the results of READ.
+// READ3res are the results of READ.
 type READ3res struct {
 	Status  Nfsstat3
 	Resok   READ3resok
@@ -1498,7 +1498,7 @@ func (v *READ3res) Decode(d *xdr.Decoder) {
 	}
 }
 
-// StableHow is how safe written data has to be.
+// StableHow says how stable written data must be when the server answers.
 type StableHow uint32
 
 // The values of StableHow.
@@ -1542,7 +1542,7 @@ func (v *StableHow) Decode(d *xdr.Decoder) {
 	}
 }
 
-// WRITE3args is the arguments of WRITE (section 3.3.7).
+// WRITE3args are the arguments of WRITE (section 3.3.7).
 type WRITE3args struct {
 	File   NfsFh3
 	Offset Offset3
@@ -1581,7 +1581,7 @@ func (v *WRITE3args) Decode(d *xdr.Decoder) {
 	v.Data = d.Opaque(1<<32 - 1)
 }
 
-// WRITE3resok is the results of a WRITE that succeeded.
+// WRITE3resok are the results of a WRITE that succeeded.
 type WRITE3resok struct {
 	FileWcc   WccData
 	Count     Count3
@@ -1617,7 +1617,7 @@ func (v *WRITE3resok) Decode(d *xdr.Decoder) {
 	}
 }
 
-// WRITE3resfail is the results of a WRITE that failed.
+// WRITE3resfail are the results of a WRITE that failed.
 type WRITE3resfail struct {
 	FileWcc WccData
 }
@@ -1632,7 +1632,7 @@ func (v *WRITE3resfail) Decode(d *xdr.Decoder) {
 	v.FileWcc.Decode(d)
 }
 
-// WRITE3res is the results of WRITE.
+// WRITE3res are the results of WRITE.
 type WRITE3res struct {
 	Status  Nfsstat3
 	Resok   WRITE3resok
@@ -1663,7 +1663,7 @@ func (v *WRITE3res) Decode(d *xdr.Decoder) {
 	}
 }
 
-// Createmode3 is what CREATE does with a file that is there.
+// Createmode3 says what CREATE does with a file that exists.
 type Createmode3 uint32
 
 // The values of Createmode3.
@@ -1707,7 +1707,7 @@ func (v *Createmode3) Decode(d *xdr.Decoder) {
 	}
 }
 
-// Createhow3 is how to CREATE.
+// Createhow3 says how CREATE makes the file.
 type Createhow3 struct {
 	Mode          Createmode3
 	ObjAttributes Sattr3
@@ -1744,7 +1744,7 @@ func (v *Createhow3) Decode(d *xdr.Decoder) {
 	}
 }
 
-// CREATE3args is the arguments of CREATE (section 3.3.8).
+// CREATE3args are the arguments of CREATE (section 3.3.8).
 type CREATE3args struct {
 	Where Diropargs3
 	How   Createhow3
@@ -1762,7 +1762,7 @@ func (v *CREATE3args) Decode(d *xdr.Decoder) {
 	v.How.Decode(d)
 }
 
-// CREATE3resok is the results of a CREATE that succeeded.
+// CREATE3resok are the results of a CREATE that succeeded.
 type CREATE3resok struct {
 	Obj           PostOpFh3
 	ObjAttributes PostOpAttr
@@ -1783,7 +1783,7 @@ func (v *CREATE3resok) Decode(d *xdr.Decoder) {
 	v.DirWcc.Decode(d)
 }
 
-// CREATE3resfail is the results of a CREATE that failed.
+// CREATE3resfail are the results of a CREATE that failed.
 type CREATE3resfail struct {
 	DirWcc WccData
 }
@@ -1798,7 +1798,7 @@ func (v *CREATE3resfail) Decode(d *xdr.Decoder) {
 	v.DirWcc.Decode(d)
 }
 
-// CREATE3res is the results of CREATE.
+// CREATE3res are the results of CREATE.
 type CREATE3res struct {
 	Status  Nfsstat3
 	Resok   CREATE3resok
@@ -1829,7 +1829,7 @@ func (v *CREATE3res) Decode(d *xdr.Decoder) {
 	}
 }
 
-// MKDIR3args is the arguments of MKDIR (section 3.3.9).
+// MKDIR3args are the arguments of MKDIR (section 3.3.9).
 type MKDIR3args struct {
 	Where      Diropargs3
 	Attributes Sattr3
@@ -1847,7 +1847,7 @@ func (v *MKDIR3args) Decode(d *xdr.Decoder) {
 	v.Attributes.Decode(d)
 }
 
-// MKDIR3resok is the results of a MKDIR that succeeded.
+// MKDIR3resok are the results of an MKDIR that succeeded.
 type MKDIR3resok struct {
 	Obj           PostOpFh3
 	ObjAttributes PostOpAttr
@@ -1868,7 +1868,7 @@ func (v *MKDIR3resok) Decode(d *xdr.Decoder) {
 	v.DirWcc.Decode(d)
 }
 
-// MKDIR3resfail is the results of a MKDIR that failed.
+// MKDIR3resfail are the results of an MKDIR that failed.
 type MKDIR3resfail struct {
 	DirWcc WccData
 }
@@ -1883,7 +1883,7 @@ func (v *MKDIR3resfail) Decode(d *xdr.Decoder) {
 	v.DirWcc.Decode(d)
 }
 
-// MKDIR3res is the results of MKDIR.
+// MKDIR3res are the results of MKDIR.
 type MKDIR3res struct {
 	Status  Nfsstat3
 	Resok   MKDIR3resok
@@ -1914,7 +1914,7 @@ func (v *MKDIR3res) Decode(d *xdr.Decoder) {
 	}
 }
 
-// Symlinkdata3 is a symbolic link to be made.
+// Symlinkdata3 is a symbolic link to make.
 type Symlinkdata3 struct {
 	SymlinkAttributes Sattr3
 	SymlinkData       Nfspath3
@@ -1932,7 +1932,7 @@ func (v *Symlinkdata3) Decode(d *xdr.Decoder) {
 	v.SymlinkData = d.Clipped(4095)
 }
 
-// SYMLINK3args is the arguments of SYMLINK (section 3.3.10).
+// SYMLINK3args are the arguments of SYMLINK (section 3.3.10).
 type SYMLINK3args struct {
 	Where   Diropargs3
 	Symlink Symlinkdata3
@@ -1950,7 +1950,7 @@ func (v *SYMLINK3args) Decode(d *xdr.Decoder) {
 	v.Symlink.Decode(d)
 }
 
-// SYMLINK3resok is the results of a SYMLINK that succeeded.
+// SYMLINK3resok are the results of a SYMLINK that succeeded.
 type SYMLINK3resok struct {
 	Obj           PostOpFh3
 	ObjAttributes PostOpAttr
@@ -1971,7 +1971,7 @@ func (v *SYMLINK3resok) Decode(d *xdr.Decoder) {
 	v.DirWcc.Decode(d)
 }
 
-// SYMLINK3resfail is the results of a SYMLINK that failed.
+// SYMLINK3resfail are the results of a SYMLINK that failed.
 type SYMLINK3resfail struct {
 	DirWcc WccData
 }
@@ -1986,7 +1986,7 @@ func (v *SYMLINK3resfail) Decode(d *xdr.Decoder) {
 	v.DirWcc.Decode(d)
 }
 
-// SYMLINK3res is the results of SYMLINK.
+// SYMLINK3res are the results of SYMLINK.
 type SYMLINK3res struct {
 	Status  Nfsstat3
 	Resok   SYMLINK3resok
@@ -2017,7 +2017,7 @@ func (v *SYMLINK3res) Decode(d *xdr.Decoder) {
 	}
 }
 
-// Devicedata3 is a device to be made.
+// Devicedata3 is a device to make.
 type Devicedata3 struct {
 	DevAttributes Sattr3
 	Spec          Specdata3
@@ -2043,7 +2043,7 @@ func (v *Devicedata3) Decode(d *xdr.Decoder) {
 	}
 }
 
-// Mknoddata3 is what MKNOD makes.
+// Mknoddata3 is the object that MKNOD makes.
 type Mknoddata3 struct {
 	Type           Ftype3
 	Device         Devicedata3
@@ -2078,7 +2078,7 @@ func (v *Mknoddata3) Decode(d *xdr.Decoder) {
 	}
 }
 
-// MKNOD3args is the arguments of MKNOD (section 3.3.11).
+// MKNOD3args are the arguments of MKNOD (section 3.3.11).
 type MKNOD3args struct {
 	Where Diropargs3
 	What  Mknoddata3
@@ -2096,7 +2096,7 @@ func (v *MKNOD3args) Decode(d *xdr.Decoder) {
 	v.What.Decode(d)
 }
 
-// MKNOD3resok is the results of a MKNOD that succeeded.
+// MKNOD3resok are the results of an MKNOD that succeeded.
 type MKNOD3resok struct {
 	Obj           PostOpFh3
 	ObjAttributes PostOpAttr
@@ -2117,7 +2117,7 @@ func (v *MKNOD3resok) Decode(d *xdr.Decoder) {
 	v.DirWcc.Decode(d)
 }
 
-// MKNOD3resfail is the results of a MKNOD that failed.
+// MKNOD3resfail are the results of an MKNOD that failed.
 type MKNOD3resfail struct {
 	DirWcc WccData
 }
@@ -2132,7 +2132,7 @@ func (v *MKNOD3resfail) Decode(d *xdr.Decoder) {
 	v.DirWcc.Decode(d)
 }
 
-// MKNOD3res is the results of MKNOD.
+// MKNOD3res are the results of MKNOD.
 type MKNOD3res struct {
 	Status  Nfsstat3
 	Resok   MKNOD3resok
@@ -2163,7 +2163,7 @@ func (v *MKNOD3res) Decode(d *xdr.Decoder) {
 	}
 }
 
-// REMOVE3args is the arguments of REMOVE (section 3.3.12).
+// REMOVE3args are the arguments of REMOVE (section 3.3.12).
 type REMOVE3args struct {
 	Object Diropargs3
 }
@@ -2178,7 +2178,7 @@ func (v *REMOVE3args) Decode(d *xdr.Decoder) {
 	v.Object.Decode(d)
 }
 
-// REMOVE3resok is the results of a REMOVE that succeeded.
+// REMOVE3resok are the results of a REMOVE that succeeded.
 type REMOVE3resok struct {
 	DirWcc WccData
 }
@@ -2193,7 +2193,7 @@ func (v *REMOVE3resok) Decode(d *xdr.Decoder) {
 	v.DirWcc.Decode(d)
 }
 
-// REMOVE3resfail is the results of a REMOVE that failed.
+// REMOVE3resfail are the results of a REMOVE that failed.
 type REMOVE3resfail struct {
 	DirWcc WccData
 }
@@ -2208,7 +2208,7 @@ func (v *REMOVE3resfail) Decode(d *xdr.Decoder) {
 	v.DirWcc.Decode(d)
 }
 
-// REMOVE3res is the results of REMOVE.
+// REMOVE3res are the results of REMOVE.
 type REMOVE3res struct {
 	Status  Nfsstat3
 	Resok   REMOVE3resok
@@ -2239,7 +2239,7 @@ func (v *REMOVE3res) Decode(d *xdr.Decoder) {
 	}
 }
 
-// RMDIR3args is the arguments of RMDIR (section 3.3.13).
+// RMDIR3args are the arguments of RMDIR (section 3.3.13).
 type RMDIR3args struct {
 	Object Diropargs3
 }
@@ -2254,7 +2254,7 @@ func (v *RMDIR3args) Decode(d *xdr.Decoder) {
 	v.Object.Decode(d)
 }
 
-// RMDIR3resok is the results of a RMDIR that succeeded.
+// RMDIR3resok are the results of a RMDIR that succeeded.
 type RMDIR3resok struct {
 	DirWcc WccData
 }
@@ -2269,7 +2269,7 @@ func (v *RMDIR3resok) Decode(d *xdr.Decoder) {
 	v.DirWcc.Decode(d)
 }
 
-// RMDIR3resfail is the results of a RMDIR that failed.
+// RMDIR3resfail are the results of a RMDIR that failed.
 type RMDIR3resfail struct {
 	DirWcc WccData
 }
@@ -2284,7 +2284,7 @@ func (v *RMDIR3resfail) Decode(d *xdr.Decoder) {
 	v.DirWcc.Decode(d)
 }
 
-// RMDIR3res is the results of RMDIR.
+// RMDIR3res are the results of RMDIR.
 type RMDIR3res struct {
 	Status  Nfsstat3
 	Resok   RMDIR3resok
@@ -2315,7 +2315,7 @@ func (v *RMDIR3res) Decode(d *xdr.Decoder) {
 	}
 }
 
-// RENAME3args is the arguments of RENAME (section 3.3.14).
+// RENAME3args are the arguments of RENAME (section 3.3.14).
 type RENAME3args struct {
 	From Diropargs3
 	To   Diropargs3
@@ -2333,7 +2333,7 @@ func (v *RENAME3args) Decode(d *xdr.Decoder) {
 	v.To.Decode(d)
 }
 
-// RENAME3resok is the results of a RENAME that succeeded.
+// RENAME3resok are the results of a RENAME that succeeded.
 type RENAME3resok struct {
 	FromdirWcc WccData
 	TodirWcc   WccData
@@ -2351,7 +2351,7 @@ func (v *RENAME3resok) Decode(d *xdr.Decoder) {
 	v.TodirWcc.Decode(d)
 }
 
-// RENAME3resfail is the results of a RENAME that failed.
+// RENAME3resfail are the results of a RENAME that failed.
 type RENAME3resfail struct {
 	FromdirWcc WccData
 	TodirWcc   WccData
@@ -2369,7 +2369,7 @@ func (v *RENAME3resfail) Decode(d *xdr.Decoder) {
 	v.TodirWcc.Decode(d)
 }
 
-// RENAME3res is the results of RENAME.
+// RENAME3res are the results of RENAME.
 type RENAME3res struct {
 	Status  Nfsstat3
 	Resok   RENAME3resok
@@ -2400,7 +2400,7 @@ func (v *RENAME3res) Decode(d *xdr.Decoder) {
 	}
 }
 
-// LINK3args is the arguments of LINK (section 3.3.15).
+// LINK3args are the arguments of LINK (section 3.3.15).
 type LINK3args struct {
 	File NfsFh3
 	Link Diropargs3
@@ -2418,7 +2418,7 @@ func (v *LINK3args) Decode(d *xdr.Decoder) {
 	v.Link.Decode(d)
 }
 
-// LINK3resok is the results of a LINK that succeeded.
+// LINK3resok are the results of a LINK that succeeded.
 type LINK3resok struct {
 	FileAttributes PostOpAttr
 	LinkdirWcc     WccData
@@ -2436,7 +2436,7 @@ func (v *LINK3resok) Decode(d *xdr.Decoder) {
 	v.LinkdirWcc.Decode(d)
 }
 
-// LINK3resfail is the results of a LINK that failed.
+// LINK3resfail are the results of a LINK that failed.
 type LINK3resfail struct {
 	FileAttributes PostOpAttr
 	LinkdirWcc     WccData
@@ -2454,7 +2454,7 @@ func (v *LINK3resfail) Decode(d *xdr.Decoder) {
 	v.LinkdirWcc.Decode(d)
 }
 
-// LINK3res is the results of LINK.
+// LINK3res are the results of LINK.
 type LINK3res struct {
 	Status  Nfsstat3
 	Resok   LINK3resok
@@ -2485,7 +2485,7 @@ func (v *LINK3res) Decode(d *xdr.Decoder) {
 	}
 }
 
-// READDIR3args is the arguments of READDIR (section 3.3.16).
+// READDIR3args are the arguments of READDIR (section 3.3.16).
 type READDIR3args struct {
 	Dir        NfsFh3
 	Cookie     Cookie3
@@ -2562,7 +2562,7 @@ func (v *Dirlist3) Decode(d *xdr.Decoder) {
 	v.Eof = d.Bool()
 }
 
-// READDIR3resok is the results of a READDIR that succeeded.
+// READDIR3resok are the results of a READDIR that succeeded.
 type READDIR3resok struct {
 	DirAttributes PostOpAttr
 	Cookieverf    Cookieverf3
@@ -2583,7 +2583,7 @@ func (v *READDIR3resok) Decode(d *xdr.Decoder) {
 	v.Reply.Decode(d)
 }
 
-// READDIR3resfail is the results of a READDIR that failed.
+// READDIR3resfail are the results of a READDIR that failed.
 type READDIR3resfail struct {
 	DirAttributes PostOpAttr
 }
@@ -2598,7 +2598,7 @@ func (v *READDIR3resfail) Decode(d *xdr.Decoder) {
 	v.DirAttributes.Decode(d)
 }
 
-// READDIR3res is the results of READDIR.
+// READDIR3res are the results of READDIR.
 type READDIR3res struct {
 	Status  Nfsstat3
 	Resok   READDIR3resok
@@ -2629,7 +2629,7 @@ func (v *READDIR3res) Decode(d *xdr.Decoder) {
 	}
 }
 
-// READDIRPLUS3args is the arguments of READDIRPLUS (section 3.3.17).
+// READDIRPLUS3args are the arguments of READDIRPLUS (section 3.3.17).
 type READDIRPLUS3args struct {
 	Dir        NfsFh3
 	Cookie     Cookie3
@@ -2715,7 +2715,7 @@ func (v *Dirlistplus3) Decode(d *xdr.Decoder) {
 	v.Eof = d.Bool()
 }
 
-// READDIRPLUS3resok is the results of a READDIRPLUS that succeeded.
+// READDIRPLUS3resok are the results of a READDIRPLUS that succeeded.
 type READDIRPLUS3resok struct {
 	DirAttributes PostOpAttr
 	Cookieverf    Cookieverf3
@@ -2736,7 +2736,7 @@ func (v *READDIRPLUS3resok) Decode(d *xdr.Decoder) {
 	v.Reply.Decode(d)
 }
 
-// READDIRPLUS3resfail is the results of a READDIRPLUS that failed.
+// READDIRPLUS3resfail are the results of a READDIRPLUS that failed.
 type READDIRPLUS3resfail struct {
 	DirAttributes PostOpAttr
 }
@@ -2751,7 +2751,7 @@ func (v *READDIRPLUS3resfail) Decode(d *xdr.Decoder) {
 	v.DirAttributes.Decode(d)
 }
 
-// READDIRPLUS3res is the results of READDIRPLUS.
+// READDIRPLUS3res are the results of READDIRPLUS.
 type READDIRPLUS3res struct {
 	Status  Nfsstat3
 	Resok   READDIRPLUS3resok
@@ -2782,7 +2782,7 @@ func (v *READDIRPLUS3res) Decode(d *xdr.Decoder) {
 	}
 }
 
-// FSSTAT3args is the arguments of FSSTAT (section 3.3.18).
+// FSSTAT3args are the arguments of FSSTAT (section 3.3.18).
 type FSSTAT3args struct {
 	Fsroot NfsFh3
 }
@@ -2797,7 +2797,7 @@ func (v *FSSTAT3args) Decode(d *xdr.Decoder) {
 	v.Fsroot.Decode(d)
 }
 
-// FSSTAT3resok is the results of a FSSTAT that succeeded.
+// FSSTAT3resok are the results of an FSSTAT that succeeded.
 type FSSTAT3resok struct {
 	ObjAttributes PostOpAttr
 	Tbytes        Size3 // in all
@@ -2806,7 +2806,7 @@ type FSSTAT3resok struct {
 	Tfiles        Size3
 	Ffiles        Size3
 	Afiles        Size3
-	Invarsec      uint32 // seconds for which this is not expected to change
+	Invarsec      uint32 // seconds for which these numbers should not change
 }
 
 // Encode writes v to e.
@@ -2839,7 +2839,7 @@ func (v *FSSTAT3resok) Decode(d *xdr.Decoder) {
 	}
 }
 
-// FSSTAT3resfail is the results of a FSSTAT that failed.
+// FSSTAT3resfail are the results of an FSSTAT that failed.
 type FSSTAT3resfail struct {
 	ObjAttributes PostOpAttr
 }
@@ -2854,7 +2854,7 @@ func (v *FSSTAT3resfail) Decode(d *xdr.Decoder) {
 	v.ObjAttributes.Decode(d)
 }
 
-// FSSTAT3res is the results of FSSTAT.
+// FSSTAT3res are the results of FSSTAT.
 type FSSTAT3res struct {
 	Status  Nfsstat3
 	Resok   FSSTAT3resok
@@ -2897,7 +2897,7 @@ const FSF3_HOMOGENEOUS = 0x0008
 // FSF3_CANSETTIME: SETATTR can set times.
 const FSF3_CANSETTIME = 0x0010
 
-// FSINFO3args is the arguments of FSINFO (section 3.3.19).
+// FSINFO3args are the arguments of FSINFO (section 3.3.19).
 type FSINFO3args struct {
 	Fsroot NfsFh3
 }
@@ -2912,7 +2912,7 @@ func (v *FSINFO3args) Decode(d *xdr.Decoder) {
 	v.Fsroot.Decode(d)
 }
 
-// FSINFO3resok is the results of a FSINFO that succeeded.
+// FSINFO3resok are the results of an FSINFO that succeeded.
 type FSINFO3resok struct {
 	ObjAttributes PostOpAttr
 	Rtmax         uint32 // most bytes of a READ
@@ -2924,7 +2924,7 @@ type FSINFO3resok struct {
 	Dtpref        uint32 // preferred bytes of a READDIR
 	Maxfilesize   Size3
 	TimeDelta     Nfstime3
-	Properties    uint32 // of FSF3_LINK and so on
+	Properties    uint32 // bits: FSF3_LINK and so on
 }
 
 // Encode writes v to e.
@@ -2965,7 +2965,7 @@ func (v *FSINFO3resok) Decode(d *xdr.Decoder) {
 	}
 }
 
-// FSINFO3resfail is the results of a FSINFO that failed.
+// FSINFO3resfail are the results of an FSINFO that failed.
 type FSINFO3resfail struct {
 	ObjAttributes PostOpAttr
 }
@@ -2980,7 +2980,7 @@ func (v *FSINFO3resfail) Decode(d *xdr.Decoder) {
 	v.ObjAttributes.Decode(d)
 }
 
-// FSINFO3res is the results of FSINFO.
+// FSINFO3res are the results of FSINFO.
 type FSINFO3res struct {
 	Status  Nfsstat3
 	Resok   FSINFO3resok
@@ -3011,7 +3011,7 @@ func (v *FSINFO3res) Decode(d *xdr.Decoder) {
 	}
 }
 
-// PATHCONF3args is the arguments of PATHCONF (section 3.3.20).
+// PATHCONF3args are the arguments of PATHCONF (section 3.3.20).
 type PATHCONF3args struct {
 	Object NfsFh3
 }
@@ -3026,7 +3026,7 @@ func (v *PATHCONF3args) Decode(d *xdr.Decoder) {
 	v.Object.Decode(d)
 }
 
-// PATHCONF3resok is the results of a PATHCONF that succeeded.
+// PATHCONF3resok are the results of a PATHCONF that succeeded.
 type PATHCONF3resok struct {
 	ObjAttributes   PostOpAttr
 	Linkmax         uint32
@@ -3065,7 +3065,7 @@ func (v *PATHCONF3resok) Decode(d *xdr.Decoder) {
 	}
 }
 
-// PATHCONF3resfail is the results of a PATHCONF that failed.
+// PATHCONF3resfail are the results of a PATHCONF that failed.
 type PATHCONF3resfail struct {
 	ObjAttributes PostOpAttr
 }
@@ -3080,7 +3080,7 @@ func (v *PATHCONF3resfail) Decode(d *xdr.Decoder) {
 	v.ObjAttributes.Decode(d)
 }
 
-// PATHCONF3res is the results of PATHCONF.
+// PATHCONF3res are the results of PATHCONF.
 type PATHCONF3res struct {
 	Status  Nfsstat3
 	Resok   PATHCONF3resok
@@ -3111,7 +3111,7 @@ func (v *PATHCONF3res) Decode(d *xdr.Decoder) {
 	}
 }
 
-// COMMIT3args is the arguments of COMMIT (section 3.3.21).
+// COMMIT3args are the arguments of COMMIT (section 3.3.21).
 type COMMIT3args struct {
 	File   NfsFh3
 	Offset Offset3
@@ -3138,7 +3138,7 @@ func (v *COMMIT3args) Decode(d *xdr.Decoder) {
 	}
 }
 
-// COMMIT3resok is the results of a COMMIT that succeeded.
+// COMMIT3resok are the results of a COMMIT that succeeded.
 type COMMIT3resok struct {
 	FileWcc WccData
 	Verf    Writeverf3
@@ -3156,7 +3156,7 @@ func (v *COMMIT3resok) Decode(d *xdr.Decoder) {
 	v.Verf.Decode(d)
 }
 
-// COMMIT3resfail is the results of a COMMIT that failed.
+// COMMIT3resfail are the results of a COMMIT that failed.
 type COMMIT3resfail struct {
 	FileWcc WccData
 }
@@ -3171,7 +3171,7 @@ func (v *COMMIT3resfail) Decode(d *xdr.Decoder) {
 	v.FileWcc.Decode(d)
 }
 
-// COMMIT3res is the results of COMMIT.
+// COMMIT3res are the results of COMMIT.
 type COMMIT3res struct {
 	Status  Nfsstat3
 	Resok   COMMIT3resok

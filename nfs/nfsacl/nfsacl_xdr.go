@@ -9,7 +9,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
-// NFS_ACL_MAX_ENTRIES is the largest number of entries in a list.
+// NFS_ACL_MAX_ENTRIES is the most entries in a list.
 const NFS_ACL_MAX_ENTRIES = 1024
 
 // NFS_ACL in a mask: the access list.
@@ -29,7 +29,7 @@ const NFS_ACL_DEFAULT = 0x1000
 
 // Aclent is one entry of a list.
 type Aclent struct {
-	Type uint32 // whom it is for, in the numbers of package acl
+	Type uint32 // for whom the entry is, as a number of package acl
 	Id   uint32 // the user or group, 0 for the mask and for others
 	Perm uint32 // 4 to read, 2 to write, 1 to execute
 }
@@ -54,9 +54,9 @@ func (v *Aclent) Decode(d *xdr.Decoder) {
 	}
 }
 
-// Secattr is the two lists of an object.
+// Secattr are the two lists of an object.
 type Secattr struct {
-	Mask      uint32 // what is there of what follows
+	Mask      uint32 // which of the other fields are filled in
 	Aclcnt    uint32
 	Aclents   []Aclent
 	Dfaclcnt  uint32
@@ -107,7 +107,7 @@ func (v *Secattr) Decode(d *xdr.Decoder) {
 	}
 }
 
-// GETACL3args is the arguments of GETACL.
+// GETACL3args are the arguments of GETACL.
 type GETACL3args struct {
 	Fh   nfs3.NfsFh3
 	Mask uint32
@@ -125,7 +125,7 @@ func (v *GETACL3args) Decode(d *xdr.Decoder) {
 	v.Mask = d.Uint32()
 }
 
-// GETACL3resok is the results of a GETACL that succeeded.
+// GETACL3resok are the results of a GETACL that succeeded.
 type GETACL3resok struct {
 	Attr nfs3.PostOpAttr
 	Acl  Secattr
@@ -143,7 +143,7 @@ func (v *GETACL3resok) Decode(d *xdr.Decoder) {
 	v.Acl.Decode(d)
 }
 
-// GETACL3res is the results of GETACL.
+// GETACL3res are the results of GETACL.
 type GETACL3res struct {
 	Status nfs3.Nfsstat3
 	Resok  GETACL3resok
@@ -174,7 +174,7 @@ func (v *GETACL3res) Decode(d *xdr.Decoder) {
 	}
 }
 
-// SETACL3args is the arguments of SETACL.
+// SETACL3args are the arguments of SETACL.
 type SETACL3args struct {
 	Fh  nfs3.NfsFh3
 	Acl Secattr
@@ -192,7 +192,7 @@ func (v *SETACL3args) Decode(d *xdr.Decoder) {
 	v.Acl.Decode(d)
 }
 
-// SETACL3res is the results of SETACL.
+// SETACL3res are the results of SETACL.
 type SETACL3res struct {
 	Status nfs3.Nfsstat3
 	Attr   nfs3.PostOpAttr

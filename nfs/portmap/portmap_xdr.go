@@ -17,7 +17,7 @@ const IPPROTO_TCP = 6
 // IPPROTO_UDP is UDP in a mapping.
 const IPPROTO_UDP = 17
 
-// RPCB_STRINGLEN is the longest string in bytes that is accepted.
+// RPCB_STRINGLEN is the longest string in bytes that decoding accepts.
 const RPCB_STRINGLEN = 1024
 
 // RPCB_NETBUFLEN is the longest transport address in bytes.
@@ -80,7 +80,7 @@ func (v *Pmaplist) Decode(d *xdr.Decoder) {
 	}
 }
 
-// PmaplistPtr is the results of DUMP in version 2.
+// PmaplistPtr are the results of DUMP in version 2.
 type PmaplistPtr []Pmaplist
 
 // Encode writes v to e.
@@ -158,7 +158,7 @@ func (v *RpList) Decode(d *xdr.Decoder) {
 	v.RpcbMap.Decode(d)
 }
 
-// RpcblistPtr is the results of DUMP.
+// RpcblistPtr are the results of DUMP.
 type RpcblistPtr []RpList
 
 // Encode writes v to e.
@@ -179,7 +179,7 @@ func (v *RpcblistPtr) Decode(d *xdr.Decoder) {
 	}
 }
 
-// Netbuf is an address as a socket has it.
+// Netbuf is an address in the form of a socket.
 type Netbuf struct {
 	Maxlen uint32
 	Buf    []byte
@@ -200,7 +200,7 @@ func (v *Netbuf) Decode(d *xdr.Decoder) {
 	v.Buf = d.Opaque(RPCB_NETBUFLEN)
 }
 
-// RpcbEntry is an address with what is known of its transport.
+// RpcbEntry is an address and its transport.
 type RpcbEntry struct {
 	RMaddr       []byte // universal address
 	RNcNetid     []byte
@@ -242,7 +242,7 @@ func (v *RpcbEntry) Decode(d *xdr.Decoder) {
 // NC_TPI_CLTS is a transport of datagrams.
 const NC_TPI_CLTS = 1
 
-// NC_TPI_COTS_ORD is a transport of connections that end in order.
+// NC_TPI_COTS_ORD is a transport of connections that end in an orderly way.
 const NC_TPI_COTS_ORD = 3
 
 // RpcbEntryList is a list of addresses of one program.
@@ -260,7 +260,7 @@ func (v *RpcbEntryList) Decode(d *xdr.Decoder) {
 	v.RpcbEntryMap.Decode(d)
 }
 
-// RpcbEntryListPtr is the results of GETADDRLIST.
+// RpcbEntryListPtr are the results of GETADDRLIST.
 type RpcbEntryListPtr []RpcbEntryList
 
 // Encode writes v to e.
@@ -281,10 +281,10 @@ func (v *RpcbEntryListPtr) Decode(d *xdr.Decoder) {
 	}
 }
 
-// RPCBSTAT_HIGHPROC is the number of procedures that statistics are kept of.
+// RPCBSTAT_HIGHPROC is how many procedures the statistics count.
 const RPCBSTAT_HIGHPROC = 13
 
-// RPCBVERS_STAT is the number of versions that statistics are kept of.
+// RPCBVERS_STAT is how many versions the statistics count.
 const RPCBVERS_STAT = 3
 
 // RpcbsAddrlist counts the lookups of one program.
@@ -424,7 +424,7 @@ func (v *RpcbsRmtcalllistPtr) Decode(d *xdr.Decoder) {
 	}
 }
 
-// RpcbStat is the statistics of one version.
+// RpcbStat are the statistics of one version.
 type RpcbStat struct {
 	Info      RpcbsProc
 	Setinfo   int32
@@ -457,7 +457,7 @@ func (v *RpcbStat) Decode(d *xdr.Decoder) {
 	v.Rmtinfo.Decode(d)
 }
 
-// RpcbStatByvers is the statistics of versions 2, 3 and 4.
+// RpcbStatByvers are the statistics of versions 2, 3 and 4.
 type RpcbStatByvers [RPCBVERS_STAT]RpcbStat
 
 // Encode writes v to e.

@@ -11,7 +11,7 @@ import (
 
 var _ vfs.ACLs = (*View)(nil)
 
-// keepsACLs reports whether the calls that lists are kept with are allowed.
+// keepsACLs reports whether the process may make the system calls that keep lists.
 func keepsACLs() bool {
 	return !syscalls.Refused(unix.SYS_GETXATTR) && !syscalls.Refused(unix.SYS_SETXATTR) &&
 		!syscalls.Refused(unix.SYS_REMOVEXATTR)
@@ -20,7 +20,7 @@ func keepsACLs() bool {
 // GetACL implements vfs.ACLs.
 func (v *View) GetACL(c *vfs.Cred, h vfs.Handle, set *vfs.ACLSet, a *vfs.Attr) vfs.Status {
 	if v.lane {
-		return vfs.Again // the list may have to be read from the disc
+		return vfs.Again // the kernel may have to read the list from disc
 	}
 	a.Mask = 0
 	e, s := v.acquire(&h, useMain)
@@ -48,7 +48,7 @@ func (v *View) GetACL(c *vfs.Cred, h vfs.Handle, set *vfs.ACLSet, a *vfs.Attr) v
 	return s
 }
 
-// getList reads one list of what path names: nil when there is none.
+// getList reads one list of the object that path names, nil if it has none.
 func (v *View) getList(path, name string) (acl.List, vfs.Status) {
 	buf := make([]byte, acl.XattrLen(vfs.ACLMax))
 	var n int
@@ -67,9 +67,9 @@ func (v *View) getList(path, name string) (acl.List, vfs.Status) {
 	return l, vfs.OK
 }
 
-// showOverflow names whom the process's user namespace does not map as attributes do. The
-// kernel has -1 for them, which is nobody's id and which Linux's client takes for a list
-// that is broken.
+// showOverflow replaces IDs that the process's user namespace does not map, as the kernel does in
+// attributes. In lists the kernel returns -1 for them. That is nobody's ID, and Linux's client
+// takes a list with it for a broken one.
 func (fs *FS) showOverflow(l acl.List) {
 	const nobodys = 1<<32 - 1
 	for i := range l {
@@ -79,7 +79,7 @@ func (fs *FS) showOverflow(l acl.List) {
 	}
 }
 
-// retried makes a call of package unix, again as long as patience has it.
+// retried makes a call of package unix, and repeats it as long as [kernel.Patience] says so.
 func retried(f func() error) unix.Errno {
 	for p := (kernel.Patience{}); ; {
 		err := f()
@@ -89,7 +89,7 @@ func retried(f func() error) unix.Errno {
 		errno, ok := err.(unix.Errno)
 		switch {
 		case !ok:
-			return unix.EINVAL // a name with a NUL, which nobody gives
+			return unix.EINVAL // a name with a NUL, which no caller passes
 		case !p.Again(errno):
 			return errno
 		}
@@ -143,7 +143,7 @@ func (v *View) setACL(c *vfs.Cred, e *entry, set *vfs.ACLSet, a *vfs.Attr) (chan
 	if !v.as(c) {
 		return false, vfs.ServerFault
 	}
-	if v.fs.lends() { // the mode is the list's
+	if v.fs.lends() { // the list changes the mode, which lend may be changing, too
 		l := v.fs.lent.of(e)
 		l.Lock()
 		defer l.Unlock()
@@ -164,7 +164,7 @@ func (v *View) setACL(c *vfs.Cred, e *entry, set *vfs.ACLSet, a *vfs.Attr) (chan
 	return changed, vfs.OK
 }
 
-// setList gives what path names a list, or takes it away.
+// setList stores a list of the object that path names, or removes it if l is nil.
 func (v *View) setList(path, name string, l acl.List) vfs.Status {
 	if l == nil {
 		errno := retried(func() error { return unix.Removexattr(path, name) })

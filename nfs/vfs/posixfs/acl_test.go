@@ -14,7 +14,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
-// getfacl is what the system's own tool says of an object.
+// getfacl returns what the system's own tool prints for an object.
 func getfacl(t *testing.T, path string) []string {
 	t.Helper()
 	out, err := exec.Command("getfacl", "-cpnE", path).CombinedOutput()
@@ -174,7 +174,7 @@ func TestListsAreTheKernelsOnEveryFileSystem(t *testing.T) {
 	}
 }
 
-// Who may not change the mode may not change a list (CVE-2016-1237), whatever the client
+// A user that may not change the mode may not change a list (CVE-2016-1237), whatever the client
 // has looked at.
 func TestOnlyTheOwnerChangesAList(t *testing.T) {
 	t.Parallel()
@@ -229,7 +229,7 @@ func TestListsOfWhatHasNone(t *testing.T) {
 	})
 }
 
-// A list is on the disc when the call returns: the file system is fsynced after it.
+// A list is on the disc when the call returns: the server fsyncs the file system after it.
 func TestAListIsOnStableStorage(t *testing.T) {
 	t.Parallel()
 	needACLTools(t)

@@ -7,26 +7,26 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
-// Reading updates the access time, for which most file systems open a transaction
-// and may wait for their journal: a lane must not do that. Where the mount has
-// relatime, files are therefore opened with O_NOATIME, and the FS follows
-// relatime's rule by itself: a READ that finds the access time behind is done by a
-// worker, which reads a byte in the ordinary way. A file that is read and written
-// all the time is done so once per tick only; the janitor does the rest.
+// Reading updates the access time. Most file systems open a transaction for that, and may wait for
+// their journal; a lane must not do that. So where the mount has relatime, the FS opens files with
+// O_NOATIME and follows relatime's rule itself. If a READ finds that the access time is behind, a
+// worker does the READ, and reads a byte in the ordinary way. For a file that is read and written
+// all the time a worker does that only once per tick. After that the janitor updates the access
+// time.
 
-// vainMax is after how many attempts without effect an object is taken for one
-// whose access time stays (chattr +A, a file system that was made read-only).
+// vainMax is how many attempts may have no effect before the FS assumes that the object's access
+// time does not change (chattr +A, a file system that was made read-only).
 const vainMax = 3
 
 const relatimeAge = 24 * 60 * 60 // seconds, as in the kernel
 
-// ownsAtime reports whether access times are the FS's own business.
+// ownsAtime reports whether the FS updates access times itself.
 func (fs *FS) ownsAtime(sf *unix.Statfs_t) bool {
 	return fs.is.byHandle && !fs.is.disowned && !fs.is.memory && sf.Flags&unix.ST_RELATIME != 0 &&
 		sf.Flags&(unix.ST_NOATIME|unix.ST_RDONLY) == 0
 }
 
-// quiet is the flag to open e with for reading or writing.
+// quiet returns the extra flag with which to open e for reading or writing.
 func (fs *FS) quiet(e *entry) int {
 	if fs.is.ownAtime && e.Kind == unix.S_IFREG {
 		return unix.O_NOATIME
@@ -34,8 +34,9 @@ func (fs *FS) quiet(e *entry) int {
 	return 0
 }
 
-// quietNew is quiet for a file that is about to be made. Where it could belong to
-// somebody else than who makes it, the flag would be refused when it is there.
+// quietNew is quiet for a file that is about to be made. If the file may belong to another user
+// than its maker, the kernel would make the file and then refuse the flag, so quietNew leaves it
+// out.
 func (fs *FS) quietNew() int {
 	if fs.is.ownAtime && fs.is.births {
 		return unix.O_NOATIME
@@ -43,8 +44,9 @@ func (fs *FS) quietNew() int {
 	return 0
 }
 
-// opened opens by open with flags. O_NOATIME is for who owns the file or has CAP_FOWNER
-// over its owner, whom a user namespace or the mount may not map: it is left out then.
+// opened calls open with flags. Only a process that owns the file, or that has CAP_FOWNER over its
+// owner, may use O_NOATIME. A user namespace or the mount may not map the owner. If the kernel
+// refuses the flag, opened calls open again without it.
 func opened(flags int, open func(flags int) (int, unix.Errno)) (int, unix.Errno) {
 	fd, errno := open(flags)
 	if errno == unix.EPERM && flags&unix.O_NOATIME != 0 {
@@ -53,14 +55,14 @@ func opened(flags int, open func(flags int) (int, unix.Errno)) (int, unix.Errno)
 	return fd, errno
 }
 
-// behind is relatime's rule.
+// behind applies relatime's rule: it reports whether the access time in st must be updated.
 func (fs *FS) behind(st *unix.Statx_t) bool {
 	return !kernel.Later(&st.Atime, &st.Mtime) || !kernel.Later(&st.Atime, &st.Ctime) ||
 		fs.now.Load()-st.Atime.Sec >= relatimeAge
 }
 
-// accessed is called after e was read, when v.st shows its attributes. A worker
-// brings the access time and v.st up to date. Again: this is for a worker.
+// accessed must be called after e was read, when v.st holds its attributes. If the access time is
+// behind, a worker brings it and v.st up to date. A lane returns Again, so that a worker does it.
 func (v *View) accessed(e *entry) vfs.Status {
 	if !v.fs.is.ownAtime || !v.fs.behind(&v.st) {
 		return vfs.OK
@@ -92,7 +94,7 @@ func (v *View) accessed(e *entry) vfs.Status {
 	return s
 }
 
-// access reads from the object of h, so that the kernel notes the time. It blocks.
+// access reads from the object of h, so that the kernel sets the access time. It blocks.
 func (fs *FS) access(h *vfs.Handle) {
 	var k kernel.FileHandle
 	if !k.Set(h) {
@@ -107,7 +109,7 @@ func (fs *FS) access(h *vfs.Handle) {
 	_, _ = unix.Pread(fd, b[:], 0)
 }
 
-// writeAtime does what accessed has put off.
+// writeAtime updates the access time of e if accessed has put that off.
 func (fs *FS) writeAtime(e *entry) {
 	if e.Own.atime.due.Swap(false) {
 		fs.access(&e.Handle)

@@ -17,7 +17,7 @@ var fileType = [16]vfs.FileType{
 	unix.S_IFIFO >> 12:  vfs.TypeFifo,
 }
 
-// attributes fills a with what st says.
+// attributes fills a with the attributes in st.
 func (fs *FS) attributes(a *vfs.Attr, st *unix.Statx_t) {
 	a.Mask = 0
 	if a.Type = fileType[st.Mode>>12]; a.Type != 0 {
@@ -42,7 +42,7 @@ func (fs *FS) attributes(a *vfs.Attr, st *unix.Statx_t) {
 	a.Mtime = vfs.Time{Sec: st.Mtime.Sec, Nsec: st.Mtime.Nsec}
 	a.Ctime = vfs.Time{Sec: st.Ctime.Sec, Nsec: st.Ctime.Nsec}
 	if a.Change = a.Ctime.Change(); st.Ctime.Nsec == 0 {
-		a.Mask &^= vfs.AttrChange // perhaps one of whole seconds: ext4 has such inodes
+		a.Mask &^= vfs.AttrChange // perhaps a ctime of whole seconds: ext4 has such inodes
 	}
 	if st.Mask&unix.STATX_BTIME != 0 && a.Mask != 0 {
 		a.Mask |= vfs.AttrBirth

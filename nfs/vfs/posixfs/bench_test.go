@@ -10,8 +10,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// benchThread runs functions on a thread of its own, as Views need it. A benchmark's own
-// goroutine does not do: each part of it gets another one, which may run on any thread.
+// benchThread runs functions on a thread of its own, as Views need it. A benchmark's own goroutine
+// will not do: each part of the benchmark gets another goroutine, which may run on any thread.
 type benchThread chan func()
 
 func newBenchThread() benchThread {
@@ -25,16 +25,15 @@ func newBenchThread() benchThread {
 	return t
 }
 
-// do runs f and returns when it has ended. f does not end the benchmark.
+// do runs f and returns when f has ended. f does not end the benchmark.
 func (t benchThread) do(f func()) {
 	done := make(chan struct{})
 	t <- func() { defer close(done); f() }
 	<-done
 }
 
-// BenchmarkLane measures what a lane spends on calls it answers by itself. The
-// directory comes from POSIXFS_BENCH_DIR, the default is on the temporary
-// directory's file system.
+// BenchmarkLane measures what a lane spends on calls that it answers itself. POSIXFS_BENCH_DIR is
+// the directory; the default lies on the temporary directory's file system.
 func BenchmarkLane(b *testing.B) {
 	base := os.Getenv("POSIXFS_BENCH_DIR")
 	dir, err := os.MkdirTemp(base, "posixfs")
@@ -53,7 +52,7 @@ func BenchmarkLane(b *testing.B) {
 		b.Fatal(err)
 	}
 	at := fs.data.Pace.Clock()
-	fs.data.Pace.Clock = func() int64 { return at } // other programs that hold a write up are not the matter
+	fs.data.Pace.Clock = func() int64 { return at } // no other program holds a write up
 	thread := newBenchThread()
 	defer close(thread)
 	wt, lt := &vfs.Thread{MayWait: true}, &vfs.Thread{}
@@ -61,7 +60,7 @@ func BenchmarkLane(b *testing.B) {
 	thread.do(func() {
 		var x, y vfs.View
 		if x, err = fs.View(wt); err == nil {
-			// Both Views share this thread, and so must share what is known of it.
+			// Both Views share this thread, so they must share its Rights.
 			y, err = fs.View(lt)
 		}
 		if err == nil {
@@ -113,7 +112,7 @@ func BenchmarkLane(b *testing.B) {
 	run("Access", func() vfs.Status { _, s := v.Access(c2, h, 7, &a); return s })
 	run("Lookup", func() vfs.Status {
 		s := v.Lookup(c2, root, name, &vfs.Found{Entry: &e, Dir: &a})
-		for s == vfs.Again { // somebody on this machine renames or mounts
+		for s == vfs.Again { // somebody on this machine renames or mounts something
 			s = v.Lookup(c2, root, name, &vfs.Found{Entry: &e, Dir: &a})
 		}
 		return s

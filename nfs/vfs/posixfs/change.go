@@ -7,15 +7,15 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
-// A change of a directory goes like this: make ready with the process's rights
-// what will be needed (entry, descriptor to sync with); under the directory's lock
-// take the attributes, act with the caller's rights, take the attributes again;
-// after it, sync. Syncing outside the lock lets the file system merge the commits
-// of changes that are made at the same time.
+// A change of a directory has three steps. First, with the process's rights, the View prepares what
+// it will need: the entry, and a descriptor to sync with. Second, under the directory's lock, it
+// reads the attributes, acts with the caller's rights, and reads the attributes again. Third, it
+// syncs. It syncs outside the lock, so that the file system can merge the commits of changes that
+// are made at the same time.
 
-// directory acquires a directory that is about to change and a descriptor to sync
-// it with: -1 when the process may not read it, which those who change it need not.
-// Syncing it puts its entries on stable storage, and with them on ext4 and XFS
+// directory acquires a directory that is about to change, and a descriptor to sync it with. The
+// descriptor is -1 if the process may not read the directory; callers that change it need not read
+// it. Syncing the directory puts its entries on stable storage. On ext4 and XFS it does so with
 // everything of the same or an earlier transaction.
 func (v *View) directory(h *vfs.Handle, use int) (e *entry, fd int, s vfs.Status) {
 	e, s = v.acquire(h, use)
@@ -31,7 +31,7 @@ func (v *View) directory(h *vfs.Handle, use int) (e *entry, fd int, s vfs.Status
 	return e, fd, s
 }
 
-// before takes the attributes of a directory that is about to change.
+// before reads the attributes of a directory that is about to change.
 func (v *View) before(e *entry, w *vfs.WCC) vfs.Status {
 	if s := v.stat(e, &v.st); s != vfs.OK {
 		return s
@@ -40,8 +40,8 @@ func (v *View) before(e *entry, w *vfs.WCC) vfs.Status {
 	return vfs.OK
 }
 
-// change runs act in the directory h under its lock with c's rights, with w around
-// it, and syncs the directory when act says OK. act gets the directory's entry;
+// change runs act in the directory h under its lock with c's rights. It fills w with the attributes
+// before and after, and syncs the directory if act returns OK. act gets the directory's entry; the
 // name is in v.name.
 func (v *View) change(
 	c *vfs.Cred,
@@ -83,7 +83,8 @@ func (v *View) locked(c *vfs.Cred, e *entry, w *vfs.WCC, act func(*entry) vfs.St
 	return act(e)
 }
 
-// cstring copies a name into dst and ends it with NUL.
+// cstring copies a name into dst and ends it with NUL. It reports false if the name is empty or
+// does not fit.
 func cstring(dst, name []byte) bool {
 	if len(name) == 0 || len(name) >= len(dst) {
 		return false
@@ -92,8 +93,9 @@ func cstring(dst, name []byte) bool {
 	return true
 }
 
-// existed looks what name is in e, so that it can be let go once it is removed: its
-// entry is published, and v.last says whether this is its last name.
+// existed looks at the object called name in e before the caller removes the name, so that release
+// can close it afterwards. It publishes the object's entry, if there is one, and v.last says
+// whether this is the object's last name.
 func (v *View) existed(e *entry, name *byte) {
 	v.last = false
 	if kernel.StatxAt(e.FD, name, &v.st3) != 0 {
@@ -103,9 +105,9 @@ func (v *View) existed(e *entry, name *byte) {
 	v.last = v.object(&k, useChild) != nil && (v.st3.Nlink <= 1 || v.st3.Mode&unix.S_IFMT == unix.S_IFDIR)
 }
 
-// release closes the entry of an object that has just lost a name, if it was the
-// last: its space shall be free when the client is told so. (Should it have got
-// another name meanwhile, it is opened again when it is needed.)
+// release closes the entry of an object that has just lost a name, if that was the last one. So the
+// object's space is free when the client gets the reply. (If the object has got another name
+// meanwhile, it is opened again when somebody needs it.)
 func (v *View) release() {
 	e := v.use.At(useChild)
 	if e == nil {
@@ -113,7 +115,7 @@ func (v *View) release() {
 	}
 	if v.last || kernel.StatxWait(e.FD, &v.st3) == 0 && v.fs.gone(&v.st3) {
 		v.use.Drop(useChild)
-		e.Own.atime.due.Store(false) // who would look
+		e.Own.atime.due.Store(false) // nobody can look at it any more
 		v.fs.tab.Retire(e)
 		v.fs.reap(false)
 	}

@@ -56,7 +56,8 @@ func TestChangesBehindTheServersBackAreSeenAtOnce(t *testing.T) {
 					}
 					return st
 				})
-				// The name leads to another file, is gone, and leads to the first again.
+				// The name leads to another file, is gone, and leads to the first
+				// file again.
 				s.write("g", "other", 0o600)
 				f, g, kept := filepath.Join(
 					s.dir,
@@ -197,8 +198,8 @@ func TestALargeDirectoryIsListedOnceEachWhileItChanges(t *testing.T) {
 	}
 }
 
-// seed returns a file to make links to: a new one now and then, as links per file
-// are limited.
+// seed returns a file to make links to. It makes a new one now and then, because the number of
+// links per file is limited.
 func (s *served) seed(i int) string {
 	p := filepath.Join(s.dir, fmt.Sprintf("seed%d", i/30000))
 	if i%30000 == 0 {

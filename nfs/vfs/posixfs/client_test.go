@@ -12,7 +12,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// What Linux clients ask for and Linux's own system calls refuse.
+// Calls of Linux clients that Linux's own system calls would refuse.
 
 func TestWhoMayWriteMaySetOneTimeToThePresent(t *testing.T) {
 	needRoot(t)

@@ -92,7 +92,7 @@ func TestAVerifierIsKnownAgainAtEveryResolution(t *testing.T) {
 	}
 }
 
-// A FUSE file system makes no files without a name, so what its stamps look like has to do.
+// A FUSE file system makes no files without a name, so the server has to judge by its stamps.
 func TestAnExclusiveCreateIsKnownAgainAfterARestartOnStampsOf2Seconds(t *testing.T) {
 	p := mountProcess(t).be(func(p *process) { p.seconds, p.coarse = 1_700_000_000, 2 })
 	s := serve(t, p.dir, Config{}, options{})
@@ -108,9 +108,9 @@ func TestAnExclusiveCreateIsKnownAgainAfterARestartOnStampsOf2Seconds(t *testing
 	require.Equal(t, vfs.Exist, s.exclusive("new", verf+4))
 }
 
-// FAT keeps the day of an access time. What it has lost is remembered for a while.
+// FAT keeps the day of an access time. The server remembers for a while the part that FAT has lost.
 func TestAVerifierThatTheFileSystemCannotKeepIsRemembered(t *testing.T) {
-	p := mountProcess(t) // whose time stamps never change
+	p := mountProcess(t) // its time stamps never change
 	s := serve(t, p.dir, Config{}, options{})
 	t.Cleanup(s.close)
 	var x exclusives
@@ -141,7 +141,7 @@ func TestADirectoryWhoseNamesAreFoldedSaysSo(t *testing.T) {
 	require.False(t, s.pathconf(s.fs.Root()).CaseInsensitive)
 }
 
-// pathconf is PATHCONF of h as the lane and, should it not know, a worker answers it.
+// pathconf is PATHCONF of h as the lane answers it, or a worker if the lane does not know.
 func (s *served) pathconf(h vfs.Handle) (l vfs.Limits) {
 	st := vfs.Again
 	s.l.do(func(v *View) { st = v.PathConf(h, &l) })
@@ -152,7 +152,7 @@ func (s *served) pathconf(h vfs.Handle) (l vfs.Limits) {
 	return l
 }
 
-// FUSE file systems are asked what chattr +F has done as others are.
+// The server asks a FUSE file system for the effect of chattr +F as it asks others.
 func TestEachDirectorySaysWhetherItFoldsCase(t *testing.T) {
 	for top, want := range map[uint64][3]bool{1: {true, false, true}, 4: {false, true, false}} { // the top, d, the file f
 		p := mountProcess(t).be(func(p *process) { p.folds = top })
@@ -166,7 +166,7 @@ func TestEachDirectorySaysWhetherItFoldsCase(t *testing.T) {
 			require.Equal(t, s.fs.Limits(), l)
 		}
 	}
-	p := mountProcess(t) // which does not know of such a thing
+	p := mountProcess(t) // it does not know of such a thing
 	require.True(t, serve(t, p.dir, Config{}, options{}).fs.Limits().Homogeneous)
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// commit has the worker commit a file for a user.
+// commit makes the worker commit a file for a user.
 func (s *served) commit(h vfs.Handle, uid uint32) (st vfs.Status) {
 	s.t.Helper()
 	s.w.do(func(v *View) {
@@ -22,14 +22,14 @@ func (s *served) commit(h vfs.Handle, uid uint32) (st vfs.Status) {
 	return st
 }
 
-// opened reports whether the file is open for writing here.
+// opened reports whether the server has the file open for writing.
 func (s *served) opened(h vfs.Handle) bool {
 	e := s.living(h)
 	return e != nil && e.Write.Load() >= 0
 }
 
-// While a file is open for writing nobody can execute it, and leases on it are
-// broken: a commit alone must not do that.
+// While a file is open for writing nobody can execute it, and leases on it are broken. A commit
+// alone must not do that.
 func TestCommitDoesNotOpenForWriting(t *testing.T) {
 	s := serve(t, tmpfsDir(t), Config{}, options{})
 	s.write("f", "content", 0o666)

@@ -24,10 +24,9 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// TestConformanceWithoutPrivileges runs the suite over the paths that are taken
-// when the kernel refuses what only root may have. Walks take no time by its clock: on a
-// busy machine they would come too early for their share of it, and the suite wants
-// answers.
+// TestConformanceWithoutPrivileges runs the suite over the paths that the FS takes when the kernel
+// refuses what only root may have. Walks take no time by the test's clock. On a busy machine they
+// would otherwise use up their share of the time, and the suite would not get its answers.
 func TestConformanceWithoutPrivileges(t *testing.T) {
 	again.Long(t)
 	t.Parallel()
@@ -45,8 +44,8 @@ func TestConformanceWithoutPrivileges(t *testing.T) {
 	})
 }
 
-// TestConformanceWithoutTheNewerCalls runs the suite over what is done where a filter
-// refuses system calls that can be done without.
+// TestConformanceWithoutTheNewerCalls runs the suite over the paths that the FS takes when a filter
+// refuses system calls that it can do without.
 func TestConformanceWithoutTheNewerCalls(t *testing.T) {
 	again.Long(t)
 	t.Parallel()

@@ -52,8 +52,8 @@ func (v *View) Create(c *vfs.Cred, dir vfs.Handle, r *vfs.CreateArgs, m *vfs.Mad
 	})
 }
 
-// finish gives a file that was just made, open as fd, the rest of its attributes,
-// and syncs it as far as syncing its directory does not.
+// finish sets the remaining attributes of a new file, open as fd. It also syncs what syncing the
+// directory does not put on stable storage.
 func (v *View) finish(fd int, how vfs.CreateHow, s *vfs.SetAttr, verf uint64) vfs.Status {
 	touched := v.fs.is.selfSync
 	if how == vfs.Exclusive {
@@ -82,15 +82,15 @@ func (v *View) finish(fd int, how vfs.CreateHow, s *vfs.SetAttr, verf uint64) vf
 	return vfs.OK
 }
 
-// takesSetID reports whether the other attributes of s, once set, take set-id bits
-// away that its mode asks for.
+// takesSetID reports whether setting the other attributes of s clears set-id bits that the mode in
+// s asks for.
 func takesSetID(s *vfs.SetAttr) bool {
 	return s.HasMode && s.Mode&(unix.S_ISUID|unix.S_ISGID) != 0 && (s.HasSize || s.HasUID || s.HasGID)
 }
 
-// undo removes the object that was just made as v.name in de and is open as fd,
-// which it closes: a call that fails has made nothing. It leaves alone what
-// somebody else has put in its place.
+// undo removes the object that was just made as v.name in de, and closes fd, its descriptor: a call
+// that fails has made nothing. If another process has put another object in its place, undo leaves
+// that object alone.
 func (v *View) undo(de *entry, fd int, flags uintptr) {
 	if kernel.StatxWait(fd, &v.st2) == 0 && kernel.StatxAt(de.FD, &v.name[0], &v.st3) == 0 &&
 		kernel.KeyOf(&v.st2) == kernel.KeyOf(&v.st3) {
@@ -107,8 +107,8 @@ func (v *View) undo(de *entry, fd int, flags uintptr) {
 	kernel.CloseFD(fd)
 }
 
-// arrived fills e for the new object open as fd, which it takes. With io, fd is
-// also open for reading and writing.
+// arrived fills e for the new object that is open as fd. It owns fd from then on. io says that fd
+// is also open for reading and writing.
 func (v *View) arrived(de *entry, fd int, io bool, e *vfs.Entry) vfs.Status {
 	if errno := kernel.StatxWait(fd, &v.st2); errno != 0 {
 		kernel.CloseFD(fd)
@@ -141,7 +141,7 @@ func (v *View) arrived(de *entry, fd int, io bool, e *vfs.Entry) vfs.Status {
 	return vfs.OK
 }
 
-// cut returns b up to its NUL.
+// cut returns the bytes of b before the first NUL.
 func cut(b []byte) []byte {
 	if i := bytes.IndexByte(b, 0); i >= 0 {
 		return b[:i]
@@ -149,7 +149,7 @@ func cut(b []byte) []byte {
 	return b
 }
 
-// exists decides what CREATE makes of an object that is already there.
+// exists answers a CREATE whose name is already there.
 func (v *View) exists(
 	c *vfs.Cred,
 	de *entry,
@@ -196,11 +196,10 @@ func (v *View) exists(
 	return vfs.OK
 }
 
-// stampOf is where an exclusive create keeps its verifier, so that it is still
-// known after a restart: in the access and modification times. Seconds hold 31 bits
-// of each half, which is what every file system can store, nanoseconds the last bit
-// and a mark that files which were not made this way do not have. The client sets
-// the times right with the SETATTR that follows.
+// stampOf returns the times in which an exclusive create keeps its verifier: the access time and
+// the modification time. So the verifier survives a restart. Seconds hold 31 bits of each half,
+// which every file system can store. Nanoseconds hold the last bit, and a mark that files made in
+// another way do not have. The client corrects the times with the SETATTR that follows.
 func stampOf(verf uint64) [2]vfs.Time {
 	const mark = 0x11f5e0
 	half := func(x uint64) vfs.Time {
@@ -209,9 +208,9 @@ func stampOf(verf uint64) [2]vfs.Time {
 	return [2]vfs.Time{half(verf >> 32), half(verf & math.MaxUint32)}
 }
 
-// stamped reports whether a is what a create with verf left behind, on a file system
-// with the resolution delta or a finer one: seconds are enough where it has lost the
-// nanoseconds.
+// stamped reports whether a are the attributes that a create with verf leaves, on a file system
+// with the resolution delta or a finer one. If the file system has lost the nanoseconds, the
+// seconds are enough.
 func stamped(a *vfs.Attr, verf uint64, delta vfs.Time) bool {
 	same := func(got, want vfs.Time) bool {
 		if got == want {
@@ -232,8 +231,8 @@ func stamped(a *vfs.Attr, verf uint64, delta vfs.Time) bool {
 	return a.Size == 0 && same(a.Atime, t[0]) && same(a.Mtime, t[1])
 }
 
-// exclusives are the last files that were made with a verifier of which the file system
-// has not kept enough. A restart forgets them.
+// exclusives are the last files that were made with a verifier of which the file system has not
+// kept enough. A restart forgets them.
 type exclusives struct {
 	sync.Mutex
 	list [64]struct {

@@ -59,7 +59,7 @@ func TestAFullDiskIsNeverSuccess(t *testing.T) {
 			}
 			_, st = v.Commit(s.root(), h, &vfs.CommitArgs{Off: 0, Count: 0}, &w)
 			require.Equal(t, vfs.OK, st)
-			// What was acknowledged is there.
+			// Data that was acknowledged is there.
 			var a vfs.Attr
 			b := make([]byte, 4096)
 			for at := uint64(0); at < off; at += 1 << 20 {
@@ -74,7 +74,7 @@ func TestAFullDiskIsNeverSuccess(t *testing.T) {
 			}
 			require.Equal(t, vfs.OK, v.SetAttr(s.root(), h, &vfs.SetAttr{HasSize: true}, &w))
 		}
-		// No inode, no block for the directory.
+		// There is no inode, and no block for the directory.
 		var st vfs.Status
 		for i := 0; st == vfs.OK; i++ {
 			require.Less(t, i, 100000)
@@ -165,8 +165,8 @@ func TestAReadOnlyFileSystemSaysSo(t *testing.T) {
 	})
 }
 
-// failingDisk is an ext4 whose image lies on a tmpfs that is too small for it, so
-// that writing it back fails with EIO although ext4 has found a place.
+// failingDisk is an ext4 whose image lies on a tmpfs that is too small for it. So writing back
+// fails with EIO, although ext4 has found a place.
 func failingDisk(t *testing.T) string {
 	needRoot(t)
 	base := tmpfsDir(t)
@@ -207,9 +207,9 @@ func TestAFailedFlushIsReportedAndChangesTheVerifier(t *testing.T) {
 			verf = vf
 		}
 		_, st = v.Commit(s.root(), h, &vfs.CommitArgs{Off: 0, Count: 0}, &w)
-		require.Contains(t, []vfs.Status{vfs.IO, vfs.NoSpc}, st) // as the loop device puts it
+		require.Contains(t, []vfs.Status{vfs.IO, vfs.NoSpc}, st) // by the loop device
 		require.NotEqual(t, verf, s.fs.Verifier())
-		// Asked again it is no success for what was written under the old verifier.
+		// A second COMMIT is no success for data that was written under the old verifier.
 		again, st := v.Commit(s.root(), h, &vfs.CommitArgs{Off: 0, Count: 0}, &w)
 		require.False(t, st == vfs.OK && again == verf)
 	})

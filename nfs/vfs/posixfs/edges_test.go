@@ -11,10 +11,10 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// This is what ends a right that was taken away without a trace in the object, so nothing
-// may stand in for it: no younger verdict in the same place, no other ctime.
+// The age ends a right that was taken away without a trace in the object. So nothing else may end
+// it in this test: no younger verdict in the same place, no other ctime.
 func TestAVerdictThatNothingReplacesEndsWithTheSecondTick(t *testing.T) {
-	s := serve(t, tmpfsDir(t), Config{}, options{period: time.Hour}) // the test drives it
+	s := serve(t, tmpfsDir(t), Config{}, options{period: time.Hour}) // the test drives the ticks
 	s.write("f", "x", 0o644)
 	h := s.lookup("f")
 	s.w.do(func(v *View) {
@@ -37,8 +37,8 @@ func TestAVerdictThatNothingReplacesEndsWithTheSecondTick(t *testing.T) {
 	})
 }
 
-// A directory's flush is no less a promise than a file's: what other files of its file
-// system have unstable may be lost with it.
+// A flush of a directory promises as much as that of a file: if it fails, unstable data of other
+// files of the file system may be lost with it.
 func TestAFailedFlushOfADirectoryChangesTheVerifier(t *testing.T) {
 	var errno unix.Errno
 	flush := func(int) unix.Errno { return errno }
@@ -65,10 +65,10 @@ func TestAFailedFlushOfADirectoryChangesTheVerifier(t *testing.T) {
 	})
 }
 
-// Descriptors that are about to be closed are not there twice: no further entries are retired
-// for them while they are in use, and they make no room any more once they are closed.
+// Descriptors that are about to be closed do not count twice. While they are in use, no further
+// entries are retired for them. Once they are closed, they make no more room.
 func TestOnlyDescriptorsThatAreStillToBeClosedAreCountedAsThat(t *testing.T) {
-	const bound, files, used = 16, 40, 4 // one operation has four in use at most
+	const bound, files, used = 16, 40, 4 // one operation uses at most four
 	s := serve(t, tmpfsDir(t), Config{FDMax: bound}, options{period: time.Hour})
 	var handles [files]vfs.Handle
 	for i := range handles {
@@ -131,7 +131,7 @@ func TestAnUnalignedRangeNeedsRoomForThePageThatItBeginsIn(t *testing.T) {
 	}
 }
 
-// relatime's rule (mount(8)): behind a change, or a day old.
+// relatime's rule (mount(8)): the access time is behind a change, or a day old.
 func TestAnAccessTimeIsBehindWhenItIsADayOld(t *testing.T) {
 	const now = 1_000_000_000
 	var fs FS
@@ -150,10 +150,10 @@ func TestAnAccessTimeIsBehindWhenItIsADayOld(t *testing.T) {
 	}
 }
 
-// An entry is closed with the fourth of the janitor's rounds that finds it unused, after the
-// one that takes its mark away.
+// The first of the janitor's rounds clears an entry's mark. The fourth round after it that finds
+// the entry unused closes it.
 func TestAnEntryIsKeptForFourRoundsWithoutUse(t *testing.T) {
-	s := serve(t, tmpfsDir(t), Config{}, options{period: time.Hour}) // the test drives it
+	s := serve(t, tmpfsDir(t), Config{}, options{period: time.Hour}) // the test drives the ticks
 	s.write("f", "", 0o644)
 	h := s.lookup("f")
 	for rounds := 1; rounds <= 6; rounds++ {

@@ -15,7 +15,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
-// ways are the private mount and what is done without it.
+// ways are the two ways to serve: with the private mount and without it.
 var waysOfServing = map[string]options{
 	"private mount":           {},
 	"no private mount":        {noPrivate: true},
@@ -187,7 +187,7 @@ func TestHandlesOutliveAnUnmount(t *testing.T) {
 			was := st.Dev
 			require.NoError(t, disktest.Unmount(mnt))
 			img := filepath.Join(filepath.Dir(mnt), "img")
-			for st.Dev == was { // the loop device's number is free, and need not be another one
+			for st.Dev == was { // the loop device's number is free, but may stay unused
 				out, err := exec.Command("losetup", "-f", "--show", img).CombinedOutput()
 				require.NoError(t, err, "%s", out)
 				dev := strings.TrimSpace(string(out))
@@ -214,8 +214,7 @@ func TestHandlesOutliveAnUnmount(t *testing.T) {
 	}
 }
 
-// Without handles an object is found where it was seen. A directory is not seen in
-// itself.
+// Without handles an object is found where it was seen. A directory is not seen in itself.
 func TestListingADirectoryDoesNotForgetWhereItIs(t *testing.T) {
 	needRoot(t)
 	s := serve(t, tmpfsDir(t), Config{}, options{noPrivate: true, noHandles: true})

@@ -9,7 +9,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// hot is the operations that a lane does by itself, on a file that is warm.
+// hot are the operations that a lane does itself, on a file that is warm.
 func hot(t testing.TB, s *served) map[string]func(v *View) vfs.Status {
 	file, root := s.lookup("f"), s.fs.Root()
 	c := s.l.cred(1000, 1000, 4, 24)
@@ -27,7 +27,7 @@ func hot(t testing.TB, s *served) map[string]func(v *View) vfs.Status {
 		},
 		"Lookup": func(v *View) vfs.Status {
 			s := v.Lookup(c, root, name, &vfs.Found{Entry: &e, Dir: &d})
-			if s == vfs.Again { // now and then a worker shall settle the directory
+			if s == vfs.Again { // now and then a worker must settle the directory
 				s = v.Lookup(c, root, name, &vfs.Found{Entry: &e, Dir: &d})
 			}
 			return s
@@ -75,8 +75,9 @@ func TestTheHotPathDoesNotAllocate(t *testing.T) {
 		t.Run(k.name, func(t *testing.T) {
 			s := hotPlace(t, k.dir(t))
 			for name, op := range hot(t, s) {
-				// On a busy machine a lane leaves a call to a worker, and takes up the next ones
-				// again: a run of calls counts in which it did each itself.
+				// On a busy machine a lane leaves a call to a worker, and takes up
+				// the next calls again. So a run of calls counts in which the lane
+				// did each call itself.
 				for tries, left := 0, 1; left > 0; tries++ {
 					require.Less(t, tries, 100, "%s is always left to workers", name)
 					left = 0

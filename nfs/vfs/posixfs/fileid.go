@@ -8,24 +8,25 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/listing"
 )
 
-// A listing's inode numbers are not always those that a stat of the entry gives, and
-// clients take them for the same (RFC 1813, section 3.3.16):
+// The inode numbers of a listing are not always those that a stat of the entries gives. Clients
+// take the two for the same (RFC 1813, section 3.3.16).
 //
-//   - btrfs gives a subvolume the number of the subvolume, while its directory has the
-//     number that all of them have, and ".." of one is in another;
-//   - overlay gives what the layers say, unless it can make the numbers its own (xino);
-//   - FAT numbers objects as they come into memory;
-//   - a FUSE process says what it likes, or nothing, and that the entries before were
-//     right says nothing about the next.
+//   - btrfs lists a subvolume with the number of the subvolume, while its top directory has the
+//     number that all top directories have. The ".." of a subvolume lies in another one.
+//   - overlay lists the numbers of its layers, unless it can make numbers of its own (xino).
+//   - FAT numbers objects when they come into memory.
+//   - A FUSE process lists any numbers, or none. That the entries so far were right says nothing
+//     about the next one.
 //
-// There the entry is asked, once when a page is read.
+// On these file systems the FS asks for the attributes of each such entry, once when it reads a
+// page.
 
 // subvolumeRoot is the inode number of the top directory of each btrfs subvolume
 // (BTRFS_FIRST_FREE_OBJECTID).
 const subvolumeRoot = 256
 
-// FileIDs replaces the inode numbers in d by the file IDs that GETATTR gives. d are entries of
-// the directory de with the attributes v.st, which the thread may search as as.
+// FileIDs replaces the inode numbers in d by the file IDs that GETATTR gives. d are entries of the
+// directory de, whose attributes are in v.st. A thread that acts for as may search de.
 func (v listed) FileIDs(as *vfs.Cred, de *entry, d listing.Dents) {
 	volume := v.fs.volume(&v.st)
 	for ; len(d) > 0; d = d.Rest() {
@@ -47,8 +48,8 @@ func (v listed) FileIDs(as *vfs.Cred, de *entry, d listing.Dents) {
 	}
 }
 
-// doubtful reports whether the first of d, entries of the directory de with the attributes
-// v.st, may have another number than is listed.
+// doubtful reports whether the first entry of d may have another number than the one listed. d are
+// entries of the directory de, whose attributes are in v.st.
 func (v listed) doubtful(de *entry, d listing.Dents) bool {
 	switch v.fs.magic {
 	case unix.BTRFS_SUPER_MAGIC:
@@ -59,8 +60,8 @@ func (v listed) doubtful(de *entry, d listing.Dents) bool {
 	case unix.OVERLAYFS_SUPER_MAGIC, unix.FUSE_SUPER_MAGIC, unix.MSDOS_SUPER_MAGIC, unix.EXFAT_SUPER_MAGIC:
 		return true
 	}
-	// What is left out: the second is FUSE_UNKNOWN_INO of the kernel's interface, which
-	// file systems that are made of others pass on, the third what some take for it.
+	// These values stand for no number. 1<<32-1 is FUSE_UNKNOWN_INO of the kernel's interface,
+	// which file systems that are made of others pass on. Some programs use 1<<64-1 for it.
 	ino := d.Number()
 	return ino == 0 || ino == 1<<32-1 || ino == 1<<64-1
 }

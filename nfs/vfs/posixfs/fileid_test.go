@@ -15,8 +15,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/vfstest"
 )
 
-// sameIDs holds that each listing of a directory, the second of which may be from
-// memory, gives the file IDs that GETATTR gives, ".." included.
+// sameIDs asserts that two listings of a directory give the file IDs that GETATTR gives, ".."
+// included. The second listing may come from memory.
 func (s *served) sameIDs(path string) {
 	s.t.Helper()
 	h := s.fs.Root()
@@ -80,8 +80,8 @@ func TestListingsOfSubvolumesHaveTheFileIDsOfTheirDirectories(t *testing.T) {
 	}
 }
 
-// Before Linux 6.10 only handles tell which subvolume an object is in. A number that was
-// made of the device number would be another one after a reboot.
+// Before Linux 6.10 only handles tell in which subvolume an object is. A number that is made of the
+// device number would be another one after a reboot.
 func TestFileIDsInSubvolumesAreTheSameOnAllKernels(t *testing.T) {
 	dir := loopDir(t, 128, "mkfs.btrfs", "-q")
 	paths := []string{"one", "one/two", "one/file", "one/two/file"}
@@ -116,7 +116,7 @@ func TestFileIDsInSubvolumesAreTheSameOnAllKernels(t *testing.T) {
 	require.Equal(t, ids(options{}), old)
 }
 
-// Layers of two file systems, so that overlay cannot make their numbers its own.
+// The layers are on two file systems, so that overlay cannot make their numbers its own.
 func TestListingsOfAnOverlayHaveTheFileIDsOfTheirObjects(t *testing.T) {
 	needRoot(t)
 	base := tmpfsDir(t)
@@ -156,7 +156,8 @@ func TestListingsOfAnOverlayHaveTheFileIDsOfTheirObjects(t *testing.T) {
 	s.close()
 }
 
-// The devices of layers are given out as they come; what clients know an object by stays.
+// The kernel gives out the devices of layers as they come. The file ID by which clients know an
+// object stays.
 func TestFileIDsInAnOverlayOutliveItsMount(t *testing.T) {
 	needRoot(t)
 	lower, upper := loopDir(t, 16, "mkfs.ext4", "-q"), loopDir(t, 16, "mkfs.ext4", "-q")
@@ -201,7 +202,7 @@ func TestFileIDsInAnOverlayOutliveItsMount(t *testing.T) {
 	unmount := mount()
 	ids, devices := seen(false)
 	unmount()
-	require.NoError(t, unix.Mount("none", other, "tmpfs", 0, "")) // takes a device
+	require.NoError(t, unix.Mount("none", other, "tmpfs", 0, "")) // takes a device number
 	disktest.UnmountAtEnd(t, other)
 	unmount = mount()
 	defer unmount()
@@ -211,7 +212,7 @@ func TestFileIDsInAnOverlayOutliveItsMount(t *testing.T) {
 	require.NotEqual(t, ids[0], ids[1])
 }
 
-// What a FUSE process leaves out is asked for.
+// The server asks for the inode numbers that a FUSE process leaves out.
 func TestListingsWithoutNumbersHaveTheFileIDsOfTheirObjects(t *testing.T) {
 	s := serve(t, tmpfsDir(t), Config{}, options{})
 	s.write("file", "", 0o644)
@@ -238,7 +239,7 @@ func TestListingsWithoutNumbersHaveTheFileIDsOfTheirObjects(t *testing.T) {
 			listed{v}.FileIDs(s.root(), de, d)
 			for ; len(d) > 0; d = d.Rest() {
 				if d.DotDot() && s.fs.is.private {
-					continue // nothing is above; a listing says what the top is itself
+					continue // nothing is above; a listing gives the top's number
 				}
 				require.Equal(t, want[string(d.Name())], d.Number(), string(d.Name()))
 			}

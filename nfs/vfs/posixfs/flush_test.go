@@ -39,7 +39,7 @@ func TestEachFlushIsCoveredByAnFsyncThatBeganAfterIt(t *testing.T) {
 			failed++
 		}
 		mu.Unlock()
-		time.Sleep(200 * time.Microsecond) // a disc, so that some wait
+		time.Sleep(200 * time.Microsecond) // like a disc, so that some calls wait
 		to := now()
 		mu.Lock()
 		defer mu.Unlock()
@@ -102,7 +102,8 @@ func TestEachFlushIsCoveredByAnFsyncThatBeganAfterIt(t *testing.T) {
 			count++
 			good, bad := 0, 0
 			for i, y := range syncs {
-				// One that has ended is known to have once the next one begins.
+				// An fsync that has ended is known to have ended once the next one
+				// begins.
 				past := i+1 < len(syncs) && syncs[i+1].from < x.from
 				switch {
 				case y.to > x.to:

@@ -12,7 +12,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/verdict"
 )
 
-// A FUSE process that hangs would hang each lane with the first stat.
+// If a FUSE process hangs, the first stat would hang each lane.
 func TestLanesLeaveForeignFileSystemsToWorkers(t *testing.T) {
 	for _, foreign := range []bool{false, true} {
 		s := serve(t, tmpfsDir(t), Config{}, options{foreign: foreign, period: time.Hour})

@@ -27,25 +27,26 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/verdict"
 )
 
-// Config says what to serve and how.
+// Config says which directory to serve, and how.
 type Config struct {
 	// Dir is the directory that becomes the root of the tree.
 	Dir string
-	// FDMax bounds the descriptors that are kept open for objects, apart from at
-	// most four for every operation in progress and WalkDescriptors. 0 means a quarter of the
+	// FDMax bounds the descriptors that the FS keeps open for objects. At most four for every
+	// operation in progress, and WalkDescriptors, come on top. 0 means a quarter of the
 	// process's limit (RLIMIT_NOFILE), at most 65536.
 	FDMax int
 	// Writes says which threads make unstable writes.
 	Writes WritePath
-	// Log is where the FS says that it has to pause and that it goes on, and what it finds
-	// odd; nil is slog.Default.
+	// Log is where the FS reports that it pauses and goes on, and anything odd; nil means
+	// slog.Default.
 	Log *slog.Logger
-	// IO is what large READs and WRITEs leave behind in the page cache. New fails
-	// when the file system cannot do IODontCache or IODirect.
+	// IO says which data large READs and WRITEs leave in the page cache. New fails if the file
+	// system cannot do IODontCache or IODirect.
 	IO IOMode
-	// Shut is a directory, as a rule of the server itself, that clients may see but can
-	// neither enter nor read nor move, whatever their rights: it and what lies in it when
-	// New looks, also by handles of before. Empty is none. New fails if it is Dir itself.
+	// Shut is a directory, usually one of the server itself. Clients may see it, but can
+	// neither enter nor read nor move it, whatever their rights. The same holds for the entries
+	// that it has when New looks, also for clients with handles from before. Empty means no
+	// directory. New fails if Shut is Dir itself.
 	Shut string
 }
 
@@ -54,7 +55,7 @@ type FS struct {
 	// Immutable.
 	dir      string
 	root     int // read-only descriptor of the top directory
-	tree     int // what keeps the private mount in place, -1 without
+	tree     int // keeps the private mount in place, -1 without one
 	identity vfs.Identity
 	idWhy    string // why handles do not last
 	rootH    vfs.Handle
@@ -62,71 +63,71 @@ type FS struct {
 	fsid     uint64
 	magic    int64
 	limits   vfs.Limits
-	tells    vfs.AttrMask // what attributes gives of every object; AttrBirth is up to the object
+	tells    vfs.AttrMask // what every object has; AttrBirth depends on the object
 	own      *vfs.Cred    // the process's identity
 	ns       kernel.Namespace
 	is       traits
-	ioWhy    string // why it is not what was asked for
+	ioWhy    string // why the I/O mode is not the one that was asked for
 	volumes  subvolumes
 	mount    uint64 // STATX_MNT_ID of root
 	shut     shut
-	noXDev   uint64 // RESOLVE_NO_XDEV where the kernel must be told not to cross mounts
+	noXDev   uint64 // RESOLVE_NO_XDEV if the kernel must be told not to cross mounts
 
-	handlesWhy unix.Errno // why handles is false, where that was tried
-	threadWhy  []string   // what threads do without
+	handlesWhy unix.Errno // why byHandle is false, if it was tried
+	threadWhy  []string   // what threads have to do without
 
 	log    *slog.Logger
 	period time.Duration
 
-	data  iopath.Shared // how the data of files goes
-	store stable.Store  // how it becomes stable
+	data  iopath.Shared // moves the data of files
+	store stable.Store  // makes it stable
 
-	rights verdict.Shared // who may do what
+	rights verdict.Shared // decides who may do what
 
 	// Atomic.
 	paused       atomic.Bool  // see mountpoint.go
 	noChmodEmpty atomic.Bool  // no fchmodat2 (before Linux 6.6)
-	tick         atomic.Int64 // tickPeriods since the start
-	now          atomic.Int64 // seconds since 1970, as of the last
+	tick         atomic.Int64 // number of tickPeriods since the start
+	now          atomic.Int64 // seconds since 1970 at the last tick
 	views        atomic.Pointer[[]*View]
 
-	viewsMu    sync.Mutex // changing views
+	viewsMu    sync.Mutex // guards changing views
 	tab        table.Table[state]
 	finder     search.Finder
 	known      known.Handles
 	listings   listing.Memory[entry]
 	odd        oddities
-	reported   sync.Map // errnos that status has logged
+	reported   sync.Map // errnos that status has already logged
 	lent       lent
 	exclusives exclusives
-	locks      [64]paddedMutex // WCC of one directory, by inode number
+	locks      [64]paddedMutex // for changes of one object with their WCC, by hash of its key
 	stop       chan struct{}
 	running    sync.WaitGroup
 	kick       chan struct{}
 
 	// See mountpoint.go.
-	remounted chan struct{} // the mount table has changed
+	remounted chan struct{} // receives a value when the mount table has changed
 	point     mounts.Point
 }
 
-// traits is what New finds out of the file system, the kernel and the process. It does not
+// traits are what New finds out about the file system, the kernel and the process. They do not
 // change afterwards.
 type traits struct {
 	// Of the process.
-	alone     bool // root of a user namespace without other users
-	switching bool // callers are served with their own credentials
-	disowned  bool // so, but without CAP_FOWNER: what owners alone may do is refused
+	alone     bool // the process is root of a user namespace without other users
+	switching bool // threads serve callers with the callers' own credentials
+	disowned  bool // switching, but without CAP_FOWNER: what only owners may do is refused
 	byHandle  bool // open_by_handle_at works
-	private   bool // root is on a mount of its own
+	private   bool // root lies on a mount of its own
 	// Of the system: calls that are refused.
-	noOpenat2 bool // see resolve.go
+	noOpenat2 bool // openat2(2) is refused; see resolve.go
 	// Of the file system.
-	selfSync    bool // a new file must be synced by itself, not only its directory
-	memory      bool // lives in memory: plain reads and writes do not wait for a disc
-	ownAtime    bool // see atime.go
-	foreign     bool // somebody else has to be asked, who may not answer: nothing for lanes
-	births      bool // see package known
-	noSubvolume bool // pretended: what statx tells of subvolumes is not looked at
+	selfSync    bool // syncing a directory does not sync a new file in it
+	memory      bool // files live in memory: plain reads and writes wait for no disc
+	ownAtime    bool // the FS updates access times itself; see atime.go
+	foreign     bool // another process or machine has to answer, and may not: not for lanes
+	births      bool // birth times tell objects apart; see package known
+	noSubvolume bool // tests: ignore the subvolume in statx
 }
 
 type paddedMutex struct {
@@ -134,24 +135,24 @@ type paddedMutex struct {
 	_ [56]byte
 }
 
-// New opens cfg.Dir for serving. It blocks. It makes the process ignore SIGXFSZ,
-// so that a write beyond RLIMIT_FSIZE is an error (EFBIG) and not its end.
+// New opens cfg.Dir for serving. It blocks. It makes the process ignore SIGXFSZ, so that a write
+// beyond RLIMIT_FSIZE fails with EFBIG and does not end the process.
 func New(cfg Config) (*FS, error) { return newFS(cfg, options{}) }
 
-// options are what tests turn off, so that they see the older paths.
+// options are features that tests turn off to reach the older paths, and values that tests replace.
 type options struct {
 	noPrivate, noHandles, noSwitch, noChmodEmpty, foreign, noBirths, noUUID, noMountID, noSubvolume bool
 	noOpenat2, noPreadv2, noPwritev2                                                                bool
 
 	period time.Duration
 	now    func() time.Time // the clock of walks for handles
-	// What is called in the place of the system call of that name.
+	// Functions that replace the system calls of those names.
 	fsync, syncfs, close func(fd int) unix.Errno
 	waitRange            func(fd int, off, n uint64) unix.Errno
 
 	noDontCache bool
-	ioLeast     int    // bytes, in the place of bigRequest
-	memory      uint64 // what the machine has
+	ioLeast     int    // bytes, replaces bigRequest
+	memory      uint64 // bytes of memory that the machine pretends to have
 }
 
 func newFS(cfg Config, o options) (*FS, error) {
@@ -276,17 +277,17 @@ func defaultFDMax() int {
 	return int(min(r.Cur/4, 65536))
 }
 
-// openRoot opens the top directory, on a detached mount of its own where that is
-// allowed. The mount is a copy of the one below Dir without its submounts, and
-// private, so that no later mount comes into it; above its root there is nothing.
+// openRoot opens the top directory. If it may, it puts it on a detached mount of its own. That
+// mount is a private copy of Dir's mount without its submounts, so no later mount appears in it.
+// There is nothing above its root.
 func (fs *FS) openRoot(o options) error {
 	fd, err := unix.Open(fs.dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("posixfs: opening %s: %w", fs.dir, err)
 	}
-	// The private mount alone would not do: umount of the other one would say that it
-	// has been unmounted, while the file system goes on, with its journal open and what
-	// was written not on the disc.
+	// The private mount alone is not enough. umount of the other mount would say that the file
+	// system has been unmounted, although it goes on, with an open journal and with written
+	// data that is not on the disc.
 	if err := fs.point.Find(fs.dir, fd); err != nil {
 		return err
 	}
@@ -299,16 +300,16 @@ func (fs *FS) openRoot(o options) error {
 	}
 	tree, err := unix.OpenTree(fd, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
 	if err != nil {
-		return nil // not allowed here: the checks on names and on ".." have to do
+		return nil // not allowed here: the checks on names and on ".." must do
 	}
-	// Closing it dissolves the mount. It would still serve, but every close of a
-	// file on it would take the lock of the kernel's mount table, and every careful
-	// path walk on the machine would notice and start again.
+	// Closing tree would dissolve the mount. The FS could still serve it. But every close of a
+	// file on it would take the lock of the kernel's mount table, and every careful path walk
+	// on the machine would notice that and start again.
 	fs.tree = tree
 	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, &unix.MountAttr{Propagation: unix.MS_PRIVATE}); err != nil {
 		return nil
 	}
-	// Opened anew because the handle calls refuse an O_PATH descriptor.
+	// The directory is opened again, because the handle calls refuse an O_PATH descriptor.
 	own, err := unix.Openat(tree, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil
@@ -318,7 +319,7 @@ func (fs *FS) openRoot(o options) error {
 	return nil
 }
 
-// identify finds out what kind of file system it is and whether it will do.
+// identify finds out the kind of the file system and whether it can be served.
 func (fs *FS) identify(cfg Config, o options) error {
 	var sf unix.Statfs_t
 	if err := unix.Fstatfs(fs.root, &sf); err != nil {
@@ -408,7 +409,7 @@ func (fs *FS) Limits() vfs.Limits { return fs.limits }
 // Verifier implements vfs.FS.
 func (fs *FS) Verifier() uint64 { return fs.store.Verifier() }
 
-// Close implements vfs.FS. It flushes what is still unstable, and blocks for it.
+// Close implements vfs.FS. It flushes all unstable data, and blocks for that.
 func (fs *FS) Close() error {
 	mounts.Forget(fs.remounted)
 	close(fs.stop)
@@ -431,12 +432,12 @@ func (fs *FS) closeRoot() error {
 	return errors.Join(err, fs.point.Close())
 }
 
-// ActsForOthers reports whether callers are served with their own rights. Otherwise each
-// of them has those of the process.
+// ActsForOthers reports whether callers are served with their own rights. Otherwise each caller has
+// the rights of the process.
 func (fs *FS) ActsForOthers() bool { return fs.is.switching }
 
-// Features says how the tree is served, for the start-up message: one line for
-// each thing that had to be done without.
+// Features describes how the tree is served, for the start-up message. without has one line for
+// each thing that the FS has to do without.
 func (fs *FS) Features() (name string, without []string) {
 	switch {
 	case fs.is.switching && fs.ns.Limited():

@@ -12,21 +12,21 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/mounts"
 )
 
-// A FUSE file system is another program, and may do what no local one does: count no
-// links, forget objects that are not in use, give places in directories that mean
-// nothing to the next open. It is tried at the start, on its root, and watched later.
+// A FUSE file system is another program. It may do things that no local file system does: count no
+// links, forget objects that are not in use, give places in directories that mean nothing to the
+// next open. The FS tries these on the root at the start, and watches for them later.
 
 // oddities is what an FS has found out about its file system.
 type oddities struct {
-	doubtful  bool        // a file system that may have any
-	uncounted atomic.Bool // link counts are 0 whatever the object is called
+	doubtful  bool        // the file system may have any of the others
+	uncounted atomic.Bool // link counts are 0, however many names the object has
 	forgets   bool        // handles of objects that are not in use become stale
-	fat       bool        // and so do those of FAT
-	untried   bool        // whether it forgets is not known
+	fat       bool        // and so do FAT's
+	untried   bool        // it is not known whether forgets is true
 	told      atomic.Bool // the log has been told of handles that became stale
 }
 
-// tryOddities tries what the file system does, with the root open.
+// tryOddities tries what the file system does. The root must be open.
 func (fs *FS) tryOddities() {
 	odd := &fs.odd
 	if fs.magic == unix.MSDOS_SUPER_MAGIC || fs.magic == unix.EXFAT_SUPER_MAGIC {
@@ -42,7 +42,7 @@ func (fs *FS) tryOddities() {
 		odd.uncounted.Store(true)
 	}
 	fs.listings.Try(fs.root)
-	odd.untried = true // until there is a name to try it with
+	odd.untried = true // until there is a name to try
 	for d := listing.First(fs.root); len(d) > 0; d = d.Rest() {
 		if d.Dot() || d.DotDot() {
 			continue
@@ -53,13 +53,13 @@ func (fs *FS) tryOddities() {
 	}
 }
 
-// keeps reports whether what was looked up stays open while there is room: closed, it
-// might be forgotten.
+// keeps reports whether an object that was looked up stays open as long as there is room. The file
+// system might forget a closed one.
 func (odd *oddities) keeps() bool { return odd.forgets || odd.untried || odd.fat }
 
-// fatForgets reports whether a FAT that is mounted as a line of mountinfo says finds
-// objects by their handles only while they are in memory: it has nothing else that would
-// tell a file from the next one in its place.
+// fatForgets reports whether a FAT finds objects by their handles only while they are in memory.
+// line is its line of mountinfo. Such a FAT has nothing that would tell a file from the next one in
+// its place.
 func fatForgets(line []byte) bool {
 	options := bytes.Split(line[bytes.LastIndexByte(line, ' ')+1:], []byte(","))
 	return !slices.ContainsFunc(
@@ -68,7 +68,7 @@ func fatForgets(line []byte) bool {
 	)
 }
 
-// seeLinks looks whether name in dir counts no links though it has one.
+// seeLinks checks whether name in dir counts no links although it has one.
 func (fs *FS) seeLinks(dir int, name *byte) {
 	if !fs.odd.doubtful || fs.odd.uncounted.Load() {
 		return
@@ -80,10 +80,11 @@ func (fs *FS) seeLinks(dir int, name *byte) {
 	}
 }
 
-// forgotten reports whether the object called name in the root is not found by its
-// handle once nobody has it in use, though its name is there. To see that the kernel
-// is made to let go of what it keeps for quicker look-ups, as it does by itself when
-// memory is short: a remount that changes nothing does so.
+// forgotten reports whether the kernel no longer finds an object by its handle once nobody uses it,
+// although its name is still there. It tries this with the object called name in the root. To see
+// it, forgotten makes the kernel drop what it keeps for quicker look-ups, as the kernel does on its
+// own when memory is short. A remount that changes nothing does that. untried means that forgotten
+// could not find out.
 func (fs *FS) forgotten(name *byte) (forgotten, untried bool) {
 	if !fs.is.byHandle {
 		return false, true
@@ -109,7 +110,7 @@ func (fs *FS) forgotten(name *byte) (forgotten, untried bool) {
 	return errno == unix.ESTALE && there, !there
 }
 
-// letGo has the kernel forget the names of the file system of root that nobody uses.
+// letGo makes the kernel drop the unused names of the file system of root.
 func letGo(root int) bool {
 	top := kernel.ProcPath(root)
 	fd, err := unix.Fspick(unix.AT_FDCWD, top, unix.FSPICK_CLOEXEC)
@@ -120,10 +121,10 @@ func letGo(root int) bool {
 	return unix.FsconfigReconfigure(fd) == nil
 }
 
-// stale notes that a handle, which was good once, is not.
+// stale notes that a handle which was once good no longer leads to an object.
 func (fs *FS) stale(errno unix.Errno) {
 	if errno == unix.ESTALE && fs.odd.doubtful && !fs.odd.forgets && !fs.odd.told.Swap(true) {
-		fs.running.Go(func() { // who reads the log may be slow
+		fs.running.Go(func() { // a log may be slow
 			fs.log.Warn(
 				"posixfs: a FUSE file system does not find an object by its handle: it was removed, or "+
 					"forgotten because nobody used it; file systems that do that need the option noforget (libfuse)",
@@ -137,7 +138,8 @@ func (fs *FS) stale(errno unix.Errno) {
 // gone reports whether an object with the attributes st has lost its last name.
 func (fs *FS) gone(st *unix.Statx_t) bool { return st.Nlink == 0 && !fs.odd.uncounted.Load() }
 
-// notes are for the start-up message. unplaced: places in directories do not last.
+// notes returns lines for the start-up message. unplaced says that places in directories do not
+// last.
 func (odd *oddities) notes(unplaced bool) (notes []string) {
 	if odd.forgets {
 		notes = append(

@@ -17,7 +17,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
-// What the kernel asks of a FUSE process (linux/fuse.h).
+// Requests of the kernel to a FUSE process (linux/fuse.h).
 const (
 	fuseLookup   = 1
 	fuseGetattr  = 3
@@ -40,30 +40,30 @@ const (
 	fuseIoctl    = 39
 )
 
-// process is a file system in this one: an empty file f, of which what is written is
-// forgotten, and whatever is made beside it.
+// process is a file system in this process. It has an empty file f, which forgets all data that is
+// written to it, and objects that the test makes beside f.
 type process struct {
 	dir string
 	fd  int
 
 	mu    sync.Mutex
-	fails map[uint32]failing // by what is asked for
+	fails map[uint32]failing // by opcode
 	asked map[uint32]int
 
 	seconds uint64            // of all time stamps, 0 for 7
-	coarse  uint64            // of what is created the stamps are kept, in multiples of so many seconds
-	kept    map[uint64]uint64 // and these: access and modification time by their places in an answer
+	coarse  uint64            // of new objects, multiples of so many seconds are kept
+	kept    map[uint64]uint64 // those: access and modification time by their places in a reply
 	made    bool              // something was created
 	folds   uint64            // the directory that folds case; 0: no directory is asked
 }
 
-// failing is an answer, and how often it is given before all is well.
+// failing is an answer, and how often the process gives it before all is well.
 type failing struct {
 	errno unix.Errno
 	times int
 }
 
-// forEver is more often than anybody asks who does not ask for ever.
+// forEver is a number of tries that no caller makes unless it tries without end.
 const forEver = 10_000
 
 func mountProcess(t *testing.T) *process {
@@ -92,7 +92,7 @@ func mountProcess(t *testing.T) *process {
 	return p
 }
 
-// fail lets op fail, and forgets what was before.
+// fail makes op fail, and drops the failures from before.
 func (p *process) fail(op uint32, f failing) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -145,15 +145,15 @@ func (p *process) answer(in []byte) {
 	}
 	binary.NativeEndian.PutUint32(out, uint32(len(out)))
 	binary.NativeEndian.PutUint32(out[4:], uint32(-int32(errno)))
-	_, _ = unix.Write(p.fd, out) // refused when who asked has gone
+	_, _ = unix.Write(p.fd, out) // refused when the caller has gone
 }
 
-// reply is what the kernel is told when all is well.
+// reply is the answer to the kernel when all is well.
 func (p *process) reply(op uint32, node uint64, body []byte) ([]byte, unix.Errno) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	u32, u64 := binary.NativeEndian.AppendUint32, binary.NativeEndian.Uint64
-	at, of := 0, node // where attributes begin in the answer, and whose they are
+	at, of := 0, node // where the attributes begin in the reply, and the node that they describe
 	var out []byte
 	var errno unix.Errno
 	switch name := string(cut(body)); {
@@ -254,8 +254,8 @@ func reply(op uint32, node uint64, body []byte) ([]byte, unix.Errno) {
 	return nil, unix.ENOSYS
 }
 
-// Whatever a file system says, and however often, a call ends: with an error that a
-// program understands, and when it goes well at last, well.
+// Whatever a file system answers, and however often, a call ends: with an error that a program
+// understands, or with success when the file system succeeds at last.
 func TestNoErrorOfAFileSystemLastsForEver(t *testing.T) {
 	const once, often, interrupted = 1, 1 + kernel.PausesMax, 1 + kernel.AtOnceMax + kernel.PausesMax
 	for _, x := range []struct {
@@ -304,12 +304,12 @@ func TestNoErrorOfAFileSystemLastsForEver(t *testing.T) {
 						vfs.OK,
 						v.GetAttr(h, new(vfs.Attr)),
 						name,
-					) // it is open, and the kernel knows it
+					) // the file is open, and the kernel knows it
 					p.fail(call.op, failing{x.errno, forEver})
 					require.Equal(t, call.end, call.do(v), name)
 					require.LessOrEqual(t, p.count(call.op), x.tries, name)
 					require.Positive(t, p.count(call.op), name)
-					if x.tries == once || name == "mkdir" { // it would have to find what it has made
+					if x.tries == once || name == "mkdir" { // a second try would find its object
 						return
 					}
 					p.fail(0, failing{})
@@ -356,7 +356,7 @@ func TestPatienceHasAnEnd(t *testing.T) {
 	})
 }
 
-// What an interrupted fsync has used up nobody else is told.
+// If an interrupted fsync has used up a failure, the kernel reports that to nobody else.
 func TestAnInterruptedFlushMayHaveBeenAFailure(t *testing.T) {
 	left := 2
 	s := serve(t, tmpfsDir(t), Config{}, options{fsync: func(int) unix.Errno {
@@ -381,8 +381,7 @@ func TestAnInterruptedFlushMayHaveBeenAFailure(t *testing.T) {
 	})
 }
 
-// A lease has an end of its own: the client is to come back, and not to be told that
-// something is broken.
+// A lease ends by itself: the client should come back, and not get an error.
 func TestALeaseIsWaitedForByTheClient(t *testing.T) {
 	s := serve(t, tmpfsDir(t), Config{}, options{period: time.Hour})
 	s.write("f", "content", 0o666)
@@ -393,7 +392,7 @@ func TestALeaseIsWaitedForByTheClient(t *testing.T) {
 	if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETLEASE, unix.F_RDLCK); err != nil {
 		t.Skipf("needs leases: %v", err)
 	}
-	_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETSIG, int(unix.SIGURG)) // which Go ignores
+	_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETSIG, int(unix.SIGURG)) // Go ignores it
 	s.w.do(func(v *View) {
 		write := func() vfs.Status {
 			_, _, _, st := v.Write(

@@ -24,13 +24,13 @@ func TestMain(m *testing.M) {
 	set := false
 	flag.Visit(func(f *flag.Flag) { set = set || f.Name == "test.parallel" })
 	if !set {
-		// They wait for discs most of the time, each for its own.
+		// These tests wait for discs most of the time, each for its own.
 		_ = flag.Set("test.parallel", "8")
 	}
 	goleak.VerifyTestMain(m)
 }
 
-// fileSystems are what the tests run on. dir makes an empty directory on one, or
+// fileSystems are the file systems on which tests run. dir makes an empty directory on one, or
 // skips the test and says why.
 var fileSystems = []struct {
 	name string
@@ -70,7 +70,7 @@ func loopDir(t *testing.T, size int64, mkfs string, args ...string) string {
 	if _, err := exec.LookPath(mkfs); err != nil {
 		t.Skipf("needs %s: %v", mkfs, err)
 	}
-	dir, err := os.MkdirTemp("/dev/shm", "posixfs") // in memory: what the discs are like is not the matter
+	dir, err := os.MkdirTemp("/dev/shm", "posixfs") // in memory: the disc does not matter
 	if err != nil {
 		dir = t.TempDir()
 	}
@@ -104,8 +104,8 @@ func mountImage(
 	return mnt, nil
 }
 
-// stuckDir makes a file system of size MiB on one that can be frozen: then it is
-// like one whose disc does not answer.
+// stuckDir makes a file system of size MiB on one that can be frozen. A frozen one is like a file
+// system whose disc does not answer.
 func stuckDir(t *testing.T, size int64, option, mkfs string, args ...string) (outer, dir string) {
 	t.Helper()
 	if _, err := exec.LookPath(mkfs); err != nil {
@@ -117,8 +117,8 @@ func stuckDir(t *testing.T, size int64, option, mkfs string, args ...string) (ou
 	return outer, dir
 }
 
-// getStuck freezes outer and begins a change of the object at path, which will wait
-// for that once the kernel has set the ctime. What comes of it is sent to done.
+// getStuck freezes outer and begins a change of the object at path. The change waits for outer once
+// the kernel has set the ctime. getStuck sends the result to done.
 func getStuck(t *testing.T, outer, path string, change func() error) (thaw func(), done chan error) {
 	t.Helper()
 	ctime := func() unix.Timespec {
@@ -149,8 +149,8 @@ func elsewhere(f func() error, t *testing.T) {
 	require.NoError(t, <-result)
 }
 
-// place is a served directory with a View that may wait and one that may not,
-// each on a thread of its own.
+// place is a served directory with two Views, one that may wait and one that may not, each on a
+// thread of its own.
 type served struct {
 	t    *testing.T
 	dir  string
@@ -187,7 +187,7 @@ func newRunner(t *testing.T, fs *FS, wait bool) *runner {
 	return r
 }
 
-// do runs f on the thread. An assertion that fails there ends the test here, too.
+// do runs f on the thread. An assertion that fails in f ends the test here, too.
 func (r *runner) do(f func(v *View)) {
 	done, whole := make(chan struct{}), false
 	select {

@@ -9,28 +9,27 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
-// A name that has been looked up before is looked up again by one statx instead of
-// opening, asking and closing. The name is resolved by the kernel each time; what
-// is remembered is only the entry that it will probably lead to, and the answer
-// counts when it is that entry's object. An entry keeps its object's inode, and if
-// it was opened by this very name also the kernel's cache of the name, so that
-// statx finds it without waiting. (Only when somebody renames or removes the file
-// beside the server it has to look into the directory, once.)
+// A name that has been looked up before is looked up again with one statx, instead of opening,
+// asking and closing. The kernel resolves the name each time. The View remembers only the entry to
+// which the name will probably lead, and the answer counts if it is about that entry's object. An
+// entry keeps its object's inode. If the entry was opened by this very name, it also keeps the
+// kernel's cache of the name, so statx finds the name without waiting. (Only when somebody renames
+// or removes the file beside the server, statx has to look into the directory, once.)
 
-// hint is where a name probably leads.
+// hint is the entry to which a name probably leads.
 type hint struct {
 	key   uint64 // nameKey
 	child *entry
 }
 
-// Keys that are no names.
+// Keys that stand for no name.
 const (
-	unnamed = 0 // opened by a handle
-	passing = 1 // not worth an entry
+	unnamed = 0 // the entry was opened by a handle
+	passing = 1 // the object is not worth an entry
 )
 
-// nameKey stands for a name in a directory. Two names that share one cost speed
-// and nothing else.
+// nameKey returns a key for a name in a directory. Two names with the same key cost speed and
+// nothing else.
 func nameKey(de *entry, name []byte) uint64 {
 	x := de.ID * 0x9e3779b97f4a7c15
 	for len(name) >= 8 {
@@ -46,16 +45,15 @@ func nameKey(de *entry, name []byte) uint64 {
 
 func (v *View) hintAt(key uint64) *hint { return v.hints.At(key >> 2) }
 
-// hint remembers what the name with this key has just led to.
+// hint remembers the entry to which the name with this key has just led.
 func (v *View) hint(key uint64) {
 	if x := v.use.At(useChild); x != nil && v.fs.is.private && (x.Own.name == key || x.Kind == unix.S_IFDIR) {
 		*v.hintAt(key) = hint{key: key, child: x}
 	}
 }
 
-// again looks v.name up in de where the hint says what to expect, with the
-// thread's present rights. It reports false when that did not do; the careful way
-// then finds out why.
+// again looks v.name up in de, with the thread's present rights, and uses the hint for the name. It
+// returns false if there is no hint or the hint was wrong. The careful way then finds out why.
 func (v *View) again(de *entry, key uint64, e *vfs.Entry) bool {
 	at := v.hintAt(key)
 	x := at.child

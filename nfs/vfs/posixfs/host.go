@@ -6,15 +6,15 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// host is a View as the rooms see it that need something of its thread (iopath.Owner,
-// verdict.Actor).
+// host is a View for the rooms that need something of its thread: it implements iopath.Owner and
+// verdict.Actor.
 type host View
 
-// OpenMore opens the file that the READ, WRITE or COMMIT of the View is about.
+// OpenMore opens the file of the View's present READ, WRITE or COMMIT.
 func (h *host) OpenMore(to *atomic.Int32, flags int) (int, vfs.Status) {
 	v := (*View)(h)
 	return v.openIO(v.use.At(useMain), to, flags)
 }
 
-// ActFor makes the thread act for c.
+// ActFor makes the thread act for c. If it returns false the thread must not go on.
 func (h *host) ActFor(c *vfs.Cred) bool { return (*View)(h).as(c) }

@@ -15,42 +15,41 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kind"
 )
 
-// A kernel handle names an object of whatever file system it is opened on: on every
-// ext4 inode 2 of generation 0 is the root. So handles are sealed for one file system
-// and one exported directory of it (vfs.FS.Identity), and what tells file systems apart
-// must be sure. Device numbers and mount IDs are given out again, and XFS and f2fs make
-// f_fsid of the device number. The file system's UUID is sure, but for copies.
+// A kernel handle names an object of the file system on which it is opened: on every ext4, inode 2
+// of generation 0 is the root. So handles are sealed for one file system and one exported directory
+// of it (vfs.FS.Identity). What tells file systems apart must therefore be certain. The kernel
+// gives device numbers and mount IDs out again, and XFS and f2fs make f_fsid of the device number.
+// The file system's UUID is certain, except for copies.
 //
-// FUSE and others have none. Then the mount itself is the identity: what Linux numbers
-// mounts with since 6.8 is never used again before a reboot, and the boot has a random
-// ID. Handles are stale once such a file system has been mounted anew. Older kernels
-// cannot tell one mount from the next, so there handles are good until the server ends.
+// FUSE and others have no UUID. There the mount itself is the identity. Since Linux 6.8 a mount has
+// a number that is never used again before a reboot, and the boot has a random ID. Once such a file
+// system has been mounted anew, its handles are stale. Older kernels cannot tell one mount from the
+// next, so there handles are good until the server ends.
 
-// The ioctls that tell a UUID.
+// ioctls that return a UUID.
 const (
-	ext4GetUUID = 0x8008662c // EXT4_IOC_GETFSUUID, Linux 6.0: what is on disc, also after tune2fs -U
+	ext4GetUUID = 0x8008662c // EXT4_IOC_GETFSUUID, Linux 6.0: that on disc, after tune2fs -U too
 	btrfsFSInfo = 0x8400941f // BTRFS_IOC_FS_INFO
 	getFSUUID   = 0x80111500 // FS_IOC_GETFSUUID, Linux 6.9
 	zfsMagic    = 0x2fc12fc1
 )
 
-// statxMountUnique is STATX_MNT_ID_UNIQUE (Linux 6.8): Mnt_id is one that no other
+// statxMountUnique is STATX_MNT_ID_UNIQUE (Linux 6.8). With it Mnt_id is a number that no other
 // mount has had since the boot.
 const statxMountUnique = 0x4000
 
 type uuid [16]byte
 
-// uuidOf asks the file system that fd, a directory open for reading, is on for its
-// UUID.
+// uuidOf returns the UUID of the file system on which fd lies. fd is a directory open for reading.
 func uuidOf(fd int, magic int64) (id uuid, ok bool) {
-	var b [1024]byte // the largest of the structures: btrfs's
+	var b [1024]byte // as large as the largest of the structures: that of btrfs
 	ask := func(request uintptr, at int) bool {
 		_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), request, uintptr(unsafe.Pointer(&b)))
 		id = uuid(b[at:])
 		return errno == 0 && id != uuid{}
 	}
 	switch magic {
-	case unix.FUSE_SUPER_MAGIC: // before Linux 6.9 a FUSE process would be asked, and could lie
+	case unix.FUSE_SUPER_MAGIC: // before Linux 6.9 the FUSE process answers, and may lie
 		return uuid{}, false
 	case unix.EXT4_SUPER_MAGIC:
 		binary.NativeEndian.PutUint32(b[:], uint32(len(id)))
@@ -67,14 +66,14 @@ func uuidOf(fd int, magic int64) (id uuid, ok bool) {
 	return id, ask(getFSUUID, 1) && b[0] == byte(len(id))
 }
 
-// ownFSID reports whether f_fsid is the file system's own: made of its UUID, or what
-// is as good. ext4 is here for ext2's driver.
+// ownFSID reports whether f_fsid belongs to the file system itself: it is made of the UUID, or is
+// as good. ext4 is in the list for ext2's driver.
 func ownFSID(magic int64) bool {
 	return magic == unix.EXT4_SUPER_MAGIC || magic == unix.TMPFS_MAGIC || magic == zfsMagic
 }
 
-// findIdentity finds out what the tree is sealed as, and its fsid. fs.point.Visible() and
-// fs.rootH are set.
+// findIdentity finds out the identity for which the tree's handles are sealed, and the fsid. The
+// caller has set fs.point and fs.rootH.
 func (fs *FS) findIdentity(sf *unix.Statfs_t, o options) error {
 	sum := sha256.New()
 	id, ok := uuidOf(fs.point.Visible(), fs.magic)
@@ -103,7 +102,7 @@ func (fs *FS) findIdentity(sf *unix.Statfs_t, o options) error {
 	sum.Write(fs.rootH.Bytes())
 	fs.identity = vfs.Identity(sum.Sum(nil))
 
-	// Copies of a file system that are mounted at the same time have one identity, but
+	// Copies of a file system that are mounted at the same time have the same identity, but
 	// different places. Clients must be able to tell their objects apart.
 	dir, err := filepath.Abs(fs.dir)
 	if err != nil {
@@ -114,7 +113,8 @@ func (fs *FS) findIdentity(sf *unix.Statfs_t, o options) error {
 	return nil
 }
 
-// mountOf returns what no other mount than that of fd has, and what ends that.
+// mountOf returns a name for the mount of fd that no other mount has, and the event after which the
+// name is no longer valid.
 func mountOf(fd int, o options) (name, until string, err error) {
 	var st unix.Statx_t
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")

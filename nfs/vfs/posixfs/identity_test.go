@@ -44,7 +44,7 @@ func TestEachDirectoryAndFileSystemHasAnIdentityThatStays(t *testing.T) {
 	}
 }
 
-// So it is for FUSE.
+// The same holds for FUSE.
 func TestWithoutAUUIDTheIdentityIsThatOfTheMount(t *testing.T) {
 	needRoot(t)
 	dir := tmpfsDir(t)
@@ -80,8 +80,9 @@ func TestWithoutAUUIDTheIdentityIsThatOfTheMount(t *testing.T) {
 	require.NotEqual(t, id, next)
 }
 
-// Copies of an image have the same UUID, inode numbers and handles: nothing tells them
-// apart when they are mounted at the same place, but at the same time they are two.
+// Copies of an image have the same UUID, inode numbers and handles. If they are mounted one after
+// the other at the same place, nothing tells them apart. At the same time they are two file
+// systems.
 func TestCopiesMountedAtTheSameTimeHaveFSIDsOfTheirOwn(t *testing.T) {
 	for _, k := range []struct {
 		name, options string
@@ -137,7 +138,7 @@ func TestUmountOfAnExportedDiskSaysBusyUntilTheServerEnds(t *testing.T) {
 		if err != nil {
 			t.Skipf("needs loop mounts: %v", err)
 		}
-		dir := filepath.Join(mnt, "dir") // it need not be the top
+		dir := filepath.Join(mnt, "dir") // need not be the top
 		require.NoError(t, os.Mkdir(dir, 0o755))
 		s := serve(t, dir, Config{}, o)
 		require.ErrorIs(t, unix.Unmount(mnt, 0), unix.EBUSY)
@@ -145,7 +146,8 @@ func TestUmountOfAnExportedDiskSaysBusyUntilTheServerEnds(t *testing.T) {
 		s.lookup("f")
 		require.ErrorIs(t, unix.Unmount(mnt, 0), unix.EBUSY)
 		s.close()
-		// Nothing is left of the file system: its image can be mounted elsewhere, or made anew.
+		// No descriptor of the file system is left: its image can be mounted elsewhere, or
+		// made anew.
 		require.NoError(t, disktest.Unmount(mnt))
 		run(t, "mkfs.ext4", "-q", "-F", filepath.Join(base, "img"))
 		run(t, "mount", "-o", "loop", filepath.Join(base, "img"), mnt)

@@ -16,7 +16,7 @@ import (
 func TestAWrittenFileIsLetGoSoonOnceItIsStable(t *testing.T) {
 	needRoot(t)
 	mnt := loopDir(t, 16, "mkfs.ext4", "-q")
-	s := serve(t, mnt, Config{}, options{period: time.Hour}) // the test drives it
+	s := serve(t, mnt, Config{}, options{period: time.Hour}) // the test drives the ticks
 	t.Cleanup(s.close)
 	script := "#!/bin/sh\nexit 7\n"
 	var w vfs.WCC
@@ -81,7 +81,7 @@ func TestAWrittenFileIsLetGoSoonOnceItIsStable(t *testing.T) {
 	require.Equal(t, 5, code())
 }
 
-// accessTime is a file's as the kernel has it, and its ctime.
+// accessTime returns a file's access time as the kernel has it, and its ctime.
 func (s *served) accessTime(name string) (atime, ctime unix.Timespec) {
 	var st unix.Stat_t
 	require.NoError(s.t, unix.Stat(filepath.Join(s.dir, name), &st))
@@ -106,7 +106,7 @@ func TestReadingKeepsAccessTimesAsRelatimeWould(t *testing.T) {
 			age := func() {
 				require.NoError(t, unix.UtimesNanoAt(unix.AT_FDCWD, p, old, 0))
 			}
-			// Once by a worker, in the reply as well.
+			// A worker updates it once, and the reply shows it.
 			age()
 			_, ctime := s.accessTime("f")
 			_, st := read(s.l)
@@ -119,7 +119,8 @@ func TestReadingKeepsAccessTimesAsRelatimeWould(t *testing.T) {
 			require.Equal(t, ctime, ct, "reading is no change")
 			_, st = read(s.l)
 			require.Equal(t, vfs.OK, st)
-			// Soon after, the lane need not wait for it. The janitor does it.
+			// Soon after, the lane need not leave the READ to a worker. The janitor
+			// updates the time.
 			age()
 			_, st = read(s.l)
 			require.Equal(t, vfs.OK, st)
@@ -128,7 +129,7 @@ func TestReadingKeepsAccessTimesAsRelatimeWould(t *testing.T) {
 			s.fs.sweep()
 			at, _ = s.accessTime("f")
 			require.Greater(t, at.Sec, int64(1e9))
-			// Also when the entry is closed first.
+			// The same holds if the entry is closed first.
 			age()
 			_, st = read(s.l)
 			require.Equal(t, vfs.OK, st)

@@ -11,8 +11,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/verdict"
 )
 
-// reader returns a descriptor of e to read or to flush with. A lane gets Again
-// when there is none yet.
+// reader returns a descriptor of e for reading or flushing. On a lane it returns Again if there is
+// none yet.
 func (v *View) reader(e *entry) (int, vfs.Status) {
 	if r := e.Read.Load(); r >= 0 {
 		return int(r), vfs.OK
@@ -23,7 +23,7 @@ func (v *View) reader(e *entry) (int, vfs.Status) {
 	return v.openIO(e, &e.Read, unix.O_RDONLY)
 }
 
-// writer is reader for writing.
+// writer returns a descriptor of e for writing. On a lane it returns Again if there is none yet.
 func (v *View) writer(e *entry) (int, vfs.Status) {
 	if w := e.Write.Load(); w >= 0 {
 		e.Wrote()
@@ -32,9 +32,9 @@ func (v *View) writer(e *entry) (int, vfs.Status) {
 	return v.openIO(e, &e.Write, unix.O_RDWR)
 }
 
-// writerFor is writer for a caller whose right to write has not been checked. A
-// file is opened for writing only for those who have it: while it is open nobody
-// can execute it, and leases on it are broken. v.st2 is overwritten.
+// writerFor is writer for a caller whose right to write has not been checked. It opens a file for
+// writing only if the caller has that right: while the file is open for writing nobody can execute
+// it, and leases on it are broken. It overwrites v.st2.
 func (v *View) writerFor(c *vfs.Cred, e *entry) (int, vfs.Status) {
 	if v.lane || e.Write.Load() >= 0 {
 		return v.writer(e)
@@ -45,7 +45,7 @@ func (v *View) writerFor(c *vfs.Cred, e *entry) (int, vfs.Status) {
 	return v.writer(e)
 }
 
-// mayWrite says whether c may write to e, and why not. v.st2 is overwritten.
+// mayWrite returns OK if c may write to e, and otherwise the reason. It overwrites v.st2.
 func (v *View) mayWrite(c *vfs.Cred, e *entry) vfs.Status {
 	if s := v.stat(e, &v.st2); s != vfs.OK {
 		return s
@@ -57,8 +57,8 @@ func (v *View) mayWrite(c *vfs.Cred, e *entry) vfs.Status {
 	return s
 }
 
-// committer returns a descriptor to flush e with for a caller whose right to write
-// has not been checked. What was never written to here is not opened for it.
+// committer returns a descriptor with which to flush e, for a caller whose right to write has not
+// been checked. It does not open a file for writing that this server has not written to.
 func (v *View) committer(c *vfs.Cred, e *entry) (int, vfs.Status) {
 	if e.Write.Load() >= 0 {
 		return v.writer(e)
@@ -67,14 +67,14 @@ func (v *View) committer(c *vfs.Cred, e *entry) (int, vfs.Status) {
 		return -1, s
 	}
 	fd, s := v.reader(e)
-	if s == vfs.Access || s == vfs.Perm { // not root, and not readable
+	if s == vfs.Access || s == vfs.Perm { // the process is not root and may not read e
 		return v.writer(e)
 	}
 	return fd, s
 }
 
-// denied says why e may not be written to: the kernel's check does not tell a file
-// system that is read-only from a file that is not the caller's.
+// denied returns the reason why a caller may not write to e. The kernel's check does not
+// distinguish a read-only file system from a file that belongs to somebody else.
 func (v *View) denied(e *entry) vfs.Status {
 	_, errno := kernel.Call(unix.SYS_FSTATFS, uintptr(e.FD), uintptr(unsafe.Pointer(&v.sf)), 0, 0, 0, 0)
 	if errno == 0 && v.sf.Flags&unix.ST_RDONLY != 0 {
@@ -83,8 +83,8 @@ func (v *View) denied(e *entry) vfs.Status {
 	return vfs.Access
 }
 
-// flusher returns a descriptor to flush e with: the one that has been written to,
-// since it knows of failures.
+// flusher returns a descriptor with which to flush e. It prefers the one for writing, which knows
+// of failures.
 func (v *View) flusher(e *entry) (int, vfs.Status) {
 	if w := e.Write.Load(); w >= 0 {
 		return int(w), vfs.OK
@@ -92,22 +92,22 @@ func (v *View) flusher(e *entry) (int, vfs.Status) {
 	return v.reader(e)
 }
 
-// stabilizer returns a descriptor to settle a change of e's attributes with: -1 where the
-// file system is flushed instead.
+// stabilizer returns a descriptor with which to put a change of e's attributes on stable storage.
+// It is -1 if the file system must be flushed instead.
 func (v *View) stabilizer(e *entry) (int, vfs.Status) {
 	if e.Kind != unix.S_IFREG && e.Kind != unix.S_IFDIR {
 		return -1, vfs.OK
 	}
 	fd, s := v.flusher(e)
-	if s == vfs.Access || s == vfs.Perm || s == vfs.ROFS { // not root
+	if s == vfs.Access || s == vfs.Perm || s == vfs.ROFS { // the process is not root
 		return -1, vfs.OK
 	}
 	return fd, s
 }
 
-// openIO opens e with the process's own rights: what the caller may do has been
-// or will be decided apart from it. O_NONBLOCK is for files that somebody holds a
-// lease on: the client is told to come back (Delay).
+// openIO opens e with the process's own rights; other code decides what the caller may do.
+// O_NONBLOCK is for files on which somebody holds a lease: openIO then returns Delay, so that the
+// client comes back.
 func (v *View) openIO(e *entry, to *atomic.Int32, flags int) (int, vfs.Status) {
 	if v.lane {
 		return -1, vfs.Again
@@ -125,7 +125,7 @@ func (v *View) openIO(e *entry, to *atomic.Int32, flags int) (int, vfs.Status) {
 		return int(fd), vfs.OK
 	}
 	flags |= unix.O_CLOEXEC | unix.O_NOCTTY | v.fs.quiet(e)
-	if !v.fs.is.foreign { // whose EAGAIN may be its own, and for ever
+	if !v.fs.is.foreign { // there EAGAIN may be the file system's own error, and never end
 		flags |= unix.O_NONBLOCK
 	}
 	fd, errno := opened(flags, func(flags int) (int, unix.Errno) {
@@ -134,7 +134,7 @@ func (v *View) openIO(e *entry, to *atomic.Int32, flags int) (int, vfs.Status) {
 	switch {
 	case errno == 0:
 	case errno == unix.EAGAIN && flags&unix.O_NONBLOCK != 0:
-		return -1, vfs.Delay // the kernel takes the lease back, after 45 s at the latest
+		return -1, vfs.Delay // the kernel ends the lease, after 45 s at the latest
 	default:
 		return -1, v.fs.status(errno)
 	}

@@ -6,28 +6,28 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/iopolicy"
 )
 
-// IOMode says what large READs and WRITEs leave behind in the page cache. Requests
-// of less than 128 KiB go through it in every mode: without it each of them would
-// wait for the disc by itself. Whatever the mode, COMMIT is an fsync.
+// IOMode says which data large READs and WRITEs leave in the page cache. Requests of less than 128
+// KiB go through the page cache in every mode; without it each of them would have to wait for the
+// disc. COMMIT is an fsync in every mode.
 type IOMode = iopolicy.Mode
 
 // The modes.
 const (
-	// IOBuffered leaves everything in the page cache.
+	// IOBuffered leaves all data in the page cache.
 	IOBuffered = iopolicy.Buffered
-	// IODontCache goes through the page cache and lets it drop what was not in it
+	// IODontCache goes through the page cache, which then drops the data that it did not have
 	// before (RWF_DONTCACHE: Linux 6.14; ext4 and XFS).
 	IODontCache = iopolicy.DontCache
-	// IODirect goes past the page cache (O_DIRECT where STATX_DIOALIGN gives an
-	// alignment: Linux 6.1; ext4 and XFS). Pages that a WRITE covers in part only
-	// still go through it.
+	// IODirect goes past the page cache (O_DIRECT if STATX_DIOALIGN gives an alignment: Linux
+	// 6.1; ext4 and XFS). Pages that a WRITE covers only in part still go through the page
+	// cache.
 	IODirect = iopolicy.Direct
-	// IOAuto is IOBuffered, and IODontCache for streams through files that are too
-	// large to keep, where the file system can.
+	// IOAuto is IODontCache for streams through files that are too large to keep, if the file
+	// system can do that, and IOBuffered for everything else.
 	IOAuto = iopolicy.Auto
 )
 
-// ParseIOMode reads buffered, dontcache, direct or auto.
+// ParseIOMode returns the mode for the word buffered, dontcache, direct or auto.
 func ParseIOMode(word string) (IOMode, error) {
 	m, ok := iopolicy.ParseMode(word)
 	if !ok {
@@ -36,8 +36,8 @@ func ParseIOMode(word string) (IOMode, error) {
 	return m, nil
 }
 
-// bigRequest is the fewest bytes of a request that need not stay in the page cache.
-// Readahead makes folios of more than a request, which are dropped when a part of
-// them has been read: of a stream in pieces of 1 MiB the disc reads a tenth twice, of
-// one in pieces of 128 KiB half, and the smaller they are the longer each one waits.
+// bigRequest is the fewest bytes of a request that need not stay in the page cache. Readahead makes
+// folios that are larger than a request. The kernel drops a folio when a part of it has been read.
+// So the disc reads a tenth of a stream twice if the requests have 1 MiB, and half of it if they
+// have 128 KiB. The smaller the requests are, the longer each one waits.
 const bigRequest = 128 << 10

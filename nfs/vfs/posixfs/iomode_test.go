@@ -19,14 +19,14 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/vfstest"
 )
 
-// everything makes every request a large one and nearly every file too large to
-// keep, so that the modes have to do with all that tests do.
+// everything makes every request a large one, and nearly every file too large to keep. So the modes
+// apply to all that the tests do.
 func everything(mode IOMode) (Config, options) {
 	return Config{IO: mode}, options{ioLeast: 1, memory: 64 << 10}
 }
 
-// needMode skips the test where dir's file system cannot do mode. Which one can is
-// the business of TestAnIOModeThatTheFileSystemLacksIsRefused.
+// needMode skips the test if dir's file system cannot do mode.
+// TestAnIOModeThatTheFileSystemLacksIsRefused checks which file system can do which mode.
 func needMode(t *testing.T, dir string, mode IOMode) {
 	t.Helper()
 	fs, err := newFS(Config{Dir: dir, IO: mode}, options{})
@@ -41,7 +41,7 @@ func needMode(t *testing.T, dir string, mode IOMode) {
 
 var uncached = []IOMode{IODontCache, IODirect, IOAuto}
 
-// Each mode and each file system have their turn; all of both make soak has.
+// A run takes one mode for each file system, in turn. make soak takes all.
 func TestConformanceInEveryIOMode(t *testing.T) {
 	t.Parallel()
 	later := map[string][]IOMode{"ext4": {IODontCache}, "xfs": {IODirect, IOAuto}}
@@ -148,8 +148,7 @@ func TestAFileIsFoundToTryAModeWithWhereNoneCanBeMade(t *testing.T) {
 	require.NoError(t, unix.Close(fd))
 }
 
-// pile is a file that is read and written in all ways at once, and what must be in
-// it.
+// pile is a file that is read and written in all ways at once, and the bytes that must be in it.
 type pile struct {
 	t     *testing.T
 	rng   *rand.Rand
@@ -171,7 +170,7 @@ func (p *pile) some() (k int, off, n int) {
 	return p.rng.IntN(len(p.views)), off, min(n, pileMax-off)
 }
 
-// segments returns data in pieces at odd places of memory, as it is received.
+// segments returns data in pieces at odd addresses, as the server receives it.
 func (p *pile) segments(data []byte) (src [][]byte) {
 	for len(data) > 0 {
 		n := len(data)
@@ -185,7 +184,7 @@ func (p *pile) segments(data []byte) (src [][]byte) {
 	return src
 }
 
-// on runs f on a lane, and on a worker when that is told to come again.
+// on runs f on a lane, and on a worker if the lane returns Again.
 func (p *pile) on(s *served, f func(r *runner) vfs.Status) {
 	p.t.Helper()
 	st := vfs.Again
@@ -293,8 +292,8 @@ func (p *pile) commit() {
 	})
 }
 
-// One file is served in all modes at once, so that what one has done is met by all
-// others, page by page in part.
+// One file is served in all modes at once. So every mode meets what the others have done, also
+// within one page.
 func TestAllIOModesSeeOneFile(t *testing.T) {
 	t.Parallel()
 	for _, place := range fileSystems {
@@ -337,8 +336,8 @@ func TestAllIOModesSeeOneFile(t *testing.T) {
 	}
 }
 
-// Writers of one file whose ranges meet within pages, some through the page cache
-// and some past it, do not lose each other's bytes.
+// Writers of one file whose ranges meet within pages, some through the page cache and some past it,
+// do not lose each other's bytes.
 func TestNeighboursWriteAtOnceInAllModes(t *testing.T) {
 	t.Parallel()
 	for _, place := range fileSystems[1:3] { // ext4 and XFS

@@ -51,8 +51,8 @@ func (fs *FS) chooseIO(mode IOMode, o options) error {
 	return nil
 }
 
-// cannot says why mode is not possible, "" when it is or when there is no file to
-// find out with. In that case files are asked one by one, as they are opened.
+// cannot returns the reason why mode is not possible. It returns "" if mode is possible, or if
+// there is no file to find out with. In that case files are asked one by one when they are opened.
 func (fs *FS) cannot(mode IOMode, o options) (why string) {
 	if o.noDontCache && mode != IODirect {
 		return kind.Name(fs.magic) + " has no RWF_DONTCACHE"
@@ -85,8 +85,8 @@ func (fs *FS) cannot(mode IOMode, o options) (why string) {
 	return ""
 }
 
-// anyFile opens a file of the tree, one without a name if it can be made. -1: there
-// is none near.
+// anyFile opens a file of the tree: one without a name if it can make one. It returns -1 if it
+// finds no file nearby.
 func (fs *FS) anyFile() int {
 	if fd, err := unix.Openat(fs.root, ".", unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600); err == nil {
 		return fd
@@ -99,7 +99,7 @@ func (fs *FS) anyFile() int {
 			continue
 		}
 		f := os.NewFile(uintptr(dir), dirs[i])
-		list, _ := f.ReadDir(looksMax - looks) // what can be read will do
+		list, _ := f.ReadDir(looksMax - looks) // the entries that can be read are enough
 		_ = f.Close()
 		for _, x := range list {
 			looks++

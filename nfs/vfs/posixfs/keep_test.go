@@ -10,7 +10,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// Where closing an object may have it forgotten, only what is open for writing is closed.
+// If the file system may forget an object that is closed, the FS closes only files that are open
+// for writing.
 func TestWhatWasWrittenStaysOpenWhereItWouldBeForgotten(t *testing.T) {
 	for name, odd := range map[string]func(*oddities){
 		"forgets": func(o *oddities) { o.forgets = true },

@@ -8,30 +8,27 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
-// NFS lets the owner read and write a file whatever its mode says (RFC 1813, section
-// 4.4): a program opens a file, takes the right away and goes on writing, and the
-// client may have to write again what was unstable when the server went down. Root
-// opens such a file by its handle. A process without that right gives itself, as the
-// owner may, the bits that it lacks for as long as it takes to open the file
-// (docs/design/0020). No other user gets anything by that, and one that is the owner
-// could do the same.
+// NFS lets the owner read and write a file whatever its mode says (RFC 1813, section 4.4). A
+// program may open a file, take the right away and go on writing. And the client may have to write
+// unstable data again when the server has gone down. Root opens such a file by its handle. A
+// process that cannot do so, but is the file's owner, adds the missing bits to the mode while it
+// opens the file (docs/design/0020). This gives nothing to any other user, and another process of
+// the owner could do the same.
 
-// lent are the locks under which modes are changed by processes that lend themselves
-// bits, by hash of the object.
+// lent are the locks under which such processes change modes, by hash of the object.
 type lent [16]sync.Mutex
 
 func (l *lent) of(e *entry) *sync.Mutex { return &l[e.Key.Hash()%uint64(len(l))] }
 
-// lends reports whether files are opened that way.
+// lends reports whether this process opens files in that way.
 func (fs *FS) lends() bool { return !fs.is.byHandle && !fs.is.switching }
 
-// moved is what a View's last opening of that kind did to a file's ctime; all zero when
-// there was none, or somebody else has changed the file in the meantime.
+// moved is how a View's last such opening changed a file's ctime. It is all zero if there was no
+// such opening, or if somebody else has changed the file meanwhile.
 type moved struct{ from, to unix.StatxTimestamp }
 
-// openOwn opens a regular file that the process's user owns and whose mode forbids
-// it. What does not work out is EACCES, as it was before. The thread acts for the
-// process.
+// openOwn opens a regular file that the process's user owns, but whose mode forbids opening it. If
+// it cannot, it returns EACCES, as the opening before it did. The thread acts for the process.
 func (v *View) openOwn(e *entry, flags int) (int, unix.Errno) {
 	need := uint32(0)
 	if how := flags & unix.O_ACCMODE; how != unix.O_WRONLY {
@@ -43,10 +40,10 @@ func (v *View) openOwn(e *entry, flags int) (int, unix.Errno) {
 	return v.lend(e, need, func() (int, unix.Errno) { return openPath(e.FD, flags) })
 }
 
-// lend has open called while the mode of e has the bits in need as well.
+// lend calls open while the mode of e also has the bits in need.
 //
-// Set-id bits are never put back: whoever writes to the file meanwhile takes them away,
-// and what he has written would have them again.
+// lend does not touch a file with set-id bits. A process that writes to the file meanwhile clears
+// them. If lend then put them back, they would apply to what that process has written.
 func (v *View) lend(e *entry, need uint32, open func() (int, unix.Errno)) (int, unix.Errno) {
 	l := v.fs.lent.of(e)
 	l.Lock()
@@ -57,7 +54,7 @@ func (v *View) lend(e *entry, need uint32, open func() (int, unix.Errno)) (int, 
 	}
 	mode := uint32(was.Mode & 07777)
 	if mode&need == need || mode&(unix.S_ISUID|unix.S_ISGID) != 0 {
-		return -1, unix.EACCES // it is not for the mode; or see above
+		return -1, unix.EACCES // the mode is not the reason; or see above
 	}
 	if v.chmod(e.FD, mode|need) != 0 {
 		return -1, unix.EACCES
@@ -66,7 +63,7 @@ func (v *View) lend(e *entry, need uint32, open func() (int, unix.Errno)) (int, 
 	fd, opened := open()
 	errno := kernel.StatxWait(e.FD, &now)
 	if errno == 0 && uint32(now.Mode&07777) != mode|need {
-		return fd, opened // somebody has changed the mode meanwhile, and is to have the last word
+		return fd, opened // somebody else has changed the mode meanwhile: theirs stays
 	}
 	alone := seen == 0 && errno == 0 && now.Ctime == lent.Ctime
 	if errno = v.chmod(e.FD, mode); errno != 0 {
@@ -89,7 +86,7 @@ func (v *View) lend(e *entry, need uint32, open func() (int, unix.Errno)) (int, 
 	return fd, opened
 }
 
-// openPath opens what an O_PATH descriptor stands for.
+// openPath opens the object that an O_PATH descriptor stands for.
 func openPath(fd, flags int) (int, unix.Errno) {
 	path := kernel.ProcPath(fd)
 	for p := (kernel.Patience{}); ; {

@@ -6,16 +6,19 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// listed is the View as package listing sees it when a directory has to be read. See also
-// FileIDs.
+// listed is a View as a listing.Source. Its method FileIDs is in fileid.go.
 type listed struct{ *View }
 
+// Open implements listing.Source.
 func (v listed) Open(as *vfs.Cred, dir *entry) (int, vfs.Status) { return v.openDir(as, dir) }
 
+// Status implements listing.Source.
 func (v listed) Status(errno unix.Errno) vfs.Status { return v.fs.status(errno) }
 
+// Tick implements listing.Source.
 func (v listed) Tick() int64 { return v.fs.tick.Load() }
 
+// TooLarge implements listing.Source.
 func (v listed) TooLarge(dir *entry, limit int) {
 	v.fs.log.Error(
 		"posixfs: a directory is too large to be listed on a FUSE file system whose places do not last; "+

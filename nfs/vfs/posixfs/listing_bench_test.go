@@ -12,10 +12,9 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/vfstest"
 )
 
-// BenchmarkListing lists directories in steps of replies of 64 KiB, as READDIR and
-// READDIRPLUS do. Their sizes are a tenth of POSIXFS_ENTRIES (10,000 by default) and
-// all of it: the time per entry should be the same. For the directory they are in
-// see BenchmarkLane.
+// BenchmarkListing lists directories in steps of replies of 64 KiB, as READDIR and READDIRPLUS do.
+// One directory has POSIXFS_ENTRIES entries (10,000 by default), the other a tenth of that. The
+// time per entry should be the same. BenchmarkLane says in which directory they are.
 func BenchmarkListing(b *testing.B) {
 	most := 10000
 	if n, err := strconv.Atoi(os.Getenv("POSIXFS_ENTRIES")); err == nil {

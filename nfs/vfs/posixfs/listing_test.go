@@ -14,8 +14,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// walk reads a whole directory as READDIRPLUS does, with a call for every few
-// entries, until a call does not succeed. It returns what it was told of each name.
+// walk reads a whole directory as READDIRPLUS does, with one call for every few entries, until a
+// call does not succeed. It returns what the calls said of each name.
 func walk(v *View, c *vfs.Cred, dir vfs.Handle, each int) (map[string]vfs.DirEntry, vfs.Status) {
 	got := map[string]vfs.DirEntry{}
 	var d vfs.Attr
@@ -50,20 +50,20 @@ func walk(v *View, c *vfs.Cred, dir vfs.Handle, each int) (map[string]vfs.DirEnt
 	return got, vfs.OK
 }
 
-// list is walk where it must succeed.
+// list is walk for a directory where all calls must succeed.
 func list(t testing.TB, v *View, c *vfs.Cred, dir vfs.Handle, each int) map[string]vfs.DirEntry {
 	got, s := walk(v, c, dir, each)
 	require2(t, s)
 	return got
 }
 
-// listsAlone reports whether a lane can list dir by itself.
+// listsAlone reports whether a lane can list dir without a worker.
 func listsAlone(v *View, c *vfs.Cred, dir vfs.Handle, each int) bool {
 	_, s := walk(v, c, dir, each)
 	return s == vfs.OK
 }
 
-// grow lets what was made become old enough to be remembered: 50 ms (package known).
+// grow waits until new objects are old enough to be remembered: 50 ms (package known).
 func grow() { time.Sleep(80 * time.Millisecond) }
 
 // listed lists with root's rights where waiting is allowed.
@@ -72,7 +72,7 @@ func (s *served) listed(dir vfs.Handle) (got map[string]vfs.DirEntry) {
 	return got
 }
 
-// listings are the ways to serve that differ for listings.
+// listings are the ways to serve that make a difference for listings.
 var listings = map[string]options{
 	"":                 {},
 	"no births":        {noBirths: true},
@@ -147,7 +147,7 @@ func TestAListingShowsWhatWasChangedBehindTheServer(t *testing.T) {
 				if wait {
 					grow() // pages and handles are remembered
 					s.listed(dir)
-					s.listed(dir) // entries too
+					s.listed(dir) // and entries
 				}
 				change()
 				s.agrees("d", s.listed(dir))
@@ -241,9 +241,9 @@ func TestAListingGivesNothingOfObjectsThatMayNotBeLookedUp(t *testing.T) {
 	})
 }
 
-// warmListing makes a directory that a lane can list. In one of twenty or so, three of
-// its thirty pages share a set of pages, which has two places, and drive each other out
-// for ever; so it makes another one then.
+// warmListing makes a directory that a lane can list. In about one such directory of twenty, three
+// of its thirty pages share a set of pages. The set has two places, so they drive each other out
+// without end. warmListing then makes another directory.
 func warmListing(t *testing.T, dir string) (s *served, h vfs.Handle) {
 	s = serve(t, dir, Config{}, options{})
 	for range 10 {
@@ -266,7 +266,7 @@ func (s *served) fill() vfs.Handle {
 	return s.lookup("d")
 }
 
-// warmUp lists h until the lane can do it alone, and reports whether it can.
+// warmUp lists h until the lane can do it without a worker, and reports whether it can.
 func (s *served) warmUp(h vfs.Handle) (alone bool) {
 	for range 3 {
 		s.listed(h)

@@ -49,8 +49,8 @@ func (v *View) lookup(c *vfs.Cred, de *entry, name []byte, e *vfs.Entry) vfs.Sta
 	} else if de.Own.names.unsettled.Load() {
 		v.awaitNames(de)
 	}
-	// A remembered verdict lets the thread stay what it is. Otherwise the kernel
-	// checks on the way, with the caller's rights.
+	// With a remembered verdict the thread need not act for c. Otherwise the kernel checks on
+	// the way, with the caller's rights.
 	if v.rights.Acting() != c {
 		switch ok := v.judge.Has(c, &de.Own.rights, &v.st, vfs.MayExec); {
 		case !ok && v.fs.is.switching:
@@ -89,7 +89,7 @@ func refused(s vfs.Status) vfs.Status {
 	return s
 }
 
-// itself answers ".", which needs the right to search like any other name.
+// itself answers ".", which needs the right to search, as any other name does.
 func (v *View) itself(c *vfs.Cred, de *entry, e *vfs.Entry) vfs.Status {
 	if granted, s := v.judge.May(c, &de.Own.rights, &v.st, vfs.MayExec); s != vfs.OK || granted == 0 {
 		return refused(s)
@@ -99,9 +99,9 @@ func (v *View) itself(c *vfs.Cred, de *entry, e *vfs.Entry) vfs.Status {
 	return vfs.OK
 }
 
-// parent answers "..". A directory that was moved out of the tree must not be a
-// way out for those who have its handle: on a private mount the kernel sees to it
-// (ENOENT), elsewhere the root must be above the parent.
+// parent answers "..". A client with the handle of a directory that was moved out of the tree must
+// not get out of the tree. On a private mount the kernel prevents that (ENOENT). Elsewhere parent
+// checks that the root is above the parent.
 func (v *View) parent(c *vfs.Cred, de *entry, e *vfs.Entry) vfs.Status {
 	if de.Handle == v.fs.rootH {
 		return v.itself(c, de, e)
@@ -158,9 +158,8 @@ func (fs *FS) inside(fd int) bool {
 	return false
 }
 
-// child opens name in de with the thread's present rights and fills e with what
-// it is. A lane takes only what the kernel has in its caches. key is the name's
-// nameKey, unnamed or passing.
+// child opens name in de with the thread's present rights, and fills e for the object. A lane only
+// finds what the kernel has in its caches. key is the name's nameKey, unnamed or passing.
 func (v *View) child(de *entry, name *byte, e *vfs.Entry, key uint64) vfs.Status {
 	v.how = unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: v.fs.noXDev}
 	var fd int
@@ -168,8 +167,9 @@ func (v *View) child(de *entry, name *byte, e *vfs.Entry, key uint64) vfs.Status
 	if v.lane {
 		v.how.Resolve |= kernel.ResolveCached
 		if fd, errno = v.fs.openNow(de.FD, name, &v.how); errno == unix.EAGAIN {
-			// Either it would have to wait or something was renamed or mounted on
-			// this machine just now. Once more costs far less than a worker.
+			// Either the kernel would have to wait, or somebody has just renamed or
+			// mounted something on this machine. Trying again costs far less than a
+			// worker.
 			if fd, errno = v.fs.openNow(de.FD, name, &v.how); errno == unix.EAGAIN {
 				return vfs.Again
 			}
@@ -198,20 +198,21 @@ func (v *View) child(de *entry, name *byte, e *vfs.Entry, key uint64) vfs.Status
 	return v.describe(fd, e, key)
 }
 
-// describe fills e for the open descriptor fd, whose attributes are in v.st2. It
-// takes fd.
+// describe fills e for the open descriptor fd, whose attributes are in v.st2. It owns fd from then
+// on.
 func (v *View) describe(fd int, e *vfs.Entry, key uint64) vfs.Status {
 	k := kernel.KeyOf(&v.st2)
 	x := v.object(&k, useChild)
 	if x != nil && x.Own.name == unnamed && key > passing && x.Kind != unix.S_IFDIR &&
 		!dirty(x) &&
 		!v.fs.tab.Full() {
-		// It was opened by its handle. Opened by its name it is found again faster.
+		// x was opened by its handle. If it is opened by its name, it is found again
+		// faster.
 		e.Handle = x.Handle
 		v.fs.retire(x)
 		v.adopt(e.Handle, &v.st2, fd, useChild, key)
 	} else if x != nil {
-		// x is open, so its inode number is taken: this is the same object.
+		// x is open, so no other object can have its inode number: this is the same object.
 		v.drop(fd)
 		e.Handle = x.Handle
 	} else {
@@ -252,8 +253,8 @@ func (v *View) Walk(c *vfs.Cred, path string, e *vfs.Entry) vfs.Status {
 	}
 	path = strings.Trim(path, "/")
 	if path == "" {
-		// The kernel wants the right to search the directory for ".", too; whoever
-		// may mount the tree needs none for its top.
+		// The kernel requires the right to search the directory, even for ".". A client
+		// that may mount the tree needs no right for its top.
 		path, c = ".", nil
 	}
 	if !v.as(c) {
@@ -271,11 +272,11 @@ func (v *View) Walk(c *vfs.Cred, path string, e *vfs.Entry) vfs.Status {
 		kernel.CloseFD(fd)
 		return v.fs.status(errno)
 	}
-	if v.fs.gone(&v.st2) { // the root itself, or what went while it was looked at
+	if v.fs.gone(&v.st2) { // the root itself, or an object that was removed meanwhile
 		kernel.CloseFD(fd)
 		return vfs.Stale
 	}
-	if v.fs.isStub(&v.st2) { // its handle is made of its directory's: it is found by LOOKUP
+	if v.fs.isStub(&v.st2) { // only LOOKUP finds it: its handle contains its directory's
 		kernel.CloseFD(fd)
 		return vfs.Access
 	}

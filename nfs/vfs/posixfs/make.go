@@ -22,8 +22,8 @@ func (v *View) Mkdir(c *vfs.Cred, dir vfs.Handle, r *vfs.MkdirArgs, m *vfs.Made)
 		if s.HasMode {
 			mode = s.Mode & 07777
 		}
-		// The kernel ignores set-id bits here, and sets the directory's own by
-		// inheritance: only a mode that asks for more is set once more.
+		// The kernel ignores set-id bits here, and lets the directory inherit its parent's.
+		// So the mode is set again only if it asks for more.
 		later.HasMode = mode&(unix.S_ISUID|unix.S_ISGID) != 0
 		if _, errno := kernel.Call(unix.SYS_MKDIRAT, uintptr(de.FD), uintptr(unsafe.Pointer(&v.name[0])), uintptr(mode), 0, 0, 0); errno != 0 {
 			return v.named(errno)
@@ -32,7 +32,7 @@ func (v *View) Mkdir(c *vfs.Cred, dir vfs.Handle, r *vfs.MkdirArgs, m *vfs.Made)
 	})
 }
 
-// path is room for a path with its NUL.
+// path returns room for a path with its NUL.
 func (v *View) path() []byte {
 	if v.target == nil {
 		v.target = make([]byte, unix.PathMax)
@@ -84,7 +84,7 @@ func (v *View) Mknod(c *vfs.Cred, dir vfs.Handle, r *vfs.MknodArgs, m *vfs.Made)
 	})
 }
 
-// nodeOf returns what mknod wants to know of a type.
+// nodeOf returns the arguments of mknod for a type.
 func nodeOf(t vfs.FileType, major, minor uint32) (mode uint32, dev uint64, s vfs.Status) {
 	switch t {
 	case vfs.TypeFifo:
@@ -104,16 +104,15 @@ func nodeOf(t vfs.FileType, major, minor uint32) (mode uint32, dev uint64, s vfs
 	return mode, unix.Mkdev(major, minor), vfs.OK
 }
 
-// made finishes an object that was just made as v.name in de: it gets the rest of
-// its attributes and goes to stable storage as far as syncing de does not take it
-// there.
+// made finishes an object that was just made as v.name in de. It sets the remaining attributes. It
+// also puts the object on stable storage, as far as syncing de does not do that.
 func (v *View) made(de *entry, later *vfs.SetAttr, e *vfs.Entry) vfs.Status {
 	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: v.fs.noXDev}
 	v.how = how
 	fd, errno := v.fs.plenty(func() (int, unix.Errno) { return v.fs.openName(de.FD, &v.name[0], &v.how) })
 	if errno != 0 {
-		// Somebody took it away again at once. It was made all the same, and the
-		// client can look it up.
+		// Somebody has already removed the object again. It was made, and the client can
+		// look it up.
 		e.Handle, e.Attr.Mask = vfs.Handle{}, 0
 		return v.fs.status(errno)
 	}
@@ -123,8 +122,8 @@ func (v *View) made(de *entry, later *vfs.SetAttr, e *vfs.Entry) vfs.Status {
 	}
 	kind := v.st2.Mode & unix.S_IFMT
 	if kind == unix.S_IFDIR && later.Mode&^uint32(v.st2.Mode) == 0 {
-		// It has inherited the set-group-id bit that it is to have. Asking for it
-		// once more would take it away if the caller is not of that group.
+		// The directory has inherited the set-group-id bit that it should have. Setting the
+		// mode again would clear the bit if the caller is not in that group.
 		later.HasMode = false
 	}
 	changed, st := v.apply(fd, kind, later)
@@ -149,7 +148,7 @@ func (v *View) made(de *entry, later *vfs.SetAttr, e *vfs.Entry) vfs.Status {
 func (v *View) syncNew(fd int, kind uint16, changed bool) vfs.Status {
 	if kind != unix.S_IFDIR {
 		if !changed {
-			return vfs.OK // goes with its directory
+			return vfs.OK // syncing its directory is enough
 		}
 		return v.fs.flushAll(v.mark)
 	}
@@ -159,7 +158,7 @@ func (v *View) syncNew(fd int, kind uint16, changed bool) vfs.Status {
 	d, errno := v.fs.plenty(func() (int, unix.Errno) {
 		return kernel.Openat(fd, &dot[0], unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	})
-	if errno == unix.EACCES { // not root, and not for its owner to read
+	if errno == unix.EACCES { // not root, and the owner may not read it
 		return v.fs.flushAll(v.mark)
 	}
 	if errno != 0 {

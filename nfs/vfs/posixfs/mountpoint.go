@@ -5,23 +5,23 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/mounts"
 )
 
-// The FS serves the directory that was at its path when it started. When another disk
-// is mounted there, or the disk is taken away, whoever writes to the path means another
-// file system than the one that is served: clients' files would fill the root disk below
-// a mount that came late. So whenever the mount table changes, an FS looks what its path
-// leads to. As long as that is on another mount and another object, every operation is
+// The FS serves the directory that was at its path when it started. Later somebody may mount
+// another disk there, or take the disk away. A process that then writes to the path means another
+// file system than the one that is served. For example, clients' files would fill the root disk
+// below a mount that came late. So whenever the mount table changes, an FS checks where its path
+// leads. As long as the path leads to another object on another mount, every operation returns
 // Delay.
 //
-// Names decide nothing: who renames the directory, or puts another one of the same mount
-// in its place, has it served on until the end.
+// Names decide nothing. If somebody renames the directory, or puts another one of the same mount in
+// its place, the FS serves the directory until the end.
 
-// The values of View.off: why a View answers nothing by itself.
+// Values of View.off: why a View answers no call itself.
 const (
-	offAway   = 1 + iota // a lane's, of a file system that it must not touch
+	offAway   = 1 + iota // a lane's View, of a file system that lanes must not touch
 	offPaused            // something else is at the FS's path
 )
 
-// refusal is what a View answers then.
+// refusal returns the answer of a View for the value off of View.off, which is not 0.
 func refusal(off uint32) vfs.Status {
 	if off == offPaused {
 		return vfs.Delay
@@ -29,8 +29,7 @@ func refusal(off uint32) vfs.Status {
 	return vfs.Again
 }
 
-// runMounts looks at the path after each change of the mount table until stop is
-// closed.
+// runMounts checks the path after each change of the mount table, until stop is closed.
 func (fs *FS) runMounts() {
 	for {
 		select {
@@ -42,7 +41,7 @@ func (fs *FS) runMounts() {
 	}
 }
 
-// lookAtPoint pauses the FS, or lets it go on, by what its path leads to.
+// lookAtPoint pauses the FS or lets it go on, depending on where its path leads.
 func (fs *FS) lookAtPoint() {
 	there, known := fs.point.InPlace()
 	paused := fs.paused.Load()
@@ -67,7 +66,7 @@ func (fs *FS) lookAtPoint() {
 	}
 }
 
-// pause makes every operation Delay, or ends that.
+// pause makes every operation return Delay, or ends that.
 func (fs *FS) pause(on bool) {
 	fs.viewsMu.Lock()
 	defer fs.viewsMu.Unlock()
@@ -77,7 +76,7 @@ func (fs *FS) pause(on bool) {
 	}
 }
 
-// turnOff settles v.off. viewsMu is held.
+// turnOff sets v.off. The caller holds viewsMu.
 func (v *View) turnOff() {
 	switch {
 	case v.fs.paused.Load():
@@ -89,7 +88,7 @@ func (v *View) turnOff() {
 	}
 }
 
-// MountLine returns the line of mountinfo (proc_pid_mountinfo(5)) of the mount with this
-// ID, as statx(2) tells it: nil when it is not in the process's tree of mounts. It reports
-// false when that cannot be read. It blocks for no file system but procfs.
+// MountLine returns the line of mountinfo (proc_pid_mountinfo(5)) for the mount with this ID, which
+// statx(2) reports. It returns nil if the mount is not in the process's tree of mounts. known is
+// false if mountinfo cannot be read. MountLine blocks for no file system except procfs.
 func MountLine(id uint64) (line []byte, known bool) { return mounts.Line(id) }

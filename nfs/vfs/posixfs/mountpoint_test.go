@@ -12,7 +12,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/disktest"
 )
 
-// waitPaused waits until fs has seen the last change of the mount table.
+// waitPaused waits until fs has noticed the last change of the mount table.
 func waitPaused(t *testing.T, fs *FS, want bool) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); fs.paused.Load() != want; time.Sleep(time.Millisecond) {

@@ -12,20 +12,20 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/recall"
 )
 
-// A lane remembers which entry a name has led to, together with the directory's
-// ctime, and does not have the name resolved again while the directory still has
-// that ctime: every change of a directory's names moves it, whoever makes it. A
-// LOOKUP looks at the ctime anyway, and its answer has the child's attributes fresh
-// from the child's descriptor. Two things have to be sure for that.
+// A lane remembers the entry to which a name has led, together with the directory's ctime. While
+// the directory has that ctime, the lane does not ask the kernel to resolve the name again: every
+// change of a directory's names moves the ctime, whoever makes it. A LOOKUP reads the ctime in any
+// case, and reads the child's attributes afresh through the child's descriptor. Two conditions must
+// hold.
 //
-// No two changes leave the same ctime behind. So nothing is remembered for a ctime
-// that is not older than the clock's ticks are long (see also remember).
+// First, no two changes leave the same ctime. So the lane remembers nothing for a ctime that is
+// younger than a tick of the clock (see steady).
 //
-// A change that has set the ctime is visible. The kernel sets it first and makes
-// the new name visible later, both with the directory locked, and who looks a name
-// up takes no lock. So a ctime counts only once the directory was locked after it
-// had been seen (awaitNames). That may sleep and is done by a worker, for directories
-// in which many names are looked up; the LOOKUP that finds it missing goes there.
+// Second, a change that has set the ctime must be visible. The kernel sets the ctime first and
+// makes the new name visible later. It does both with the directory locked, but a look-up takes no
+// lock. So a ctime counts only once the directory has been locked after the ctime was seen
+// (awaitNames). That may sleep, so a worker does it, for directories in which many names are looked
+// up. The LOOKUP that finds it missing goes to the worker.
 //
 // docs/design/0011-names.md has the proof.
 
@@ -33,17 +33,17 @@ const (
 	pathSets    = 2048
 	pathWays    = 2
 	pathNameMax = 63
-	// settleAfter is how many LOOKUPs a lane answers in a directory that stays the
-	// same before it has it settled. When that does not help it waits four times as
-	// long, and so on to settleMax.
+	// settleAfter is how many LOOKUPs a lane answers in a directory that stays the same before
+	// it asks a worker to settle the directory. If that does not help, the lane waits for four
+	// times as many LOOKUPs, and so on up to settleMax.
 	settleAfter = 64
 	settleMax   = 1 << 20
 )
 
-// settledName is a name and where it led when the directory had the stamp.
+// settledName is a name, and the entry to which it led when the directory had the stamp.
 type settledName struct {
 	key   uint64 // nameKey, 0 for an empty place
-	dir   uint64 // entry.id
+	dir   uint64 // ID of the directory's entry
 	stamp int64
 	child *entry
 	n     uint8
@@ -53,19 +53,19 @@ type settledName struct {
 // ctimeOf returns the ctime as one number, in ns since 1970.
 func ctimeOf(st *unix.Statx_t) int64 { return st.Ctime.Sec*1e9 + int64(st.Ctime.Nsec) }
 
-// steady reports whether no change from now on can leave the directory with the
-// ctime that is in st. Without a fraction it may be one of whole seconds (ext4 with
-// small inodes). What the names in an encrypted directory are depends on more than
-// the directory. Without the private mount something may be mounted on a name.
+// steady reports whether no change from now on can leave the directory with the ctime in st. A
+// ctime without a fraction may be one of whole seconds (ext4 with small inodes). The names in an
+// encrypted directory depend on more than the directory. Without the private mount somebody may
+// mount something on a name.
 func (fs *FS) steady(st *unix.Statx_t) bool {
 	return fs.is.private && kind.FineTimes(fs.magic) && st.Ctime.Nsec != 0 &&
 		st.Attributes&unix.STATX_ATTR_ENCRYPTED == 0 &&
 		kernel.CtimeAge(st, time.Now()) >= kernel.CtimeGrain
 }
 
-// mayRemember reports whether names that are looked up in de from now on may be
-// remembered for the stamp of v.st. With ask the call shall go to a worker, which
-// sees to it. Lanes only.
+// mayRemember reports whether names that are looked up in de from now on may be remembered for the
+// stamp of v.st. If ask is set, the call must go to a worker, which settles the directory. Only
+// lanes call it.
 func (v *View) mayRemember(de *entry) (ok, ask bool) {
 	stamp := ctimeOf(&v.st)
 	if de.Own.names.settled.Load() == stamp {
@@ -87,9 +87,9 @@ func (v *View) mayRemember(de *entry) (ok, ask bool) {
 	return false, true
 }
 
-// awaitNames makes sure that every change that has set the ctime in v.st is visible:
-// reading a directory takes its lock, so whoever changed it has let go of it by
-// then. It blocks.
+// awaitNames waits until every change behind the ctime in v.st is visible. The kernel holds the
+// directory's lock while it changes names. Reading the directory takes that lock, so after it the
+// change is done. awaitNames blocks.
 func (v *View) awaitNames(de *entry) {
 	if !de.Own.names.unsettled.CompareAndSwap(true, false) || !v.fs.steady(&v.st) || !v.as(nil) {
 		return
@@ -117,7 +117,7 @@ func (v *View) awaitNames(de *entry) {
 	if errno != 0 || n == 0 {
 		return
 	}
-	if !de.Own.rights.Warm() { // so that lanes need not come again for that
+	if !de.Own.rights.Warm() { // so that no lane has to come again for that
 		v.judge.WarmUp(&de.Own.rights)
 	}
 	de.Own.names.settled.Store(stamp)
@@ -125,9 +125,9 @@ func (v *View) awaitNames(de *entry) {
 
 func (v *View) pathSet(key uint64) []settledName { return v.paths.Set(key >> 2) }
 
-// settledPath answers a LOOKUP in de, which is settled, without the name being
-// resolved. It reports false when that does not do; the usual way then finds out
-// why.
+// settledPath answers a LOOKUP in the settled directory de, without having the kernel resolve the
+// name. It returns false if it does not remember the name or something has changed. The usual way
+// then finds out.
 func (v *View) settledPath(c *vfs.Cred, de *entry, key uint64, name []byte, e *vfs.Entry) bool {
 	if !v.paths.Ready() {
 		return false
@@ -157,8 +157,8 @@ func (v *View) settledPath(c *vfs.Cred, de *entry, key uint64, name []byte, e *v
 	return false
 }
 
-// rememberPath remembers what the name has just led to in de, which was settled before
-// it was looked up.
+// rememberPath remembers the entry to which the name has just led in de. de was settled before the
+// look-up.
 func (v *View) rememberPath(de *entry, key uint64, name []byte) {
 	x := v.use.At(useChild)
 	if x == nil || len(name) > pathNameMax {

@@ -18,8 +18,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
-// find looks name up as the server does: on the lane, with calls that have just
-// arrived, and on a worker when the lane says so.
+// find looks name up as the server does: on the lane, as a call that has just arrived, and on a
+// worker if the lane returns Again.
 func (s *served) find(dir vfs.Handle, name string) (e vfs.Entry, d vfs.Attr, st vfs.Status) {
 	return s.findAs(0, dir, name)
 }
@@ -38,10 +38,10 @@ func (s *served) findAs(uid uint32, dir vfs.Handle, name string) (e vfs.Entry, d
 	return e, d, st
 }
 
-// heat looks names up until the lane remembers them for the directory as it is.
+// heat looks names up until the lane remembers them for the present state of the directory.
 func (s *served) heat(dir vfs.Handle, names ...string) {
 	s.t.Helper()
-	time.Sleep(kernel.CtimeGrain + 20*time.Millisecond) // nothing is remembered of what has just changed
+	time.Sleep(kernel.CtimeGrain + 20*time.Millisecond) // new changes are not remembered
 	for range 2 {
 		for i := range settleAfter {
 			_, _, st := s.find(dir, names[i%len(names)])
@@ -57,7 +57,7 @@ func (s *served) heat(dir vfs.Handle, names ...string) {
 	}
 }
 
-// remembers reports whether the lane would answer without resolving the name.
+// remembers reports whether the lane would answer without having the name resolved.
 func (s *served) remembers(dir vfs.Handle, name string) (ok bool) {
 	s.l.do(func(v *View) {
 		de, st := v.acquire(&dir, useMain)
@@ -105,9 +105,9 @@ func exchange(t testing.TB, a, b string) {
 	require.NoError(t, unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE))
 }
 
-// directoryChanges are what processes on this machine do to a directory d that has
-// files a, b and h, which is linked to from elsewhere, and a directory sub; next to
-// it is a directory other with the same.
+// directoryChanges are changes that processes on this machine make to a directory d. It has files
+// a, b and h, and a directory sub; h also has a link elsewhere. Next to d is a directory other with
+// the same contents.
 var directoryChanges = map[string]func(t testing.TB, d, other string){
 	"rename over":          func(t testing.TB, d, _ string) { require.NoError(t, os.Rename(d+"/a", d+"/b")) },
 	"rename over from":     func(t testing.TB, d, o string) { require.NoError(t, os.Rename(o+"/a", d+"/a")) },
@@ -258,7 +258,7 @@ func TestWhoMayNotSearchIsToldNothingRemembered(t *testing.T) {
 		_, _, st := s.findAs(1000, h, "a")
 		return st
 	}
-	for range 3 { // the thread acts for root before, and for the user after the first
+	for range 3 { // the thread acts for root first, and for the user from the second round on
 		require.Equal(t, vfs.Access, ask())
 	}
 	require.NoError(t, os.Chmod(d, 0o711))
@@ -334,7 +334,7 @@ func TestCallsOfOneEpochShareTheAttributesOfADirectory(t *testing.T) {
 			v.th.Epoch = epoch
 			var e vfs.Entry
 			st := v.Lookup(s.l.cred(0, 0), root, []byte("a"), &vfs.Found{Entry: &e, Dir: &d})
-			for range 100 { // something on this machine is renamed or mounted
+			for range 100 { // somebody on this machine renames or mounts something
 				if st == vfs.Again {
 					st = v.Lookup(s.l.cred(0, 0), root, []byte("a"), &vfs.Found{Entry: &e, Dir: &d})
 				}
@@ -376,8 +376,8 @@ func TestOnlyTheOldTimeOfAnOpenDirectoryIsSteady(t *testing.T) {
 	require.False(t, s.fs.steady(&old), "another file system")
 }
 
-// The kernel sets a directory's ctime before it moves a name. A rename that hangs
-// in between must not leave the old name behind in the lane's memory.
+// The kernel sets a directory's ctime before it moves a name. If a rename hangs in between, the
+// lane must not remember the old name.
 func TestAChangeThatIsUnderWayIsNotMistakenForDone(t *testing.T) {
 	outer, dir := stuckDir(
 		t,
@@ -446,8 +446,8 @@ func TestAChangeThatIsUnderWayIsNotMistakenForDone(t *testing.T) {
 	s.agreesOn(h, d, "b", "at last")
 }
 
-// Somebody changes names all the time while the lane looks them up and remembers
-// what it finds. Whenever there is a pause, all must agree.
+// Somebody changes names all the time while the lane looks them up and remembers them. Whenever
+// there is a pause, all must agree.
 func TestRememberedNamesAgreeWithARandomMutator(t *testing.T) {
 	needRoot(t)
 	seed := rand.Uint64()
@@ -477,7 +477,7 @@ func TestRememberedNamesAgreeWithARandomMutator(t *testing.T) {
 				if round%3 > 0 {
 					time.Sleep(kernel.CtimeGrain + 20*time.Millisecond)
 				}
-				for try := range 60 { // often enough to be settled and remembered meanwhile
+				for try := range 60 { // often enough to settle the directory
 					if try%20 == 19 {
 						m.step()
 					}
@@ -509,7 +509,7 @@ func (m *mutator) name(r *rand.Rand) string { return fmt.Sprint("n", r.IntN(muta
 
 func (m *mutator) path() string { return filepath.Join(m.dirs[m.r.IntN(2)], m.name(m.r)) }
 
-// step makes one change, or fails to.
+// step makes one change, which may fail.
 func (m *mutator) step() {
 	a, b := m.path(), m.path()
 	switch m.r.IntN(8) {

@@ -19,7 +19,7 @@ import (
 type slowWalks struct {
 	mu   sync.Mutex
 	at   time.Time
-	step time.Duration // per look at it
+	step time.Duration // for each call of the clock
 }
 
 func (c *slowWalks) now() time.Time {
@@ -43,7 +43,7 @@ func (s *served) getattr(h vfs.Handle) (st vfs.Status) {
 	return st
 }
 
-// afterRestart serves n files again whose names are not remembered.
+// afterRestart serves n files again whose names nobody remembers.
 func afterRestart(t *testing.T, n int, clock *slowWalks) (s *served, handles []vfs.Handle) {
 	t.Helper()
 	o := options{noHandles: true, now: clock.now}
@@ -100,7 +100,7 @@ func TestHandlesThatComeTooEarlyAreFoundTogether(t *testing.T) {
 	require.Equal(t, 1, s.fs.finder.Counts().Missing, "only what was removed")
 }
 
-// A walk that has not seen everything says nothing about what it has not found.
+// A walk that has not seen everything says nothing about the handles that it has not found.
 func TestWhatAWalkCouldNotSeeIsNotTakenForGone(t *testing.T) {
 	p := mountProcess(t)
 	s := serve(t, p.dir, Config{}, options{noHandles: true})
@@ -142,7 +142,7 @@ func lessDescriptors(t *testing.T, n int) (enough func()) {
 	})
 }
 
-// In a process of its own, whose descriptors they take.
+// The test runs in a process of its own, because it takes the process's descriptors.
 func TestUnprivilegedWalksTakeFewDescriptorsAndWaitForThem(t *testing.T) {
 	dir, err := os.MkdirTemp(unprivileged(t), "t")
 	require.NoError(t, err)

@@ -53,9 +53,9 @@ func (v *View) Access(
 	return granted, vfs.OK
 }
 
-// PathConf implements vfs.View. Where directories differ, each is opened and asked, with
-// the process's own rights. Of one that they do not open, the top directory's answer has to
-// do.
+// PathConf implements vfs.View. If directories may differ, it opens the directory and asks it, with
+// the process's own rights. If the process cannot open the directory, the top directory's answer
+// must do.
 func (v *View) PathConf(h vfs.Handle, l *vfs.Limits) vfs.Status {
 	if v.lane && !v.fs.limits.Homogeneous {
 		return vfs.Again
@@ -86,8 +86,8 @@ func (v *View) PathConf(h vfs.Handle, l *vfs.Limits) vfs.Status {
 	return vfs.OK
 }
 
-// Statfs implements vfs.View. It waits: some file systems add up counters under
-// locks that they hold for long.
+// Statfs implements vfs.View. It waits, because some file systems add up counters under locks that
+// they hold for long.
 func (v *View) Statfs(_ *vfs.Cred, h vfs.Handle, out *vfs.Statfs) vfs.Status {
 	if v.lane {
 		return vfs.Again

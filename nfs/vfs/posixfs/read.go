@@ -12,10 +12,10 @@ import (
 
 // Read implements vfs.View.
 //
-// Usually it is two system calls: the read, then statx, which gives the reply's
-// attributes and the ctime that the remembered verdict must match. The verdict is
-// from before the read and still holds after it, so it held all the while. Without
-// one that grants it the permission is asked for first.
+// Usually it makes two system calls: the read, and statx. statx returns the attributes for the
+// reply, and the ctime that the remembered verdict must match. The verdict is from before the read
+// and still holds after it, so it held during the read. If no remembered verdict grants the READ,
+// Read asks for the permission first.
 func (v *View) Read(c *vfs.Cred, h vfs.Handle, r *vfs.ReadArgs, a *vfs.Attr) (n int, eof bool, s vfs.Status) {
 	defer v.done()
 	e, fd, s := v.beginRead(&h, a)
@@ -54,8 +54,8 @@ func (v *View) Read(c *vfs.Cred, h vfs.Handle, r *vfs.ReadArgs, a *vfs.Attr) (n 
 	return n, eof, vfs.OK
 }
 
-// beginRead finds the regular file that h names and a descriptor to read it with.
-// When it fails, a is filled as Read has it.
+// beginRead finds the regular file that h names, and a descriptor to read it with. If it fails, it
+// fills a as Read does.
 func (v *View) beginRead(h *vfs.Handle, a *vfs.Attr) (e *entry, fd int, s vfs.Status) {
 	e, s = v.acquire(h, useMain)
 	if s != vfs.OK {
@@ -73,7 +73,7 @@ func (v *View) beginRead(h *vfs.Handle, a *vfs.Attr) (e *entry, fd int, s vfs.St
 	return e, fd, vfs.OK
 }
 
-// checkRead asks whether c may read e. a is filled when the answer is no.
+// checkRead asks whether c may read e. It fills a if the answer is no.
 func (v *View) checkRead(c *vfs.Cred, e *entry, a *vfs.Attr) vfs.Status {
 	if s := v.stat(e, &v.st); s != vfs.OK {
 		a.Mask = 0
@@ -89,7 +89,7 @@ func (v *View) checkRead(c *vfs.Cred, e *entry, a *vfs.Attr) vfs.Status {
 	return s
 }
 
-// notAFile says why e's content cannot be read or written.
+// notAFile returns the reason why e's content cannot be read or written.
 func (v *View) notAFile(e *entry, a *vfs.Attr) vfs.Status {
 	if e.Kind == unix.S_IFDIR {
 		return v.failed(e, a, vfs.IsDir)
@@ -97,8 +97,7 @@ func (v *View) notAFile(e *entry, a *vfs.Attr) vfs.Status {
 	return v.failed(e, a, vfs.Inval)
 }
 
-// failed fills a for a call that fails with s and returns s, or Stale when the
-// object is gone.
+// failed fills a for a call that fails with s. It returns s, or Stale if the object is gone.
 func (v *View) failed(e *entry, a *vfs.Attr, s vfs.Status) vfs.Status {
 	if s == vfs.Again {
 		return s

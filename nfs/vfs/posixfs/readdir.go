@@ -12,10 +12,10 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/listing"
 )
 
-// ReadDir implements vfs.View. A cookie is the kernel's own position (d_off) in
-// the directory, which every file system that can be exported keeps valid while
-// the directory changes and over restarts; finding the place again costs one
-// block read from the cache, however large the directory is.
+// ReadDir implements vfs.View. A cookie is the kernel's own position (d_off) in the directory.
+// Every file system that can be exported keeps such positions valid while the directory changes,
+// and over restarts. Finding the place again costs one block read from the cache, however large the
+// directory is.
 func (v *View) ReadDir(
 	c *vfs.Cred,
 	dir vfs.Handle,
@@ -51,25 +51,25 @@ func (v *View) ReadDir(
 	return newVerf, eof, s
 }
 
-// dirVerf is the same for a directory as long as it exists, and another one for
-// every other directory.
+// dirVerf returns a number that stays the same for a directory as long as it exists, and that
+// differs for every other directory.
 func (fs *FS) dirVerf(h *vfs.Handle) uint64 {
 	x := kernel.HashHandle(h) ^ fs.fsid
-	if fs.listings.Unplaced() { // another way to give places
+	if fs.listings.Unplaced() { // because places are then made in another way
 		x = ^x
 	}
 	return kernel.Mix(x)
 }
 
-// trial looks at the places of e before a listing of it begins.
+// trial tries the places of e before a listing of it begins.
 func (v *View) trial(e *entry) {
 	if v.fs.odd.doubtful && !v.lane && !v.fs.listings.Unplaced() && v.as(nil) {
 		v.fs.listings.Try(e.FD)
 	}
 }
 
-// openDir opens a directory for reading from a position of its own, with the
-// rights of c, who may search and read it, or the process's own.
+// openDir opens a directory for reading, with a position of its own and with the rights of c, who
+// may search and read it. If c is nil, it uses the process's own rights.
 func (v *View) openDir(c *vfs.Cred, e *entry) (int, vfs.Status) {
 	if !v.as(c) {
 		return -1, vfs.ServerFault
@@ -101,7 +101,7 @@ func (v *View) list(c *vfs.Cred, e *entry, r *vfs.ReadDirArgs) (eof bool, s vfs.
 		Plus:   plus,
 		Keep:   v.fs.is.births && v.fs.steady(&v.st),
 	}
-	if search { // the thread needs to become somebody else once at most
+	if search { // so the thread changes its rights once at most
 		ask.As = c
 	}
 	v.listing.Begin(&v.fs.listings, &ask)
@@ -128,9 +128,9 @@ func (v *View) list(c *vfs.Cred, e *entry, r *vfs.ReadDirArgs) (eof bool, s vfs.
 	return eof, vfs.OK
 }
 
-// turnPage yields the entries of p, with what their names lead to if looks, and moves the
-// listing on. It reports whether more are wanted. It is not inlined, since what it calls for
-// each entry would not be then.
+// turnPage yields the entries of p and moves the listing on. If looks is set, it also yields the
+// objects to which the names lead. It reports whether the caller wants more. The compiler must not
+// inline it: if it did, it would no longer inline the functions that turnPage calls for each entry.
 //
 //go:noinline
 func (v *View) turnPage(p *page, looks bool, yield func(*vfs.DirEntry) bool) (more bool, s vfs.Status) {
@@ -145,7 +145,7 @@ func (v *View) turnPage(p *page, looks bool, yield func(*vfs.DirEntry) bool) (mo
 	x := &l.Entry
 	for i, d := 0, p.Dents(); len(d) > 0; i, d = i+1, d.Rest() {
 		place, name := d.Place(), d.Name()
-		if place == 0 || place == l.Cookie { // would start all over again, or stay for ever
+		if place == 0 || place == l.Cookie { // it would begin again, or stay there
 			return false, vfs.IO
 		}
 		x.FileID, x.Cookie, x.Name, x.HasEntry = d.Number(), place, name, false
@@ -172,7 +172,8 @@ func (v *View) turnPage(p *page, looks bool, yield func(*vfs.DirEntry) bool) (mo
 	return true, vfs.OK
 }
 
-// pinned fills x from the entry that a good page has for it.
+// pinned fills x from the entry that a good page keeps for it. It returns false if there is none,
+// or if the object is gone.
 func (v *View) pinned(kid *atomic.Pointer[entry], x *vfs.DirEntry) bool {
 	e := kid.Load()
 	if e == nil {
@@ -190,9 +191,9 @@ func (v *View) pinned(kid *atomic.Pointer[entry], x *vfs.DirEntry) bool {
 	return true
 }
 
-// look fills x.Entry with what name, which is x.Name, leads to, as far as the caller may see
-// it. With pin it opens the object to be kept open. If kid is not nil and the object is open,
-// kid gets its entry. It fails for what the calling thread has not the means to do.
+// look fills x.Entry for the object to which name, which is x.Name, leads, as far as the caller may
+// see it. With pin it opens the object, so that it stays open. If kid is not nil and the object is
+// open, look stores the object's entry in kid. It fails if the calling thread cannot do this.
 func (v *View) look(name *byte, x *vfs.DirEntry, kid *atomic.Pointer[entry], pin bool) vfs.Status {
 	c, de := v.listing.As, v.listing.Dir
 	up := string(x.Name) == ".."
@@ -225,14 +226,14 @@ func (v *View) look(name *byte, x *vfs.DirEntry, kid *atomic.Pointer[entry], pin
 	}
 	x.HasEntry = true
 	x.FileID = x.Entry.Attr.FileID
-	if !up && string(x.Name) != "." { // which is no place of the directory's in another
+	if !up && string(x.Name) != "." { // these are not the object's place in another directory
 		v.fs.note(&x.Entry.Handle, &de.Handle, x.Name)
 	}
 	return vfs.OK
 }
 
-// glance is child for a listing, which opens nothing: one statx where the object is
-// known or open.
+// glance is child for a listing. If the object's handle is known or the object is open, it makes
+// one statx and opens nothing.
 func (v *View) glance(de *entry, name *byte, e *vfs.Entry) vfs.Status {
 	if errno := kernel.StatxAt(de.FD, name, &v.st2); errno != 0 {
 		return v.fs.status(errno)
@@ -249,8 +250,9 @@ func (v *View) glance(de *entry, name *byte, e *vfs.Entry) vfs.Status {
 		}
 	}
 	if x := v.object(&k, useChild); x != nil {
-		// x is open now. Without a key of its own it may be a successor of the object
-		// whose attributes these are, by a tick of the clock.
+		// x is open now. Unless its key is its own, x may be the successor of the object
+		// whose attributes these are: both were born in one tick of the clock. So x's
+		// attributes are read.
 		if !own {
 			if s := v.stat(x, &v.st2); s != vfs.OK {
 				return s
@@ -271,10 +273,10 @@ func (v *View) glance(de *entry, name *byte, e *vfs.Entry) vfs.Status {
 	return s
 }
 
-// pair gets the handle of what v.st2 shows under a name, without opening it. When
-// before and after that the name leads to an object with the same key, and the key
-// is its own, then its number was the object's all the time; and that is the number
-// in the handle. The same ctime says that the handle has not changed in between.
+// pair gets the handle of the object that v.st2 shows under a name, without opening the object. It
+// works if the name leads to an object with the same key before and after, and the key is the
+// object's own. Then the object had its number all the time, and that number is in the handle. If
+// the ctime is the same, too, the handle has not changed in between.
 func (v *View) pair(de *entry, name *byte, k *kernel.ObjectKey, e *vfs.Entry) bool {
 	ctime := v.st2.Ctime
 	h, errno := kernel.HandleAt(de.FD, name, &v.kh, &v.mount)
@@ -291,7 +293,7 @@ func (v *View) pair(de *entry, name *byte, k *kernel.ObjectKey, e *vfs.Entry) bo
 	return true
 }
 
-// seen fills in the attributes in v.st2.
+// seen fills in the attributes from v.st2.
 func (v *View) seen(e *vfs.Entry) vfs.Status {
 	v.fs.attributes(&e.Attr, &v.st2)
 	return vfs.OK

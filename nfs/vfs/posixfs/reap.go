@@ -9,12 +9,12 @@ import (
 )
 
 const (
-	tickPeriod = 1250 * time.Millisecond // a file is closed one to two of it after it was last written
-	sweepEvery = 2                       // of which
+	tickPeriod = 1250 * time.Millisecond // a file is closed 1 to 2 of it after its last write
+	sweepEvery = 2                       // ticks between two sweeps
 	idleRounds = 4                       // an entry is closed 10 to 12.5 s after its last use
 )
 
-// runJanitor closes what is idle or retired until stop is closed. It waits for discs.
+// runJanitor closes idle and retired entries until stop is closed. It waits for discs.
 func (fs *FS) runJanitor() {
 	tick := time.NewTicker(fs.period)
 	defer tick.Stop()
@@ -33,7 +33,7 @@ func (fs *FS) runJanitor() {
 	}
 }
 
-// runDirty looks at memory when lanes have written much, until stop is closed.
+// runDirty looks at memory whenever lanes have written much, until stop is closed.
 func (fs *FS) runDirty() {
 	for {
 		select {
@@ -45,9 +45,8 @@ func (fs *FS) runDirty() {
 	}
 }
 
-// runWatch counts the ticks and watches the lanes' writes until stop is closed. It
-// makes no system call that could wait for memory or a disc, so that what has a time
-// limit keeps it while they are slow.
+// runWatch counts the ticks and watches the lanes' writes, until stop is closed. It makes no system
+// call that could wait for memory or a disc, so that time limits hold while these are slow.
 func (fs *FS) runWatch() {
 	tick := time.NewTicker(fs.period)
 	defer tick.Stop()
@@ -63,13 +62,13 @@ func (fs *FS) runWatch() {
 	}
 }
 
-// restWriters retires the files that were written to, but not since it last came by, and
-// have nothing unstable. Where the file system forgets what is not open, another entry of
-// the same object takes the place.
+// restWriters retires the entries that somebody has written to, but not since restWriters last ran,
+// and that have nothing unstable. If the file system forgets objects that are not open, another
+// entry of the same object takes the place.
 func (fs *FS) restWriters() { fs.tab.Rest(fs.odd.keeps(), dirty) }
 
-// sweep retires the entries that nobody has used for idleRounds, unless the file
-// system forgets what is not open, and brings access times up to date.
+// sweep retires the entries that nobody has used for idleRounds sweeps, unless the file system
+// forgets objects that are not open. It also brings access times up to date.
 func (fs *FS) sweep() {
 	fs.tab.Sweep(
 		idleRounds,
@@ -79,8 +78,8 @@ func (fs *FS) sweep() {
 	)
 }
 
-// reap closes the retired entries that no View has published. Those with unstable
-// data, or an access time to note, are left to the janitor unless flush is set.
+// reap closes the retired entries that no View has published. Unless flush is set, it leaves
+// entries with unstable data, or with an access time to update, to the janitor.
 func (fs *FS) reap(flush bool) {
 	free, later := fs.tab.Reap(
 		fs.published,
@@ -94,7 +93,7 @@ func (fs *FS) reap(flush bool) {
 	}
 }
 
-// wake lets the janitor run soon. It does not block.
+// wake makes the janitor run soon. It does not block.
 func (fs *FS) wake() {
 	select {
 	case fs.kick <- struct{}{}:
@@ -102,7 +101,7 @@ func (fs *FS) wake() {
 	}
 }
 
-// published reports whether some View is working with e.
+// published reports whether some View is using e.
 func (fs *FS) published(e *entry) bool {
 	for _, v := range *fs.views.Load() {
 		if v.use.Has(e) {
@@ -112,9 +111,8 @@ func (fs *FS) published(e *entry) bool {
 	return false
 }
 
-// closeEntry closes the descriptors of a retired entry that no View has published.
-// Unstable data is flushed first: closed, the file would forget that writing it
-// back has failed.
+// closeEntry closes the descriptors of a retired entry that no View has published. It flushes
+// unstable data first, because a file that is closed forgets that writing it back has failed.
 func (fs *FS) closeEntry(e *entry) {
 	fs.store.Leave(&e.Own.flush, &e.Write, true)
 	fs.tab.Gone(e)
@@ -143,8 +141,8 @@ func (fs *FS) closeEntry(e *entry) {
 	fs.tab.Closed(n)
 }
 
-// room makes space for n descriptors. It may block, and flushes by itself what the
-// janitor cannot flush fast enough.
+// room makes space for n descriptors. It may block. It also flushes files, if the janitor cannot
+// flush fast enough.
 func (fs *FS) room(n int) {
 	over := func() bool { return fs.tab.Open()+n > fs.tab.Max() }
 	if over() {
@@ -155,9 +153,9 @@ func (fs *FS) room(n int) {
 	}
 }
 
-// shed closes a quarter of the descriptors that are kept for objects, though they are
-// not too many by their own bound: the process, or the machine, has none left. It may
-// block like room, and reports whether there are fewer now.
+// shed closes a quarter of the descriptors that the FS keeps for objects, although they are within
+// the FS's own bound, because the process or the machine has no descriptor left. It may block, as
+// room may. It reports whether the FS has fewer descriptors now.
 func (fs *FS) shed() bool {
 	before := fs.tab.Open()
 	fs.tab.Evict(fs.tab.Max()-before+max(shedLeast, before/4), dirty, fs.published)
@@ -167,20 +165,20 @@ func (fs *FS) shed() bool {
 	return fs.tab.Open() < before
 }
 
-// Shed closes a quarter of what is kept open for objects that nobody uses now. It may
-// be called from any goroutine until Close, and may block on the file system.
+// Shed closes a quarter of the descriptors that the FS keeps for objects which nobody uses now. Any
+// goroutine may call it until Close. It may block for the file system.
 func (fs *FS) Shed() { fs.shed() }
 
 const (
-	// shedLeast is how many descriptors shed closes at least, if there are as many.
+	// shedLeast is the fewest descriptors that shed closes, if there are that many.
 	shedLeast = 16
-	// shedTimes is how often an operation that finds none has some closed.
+	// shedTimes is how often an operation that finds no descriptor calls shed.
 	shedTimes = 4
 )
 
-// plenty opens by open, which has no lock of the table. When descriptors have run out,
-// some that are only kept are closed and it is tried again: a cache keeps nobody from
-// working. Workers only.
+// plenty opens by open, which must not take the table's lock. If descriptors have run out, plenty
+// closes some that are kept without need, and tries again: a cache must not keep anybody from
+// working. Only workers call it.
 func (fs *FS) plenty(open func() (int, unix.Errno)) (fd int, errno unix.Errno) {
 	fd, errno = open()
 	for try := 0; kernel.LowOnFDs(errno) && try < shedTimes && fs.shed(); try++ {
@@ -189,8 +187,8 @@ func (fs *FS) plenty(open func() (int, unix.Errno)) (fd int, errno unix.Errno) {
 	return fd, errno
 }
 
-// retire drops an entry, for instance because its object is gone, and closes it
-// unless somebody else is in the middle of using it.
+// retire retires an entry, for example because its object is gone. The janitor closes it as soon as
+// nobody uses it.
 func (fs *FS) retire(e *entry) {
 	fs.tab.Retire(e)
 	fs.wake()

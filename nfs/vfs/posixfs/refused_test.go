@@ -11,7 +11,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// refuse has each system call nr of this thread fail with errno from now on.
+// refuse makes each system call nr of this thread fail with errno from now on.
 func refuse(nr uint32, errno unix.Errno) error {
 	const (
 		allow     = 0x7fff0000 // SECCOMP_RET_ALLOW
@@ -30,7 +30,8 @@ func refuse(nr uint32, errno unix.Errno) error {
 	return unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&prog)), 0, 0)
 }
 
-// What may go well another time a lane does not answer: a worker tries it again.
+// A lane does not answer with an error that may not happen at the next try: a worker tries the call
+// again.
 func TestALaneLeavesWhatMayPassToAWorker(t *testing.T) {
 	s := serve(t, tmpfsDir(t), Config{}, options{period: time.Hour})
 	s.write("seen", "", 0o644)

@@ -12,8 +12,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/disktest"
 )
 
-// The private mount is a copy of the exported one, flags included, as it was at the
-// start. Only what the file system itself says is seen at once.
+// The private mount is a copy of the exported one as it was at the start, flags included. Only
+// changes that the file system itself reports show at once.
 func TestFlagsOfTheMountAreThoseOfTheStart(t *testing.T) {
 	needRoot(t)
 	base := tmpfsDir(t)

@@ -75,8 +75,8 @@ func (v *View) Rename(c *vfs.Cred, r *vfs.RenameArgs, wf, wt *vfs.WCC) vfs.Statu
 		return s
 	}
 	v.release()
-	// The new name first: a crash in between leaves the object with two names
-	// rather than with none.
+	// The directory with the new name first: if the server crashes in between, the object has
+	// two names rather than none.
 	if s = v.fs.stabilize(te, td, markTo); s == vfs.OK && fe != te {
 		s = v.fs.stabilize(fe, fd, markFrom)
 	}
@@ -87,7 +87,7 @@ func (v *View) Rename(c *vfs.Cred, r *vfs.RenameArgs, wf, wt *vfs.WCC) vfs.Statu
 }
 
 func (v *View) rename(c *vfs.Cred, fe, te *entry, wf, wt *vfs.WCC) vfs.Status {
-	// Two locks are taken in the order of their numbers.
+	// Two locks are taken in the order of their stripe numbers.
 	i, j := v.fs.stripe(fe), v.fs.stripe(te)
 	first, second := &v.fs.locks[min(i, j)], &v.fs.locks[max(i, j)]
 	first.Lock()
@@ -126,7 +126,7 @@ func (v *View) rename(c *vfs.Cred, fe, te *entry, wf, wt *vfs.WCC) vfs.Status {
 	return v.named(errno)
 }
 
-// renamed remembers the new place of what was renamed, where places are needed.
+// renamed remembers the new place of an object that was renamed, if the FS needs places.
 func (v *View) renamed(te *entry) {
 	if v.fs.is.byHandle {
 		return
@@ -142,8 +142,8 @@ func (v *View) renamed(te *entry) {
 	}
 }
 
-// Link implements vfs.View. The kernel makes the link with the caller's rights by
-// way of /proc, and so applies fs.protected_hardlinks like to a local user.
+// Link implements vfs.View. The kernel makes the link with the caller's rights, by way of /proc. So
+// it applies fs.protected_hardlinks as it does to a local user.
 func (v *View) Link(c *vfs.Cred, r *vfs.LinkArgs, a *vfs.Attr, w *vfs.WCC) vfs.Status {
 	h, dir, name := r.Object, r.Dir, r.Name
 	if v.lane {

@@ -9,15 +9,15 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
-// Names are opened with openat2(2), which leaves the export nowhere. Where a filter
-// refuses that call (RestrictSUIDSGID= of systemd does, since a filter cannot look
-// into its structure) openat(2) opens one name at a time and follows no link: within
-// one directory the only other way out is a mount point, which the object's mount
-// tells. What is lost is looking without waiting, so that lanes look up nothing.
+// Names are opened with openat2(2), which does not leave the export. A filter may refuse that call,
+// as RestrictSUIDSGID= of systemd does, because a filter cannot look into the call's structure.
+// Then openat(2) opens one name at a time, and follows no link. Within one directory the only other
+// way out is a mount point, which the object's mount reveals. openat(2) cannot look up a name
+// without waiting, so lanes then look up nothing.
 
 // openName opens the entry name of the directory dir with how, whose Resolve is 0 or
-// RESOLVE_NO_XDEV. name has one component and ends in NUL. EXDEV: a mount point that
-// must not be crossed. It may wait.
+// RESOLVE_NO_XDEV. name has one component and ends in NUL. EXDEV means that the entry is a mount
+// point which must not be crossed. openName may wait.
 func (fs *FS) openName(dir int, name *byte, how *unix.OpenHow) (int, unix.Errno) {
 	if !fs.is.noOpenat2 {
 		return kernel.Openat2(dir, name, how)
@@ -37,7 +37,7 @@ func (fs *FS) openName(dir int, name *byte, how *unix.OpenHow) (int, unix.Errno)
 	return fd, 0
 }
 
-// openNow is openName for lanes: EAGAIN when it might wait.
+// openNow is openName for lanes. It returns EAGAIN if it might have to wait.
 func (fs *FS) openNow(dir int, name *byte, how *unix.OpenHow) (int, unix.Errno) {
 	if fs.is.noOpenat2 {
 		return -1, unix.EAGAIN
@@ -45,8 +45,8 @@ func (fs *FS) openNow(dir int, name *byte, how *unix.OpenHow) (int, unix.Errno) 
 	return kernel.Openat2Raw(dir, name, how)
 }
 
-// openSeen opens the entry name of dir, O_PATH, for a walk of the FS's own. It stays
-// on the export's mount.
+// openSeen opens the entry name of dir, O_PATH, for a walk of the FS itself. It stays on the
+// export's mount.
 func (fs *FS) openSeen(dir int, name string) (int, unix.Errno) {
 	var b [unix.NAME_MAX + 1]byte
 	if !cstring(b[:], []byte(name)) {
@@ -56,8 +56,8 @@ func (fs *FS) openSeen(dir int, name string) (int, unix.Errno) {
 	return fs.openName(dir, &b[0], &how)
 }
 
-// openPath opens path below the root, O_PATH. It does not leave the tree (EXDEV), and
-// follows links only with links. It may wait.
+// openPath opens path below the root, O_PATH. It returns EXDEV if path leaves the tree. It follows
+// symbolic links only if links is set. It may wait.
 func (fs *FS) openPath(path string, links bool) (int, unix.Errno) {
 	if fs.is.noOpenat2 {
 		return fs.walkPath(path, links)
@@ -72,7 +72,7 @@ func (fs *FS) openPath(path string, links bool) (int, unix.Errno) {
 	for tries := 0; ; tries++ {
 		fd, err := unix.Openat2(fs.root, path, &how)
 		errno := errnoOf(err)
-		// EAGAIN: something was renamed while ".." was resolved.
+		// EAGAIN means that somebody renamed something while the kernel resolved "..".
 		if errno != unix.EAGAIN && errno != unix.EINTR || tries == pathTries {
 			return fd, errno
 		}
@@ -84,7 +84,7 @@ const (
 	linksMax  = 40 // as in the kernel (MAXSYMLINKS)
 )
 
-// walkPath is openPath without openat2.
+// walkPath is openPath without openat2(2).
 func (fs *FS) walkPath(path string, links bool) (int, unix.Errno) {
 	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: fs.noXDev}
 	if !links {
@@ -94,8 +94,8 @@ func (fs *FS) walkPath(path string, links bool) (int, unix.Errno) {
 	if errno != 0 {
 		return -1, errno
 	}
-	// The directories from the root down to where the walk is. The parent of each is
-	// the one before it, so ".." cannot lead to somewhere else.
+	// The directories from the root down to the present one. The parent of each is the one
+	// before it, so ".." cannot lead to another place.
 	at := []int{top}
 	defer func() {
 		for _, fd := range at {
@@ -147,7 +147,7 @@ func (fs *FS) walkPath(path string, links bool) (int, unix.Errno) {
 	return last, 0
 }
 
-// readLink returns where the object fd leads when it is a symbolic link.
+// readLink returns the target of the object fd, if it is a symbolic link.
 func readLink(fd int) (to string, isLink bool, errno unix.Errno) {
 	var st unix.Statx_t
 	if errno = kernel.StatxWait(fd, &st); errno != 0 || st.Mode&unix.S_IFMT != unix.S_IFLNK {

@@ -12,18 +12,18 @@ import (
 	"github.com/ringnfs/ringnfs/uring/checks"
 )
 
-// as makes the thread act for c, nil meaning the process itself. It is free when
-// the thread does so already. With false the thread must not go on: it may have
-// other rights than it should.
+// as makes the thread act for c; nil means the process itself. It costs nothing if the thread
+// already does so. If it returns false the thread must not go on, because it may have rights that
+// it should not have.
 func (v *View) as(c *vfs.Cred) bool {
-	if checks.Enabled { // so that the compiler inlines as without the tag
+	if checks.Enabled { // this test lets the compiler inline as without the tag
 		v.owner.check()
 	}
 	return v.rights.Acting() == c || !v.fs.is.switching || v.rights.As(c, v.fs.own)
 }
 
-// checkRights looks at the capabilities by which the FS acts as itself for users: it
-// opens their files, whose rights it has asked the kernel for, before it serves them.
+// checkRights checks the capabilities with which the FS acts as the process for users. After it has
+// asked the kernel for a user's rights on a file, it opens the file as the process.
 func (fs *FS) checkRights() error {
 	if !fs.is.switching {
 		return nil
@@ -48,8 +48,8 @@ func (fs *FS) checkRights() error {
 	return nil
 }
 
-// tryThread prepares a thread as it is done for each View, so that what is refused is
-// known before anything is served.
+// tryThread prepares a thread as View prepares each one. So the FS learns of refused calls before
+// it serves anything.
 func (fs *FS) tryThread() error {
 	return kernel.OnThread(func() error {
 		if _, _, e := unix.RawSyscall(unix.SYS_UNSHARE, unix.CLONE_FS, 0, 0); e != 0 {
@@ -65,8 +65,8 @@ func (fs *FS) tryThread() error {
 	})
 }
 
-// IDs returns the users and groups that callers can act as; nil for both when those
-// are all, or when every caller acts as the process.
+// IDs returns the users and groups as which callers can act. Both are nil if these are all, or if
+// every caller acts as the process.
 func (fs *FS) IDs() (users, groups vfs.IDs) {
 	if !fs.is.switching {
 		return nil, nil

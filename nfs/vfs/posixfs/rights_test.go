@@ -20,7 +20,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/verdict"
 )
 
-// read reads path's first bytes on a lane if that can do it, else on the worker.
+// read reads path's first bytes on a lane if the lane can do it, otherwise on the worker.
 func (s *served) read(h vfs.Handle, uid, gid uint32, groups ...uint32) (string, vfs.Status) {
 	text, st := s.readBy(s.l, h, uid, gid, groups...)
 	if st == vfs.Again {
@@ -48,7 +48,7 @@ func TestUsersInTurnSeeOnlyWhatIsTheirs(t *testing.T) {
 		chown(t, filepath.Join(s.dir, n), 1000+i, 1000+i)
 		files[i] = s.lookup(n)
 	}
-	for _, age := range []time.Duration{0, verdict.Age + 20*time.Millisecond} { // asked for, remembered
+	for _, age := range []time.Duration{0, verdict.Age + 20*time.Millisecond} { // not remembered, remembered
 		time.Sleep(age)
 		for range 50 {
 			for i, h := range files {
@@ -104,8 +104,8 @@ func (s *served) remembersARead(h vfs.Handle, uid uint32) (ok bool) {
 	return ok
 }
 
-// Two changes within the tick of a clock, or within a second where ctimes have no
-// fraction, leave the same ctime.
+// Two changes within one tick of a clock leave the same ctime. So do two changes within a second
+// where ctimes have no fraction.
 func TestAVerdictIsKeptOnlyWithACtimeThatNoChangeCanLeaveAgain(t *testing.T) {
 	needRoot(t)
 	t.Parallel()
@@ -137,8 +137,8 @@ func TestAVerdictIsKeptOnlyWithACtimeThatNoChangeCanLeaveAgain(t *testing.T) {
 	}
 }
 
-// accessList is a POSIX access control list, as the kernel has it in an extended
-// attribute: nobody but the owner and user 1000, who has these permissions.
+// accessList is a POSIX access control list as the kernel keeps it in an extended attribute. Only
+// the owner and user 1000 have rights, and user 1000 has these permissions.
 func accessList(perm uint16) []byte {
 	b := binary.LittleEndian.AppendUint32(nil, 2) // POSIX_ACL_XATTR_VERSION
 	for _, e := range []struct {
@@ -190,7 +190,7 @@ func grantAndRevoke(t *testing.T, dir string) {
 			c := s.l.cred(1000, 1000)
 			for !stop.Load() {
 				_, _, st := v.Read(c, h, &vfs.ReadArgs{Off: 0, Dst: b[:]}, &a)
-				if st == vfs.Again { // to bring the access time up to date
+				if st == vfs.Again { // a worker must update the access time
 					_, st = s.readBy(s.w, h, 1000, 1000)
 				}
 				last.Store(int64(st))
@@ -199,7 +199,7 @@ func grantAndRevoke(t *testing.T, dir string) {
 		})
 	}()
 	defer func() { stop.Store(true); <-ended }()
-	wait := func() { // two of the three began after the call
+	wait := func() { // two of the three READs began after the call
 		for n := reads.Load() + 3; reads.Load() < n; {
 			runtime.Gosched()
 		}
@@ -214,7 +214,7 @@ func grantAndRevoke(t *testing.T, dir string) {
 	}
 }
 
-// XFS commits its transaction in between, which may take as long as its disc likes.
+// XFS commits its transaction in between, which may take as long as its disc needs.
 func TestAVerdictThatAStuckDiscMadeWrongIsAskedForAgain(t *testing.T) {
 	t.Parallel()
 	outer, dir := stuckDir(t, 320, "wsync", "mkfs.xfs", "-q")
@@ -229,7 +229,7 @@ func TestAVerdictThatAStuckDiscMadeWrongIsAskedForAgain(t *testing.T) {
 	require.Equal(t, vfs.OK, st)
 	thaw, revoked := getStuck(t, outer, p, func() error { return grant(0) })
 	time.Sleep(verdict.Age + 20*time.Millisecond)
-	_, _ = s.readBy(s.l, h, 1000, 1000) // Again: the file is locked
+	_, _ = s.readBy(s.l, h, 1000, 1000) // Again: a worker has locked the file
 	stuck := len(revoked) == 0
 	wrong := s.remembersARead(h, 1000)
 	thaw()
@@ -248,7 +248,7 @@ func TestAVerdictThatAStuckDiscMadeWrongIsAskedForAgain(t *testing.T) {
 	}
 }
 
-// The janitor hangs with the disc; verdicts grow old all the same.
+// The janitor hangs with the disc. Verdicts grow old even then.
 func TestTicksDoNotWaitForTheJanitor(t *testing.T) {
 	hold := make(chan struct{})
 	s := serve(t, tmpfsDir(t), Config{}, options{period: 5 * time.Millisecond, fsync: func(int) unix.Errno { <-hold; return 0 }})
@@ -272,7 +272,7 @@ func TestTicksDoNotWaitForTheJanitor(t *testing.T) {
 }
 
 func TestAVerdictIsGoodForTwoTicks(t *testing.T) {
-	s := serve(t, tmpfsDir(t), Config{}, options{period: time.Hour}) // the test drives it
+	s := serve(t, tmpfsDir(t), Config{}, options{period: time.Hour}) // the test drives the ticks
 	s.write("f", "x", 0o644)
 	h := s.lookup("f")
 	time.Sleep(verdict.Age + 20*time.Millisecond)
@@ -297,7 +297,7 @@ func TestAVerdictIsGoodForTwoTicks(t *testing.T) {
 		require.True(t, has(verdict.ReadData))
 		s.fs.tick.Add(1)
 		require.True(t, has(verdict.ReadData))
-		asks(vfs.MayRead) // a younger one does not make the older one younger
+		asks(vfs.MayRead) // a younger verdict does not make the older one younger
 		s.fs.tick.Add(1)
 		require.False(t, has(verdict.ReadData))
 		require.True(t, has(vfs.MayRead))
@@ -309,7 +309,7 @@ func TestAVerdictIsGoodForTwoTicks(t *testing.T) {
 	})
 }
 
-// What is asked for again is asked for before the content is read, not after.
+// If the lane asks again, it does so before it reads the content, not after.
 func TestAVerdictThatHasGrownOldDoesNotHaveTheContentReadTwice(t *testing.T) {
 	if _, err := os.Stat(readByThread); err != nil {
 		t.Skipf("needs the kernel's account of what a thread has read: %v", err)
@@ -338,8 +338,7 @@ func TestAVerdictThatHasGrownOldDoesNotHaveTheContentReadTwice(t *testing.T) {
 
 const readByThread = "/proc/thread-self/io"
 
-// bytesRead returns how much the calling thread has read from files, from whatever
-// they are in.
+// bytesRead returns how much the calling thread has read from files of all kinds.
 func bytesRead(t *testing.T) (n int64) {
 	t.Helper()
 	b, err := os.ReadFile(readByThread)
@@ -376,7 +375,7 @@ func TestASwitchThatFailsServesNobody(t *testing.T) {
 	s := serve(t, tmpfsDir(t), Config{}, options{})
 	s.write("f", "x", 0o600)
 	h := s.lookup("f")
-	_, st := s.read(h, 0xffffffff, 1) // not a user the kernel takes
+	_, st := s.read(h, 0xffffffff, 1) // the kernel takes it for no user
 	require.Equal(t, vfs.ServerFault, st)
 	_, st = s.read(h, 1000, 1000)
 	require.Equal(t, vfs.Access, st)
@@ -456,8 +455,8 @@ func TestReservedBlocksAreNotForEverybody(t *testing.T) {
 	})
 }
 
-// A file that is open for writing cannot be executed by anybody, and opening it
-// breaks leases: not for those who may not write to it anyway.
+// While a file is open for writing nobody can execute it, and opening it breaks leases. So a caller
+// that may not write to it must not make the server open it.
 func TestWhoMayNotWriteDoesNotHaveAFileOpenedForWriting(t *testing.T) {
 	needRoot(t)
 	s := serve(t, tmpfsDir(t), Config{}, options{})

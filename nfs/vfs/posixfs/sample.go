@@ -6,26 +6,26 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// A lane asks for a directory's attributes once for all LOOKUPs in it that it runs
-// between two looks for new calls (vfs.Thread.Epoch). They had all arrived before
-// the first of them ran, so what the kernel said then is no older than the question
-// of any of them. Lanes do not change directories themselves.
+// A lane asks for a directory's attributes once for all LOOKUPs in it that belong to one epoch
+// (vfs.Thread.Epoch). All of these LOOKUPs had arrived before the first of them ran, so the
+// kernel's answer is no older than any of them. Lanes do not change directories themselves.
 
 // samplesMax is how many directories a lane keeps a sample of.
 const samplesMax = 64
 
 // sample is a directory as a lane has last seen it.
 type sample struct {
-	dir   uint64 // entry.id
+	dir   uint64 // ID of the directory's entry
 	epoch uint64
 	st    unix.Statx_t
-	// For namecache.go: how many LOOKUPs have been answered since it had this
-	// stamp, or was last asked for, and after how many it is asked for.
+	// For namecache.go: stamp is the directory's ctime. count is how many LOOKUPs the lane has
+	// answered since the directory got that ctime, or since the lane last asked a worker to
+	// settle it. When count reaches enough, the lane asks.
 	stamp         int64
 	count, enough uint32
 }
 
-// sampleOf returns de's place, nil on a worker.
+// sampleOf returns the place of de's sample, nil on a worker.
 func (v *View) sampleOf(de *entry) *sample {
 	if !v.samples.Ready() {
 		return nil
@@ -37,8 +37,8 @@ func (v *View) sampleOf(de *entry) *sample {
 	return p
 }
 
-// see gets the attributes of the directory de into v.st, as they were at some time
-// since the call arrived.
+// see reads the attributes of the directory de into v.st. They are from some moment since the call
+// arrived.
 func (v *View) see(de *entry) vfs.Status {
 	p, epoch := v.sampleOf(de), v.th.Epoch
 	if p == nil || epoch == 0 {

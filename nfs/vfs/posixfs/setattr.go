@@ -29,7 +29,8 @@ func (v *View) SetAttr(c *vfs.Cred, h vfs.Handle, s *vfs.SetAttr, w *vfs.WCC) vf
 	var fd int
 	v.moved = moved{}
 	if s.HasSize && guard != nil && e.Kind == unix.S_IFREG && v.fs.lends() {
-		// What opening it does to the ctime is no news to the client.
+		// Opening the file changes its ctime, which the client should not notice. So the
+		// guard is checked first.
 		if st = v.stat(e, &v.st2); st != vfs.OK {
 			return st
 		}
@@ -58,8 +59,7 @@ func (v *View) SetAttr(c *vfs.Cred, h vfs.Handle, s *vfs.SetAttr, w *vfs.WCC) vf
 	return st
 }
 
-// setAttr changes e under its lock. fd is open for writing when the size is to
-// change.
+// setAttr changes e under its lock. If the size changes, fd is open for writing.
 func (v *View) setAttr(
 	c *vfs.Cred,
 	e *entry,
@@ -101,24 +101,23 @@ func (v *View) setAttr(
 	return changed || more, st
 }
 
-// guarded reports whether a file with the attributes st is as it was when its ctime was
-// guard, apart from what this call has done to open it.
+// guarded reports whether a file with the attributes st has not changed since its ctime was guard,
+// apart from what this call has done to open it.
 func (v *View) guarded(guard *vfs.Time, st *unix.Statx_t) bool {
 	is := func(t unix.StatxTimestamp) bool { return *guard == vfs.Time{Sec: t.Sec, Nsec: t.Nsec} }
 	return is(st.Ctime) || st.Ctime == v.moved.to && is(v.moved.from)
 }
 
-// onlyTouches reports whether s, apart from the size, sets one time stamp to the
-// present and nothing else. Linux lets whoever may write set both of them that
-// way, but only the owner set one of them.
+// onlyTouches reports whether s, apart from the size, sets one time stamp to the present and
+// nothing else. Linux lets everybody who may write set both stamps that way, but lets only the
+// owner set one of them.
 func onlyTouches(s *vfs.SetAttr) bool {
 	return !s.HasMode && !s.HasUID && !s.HasGID &&
 		(s.AtimeHow == vfs.TimeServer && s.MtimeHow == vfs.TimeKeep || s.AtimeHow == vfs.TimeKeep && s.MtimeHow == vfs.TimeServer)
 }
 
-// touch sets v.times on behalf of a caller who may write. A client that opens a
-// file with O_TRUNC sets the size to 0 and the modification time alone to the
-// present, and its user need not be the owner.
+// touch sets v.times for a caller that may write. A client that opens a file with O_TRUNC sets the
+// size to 0, and only the modification time to the present. Its user need not be the owner.
 func (v *View) touch(c *vfs.Cred, e *entry) vfs.Status {
 	granted, st := v.judge.Ask(c, &e.Own.rights, vfs.MayWrite)
 	if st != vfs.OK || granted == 0 {
@@ -140,7 +139,7 @@ func (v *View) touch(c *vfs.Cred, e *entry) vfs.Status {
 		return errno
 	}
 	errno := set()
-	if errno == unix.EPERM { // no CAP_FOWNER over the owner: then both, which the caller may
+	if errno == unix.EPERM { // no CAP_FOWNER over the owner: sets both, which the caller may
 		if !v.as(c) {
 			return vfs.ServerFault
 		}
@@ -150,7 +149,7 @@ func (v *View) touch(c *vfs.Cred, e *entry) vfs.Status {
 	return v.fs.status(errno)
 }
 
-// resize truncates or extends e. It needs the right to write, which the owner has.
+// resize truncates or extends e. The caller needs the right to write, which the owner always has.
 func (v *View) resize(c *vfs.Cred, e *entry, fd int, size uint64) vfs.Status {
 	switch {
 	case e.Kind == unix.S_IFDIR:
@@ -176,8 +175,8 @@ func (fs *FS) truncate(fd int, size uint64) vfs.Status {
 	return fs.status(errno)
 }
 
-// apply sets owner, mode and times, in this order because a change of owner takes
-// set-id bits away. The thread acts for the caller. fd may be O_PATH.
+// apply sets owner, mode and times, in this order, because a change of the owner clears set-id
+// bits. The thread acts for the caller. fd may be O_PATH.
 func (v *View) apply(fd int, kind uint16, s *vfs.SetAttr) (changed bool, st vfs.Status) {
 	empty := uintptr(unsafe.Pointer(&kernel.EmptyPath[0]))
 	if s.HasUID || s.HasGID {
@@ -189,14 +188,14 @@ func (v *View) apply(fd int, kind uint16, s *vfs.SetAttr) (changed bool, st vfs.
 			gid = uintptr(s.GID)
 		}
 		if s.HasUID && s.UID == math.MaxUint32 || s.HasGID && s.GID == math.MaxUint32 {
-			return changed, vfs.Inval // to the kernel it means no change
+			return changed, vfs.Inval // the kernel takes it for no change
 		}
 		if _, errno := kernel.Call(unix.SYS_FCHOWNAT, uintptr(fd), empty, uid, gid, unix.AT_EMPTY_PATH, 0); errno != 0 {
 			return changed, v.fs.status(errno)
 		}
 		changed = true
 	}
-	if s.HasMode && kind != unix.S_IFLNK { // links have no mode; saying no would fail cp -a
+	if s.HasMode && kind != unix.S_IFLNK { // links have no mode; an error would make cp -a fail
 		if errno := v.chmod(fd, s.Mode&07777); errno != 0 {
 			return changed, v.fs.status(errno)
 		}
@@ -227,8 +226,7 @@ func timeSpec(ts *unix.Timespec, how vfs.TimeHow, t vfs.Time) bool {
 	return true
 }
 
-// chmod changes the mode of an open object, also where only an O_PATH descriptor
-// is at hand.
+// chmod changes the mode of an open object. fd may be O_PATH.
 func (v *View) chmod(fd int, mode uint32) unix.Errno {
 	if !v.fs.noChmodEmpty.Load() {
 		_, errno := kernel.Call(

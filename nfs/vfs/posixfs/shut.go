@@ -10,20 +10,21 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
-// shut is what a tree keeps from all its clients: a directory of the server's own, what
-// lies in that right now, and the names by which the next start will find it. It is
-// immutable. The zero value shuts nothing.
+// shut is what a tree keeps from all clients: a directory of the server's own, the entries that
+// this directory has now, and the names by which the next start will find it. It is immutable. The
+// zero value shuts nothing.
 type shut struct {
-	// closed may be seen, but neither entered nor read nor changed: whatever name or
-	// handle it is reached by, also one of an earlier run.
+	// closed are the objects that clients may see, but may neither enter nor read nor change,
+	// whatever the name or handle by which they reach the object. The handle may be of an
+	// earlier run.
 	closed map[kernel.ObjectKey]bool
-	// fixed are the directory and those above it, up to the top of the tree. Clients may
-	// not move them: in their place another one would be found.
+	// fixed are the directory and those above it, up to the top of the tree. Clients may not
+	// move them, because the server would then find another directory in their place.
 	fixed map[kernel.ObjectKey]bool
 	dir   string
 }
 
-// shutOut makes dir one that clients cannot use. It fails when dir is the top of the tree.
+// shutOut keeps dir from clients. It fails if dir is the top of the tree.
 func (fs *FS) shutOut(dir string) error {
 	if dir == "" {
 		return nil
@@ -57,7 +58,7 @@ func (fs *FS) shutOut(dir string) error {
 		}
 		above[k], last = true, k
 		up, errno := kernel.Openat(at, &dotdot[0], unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-		if errno != 0 { // clients cannot get there by names either, with the process's rights
+		if errno != 0 { // nor can clients get there by name
 			return nil
 		}
 		kernel.CloseFD(at)
@@ -77,15 +78,14 @@ func (fs *FS) shutFilesIn(dir string, at int) error {
 	for _, x := range list {
 		var name [unix.NAME_MAX + 1]byte
 		var st unix.Statx_t
-		if cstring(name[:], []byte(x.Name())) && kernel.StatxAt(at, &name[0], &st) == 0 { // it may have gone
+		if cstring(name[:], []byte(x.Name())) && kernel.StatxAt(at, &name[0], &st) == 0 { // or gone
 			fs.shut.closed[kernel.KeyOf(&st)] = true
 		}
 	}
 	return nil
 }
 
-// fixedAt reports whether clients must leave where it is what has this name in a
-// directory.
+// fixedAt reports whether clients must not move the object called name in a directory.
 func (fs *FS) fixedAt(dir int, name *byte) bool {
 	if len(fs.shut.fixed) == 0 {
 		return false
@@ -94,7 +94,8 @@ func (fs *FS) fixedAt(dir int, name *byte) bool {
 	return kernel.StatxAt(dir, name, &st) == 0 && fs.shut.fixed[kernel.KeyOf(&st)]
 }
 
-// shutNote says that the tree holds what it keeps from clients; nothing if it does not.
+// shutNote returns a line for the start-up message if the tree contains the shut directory, "" if
+// it does not.
 func (fs *FS) shutNote() string {
 	if len(fs.shut.fixed) == 0 {
 		return ""
@@ -107,7 +108,7 @@ func (fs *FS) shutNote() string {
 	)
 }
 
-// acquire is reach for what clients may use.
+// acquire is reach for calls of clients: it refuses objects that clients may not use.
 func (v *View) acquire(h *vfs.Handle, use int) (*entry, vfs.Status) {
 	e, s := v.reach(h, use)
 	if s == vfs.OK && e.Own.shut {

@@ -16,11 +16,11 @@ func (v *View) Splice(
 	if s != vfs.OK {
 		return 0, false, s
 	}
-	// checkRead fills v.st and asks for the verdict, or recalls it.
+	// checkRead fills v.st, and asks for the verdict or recalls it.
 	if s = v.checkRead(c, e, a); s != vfs.OK {
 		return 0, false, s
 	}
-	// Here, while the pipe is empty, in case that it has to be on a worker.
+	// accessed comes now, while the pipe is empty, because it may need a worker.
 	if s = v.accessed(e); s != vfs.OK {
 		return 0, false, s
 	}
@@ -38,7 +38,8 @@ func (v *View) Splice(
 	return moved, r.Off >= size || uint64(moved) >= size-r.Off, vfs.OK
 }
 
-// spliceEnd says whether fewer bytes than the file seemed to have are all of them.
+// spliceEnd decides whether the bytes that were moved are all that the file has, if they are fewer
+// than expected.
 func (v *View) spliceEnd(e *entry, off uint64, moved int, a *vfs.Attr) (int, bool, vfs.Status) {
 	if errno := v.statx(e.FD, &v.st); errno != 0 && moved == 0 {
 		a.Mask = 0
@@ -46,7 +47,7 @@ func (v *View) spliceEnd(e *entry, off uint64, moved int, a *vfs.Attr) (int, boo
 	}
 	eof := off+uint64(moved) >= v.st.Size
 	if moved == 0 && !eof {
-		// It has grown again. A client takes no bytes without eof for an error.
+		// The file has grown again. A client takes no bytes without eof for an error.
 		return 0, false, vfs.NotSupp
 	}
 	v.fs.attributes(a, &v.st)

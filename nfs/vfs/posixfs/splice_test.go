@@ -52,7 +52,7 @@ func empty(t *testing.T, p *vfs.Pipe) []byte {
 	}
 }
 
-// splice is Splice on a lane if that can do it, else on the worker.
+// splice is Splice on a lane if the lane can do it, otherwise on the worker.
 func (s *served) splice(
 	p *vfs.Pipe,
 	h vfs.Handle,
@@ -128,7 +128,7 @@ func TestSpliceGivesWhatReadGives(t *testing.T) {
 	}
 }
 
-// A client takes a READ of nothing that is not at the end for an error.
+// A client takes a READ of no bytes that is not at the end for an error.
 func TestSpliceOfAFileThatShrinksSaysWhatIsInThePipe(t *testing.T) {
 	s := serve(t, tmpfsDir(t), Config{}, options{})
 	p := testPipe(t)
@@ -171,7 +171,7 @@ func TestSpliceOfAColdRangeIsNotForALane(t *testing.T) {
 	s.write("f", string(bytes.Repeat([]byte("abcdefgh"), 1<<16)), 0o644)
 	h := s.lookup("f")
 	var a vfs.Attr
-	_, _, st := s.splice(p, h, 0, 0, 100_000, &a) // opened, and its access time noted
+	_, _, st := s.splice(p, h, 0, 0, 100_000, &a) // opens it and updates its access time
 	require.Equal(t, vfs.OK, st)
 	empty(t, p)
 	f, err := os.Open(filepath.Join(s.dir, "f"))
@@ -205,7 +205,7 @@ func TestSpliceOfARangeThatIsBeingReadIsNotForALane(t *testing.T) {
 	s.write("f", strings.Repeat("abcdefgh", size/8), 0o644)
 	h := s.lookup("f")
 	var a vfs.Attr
-	_, _, st := s.splice(p, h, 0, 0, 100_000, &a) // opened, and its access time noted
+	_, _, st := s.splice(p, h, 0, 0, 100_000, &a) // opens it and updates its access time
 	require.Equal(t, vfs.OK, st)
 	empty(t, p)
 	f, err := os.Open(filepath.Join(dir, "f"))
@@ -231,7 +231,7 @@ func TestSpliceOfARangeThatIsBeingReadIsNotForALane(t *testing.T) {
 		}
 		return nil
 	})
-	// How much the kernel has begun to read, and whether the end of it is there.
+	// How much the kernel has begun to read, and whether the end of that is there.
 	there, page := uint64(0), uint64(unix.Getpagesize())
 	for there < size && cached(t, int(f.Fd()), there, page) == 1 {
 		there += page
@@ -251,8 +251,7 @@ func TestSpliceOfARangeThatIsBeingReadIsNotForALane(t *testing.T) {
 	)
 }
 
-// Whoever reads a file from its beginning finds what comes next read already, by
-// either way.
+// A client that reads a file from its beginning finds the next part already read, in both ways.
 func TestTheKernelReadsAheadOfASequentialReader(t *testing.T) {
 	const size, piece = 4 << 20, 128 << 10
 	for _, way := range []string{"read", "splice"} {
@@ -294,8 +293,8 @@ func TestTheKernelReadsAheadOfASequentialReader(t *testing.T) {
 	}
 }
 
-// slowly calls f on a thread of its own, for which the disc of dir reads so many
-// bytes a second.
+// slowly calls f on a thread of its own, for which the disc of dir reads at most so many bytes a
+// second.
 func slowly(t *testing.T, dir string, rate int, f func() error) {
 	t.Helper()
 	const top = "/sys/fs/cgroup/blkio/"
@@ -318,7 +317,7 @@ func slowly(t *testing.T, dir string, rate int, f func() error) {
 		t.Skipf("needs discs that can be made slow: %v", err)
 	}
 	elsewhere(func() error {
-		runtime.LockOSThread() // for ever: the thread ends with the goroutine, but for the process's first
+		runtime.LockOSThread() // never unlocked: the thread ends here, unless it is the process's first
 		self := strconv.Itoa(unix.Gettid())
 		if err := tell(group+"/tasks", self); err != nil {
 			return err

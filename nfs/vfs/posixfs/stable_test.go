@@ -14,8 +14,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/disktest"
 )
 
-// The kernel tells each descriptor of a failure once. An fsync that began before a
-// stable write may be the one that is told of the write's own pages.
+// The kernel reports a failure once for each descriptor. An fsync that began before a stable write
+// may be told of a failure of the write's own pages.
 func TestAnFsyncThatFailsDuringAStableWriteIsItsFailure(t *testing.T) {
 	fsyncs := make(chan chan unix.Errno, 4)
 	s := serve(t, tmpfsDir(t), Config{}, options{fsync: func(int) unix.Errno {
@@ -79,7 +79,7 @@ func TestAnFsyncThatFailsDuringAStableWriteIsItsFailure(t *testing.T) {
 	}
 }
 
-// A file is not clean because of an fsync that a write has overtaken.
+// An fsync that began before a write ended does not make the file clean.
 func TestAnFsyncDuringAWriteDoesNotMakeTheFileClean(t *testing.T) {
 	mnt := loopDir(t, 16, "mkfs.ext4", "-q")
 	s := serve(t, mnt, Config{}, options{fsync: func(int) unix.Errno { return 0 }, period: time.Hour})
@@ -125,9 +125,9 @@ func TestAnFsyncDuringAWriteDoesNotMakeTheFileClean(t *testing.T) {
 	require.True(t, dirty(e), "closed like this, a failure to write it back would be lost")
 }
 
-// bothFail has the flush that is running fail once the second change has been made. The
-// failure may be that of its data as well, so both calls have to fail, though every later
-// flush goes well.
+// bothFail makes the running flush fail once the second change has been made. The failure may be
+// that of the second change's data as well. So both calls have to fail, although every later flush
+// succeeds.
 func bothFail(
 	t *testing.T,
 	fsyncs chan chan unix.Errno,

@@ -16,13 +16,13 @@ import (
 // entry is one object that the FS has open.
 type entry = table.Entry[state]
 
-// state is what posixfs keeps with an open object. Its structs are each one subsystem's,
-// which alone writes them.
+// state is what posixfs keeps with an open object. Each of its structs belongs to one subsystem,
+// and only that subsystem writes it.
 type state struct {
 	// Immutable once the entry is in the table.
-	name uint64 // nameKey of the name that the entry was opened by, else 0
-	stub uint64 // its number, if it is a stub
-	shut bool   // clients may not use it: see shut.go
+	name uint64 // nameKey of the name by which the entry was opened, otherwise 0
+	stub uint64 // the inode number of a stub, 0 for other objects
+	shut bool   // clients may not use the object: see shut.go
 
 	rights verdict.Object
 	names  namesState
@@ -31,21 +31,21 @@ type state struct {
 	flush  stable.File
 }
 
-// namesState is a directory's: see namecache.go. Atomic.
+// namesState belongs to a directory: see namecache.go. Atomic.
 type namesState struct {
-	settled   atomic.Int64 // the ctime since which its names are known to be visible
-	unsettled atomic.Bool  // a lane asks for awaitNames
+	settled   atomic.Int64 // the ctime up to which all changes of names are visible
+	unsettled atomic.Bool  // a lane asks a worker to call awaitNames
 }
 
-// atimeState is how far the access time is behind: see atime.go. Atomic.
+// atimeState says how far the access time is behind: see atime.go. Atomic.
 type atimeState struct {
-	due  atomic.Bool  // it is, and that is the janitor's business
-	tick atomic.Int64 // FS.tick when it was last brought up to date, or tried
-	vain atomic.Int32 // how often that had no effect, in a row
+	due  atomic.Bool  // the access time is behind, and the janitor will update it
+	tick atomic.Int64 // FS.tick when it was last updated, or the attempt was made
+	vain atomic.Int32 // attempts in a row that had no effect
 }
 
-// newEntry makes an entry for the object with the handle h and the attributes st, which is
-// open as fd.
+// newEntry makes an entry for the object with the handle h and the attributes st, which is open as
+// fd.
 func newEntry(h vfs.Handle, st *unix.Statx_t, fd int) *entry {
 	stub := stubNumber(&h)
 	number(stub, st)
@@ -61,7 +61,8 @@ func startEntry(h vfs.Handle, key kernel.ObjectKey, kind uint16, stub uint64, fd
 	return e
 }
 
-// renewEntry returns an entry of old's object with a descriptor of its own, or nil.
+// renewEntry returns an entry of old's object with a descriptor of its own, or nil if it cannot
+// open one.
 func renewEntry(old *entry) *entry {
 	fd, errno := openPath(old.FD, unix.O_PATH|unix.O_CLOEXEC)
 	if errno != 0 {
@@ -70,7 +71,8 @@ func renewEntry(old *entry) *entry {
 	return startEntry(old.Handle, old.Key, old.Kind, old.Own.stub, fd)
 }
 
-// number puts a stub's own number into its attributes: the kernel's is not that.
+// number replaces the inode number in a stub's attributes by the stub's own. The kernel's is the
+// same for all stubs.
 func number(stub uint64, st *unix.Statx_t) {
 	if stub != 0 {
 		st.Ino = stub

@@ -12,28 +12,28 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
-// A btrfs snapshot has an empty directory where the original has a subvolume. The kernel
-// makes these stubs as they are looked at, all with the same inode number, and in one
-// snapshot with the same handle, by which it does not open any of them. So a stub's
-// handle is made here, of its directory's and its name, and its number of that.
+// A btrfs snapshot has an empty directory where the original has a subvolume. The kernel makes
+// these stubs when somebody looks at them. All of them have the same inode number, and all stubs of
+// one snapshot have the same handle, by which the kernel opens none of them. So this file makes a
+// stub's handle of its directory's handle and its name, and its number of that handle.
 
 const (
-	stubIno = 2 // BTRFS_EMPTY_SUBVOL_DIR_OBJECTID; other inodes' are 256 and more
-	// stubKind marks a stub's handle, where others have what the kernel calls their type:
-	// a small number.
+	stubIno = 2 // BTRFS_EMPTY_SUBVOL_DIR_OBJECTID; other inodes have 256 and more
+	// stubKind marks a stub's handle. Other handles have the kernel's type there, a small
+	// number.
 	stubKind = 0x73747562
-	stubSum  = 8 // bytes of the name's hash, at the end
+	stubSum  = 8 // bytes of the name's hash at the end of the handle
 	// stubBit is set in a stub's number, and in no inode's.
 	stubBit = 1 << 63
 )
 
-// isStub reports whether st is a stub's.
+// isStub reports whether st are the attributes of a stub.
 func (fs *FS) isStub(st *unix.Statx_t) bool {
 	return st.Ino == stubIno && fs.magic == unix.BTRFS_SUPER_MAGIC
 }
 
-// stubHandle returns the handle of a stub in the directory dir, BadHandle when it would
-// be too long.
+// stubHandle returns the handle of the stub called name in the directory dir, and BadHandle if the
+// handle would be too long.
 func stubHandle(dir *vfs.Handle, name string) (vfs.Handle, vfs.Status) {
 	sum := sha256.Sum256([]byte(name))
 	b := binary.LittleEndian.AppendUint32(make([]byte, 0, vfs.HandleMax), stubKind)
@@ -44,8 +44,7 @@ func stubHandle(dir *vfs.Handle, name string) (vfs.Handle, vfs.Status) {
 	return h, vfs.OK
 }
 
-// stubNumber returns the number of the stub that h is the handle of, and 0 when it is
-// not a stub's.
+// stubNumber returns the number of the stub with the handle h, and 0 if h is not a stub's handle.
 func stubNumber(h *vfs.Handle) uint64 {
 	b := h.Bytes()
 	if len(b) < 2*kernel.KindBytes+stubSum || binary.LittleEndian.Uint32(b) != stubKind {
@@ -54,7 +53,7 @@ func stubNumber(h *vfs.Handle) uint64 {
 	return kernel.HashHandle(h) | stubBit
 }
 
-// stub is describe for a stub in de, with v.st2 its attributes.
+// stub is describe for a stub in de, whose attributes are in v.st2.
 func (v *View) stub(de *entry, name *byte, fd int, e *vfs.Entry, key uint64) vfs.Status {
 	h, s := stubHandle(&de.Handle, unix.BytePtrToString(name))
 	if s != vfs.OK {
@@ -75,8 +74,8 @@ func (v *View) stub(de *entry, name *byte, fd int, e *vfs.Entry, key uint64) vfs
 	return v.seen(e)
 }
 
-// openStub opens the stub that h is the handle of, with the process's own rights. It
-// reads the directory to its end or until it has found the name.
+// openStub opens the stub with the handle h, with the process's own rights. It reads the directory
+// until it finds the name, or to the end.
 func (v *View) openStub(h *vfs.Handle) (fd int, s vfs.Status) {
 	b := h.Bytes()
 	dir, _ := vfs.MakeHandle(b[kernel.KindBytes : len(b)-stubSum]) // shorter than h
@@ -109,7 +108,7 @@ func (v *View) openStub(h *vfs.Handle) (fd int, s vfs.Status) {
 			}
 			if errno := v.statx(fd, &v.st); errno != 0 || !v.fs.isStub(&v.st) {
 				kernel.CloseFD(fd)
-				return -1, vfs.Stale // a subvolume or another directory has the name
+				return -1, vfs.Stale // now the name of something else
 			}
 			return fd, vfs.OK
 		}

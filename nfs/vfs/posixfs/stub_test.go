@@ -58,7 +58,7 @@ func TestStubsOfSubvolumesInSnapshotsAreDirectoriesOfTheirOwn(t *testing.T) {
 				require.Empty(t, ids[a.FileID], path)
 				handles[h], ids[a.FileID] = path, path
 			}
-			for range 2 { // from memory, too
+			for range 2 { // the second time from memory
 				for _, path := range append([]string{"", "snap", "snap/dir", "other", "other/dir"}, stubs...) {
 					s.sameIDs(path)
 				}

@@ -12,17 +12,18 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
-// subvolumes remembers the number of each btrfs subvolume by the device number that it
-// has now. Linux tells it with the attributes since 6.10; before, it is in the handle of
-// each object, and the first time that an object of a subvolume is seen its handle is
-// made. So it is with the file systems of an overlay's layers. Device numbers of both are
-// given out as they come, so that a file would have another number after a reboot.
+// subvolumes remembers the number of each btrfs subvolume by its present device number. Since Linux
+// 6.10 statx tells the number of the subvolume. Before, the handle of each object tells it, and the
+// FS makes a handle when it first sees an object of a subvolume. The file systems of an overlay's
+// layers are treated in the same way. The kernel gives out the device numbers of both as they come,
+// so with these alone a file would have another number after a reboot.
 type subvolumes struct {
-	mu    sync.Mutex                        // changing byDev
-	byDev atomic.Pointer[map[uint64]uint64] // not changed once it is here
+	mu    sync.Mutex                        // guards changing byDev
+	byDev atomic.Pointer[map[uint64]uint64] // nobody changes a map that is here
 }
 
-// learn notes the number of the volume that objects with the device dev are in.
+// learn notes that objects with the device number dev are in the volume id. first says that this is
+// the first volume.
 func (s *subvolumes) learn(dev, id uint64) (first bool) {
 	if got, ok := s.find(dev); ok && got == id {
 		return false
@@ -38,7 +39,7 @@ func (s *subvolumes) learn(dev, id uint64) (first bool) {
 	return len(m) == 1
 }
 
-// subvolumeOf returns the subvolume that a handle of btrfs tells.
+// subvolumeOf returns the subvolume that a btrfs handle contains.
 func subvolumeOf(h *vfs.Handle) (id uint64, ok bool) {
 	const at = kernel.KindBytes + 8 // struct btrfs_fid: object, root
 	b := h.Bytes()
@@ -48,8 +49,8 @@ func subvolumeOf(h *vfs.Handle) (id uint64, ok bool) {
 	return binary.NativeEndian.Uint64(b[at:]), true
 }
 
-// layerOf returns a number for the file system of the layer that an overlay's handle is
-// of, made of its UUID (struct ovl_fb of the kernel, behind its padding).
+// layerOf returns a number for the file system of the layer that an overlay's handle belongs to. It
+// is made of that file system's UUID (struct ovl_fb of the kernel, behind its padding).
 func layerOf(h *vfs.Handle) (id uint64, ok bool) {
 	const (
 		unpadded, padded = 0xfb, 0xf8 // OVL_FILEID_V0, OVL_FILEID_V1
@@ -72,7 +73,7 @@ func layerOf(h *vfs.Handle) (id uint64, ok bool) {
 	return kernel.Mix(binary.LittleEndian.Uint64(b)) ^ binary.LittleEndian.Uint64(b[8:]), true
 }
 
-// find returns the subvolume of a device number.
+// find returns the volume for a device number.
 func (s *subvolumes) find(dev uint64) (id uint64, ok bool) {
 	if m := s.byDev.Load(); m != nil {
 		id, ok = (*m)[dev]
@@ -82,8 +83,8 @@ func (s *subvolumes) find(dev uint64) (id uint64, ok bool) {
 
 func devOf(st *unix.Statx_t) uint64 { return uint64(st.Dev_major)<<32 | uint64(st.Dev_minor) }
 
-// learnVolume is for every object whose handle has just been made: from then on fileID
-// knows its volume.
+// learnVolume must be called for every object whose handle has just been made. From then on fileID
+// knows the object's volume.
 func (fs *FS) learnVolume(h *vfs.Handle, st *unix.Statx_t) {
 	if !fs.mustLearn(st) {
 		return
@@ -95,7 +96,7 @@ func (fs *FS) learnVolume(h *vfs.Handle, st *unix.Statx_t) {
 		return
 	}
 	if id, ok := layerOf(h); ok && fs.volumes.learn(devOf(st), id) {
-		fs.running.Go(func() { // who reads the log may be slow
+		fs.running.Go(func() { // a log may be slow
 			fs.log.Warn(
 				"posixfs: an overlay of layers on several file systems, mounted without xino, numbers its "+
 					"directories anew "+
@@ -107,13 +108,13 @@ func (fs *FS) learnVolume(h *vfs.Handle, st *unix.Statx_t) {
 	}
 }
 
-// mustLearn reports whether a handle is needed to know the volume of what has the
-// attributes st.
+// mustLearn reports whether a handle is needed to know the volume of the object with the attributes
+// st.
 func (fs *FS) mustLearn(st *unix.Statx_t) bool {
 	switch fs.magic {
 	case unix.BTRFS_SUPER_MAGIC:
 		return fs.is.noSubvolume || st.Mask&kernel.StatxSubvol == 0
-	case unix.OVERLAYFS_SUPER_MAGIC: // has another device for each layer's file system, but for directories
+	case unix.OVERLAYFS_SUPER_MAGIC: // a device per layer's file system, not for directories
 		return !fs.inRootVolume(st)
 	}
 	return false
@@ -136,7 +137,7 @@ func (v *View) learnVolumeAt(dir int, name *byte) {
 	}
 }
 
-// fileID is the number of an object that no other one of the tree has.
+// fileID returns the number of an object. No other object of the tree has the same.
 func (fs *FS) fileID(st *unix.Statx_t) uint64 {
 	if st.Ino&stubBit != 0 {
 		return st.Ino
@@ -144,25 +145,25 @@ func (fs *FS) fileID(st *unix.Statx_t) uint64 {
 	return st.Ino ^ fs.volume(st)
 }
 
-// inRootVolume reports whether an object is in the volume of the root, where its number
-// is the kernel's. It spares most of them a look at what others need.
+// inRootVolume reports whether an object is in the volume of the root. Its number is then the
+// kernel's. Most objects are there, and so need no look at their volume.
 func (fs *FS) inRootVolume(st *unix.Statx_t) bool {
 	return st.Dev_major == fs.rootKey.Major && st.Dev_minor == fs.rootKey.Minor
 }
 
-// volume returns what tells the inode numbers of one btrfs subvolume, or of the file
-// system of one layer of an overlay, from those of another: 0 in the volume of the root.
-// Subvolumes are on one mount, but each counts its inodes from 256.
+// volume returns a number that tells the inode numbers of one btrfs subvolume, or of one layer's
+// file system of an overlay, from those of another. It is 0 in the volume of the root. All
+// subvolumes are on one mount, but each counts its inodes from 256.
 func (fs *FS) volume(st *unix.Statx_t) uint64 {
 	if fs.inRootVolume(st) {
 		return 0
 	}
 	if st.Mask&kernel.StatxSubvol != 0 && !fs.is.noSubvolume &&
-		fs.magic != unix.OVERLAYFS_SUPER_MAGIC { // which passes on its layer's
+		fs.magic != unix.OVERLAYFS_SUPER_MAGIC { // which passes on its layer's number
 		return kernel.Mix(st.Subvol)
 	}
 	if id, ok := fs.volumes.find(devOf(st)); ok {
 		return kernel.Mix(id)
 	}
-	return kernel.Mix(devOf(st)) // its handle tells nothing, or has not been made yet
+	return kernel.Mix(devOf(st)) // the handle contains no volume, or has not been made yet
 }

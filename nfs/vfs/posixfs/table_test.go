@@ -56,7 +56,7 @@ func TestDescriptorsStayWithinTheirBoundAndNoneLeaks(t *testing.T) {
 
 func TestIdleEntriesAreClosedAlthoughThreadsRememberThem(t *testing.T) {
 	dir := tmpfsDir(t)
-	s := serve(t, dir, Config{}, options{period: time.Hour}) // the test drives it
+	s := serve(t, dir, Config{}, options{period: time.Hour}) // the test drives the ticks
 	s.write("f", "x", 0o644)
 	h := s.lookup("f")
 	var a vfs.Attr
@@ -71,7 +71,7 @@ func TestIdleEntriesAreClosedAlthoughThreadsRememberThem(t *testing.T) {
 	s.l.do(func(v *View) { require.Equal(t, vfs.Again, v.GetAttr(h, &a)) })
 	s.w.do(func(v *View) { require.Equal(t, vfs.OK, v.GetAttr(h, &a)) })
 	s.l.do(func(v *View) { require.Equal(t, vfs.OK, v.GetAttr(h, &a)) })
-	// What is used stays.
+	// Entries that are in use stay.
 	for range idleRounds + 1 {
 		s.l.do(func(v *View) { require.Equal(t, vfs.OK, v.GetAttr(h, &a)) })
 		s.fs.sweep()

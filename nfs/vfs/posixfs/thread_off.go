@@ -2,7 +2,7 @@
 
 package posixfs
 
-// thread asserts, under the "checks" tag, that a View is used by its thread.
+// thread asserts under the "checks" build tag that only its own thread uses a View.
 type thread struct{}
 
 func (*thread) adopt() {}

@@ -8,8 +8,8 @@ import (
 	"github.com/ringnfs/ringnfs/uring/checks"
 )
 
-// thread asserts that a View is used by the thread that it was made on: its credential is
-// that thread's, and a call on another one would have somebody else's rights there.
+// thread asserts that only the thread on which a View was made uses it. The credential in the View
+// is that thread's. A call on another thread would run with somebody else's rights there.
 type thread struct{ tid int }
 
 func (t *thread) adopt() { t.tid = unix.Gettid() }

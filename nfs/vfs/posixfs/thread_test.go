@@ -13,7 +13,7 @@ import (
 func TestAViewIsItsThreads(t *testing.T) {
 	s := serve(t, tmpfsDir(t), Config{}, options{})
 	const want = "checks: View used by a foreign thread"
-	root, c, v := s.fs.Root(), s.root(), s.w.v // the runner keeps its thread to itself
+	root, c, v := s.fs.Root(), s.root(), s.w.v // the runner's thread runs only its own functions
 	made := &vfs.Made{Entry: new(vfs.Entry), Dir: new(vfs.WCC)}
 	for name, use := range map[string]func(){
 		"GetAttr": func() { v.GetAttr(root, new(vfs.Attr)) },

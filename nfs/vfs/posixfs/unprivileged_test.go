@@ -29,7 +29,7 @@ func TestAnOrdinaryUserCanServe(t *testing.T) {
 	bin := filepath.Join(dir, "posixfs.test")
 	self, err := os.Executable()
 	require.NoError(t, err)
-	// Copied here, it would be open for writing in whatever other tests start meanwhile.
+	// A copy made here would be open for writing in processes that other tests start meanwhile.
 	text, err := exec.Command("install", "-m", "755", self, bin).CombinedOutput()
 	require.NoError(t, err, "%s", text)
 	work := filepath.Join(dir, "work")
@@ -62,7 +62,7 @@ func unprivileged(t *testing.T) string {
 
 func TestUnprivilegedConformance(t *testing.T) {
 	base := unprivileged(t)
-	clock := &slowWalks{at: time.Now()} // on which they take no time
+	clock := &slowWalks{at: time.Now()} // walks take no time on it
 	vfstest.Run(
 		t,
 		func(t *testing.T) *vfstest.Env { return newEnv(t, base, "tmpfs", options{now: clock.now}) },
@@ -93,8 +93,8 @@ func TestUnprivilegedHandlesOutliveRenameAndRestart(t *testing.T) {
 	require.Equal(t, vfs.Stale, st)
 }
 
-// Files that their owner has locked himself out of, as git's objects and what tar
-// unpacks are, and what the descriptor cache has dropped of them.
+// Files that their owner has locked himself out of, as git's objects and files that tar unpacks
+// are, and that the descriptor cache has closed.
 func TestUnprivilegedOwnersReadAndWriteWhateverTheModeSays(t *testing.T) {
 	dir, err := os.MkdirTemp(unprivileged(t), "t")
 	require.NoError(t, err)
@@ -180,7 +180,7 @@ func TestUnprivilegedOwnersReadAndWriteWhateverTheModeSays(t *testing.T) {
 	}
 }
 
-// A mode that a client sets while a file is being opened stays.
+// A mode that a client sets while the server opens the file stays.
 func TestUnprivilegedOpeningDoesNotUndoAChangeOfMode(t *testing.T) {
 	dir, err := os.MkdirTemp(unprivileged(t), "t")
 	require.NoError(t, err)
@@ -213,8 +213,8 @@ func TestUnprivilegedOpeningDoesNotUndoAChangeOfMode(t *testing.T) {
 	}
 }
 
-// Whatever is done to a file while it is being opened, it keeps no bit that was added
-// for that, and a mode that somebody else has set meanwhile.
+// Whatever others do to a file while the server opens it, the file keeps no bit that was added for
+// the opening. A mode that somebody else has set meanwhile stays.
 func TestUnprivilegedLentBitsAreTakenBack(t *testing.T) {
 	dir, err := os.MkdirTemp(unprivileged(t), "t")
 	require.NoError(t, err)
@@ -249,8 +249,8 @@ func TestUnprivilegedLentBitsAreTakenBack(t *testing.T) {
 	}
 }
 
-// The kernel takes set-id bits away from a file that somebody writes to: a mode with them
-// is never put back.
+// The kernel clears set-id bits of a file when somebody writes to it. So the server never puts a
+// mode with them back.
 func TestUnprivilegedSetIDBitsAreNotPutBack(t *testing.T) {
 	dir, err := os.MkdirTemp(unprivileged(t), "t")
 	require.NoError(t, err)
@@ -277,7 +277,8 @@ func TestUnprivilegedSetIDBitsAreNotPutBack(t *testing.T) {
 	}
 }
 
-// A guard is about what others did: that the server has to open the file does not count.
+// A guard is about changes by others. The change that the server makes to open the file does not
+// count.
 func TestUnprivilegedGuardsHoldAgainstTheServersOwnOpening(t *testing.T) {
 	dir, err := os.MkdirTemp(unprivileged(t), "t")
 	require.NoError(t, err)
@@ -313,12 +314,12 @@ func TestUnprivilegedGuardsHoldAgainstTheServersOwnOpening(t *testing.T) {
 	})
 }
 
-// Who may write and search a directory may change it without reading it.
+// A caller that may write to and search a directory may change it without reading it.
 func TestUnprivilegedDirectoriesThatCannotBeReadAreChanged(t *testing.T) {
 	dir, err := os.MkdirTemp(unprivileged(t), "t")
 	require.NoError(t, err)
 	s := serve(t, dir, Config{}, options{})
-	s.fs.is.memory, s.fs.is.selfSync = false, true // so that all is flushed
+	s.fs.is.memory, s.fs.is.selfSync = false, true // so that all changes are flushed
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "d"), 0o700))
 	require.NoError(t, os.Chmod(filepath.Join(dir, "d"), 0o300))
 	h := s.lookup("d")

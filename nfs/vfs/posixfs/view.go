@@ -18,19 +18,19 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/verdict"
 )
 
-// What View.use publishes.
+// The slots of View.use.
 const (
-	useMain   = iota // the object or the first directory
+	useMain   = iota // the object, or the first directory
 	useSecond        // the second object of RENAME and LINK
-	useChild         // what a name led to
-	useParent        // what ".." led to, and walks
+	useChild         // the object to which a name led
+	useParent        // the object to which ".." led, and walks
 )
 
 const ways = 4 // entries per set of a View's maps
 
-// sizes says how much a View remembers, each a power of two. Lanes run the calls
-// that are answered from memory. Workers are many, and what they do costs more than
-// looking into the table under its lock.
+// sizes says how many items a View remembers, each a power of two. Lanes run the calls that are
+// answered from memory. There are many workers, and their calls cost more than looking into the
+// table under its lock.
 type sizes struct {
 	sets, verdicts, hints int
 }
@@ -56,20 +56,20 @@ type View struct {
 	rights *kernel.Rights
 	able   vfs.Abilities
 	lane   bool
-	judge  verdict.Judge // who may do what
-	data   iopath.Path   // how the data of files goes
-	off    atomic.Uint32 // not 0 while the View answers nothing by itself; see mountpoint.go
+	judge  verdict.Judge // decides who may do what
+	data   iopath.Path   // moves the data of files
+	off    atomic.Uint32 // not 0 while the View answers no call itself; see mountpoint.go
 
-	// The thread's own way to entries, without a lock: sets of ways entries.
+	// The thread's own maps of entries, which take no lock. Each set has `ways` entries.
 	byHandle recall.Own[*entry]
 	byObject recall.Own[*entry]
 
 	hints   recall.Own[hint]
-	samples recall.Own[sample]      // a lane's
-	paths   recall.Own[settledName] // a lane's, once one is worth it
+	samples recall.Own[sample]      // on lanes
+	paths   recall.Own[settledName] // on lanes, once a name is worth it
 
-	// What the kernel reads and writes. It is here and not on the stack, so that
-	// no operation allocates.
+	// Memory that the kernel reads and writes. It is here and not on the stack, so that no
+	// operation allocates.
 	st, st2, st3 unix.Statx_t
 	how          unix.OpenHow
 	kh           kernel.FileHandle
@@ -77,21 +77,21 @@ type View struct {
 	sf           unix.Statfs_t
 	times        [2]unix.Timespec
 	name, name2  [256]byte
-	target       []byte // a path with its NUL, once one was needed
+	target       []byte // a path with its NUL, nil until one is needed
 	moved        moved
 	last         bool   // see existed
-	mark         uint64 // FS.whole's failures before the present change of a directory
+	mark         uint64 // FS.store's mark from before the present change of a directory
 	listing      listing.Reader[entry]
-	knows        known.Moment // of a listing with handles
+	knows        known.Moment // for a listing with handles
 }
 
 var _ vfs.View = (*View)(nil)
 var _ vfs.FS = (*FS)(nil)
 
-// View implements vfs.FS. The calling goroutine must be locked to its thread,
-// which is changed for good (own umask, fewer capabilities) and must not be used
-// for anything else later. The View is for calls on that thread alone: under the "checks"
-// build tag another one panics.
+// View implements vfs.FS. The calling goroutine must be locked to its thread. View changes the
+// thread for good (own umask, fewer capabilities), so the thread must not be used for anything else
+// later. The View is for calls on that thread alone; under the "checks" build tag a call on another
+// thread panics.
 func (fs *FS) View(t *vfs.Thread) (vfs.View, error) {
 	r := kernel.RightsOf(t)
 	if err := r.Prepare(fs.is.switching); err != nil {
@@ -138,11 +138,10 @@ func (v *View) Close() {
 	fs.views.Store(&list)
 }
 
-// done ends an operation: the entries that it used may be closed.
+// done ends an operation. The entries that it used may then be closed.
 func (v *View) done() { v.use.Done() }
 
-// keepIn stores e in one of m's places for the hash: that of a dead entry, an empty one, or
-// any.
+// keepIn stores e in one of m's places for the hash: an empty one, that of a dead entry, or any.
 func keepIn(m *recall.Own[*entry], hash uint64, e *entry) {
 	s := m.Set(hash)
 	for i := range s {
@@ -154,11 +153,11 @@ func keepIn(m *recall.Own[*entry], hash uint64, e *entry) {
 	*m.Victim(s) = e
 }
 
-// hold publishes e in use and returns false when it is dead all the same.
+// hold publishes e in the slot use. It returns false if e is dead.
 func (v *View) hold(e *entry, use int) bool { return v.use.Hold(e, use) }
 
-// reach finds or opens the object of h and publishes its entry until done. A
-// lane gets Again for what is not open. What clients may not use is reached too.
+// reach finds or opens the object of h, and publishes its entry until done. On a lane it returns
+// Again if the object is not open. It also reaches objects that clients may not use.
 func (v *View) reach(h *vfs.Handle, use int) (*entry, vfs.Status) {
 	v.owner.check()
 	if off := v.off.Load(); off != 0 {
@@ -191,7 +190,8 @@ func (v *View) learn(e *entry) {
 	keepIn(&v.byObject, e.Key.Hash(), e)
 }
 
-// object finds the entry of an object that is open right now under its key.
+// object finds the entry of an object that is open right now, by its key. It returns nil if there
+// is none.
 func (v *View) object(k *kernel.ObjectKey, use int) *entry {
 	s := v.byObject.Set(k.Hash())
 	for i, e := range s {
@@ -210,7 +210,7 @@ func (v *View) object(k *kernel.ObjectKey, use int) *entry {
 	return nil
 }
 
-// open opens the object of h with the process's own rights. Workers only.
+// open opens the object of h with the process's own rights. Only workers call it.
 func (v *View) open(h *vfs.Handle, use int) (*entry, vfs.Status) {
 	if !v.kh.Set(h) {
 		return nil, vfs.BadHandle
@@ -234,13 +234,13 @@ func (v *View) open(h *vfs.Handle, use int) (*entry, vfs.Status) {
 	case errno == 0:
 	case errno == unix.EINVAL, errno == unix.ENOENT:
 		return nil, vfs.Stale
-	case errno == unix.EAGAIN && !v.fs.is.byHandle: // the tree is being walked for others
+	case errno == unix.EAGAIN && !v.fs.is.byHandle: // a walk for others has the tree
 		return nil, vfs.Delay
 	default:
 		return nil, v.fs.status(errno)
 	}
-	// The kernel overlooks what some handles have in excess. Only the form that
-	// it gives out itself is one.
+	// The kernel ignores excess bytes of some handles. Only the form that the kernel gives out
+	// itself counts.
 	got, errno := kernel.Handle(fd, &v.kh, &v.mount)
 	if errno == 0 {
 		errno = kernel.StatxWait(fd, &v.st)
@@ -271,21 +271,21 @@ func (v *View) openHandle(h *vfs.Handle) (int, unix.Errno) {
 			}
 			return fd, errno
 		}
-		// The handle's inode number is just being given to a new file: that is
-		// what the kernel says then (iget_locked finds an inode in the making),
-		// far more often than that there is no memory.
-		_ = unix.Nanosleep(&creatingWait, nil) // woken early it tries again
+		// The kernel is just giving the handle's inode number to a new file. ENOMEM means
+		// this (iget_locked finds an inode in the making) far more often than it means that
+		// there is no memory.
+		_ = unix.Nanosleep(&creatingWait, nil) // it tries again even if it wakes early
 	}
 }
 
-// creatingTries and creatingWait are how often and after which pause a handle is
-// tried whose inode number is being given away: 50 ms in all.
+// creatingTries and creatingWait are how often, and after which pause, a handle is tried whose
+// inode number the kernel is giving to a new file: 50 ms in all.
 const creatingTries = 500
 
 var creatingWait = unix.Timespec{Nsec: 100_000}
 
-// adopt makes fd, whose object has the handle h and the attributes st, an entry
-// and publishes it. It takes fd. name is the nameKey that fd was opened by, or 0.
+// adopt makes an entry of fd and publishes it. The object of fd has the handle h and the attributes
+// st. adopt owns fd from then on. name is the nameKey of the name by which fd was opened, or 0.
 func (v *View) adopt(h vfs.Handle, st *unix.Statx_t, fd, use int, name uint64) *entry {
 	n := newEntry(h, st, fd)
 	n.Own.name = name
@@ -301,16 +301,16 @@ func (v *View) adopt(h vfs.Handle, st *unix.Statx_t, fd, use int, name uint64) *
 	return e
 }
 
-// stat gets e's attributes into st. An object without a name is Stale and is let
-// go at once.
+// stat reads e's attributes into st. An object without a name is Stale, and stat retires its entry
+// at once.
 func (v *View) stat(e *entry, st *unix.Statx_t) vfs.Status {
 	return v.looked(e, v.statx(e.FD, st), st)
 }
 
-// looked is stat once the kernel has been asked: it said errno.
+// looked is stat after the kernel has been asked, with the result errno.
 func (v *View) looked(e *entry, errno unix.Errno, st *unix.Statx_t) vfs.Status {
 	if errno != 0 {
-		if errno == unix.ENOENT { // a FUSE file system says so of a removed object
+		if errno == unix.ENOENT { // the answer of a FUSE file system for a removed object
 			v.fs.retire(e)
 			return vfs.Stale
 		}
@@ -321,13 +321,13 @@ func (v *View) looked(e *entry, errno unix.Errno, st *unix.Statx_t) vfs.Status {
 			v.fs.retire(e)
 			return vfs.Stale
 		}
-		st.Nlink = 1 // for those who look whether there are attributes
+		st.Nlink = 1 // for callers that take 0 for missing attributes
 	}
 	number(e.Own.stub, st)
 	return vfs.OK
 }
 
-// lock returns the lock that changes to e's directory are made under.
+// lock returns the lock for changes of e.
 func (fs *FS) lock(e *entry) *paddedMutex { return &fs.locks[fs.stripe(e)] }
 
 func (fs *FS) stripe(e *entry) int { return int(e.Key.Hash() % uint64(len(fs.locks))) }

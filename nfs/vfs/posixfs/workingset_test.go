@@ -40,9 +40,9 @@ func inCache(t *testing.T, path string) int64 {
 	return cached(t, int(f.Fd()), 0, uint64(st.Size())) * int64(unix.Getpagesize())
 }
 
-// most is how many of n bytes have to be in the page cache for them to have stayed there. The
-// kernel may take pages away at any time, and one that reclaims what seems cold before memory
-// is short (DAMON) has been seen to take a sixth of a file within seconds.
+// most is how many of n bytes must be in the page cache to count as having stayed there. The kernel
+// may take pages away at any time. A kernel that reclaims pages which seem cold before memory is
+// short (DAMON) has been seen to take a sixth of a file within seconds.
 func most(n int64) int64 { return n / 2 }
 
 // cold writes a file to the disc and takes it out of the page cache.
@@ -65,8 +65,7 @@ func cold(t *testing.T, path string, size int) {
 	require.Less(t, inCache(t, path), int64(size/8), "the test's own file stays in the page cache")
 }
 
-// client makes calls as a server does: on the lane, and on the worker when they
-// would have to wait.
+// client makes calls as a server does: on the lane, and on the worker if they would have to wait.
 type client struct{ *served }
 
 func (c client) read(h vfs.Handle, off uint64, dst []byte) int {
@@ -131,7 +130,8 @@ func TestAStreamLeavesNothingInThePageCache(t *testing.T) {
 				needMode(t, dir, mode)
 				s := serve(t, dir, Config{IO: mode}, options{memory: smallMachine})
 				c := client{s}
-				// What is let through before a stream is one, and readahead for the next.
+				// The data that passes before a stream counts as one, and readahead
+				// for the next stream.
 				rest := map[IOMode]int64{IOBuffered: size, IODontCache: 4 << 20, IODirect: 64 << 10, IOAuto: 12 << 20}[mode]
 				check := func(name, what string) {
 					t.Helper()
@@ -147,7 +147,7 @@ func TestAStreamLeavesNothingInThePageCache(t *testing.T) {
 					check("f", fmt.Sprintf("READs of %d", n))
 				}
 
-				// WRITEs: a new file is large once it has grown to be.
+				// WRITEs: a new file is large once it has grown to that size.
 				s.write("new", "", 0o666)
 				data := make([]byte, 1<<20)
 				for i := range data {
@@ -201,7 +201,7 @@ func TestAutoKeepsWhatIsNoStream(t *testing.T) {
 	require.GreaterOrEqual(t, inCache(t, large), most(96<<20), "small READs")
 }
 
-// What was in the page cache before is used and stays there.
+// Pages that were in the page cache before are used, and stay there.
 func TestUncachedStreamsLeaveWhatIsInThePageCache(t *testing.T) {
 	dir := loopDir(t, 128, "mkfs.ext4", "-q")
 	for _, mode := range uncached[:2] {
@@ -222,7 +222,7 @@ func TestUncachedStreamsLeaveWhatIsInThePageCache(t *testing.T) {
 				require.Equal(t, len(dst), n)
 			})
 			require.NoError(t, unix.Fadvise(openIt(t, path), 0, 0, unix.FADV_DONTNEED))
-			left := inCache(t, path) // as good as nothing
+			left := inCache(t, path) // next to nothing
 			require.Less(t, left, int64(1<<20))
 			s.l.do(func(v *View) {
 				_, _, st := v.Read(s.l.cred(0, 0), h, &vfs.ReadArgs{Off: 1 << 20, Dst: dst}, new(vfs.Attr))
@@ -274,8 +274,8 @@ func TestDescriptorsOfDirectIOAreCountedAndClosed(t *testing.T) {
 
 const groupEnv = "POSIXFS_TEST_GROUP"
 
-// TestAWorkingSetOutlivesAStreamThroughLittleMemory has the server in a control
-// group with too little memory for working set and stream.
+// TestAWorkingSetOutlivesAStreamThroughLittleMemory runs the server in a control group with too
+// little memory for both working set and stream.
 func TestAWorkingSetOutlivesAStreamThroughLittleMemory(t *testing.T) {
 	needRoot(t)
 	again.Skip(t)
@@ -283,7 +283,7 @@ func TestAWorkingSetOutlivesAStreamThroughLittleMemory(t *testing.T) {
 		streamInGroup(t, group)
 		return
 	}
-	dir, err := os.MkdirTemp("", "posixfs") // on a disc: what a tmpfs holds would count
+	dir, err := os.MkdirTemp("", "posixfs") // on a disc: the bytes of a tmpfs would count
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	require.NoError(t, os.Chmod(dir, 0o755))
@@ -341,7 +341,7 @@ func streamInGroup(t *testing.T, order string) {
 	fmt.Printf("left of the working set: %d\n", inCache(t, filepath.Join(dir, "set")))
 }
 
-// controlGroup makes one that may use limit bytes, below the process's own.
+// controlGroup makes a control group that may use limit bytes, below the process's own.
 func controlGroup(t *testing.T, limit int) string {
 	t.Helper()
 	var why error

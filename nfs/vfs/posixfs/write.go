@@ -7,9 +7,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/verdict"
 )
 
-// Write implements vfs.View. It writes with the caller's credential, so that the
-// kernel takes set-id bits away, charges quotas and keeps reserved blocks from
-// those who have no right to them.
+// Write implements vfs.View. It writes with the caller's credential, so that the kernel clears
+// set-id bits, charges quotas, and keeps reserved blocks from callers that have no right to them.
 func (v *View) Write(
 	c *vfs.Cred,
 	h vfs.Handle,
@@ -46,7 +45,7 @@ func (v *View) Write(
 			return 0, 0, 0, s
 		}
 		if s == vfs.OK && n > 0 && r.How != vfs.Unstable {
-			// Not RWF_SYNC: writers of one file who wait together share an fsync.
+			// Without RWF_SYNC: writers of one file that wait together share an fsync.
 			s = v.fs.flushSince(e, fd, mark)
 		}
 	}
@@ -58,9 +57,8 @@ func (v *View) Write(
 	return n, r.How, verf, s
 }
 
-// beginWrite makes everything ready for writing to e: v.st2 holds the attributes
-// from before (Nlink 0 when there are none), and the thread acts for c. To
-// commit, the descriptor need not be open for writing.
+// beginWrite prepares writing to e. v.st2 holds the attributes from before, with Nlink 0 if there
+// are none, and the thread acts for c. With commit the descriptor need not be open for writing.
 func (v *View) beginWrite(c *vfs.Cred, e *entry, commit bool) (fd int, s vfs.Status) {
 	v.st2.Nlink = 0
 	fd = -1
@@ -110,8 +108,8 @@ func (v *View) after(e *entry, w *vfs.WCC) {
 	}
 }
 
-// Commit implements vfs.View. It flushes the whole file, which is what fsync
-// does and what is needed to learn of every failure.
+// Commit implements vfs.View. It flushes the whole file. That is what fsync does, and it is needed
+// to learn of every failure.
 func (v *View) Commit(c *vfs.Cred, h vfs.Handle, r *vfs.CommitArgs, w *vfs.WCC) (verf uint64, s vfs.Status) {
 	if v.lane {
 		return 0, vfs.Again

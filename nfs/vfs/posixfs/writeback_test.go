@@ -20,9 +20,9 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/table"
 )
 
-// smallDisk is a file system in an image of size MiB, for which there is too little
-// room: the tmpfs that it lies on has left MiB more than making it took. What is
-// written back beyond that is lost.
+// smallDisk is a file system in an image of size MiB, for which there is too little room: the tmpfs
+// on which the image lies has only left MiB more than making the image took. Data that is written
+// back beyond that is lost.
 func smallDisk(t *testing.T, size, left int64, mkfs string, args ...string) string {
 	t.Helper()
 	needRoot(t)
@@ -51,7 +51,7 @@ var smallDisks = map[string]func(t *testing.T) string{
 	"xfs": func(t *testing.T) string { return smallDisk(t, 320, 4, "mkfs.xfs", "-q") },
 }
 
-// The file is made by way of the server, whose descriptor then is for everything.
+// The file is made through the server, whose descriptor then is for reading and writing.
 func TestWhatWasLostIsNeverAcknowledged(t *testing.T) {
 	again.Long(t)
 	again.Skip(t)
@@ -87,7 +87,8 @@ func TestWhatWasLostIsNeverAcknowledged(t *testing.T) {
 				t.Run(strings.Join([]string{name, mode.String(), end}, " "), func(t *testing.T) {
 					dir := disk(t)
 					needMode(t, dir, mode)
-					// A stream is large from 16 MiB on, and waited for at half of one.
+					// A file is large from 16 MiB on, and the server waits for
+					// writeback half a MiB behind a stream's end.
 					s := serve(t, dir, Config{IO: mode}, options{memory: 64 << 20})
 					t.Cleanup(s.close)
 					s.w.do(func(v *View) {
@@ -105,7 +106,7 @@ func TestWhatWasLostIsNeverAcknowledged(t *testing.T) {
 								&vfs.WriteArgs{Off: off, Src: [][]byte{data}, How: vfs.Unstable},
 								new(vfs.WCC),
 							)
-							if st != vfs.OK { // once its log is lost XFS shuts down, and ext4 is read-only
+							if st != vfs.OK { // its log is lost: XFS shuts down, ext4 is read-only
 								require.Contains(t, []vfs.Status{vfs.IO, vfs.ROFS}, st)
 								verf, st := v.Commit(
 									s.root(),
@@ -137,13 +138,12 @@ func TestWhatWasLostIsNeverAcknowledged(t *testing.T) {
 	}
 }
 
-// errseq does as the kernel does with the write-back errors of one file: each open
-// file description is told once, and one that is opened later not at all when
-// somebody has been told.
+// errseq does as the kernel does with the write-back errors of one file. Each open file description
+// is told once. A description that is opened later is not told at all if another one has been told.
 type errseq struct {
 	mu     sync.Mutex
-	failed int         // how often write-back has
-	told   map[int]int // by descriptor: how many of them
+	failed int         // how often write-back has failed
+	told   map[int]int // by descriptor: of how many failures it was told
 }
 
 func (q *errseq) fail() { q.mu.Lock(); defer q.mu.Unlock(); q.failed++ }
@@ -167,7 +167,7 @@ func (q *errseq) tell(fd int) unix.Errno {
 	return 0
 }
 
-// entryOf is what h has open now.
+// entryOf returns the entry of h that is open now.
 func (s *served) entryOf(h vfs.Handle) *entry {
 	s.t.Helper()
 	e := s.living(h)
@@ -175,7 +175,7 @@ func (s *served) entryOf(h vfs.Handle) *entry {
 	return e
 }
 
-// living is entryOf, nil for nothing.
+// living is entryOf, but returns nil if there is none.
 func (s *served) living(h vfs.Handle) *entry {
 	return s.fs.tab.Find(&h, new(table.Uses[state]), useMain)
 }
@@ -230,8 +230,9 @@ func TestWaitingForAStreamUsesUpNothingThatItsFlushNeeds(t *testing.T) {
 	})
 }
 
-// A file is opened anew while the entry that was written to is on its way out. What
-// the new descriptor does not know of, since somebody else was told, the old one does.
+// A file is opened again while the entry through which somebody wrote to it is being closed. The
+// new descriptor does not know of a failure that somebody else was told of. The old descriptor
+// does.
 func TestACommitFlushesByADescriptorThatIsAboutToBeClosed(t *testing.T) {
 	q := &errseq{told: map[int]int{}}
 	s := serve(t, tmpfsDir(t), Config{}, options{period: time.Hour, fsync: q.tell})
@@ -249,7 +250,7 @@ func TestACommitFlushesByADescriptorThatIsAboutToBeClosed(t *testing.T) {
 		)
 		require.Equal(t, vfs.OK, st)
 		verf = now
-		e, st := v.acquire(&h, useMain) // it goes on with something
+		e, st := v.acquire(&h, useMain) // goes on with another object
 		require.Equal(t, vfs.OK, st)
 		q.opened(int(e.Write.Load()))
 		s.fs.tab.Retire(e)
@@ -326,8 +327,8 @@ func TestClosingAWrittenFileMayReportALoss(t *testing.T) {
 	}
 }
 
-// Whoever waits for a flush of a directory, or of the whole file system, is told of
-// one that has failed meanwhile: the kernel may have told that one of his change.
+// A call that waits for a flush of a directory, or of the whole file system, is told of a flush
+// that has failed meanwhile: the kernel may have told that flush of the call's change.
 func TestAFlushThatFailsDuringAChangeIsItsFailure(t *testing.T) {
 	fsyncs := make(chan chan unix.Errno, 4)
 	flush := func(int) unix.Errno {

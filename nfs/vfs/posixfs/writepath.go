@@ -12,22 +12,22 @@ type WritePath = pace.Path
 
 // The ways to write.
 const (
-	// WriteAuto lets lanes write in memory (tmpfs, ramfs), and as WriteInline does to
-	// local discs on which writing was quick at the start.
+	// WriteAuto lets lanes write to memory (tmpfs, ramfs). To a local disc on which writing was
+	// quick at the start, lanes write as with WriteInline.
 	WriteAuto = pace.Auto
 	// WriteWorker leaves all writing to the workers.
 	WriteWorker = pace.Worker
-	// WriteInline lets lanes write to the page cache of discs too, as long as that is
-	// quick, and says why when it is not. It is cheaper by far, and holds a lane up when
-	// the file system makes its writers wait: for as long as it is frozen (fsfreeze(8),
-	// snapshots), or its journal is full.
+	// WriteInline lets lanes also write to the page cache of discs, as long as that is quick.
+	// If it is not quick at the start, FS.Features says why. WriteInline is cheaper by far. But
+	// a lane is held up when the file system makes its writers wait: while it is frozen
+	// (fsfreeze(8), snapshots), or its journal is full.
 	WriteInline = pace.Inline
 )
 
 // ErrWritePath is returned for a word that is no way to write.
 var ErrWritePath = errors.New("posixfs: no such way to write")
 
-// ParseWritePath reads auto, worker or inline.
+// ParseWritePath returns the way to write for the word auto, worker or inline.
 func ParseWritePath(word string) (WritePath, error) {
 	p, ok := pace.ParsePath(word)
 	if !ok {
@@ -36,8 +36,8 @@ func ParseWritePath(word string) (WritePath, error) {
 	return p, nil
 }
 
-// watchWrites leaves writing to the workers when a write holds a lane up, and says so, once
-// for each write.
+// watchWrites leaves writing to the workers when a write holds a lane up. It reports this to the
+// log, once for each write.
 func (fs *FS) watchWrites(now int64) {
 	for _, v := range *fs.views.Load() {
 		since := v.data.Writer().Since()
@@ -46,7 +46,7 @@ func (fs *FS) watchWrites(now int64) {
 		}
 		fs.data.Pace.Slow(since, now)
 		if v.data.Writer().Tell(since) {
-			fs.running.Go(func() { // whoever reads the log may be slow, and ticks must go on
+			fs.running.Go(func() { // a log may be slow, and ticks must go on
 				fs.log.Warn(
 					"posixfs: a lane is held up by a write; is the file system frozen, or the disc stuck?",
 					"dir",

@@ -36,7 +36,7 @@ func TestWhatLivesInMemoryIsWrittenByLanesAlsoWhenItIsSlow(t *testing.T) {
 	require.Equal(t, vfs.OK, s.laneWrite(h, 0, 4096, vfs.Unstable))
 }
 
-// laneWrite writes on the lane, and reports whether it did.
+// laneWrite writes on the lane, and reports whether the lane did it.
 func (s *served) laneWrite(h vfs.Handle, off uint64, n int, how vfs.Stability) (st vfs.Status) {
 	var w vfs.WCC
 	s.l.do(func(v *View) {
@@ -70,7 +70,7 @@ func (s *served) warm(h vfs.Handle) {
 	})
 }
 
-// patient makes lanes write however slow the machine is just now.
+// patient makes lanes write, however slow the machine is now.
 func (s *served) patient() {
 	at := s.fs.data.Pace.Clock()
 	s.fs.data.Pace.Clock = func() int64 { return at }
@@ -165,7 +165,7 @@ func TestALaneLeavesWhatMustBeReadFirstToAWorker(t *testing.T) {
 				cold()
 				require.Equal(t, c.st, s.laneWrite(h, c.off, c.n, vfs.Unstable), c.name)
 			}
-			// In memory it is for the lane again.
+			// Once it is in memory, the lane writes again.
 			_, err = f.ReadAt(make([]byte, size), 0)
 			require.NoError(t, err)
 			require.Equal(t, vfs.OK, s.laneWrite(h, 4096+1, 100, vfs.Unstable))
@@ -237,7 +237,7 @@ func TestLanesThatWereFrozenLeaveWritingToTheWorkers(t *testing.T) {
 	}
 	for s.l.v.data.Writer().Since() == 0 {
 		select {
-		case st := <-done: // a slow machine may have sent it away before
+		case st := <-done: // a slow machine may have made the lane leave it to a worker
 			require.Equal(t, vfs.Again, st)
 			t.Skip("the machine is too slow for lanes to write")
 		default:
@@ -257,7 +257,7 @@ func TestLanesThatWereFrozenLeaveWritingToTheWorkers(t *testing.T) {
 func TestWhyLanesDoNotWriteIsSaid(t *testing.T) {
 	s := serve(t, tmpfsDir(t), Config{}, options{})
 	fs := s.fs
-	s.close() // nobody else has it any more
+	s.close() // nobody else has the file system any more
 	fs.data.Pace.Open(WriteInline, -1, false, false)
 	_, without := fs.Features()
 	require.Contains(t, without, "lanes do not write: "+fs.data.Pace.Why())

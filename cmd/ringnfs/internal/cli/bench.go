@@ -65,17 +65,17 @@ func (f *benchFlags) register(c *cobra.Command) {
 	fs.IntVar(&f.conns, "conns", 4, "`N` connections")
 	fs.IntVar(&f.depth, "depth", 16, "`N` calls under way on each connection")
 	fs.Float64Var(&f.seconds, "seconds", 5, "measure each workload for `N` seconds, 0.05 or more")
-	fs.Float64Var(&f.warmup, "warmup", 1, "run it for `N` seconds before")
+	fs.Float64Var(&f.warmup, "warmup", 1, "run each workload for `N` seconds before it is measured")
 	fs.IntVar(&f.rounds, "rounds", 1, "go through all workloads `N` times; comparing needs 4 or more")
 	fs.Float64Var(
 		&f.rate,
 		"rate",
 		0,
-		"make `N` calls a second in all, and count latency from when a call was due (default: as fast as answers come)",
+		"make `N` calls a second in all, and count latency from the time when a call was due (default: as fast as answers come)",
 	)
-	fs.Var(&f.size, "size", "bytes of a READ or WRITE where the workload does not say (default 4K)")
+	fs.Var(&f.size, "size", "bytes of a READ or WRITE if the workload does not say (default 4K)")
 	fs.Var(&f.fileSize, "file-size", "data to read and write, all files together (default 256M)")
-	fs.BoolVar(&f.random, "random", false, "read and write at random places where the workload does not say")
+	fs.BoolVar(&f.random, "random", false, "read and write at random places if the workload does not say")
 	fs.IntVar(&f.entries, "entries", load.EntriesDefault, "`N` entries in the directory that is listed")
 	fs.StringVar(&f.stable, "stable", "unstable", "`HOW` stable writes are: unstable, data-sync or file-sync")
 	fs.BoolVar(&f.verify, "verify", false, "compare all data that is read, and read back what was written")
@@ -84,26 +84,26 @@ func (f *benchFlags) register(c *cobra.Command) {
 		&f.mountPort,
 		"mount-port",
 		0,
-		"`PORT` of MOUNT (default: that of NFS where it is given, otherwise asked from the port mapper)",
+		"`PORT` of MOUNT (default: that of NFS if it is given, otherwise the port mapper is asked)",
 	)
 	fs.IntSliceVar(
 		&f.serverPID,
 		"server-pid",
 		nil,
-		"process `ID` of the server, to measure its CPU time (default: found when it is on this machine)",
+		"process `ID` of the server, to measure its CPU time (default: found if the server is on this machine)",
 	)
 	fs.Uint32Var(
 		&f.uid,
 		"uid",
 		load.Myself().UID,
-		"make calls as user `ID`; a server that knows who runs this may refuse others",
+		"make calls as user `ID`; a server that knows the user of this process may refuse other users",
 	)
 	fs.Uint32Var(&f.gid, "gid", load.Myself().GID, "make calls as group `ID`")
 	fs.StringVar(
 		&f.json,
 		"json",
 		"",
-		"write the results to `FILE`, for bench compare; - is standard output, and the table goes to standard error then",
+		"write the results to `FILE`, for bench compare; - is standard output, and then the table goes to standard error",
 	)
 	fs.StringVar(&f.html, "html", "", "write a page with charts to `FILE`")
 	fs.StringVar(&f.label, "label", "server", "`NAME` of the server in the results")
@@ -159,9 +159,9 @@ func newBench(stdout, stderr io.Writer) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "bench [flags] TARGET",
 		Short: "Measure an NFS version 3 server",
-		Long: "bench makes load on an NFSv3 server and tells how many calls it answers, how fast, and, when " +
-			"it runs on this machine, at which cost. TARGET is an export: HOST:/PATH, HOST:PORT:/PATH or " +
-			"nfs://HOST:PORT/PATH. It works in a directory of its own there, and removes it at the end.\n\n" +
+		Long: "bench puts load on an NFSv3 server and tells how many calls the server answers, how fast, and, if " +
+			"the server runs on this machine, at which cost. TARGET is an export: HOST:/PATH, HOST:PORT:/PATH or " +
+			"nfs://HOST:PORT/PATH. bench works in a directory of its own there, and removes that directory at the end.\n\n" +
 			workloadHelp(),
 		Example: "  ringnfs bench localhost:2049:/srv/data\n" +
 			"  ringnfs bench -w read-64k-rand,mixed --conns 8 --rounds 5 --json a.json nfs://server/export",

@@ -17,13 +17,13 @@ func newBenchCompare(stdout io.Writer) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "compare [flags] BEFORE.json AFTER.json",
 		Short: "Tell what changed between two results of bench --json",
-		Long: "compare sets the medians of two results side by side. A difference is called one when the " +
-			"Mann-Whitney test gives it less than 5 % to have come by chance; the interval is where the ratio " +
-			"of the medians lies with 95 % confidence (bootstrap). Make results with --rounds 5 or more.\n\n" +
-			"With --fail-over it exits with 1 when a figure got worse by more than that and not by " +
-			"chance, or a load or one of its figures " +
-			"is no longer there. Worse is less of a rate and more of CPU time or latency. With fewer than 4 rounds on " +
-			"either side nothing tells chance from change: then the figures alone decide.",
+		Long: "compare sets the medians of two results side by side. It calls a difference real if, by the " +
+			"Mann-Whitney test, chance explains it with a probability below 5 %. The interval contains the ratio " +
+			"of the medians with 95 % confidence (bootstrap). Make results with --rounds 5 or more.\n\n" +
+			"With --fail-over it exits with 1 if a figure got worse by more than that and not by " +
+			"chance, or if a load or one of its figures " +
+			"is missing. Worse means a lower rate, or more CPU time or latency. With fewer than 4 rounds on " +
+			"either side nothing distinguishes chance from change: then the figures alone decide.",
 		Example: "  ringnfs bench compare before.json after.json\n" +
 			"  ringnfs bench compare --fail-over 10 before.json after.json",
 		Args: func(_ *cobra.Command, args []string) error {
@@ -57,7 +57,7 @@ func newBenchCompare(stdout io.Writer) *cobra.Command {
 		&limit,
 		"fail-over",
 		0,
-		"exit with 1 when something got worse by more than `PERCENT`, for CI (default: never)",
+		"exit with 1 if something got worse by more than `PERCENT`, for CI (default: never)",
 	)
 	c.Flags().Lookup("fail-over").DefValue = "0"
 	complete(c, map[string]completer{"fail-over": words("5", "10")})

@@ -19,7 +19,7 @@ var shells = []string{"bash", "zsh", "fish"}
 func newCompletion(stdout io.Writer) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "completion SHELL",
-		Short: "Print what a shell needs to complete commands, flags and directories",
+		Short: "Print a script that lets a shell complete commands, flags and directories",
 		Long: "completion prints a script for bash, zsh or fish, which then completes ringnfs's commands, its flags, their values, and the directories to serve.\n" +
 			"\n" +
 			"  bash   ringnfs completion bash > /etc/bash_completion.d/ringnfs (needs the package bash-completion)\n" +

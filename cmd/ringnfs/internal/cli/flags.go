@@ -54,30 +54,30 @@ func (f *serveFlags) register(c *cobra.Command) {
 	fs.Var(
 		list{&f.listen, "an address of this machine, or 0.0.0.0 or :: for all"},
 		"listen",
-		"listen on this `ADDR`, repeatable; :: is 0.0.0.0 too, unless an IPv4 address is named (default 127.0.0.1 and ::1; every address with --allow)",
+		"listen on this `ADDR`, repeatable; :: includes 0.0.0.0, unless an IPv4 address is given, too (default 127.0.0.1 and ::1; every address with --allow)",
 	)
 	fs.Var(
 		list{&f.allow, "networks such as 192.168.1.0/24, or 0.0.0.0/0,::/0 for every client"},
 		"allow",
-		"serve clients in `CIDR` only, repeatable (default: this machine; everyone who reaches a --listen address)",
+		"serve clients in `CIDR` only, repeatable (default: this machine; with --listen, every client that reaches the address)",
 	)
 	fs.IntVar(
 		&f.port,
 		"port",
 		0,
-		"`PORT` for NFS, and for MOUNT too (default 2049 as root, otherwise 12049; any free one where that is taken)",
+		"`PORT` for NFS, and for MOUNT too (default 2049 as root, otherwise 12049; if that is taken, any free one)",
 	)
 	fs.IntVar(
 		&f.mountPort,
 		"mount-port",
 		0,
-		"`PORT` for MOUNT when it shall have its own (default: the same as NFS)",
+		"separate `PORT` for MOUNT (default: the same as NFS)",
 	)
 	fs.StringVar(
 		&f.portmap,
 		"portmap",
 		"auto",
-		"answer port mapper calls on port 111, `WHEN`: on, off, or auto (where that is allowed and the port is free)",
+		"`WHEN` to answer port mapper calls on port 111: on, off, or auto (if that is allowed and the port is free)",
 	)
 	fs.StringVar(&f.squash, "squash", "root", "`WHO` becomes the anonymous user: root, none or all")
 	fs.Uint32Var(&f.anonUID, "anonuid", nobody, "`UID` of the anonymous user")
@@ -87,9 +87,9 @@ func (f *serveFlags) register(c *cobra.Command) {
 		&f.insecure,
 		"insecure",
 		false,
-		"serve other machines whatever port they call from: any user there can then be any user here (default: from ports below 1024, which root has)",
+		"serve other machines on calls from any port: any user there can then act as any user here (default: only from ports below 1024, which only root can use)",
 	)
-	fs.IntVar(&f.lanes, "lanes", 0, "`N` threads with a ring each (default: one per core)")
+	fs.IntVar(&f.lanes, "lanes", 0, "`N` threads, each with a ring (default: one per core)")
 	fs.Var(
 		&f.memory,
 		"memory",
@@ -105,30 +105,30 @@ func (f *serveFlags) register(c *cobra.Command) {
 	fs.Var(
 		&f.splice,
 		"splice-from",
-		"READs of this size and more are spliced, where --read-path has it so (default 64K)",
+		"smallest READ that is spliced, if --read-path allows splicing (default 64K)",
 	)
 	fs.Var(
 		&f.zeroCopy,
 		"zero-copy-from",
-		"sends of this size and more are made without a copy, where --read-path has it so (default 32K)",
+		"smallest send that is made without a copy, if --read-path allows that (default 32K)",
 	)
 	fs.DurationVar(
 		&f.spin,
 		"spin",
 		0,
-		"a lane with nothing to do looks for calls for `TIME`, such as 50us and at most 1ms, before it sleeps: quicker answers, for a core that is never idle",
+		"a lane with nothing to do looks for calls for `TIME`, such as 50us and at most 1ms, before it sleeps: answers are quicker, but the core is never idle",
 	)
 	fs.StringVar(
 		&f.writePath,
 		"write-path",
 		"auto",
-		"`HOW` unstable WRITEs are made: worker, inline (by lanes: cheaper by far, but a frozen file system holds them up), or auto (inline where writing is quick)",
+		"`HOW` unstable WRITEs are made: worker, inline (lanes write: cheaper by far, but a frozen file system holds a lane up), or auto (inline if writing is quick)",
 	)
 	fs.StringArrayVar(
 		&f.io,
 		"io",
 		nil,
-		"`MODE` of large READs and WRITEs: buffered, dontcache or direct (they leave nothing in the page cache), or auto (only streams too large to keep); DIR=MODE is for one DIR and counts more, repeatable (default buffered)",
+		"`MODE` of large READs and WRITEs: buffered, dontcache or direct (they leave nothing in the page cache), or auto (only streams too large to keep leave nothing); DIR=MODE sets it for one DIR and overrides MODE, repeatable (default buffered)",
 	)
 	fs.Var(&f.transfer, "transfer-max", "largest READ and WRITE, at most 4M (default 1M)")
 	fs.StringVar(
@@ -140,7 +140,7 @@ func (f *serveFlags) register(c *cobra.Command) {
 	fs.Var(
 		list{&f.without, "the names of features"},
 		"without",
-		"do without this io_uring `FEATURE`, repeatable; the banner names those there are",
+		"do without this io_uring `FEATURE`, repeatable; the banner names all features",
 	)
 	fs.StringVar(
 		&f.logLevel,

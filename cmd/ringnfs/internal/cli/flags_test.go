@@ -207,8 +207,8 @@ func TestHelpNamesEveryFlagThatScriptsMayUse(t *testing.T) {
 	assert.Contains(
 		t,
 		text,
-		"a second signal ends it at once, and so does the first one before it serves: the exit code is "+
-			"128 and the signal's number then",
+		"A second signal ends it at once, as does a first one before it serves: the exit code is then "+
+			"128 plus the signal's number",
 	)
 	assert.Empty(t, stderr.String())
 }

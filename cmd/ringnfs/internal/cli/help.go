@@ -25,7 +25,7 @@ func useHelp(root *cobra.Command) {
 	root.SetHelpCommand(&cobra.Command{
 		Use:   "help [COMMAND]",
 		Short: "Tell what a command does and which flags it has",
-		Long:  "help tells what a command does and which flags it has, as --help behind the command does.",
+		Long:  "help tells what a command does and which flags it has, as --help after the command does.",
 		Args:  cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, words []string) error {
 			of, rest, err := c.Root().Find(words)

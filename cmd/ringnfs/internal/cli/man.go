@@ -18,7 +18,7 @@ func newMan() *cobra.Command {
 	return &cobra.Command{
 		Use:    "man DIR",
 		Short:  "Write the manual pages to a directory",
-		Long:   "man writes a manual page for ringnfs and for each of its commands to DIR, which is made if it is not there: ringnfs.1, ringnfs-serve.1 and so on.",
+		Long:   "man writes a manual page for ringnfs and for each of its commands to DIR: ringnfs.1, ringnfs-serve.1 and so on. It makes DIR if DIR does not exist.",
 		Hidden: true,
 		Args: func(_ *cobra.Command, words []string) error {
 			if len(words) != 1 || words[0] == "" {

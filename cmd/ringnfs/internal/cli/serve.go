@@ -23,11 +23,11 @@ func newServe(stdout, stderr io.Writer) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve [flags] DIR...",
 		Short: "Serve directories over NFS until a signal ends it",
-		Long: "serve exports each DIR over NFSv3 under its own path; a single one can be mounted as / too. " +
-			"It prints what it started and how to mount it, and serves until SIGINT, SIGTERM or SIGHUP, which " +
-			"let calls in flight finish; a second signal ends it at once, and so does the first one before " +
-			"it serves: the exit code is 128 and the signal's number then. SIGUSR1 has it log what each " +
-			"lane has done.",
+		Long: "serve exports each DIR over NFSv3 under its own path; a single DIR can be mounted as / too. " +
+			"It prints what it started and how to mount it, and serves until SIGINT, SIGTERM or SIGHUP. " +
+			"After one of these it finishes the calls in flight. A second signal ends it at once, as does a " +
+			"first one before it serves: the exit code is then 128 plus the signal's number. On SIGUSR1 it " +
+			"logs what each lane has done.",
 		Example: "  ringnfs serve /srv/data\n" +
 			"  ringnfs serve --allow 192.168.1.0/24 --ro /srv/media /srv/music",
 		Version: versionText(),

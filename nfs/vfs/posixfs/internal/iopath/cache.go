@@ -9,9 +9,8 @@ import (
 
 var pageSize = uint64(unix.Getpagesize())
 
-// inCache returns OK when all pages of the range are in the page cache, Again when they are
-// not, and NotSupp when the kernel does not tell. It leaves what the kernel said in
-// p.pages.
+// inCache returns OK if all pages of the range are in the page cache, Again if they are not, and
+// NotSupp if the kernel does not tell. It leaves the kernel's numbers in p.pages.
 func (p *Path) inCache(fd int, off uint64, n int) vfs.Status {
 	first := off &^ (pageSize - 1)
 	p.asked = kernel.CacheRange{Off: first, Len: off + uint64(n) - first}

@@ -11,33 +11,33 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
-// Direct I/O is done in whole pages, at memory of the alignment that the file asks
-// for. READs take the pages around what was asked for. A WRITE's first and last page
-// go through the page cache when they are not whole, so that no page is ever written
-// both ways at once; the kernel writes back and drops what the cache holds of a range
-// before and after a direct write to it, and writes back before a direct read.
+// Direct I/O moves whole pages, to and from memory with the alignment that the file asks for. A
+// READ reads the pages around its range. If the first or the last page of a WRITE is not whole,
+// that page goes through the page cache. So no page is ever written in both ways at once. The
+// kernel writes back and drops what the cache holds of a range before and after a direct write to
+// it, and writes back before a direct read.
 //
-// A payload hardly ever lies at aligned memory, since it follows a header. It is then
-// copied by way of a bounce buffer: the copy that the page cache would have cost.
+// A payload follows a header, so it is rarely aligned in memory. Such a payload goes through a
+// bounce buffer. That copy costs as much as the page cache's copy would.
 
-// noDirect is entry.align of a file that cannot be read and written directly.
+// noDirect is File.align of a file that direct I/O cannot read and write.
 const noDirect = ^uint32(0)
 
-// bounceSize is how much passes a bounce buffer at once.
+// bounceSize is how many bytes go through a bounce buffer at once.
 const bounceSize = 1 << 20
 
-// bounces are the bounce buffers of the process that nobody uses: workers take one
-// for a request. They lie outside the heap.
+// bounces are the bounce buffers of the process that nobody uses. A worker takes one for a request.
+// They lie outside the heap.
 var bounces struct {
 	sync.Mutex
 	free [][]byte
 }
 
-// bouncesKept is how many are kept for the next request.
+// bouncesKept is how many unused buffers are kept.
 const bouncesKept = 16
 
-// takeBounce returns a buffer of bounceSize, nil when there is no memory. giveBounce
-// takes it back.
+// takeBounce returns a buffer of bounceSize bytes, nil if there is no memory. giveBounce takes the
+// buffer back.
 func takeBounce() []byte {
 	bounces.Lock()
 	defer bounces.Unlock()
@@ -69,9 +69,9 @@ func giveBounce(b []byte) {
 	_ = unix.Munmap(b)
 }
 
-// directFD returns a descriptor of e for direct I/O and the alignments that it asks
-// for, of the file's range and of memory. It may leave the thread acting for the
-// process itself. ok is false when e cannot be read or written directly.
+// directFD returns a descriptor of f for direct I/O, and the alignments that the file asks for: of
+// ranges in the file, and of memory. It may leave the thread acting for the process itself. ok is
+// false if direct I/O cannot read or write f.
 func (p *Path) directFD(f *File, d iopolicy.Direction) (fd int, page uint64, mem uintptr, ok bool) {
 	if f.align.Load() == noDirect {
 		return -1, 0, 0, false
@@ -83,7 +83,7 @@ func (p *Path) directFD(f *File, d iopolicy.Direction) (fd int, page uint64, mem
 		}
 		var s vfs.Status
 		if fd, s = p.owner.OpenMore(&f.fds.Direct[d], flags|unix.O_DIRECT); s != vfs.OK {
-			if s == vfs.Inval { // what open says of file systems without it
+			if s == vfs.Inval { // open's answer on file systems without direct I/O
 				f.align.Store(noDirect)
 			}
 			return -1, 0, 0, false
@@ -99,8 +99,8 @@ func (p *Path) directFD(f *File, d iopolicy.Direction) (fd int, page uint64, mem
 	return fd, max(pageSize, uint64(a&0xffff)<<8), uintptr(a >> 16), true
 }
 
-// directAlign asks for a file's alignments: the low half is that of ranges, in units
-// of 256 bytes, the high half that of memory. noDirect when it has none.
+// directAlign asks the kernel for a file's alignments. The low half is the alignment of ranges, in
+// units of 256 bytes; the high half is that of memory. It returns noDirect if the file has none.
 func directAlign(fd int) uint32 {
 	var st unix.Statx_t
 	_, errno := kernel.Call(
@@ -122,8 +122,8 @@ func directAlign(fd int) uint32 {
 	return (off+255)>>8 | mem<<16
 }
 
-// readDirect is pread past the page cache. ok is false when e has to be read through
-// it, by fd.
+// readDirect is pread past the page cache. If ok is false, the caller has to read f through the
+// page cache, by fd.
 func (p *Path) readDirect(f *File, fd int, dst []byte, off uint64) (n int, s vfs.Status, ok bool) {
 	dfd, page, mem, ok := p.directFD(f, iopolicy.ToRead)
 	if !ok {
@@ -180,15 +180,15 @@ func (p *Path) readDirect(f *File, fd int, dst []byte, off uint64) (n int, s vfs
 	return n, vfs.OK, true
 }
 
-// readEnd reads what is behind a direct read that has ended within a page. Nothing,
-// as a rule: there the file ends. But fewer bytes mean just that to the client.
+// readEnd reads what is behind a direct read that has ended within a page. Usually that is nothing,
+// because the file ends there. But the client would take a short reply for the end of the file.
 func (p *Path) readEnd(fd int, dst []byte, n int, off uint64) (int, vfs.Status, bool) {
 	m, s := p.pread(fd, dst[n:], off+uint64(n))
 	return n + m, s, true
 }
 
-// notDirect is readDirect's result for errno. A file system may refuse what statx has
-// promised; the page cache does not.
+// notDirect returns readDirect's results for errno. A file system may refuse what statx has
+// promised. The caller then reads through the page cache.
 func (p *Path) notDirect(f *File, errno unix.Errno) (int, vfs.Status, bool) {
 	if errno == unix.EINVAL || errno == unix.EOPNOTSUPP {
 		f.align.Store(noDirect)
@@ -197,8 +197,7 @@ func (p *Path) notDirect(f *File, errno unix.Errno) (int, vfs.Status, bool) {
 	return 0, p.status(errno), true
 }
 
-// writeDirect is writeAll past the page cache, but for the pages that are not
-// written whole.
+// writeDirect is writeAll past the page cache, except for pages that are not written whole.
 func (p *Path) writeDirect(
 	c *vfs.Cred,
 	f *File,
@@ -208,7 +207,7 @@ func (p *Path) writeDirect(
 	total int,
 ) (n int, s vfs.Status) {
 	dfd, page, mem, ok := p.directFD(f, iopolicy.ToWrite)
-	if !p.owner.ActFor(c) { // opening it has needed the process's rights
+	if !p.owner.ActFor(c) { // opening it needed the process's rights
 		return 0, vfs.ServerFault
 	}
 	first, last := int(roundUp(off, page)-off), total-int((off+uint64(total))&(page-1))
@@ -216,7 +215,7 @@ func (p *Path) writeDirect(
 		return p.writeAll(f, fd, src, off, 0)
 	}
 	defer func() {
-		clear(p.parts) // the data is the caller's
+		clear(p.parts) // the data belongs to the caller
 		p.parts = p.parts[:0]
 	}()
 	for _, x := range [...]struct {
@@ -234,7 +233,7 @@ func (p *Path) writeDirect(
 			m, s = p.writeAll(f, fd, p.parts, off+uint64(x.from), 0)
 		}
 		if s != vfs.OK && n > 0 {
-			return n, vfs.OK // what was written counts
+			return n, vfs.OK // the bytes that were written count
 		}
 		if n += m; s != vfs.OK || m < x.to-x.from {
 			return n, s
@@ -243,8 +242,8 @@ func (p *Path) writeDirect(
 	return n, vfs.OK
 }
 
-// writePages writes whole pages, total bytes, directly; through the page cache when
-// that is refused.
+// writePages writes whole pages, total bytes, directly. If the file system refuses that, it writes
+// them through the page cache.
 func (p *Path) writePages(
 	f *File,
 	dfd, fd int,
@@ -260,13 +259,13 @@ func (p *Path) writePages(
 		}
 		defer giveBounce(b)
 	}
-	defer f.flush.Wrote() // as writeAll does
+	defer f.flush.Wrote() // as in writeAll
 	for i, skip := 0, 0; n < total; {
 		var piece []byte
 		if b == nil {
 			piece = src[0][n:]
 		} else {
-			// i and skip are where piece begins in src.
+			// piece begins at byte skip of src[i].
 			m := 0
 			for j, k := i, skip; j < len(src) && m < len(b); j, k = j+1, 0 {
 				m += copy(b[m:], src[j][k:])
@@ -307,7 +306,7 @@ func (p *Path) writePages(
 	return n, vfs.OK
 }
 
-// pieces appends the bytes of src from from to to.
+// pieces appends the bytes of src from index from up to index to.
 func pieces(dst, src [][]byte, from, to int) [][]byte {
 	for _, b := range src {
 		if lo, hi := max(from, 0), min(to, len(b)); lo < hi {

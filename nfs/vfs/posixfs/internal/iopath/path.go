@@ -13,61 +13,62 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/table"
 )
 
-// Shared is what the Paths of one file system share.
+// Shared is the state that the Paths of one file system share.
 type Shared struct {
 	// Immutable.
 	Policy     iopolicy.Policy
 	Store      *stable.Store
 	Status     func(unix.Errno) vfs.Status
-	Memory     bool   // files live in memory: plain reads and writes do not wait for a disc
-	PlainRead  bool   // preadv2(2) is refused: pread(2) where that does not wait
+	Memory     bool   // files live in memory: plain reads and writes wait for no disc
+	PlainRead  bool   // preadv2(2) is refused: use pread(2) if it does not wait
 	NoPwritev2 bool   // pwritev2(2) is refused
-	Block      uint64 // bytes: a block of which only a part is written is read before
+	Block      uint64 // bytes: a block that a write covers only in part is read first
 	StillPages bool   // writers wait for pages under writeback (checksums): see StillPages
 
 	Pace pace.Pace
 
-	noReadNow atomic.Bool // reads with RWF_NOWAIT are not supported
+	noReadNow atomic.Bool // the file system does not support reads with RWF_NOWAIT
 }
 
-// An entry has a descriptor past the page cache for each direction.
+// An entry has one descriptor past the page cache for each direction.
 var _ [table.Directions]struct{} = [iopolicy.Directions]struct{}{}
 
-// File is what this package keeps with an open object. The zero value is ready after Init.
+// File is the state that this package keeps with an open object. Init makes the zero value ready.
 type File struct {
 	// Immutable.
 	fd    int // O_PATH
 	fds   *table.Descriptors
 	flush *stable.File
 
-	// Locking counts workers that may have the inode locked: lanes would wait for them.
+	// Locking counts workers that may have the inode locked. A lane would wait for them.
 	Locking atomic.Int32
 
 	// Atomic.
-	align     atomic.Uint32 // see directAlign; 0 as long as nobody has asked
+	align     atomic.Uint32 // see directAlign; 0 until somebody asks
 	streams   atomic.Pointer[iopolicy.Streams]
 	undropped atomic.Uint64 // where the last dropping write ended, 0 after a flush: see trail
 }
 
-// Init binds f to its object: an O_PATH descriptor, the descriptors for I/O, and what is
-// unstable of it.
+// Init binds f to its object: an O_PATH descriptor, the descriptors for I/O, and the state of its
+// unstable data.
 func (f *File) Init(fd int, fds *table.Descriptors, flush *stable.File) {
 	f.fd, f.fds, f.flush = fd, fds, flush
 }
 
-// Owner opens files for a Path: the rest of posixfs, on the Path's thread.
+// Owner opens files for a Path and switches rights, on the Path's thread. Package posixfs
+// implements it.
 type Owner interface {
-	// OpenMore opens the file that the present operation is about with flags of open(2), and
-	// keeps the descriptor in to. It makes the thread act for the process itself. It may
-	// block; on a lane it is vfs.Again.
+	// OpenMore opens the present operation's file with flags of open(2), and stores the
+	// descriptor in to. It makes the thread act for the process itself. It may block; on a lane
+	// it returns vfs.Again instead.
 	OpenMore(to *atomic.Int32, flags int) (fd int, s vfs.Status)
-	// ActFor makes the thread act for c. With false the thread must not go on.
+	// ActFor makes the thread act for c. If it returns false the thread must not go on.
 	ActFor(c *vfs.Cred) bool
 }
 
 const iovMax = 256
 
-// Path is one thread's.
+// Path moves data on one thread.
 type Path struct {
 	*Shared
 	owner Owner
@@ -75,20 +76,21 @@ type Path struct {
 
 	writer pace.Writer
 
-	// What the kernel reads and writes. It is here and not on the stack, so that no
+	// Memory that the kernel reads and writes. It is here and not on the stack, so that no
 	// operation allocates.
 	iov       [iovMax]unix.Iovec
-	parts     [][]byte // of a WRITE, while writeDirect works on it
+	parts     [][]byte // parts of a WRITE while writeDirect works on it
 	asked     kernel.CacheRange
 	pages     kernel.CachePages
 	spliceOff int64
 	byte1     [1]byte
 }
 
-// Init makes p the Path of a thread, which must not sleep if it is a lane's.
+// Init makes p the Path of a thread. A lane's thread must not sleep.
 func (p *Path) Init(sh *Shared, owner Owner, lane bool) { p.Shared, p.owner, p.lane = sh, owner, lane }
 
-// status is Shared.Status, but what may go well another time is vfs.Again on a lane.
+// status is Shared.Status. On a lane it returns vfs.Again for an error that may not happen at the
+// next try.
 func (p *Path) status(e unix.Errno) vfs.Status {
 	if p.lane && kernel.MayPass(e) {
 		return vfs.Again
@@ -96,7 +98,7 @@ func (p *Path) status(e unix.Errno) vfs.Status {
 	return p.Shared.Status(e)
 }
 
-// way decides for a request of n bytes. It neither waits nor allocates.
+// way decides which way the data of a request of n bytes goes. It neither waits nor allocates.
 func (s *Shared) way(f *File, d iopolicy.Direction, off uint64, n int) iopolicy.Way {
 	if s.Policy.Mode == iopolicy.Buffered {
 		return iopolicy.Keeping
@@ -104,8 +106,8 @@ func (s *Shared) way(f *File, d iopolicy.Direction, off uint64, n int) iopolicy.
 	return s.Policy.Of(f.streams.Load(), d, off, n)
 }
 
-// passed notes that n bytes at off have passed. Size is the file's. A lane does not make
-// what it takes to remember.
+// passed notes that n bytes at off have passed. size is the file's size. A lane does not allocate
+// the memory for that; a worker does.
 func (p *Path) passed(f *File, d iopolicy.Direction, off uint64, n int, size uint64) {
 	if !p.Policy.Follows(n, size) {
 		return
@@ -121,7 +123,7 @@ func (p *Path) passed(f *File, d iopolicy.Direction, off uint64, n int, size uin
 	p.Policy.Pass(t, d, off, uint64(n))
 }
 
-// rwFlag is what preadv2(2) and pwritev2(2) are given for a way.
+// rwFlag returns the flag of preadv2(2) and pwritev2(2) for a way.
 func rwFlag(w iopolicy.Way) uintptr {
 	if w == iopolicy.Dropping {
 		return unix.RWF_DONTCACHE

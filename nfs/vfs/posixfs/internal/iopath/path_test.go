@@ -15,7 +15,7 @@ func TestDecidingOnAWayAllocatesNothing(t *testing.T) {
 	const least = 128 << 10
 	p := &Path{Shared: &Shared{Policy: iopolicy.NewPolicy(iopolicy.Auto, least, 4<<30)}}
 	f := &File{}
-	p.passed(f, iopolicy.ToRead, 0, 1<<20, 8<<30) // makes what it needs
+	p.passed(f, iopolicy.ToRead, 0, 1<<20, 8<<30) // allocates the streams
 	at := uint64(0)
 	require.Zero(t, testing.AllocsPerRun(1000, func() {
 		_ = p.way(f, iopolicy.ToRead, at, 1<<20)

@@ -14,11 +14,11 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
-// HasDirect reports whether the file fd can be read and written past the page cache.
+// HasDirect reports whether direct I/O can read and write the file fd.
 func HasDirect(fd int) bool { return directAlign(fd) != noDirect }
 
-// StillPages reports whether the device wants pages to stay as they are while it
-// writes them (checksums): then writers wait for it.
+// StillPages reports whether the device needs a page unchanged while it writes the page
+// (checksums). Writers then wait for the device.
 func StillPages(root int) bool {
 	var st unix.Statx_t
 	if kernel.StatxWait(root, &st) != 0 {
@@ -30,16 +30,16 @@ func StillPages(root int) bool {
 	return err == nil && len(b) > 0 && b[0] != '0'
 }
 
-// MemoryLimit returns how much memory there is for this process, page cache
-// included: the machine's, or less where a control group bounds it. cgroups is where
-// they are mounted, own names the process's.
+// MemoryLimit returns how many bytes of memory there are for this process, page cache included:
+// those of the machine, or fewer if a control group limits them. cgroups is the directory where
+// control groups are mounted; own is the file that names the process's groups.
 func MemoryLimit(cgroups, own string) uint64 {
 	limit := uint64(math.MaxInt64)
 	var m unix.Sysinfo_t
 	if unix.Sysinfo(&m) == nil {
 		limit = uint64(m.Totalram) * uint64(m.Unit)
 	}
-	list, _ := os.ReadFile(own) // without it there are no groups
+	list, _ := os.ReadFile(own) // without this file there are no groups
 	for line := range strings.Lines(string(list)) {
 		part := strings.SplitN(strings.TrimSpace(line), ":", 3)
 		if len(part) != 3 {
@@ -52,8 +52,8 @@ func MemoryLimit(cgroups, own string) uint64 {
 			}
 			base, files = filepath.Join(cgroups, "memory"), []string{"memory.limit_in_bytes"}
 		}
-		// Every group above bounds it, too. Inside a container the path may be
-		// that of the outside, and only the top be there.
+		// Every group above also limits the process. Inside a container the path may be the
+		// one outside, and only the top may exist.
 		for dir := filepath.Clean("/" + part[2]); ; dir = filepath.Dir(dir) {
 			for _, name := range files {
 				text, err := os.ReadFile(filepath.Join(base, dir, name))

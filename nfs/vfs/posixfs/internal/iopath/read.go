@@ -11,10 +11,10 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
-// Read reads from fd, a descriptor of f, what f has at off, until dst is full or the file
-// ends, and then asks for f's attributes. S is not OK when the read failed, or when a worker
-// has to go on, because a lane has found only a part in memory. Else looked says how asking
-// for the attributes went; if it went well they are in st, and n and eof are valid.
+// Read reads from fd, a descriptor of f, at off, until dst is full or the file ends. Then it asks
+// for f's attributes. s is not OK if the read failed, or if a lane found only a part in memory, so
+// that a worker has to go on. Otherwise looked is the error of asking for the attributes. If looked
+// is 0, the attributes are in st, and n and eof are valid.
 func (p *Path) Read(
 	f *File,
 	fd int,
@@ -41,9 +41,9 @@ func (p *Path) Read(
 	return n, eof || n < len(dst), vfs.OK, 0
 }
 
-// readBy reads in the way that the policy wants. A lane reads only what is in the page
-// cache as a whole: otherwise it would start readahead at the first page that is missing,
-// and drop the pages before it for nothing.
+// readBy reads in the way that the policy decides. If the policy's way is not Keeping, a lane reads
+// only a range that is in the page cache as a whole. Otherwise the lane would start readahead at
+// the first missing page, and drop the pages before it for nothing.
 func (p *Path) readBy(f *File, fd int, dst []byte, off uint64) (int, vfs.Status) {
 	w := p.way(f, iopolicy.ToRead, off, len(dst))
 	if w == iopolicy.Keeping || off >= math.MaxInt64-2*uint64(len(dst)) {
@@ -74,7 +74,7 @@ func (p *Path) readBy(f *File, fd int, dst []byte, off uint64) (int, vfs.Status)
 		)
 		p.iov[0].Base = nil
 		switch {
-		case errno == unix.EOPNOTSUPP && n == 0: // this file cannot (DAX)
+		case errno == unix.EOPNOTSUPP && n == 0: // not for this file (DAX)
 			return p.pread(fd, dst, off)
 		case errno != 0:
 			return 0, p.status(errno)
@@ -85,8 +85,8 @@ func (p *Path) readBy(f *File, fd int, dst []byte, off uint64) (int, vfs.Status)
 	}
 }
 
-// pread reads until dst is full or the file ends. On a lane it makes one attempt that does
-// not wait.
+// pread reads until dst is full or the file ends. On a lane it makes one attempt, which does not
+// wait.
 func (p *Path) pread(fd int, dst []byte, off uint64) (int, vfs.Status) {
 	if off >= math.MaxInt64 || len(dst) == 0 {
 		return 0, vfs.OK
@@ -116,8 +116,8 @@ func (p *Path) pread(fd int, dst []byte, off uint64) (int, vfs.Status) {
 	}
 }
 
-// preadNow is one read that does not wait, with more flags of preadv2(2). Again: what is at
-// off is not in memory.
+// preadNow makes one read that does not wait, with more flags of preadv2(2). It returns Again if
+// the bytes at off are not in memory.
 func (p *Path) preadNow(fd int, dst []byte, off uint64, more uintptr) (int, vfs.Status) {
 	flags := unix.RWF_NOWAIT | more
 	switch {

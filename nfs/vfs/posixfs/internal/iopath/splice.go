@@ -11,15 +11,15 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
-// Splice moves n bytes of f at off, read by fd, to the pipe: as many of them as the file of
-// size bytes has. Moved may be fewer, when the file was truncated meanwhile, the pipe is
-// full, or there is an error that the next READ will meet. Any other status than OK has
-// moved nothing: NotSupp is for Read to try.
+// Splice moves bytes of f from off to the pipe, read by fd: n of them, or as many as the file of
+// size bytes has. moved may be smaller if somebody truncated the file meanwhile, if the pipe is
+// full, or after an error that the next READ will meet. If s is not OK, Splice has moved nothing.
+// NotSupp means that Read should try.
 //
-// On a lane the whole range has to be in the page cache, which cachestat(2) (Linux 6.5)
-// tells for a microsecond: splice(2) would wait for a page that is not. Pages that are being
-// read from the disc count as cached, and a sequential reader of a cold file always meets
-// some, so that allRead looks whether they are there.
+// On a lane the whole range has to be in the page cache, because splice(2) would wait for a missing
+// page. Asking cachestat(2) (Linux 6.5) costs a microsecond. That call counts pages as cached while
+// they are still being read from disc, and a sequential reader of a cold file always meets such
+// pages. So allRead checks that they have arrived.
 func (p *Path) Splice(f *File, fd int, off uint64, n int, to *vfs.Pipe, size uint64) (moved int, s vfs.Status) {
 	if p.way(f, iopolicy.ToRead, off, n) != iopolicy.Keeping {
 		return 0, vfs.NotSupp // spliced pages stay in the cache
@@ -34,9 +34,9 @@ func (p *Path) Splice(f *File, fd int, off uint64, n int, to *vfs.Pipe, size uin
 		return 0, vfs.OK
 	}
 	if int(off%pageSize)+n > to.Room {
-		// Each page takes a place in the pipe, also one of which it has a part. A reply
-		// that is short without need costs another call, and there are clients that take
-		// it for the end of the file.
+		// Each page takes a place in the pipe, even if only a part of it is moved. A reply
+		// that is shorter than necessary costs another call, and some clients take it for
+		// the end of the file.
 		return 0, vfs.NotSupp
 	}
 	if p.lane {
@@ -55,7 +55,7 @@ func (p *Path) Splice(f *File, fd int, off uint64, n int, to *vfs.Pipe, size uin
 			continue
 		case errno != 0 && moved == 0:
 			if errno == unix.EINVAL || kernel.MayPass(errno) {
-				return 0, vfs.NotSupp // this file system cannot; or let a read try
+				return 0, vfs.NotSupp // cannot splice, or a read should try
 			}
 			return 0, p.status(errno)
 		}
@@ -68,13 +68,13 @@ func (p *Path) Splice(f *File, fd int, off uint64, n int, to *vfs.Pipe, size uin
 	return moved, vfs.OK
 }
 
-// readStep is how far apart allRead looks. A look is a miss of the processor's caches, half
-// a microsecond or so.
+// readStep is how far apart allRead's looks are, in bytes. A look misses the processor's caches and
+// takes about half a microsecond.
 const readStep = 256 << 10
 
-// allRead returns Again when a page in the range, which is cached, is still being read. What
-// is read ahead arrives in order but for rare cases, and all of it must have been asked for
-// before its end was, so that a byte in each step tells.
+// allRead returns Again if a page of the range, which is cached, is still being read. Pages that
+// are read ahead arrive in order, except in rare cases, and the kernel asks for all of a step
+// before it asks for the step's end. So it is enough to look at one byte in each step.
 func (p *Path) allRead(fd int, off uint64, n int) vfs.Status {
 	if p.Memory {
 		return vfs.OK
@@ -84,16 +84,16 @@ func (p *Path) allRead(fd int, off uint64, n int) vfs.Status {
 		at, n = at+uint64(step), n-step
 		switch got, s := p.preadNow(fd, p.byte1[:], at-1, 0); {
 		case s != vfs.OK:
-			return vfs.Again // whatever it is, a worker will meet it, too
+			return vfs.Again // whatever the status is, a worker will meet it, too
 		case got == 0:
-			return vfs.OK // truncated meanwhile; splice(2) will see
+			return vfs.OK // truncated meanwhile; splice(2) will notice
 		}
 	}
 	return vfs.OK
 }
 
-// spliceOnce is one splice(2) that does not wait for room in the pipe. It may read pages
-// from the disc, on a lane those that were lost since it looked.
+// spliceOnce makes one splice(2), which does not wait for room in the pipe. It may read pages from
+// disc; on a lane these are pages that the cache has lost since Splice looked.
 func (p *Path) spliceOnce(fd int, off uint64, to, n int) (int, unix.Errno) {
 	p.spliceOff = int64(off)
 	const flags = unix.SPLICE_F_MOVE | unix.SPLICE_F_NONBLOCK

@@ -12,21 +12,21 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/pace"
 )
 
-// MayWrite reports whether the Path may make a write that is to be as stable as how. A
-// worker may always. It begins the time of a lane's write.
+// MayWrite reports whether the Path may make a write that has to be as stable as how. A worker
+// always may. On a lane MayWrite also starts the clock for the write.
 func (p *Path) MayWrite(how vfs.Stability) bool {
 	return !p.lane || how == vfs.Unstable && p.writer.May(&p.Pace)
 }
 
-// Writer returns what tells of a lane's present write.
+// Writer returns the times of a lane's writes.
 func (p *Path) Writer() *pace.Writer { return &p.writer }
 
-// Write writes src to fd, a descriptor of f, at off, in the way that the policy wants. It
-// comes after MayWrite. The thread acts for c. Size is the file's before. Epoch is the
-// thread's (vfs.Thread). Fewer bytes than src has are a result, too: n says how many.
+// Write writes src to fd, a descriptor of f, at off, in the way that the policy decides. The caller
+// calls MayWrite before. The thread acts for c. size is the file's size before. epoch is the
+// thread's (vfs.Thread). A short write is a result, too: n is how many bytes were written.
 //
-// Lanes leave to the workers what does not stay in the page cache: it is sent to the disc at
-// once.
+// A lane leaves data that does not stay in the page cache to the workers, because such data is sent
+// to the disc at once.
 func (p *Path) Write(
 	c *vfs.Cred,
 	f *File,
@@ -48,8 +48,9 @@ func (p *Path) Write(
 	way, grown := iopolicy.Keeping, max(size, off+uint64(total))
 	if p.Policy.May(total) && off < math.MaxInt64-2*uint64(total) {
 		way = p.way(f, iopolicy.ToWrite, off, total)
-		// Lanes may write all of a stream that is kept, so that no worker would see it: the
-		// first request makes what is needed to remember it.
+		// Lanes may write all of a stream that stays in the cache, and then no worker would
+		// see the stream. So a worker makes the first request, and with it the memory to
+		// remember the stream.
 		if p.lane &&
 			(way != iopolicy.Keeping || p.Policy.Follows(total, grown) && f.streams.Load() == nil) {
 			return 0, vfs.Again
@@ -71,7 +72,7 @@ func (p *Path) Write(
 	return n, s
 }
 
-// writeDropping is writeAll, but the page cache drops what it did not have before.
+// writeDropping is writeAll, but the page cache drops pages that it did not have before.
 func (p *Path) writeDropping(f *File, fd int, src [][]byte, off uint64) (n int, s vfs.Status) {
 	if n, s = p.writeAll(f, fd, src, off, unix.RWF_DONTCACHE); s == vfs.NotSupp { // DAX
 		n, s = p.writeAll(f, fd, src, off, 0)
@@ -89,11 +90,11 @@ func length(src [][]byte) (n int) {
 	return n
 }
 
-// writeAll writes src, which is not empty, at off, with flags of pwritev2(2). What was
-// written before an error counts.
+// writeAll writes src, which is not empty, at off, with flags of pwritev2(2). Bytes that were
+// written before an error count.
 func (p *Path) writeAll(f *File, fd int, src [][]byte, off uint64, flags uintptr) (n int, s vfs.Status) {
 	total := length(src)
-	// Until it is counted the file is in use, so that nobody closes it.
+	// The file is in use until Wrote has counted the write, so nobody closes it.
 	defer f.flush.Wrote()
 	t := kernel.Patience{}
 	i, skip := 0, 0 // the first segment that is not yet written, and how much of it is
@@ -120,8 +121,8 @@ func (p *Path) writeAll(f *File, fd int, src [][]byte, off uint64, flags uintptr
 	return n, vfs.OK
 }
 
-// vector fills p.iov from src without the first skip bytes of it and returns how many
-// elements it used, and how many bytes they have.
+// vector fills p.iov from src without its first skip bytes. It returns how many elements it used,
+// and how many bytes these have.
 func (p *Path) vector(src [][]byte, skip int) (k, bytes int) {
 	for _, b := range src {
 		if b = b[skip:]; len(b) > 0 {
@@ -136,11 +137,12 @@ func (p *Path) vector(src [][]byte, skip int) (k, bytes int) {
 	return k, bytes
 }
 
-// pwritev writes p.iov[:k]. Lanes do not use RWF_NOWAIT (docs/design/0008), and tell the
-// scheduler that they may sleep: Go's collector waits for a thread that does not.
+// pwritev writes p.iov[:k]. Lanes do not use RWF_NOWAIT (docs/design/0008). They tell Go's
+// scheduler that the call may sleep, because Go's collector waits for every thread that is in a
+// call which does not tell.
 func (p *Path) pwritev(fd, k int, off uint64, flags uintptr) (r uintptr, errno unix.Errno) {
 	nr := uintptr(unix.SYS_PWRITEV2)
-	if p.NoPwritev2 { // then there are no flags: no mode needs them
+	if p.NoPwritev2 { // then there are no flags, because no mode needs them
 		nr = unix.SYS_PWRITEV
 	}
 	r, _, errno = unix.Syscall6(
@@ -152,11 +154,11 @@ func (p *Path) pwritev(fd, k int, off uint64, flags uintptr) (r uintptr, errno u
 		0,
 		flags,
 	)
-	clear(p.iov[:k]) // the data is the caller's
+	clear(p.iov[:k]) // the data belongs to the caller
 	return r, errno
 }
 
-// writeError says what a write that failed after n bytes comes to.
+// writeError returns the status of a write that failed after n bytes.
 func (p *Path) writeError(errno unix.Errno, n int) vfs.Status {
 	if n > 0 {
 		return vfs.OK
@@ -164,10 +166,9 @@ func (p *Path) writeError(errno unix.Errno, n int) vfs.Status {
 	return p.status(errno)
 }
 
-// wouldWait reports whether writing total bytes to f at off would wait for something that
-// can be known before: a worker that has the file, a page that must be read because only a
-// part of it is written, a page under writeback that the disc wants unchanged. Size is the
-// file's.
+// wouldWait reports whether writing total bytes to f at off would wait for something that can be
+// known before: a worker that has the file, a page that must be read because the write covers only
+// a part of it, or a page under writeback that the disc needs unchanged. size is the file's size.
 func (p *Path) wouldWait(f *File, fd int, off, total, size uint64) bool {
 	if p.Memory {
 		return false
@@ -181,7 +182,7 @@ func (p *Path) wouldWait(f *File, fd int, off, total, size uint64) bool {
 	}
 	end := min(off+total, size)
 	switch {
-	case off >= size: // the end of what is there becomes its middle
+	case off >= size: // the present end of the file will be in its middle
 		off, end = size-1, size
 	case off&inner == 0 && (end&inner == 0 || end == size) && !p.StillPages:
 		return false
@@ -189,11 +190,11 @@ func (p *Path) wouldWait(f *File, fd int, off, total, size uint64) bool {
 	return p.inCache(fd, off, int(end-off)) != vfs.OK || p.StillPages && p.pages.Writeback > 0
 }
 
-// trail follows the writes of the dropping way at a distance. It waits until the writeback
-// of what is a window behind end has ended, and drops what the page cache still has of that.
-// RWF_DONTCACHE only starts writing, so that a fast client could fill the memory with pages
-// that wait for the disc; and ext4 (up to Linux 6.18, at least) does not drop pages that
-// were written to blocks which the file had before.
+// trail follows the dropping writes at a distance. It waits until the writeback of the window that
+// lies one window behind end has ended. Then it drops the pages of that window that the page cache
+// still has. There are two reasons. RWF_DONTCACHE only starts the writeback, so a fast client could
+// fill the memory with pages that wait for the disc. And ext4 (up to Linux 6.18, at least) does not
+// drop pages that were written to blocks which the file already had.
 func (p *Path) trail(f *File, fd int, end uint64) {
 	for old := f.undropped.Load(); old < end && !f.undropped.CompareAndSwap(old, end); {
 		old = f.undropped.Load()
@@ -204,19 +205,19 @@ func (p *Path) trail(f *File, fd int, end uint64) {
 	}
 	end -= w
 	from := end - min(end, w)
-	// Waiting uses up the failure that it meets, for its descriptor.
+	// The wait uses up the failure that it meets, as far as its own descriptor is concerned.
 	wait := int(f.fds.Waits.Load())
 	if wait < 0 {
-		wait, _ = p.owner.OpenMore(&f.fds.Waits, unix.O_RDONLY) // without it there is no waiting
+		wait, _ = p.owner.OpenMore(&f.fds.Waits, unix.O_RDONLY) // if it fails, trail does not wait
 	}
 	if wait >= 0 && p.Store.WaitRange(wait, from, end-from) != 0 {
-		p.Store.Lost() // the flush will fail, too; from now on clients know
+		p.Store.Lost() // the flush will fail, too; clients learn of it from now on
 	}
 	_ = unix.Fadvise(fd, int64(from), int64(end-from), unix.FADV_DONTNEED)
 }
 
-// Flushed drops from the page cache what trail has not come to, once f has been flushed.
-// Fd is a descriptor of f.
+// Flushed drops from the page cache the pages that trail has not reached. Its caller has flushed f
+// before. fd is a descriptor of f.
 func (s *Shared) Flushed(f *File, fd int) {
 	end := f.undropped.Load()
 	if end == 0 || !f.undropped.CompareAndSwap(end, 0) {

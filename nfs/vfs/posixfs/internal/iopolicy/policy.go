@@ -2,10 +2,10 @@ package iopolicy
 
 import "fmt"
 
-// Mode says what large READs and WRITEs leave behind in the page cache.
+// Mode says which data large READs and WRITEs leave in the page cache.
 type Mode uint8
 
-// The modes. What each of them is for is said where users choose it.
+// The modes. The place where users choose one says what it is for.
 const (
 	Buffered Mode = iota
 	DontCache
@@ -32,7 +32,7 @@ func ParseMode(word string) (m Mode, ok bool) {
 	return 0, false
 }
 
-// Way is how the data of one request passes.
+// Way is the way that the data of one request goes.
 type Way uint8
 
 const (
@@ -41,21 +41,21 @@ const (
 	Past                // past the page cache: O_DIRECT
 )
 
-// Policy is which way data goes. It is set once and not changed.
+// Policy decides which way data goes. It does not change.
 type Policy struct {
 	Mode  Mode
-	least int       // bytes: what is smaller stays in the page cache, whatever the mode
-	large streaming // for auto
+	least int       // bytes: data of a smaller request stays in the page cache in all modes
+	large streaming // only for Auto
 }
 
-// NewPolicy makes the policy of a mode for requests of at least least bytes. Memory bytes
-// are all the memory there is, for auto.
+// NewPolicy makes the policy of a mode for requests of at least least bytes. memory is how many
+// bytes of memory there are in all; Auto needs it.
 func NewPolicy(m Mode, least int, memory uint64) Policy {
 	return Policy{Mode: m, least: least, large: streamsOf(memory)}
 }
 
-// Of decides for a request of n bytes at off. t is what is known of the file's streams, nil
-// for nothing. It neither waits nor allocates.
+// Of decides for a request of n bytes at off. t is what is known of the file's streams, nil for
+// nothing. Of neither waits nor allocates.
 func (p *Policy) Of(t *Streams, d Direction, off uint64, n int) Way {
 	if n < p.least {
 		return Keeping
@@ -74,11 +74,11 @@ func (p *Policy) Of(t *Streams, d Direction, off uint64, n int) Way {
 	return Keeping
 }
 
-// May reports whether a request of n bytes may go another way than all go.
+// May reports whether a request of n bytes may go another way than Keeping.
 func (p *Policy) May(n int) bool { return p.Mode != Buffered && n >= p.least }
 
-// Follows reports whether requests of n bytes, for a file of size bytes, are to be told to
-// Pass.
+// Follows reports whether the caller should tell Pass of requests of n bytes to a file of size
+// bytes.
 func (p *Policy) Follows(n int, size uint64) bool {
 	return p.Mode == Auto && n >= p.least && size >= p.large.size
 }
@@ -86,8 +86,8 @@ func (p *Policy) Follows(n int, size uint64) bool {
 // Pass notes that n bytes at off have passed.
 func (p *Policy) Pass(t *Streams, d Direction, off, n uint64) { t[d].pass(&p.large, off, n) }
 
-// Window is how far from a stream's end a request of it may begin, in bytes.
+// Window is how far from a stream's end a request of the stream may begin, in bytes.
 func (p *Policy) Window() uint64 { return p.large.window }
 
-// Big is from how many bytes on a file's streams are followed.
+// Big is the smallest size in bytes of a file whose streams are followed.
 func (p *Policy) Big() uint64 { return p.large.size }

@@ -2,13 +2,12 @@ package iopolicy
 
 import "sync/atomic"
 
-// Auto has to see which requests belong to a stream. Clients keep several requests
-// of a stream under way, which different lanes and workers run in any order, so a
-// request belongs to the stream whose end is near; and one file may have several
-// readers. All of it is atomic counters of which each makes sense by itself: a race
-// costs a request the better way, at worst.
+// Auto has to see which requests belong to a stream. Clients keep several requests of a stream
+// under way, and different lanes and workers run them in any order. So a request belongs to the
+// stream whose end is near. One file may have several readers. All state is in atomic counters,
+// each of which makes sense on its own. At worst a race costs one request the better way.
 
-// Direction is which way data passes. The streams of each are told apart.
+// Direction is the direction of the data. Each direction has its own streams.
 type Direction uint8
 
 const (
@@ -17,33 +16,33 @@ const (
 	Directions // how many there are
 )
 
-// streaming is when Auto takes requests for a stream that should not stay in the
-// page cache, in bytes.
+// streaming says when Auto takes requests for a stream that should not stay in the page cache. All
+// fields are in bytes.
 type streaming struct {
-	size   uint64 // of a file, at least
-	proof  uint64 // how much of it has passed in sequence
-	window uint64 // how far from a stream's end a request of it may begin
+	size   uint64 // the least size of the file
+	proof  uint64 // how much of the file must have passed in sequence
+	window uint64 // how far from a stream's end a request of the stream may begin
 }
 
-// streamsOf returns what is a large stream where memory bytes are all there are.
+// streamsOf returns the limits for a large stream if there are memory bytes in all.
 func streamsOf(memory uint64) streaming {
-	// The window is a small part of the proof, or else what may still come behind a
-	// stream's end could by itself make one of requests at random.
+	// The window is a small part of the proof. Otherwise the bytes that may still come behind a
+	// stream's end could by themselves make a stream of requests at random.
 	return streaming{size: memory / 4, proof: memory / 32, window: min(memory/128, 32<<20)}
 }
 
-// Streams is what is known of the streams through one file. It is made once the
-// first large request for a file that is large enough has come.
+// Streams is what is known of the streams through one file. It is made after the first large
+// request for a file that is large enough.
 type Streams [Directions]track
 
 // track is the streams in one direction.
 type track [4]stream
 
 type stream struct {
-	start atomic.Uint64 // where it began, or would have: see judge
-	end   atomic.Uint64 // behind the last byte
-	run   atomic.Uint64 // how many of the bytes between them have passed, about
-	gap   atomic.Uint64 // how many of the last ones before end may still come
+	start atomic.Uint64 // where the stream began, or would have begun: see judge
+	end   atomic.Uint64 // where the byte after the last one is
+	run   atomic.Uint64 // about how many bytes between start and end have passed
+	gap   atomic.Uint64 // how many bytes shortly before end may still come
 	large atomic.Bool
 }
 
@@ -76,9 +75,8 @@ func (t *track) pass(s *streaming, off, n uint64) {
 			least = x
 		}
 	}
-	// It belongs to none. That makes streams that are known less certain, slowly,
-	// so that one goes on among requests here and there, and is forgotten when
-	// only those are left.
+	// The request belongs to no stream. That makes the known streams slowly less certain. So a
+	// stream survives among scattered requests, and is forgotten when only these are left.
 	for i := range t {
 		if x := &t[i]; x != least {
 			x.doubt(n)
@@ -91,9 +89,9 @@ func (t *track) pass(s *streaming, off, n uint64) {
 	least.end.Store(off + n)
 }
 
-// take notes n bytes at off that are near x's end. Those of a stream move the end, or
-// fill what others have left out when they overtook them. Requests at random leave
-// out more than is ever filled, or come to where nothing is left to fill.
+// take notes n bytes at off, near x's end. Requests of a stream move the end, or fill gaps that
+// other requests left when they overtook. Requests at random leave more gaps than are ever filled,
+// or come to places where no gap is left.
 func (x *stream) take(s *streaming, off, n uint64) {
 	moved := x.move(off + n)
 	switch gap := x.gap.Load(); {
@@ -111,7 +109,7 @@ func (x *stream) take(s *streaming, off, n uint64) {
 	x.judge(s)
 }
 
-// move moves x's end and returns how far.
+// move moves x's end to end and returns how far.
 func (x *stream) move(end uint64) uint64 {
 	for {
 		old := x.end.Load()
@@ -124,9 +122,9 @@ func (x *stream) move(end uint64) uint64 {
 	}
 }
 
-// judge says whether x is large: it has come as far as the proof, and three quarters
-// of that have passed. It is no longer when less than half of it has. What is long
-// ago counts less and less.
+// judge decides whether x is large. x becomes large when it is as long as the proof and three
+// quarters of its bytes have passed. x stops being large when less than half of its bytes have
+// passed. Bytes of long ago count less and less.
 func (x *stream) judge(s *streaming) {
 	end, run := x.end.Load(), x.run.Load()
 	far := end - min(x.start.Load(), end)
@@ -144,7 +142,7 @@ func (x *stream) judge(s *streaming) {
 	}
 }
 
-// doubt notes n bytes that tell against x.
+// doubt notes n bytes that speak against x.
 func (x *stream) doubt(n uint64) {
 	run, end := x.run.Load(), x.end.Load()
 	run -= min(run, n/8)

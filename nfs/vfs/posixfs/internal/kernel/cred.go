@@ -14,13 +14,12 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// A thread acts for one caller at a time, by its file system ids and groups.
+// A thread acts for one caller at a time, with that caller's file system ids and groups.
 
-// unsettled is a thread's credential after a switch that failed half way. It
-// equals no caller's.
+// unsettled is a thread's credential after a switch that failed half-way. It equals no caller's.
 var unsettled = &vfs.Cred{}
 
-// ProcessCred is the identity that the process has by itself.
+// ProcessCred returns the identity with which the process was started.
 func ProcessCred() (*vfs.Cred, error) {
 	list, err := os.Getgroups()
 	if err != nil {
@@ -37,27 +36,28 @@ func ProcessCred() (*vfs.Cred, error) {
 	return &vfs.Cred{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()), Groups: groups}, nil
 }
 
-// Rights are what a thread is to the kernel. All Views of the thread have them in
-// common, those of other trees, too.
+// Rights are the credential and the capabilities that a thread has in the kernel. All Views of the
+// thread share them, also Views of different trees.
 type Rights struct {
-	// cred is the credential that the thread has in the kernel now, nil for the
-	// process's own.
+	// Cred is the credential that the thread has in the kernel now, nil for the process's own.
 	Cred *vfs.Cred
-	// prepared says that the thread has been changed for good (FS.prepare).
+	// prepared says that Prepare has changed the thread. That cannot be undone.
 	prepared bool
 }
 
-// rightsKey finds them in vfs.Thread.
+// rightsKey is the key of the Rights in a vfs.Thread.
 type rightsKey struct{}
 
+// RightsOf returns the Rights of the thread t, and makes them at the first call.
 func RightsOf(t *vfs.Thread) *Rights {
 	return t.Local(rightsKey{}, func() any { return new(Rights) }).(*Rights)
 }
 
-// switchCred changes the calling thread's credential and reads it back, since
-// setfsuid does not report failure. It names the call that is refused. The order does not matter: CAP_SETUID and
-// CAP_SETGID stay whatever the fsuid is. Leaving fsuid 0 takes the capabilities
-// that override file permissions away, coming back returns them.
+// switchCred changes the calling thread's credential and reads it back, because setfsuid does not
+// report failure. If the kernel refuses, refused names the system call. The order of the calls does
+// not matter: CAP_SETUID and CAP_SETGID stay, whatever the fsuid is. When the fsuid leaves 0, the
+// kernel takes away the capabilities that override file permissions; when it becomes 0 again, the
+// kernel gives them back.
 func switchCred(from, to *vfs.Cred) (refused string) {
 	all := from == unsettled
 	if all || !slices.Equal(from.Groups, to.Groups) {
@@ -80,23 +80,24 @@ func switchCred(from, to *vfs.Cred) (refused string) {
 	return ""
 }
 
-// The capabilities that let a thread pass over file permissions: what the kernel
-// drops when fsuid leaves 0 (CAP_FS_SET in linux/capability.h).
+// capFS are the capabilities that let a thread ignore file permissions. The kernel drops them when
+// the fsuid leaves 0 (CAP_FS_SET in linux/capability.h).
 const capFS = 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_DAC_READ_SEARCH | 1<<unix.CAP_FOWNER |
 	1<<unix.CAP_FSETID | 1<<unix.CAP_LINUX_IMMUTABLE | 1<<unix.CAP_MKNOD
 
-// CAP_SYS_RESOURCE passes over quotas and the blocks that are reserved for root.
+// capResource, CAP_SYS_RESOURCE, lets a thread exceed quotas and use the blocks that are reserved
+// for root.
 const capResource = 1 << unix.CAP_SYS_RESOURCE
 
-// Prepare gives the calling thread its own umask, which is 0 because the modes that
-// clients send are final, and takes capabilities away that no caller shall enjoy. Without
-// switches all callers are served as the process.
+// Prepare gives the calling thread its own umask and takes away capabilities that no caller may
+// use. The umask is 0, because the modes that clients send are final. Without switches the thread
+// serves all callers as the process.
 func (r *Rights) Prepare(switches bool) error {
 	if r.prepared {
 		return nil
 	}
-	// Where unshare(2) is refused, as containers do without CAP_SYS_ADMIN, the umask is
-	// the whole process's (tryThread says so).
+	// Containers without CAP_SYS_ADMIN refuse unshare(2). The umask is then the whole process's
+	// (tryThread says so).
 	_, _, _ = unix.RawSyscall(unix.SYS_UNSHARE, unix.CLONE_FS, 0, 0)
 	if _, _, e := unix.RawSyscall(unix.SYS_UMASK, 0, 0, 0); e != 0 {
 		return fmt.Errorf(
@@ -107,8 +108,8 @@ func (r *Rights) Prepare(switches bool) error {
 	}
 	drop := uint32(capResource)
 	if !switches {
-		// Every caller acts as the process, so the process must not be able to
-		// do what its user may not.
+		// Every caller acts as the process, so the process must not be able to do more than
+		// its user may.
 		drop |= capFS
 	}
 	caps, err := Capabilities()
@@ -134,12 +135,12 @@ func (r *Rights) Prepare(switches bool) error {
 	return nil
 }
 
-// ErrAlone says that the process is root in a user namespace that has no other users,
-// as an ordinary user makes them.
+// ErrAlone says that the process is root in a user namespace that has no other users. An ordinary
+// user can make such a namespace.
 var ErrAlone = errors.New("its user namespace has no other users, or has setgroups switched off")
 
-// CanSwitch tries on a thread of its own whether this process can act for others,
-// and makes sure that doing so takes its special rights away.
+// CanSwitch tries on a thread of its own whether this process can act for other users. It also
+// checks that acting for another user takes the process's special rights away.
 func CanSwitch(own *vfs.Cred, ns *Namespace) error {
 	if own.UID != 0 {
 		return fmt.Errorf("the process runs as user %d", own.UID)
@@ -163,14 +164,14 @@ func CanSwitch(own *vfs.Cred, ns *Namespace) error {
 	})
 }
 
-// Capabilities returns those of the calling thread.
+// Capabilities returns the capabilities of the calling thread.
 func Capabilities() (caps [2]unix.CapUserData, err error) {
 	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	err = unix.Capget(&hdr, &caps[0])
 	return caps, err
 }
 
-// OnThread runs f on a thread that ends with it, so that f may change the thread.
+// OnThread runs f on a thread that ends after f, so that f may change the thread.
 func OnThread(f func() error) error {
 	result := make(chan error)
 	go func() {
@@ -180,15 +181,15 @@ func OnThread(f func() error) error {
 	return <-result
 }
 
-// HasReadSearch reports whether the process has CAP_DAC_READ_SEARCH, so that something
-// else refuses what takes it.
+// HasReadSearch reports whether the process has CAP_DAC_READ_SEARCH. If a call that needs the
+// capability then fails, something else refuses it.
 func HasReadSearch() bool {
 	caps, err := Capabilities()
 	return err == nil && caps[0].Permitted&(1<<unix.CAP_DAC_READ_SEARCH) != 0
 }
 
-// As makes the thread act for c, nil meaning own, which is what the process is by itself.
-// With false the thread must not go on: it may have other rights than it should.
+// As makes the thread act for c. If c is nil, the thread acts for own, the process's identity. If
+// As returns false, the thread must not go on, because it may have rights that it should not have.
 func (r *Rights) As(c, own *vfs.Cred) bool {
 	from, to := r.Cred, c
 	if from == nil {
@@ -205,8 +206,8 @@ func (r *Rights) As(c, own *vfs.Cred) bool {
 	return true
 }
 
-// Lost reports whether the thread may have any rights since a switch failed half way.
+// Lost reports whether a switch failed half-way, so that the thread may have any rights.
 func (r *Rights) Lost() bool { return r.Cred == unsettled }
 
-// Acting returns whom the thread acts for, nil for the process itself.
+// Acting returns the user for whom the thread acts, nil for the process itself.
 func (r *Rights) Acting() *vfs.Cred { return r.Cred }

@@ -6,16 +6,17 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// errnoMax bounds the table; Linux's own numbers end at 133.
+// errnoMax bounds the table. Linux's own numbers end at 133.
 const errnoMax = 134
 
 // unknown marks errnos that have no meaning for a file system.
 const unknown = vfs.NumStatus
 
-// statuses maps errnos to statuses. What may go well another time is IO here: it was
-// tried often enough before it comes here (see patience), and who knows of an end of its
-// own, as a lease has one, says Delay by itself. So are the errors of file systems of other machines and
-// processes that cannot be reached, of which a client's program has no other word.
+// statuses maps errnos to statuses. An error that may not happen at the next try is IO here,
+// because [Patience] has already tried often enough. If a caller knows that the condition ends by
+// itself, as a lease does, the caller returns Delay itself. Errors of file systems on other
+// machines and in other processes that cannot be reached are IO, too, because a client's program
+// knows no other word for them.
 var statuses = func() (t [errnoMax]vfs.Status) {
 	for i := range t {
 		t[i] = unknown
@@ -36,7 +37,7 @@ var statuses = func() (t [errnoMax]vfs.Status) {
 		vfs.IsDir:       {unix.EISDIR},
 		vfs.Inval:       {unix.EINVAL, unix.EDOM, unix.ERANGE},
 		vfs.FBig:        {unix.EFBIG, unix.EOVERFLOW},
-		vfs.NoSpc:       {unix.ENOSPC, unix.E2BIG}, // an access control list that is too long for the inode
+		vfs.NoSpc:       {unix.ENOSPC, unix.E2BIG}, // E2BIG: an ACL too long for the inode
 		vfs.ROFS:        {unix.EROFS},
 		vfs.MLink:       {unix.EMLINK},
 		vfs.NameTooLong: {unix.ENAMETOOLONG},
@@ -54,12 +55,12 @@ var statuses = func() (t [errnoMax]vfs.Status) {
 	return t
 }()
 
-// RefusedBy reports whether errno is what somebody says who refuses a system call: a
-// filter, a security module, or a kernel that does not have it.
+// RefusedBy reports whether e is the answer of something that refuses a system call: a filter, a
+// security module, or a kernel without the call.
 func RefusedBy(e unix.Errno) bool { return e == unix.EPERM || e == unix.EACCES || e == unix.ENOSYS }
 
-// StatusOf maps an errno to what the front ends understand. known is false for one that
-// no file system should return.
+// StatusOf maps an errno to a status for the front ends. known is false for an errno that no file
+// system should return.
 func StatusOf(e unix.Errno) (s vfs.Status, known bool) {
 	if e < errnoMax {
 		if s = statuses[e]; s != unknown {

@@ -8,11 +8,11 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// KindBytes is how many bytes of a vfs.Handle are the type of the kernel's handle,
-// little-endian; the handle's own bytes follow.
+// KindBytes is how many bytes at the beginning of a vfs.Handle hold the type of the kernel's
+// handle, little-endian. The bytes of the kernel's handle follow.
 const KindBytes = 4
 
-// Handle makes the vfs handle of what fd stands for. k is scratch.
+// Handle makes the vfs handle of the object that fd stands for. k is scratch.
 func Handle(fd int, k *FileHandle, mount *int32) (vfs.Handle, unix.Errno) {
 	if e := nameToHandleRaw(fd, k, mount); e != 0 {
 		return vfs.Handle{}, e
@@ -20,8 +20,7 @@ func Handle(fd int, k *FileHandle, mount *int32) (vfs.Handle, unix.Errno) {
 	return k.handle()
 }
 
-// HandleAt is handle for an entry of the directory fd by its name, which ends in
-// NUL.
+// HandleAt is Handle for an entry of the directory fd by its name, which ends in NUL. It may block.
 func HandleAt(fd int, name *byte, k *FileHandle, mount *int32) (vfs.Handle, unix.Errno) {
 	if e := nameToHandleAt(fd, name, k, mount); e != 0 {
 		return vfs.Handle{}, e
@@ -41,7 +40,7 @@ func (k *FileHandle) handle() (vfs.Handle, unix.Errno) {
 	return h, 0
 }
 
-// Set sets k from h. It reports false when h cannot be a handle of ours.
+// Set sets k from h. It reports false if h cannot be a handle that Handle has made.
 func (k *FileHandle) Set(h *vfs.Handle) bool {
 	b := h.Bytes()
 	if len(b) <= KindBytes {
@@ -52,8 +51,8 @@ func (k *FileHandle) Set(h *vfs.Handle) bool {
 	return true
 }
 
-// HashHandle is for tables in memory. Handles come sealed, so nobody outside can
-// choose them to collide.
+// HashHandle hashes h for tables in memory. Handles come sealed, so nobody outside can choose
+// handles that collide.
 func HashHandle(h *vfs.Handle) uint64 {
 	b := h.Bytes()
 	x := uint64(len(b))

@@ -2,8 +2,8 @@ package kernel
 
 import "golang.org/x/sys/unix"
 
-// ObjectKey tells one living object of a file system from all others. The birth
-// time guards against file systems whose inode numbers wrap around.
+// ObjectKey tells one living object of a file system from all others. The birth time is part of it
+// because the inode numbers of some file systems wrap around.
 type ObjectKey struct {
 	Ino          uint64
 	Major, Minor uint32
@@ -11,6 +11,7 @@ type ObjectKey struct {
 	bornNsec     uint32
 }
 
+// KeyOf returns the key of the object that st describes.
 func KeyOf(st *unix.Statx_t) ObjectKey {
 	return ObjectKey{
 		Ino:      st.Ino,
@@ -21,6 +22,7 @@ func KeyOf(st *unix.Statx_t) ObjectKey {
 	}
 }
 
+// Hash returns a hash of the key for tables in memory.
 func (k *ObjectKey) Hash() uint64 { return Mix(k.Ino ^ uint64(k.Minor)<<40) }
 
 // Later reports whether a is after b.

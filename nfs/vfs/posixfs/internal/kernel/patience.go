@@ -6,28 +6,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Some errors say that the same call may go well another time. A client that is told
-// so (Delay) asks for ever, and its program hangs with it. So a worker tries by itself,
-// a bounded number of times, and what fails all the same is an error that programs
-// understand (IO). Delay is left for what has an end of its own: a lease that the
-// kernel takes back, a walk for a handle, descriptors that others give back.
+// Some errors mean that the same call may succeed another time. If the server answers such an error
+// with Delay, the client asks again without end, and its program hangs with it. So a worker repeats
+// the call itself, a bounded number of times. If the call still fails, the client gets an error
+// that programs understand (IO). Delay is only for conditions that end by themselves: a lease that
+// the kernel takes back, a walk for a handle, descriptors that others give back.
 
 const (
-	// atOnceMax is how often a call is made again at once. A signal of Go's scheduler
-	// interrupts one now and then; a file system that always answers EINTR does so for
-	// ever.
+	// AtOnceMax is how often a call is repeated at once. A signal of Go's scheduler interrupts
+	// a call now and then. A file system that always answers EINTR never stops doing so.
 	AtOnceMax = 16
-	// PausesMax is how often it is made again after a pause of 1, 2, 4 ms and so on: for
-	// a second in all.
+	// PausesMax is how often a call is repeated after a pause of 1, 2, 4 ms and so on: for one
+	// second in all.
 	PausesMax = 10
 )
 
-// Patience counts the tries of one system call. The zero value has made one.
+// Patience counts the tries of one system call. The zero value stands for the first try.
 type Patience struct {
 	atOnce, pauses int
 }
 
-// AtOnceAgain reports whether a call that failed with e is to be made again. It does
+// AtOnceAgain reports whether the caller should repeat, at once, a call that failed with e. It does
 // not sleep.
 func (p *Patience) AtOnceAgain(e unix.Errno) bool {
 	if e != unix.EINTR || p.atOnce == AtOnceMax {
@@ -37,7 +36,8 @@ func (p *Patience) AtOnceAgain(e unix.Errno) bool {
 	return true
 }
 
-// Again is AtOnceAgain where waiting is allowed. It may sleep before it says yes.
+// Again reports whether the caller should repeat a call that failed with e. It may sleep before it
+// returns true.
 func (p *Patience) Again(e unix.Errno) bool {
 	switch e {
 	case unix.EINTR:
@@ -45,7 +45,7 @@ func (p *Patience) Again(e unix.Errno) bool {
 			return true
 		}
 	case unix.ENOMEM, unix.EAGAIN, unix.ENOBUFS, unix.ENOLCK, unix.EDEADLK:
-	default: // ETIMEDOUT as well: it has waited, and may have been done all the same
+	default: // ETIMEDOUT, too: the call has waited, and may have taken effect
 		return false
 	}
 	if p.pauses == PausesMax {
@@ -56,7 +56,7 @@ func (p *Patience) Again(e unix.Errno) bool {
 	return true
 }
 
-// MayPass reports whether e is one of those for which again is there.
+// MayPass reports whether e is one of the errors after which [Patience.Again] may repeat a call.
 func MayPass(e unix.Errno) bool {
 	switch e {
 	case unix.EINTR, unix.ENOMEM, unix.EAGAIN, unix.ENOBUFS, unix.ENOLCK, unix.EDEADLK:

@@ -7,16 +7,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// System calls in the form that the hot path wants: no strings, no errors in
-// interfaces, results in structures of the caller. The functions whose names end in
-// Raw do not tell the scheduler, so they are for calls that do not sleep; the
-// others may be used where waiting is allowed.
+// The system calls below have the form that the hot path wants: no strings, no errors in
+// interfaces, results in structures of the caller. Functions whose names end in Raw do not tell
+// Go's scheduler, so they are for calls that do not sleep. The others may be used where waiting is
+// allowed.
 
-// EmptyPath is "" for AT_EMPTY_PATH.
+// EmptyPath is the path "" for AT_EMPTY_PATH.
 var EmptyPath [1]byte
 
-// noPath is the path of a statx(2) that is for the descriptor itself: NULL, which
-// spares the kernel the look at a string, or "" before Linux 6.11.
+// noPath is the path of a statx(2) that is about the descriptor itself. It is NULL, so that the
+// kernel need not look at a string, or "" before Linux 6.11.
 var noPath = func() *byte {
 	var st unix.Statx_t
 	cwd := unix.AT_FDCWD // a variable: the constant is negative
@@ -35,17 +35,18 @@ var noPath = func() *byte {
 	return nil
 }()
 
-// StatxMask asks for what vfs.Attr needs, and for what tells one object from
-// another that had the same number before (birth time, btrfs subvolume) and one
-// mount from another (Linux 5.8).
+// StatxMask asks for the fields that vfs.Attr needs. It also asks for the fields that tell one
+// object from another that had the same number before (birth time, btrfs subvolume), and one mount
+// from another (Linux 5.8).
 const StatxMask = unix.STATX_BASIC_STATS | unix.STATX_BTIME | unix.STATX_MNT_ID | StatxSubvol
 
 const StatxSubvol = 0x8000 // STATX_SUBVOL, Linux 6.10; older kernels ignore it
 
-// ResolveCached is RESOLVE_CACHED (Linux 5.12): only what can be found without
-// waiting, else EAGAIN.
+// ResolveCached is RESOLVE_CACHED (Linux 5.12): openat2(2) finds only what it can find without
+// waiting, and otherwise fails with EAGAIN.
 const ResolveCached = 0x20
 
+// StatxRaw reads the attributes of the object that fd stands for.
 func StatxRaw(fd int, st *unix.Statx_t) (e unix.Errno) {
 	for range 1 + AtOnceMax {
 		_, _, e = unix.RawSyscall6(unix.SYS_STATX, uintptr(fd), uintptr(unsafe.Pointer(noPath)),
@@ -57,8 +58,8 @@ func StatxRaw(fd int, st *unix.Statx_t) (e unix.Errno) {
 	return e
 }
 
-// StatxWait is StatxRaw where waiting is allowed: a file system that another process
-// serves may not answer, and the collector waits for whoever is in a raw call.
+// StatxWait is StatxRaw where waiting is allowed. A file system that another process serves may not
+// answer, and Go's collector waits for every thread that is in a raw call.
 func StatxWait(fd int, st *unix.Statx_t) unix.Errno {
 	for p := (Patience{}); ; {
 		_, _, e := unix.Syscall6(unix.SYS_STATX, uintptr(fd), uintptr(unsafe.Pointer(noPath)),
@@ -69,7 +70,7 @@ func StatxWait(fd int, st *unix.Statx_t) unix.Errno {
 	}
 }
 
-// StatxAt asks for an entry by name; name ends in NUL.
+// StatxAt reads the attributes of an entry by name, which ends in NUL.
 func StatxAt(fd int, name *byte, st *unix.Statx_t) unix.Errno {
 	for p := (Patience{}); ; {
 		_, _, e := unix.Syscall6(unix.SYS_STATX, uintptr(fd), uintptr(unsafe.Pointer(name)),
@@ -80,6 +81,7 @@ func StatxAt(fd int, name *byte, st *unix.Statx_t) unix.Errno {
 	}
 }
 
+// StatxAtRaw is StatxAt for lanes and for calls that do not sleep.
 func StatxAtRaw(fd int, name *byte, st *unix.Statx_t) (e unix.Errno) {
 	for range 1 + AtOnceMax {
 		_, _, e = unix.RawSyscall6(unix.SYS_STATX, uintptr(fd), uintptr(unsafe.Pointer(name)),
@@ -91,6 +93,7 @@ func StatxAtRaw(fd int, name *byte, st *unix.Statx_t) (e unix.Errno) {
 	return e
 }
 
+// Openat2 opens name, which ends in NUL, from the directory fd.
 func Openat2(fd int, name *byte, how *unix.OpenHow) (int, unix.Errno) {
 	for p := (Patience{}); ; {
 		r, _, e := unix.Syscall6(unix.SYS_OPENAT2, uintptr(fd), uintptr(unsafe.Pointer(name)),
@@ -101,6 +104,7 @@ func Openat2(fd int, name *byte, how *unix.OpenHow) (int, unix.Errno) {
 	}
 }
 
+// Openat2Raw is Openat2 for lanes and for calls that do not sleep.
 func Openat2Raw(fd int, name *byte, how *unix.OpenHow) (r int, e unix.Errno) {
 	for range 1 + AtOnceMax {
 		var got uintptr
@@ -113,6 +117,7 @@ func Openat2Raw(fd int, name *byte, how *unix.OpenHow) (r int, e unix.Errno) {
 	return r, e
 }
 
+// Openat opens name, which ends in NUL, from the directory fd, with flags and mode of open(2).
 func Openat(fd int, name *byte, flags int, mode uint32) (int, unix.Errno) {
 	for p := (Patience{}); ; {
 		r, _, e := unix.Syscall6(
@@ -130,16 +135,20 @@ func Openat(fd int, name *byte, flags int, mode uint32) (int, unix.Errno) {
 	}
 }
 
+// CloseRaw closes a descriptor whose close does not sleep.
 func CloseRaw(fd int) { _, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
 
+// CloseFD closes a descriptor. It may block.
 func CloseFD(fd int) { _, _, _ = unix.Syscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
 
-// CloseWritten is CloseFD for who wants to know how it went.
+// CloseWritten is CloseFD for a descriptor whose close may report an error.
 func CloseWritten(fd int) unix.Errno {
 	_, _, e := unix.Syscall(unix.SYS_CLOSE, uintptr(fd), 0, 0)
 	return e
 }
 
+// Faccess asks whether the calling thread may use the object that fd stands for. The bits of mode
+// are access(2)'s.
 func Faccess(fd int, mode uint32) unix.Errno {
 	for p := (Patience{}); ; {
 		_, _, e := unix.Syscall6(
@@ -157,6 +166,7 @@ func Faccess(fd int, mode uint32) unix.Errno {
 	}
 }
 
+// FaccessRaw is Faccess for lanes and for calls that do not sleep.
 func FaccessRaw(fd int, mode uint32) (e unix.Errno) {
 	for range 1 + AtOnceMax {
 		_, _, e = unix.RawSyscall6(
@@ -175,8 +185,8 @@ func FaccessRaw(fd int, mode uint32) (e unix.Errno) {
 	return e
 }
 
-// FileHandle is struct file_handle with room for the largest handle that the
-// kernel makes (MAX_HANDLE_SZ).
+// FileHandle is struct file_handle with room for the largest handle that the kernel makes
+// (MAX_HANDLE_SZ).
 type FileHandle struct {
 	bytes uint32
 	kind  int32
@@ -206,8 +216,8 @@ func nameToHandleAt(fd int, name *byte, k *FileHandle, mount *int32) unix.Errno 
 	return e
 }
 
-// OpenByHandle opens by handle. With O_NONBLOCK EAGAIN says that somebody holds a lease
-// on the file, and ENOMEM is left to who calls.
+// OpenByHandle opens an object by its handle. With O_NONBLOCK it returns EAGAIN if somebody holds a
+// lease on the file. It leaves ENOMEM to the caller.
 func OpenByHandle(mount int, k *FileHandle, flags int) (int, unix.Errno) {
 	for p := (Patience{}); ; {
 		r, _, e := unix.Syscall(
@@ -222,21 +232,22 @@ func OpenByHandle(mount int, k *FileHandle, flags int) (int, unix.Errno) {
 	}
 }
 
-// Fsync is made once: whatever it returns may be a failure of write-back, which it will
-// not tell again.
+// Fsync makes the call once, because every error may be a failure of write-back, which the kernel
+// does not report again.
 func Fsync(fd int) unix.Errno {
 	_, _, e := unix.Syscall(unix.SYS_FSYNC, uintptr(fd), 0, 0)
 	return e
 }
 
-// Syncfs is made once, as fsync is.
+// Syncfs makes the call once, for the reason that Fsync has.
 func Syncfs(fd int) unix.Errno {
 	_, _, e := unix.Syscall(unix.SYS_SYNCFS, uintptr(fd), 0, 0)
 	return e
 }
 
-// WaitRange waits for the write-back of n bytes at off that is under way. A failure
-// that fd has not been told of is told, and used up.
+// WaitRange waits until the write-back of n bytes at off that is under way has ended. If the kernel
+// has not reported a failure to fd yet, it does so now, and does not report that failure to fd
+// again.
 func WaitRange(fd int, off, n uint64) unix.Errno {
 	_, _, e := unix.Syscall6(
 		unix.SYS_SYNC_FILE_RANGE,
@@ -250,10 +261,10 @@ func WaitRange(fd int, off, n uint64) unix.Errno {
 	return e
 }
 
-// ProcPath names an open descriptor, for calls that do not take one.
+// ProcPath returns a path of an open descriptor, for calls that take no descriptor.
 func ProcPath(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
 
-// Call makes a system call that may sleep, again as long as patience has it.
+// Call makes a system call that may sleep, and repeats it as long as [Patience.Again] says so.
 func Call(nr, a, b, c, d, e, f uintptr) (uintptr, unix.Errno) {
 	for p := (Patience{}); ; {
 		r, _, errno := unix.Syscall6(nr, a, b, c, d, e, f)
@@ -263,16 +274,15 @@ func Call(nr, a, b, c, d, e, f uintptr) (uintptr, unix.Errno) {
 	}
 }
 
-// CacheRange is a range of a file, in bytes (struct cachestat_range).
+// CacheRange is a range of a file in bytes (struct cachestat_range).
 type CacheRange struct{ Off, Len uint64 }
 
-// CachePages are the numbers of a range's pages that the page cache has, and of those that
-// are dirty, under writeback, or evicted (struct cachestat).
+// CachePages counts the pages of a range that are in the page cache, and those that are dirty,
+// under writeback, or evicted (struct cachestat).
 type CachePages struct{ Cached, Dirty, Writeback, Evicted, RecentlyEvicted uint64 }
 
-// Cachestat asks for the pages of a range of fd (cachestat(2), Linux 6.5; a microsecond). It
-// does not sleep. The kernel does not tell of files of others where the process has no
-// rights over them.
+// Cachestat counts the pages of a range of fd (cachestat(2), Linux 6.5; a microsecond). It does not
+// sleep. The kernel does not tell about other users' files over which the process has no rights.
 func Cachestat(fd int, r *CacheRange, got *CachePages) unix.Errno {
 	const sysCachestat = 451 // on all architectures that this is built for
 	_, _, e := unix.RawSyscall6(

@@ -9,20 +9,20 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// In a user namespace a process can act only as the users and groups that the
-// namespace maps: for all others setfsuid(2) changes nothing, and setgroups(2) fails as
-// a whole. An object whose owner is not mapped is shown as the overflow user's, whom
-// the namespace may map as well.
+// In a user namespace a process can act only as the users and groups that the namespace maps. For
+// all others setfsuid(2) changes nothing, and setgroups(2) fails as a whole. If an object's owner
+// is not mapped, the kernel shows the overflow user as its owner. The namespace may map the
+// overflow user as well.
 
-// Namespace is what the process's user namespace maps.
+// Namespace is the users and groups that the process's user namespace maps.
 type Namespace struct {
 	Users, Groups vfs.IDs // nil: all
-	Overflow      uint32  // whom objects are shown as belonging to whose owner is not mapped
-	noGroups      bool    // setgroups(2) is switched off in it
+	Overflow      uint32  // the owner that the kernel shows if an owner is not mapped
+	noGroups      bool    // the namespace has setgroups(2) switched off
 }
 
-// OwnNamespace reads the process's namespace. Kernels without them have one that
-// maps all.
+// OwnNamespace reads the process's namespace. A kernel without user namespaces has one that maps
+// all users and groups.
 func OwnNamespace() (n Namespace, err error) {
 	if n.Users, err = mapOf("/proc/self/uid_map"); err != nil {
 		return n, err
@@ -41,7 +41,7 @@ func OwnNamespace() (n Namespace, err error) {
 	return n, nil
 }
 
-// mapOf reads a map as user_namespaces(7) has it.
+// mapOf reads a map in the format of user_namespaces(7).
 func mapOf(path string) (vfs.IDs, error) {
 	text, err := os.ReadFile(path)
 	if os.IsNotExist(err) {
@@ -53,8 +53,8 @@ func mapOf(path string) (vfs.IDs, error) {
 	return parseMap(string(text))
 }
 
-// parseMap turns the lines "inside outside count" into the ids inside, nil when they
-// are all that there can be.
+// parseMap turns the lines "inside outside count" into the ids inside, nil if these are all ids
+// that there can be.
 func parseMap(text string) (vfs.IDs, error) {
 	m := vfs.IDs{}
 	all := uint64(0)
@@ -72,11 +72,10 @@ func parseMap(text string) (vfs.IDs, error) {
 	return m, nil
 }
 
-// Limited reports whether there are users or groups that nobody can act as.
+// Limited reports whether there are users or groups as whom the process cannot act.
 func (n *Namespace) Limited() bool { return n.Users != nil || n.Groups != nil }
 
-// Other returns a credential that has nothing of root's, and false when the namespace
-// has none.
+// Other returns a credential that has none of root's ids, and false if the namespace has none.
 func (n *Namespace) Other() (*vfs.Cred, bool) {
 	pick := func(m vfs.IDs, prefer uint32) (uint32, bool) {
 		if m.Has(prefer) {

@@ -1,7 +1,8 @@
-// Package kind knows what file systems are like: their names, their limits, how fine their
-// time stamps are, how they compare names. Some of it the kernel tells, some is tried with a
-// file that has no name, and the rest is written down here from the file systems' headers.
+// Package kind knows the properties of file systems: their names, their limits, how fine their time
+// stamps are, how they compare names. The kernel tells some of them. Others are found out by trying
+// with a file that has no name. The rest is a table in this package, taken from the file systems'
+// headers.
 //
-// It is asked while an export starts. The functions that take a descriptor may block for the
-// file system.
+// Package posixfs asks while an export starts. The functions that take a descriptor may block for
+// the file system.
 package kind

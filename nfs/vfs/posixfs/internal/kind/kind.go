@@ -12,7 +12,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
-// names are the file systems that somebody may try to export.
+// names are the names of file systems that somebody may try to export.
 var names = map[int64]string{
 	unix.EXT4_SUPER_MAGIC:      "ext4",
 	unix.XFS_SUPER_MAGIC:       "XFS",
@@ -35,7 +35,7 @@ var names = map[int64]string{
 	0x2fc12fc1:                 "ZFS",
 }
 
-// Name returns what the file system is called.
+// Name returns the name of the file system with this type (statfs(2)).
 func Name(magic int64) string {
 	if s := names[magic]; s != "" {
 		return s
@@ -43,9 +43,8 @@ func Name(magic int64) string {
 	return fmt.Sprintf("a file system of type %#x", magic)
 }
 
-// foreign are the file systems whose attributes and content are another
-// process's or machine's to give: even a stat may have to wait for an answer, and
-// for ever when that one hangs.
+// foreign are the file systems whose attributes and content come from another process or machine.
+// Even a stat may have to wait for the answer, without end if the other side hangs.
 var foreign = map[int64]bool{
 	unix.FUSE_SUPER_MAGIC:  true,
 	unix.NFS_SUPER_MAGIC:   true,
@@ -63,11 +62,12 @@ var foreign = map[int64]bool{
 	0x20030528:             true, // OrangeFS
 }
 
-// Foreign reports whether somebody else has to be asked for attributes and content.
+// Foreign reports whether the kernel has to ask another process or machine for attributes and
+// content.
 func Foreign(magic int64) bool { return foreign[magic] }
 
-// FineTimes reports whether the file system stamps changes finer than the timer
-// tick once somebody has looked at the last stamp (FS_MGTIME, Linux 6.13).
+// FineTimes reports whether the file system stamps a change with a finer time than the timer tick
+// if somebody has looked at the stamp before (FS_MGTIME, Linux 6.13).
 func FineTimes(magic int64) bool {
 	switch magic {
 	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.TMPFS_MAGIC:
@@ -76,8 +76,8 @@ func FineTimes(magic int64) bool {
 	return false
 }
 
-// LimitsOf tells the limits of a file system. The kernel has no call for most of
-// them; the numbers are those of the file systems' own headers.
+// LimitsOf returns the limits of a file system. The kernel has no call for most of them. The
+// numbers are those of the file systems' own headers.
 func LimitsOf(magic int64, sf *unix.Statfs_t) vfs.Limits {
 	l := vfs.Limits{
 		NameMax:         uint32(sf.Namelen),
@@ -104,7 +104,7 @@ func LimitsOf(magic int64, sf *unix.Statfs_t) vfs.Limits {
 		l.LinkMax, l.HardLinks, l.SymbolicLinks = 1, false, false
 		l.CaseInsensitive = true
 		l.TimeDelta = vfs.Time{Sec: 2}
-		l.CanSetTime = false // of an access time FAT keeps the day, and neither has years before 1980
+		l.CanSetTime = false // FAT keeps the day of an atime; neither has years before 1980
 		if magic == unix.MSDOS_SUPER_MAGIC {
 			l.FileSizeMax = 1<<32 - 1
 			if sf.Namelen <= msdosName {
@@ -117,24 +117,24 @@ func LimitsOf(magic int64, sf *unix.Statfs_t) vfs.Limits {
 	return l
 }
 
-// msdosName is the longest name of FAT without long names: it is cut to 8 and 3 letters
-// in capitals.
+// msdosName is the longest name of FAT without long names. FAT cuts a name to 8 and 3 letters in
+// capitals.
 const msdosName = 12
 
-// timeProbe is set on a file without a name, to see what is kept of it. No digit of its
-// nanoseconds is 0, and the seconds are odd.
+// timeProbe is a time to set on a file without a name, to see how much of it the file system keeps.
+// No digit of its nanoseconds is 0, and its seconds are odd.
 var timeProbe = unix.Timespec{Sec: 1_600_000_001, Nsec: 123_456_789}
 
-// ProbeTimes returns the resolution of time stamps as a new file in the directory root shows
-// it, and whether every change has a ctime of its own. Where no file without a name can be
-// made, as on a read-only mount, the stamps of the top directory, which are top, have to do,
-// and least, which is known of the kind.
+// ProbeTimes finds out the resolution of time stamps with a new file in the directory root, and
+// whether every change has a ctime of its own. If it cannot make a file without a name, as on a
+// read-only mount, it uses the stamps of the top directory, top, and the resolution least that is
+// known of this kind of file system.
 func ProbeTimes(root int, magic int64, least vfs.Time, top *unix.Statx_t) (unit vfs.Time, change bool) {
 	fd, err := unix.Openat(root, ".", unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return coarser(least, seenTimes(magic, top)), false
 	}
-	defer kernel.CloseFD(fd) // the file is gone with it
+	defer kernel.CloseFD(fd) // the kernel removes the file when it is closed
 	change = stampsRemovals(magic) && ctimesDiffer(fd)
 	times := [2]unix.Timespec{timeProbe, timeProbe}
 	var st unix.Statx_t
@@ -153,16 +153,16 @@ func ProbeTimes(root int, magic int64, least vfs.Time, top *unix.Statx_t) (unit 
 	return coarser(resolution(st.Atime), resolution(st.Mtime)), change
 }
 
-// stampsRemovals reports whether a directory's ctime differs after a removal from what
-// somebody saw before. tmpfs and others that use simple_unlink of the kernel's libfs give
-// the directory the removed object's stamp, which can be the one that it has.
+// stampsRemovals reports whether a removal gives the directory a ctime that nobody has seen before.
+// tmpfs and others that use simple_unlink of the kernel's libfs give the directory the removed
+// object's stamp. The directory can have that stamp already.
 func stampsRemovals(magic int64) bool {
 	return magic == unix.EXT4_SUPER_MAGIC || magic == unix.XFS_SUPER_MAGIC || magic == unix.BTRFS_SUPER_MAGIC
 }
 
-// ctimesDiffer reports whether each of a few changes of the file fd, made as fast as they
-// can be, had a ctime of its own once somebody had looked at the one before (FS_MGTIME,
-// Linux 6.13). Else all changes within a tick of the kernel's clock may have the same.
+// ctimesDiffer reports whether each of a few changes of the file fd, made as fast as possible, gets
+// a ctime of its own if somebody has looked at the ctime before it (FS_MGTIME, Linux 6.13).
+// Otherwise all changes within a tick of the kernel's clock may have the same ctime.
 func ctimesDiffer(fd int) bool {
 	var st unix.Statx_t
 	before := unix.StatxTimestamp{}
@@ -178,14 +178,14 @@ func ctimesDiffer(fd int) bool {
 	return true
 }
 
-// seenTimes returns the coarsest resolution by which the stamps of top can be, unless the
-// file system is known to keep nanoseconds. Too coarse is the better mistake: a client
-// that is told 1 ns takes stamps for different that are the same change's.
+// seenTimes returns the coarsest resolution that fits the stamps of top, unless the file system is
+// known to keep nanoseconds. Too coarse is the better mistake: a client that is told 1 ns takes two
+// stamps of the same change for different ones.
 func seenTimes(magic int64, top *unix.Statx_t) vfs.Time {
 	switch magic {
 	case unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.TMPFS_MAGIC:
 		return vfs.Time{Nsec: 1}
-	case unix.EXT4_SUPER_MAGIC: // inodes with room for a birth have it for nanoseconds
+	case unix.EXT4_SUPER_MAGIC: // inodes with room for a birth time have room for nanoseconds
 		if top.Mask&unix.STATX_BTIME != 0 {
 			return vfs.Time{Nsec: 1}
 		}
@@ -203,10 +203,10 @@ func seenTimes(magic int64, top *unix.Statx_t) vfs.Time {
 	case odd != 0:
 		return vfs.Time{Sec: 1}
 	}
-	return vfs.Time{Sec: 2} // as FAT's
+	return vfs.Time{Sec: 2} // the resolution of FAT
 }
 
-// resolution is that of a file system which has kept got of timeProbe.
+// resolution returns the resolution of a file system that has kept got of timeProbe.
 func resolution(got unix.StatxTimestamp) vfs.Time {
 	switch {
 	case got.Sec != timeProbe.Sec:
@@ -228,8 +228,8 @@ func coarser(a, b vfs.Time) vfs.Time {
 	return b
 }
 
-// IsFolded reports whether names in the directory fd are the same in capitals (chattr +F
-// of ext4, F2FS, tmpfs and others), and whether the file system knows of such a thing.
+// IsFolded reports whether names in the directory fd are compared without case (chattr +F of ext4,
+// F2FS, tmpfs and others). known is false if the file system has no such flag.
 func IsFolded(fd int) (folded, known bool) {
 	const getFlags, casefold = 0x80086601, 0x40000000 // FS_IOC_GETFLAGS, FS_CASEFOLD_FL of linux/fs.h
 	var flags uint64
@@ -237,11 +237,11 @@ func IsFolded(fd int) (folded, known bool) {
 	return uint32(flags)&casefold != 0, errno == 0
 }
 
-// XFSGeometry is XFS_IOC_FSGEOMETRY_V4.
+// XFSGeometry is the number of the ioctl XFS_IOC_FSGEOMETRY_V4.
 const XFSGeometry = 0x8070587c
 
-// xfsFolds reports whether the XFS that fd is on compares ASCII names without case, in
-// all directories (mkfs.xfs -n version=ci).
+// xfsFolds reports whether the XFS on which fd lies compares ASCII names without case, in all
+// directories (mkfs.xfs -n version=ci).
 func xfsFolds(fd int) bool {
 	const flagsAt, ci = 92, 1 << 12 // in struct xfs_fsop_geom_v4; XFS_FSOP_GEOM_FLAGS_DIRV2CI
 	var g [112]byte
@@ -249,10 +249,10 @@ func xfsFolds(fd int) bool {
 	return errno == 0 && binary.NativeEndian.Uint32(g[flagsAt:])&ci != 0
 }
 
-// ProbeCase finds out how names are compared on the file system of the directory root, and
-// sets that in l. That every directory may have its own way is taken for granted where
-// directories can be asked, but for file systems that have no such thing: ext4 does not tell
-// whether it was made with case folding.
+// ProbeCase finds out how the file system of the directory root compares names, and stores that in
+// l. If directories can be asked, it assumes that each may have its own way, because ext4 does not
+// tell whether it was made with case folding. It does not assume that of XFS and btrfs, whose
+// directories cannot differ.
 func ProbeCase(root int, magic int64, l *vfs.Limits) {
 	switch magic {
 	case unix.XFS_SUPER_MAGIC:

@@ -12,10 +12,10 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
-// start is when the clock of a test begins.
+// start is when a test's clock begins.
 var start = time.Unix(1_700_000_000, 10_000_000)
 
-// born is an object of which statx tells the birth.
+// born makes the attributes of an object with the birth time.
 func born(at time.Time) *unix.Statx_t {
 	return &unix.Statx_t{
 		Ino: 7, Mask: unix.STATX_BTIME,
@@ -30,7 +30,7 @@ func handleOf(t *testing.T, b ...byte) vfs.Handle {
 	return h
 }
 
-// The number of an object that is younger may be given to another one with the same birth.
+// The kernel may give the number of a younger object to another one with the same birth time.
 func TestOnlyAnObjectOf50MillisecondsHasAKeyOfItsOwn(t *testing.T) {
 	var m Handles
 	var k Moment
@@ -112,8 +112,8 @@ func TestHandlesAreForgottenWhenTheClockIsSetBack(t *testing.T) {
 	}
 }
 
-// The clock may be set back while an operation is on its way: what it adds has keys that
-// may come again.
+// Somebody may set the clock back while an operation runs. The keys that the operation adds may
+// come again.
 func TestWhatIsAddedAfterTheClockWasSetBackIsLost(t *testing.T) {
 	var m Handles
 	var before, after Moment

@@ -9,8 +9,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
-// KeepsBirth reports whether a file system of the type magic (statfs(2)) keeps birth times as
-// fine as the kernel gives them. ext4 with small inodes has none, and says so for each object.
+// KeepsBirth reports whether a file system of the type magic (statfs(2)) keeps birth times as fine
+// as the kernel gives them. ext4 with small inodes has no birth times, and says so for each object.
 func KeepsBirth(magic int64) bool {
 	switch magic {
 	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.TMPFS_MAGIC:
@@ -27,14 +27,15 @@ const (
 	fidIno64Parent = 0x82
 )
 
-// Numbered reports whether an inode's number stands for one object at a time of a file system
-// of the type magic, and is found in handles: not on btrfs, where each subvolume counts for
-// itself, nor on tmpfs, whose numbers may come round again.
+// Numbered reports whether an inode's number stands for one object at a time in a file system of
+// the type magic, and whether handles contain it. btrfs does not count, because each of its
+// subvolumes has numbers of its own; nor does tmpfs, whose numbers may come round again.
 func Numbered(magic int64) bool {
 	return magic == unix.EXT4_SUPER_MAGIC || magic == unix.XFS_SUPER_MAGIC
 }
 
-// NumberIn returns the inode's number that a handle holds where Numbered is true.
+// NumberIn returns the inode's number that the handle contains. It is for file systems for which
+// Numbered is true.
 func NumberIn(h *vfs.Handle) (ino uint64, ok bool) {
 	b := h.Bytes()
 	if len(b) < kernel.KindBytes+8 {

@@ -26,7 +26,7 @@ func TestEntriesAsTheKernelWritesThem(t *testing.T) {
 	d = append(d, dent(1<<63+1, 1<<62, unix.DT_DIR, "..")...)
 	d = append(d, dent(3, 1<<63-1, unix.DT_REG, ".x")...)
 	d = append(d, dent(4, 5, unix.DT_LNK, "...")...)
-	d = append(d, dent(5, 6, unix.DT_UNKNOWN, "12345678901234")...) // and no room behind
+	d = append(d, dent(5, 6, unix.DT_UNKNOWN, "12345678901234")...) // no room behind the name
 	type seen struct {
 		number, place uint64
 		kind          byte

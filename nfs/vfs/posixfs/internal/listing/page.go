@@ -12,30 +12,31 @@ import (
 const (
 	pageSets = 256 // per FS, times pageWays; at most 11 KiB each
 	pageWays = 2
-	// againTicks is how soon a page has to be listed again to be worth that its objects are
-	// kept open: 5 s. Going through a large tree then does not drive out others.
+	// againTicks is how many ticks (5 s in all) may lie between two listings of a page for its
+	// objects to be worth keeping open. So going through a large tree does not drive out other
+	// objects.
 	againTicks = 4
 )
 
 // Page is a piece of a directory. Its methods may be called from any goroutine.
 type Page[E any] struct {
 	// Immutable.
-	dir    uint64 // Ask.ID of the directory
-	cookie uint64 // where it begins
+	dir    uint64 // ID of the directory (Ask.ID)
+	cookie uint64 // where the page begins
 	ctime  unix.StatxTimestamp
 	dents  Dents // with file IDs; empty at the end of the directory
 
-	// Atomic. kids has an element for each of dents, nil until it is wanted.
+	// Atomic. kids has an element for each of dents. It is nil until somebody wants it.
 	kids   atomic.Pointer[[]atomic.Pointer[E]]
-	listed atomic.Int64 // tick when it was last listed with handles, 0 for never
+	listed atomic.Int64 // tick of the last listing with handles, 0 for none
 }
 
-// Dents are the entries, with file IDs as numbers. There are none at the end of the directory.
-// Nobody changes them.
+// Dents are the page's entries, with file IDs as numbers. There are none at the end of the
+// directory. Nobody may change them.
 func (p *Page[E]) Dents() Dents { return p.dents }
 
-// Kids are the objects that the names lead to, as far as somebody has stored them, for as
-// many names as there are. It allocates the first time.
+// Kids has one element for each name. An element is the object that the name leads to, nil until
+// somebody has stored it. Kids allocates the first time.
 func (p *Page[E]) Kids() []atomic.Pointer[E] {
 	if k := p.kids.Load(); k != nil {
 		return *k
@@ -51,8 +52,8 @@ func (p *Page[E]) Kids() []atomic.Pointer[E] {
 	return k
 }
 
-// Listed notes that the page is listed with handles at this tick, which is not 0. It reports
-// whether it was so not long ago, and its objects are worth to be kept open.
+// Listed notes that a listing with handles uses the page at this tick, which is not 0. It reports
+// whether another one did so not long ago. Then the page's objects are worth keeping open.
 func (p *Page[E]) Listed(tick int64) (again bool) {
 	last := p.listed.Load()
 	if last != tick {
@@ -61,13 +62,13 @@ func (p *Page[E]) Listed(tick int64) (again bool) {
 	return last != 0 && tick-last <= againTicks
 }
 
-// pages are the pages of an FS.
+// pages are the remembered pages of an FS.
 type pages[E any] struct{ *recall.Shared[Page[E]] }
 
 func pageHash(dir, cookie uint64) uint64 { return kernel.Mix(dir*0x9e3779b97f4a7c15 ^ cookie) }
 
-// find returns the page of the directory dir that begins at cookie, if it is good while the
-// directory has this ctime.
+// find returns the page of the directory dir that begins at cookie. It returns nil unless the page
+// is good for a directory with this ctime.
 func (p pages[E]) find(dir, cookie uint64, ctime *unix.StatxTimestamp) *Page[E] {
 	set := p.Set(pageHash(dir, cookie))
 	for i := range set {

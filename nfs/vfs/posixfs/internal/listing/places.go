@@ -7,10 +7,10 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
-// placesLast reports whether places in dir mean something to another open, as far as
-// can be seen: an empty directory has none.
+// placesLast reports whether places in dir mean something to another open, as far as it can find
+// out. An empty directory has no places.
 func placesLast(dir int) bool {
-	for range 3 { // it may be changing
+	for range 3 { // the directory may be changing
 		if last, sure := placesLastOnce(dir); last || sure {
 			return last
 		}
@@ -32,7 +32,7 @@ func placesLastOnce(dir int) (last, sure bool) {
 	}
 	fd, errno := reopen(dir)
 	if errno != 0 {
-		return true, true // then nobody lists it
+		return true, true // nobody can list it, so its places do not matter
 	}
 	defer kernel.CloseFD(fd)
 	i := (len(places) - 1) / 2
@@ -46,7 +46,7 @@ func placesLastOnce(dir int) (last, sure bool) {
 	return bytes.Equal(d.Name(), names[i+1]), false
 }
 
-// distinct reports whether places are such that a listing can go on after each of them.
+// distinct reports whether a listing can go on after each of places.
 func distinct(places []uint64) bool {
 	seen := make(map[uint64]bool)
 	for _, p := range places {
@@ -58,12 +58,12 @@ func distinct(places []uint64) bool {
 	return true
 }
 
-// positions reports whether places may be positions in what the directory held when it was
-// opened: numbers of entries, or of bytes of records. Only those are that close together
-// from the beginning on; what an index or a hash gives is not, as a rule, and where it is
-// the whole directory is read for nothing.
+// positions reports whether places may be positions in what the directory held when somebody opened
+// it: numbers of entries, or of bytes of records. Only such places are so close together from the
+// beginning on. Places that an index or a hash gives usually are not. If they are, listings read
+// the whole directory without need.
 func positions(places []uint64) bool {
-	const record = 24 + 256 // bytes, the most that an entry has in a reply of FUSE
+	const record = 24 + 256 // bytes, the most that FUSE uses for an entry
 	last := uint64(0)
 	for _, p := range places {
 		if p <= last || p-last > record {

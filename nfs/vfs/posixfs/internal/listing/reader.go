@@ -10,90 +10,89 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/recall"
 )
 
-// How much of a directory is read at a time. With handles and attributes an entry takes
-// five times as much room in the reply, so that most of a large piece would be read for
-// nothing.
+// How many bytes of a directory one call reads. With handles and attributes an entry takes five
+// times as much room in the reply, so most of a large piece would be read for nothing.
 const (
 	pieceBytes     = 8 << 10
 	plusPieceBytes = 4 << 10
 )
 
-// Memory is what is remembered of the directories of an FS. Its methods may be called from any
-// goroutine, but for Init.
+// Memory is what an FS remembers of its directories. Any goroutine may call its methods, except
+// Init.
 type Memory[E any] struct {
 	pages    pages[E]
 	wholes   wholes
-	unplaced atomic.Bool // places last for one open, if at all, or may be positions
+	unplaced atomic.Bool // places last for one open at most, or may be positions
 }
 
-// Init prepares the Memory. It is called once, before a listing begins.
+// Init prepares the Memory. It must be called once, before a listing begins.
 func (m *Memory[E]) Init() { m.pages = pages[E]{recall.NewShared[Page[E]](pageSets, pageWays)} }
 
-// Unplaced reports whether places are made of names. Once they are, they stay so.
+// Unplaced reports whether places are made of names. Once that is so, it stays so.
 func (m *Memory[E]) Unplaced() bool { return m.unplaced.Load() }
 
-// Try looks whether the places in the directory that the descriptor dir stands for will do.
-// If not, places are made of names from now on. It may block. It reads the directory with the
-// thread's rights.
+// Try finds out whether the kernel's places in the directory that the descriptor dir stands for can
+// be used. If not, places are made of names from now on. Try reads the directory with the thread's
+// rights. It may block.
 func (m *Memory[E]) Try(dir int) {
 	if !placesLast(dir) {
 		m.unplaced.Store(true)
 	}
 }
 
-// Expire forgets directories that nobody has gone on with for long. It is called at each tick
-// (1.25 s), and does not block for long.
+// Expire forgets directories whose listing nobody has continued for long. Its caller calls it at
+// each tick (1.25 s). It does not block for long.
 func (m *Memory[E]) Expire(tick int64) { m.wholes.expire(tick) }
 
-// Ask is what a call wants to be listed.
+// Ask is a call's request for a listing.
 type Ask[E any] struct {
 	Dir    *E
-	ID     uint64              // Dir's, and no other directory's of the FS at any time
-	Handle vfs.Handle          // Dir's
-	Ctime  unix.StatxTimestamp // Dir's, from before the listing began
-	As     *vfs.Cred           // whom the thread acts for to read Dir, nil for itself
+	ID     uint64              // ID of Dir; no other directory of the FS ever has it
+	Handle vfs.Handle          // handle of Dir
+	Ctime  unix.StatxTimestamp // ctime of Dir from before the listing began
+	As     *vfs.Cred           // the user for whom the thread acts to read Dir, nil for itself
 	Cookie uint64              // the place behind which the listing goes on
-	Plus   bool                // an entry takes more room in the reply than a name
+	Plus   bool                // an entry takes more room in the reply than its name
 	Keep   bool                // no change from now on leaves Dir with the same Ctime
 }
 
-// Source is what a [Reader] asks when a directory has to be read. Its methods may block, and
-// are called on the Reader's thread.
+// Source is what a [Reader] uses to read a directory. The Reader calls its methods on its thread.
+// They may block.
 type Source[E any] interface {
 	// Open opens dir for reading, with a position of its own and with the rights of as.
 	Open(as *vfs.Cred, dir *E) (fd int, s vfs.Status)
-	// FileIDs replaces the inode numbers in d, which are dir's, by file IDs.
+	// FileIDs replaces the inode numbers in d, which are entries of dir, by file IDs.
 	FileIDs(as *vfs.Cred, dir *E, d Dents)
-	// Status says what a system call's error is to a front end.
+	// Status translates a system call's error for front ends.
 	Status(errno unix.Errno) vfs.Status
-	// Tick is which tick (1.25 s) it is since the start.
+	// Tick returns the number of ticks (1.25 s) since the start.
 	Tick() int64
-	// TooLarge tells the log that dir is not listed, since it has more than limit bytes of
-	// entries. It is called now and then.
+	// TooLarge tells the log that the server does not list dir, because its entries have more
+	// than limit bytes. The Reader does not call it for every such listing.
 	TooLarge(dir *E, limit int)
 }
 
-// Reader is a thread's way through a directory. The zero value is ready for Begin.
+// Reader is a thread's way through a directory. Begin makes the zero value ready.
 type Reader[E any] struct {
-	// Ask is what the listing that is on its way has asked for. Its Cookie is where the
-	// listing is: whoever takes entries moves it on.
+	// Ask is the request of the present listing. Its Cookie is the listing's place: a caller
+	// that takes entries moves it on.
 	Ask[E]
-	// Entry is room for the entry that is being told.
+	// Entry is room for the entry that the caller passes on.
 	Entry vfs.DirEntry
 
 	memory *Memory[E]
-	fd     int     // -1 until the kernel had to be asked
-	at     uint64  // where fd is
-	buf    []byte  // once a directory was read
-	page   Page[E] // one that is not kept
+	fd     int     // -1 until a page has to be read
+	at     uint64  // the position of fd
+	buf    []byte  // nil until this thread reads a directory
+	page   Page[E] // for a page that is not kept
 }
 
-// Begin begins a listing, which ends with End. It copies ask. m outlives the listing.
+// Begin begins a listing, which ends with End. It copies ask. m must outlive the listing.
 func (r *Reader[E]) Begin(m *Memory[E], ask *Ask[E]) {
 	r.Ask, r.memory, r.fd, r.at = *ask, m, -1, 0
 }
 
-// End ends the listing. What it has returned may not be used any more.
+// End ends the listing. What the listing has returned may not be used any more.
 func (r *Reader[E]) End() {
 	if r.fd >= 0 {
 		kernel.CloseFD(r.fd)
@@ -101,7 +100,7 @@ func (r *Reader[E]) End() {
 	r.Ask, r.memory, r.fd, r.page.dents = Ask[E]{}, nil, -1, nil
 }
 
-// Page returns the page at the listing's place if it is remembered and good, or nil. It
+// Page returns the page at the listing's place if it is remembered and good, otherwise nil. It
 // neither blocks nor allocates.
 func (r *Reader[E]) Page() *Page[E] {
 	if !r.Keep {
@@ -110,10 +109,10 @@ func (r *Reader[E]) Page() *Page[E] {
 	return r.memory.pages.find(r.ID, r.Cookie, &r.Ctime)
 }
 
-// Read reads the page at the listing's place, and remembers it if pages are kept. Otherwise
-// it is good until the next Read. It blocks. A place that the directory does not have is
-// BadCookie. Where the directory has to be read as a whole it is IO if it is too large, and
-// Delay while too many others are being read.
+// Read reads the page at the listing's place. If pages are kept it remembers the page; otherwise
+// the page is valid until the next Read. Read blocks. It returns BadCookie if the directory does
+// not have the place. If it has to read the whole directory, it returns IO if the directory is too
+// large, and Delay while too many others are being read.
 func (r *Reader[E]) Read(src Source[E]) (*Page[E], vfs.Status) {
 	if r.buf == nil {
 		r.buf = make([]byte, pieceBytes)
@@ -167,7 +166,7 @@ func (r *Reader[E]) piece(src Source[E], b []byte) (Dents, vfs.Status) {
 	return d, vfs.OK
 }
 
-// wholePiece is piece with places of our own.
+// wholePiece is piece with places that are made of names.
 func (r *Reader[E]) wholePiece(src Source[E], b []byte) (Dents, vfs.Status) {
 	ws := &r.memory.wholes
 	var w *whole
@@ -197,7 +196,7 @@ func (r *Reader[E]) readWhole(src Source[E]) (*whole, vfs.Status) {
 	w := &whole{dir: r.Handle, as: r.As, began: now, used: now}
 	seen := make(map[string]bool)
 	b := make([]byte, 64<<10)
-	for fresh := true; fresh; { // a file system that knows no end begins again
+	for fresh := true; fresh; { // a file system without an end begins again
 		d, errno := Read(fd, b)
 		if errno != 0 {
 			return nil, src.Status(errno)
@@ -212,7 +211,7 @@ func (r *Reader[E]) readWhole(src Source[E]) (*whole, vfs.Status) {
 		more := int64(len(w.dents)) - had
 		had += more
 		if ws.reading.Add(more) > wholesReading {
-			return nil, vfs.Delay // the others come to an end
+			return nil, vfs.Delay // the other reads will end
 		}
 	}
 	w.sort()

@@ -13,7 +13,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
-// object stands for what an owner keeps of an object that is open.
+// object stands for what an owner keeps with an open object.
 type object struct{ path string }
 
 // source opens objects by their paths. The file ID of an entry is the length of its name.
@@ -21,7 +21,7 @@ type source struct {
 	tick   int64
 	refuse vfs.Status
 	opens  int
-	last   int // descriptor
+	last   int // the last descriptor
 }
 
 func (s *source) Open(_ *vfs.Cred, dir *object) (int, vfs.Status) {
@@ -81,8 +81,8 @@ func (w *world) remove(name string) {
 	require.NoError(w.t, os.Remove(filepath.Join(w.ask.Dir.path, name)))
 }
 
-// call makes one call from the place of ask on, which moves, takes most entries, and says how
-// it ended.
+// call makes one call from the place of ask on, which it moves. It takes at most most entries, and
+// returns how the call ended.
 func (w *world) call(most int) (names []string, eof bool, s vfs.Status) {
 	w.r.Begin(&w.m, &w.ask)
 	defer w.r.End()
@@ -139,7 +139,7 @@ func TestCallsTogetherListEachNameOnce(t *testing.T) {
 			for _, unplaced := range []bool{false, true} {
 				w.m.unplaced.Store(unplaced)
 				w.ask.Keep, w.ask.Plus = keep, plus
-				w.ask.ID++ // so that pages are not those of before
+				w.ask.ID++ // so that pages of before do not count
 				for _, each := range []int{1, 7, 1000} {
 					require.ElementsMatch(t, want, w.list(each), "keep=%v plus=%v unplaced=%v", keep, plus, unplaced)
 				}
@@ -211,7 +211,7 @@ func TestAPageThatIsNotKeptIsNotFound(t *testing.T) {
 	require.Nil(t, w.r.Page())
 }
 
-// Pages may have one set of places, where there is room for two.
+// Pages that have the same set of places are safe as long as the set has two places.
 func TestPagesWithOneHashAreToldApart(t *testing.T) {
 	w := newWorld(t)
 	ctime := unix.StatxTimestamp{Sec: 3}

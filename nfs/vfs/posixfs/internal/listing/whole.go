@@ -10,23 +10,24 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
-// whole is a directory as it was when a listing of it began, in the order of places.
+// whole is a directory as it was when a listing of it began. The entries are in the order of their
+// places.
 type whole struct {
 	dir    vfs.Handle
 	as     *vfs.Cred
 	began  int64 // tick
 	used   int64 // tick of the last call that found it; guarded by wholes.mu
 	dents  Dents
-	starts []int32  // of the entries in dents
-	places []uint64 // of the entries
+	starts []int32  // where each entry begins in dents
+	places []uint64 // the place of each entry
 }
 
-// size is how much memory w takes, in bytes.
+// size returns how much memory w takes, in bytes.
 func (w *whole) size() int { return cap(w.dents) + 4*cap(w.starts) + 8*cap(w.places) }
 
 func (w *whole) good(tick int64) bool { return tick-w.used < wholeTicks && tick-w.began < wholeLife }
 
-// add appends what of d is new. It reports false if that was nothing.
+// add appends the entries of d whose names are new. It reports false if there were none.
 func (w *whole) add(d Dents, seen map[string]bool) (fresh bool) {
 	for ; len(d) > 0; d = d.Rest() {
 		if name := d.Name(); !seen[string(name)] {
@@ -38,7 +39,7 @@ func (w *whole) add(d Dents, seen map[string]bool) (fresh bool) {
 	return fresh
 }
 
-// sort gives the entries their places, each larger than the one before.
+// sort gives the entries their places, each larger than the one before it.
 func (w *whole) sort() {
 	type one struct {
 		place uint64
@@ -67,7 +68,7 @@ func (w *whole) sort() {
 	}
 }
 
-// piece copies the entries behind a place into b, as many as fit, with places of our own.
+// piece copies the entries behind a place into b, as many as fit, and stores their places in them.
 func (w *whole) piece(b []byte, place uint64) Dents {
 	n := 0
 	i := sort.Search(len(w.places), func(i int) bool { return w.places[i] > place })

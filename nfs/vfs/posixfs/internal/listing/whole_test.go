@@ -10,15 +10,15 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// newUnplaced is newWorld where places are made of names.
+// newUnplaced is newWorld with places that are made of names.
 func newUnplaced(t *testing.T, names ...string) *world {
 	w := newWorld(t, names...)
 	w.m.unplaced.Store(true)
 	return w
 }
 
-// A listing goes on behind a place, so no two entries may have one, whatever their names'
-// sums are.
+// A listing goes on behind a place, so no two entries may have the same place, whatever the sums of
+// their names are.
 func TestEntriesWithEqualSumsHavePlacesOfTheirOwn(t *testing.T) {
 	w := &whole{}
 	for _, name := range []string{"same", "a", "same", "b", "same"} {
@@ -37,8 +37,8 @@ func TestEntriesWithEqualSumsHavePlacesOfTheirOwn(t *testing.T) {
 	require.Len(t, slices.Compact(starts), 5, "each is there once")
 }
 
-// The order in which a file system says the names may be another one each time. Of each pair
-// the FNV-1a sums are the same.
+// A file system may list the names in another order each time. The two names of each pair have the
+// same FNV-1a sum.
 func TestNamesHaveTheSamePlacesInAnyOrder(t *testing.T) {
 	pairs := []string{
 		"8yn0iYCKYHlIj4-BwPqk", "GReLUrM4wMqfg9yzV3KQ",

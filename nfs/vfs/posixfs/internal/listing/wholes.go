@@ -8,25 +8,25 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// wholes are the directories that are being listed: the last one in any case, and others
-// as far as there is room.
+// wholes are the directories of present listings: the last one in any case, and others as long as
+// there is room.
 type wholes struct {
 	mu      sync.Mutex
 	list    []*whole
 	reading atomic.Int64 // bytes of dents of the directories that are being read now
-	said    atomic.Int64 // tick at which the log was told of one that is too large
+	said    atomic.Int64 // tick at which the log was last told of a directory that is too large
 }
 
 const (
 	wholesMax     = 64
-	wholeTicks    = 24        // how long a listing may rest and then go on with what it began with: 30 s
-	wholeLife     = 480       // how long it may go on with that at all: 10 minutes
-	wholeBounds   = 64 << 20  // bytes of dents beyond which a directory is not listed
-	wholesKept    = 128 << 20 // bytes that are kept; what wholeBounds allows fits in
-	wholesReading = 128 << 20 // bytes of dents that are being read, beyond which clients come back
+	wholeTicks    = 24        // 30 s: how long a listing may rest and then use its whole
+	wholeLife     = 480       // 10 minutes: how long a listing may use its whole in all
+	wholeBounds   = 64 << 20  // a directory with more bytes of dents is not listed
+	wholesKept    = 128 << 20 // bytes that are kept; any directory within wholeBounds fits
+	wholesReading = 128 << 20 // bytes of dents being read; beyond that clients must come back
 )
 
-// find returns what as began a listing of dir with.
+// find returns the whole with which the user as began a listing of dir, nil if there is none.
 func (ws *wholes) find(dir *vfs.Handle, as *vfs.Cred, tick int64) *whole {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -39,8 +39,8 @@ func (ws *wholes) find(dir *vfs.Handle, as *vfs.Cred, tick int64) *whole {
 	return nil
 }
 
-// keep adds w, in the place of an older one of the same directory, and lets go of those
-// that were not in use for the longest time, as many as have to go.
+// keep adds w in the place of an older whole of the same directory and user. To make room, it drops
+// the wholes that have been unused for the longest time.
 func (ws *wholes) keep(w *whole, tick int64) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -57,20 +57,21 @@ func (ws *wholes) keep(w *whole, tick int64) {
 	ws.list = slices.Insert(ws.list[:n], 0, w)
 }
 
-// expire lets go of what no listing may go on with.
+// expire drops the wholes with which no listing may continue.
 func (ws *wholes) expire(tick int64) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	ws.list = slices.DeleteFunc(ws.list, func(w *whole) bool { return !w.good(tick) })
 }
 
-// say reports whether the log is to be told of a directory that is too large: now and then.
+// say reports whether to tell the log now of a directory that is too large. It limits how often the
+// log is told.
 func (ws *wholes) say(tick int64) bool {
 	said := ws.said.Load()
 	return (said == 0 || tick-said >= wholeTicks) && ws.said.CompareAndSwap(said, tick)
 }
 
-// sameCred compares the credentials of two threads.
+// sameCred reports whether two threads act with the same credential.
 func sameCred(a, b *vfs.Cred) bool {
 	if a == nil || b == nil {
 		return a == b

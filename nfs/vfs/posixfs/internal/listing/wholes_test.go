@@ -44,8 +44,8 @@ func TestAListingCanGoOnAfterPlacesThatDiffer(t *testing.T) {
 	}
 }
 
-// A directory of any size is read once for a listing of it, and all of them together
-// take no more memory than they may.
+// A listing reads a directory of any size once. All directories together take no more memory than
+// allowed.
 func TestDirectoriesThatAreBeingListedAreKept(t *testing.T) {
 	t.Parallel()
 	var ws wholes

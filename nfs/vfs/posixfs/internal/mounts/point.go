@@ -12,19 +12,19 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
-// Point is where an exported directory was found. One goroutine at a time uses it.
+// Point is the place where an exported directory was found. One goroutine at a time uses it.
 type Point struct {
-	visible int             // the directory as everybody sees it, or -1
-	path    string          // without symbolic links
-	here    spot            // of visible, so no other mount has its number meanwhile
-	listed  bool            // it is in the mount table, which has nothing from outside a chroot
-	above   map[string]spot // the directories above
+	visible int             // a descriptor of the directory as everybody sees it, or -1
+	path    string          // of the directory, without symbolic links
+	here    spot            // of visible; while that is open, no other mount gets the number
+	listed  bool            // in the mount table, which lists nothing from outside a chroot
+	above   map[string]spot // the spots of the directories above
 }
 
 // None is a Point that has found nothing yet.
 func None() Point { return Point{visible: -1} }
 
-// spot is a directory and the mount that it is on.
+// spot is a directory together with the mount on which it lies.
 type spot struct {
 	mount, ino   uint64 // STATX_MNT_ID and inode number
 	major, minor uint32
@@ -34,14 +34,14 @@ func spotOf(st *unix.Statx_t) spot {
 	return spot{mount: st.Mnt_id, ino: st.Ino, major: st.Dev_major, minor: st.Dev_minor}
 }
 
-// leadsTo reports whether a path that led to p and leads to q now means the same.
-// Another mount of the same directory is no other place.
+// leadsTo reports whether a path that led to p and now leads to q still leads to the same place.
+// Another mount of the same directory is the same place.
 func (p spot) leadsTo(q spot) bool {
 	return p.mount == q.mount || p.ino == q.ino && p.major == q.major && p.minor == q.minor
 }
 
-// Find notes where visible is, a descriptor of the directory dir. P owns it from then on,
-// whatever Find returns: as long as it is open umount(8) says busy.
+// Find notes the place of visible, a descriptor of the directory dir. The Point owns visible from
+// then on, whatever Find returns. While visible is open, umount(8) says that the mount is busy.
 func (p *Point) Find(dir string, visible int) error {
 	p.visible = visible
 	st, err := statxPath(visible, "")
@@ -54,7 +54,7 @@ func (p *Point) Find(dir string, visible int) error {
 	}
 	if there, err := statxPath(unix.AT_FDCWD, path); err != nil || there.Mnt_id != st.Mnt_id ||
 		there.Ino != st.Ino {
-		if path, err = filepath.Abs(dir); err != nil { // it was removed, or /proc sees other paths
+		if path, err = filepath.Abs(dir); err != nil { // removed, or /proc sees other paths
 			return fmt.Errorf("posixfs: %w", err)
 		}
 	}
@@ -83,7 +83,7 @@ func (p *Point) Mount() uint64 { return p.here.mount }
 // Mounted reports whether the directory's mount is in the process's tree of mounts.
 func (p *Point) Mounted() bool { return mounted(p.here.mount) }
 
-// Visible returns the descriptor of the directory as everybody sees it. P owns it.
+// Visible returns the descriptor of the directory as everybody sees it. The Point owns it.
 func (p *Point) Visible() int { return p.visible }
 
 // Close closes the descriptor.
@@ -95,8 +95,8 @@ func (p *Point) Close() error {
 	return unix.Close(fd)
 }
 
-// statxPath asks for a directory. What can only be asked of another process or machine
-// may be old.
+// statxPath reads the attributes of a directory. If another process or machine would have to be
+// asked for them, they may be old.
 func statxPath(fd int, path string) (st unix.Statx_t, err error) {
 	flags := unix.AT_STATX_DONT_SYNC | unix.AT_NO_AUTOMOUNT
 	if path == "" {
@@ -106,8 +106,8 @@ func statxPath(fd int, path string) (st unix.Statx_t, err error) {
 	return st, err
 }
 
-// InPlace reports whether the path leads to what is served. Known is false when that cannot
-// be told now. It blocks for the file systems on the way.
+// InPlace reports whether the path still leads to the directory that is served. known is false if
+// that cannot be found out now. InPlace blocks for the file systems on the way.
 func (p *Point) InPlace() (there, known bool) {
 	fd, err := unix.Open(p.path, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	switch err {
@@ -125,8 +125,8 @@ func (p *Point) InPlace() (there, known bool) {
 	now := spotOf(&st)
 	there = p.here.leadsTo(now)
 	if there && now.mount != p.here.mount && !mounted(p.here.mount) {
-		// umount -l took the former mount out of the tree. It is this one now that
-		// umount must call busy.
+		// umount -l has taken the former mount out of the tree. The new mount is now the
+		// one that umount must call busy.
 		fd, p.visible = p.visible, fd
 		p.here = now
 	}
@@ -134,8 +134,9 @@ func (p *Point) InPlace() (there, known bool) {
 	return there, true
 }
 
-// mountsAbove is InPlace for a path that leads nowhere. Either the directory was moved
-// or removed, which is none of our business, or something without it was mounted above.
+// mountsAbove is InPlace for a path that leads nowhere. One possible reason is that somebody moved
+// or removed the directory; that is no change of mounts. The other is that somebody mounted
+// something without the directory above it.
 func (p *Point) mountsAbove() (there, known bool) {
 	for dir := p.path; dir != "/"; {
 		dir = filepath.Dir(dir)
@@ -155,12 +156,12 @@ func (p *Point) mountsAbove() (there, known bool) {
 // mounted reports whether the mount with this ID is in the process's tree of mounts.
 func mounted(id uint64) bool {
 	line, known := Line(id)
-	return line != nil || !known // nothing is known, so nothing has happened
+	return line != nil || !known // if nothing is known, nothing has happened
 }
 
-// Line returns the line of mountinfo (proc_pid_mountinfo(5)) of the mount with this
-// ID, as statx(2) tells it: nil when it is not in the process's tree of mounts. It reports
-// false when that cannot be read. It blocks for no file system but procfs.
+// Line returns the line of mountinfo (proc_pid_mountinfo(5)) for the mount with this ID, which
+// statx(2) reports. It returns nil if the mount is not in the process's tree of mounts. known is
+// false if mountinfo cannot be read. Line blocks for no file system except procfs.
 func Line(id uint64) (line []byte, known bool) {
 	table, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/disktest"
 )
 
-// A mount that is gone has no number that would be in the table.
+// The number of a mount that is gone is not in the table.
 func TestMountsAreFoundInTheMountTable(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")

@@ -9,30 +9,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watch tells every FS of the process when something is mounted or unmounted
-// anywhere in the process's mount namespace. It is one goroutine, which sleeps in
-// poll(2): /proc/self/mountinfo has POLLPRI when the table has changed since the poll
-// before.
+// watch tells every FS of the process when somebody mounts or unmounts something anywhere in the
+// process's mount namespace. It is one goroutine that sleeps in poll(2): /proc/self/mountinfo has
+// POLLPRI if the table has changed since the previous poll.
 type watch struct {
 	mu    sync.Mutex
-	told  map[chan<- struct{}]bool // who wants to know
+	told  map[chan<- struct{}]bool // the channels of Tell
 	stop  int                      // eventfd that ends the goroutine
-	ended chan struct{}            // closed when it has
+	ended chan struct{}            // closed when the goroutine has ended
 }
 
-// process is the process's, as the mount table is.
+// process is the only watch. The process has one mount table.
 var process watch
 
-// Tell fills c, which has room for one, after each change of the mount table until Forget,
-// and once now, for what may have changed before.
+// Tell sends on c after each change of the mount table until Forget. c has room for one value. Tell
+// sends once at the beginning, too, because something may have changed before.
 func Tell(c chan<- struct{}) error { return process.tell(c) }
 
-// Forget ends what Tell has begun, if it has. When c was the last, nothing of the watch is
-// left when Forget returns.
+// Forget ends what Tell has begun with c, if anything. When it returns for the last such channel,
+// the goroutine has ended.
 func Forget(c chan<- struct{}) { process.forget(c) }
 
-// tell fills c, which has room for one, after each change until forget, and once now,
-// for what may have changed before.
+// tell is Tell for this watch.
 func (m *watch) tell(c chan<- struct{}) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -50,14 +48,14 @@ func (m *watch) tell(c chan<- struct{}) error {
 func notify(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
-	default: // the last change has not been looked at yet
+	default: // the receiver has not yet handled the last change
 	}
 }
 
-// start begins to watch. mu is held.
+// start begins to watch. The caller holds mu.
 func (m *watch) start() error {
-	// Not by os.Open: Go's runtime would poll it, too, and whoever polls an open mount
-	// table first is the only one that hears of a change.
+	// os.Open will not do. Go's runtime would poll the open table, too, and only the first to
+	// poll it learns of a change.
 	table, err := unix.Open("/proc/self/mountinfo", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -72,7 +70,7 @@ func (m *watch) start() error {
 	return nil
 }
 
-// run tells of changes until stop is written to.
+// run tells all channels of changes until somebody writes to stop.
 func (m *watch) run(table, stop int, ended chan struct{}) {
 	defer close(ended)
 	defer func() { _ = unix.Close(table) }()
@@ -80,7 +78,8 @@ func (m *watch) run(table, stop int, ended chan struct{}) {
 	for {
 		_, err := unix.Poll(poll, -1)
 		if err != nil && err != unix.EINTR {
-			// No memory, or a filter refuses the call: it looks each second instead.
+			// There is no memory, or a filter refuses the call. So run assumes a change
+			// each second instead.
 			time.Sleep(time.Second)
 			if n, _ := unix.Read(stop, make([]byte, 8)); n == 8 {
 				return
@@ -97,8 +96,7 @@ func (m *watch) run(table, stop int, ended chan struct{}) {
 	}
 }
 
-// forget ends what tell has begun, if it has. When c was the last, nothing of the watch
-// is left when it returns.
+// forget is Forget for this watch.
 func (m *watch) forget(c chan<- struct{}) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -110,9 +108,9 @@ func (m *watch) forget(c chan<- struct{}) {
 		return
 	}
 	one := binary.NativeEndian.AppendUint64(nil, 1)
-	_, _ = unix.Write(m.stop, one) // an eventfd of ours takes it
+	_, _ = unix.Write(m.stop, one) // an eventfd of our own takes it
 	stop, ended := m.stop, m.ended
-	m.mu.Unlock() // the goroutine may want it; who comes now starts another one
+	m.mu.Unlock() // the goroutine may want it; a tell that arrives now starts another goroutine
 	<-ended
 	_ = unix.Close(stop)
 	m.mu.Lock()

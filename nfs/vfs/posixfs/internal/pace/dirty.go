@@ -8,19 +8,19 @@ import (
 )
 
 // The kernel makes writers sleep when too much memory is dirty: from half-way between
-// nr_dirty_background_threshold and nr_dirty_threshold on. Lanes leave writing to the
-// workers before.
+// nr_dirty_background_threshold and nr_dirty_threshold on. Lanes stop writing earlier, and leave it
+// to the workers.
 const (
-	// dirtyEvery is how many bytes a lane writes between two looks.
+	// dirtyEvery is how many bytes a lane writes before it has memory looked at again.
 	dirtyEvery = 32 << 20
-	// dirtyParts quarters of what may be dirty before writers sleep: there lanes stop.
+	// dirtyParts is at how many quarters of the limit, from which on writers sleep, lanes stop.
 	dirtyParts = 3
-	// dirtyPause is for how many ns lanes stop.
+	// dirtyPause is how many ns lanes stop for.
 	dirtyPause = int64(200 * time.Millisecond)
 )
 
-// dirtyPages reads from the text of /proc/vmstat how many pages are dirty or under
-// writeback, and from how many on writers sleep.
+// dirtyPages reads the text of /proc/vmstat. dirty is how many pages are dirty or under writeback.
+// limit is the number from which on writers sleep.
 func dirtyPages(vmstat []byte) (dirty, limit uint64, ok bool) {
 	var away, soft, hard uint64
 	found := 0
@@ -49,11 +49,11 @@ func dirtyPages(vmstat []byte) (dirty, limit uint64, ok bool) {
 	return dirty + away, (soft + hard) / 2, found == 4
 }
 
-// Soiled receives a value when lanes have written so much that memory is to be looked at.
+// Soiled receives a value when lanes have written so much that somebody should call LookAtMemory.
 func (p *Pace) Soiled() <-chan struct{} { return p.soiled }
 
-// LookAtMemory begins a pause while much memory is dirty. Where /proc does not tell, the
-// first write that sleeps begins one. It may block for memory.
+// LookAtMemory begins a pause if much memory is dirty. If /proc does not tell, the first write that
+// sleeps begins a pause. LookAtMemory may block for memory.
 func (p *Pace) LookAtMemory() {
 	text, err := os.ReadFile("/proc/vmstat")
 	if err != nil {

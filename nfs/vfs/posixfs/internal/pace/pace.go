@@ -20,7 +20,7 @@ const (
 	slowWrite = int64(10 * time.Millisecond)
 	often     = int64(20 * time.Millisecond)
 	perByte   = 3
-	// StuckWrite is after how many ns a lane in a write is reported as held up.
+	// StuckWrite is how many ns a lane may spend in one write before it is reported as held up.
 	StuckWrite = int64(time.Second)
 	// After a slow write the workers write for pauseMin at least. The pause doubles when
 	// another slow write follows soon, up to pauseMax, and is never shorter than
@@ -29,19 +29,19 @@ const (
 	pauseMax   = int64(10 * time.Second)
 	pauseTimes = 10
 	pauseLimit = int64(time.Hour)
-	// probeMax is the longest that a small write may take at the start, in the median of
-	// probes, for lanes to write at all.
+	// At the start the median of some small writes, probes in number, is measured. If it is
+	// more than probeMax ns, lanes do not write at all.
 	probeMax = int64(50 * time.Microsecond)
 	probes   = 15
 )
 
-// Pace decides for one file system whether lanes write. Times are in ns of its clock.
+// Pace decides for one file system whether lanes write. Its times are in ns of Clock.
 type Pace struct {
 	// Immutable after Open.
 	on     bool
 	memory bool   // no disc: a worker would not write faster, so lanes never pause
-	why    string // why lanes do not write although that was asked for
-	// Clock returns ns since any moment. Open sets it where it is nil.
+	why    string // why lanes do not write although Inline asked for it
+	// Clock returns the ns since some fixed moment. Open sets it if it is nil.
 	Clock func() int64
 
 	// Atomic.
@@ -49,11 +49,11 @@ type Pace struct {
 	pause atomic.Int64 // how long the last pause was
 	long  atomic.Int64 // when the last long write ended
 
-	soiled chan struct{} // a lane has written much
+	soiled chan struct{} // receives a value when a lane has written much
 }
 
-// Open decides whether lanes write to the file system of the directory root at all. Where
-// memory is false it tries, and may block for the file system.
+// Open decides whether lanes write at all to the file system of the directory root. If memory and
+// foreign are false, Open may try a few writes and block for the file system.
 func (p *Pace) Open(path Path, root int, memory, foreign bool) {
 	p.soiled = make(chan struct{}, 1)
 	if p.Clock == nil {
@@ -73,8 +73,8 @@ func (p *Pace) Open(path Path, root int, memory, foreign bool) {
 	}
 }
 
-// probe writes a little to a file without a name, as WRITE does. It returns why lanes
-// should not write, or "".
+// probe writes a little to a file without a name, in the same way as WRITE. It returns the reason
+// why lanes should not write, or "".
 func (p *Pace) probe(root int) string {
 	fd, err := unix.Openat(root, ".", unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
 	if err != nil {
@@ -83,7 +83,7 @@ func (p *Pace) probe(root int) string {
 		}
 		return fmt.Sprintf("writing to it could not be tried: %v", err)
 	}
-	defer func() { _ = unix.Close(fd) }() // the file is gone with it
+	defer func() { _ = unix.Close(fd) }() // the kernel removes the file when it is closed
 	b := make([]byte, 4096)
 	took := make([]int64, 0, probes)
 	var st unix.Statx_t
@@ -101,7 +101,7 @@ func (p *Pace) probe(root int) string {
 	return ""
 }
 
-// Why returns why lanes do not write although Inline asked for it, or "".
+// Why returns the reason why lanes do not write although Inline asked for it, or "".
 func (p *Pace) Why() string { return p.why }
 
 // On reports whether lanes write at all.
@@ -110,10 +110,10 @@ func (p *Pace) On() bool { return p.on }
 // may reports whether a lane may write now.
 func (p *Pace) may(now int64) bool { return p.on && (p.memory || now >= p.until.Load()) }
 
-// beyond returns by how much a write of n bytes took longer than it may.
+// beyond returns how much longer than perByte allows a write of n bytes took, in ns.
 func beyond(start, end int64, n int) int64 { return end - start - perByte*int64(n) }
 
-// took notes that a write of n bytes held a lane up, and when it began and ended.
+// took notes that a write of n bytes held a lane up from start to end.
 func (p *Pace) took(start, end int64, n int) {
 	extra := beyond(start, end, n)
 	if extra <= longWrite {
@@ -128,11 +128,11 @@ func (p *Pace) took(start, end int64, n int) {
 func (p *Pace) Slow(start, end int64) {
 	until := p.until.Load()
 	if until > start && until >= end+pauseTimes*(end-start) {
-		return // another lane has met the same
+		return // another lane has begun the pause for the same hold-up
 	}
 	length := p.pause.Load()
 	if until <= start {
-		well := start - until // for how long writes were quick
+		well := start - until // how long writes were quick
 		switch {
 		case length == 0:
 			length = pauseMin

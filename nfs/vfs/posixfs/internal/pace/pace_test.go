@@ -63,7 +63,7 @@ func TestALongWriteIsSlowOnlyWhenItIsNotTheOnlyOne(t *testing.T) {
 
 func TestAWriteThatWasPreemptedIsNotSlow(t *testing.T) {
 	onThread(t)
-	// write takes 15 ms by the file system's clock, and reports whether that was slow.
+	// write takes 15 ms by the clock of the Pace, and reports whether that was slow.
 	write := func(slept, preempted, ran int64) (slow bool) {
 		now := 1000 * ms
 		p := &Pace{on: true, Clock: func() int64 { return now }}
@@ -79,8 +79,8 @@ func TestAWriteThatWasPreemptedIsNotSlow(t *testing.T) {
 		require.Zero(t, w.Since())
 		return !p.may(now) || p.until.Load() != 0
 	}
-	// The kernel may preempt the thread at any time, and the runtime may stop it for its
-	// own affairs, but not each time.
+	// The kernel may preempt the thread at any time, and the runtime may stop it for its own
+	// affairs, but not each time.
 	often := func(slept, preempted, ran int64) bool {
 		n := 0
 		for range 20 {
@@ -174,7 +174,7 @@ func TestALaneThatWritesMuchHasMemoryLookedAt(t *testing.T) {
 	require.Empty(t, p.Soiled())
 	w.count(p, 1)
 	require.Len(t, p.Soiled(), 1)
-	w.count(p, 3*dirtyEvery) // it does not wait for whoever looks
+	w.count(p, 3*dirtyEvery) // it does not wait for a receiver
 	require.Len(t, p.Soiled(), 1)
 }
 
@@ -226,7 +226,7 @@ func TestLanesDoNotWriteWhereASmallWriteTakesLong(t *testing.T) {
 	require.Contains(t, p.Why(), "could not be tried")
 }
 
-// onThread keeps the test on its thread, whose standing it asks for.
+// onThread keeps the test on its thread, because the test asks for the thread's standing.
 func onThread(t *testing.T) {
 	runtime.LockOSThread()
 	t.Cleanup(runtime.UnlockOSThread)

@@ -5,7 +5,7 @@ import "slices"
 // Path says which threads make unstable writes. Workers make all stable ones.
 type Path uint8
 
-// The ways to write. What each of them is for is said where users choose it.
+// The ways to write. The place where users choose one says what it is for.
 const (
 	Auto Path = iota
 	Worker

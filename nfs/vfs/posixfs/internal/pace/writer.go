@@ -7,32 +7,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Writer times the writes of one lane. The lane's thread alone uses it, but for Stuck.
+// Writer times the writes of one lane. Only the lane's thread uses it, except for Since and Tell.
 type Writer struct {
-	written int          // bytes that the lane has written since it had memory looked at
-	begun   int64        // when Begin last said yes
-	writing atomic.Int64 // when the present write began, or 0
-	told    atomic.Int64 // the write that Tell was last called for
+	written int          // bytes that the lane has written since it last had memory looked at
+	begun   int64        // when May was last called
+	writing atomic.Int64 // when the present write began, 0 for none
+	told    atomic.Int64 // when the write began for which Tell was last called
 
-	// How the thread stood when the kernel was asked last, in which of its turns.
+	// stood is how the thread stood when the lane last asked the kernel. askedAt is the turn in
+	// which it asked.
 	stood   standing
 	askedAt uint64
 	asked   bool
 	usage   unix.Rusage
 }
 
-// standing is how a thread stands with its processor.
+// standing is how a thread stands with its processor: what the thread has had of it so far.
 type standing struct {
-	slept     int64 // how often it has given it up to wait for something (ru_nvcsw of getrusage(2))
-	preempted int64 // how often another was put in its place (ru_nivcsw)
-	ran       int64 // ns for which it has had it, as of the timer's last tick (1 to 10 ms)
+	slept     int64 // how often the thread waited for something (ru_nvcsw of getrusage(2))
+	preempted int64 // how often the kernel put another thread in its place (ru_nivcsw)
+	ran       int64 // ns of processor time, as of the timer's last tick (1 to 10 ms)
 	at        int64 // ns of Pace.Clock
 }
 
-// heldUp reports whether something long held up the thread that was s before it and is now
-// after it. The thread was held up if it slept, or was busy, as when the kernel reclaims
-// memory or spins for a lock. Otherwise another thread had the processor, or the hypervisor
-// took it away and says so, which shows once that lasts longer than a tick.
+// heldUp reports whether something long held up a thread that was at s before it and is at now
+// after it. The thread was held up if it slept, or if it was busy, for example because the kernel
+// reclaimed memory or span for a lock. Otherwise another thread had the processor, or the
+// hypervisor took it away and reports so. The second shows only once it lasts longer than a tick.
 func (s standing) heldUp(now standing) bool {
 	if now.slept != s.slept {
 		return true
@@ -41,15 +42,15 @@ func (s standing) heldUp(now standing) bool {
 	return now.preempted == s.preempted && (all < slowWrite || 2*(now.ran-s.ran) >= all)
 }
 
-// May reports whether the lane may write now, and notes the time.
+// May reports whether the lane may write now, and notes the time for Begin.
 func (w *Writer) May(p *Pace) bool {
 	w.begun = p.Clock()
 	return p.may(w.begun)
 }
 
-// Begin begins the write for which May was asked. Epoch is the lane's present turn
-// (vfs.Thread). The lane does not sleep between the writes of one turn, so only the first
-// of them asks the kernel how the thread stands.
+// Begin begins the write for which the lane has called May. epoch is the lane's present turn
+// (vfs.Thread). The lane does not sleep between the writes of one turn, so only the first of them
+// asks the kernel how the thread stands.
 func (w *Writer) Begin(epoch uint64) {
 	if !w.asked || w.askedAt != epoch {
 		w.asked, w.askedAt = true, epoch
@@ -58,13 +59,14 @@ func (w *Writer) Begin(epoch uint64) {
 	w.writing.Store(w.begun)
 }
 
-// standing asks the kernel, which cannot fail: the arguments are right.
+// standing asks the kernel how the thread stands. The call cannot fail, because its arguments are
+// right.
 func (w *Writer) standing(now int64) standing {
 	_, _, _ = unix.RawSyscall(unix.SYS_GETRUSAGE, unix.RUSAGE_THREAD, uintptr(unsafe.Pointer(&w.usage)), 0)
 	return standing{w.usage.Nvcsw, w.usage.Nivcsw, w.usage.Utime.Nano() + w.usage.Stime.Nano(), now}
 }
 
-// End ends the write, of n bytes.
+// End ends the write of n bytes.
 func (w *Writer) End(p *Pace, n int) {
 	w.writing.Store(0)
 	if end := p.Clock(); beyond(w.begun, end, n) > longWrite {
@@ -74,26 +76,26 @@ func (w *Writer) End(p *Pace, n int) {
 		}
 		w.stood = now
 	}
-	if !p.memory { // what is in memory stays dirty, and makes nobody wait
+	if !p.memory { // data in memory stays dirty and makes nobody wait
 		w.count(p, n)
 	}
 }
 
-// count counts what the lane has written, and has memory looked at from time to time.
+// count adds to the bytes that the lane has written, and has memory looked at after each dirtyEvery
+// of them.
 func (w *Writer) count(p *Pace, n int) {
 	if w.written += n; w.written >= dirtyEvery {
 		w.written = 0
 		select {
 		case p.soiled <- struct{}{}:
-		default: // memory is about to be looked at
+		default: // somebody is about to look at memory
 		}
 	}
 }
 
-// Since returns when the lane's present write began, 0 if it is in none. Any goroutine may
-// call it.
+// Since returns when the lane's present write began, 0 if there is none. Any goroutine may call it.
 func (w *Writer) Since() int64 { return w.writing.Load() }
 
-// Tell reports whether it is called for the first time for the write that began at since.
-// Any goroutine may call it.
+// Tell reports whether this is its first call for the write that began at since. Any goroutine may
+// call it.
 func (w *Writer) Tell(since int64) (first bool) { return w.told.Swap(since) != since }

@@ -49,7 +49,7 @@ func TestSharedItemsReplaceTheirLikeThenTheNextInTurn(t *testing.T) {
 	m := NewShared[int](4, 2)
 	put := func(n int) { m.Put(5, &n, func(old *int) bool { return *old == n }) }
 	held := func() (list []int) {
-		set := m.Set(1) // 5 has the same
+		set := m.Set(1) // 5 has the same set
 		for i := range set {
 			if x := set[i].Load(); x != nil {
 				list = append(list, *x)

@@ -11,7 +11,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
-// Tree is what is looked through. Its methods may be called from any goroutine, and may
+// Tree is the tree that a Finder searches. Its methods may be called from any goroutine. They may
 // block.
 type Tree interface {
 	// Top lends a descriptor of the top directory.
@@ -19,8 +19,8 @@ type Tree interface {
 	// Seen opens the entry name of the directory dir, O_PATH. It follows no link and stays
 	// in the tree.
 	Seen(dir int, name string) (int, unix.Errno)
-	// Plenty opens by open, and has some descriptors closed that are only kept when they
-	// have run out.
+	// Plenty opens a descriptor by open. If descriptors have run out, it closes some that need
+	// not stay open, and tries again.
 	Plenty(open func() (int, unix.Errno)) (int, unix.Errno)
 }
 
@@ -33,17 +33,17 @@ type Finder struct {
 
 	mu      sync.Mutex
 	places  map[vfs.Handle]place
-	missing map[vfs.Handle]time.Time // not in the tree when it was last walked
-	wanted  map[vfs.Handle]bool      // what the next walk is to find
-	waiting int                      // calls that walk or wait for it
-	debt    time.Duration            // what walks have taken, less what has been paid off
-	paid    time.Time                // when that was last reckoned
+	missing map[vfs.Handle]time.Time // handles that the last walks did not find in the tree
+	wanted  map[vfs.Handle]bool      // handles that the next walk also searches for
+	waiting int                      // calls that walk or wait for a walk
+	debt    time.Duration            // what walks have taken, minus what has been paid off
+	paid    time.Time                // when debt was last brought up to date
 	walks   int
 
 	walk sync.Mutex // one walk at a time
 }
 
-// place is where an object was seen.
+// place is where an object was last seen.
 type place struct {
 	parent vfs.Handle
 	name   string
@@ -57,14 +57,14 @@ const (
 	depthMax   = 512
 	// waitingMax is how many calls may wait for a walk, a fourth of the workers.
 	waitingMax = 8
-	// debtMax is how long walks may take in a row, and debtRate which part of the
-	// time they may take for ever.
+	// debtMax is how long walks may take in a row. In the long run they may take one part in
+	// debtRate of the time.
 	debtMax  = time.Second
 	debtRate = 4
 )
 
-// Init prepares a Finder for the tree whose top has the handle root. now is its clock, nil
-// for the real one.
+// Init prepares a Finder for the tree whose top has the handle root. now is its clock; nil means
+// the real one.
 func (n *Finder) Init(tree Tree, root vfs.Handle, now func() time.Time) {
 	n.tree, n.root = tree, root
 	n.places = make(map[vfs.Handle]place)
@@ -75,14 +75,14 @@ func (n *Finder) Init(tree Tree, root vfs.Handle, now func() time.Time) {
 	}
 }
 
-// Counts is what a Finder has done and keeps.
+// Counts is what a Finder has done and what it keeps.
 type Counts struct {
-	Walks   int // so far
-	Waiting int // calls that walk, or wait for the walk of another one
-	Missing int // handles that the last walks have not found
+	Walks   int // walks so far
+	Waiting int // calls that walk, or wait for another call's walk
+	Missing int // handles that the last walks did not find
 }
 
-// Counts returns the numbers of now.
+// Counts returns the present numbers.
 func (n *Finder) Counts() Counts {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -102,7 +102,7 @@ func (n *Finder) Note(h, parent *vfs.Handle, name []byte) {
 
 func (n *Finder) put(h vfs.Handle, p place) {
 	if len(n.places) >= placesMax {
-		for old := range n.places { // any will do: it only costs a walk
+		for old := range n.places { // any will do: losing a place only costs a walk
 			delete(n.places, old)
 			break
 		}
@@ -110,9 +110,9 @@ func (n *Finder) put(h vfs.Handle, p place) {
 	n.places[h] = p
 }
 
-// Find returns an O_PATH descriptor of the object of h. It blocks, perhaps for
-// long. EAGAIN: it shall be asked for later. ESTALE: all of the tree has been seen, and
-// it was not there; any other error is why not all could be seen.
+// Find returns an O_PATH descriptor of the object of h. It blocks, perhaps for long. EAGAIN means
+// that the caller should ask later. ESTALE means that a walk has seen the whole tree without the
+// object. Any other error says why the walk could not see everything.
 func (n *Finder) Find(h *vfs.Handle) (int, unix.Errno) {
 	if fd, ok := n.Remembered(h); ok {
 		return fd, 0
@@ -123,7 +123,7 @@ func (n *Finder) Find(h *vfs.Handle) (int, unix.Errno) {
 	defer n.leave()
 	n.walk.Lock()
 	defer n.walk.Unlock()
-	if fd, ok := n.Remembered(h); ok { // the walk before this one may have met it
+	if fd, ok := n.Remembered(h); ok { // the walk before this one may have found it
 		return fd, 0
 	}
 	targets, errno := n.begin(h)
@@ -131,11 +131,11 @@ func (n *Finder) Find(h *vfs.Handle) (int, unix.Errno) {
 		return -1, errno
 	}
 	began := n.now()
-	own := *h // so that the caller's does not escape: that would be an allocation in each operation
+	own := *h // a copy: the caller's must not escape, or each operation would allocate
 	s := search{finder: n, targets: targets, h: &own, fd: -1}
 	s.run()
 	if s.errno != 0 {
-		targets = nil // they may be where it did not come
+		targets = nil // they may be where the walk did not get
 	}
 	n.end(targets, n.now().Sub(began))
 	if s.fd >= 0 {
@@ -144,7 +144,7 @@ func (n *Finder) Find(h *vfs.Handle) (int, unix.Errno) {
 	return -1, cmp.Or(s.errno, unix.ESTALE)
 }
 
-// enter admits a call that would walk, or wait for the walk of another one.
+// enter admits a call that is going to walk, or to wait for another call's walk.
 func (n *Finder) enter(h *vfs.Handle) unix.Errno {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -165,11 +165,12 @@ func (n *Finder) leave() {
 	n.waiting--
 }
 
-// begin returns what a walk that may begin now is to find, h among others.
+// begin starts a walk, if one may start now, and returns the handles that it searches for. h is one
+// of them.
 func (n *Finder) begin(h *vfs.Handle) (targets map[vfs.Handle]bool, errno unix.Errno) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.gone(h) { // the walk before this one was for it, too
+	if n.gone(h) { // the walk before this one also searched for it
 		return nil, unix.ESTALE
 	}
 	now := n.now()
@@ -185,7 +186,7 @@ func (n *Finder) begin(h *vfs.Handle) (targets map[vfs.Handle]bool, errno unix.E
 	return targets, 0
 }
 
-// end keeps in mind what a walk has not found.
+// end remembers which handles a walk did not find, and counts the time that it took.
 func (n *Finder) end(missing map[vfs.Handle]bool, took time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -199,20 +200,20 @@ func (n *Finder) end(missing map[vfs.Handle]bool, took time.Duration) {
 	}
 }
 
-// gone reports whether h was missing not long ago. mu is held.
+// gone reports whether a walk missed h not long ago. The caller holds mu.
 func (n *Finder) gone(h *vfs.Handle) bool {
 	at, ok := n.missing[*h]
 	return ok && n.now().Sub(at) < missingFor
 }
 
-// want has the next walk look for h. mu is held.
+// want makes the next walk search for h. The caller holds mu.
 func (n *Finder) want(h *vfs.Handle) {
 	if len(n.wanted) < wantedMax {
 		n.wanted[*h] = true
 	}
 }
 
-// Remembered opens the object of h where it was seen last, if it is there. It may block.
+// Remembered opens the object of h where it was last seen, if it is still there. It may block.
 func (n *Finder) Remembered(h *vfs.Handle) (fd int, ok bool) { return n.atPlace(h, 0) }
 
 // atPlace opens h by way of the remembered places up to the root.

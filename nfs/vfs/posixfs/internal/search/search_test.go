@@ -14,7 +14,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
-// tree is a directory. Opening what a walk needs waits while hold is not nil and open.
+// tree is a directory. Plenty waits until hold is closed.
 type tree struct {
 	top  int
 	hold chan struct{}

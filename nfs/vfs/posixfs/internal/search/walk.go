@@ -12,19 +12,19 @@ import (
 
 var dot = [2]byte{'.', 0}
 
-// search is a walk over the tree. It remembers all directories on the way. It goes down a
-// leg at a time, since it has two descriptors open for each level: what is deeper is
-// walked later, from where the leg ended.
+// search is a walk over the tree. It remembers all directories on the way. It has two descriptors
+// open for each level, so it goes down one leg at a time: it walks deeper directories later, from
+// where the leg ended.
 type search struct {
 	finder  *Finder
-	targets map[vfs.Handle]bool // what is still to be found
-	h       *vfs.Handle         // what to return a descriptor of,
-	fd      int                 // and that, or -1
+	targets map[vfs.Handle]bool // handles that are still to be found
+	h       *vfs.Handle         // the handle whose descriptor the walk returns
+	fd      int                 // that descriptor, or -1
 	later   []step              // directories where legs ended
-	errno   unix.Errno          // why the walk has not seen everything: the first such
+	errno   unix.Errno          // the first error that kept the walk from seeing everything
 }
 
-// step is a directory that the walk has met as name in up, which is nil for the root's.
+// step is a directory that the walk has found under name in up. up is nil for the root.
 type step struct {
 	up    *step
 	name  string
@@ -38,7 +38,7 @@ const (
 	Descriptors = 2*legDepth + 4
 )
 
-// run walks until all targets are found, or everything has been seen that can be.
+// run walks until it has found all targets, or has seen everything that it can.
 func (s *search) run() {
 	s.later = []step{{h: s.finder.root}}
 	for len(s.later) > 0 && !s.over() {
@@ -54,14 +54,14 @@ func (s *search) run() {
 	}
 }
 
-// over reports whether the walk is to end.
+// over reports whether the walk should end.
 func (s *search) over() bool { return len(s.targets) == 0 || kernel.LowOnFDs(s.errno) }
 
-// failed notes that something could not be seen. What is not there any more, or is no
-// business of the process, is no failure.
+// failed notes that the walk could not see something. It ignores an object that is gone, and one
+// that the process may not see.
 func (s *search) failed(errno unix.Errno) {
 	switch errno {
-	case unix.ENOENT, unix.ENOTDIR, unix.ELOOP, unix.ESTALE, // gone, or another one has the name
+	case unix.ENOENT, unix.ENOTDIR, unix.ELOOP, unix.ESTALE, // gone, or replaced
 		unix.EACCES, unix.EPERM, unix.EXDEV,
 		unix.ENAMETOOLONG, unix.EOPNOTSUPP, unix.EOVERFLOW: // no handle of it has gone out
 		return
@@ -71,7 +71,7 @@ func (s *search) failed(errno unix.Errno) {
 	}
 }
 
-// open opens a directory anew. EAGAIN: it is not where it was.
+// open opens a directory again. EAGAIN means that the directory is no longer at its place.
 func (s *search) open(at *step) (int, unix.Errno) {
 	if at.up == nil {
 		return s.finder.tree.Plenty(func() (int, unix.Errno) {
@@ -99,7 +99,7 @@ func (s *search) open(at *step) (int, unix.Errno) {
 	return fd, 0
 }
 
-// walk looks for the targets below dir, which is at.
+// walk searches for the targets below dir, the directory of the step at.
 func (s *search) walk(dir int, at *step) {
 	if at.depth > depthMax {
 		return

@@ -1,12 +1,12 @@
-// Package stable puts changes on stable storage, and makes sure that everybody hears of a
-// failure who must.
+// Package stable puts changes on stable storage. It makes sure that everybody who must learn of a
+// failure does.
 //
-// The kernel reports a failed write-back once per descriptor, so a later success proves
-// nothing. Two rules follow. Calls that wait for one file share an fsync only if it began
-// after they asked ([Flushes]), and all whom a failed one covers get its error. And every
-// failure changes the write verifier ([Store]) before anybody hears of it, so that clients
-// send again what they hold. docs/design/0019-write-back-errors.md has the reasons.
+// The kernel reports a failed write-back once per descriptor, so a later success proves nothing.
+// Two rules follow. First, calls that wait for one file share an fsync only if it began after they
+// asked ([Flushes]); if it fails, all of them get its error. Second, every failure changes the
+// write verifier ([Store]) before anybody is told of the failure, so that clients send again the
+// data that they hold. docs/design/0019-write-back-errors.md has the reasons.
 //
-// A [Store] is a file system's, a [File] an open object's; both may be used by any thread.
-// All methods but Failures, Since, Verifier, Lost, Wrote and Dirty block for the disc.
+// A [Store] belongs to a file system, a [File] to an open object. Any thread may use both. All
+// methods block for the disc, except Failures, Since, Verifier, Lost, Wrote and Dirty.
 package stable

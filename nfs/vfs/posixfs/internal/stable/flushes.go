@@ -11,19 +11,19 @@ import (
 // call's data. It waits for the next one, together with all others that arrived meanwhile.
 type Flushes struct {
 	mu      sync.Mutex
-	ended   sync.Cond // of mu: an fsync has
+	ended   sync.Cond // of mu: an fsync has ended
 	running bool
-	begun   uint64 // fsyncs so far, the running one included
-	done    uint64 // the last that has ended
-	failed  uint64 // the last that failed,
+	begun   uint64 // number of fsyncs so far, the running one included
+	done    uint64 // number of the last one that has ended
+	failed  uint64 // number of the last one that failed
 	errno   unix.Errno
 }
 
-// Init makes f ready. It must come before all else.
+// Init makes f ready. It must be called before all other methods.
 func (f *Flushes) Init() { f.ended.L = &f.mu }
 
-// Do returns the result of a call of fsync that began after Do was called, or of the last
-// that has failed since. It blocks.
+// Do returns the result of an fsync that began after Do was called. If another one has failed
+// since, Do returns the error of the last failure. It blocks.
 func (f *Flushes) Do(fsync func() unix.Errno) unix.Errno {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -42,7 +42,7 @@ func (f *Flushes) Do(fsync func() unix.Errno) unix.Errno {
 		}
 		f.ended.Broadcast()
 	}
-	// The kernel reports a failure once, so a later success makes up for nothing.
+	// The kernel reports a failure once, so a later success proves nothing.
 	if f.failed >= mine {
 		return f.errno
 	}
@@ -56,11 +56,11 @@ func (f *Flushes) Failures() (mark uint64) {
 	return f.failed
 }
 
-// Since returns the error of the last fsync that has failed since mark was taken, 0 if none
-// has. Whoever promises stable storage takes the mark before the change: an fsync that
-// began before the change may have met its data, too, and may have been told of the failure
-// in its place. A client that commits sees such a failure by the verifier; one that was
-// promised stable storage does not look at the verifier.
+// Since returns the error of the last fsync that has failed since the caller took mark, 0 if none
+// has. A caller that promises stable storage takes the mark before the change. An fsync that began
+// before the change may have met the change's data, too. The kernel may then have reported the
+// failure to that fsync instead of the caller's. A client that commits notices such a failure by
+// the verifier. A client that was promised stable storage does not look at the verifier.
 func (f *Flushes) Since(mark uint64) unix.Errno {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -18,8 +18,8 @@ func newFlushes() *Flushes {
 func TestFlushesThatWaitTogetherAreOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFlushes()
-		steps := make(chan unix.Errno) // ends the running fsync with this result
-		begun := 0                     // read only while all are blocked
+		steps := make(chan unix.Errno) // a value ends the running fsync with this result
+		begun := 0                     // read only while all goroutines are blocked
 		results := make(chan string, 16)
 		ask := func(who string) {
 			go func() {

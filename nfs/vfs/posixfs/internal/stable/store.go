@@ -9,16 +9,16 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
-// Calls are the system calls that tell of write-back failures. Tests put others in their
-// place. Each is made once: whatever it returns may be a failure that it will not tell again.
+// Calls are the system calls that tell of write-back failures. Tests replace them. Each is made
+// once, because every error may be a failure that the kernel does not report again.
 type Calls struct {
 	Fsync     func(fd int) unix.Errno
 	Syncfs    func(fd int) unix.Errno
-	Close     func(fd int) unix.Errno // of what may have been written to
+	Close     func(fd int) unix.Errno // closes a descriptor that somebody may have written to
 	WaitRange func(fd int, off, n uint64) unix.Errno
 }
 
-// Kernel returns c with the kernel's own calls where c has none.
+// Kernel returns c with the kernel's own call in place of each call that c lacks.
 func (c Calls) Kernel() Calls {
 	if c.Fsync == nil {
 		c.Fsync = kernel.Fsync
@@ -35,37 +35,37 @@ func (c Calls) Kernel() Calls {
 	return c
 }
 
-// Store is where a file system's changes become stable.
+// Store makes a file system's changes stable.
 type Store struct {
 	Calls // immutable
 
 	verifier atomic.Uint64
-	all      Flushes      // of the file system, for what cannot be flushed on its own
-	leaving  atomic.Int32 // Leave calls that are flushing
+	all      Flushes      // of the whole file system, for changes without a flush of their own
+	leaving  atomic.Int32 // how many Leave calls are flushing
 }
 
-// Init makes s ready. Its verifier begins with seed, which no run before had.
+// Init makes s ready. seed is the first verifier; no earlier run may have had it.
 func (s *Store) Init(c Calls, seed uint64) {
 	s.Calls = c.Kernel()
 	s.all.Init()
 	s.verifier.Store(seed)
 }
 
-// Verifier returns the write verifier. It changes with every failure.
+// Verifier returns the write verifier. Every failure changes it.
 func (s *Store) Verifier() uint64 { return s.verifier.Load() }
 
-// Lost changes the verifier: data that was acknowledged as unstable may be gone.
+// Lost changes the verifier, because data that was acknowledged as unstable may be gone.
 func (s *Store) Lost() { s.verifier.Add(1) }
 
-// Leaving returns how many files are being flushed by Leave right now.
+// Leaving returns how many files Leave is flushing now.
 func (s *Store) Leaving() int { return int(s.leaving.Load()) }
 
-// Sync flushes fd by itself, for nobody else.
+// Sync flushes fd alone, and shares the call with nobody.
 func (s *Store) Sync(fd int) unix.Errno { return s.told(s.Fsync, fd) }
 
-// told makes a call that flushes and tells of failures. Each failure changes the verifier,
-// before anybody hears of it. A call that was interrupted is made again, and may have used
-// up a failure all the same.
+// told makes a call that flushes and tells of failures. Each failure changes the verifier before
+// anybody is told of it. told repeats a call that was interrupted; even such a call may have used
+// up a failure.
 func (s *Store) told(flush func(fd int) unix.Errno, fd int) unix.Errno {
 	for p := (kernel.Patience{}); ; {
 		errno := flush(fd)
@@ -79,11 +79,11 @@ func (s *Store) told(flush func(fd int) unix.Errno, fd int) unix.Errno {
 	}
 }
 
-// MarkAll returns a mark for SyncAll, from before a change.
+// MarkAll returns a mark for SyncAll. A caller takes it before a change.
 func (s *Store) MarkAll() uint64 { return s.all.Failures() }
 
-// SyncAll puts everything on the file system of the descriptor root on stable storage. It
-// fails, too, if a flush has failed since mark was taken.
+// SyncAll puts everything on the file system of the descriptor root on stable storage. It also
+// fails if a flush of the whole file system has failed since the caller took mark.
 func (s *Store) SyncAll(root int, mark uint64) unix.Errno {
 	if errno := s.all.Do(func() unix.Errno { return s.told(s.Syncfs, root) }); errno != 0 {
 		return errno
@@ -91,30 +91,30 @@ func (s *Store) SyncAll(root int, mark uint64) unix.Errno {
 	return s.all.Since(mark)
 }
 
-// File is what is unstable of an open object.
+// File is the unstable data of an open object.
 type File struct {
 	Flushes
 
-	dirty atomic.Uint32 // counts unstable writes; 0 when all are committed
+	dirty atomic.Uint32 // counts unstable writes; 0 if all are committed
 
-	leaving sync.Mutex // held while the file is flushed before its descriptors are closed
+	leaving sync.Mutex // held while Leave flushes the file
 	left    bool       // flushed for the last time: the descriptors are about to be closed
 }
 
-// Wrote notes that data was written that is not stable yet. It is called when the data is
-// written, and not before: an fsync that runs meanwhile has not seen all of it, and must
-// not take the file for clean.
+// Wrote notes that unstable data was written. The caller calls it after the write, and not before:
+// an fsync that runs during the write has not seen all of the data, and must not take the file for
+// clean.
 func (f *File) Wrote() { f.dirty.Add(1) }
 
 // Dirty reports whether f has unstable data.
 func (f *File) Dirty() bool { return f.dirty.Load() != 0 }
 
-// Flush puts f's data and attributes on stable storage. At most one fsync of f runs at a
-// time. It is by the descriptor in writer, which knows of all failures since it was opened,
-// and without one, when writer is negative, by fd.
+// Flush puts f's data and attributes on stable storage. At most one fsync of f runs at a time.
+// Flush uses the descriptor in writer, which learns of all failures since it was opened. If writer
+// is negative, Flush uses fd.
 func (s *Store) Flush(f *File, writer *atomic.Int32, fd int) unix.Errno {
 	return f.Do(func() unix.Errno {
-		dirty := f.dirty.Load() // first: who has counted has the descriptor in place
+		dirty := f.dirty.Load() // first: a caller of Wrote has stored the descriptor
 		if w := writer.Load(); w >= 0 {
 			fd = int(w)
 		}
@@ -126,9 +126,9 @@ func (s *Store) Flush(f *File, writer *atomic.Int32, fd int) unix.Errno {
 	})
 }
 
-// Leave flushes what is unstable of a file that nobody writes to any more and whose
-// descriptors are still open, and only the verifier tells of a failure. Last says that they
-// are about to be closed; then nothing comes after it.
+// Leave flushes the unstable data of a file to which nobody writes any more. The file's descriptors
+// must still be open. Only the verifier tells of a failure. last says that the descriptors are
+// about to be closed; a later Leave then does nothing.
 func (s *Store) Leave(f *File, writer *atomic.Int32, last bool) {
 	f.leaving.Lock()
 	defer f.leaving.Unlock()
@@ -140,10 +140,10 @@ func (s *Store) Leave(f *File, writer *atomic.Int32, last bool) {
 	f.left = f.left || last
 }
 
-// CloseWritten closes a descriptor that may have been written to. FUSE and file systems of
-// other machines write back then, and report once what became of it.
+// CloseWritten closes a descriptor that somebody may have written to. FUSE and file systems of
+// other machines write back at that moment, and report the result once.
 func (s *Store) CloseWritten(fd int) {
-	if s.Close(fd) != 0 { // it is closed all the same
+	if s.Close(fd) != 0 { // the descriptor is closed even then
 		s.Lost()
 	}
 }

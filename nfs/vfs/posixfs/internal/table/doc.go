@@ -1,28 +1,28 @@
-// Package table keeps the objects that an FS has open, their descriptors, and closes them
-// when nobody uses them.
+// Package table keeps the objects that an FS has open, and their descriptors. It closes no
+// descriptor itself: it tells the caller which entries to close, once nobody uses them.
 //
 // # Life of an entry
 //
-// An [Entry] is one object. It begins with one descriptor, is put into the [Table] by
-// [Table.Add], and gets further descriptors as they are wanted. It is retired for good,
-// once: because its object is gone, because it was idle ([Table.Sweep], [Table.Rest]) or
-// because descriptors are short ([Table.Evict]). A retired entry is found no more. It is
-// handed out for closing by [Table.Reap] when no thread uses it, and forgotten by
-// [Table.Gone] when it has been closed.
+// An [Entry] is one object. It begins with one descriptor. [Table.Add] puts it into the [Table].
+// Callers open further descriptors when they need them. An entry is retired once, for good: because
+// its object is gone, because it was idle ([Table.Sweep], [Table.Rest]), or because descriptors are
+// short ([Table.Evict]). Nobody finds a retired entry any more. When no thread uses it,
+// [Table.Reap] hands it out for closing. When it has been closed, [Table.Gone] forgets it.
 //
 // # Who uses what
 //
-// A thread publishes what it uses in its [Uses], the hazard slots: [Uses.Hold] publishes
-// first and looks then whether the entry is dead, Reap looks for retired entries and then
-// for uses. So an entry that was held alive is not closed before [Uses.Done].
+// A thread publishes the entries that it uses in its [Uses], the hazard slots. [Uses.Hold]
+// publishes the entry first and then checks whether it is dead. Reap looks at retired entries, and
+// then checks whether somebody uses them. So an entry that Hold found alive is not closed before
+// [Uses.Done].
 //
 // # Owners and locks
 //
-// The table owns the entries and counts their descriptors. Who opens one more says so
-// ([Table.Opened]); who closes an entry that Reap has handed out closes them all and says
-// so ([Table.Closed]). One mutex guards the table. It is held for a batch of entries at
-// most, and never while a file system is waited for, but for the opening of a descriptor
-// that is open already (Rest).
+// The table owns the entries and counts their descriptors. A caller that opens one more descriptor
+// says so ([Table.Opened]). A caller that closes an entry which Reap has handed out closes all its
+// descriptors, and says so ([Table.Closed]). One mutex guards the table. A method holds it for one
+// batch of entries at most, and never while it waits for a file system. The exception is Rest,
+// which opens another descriptor of an object that is open already.
 //
-// What other rooms keep with an entry is its Own, of which the table knows nothing.
+// Other rooms keep their state of an entry in its Own. The table knows nothing of Own.
 package table

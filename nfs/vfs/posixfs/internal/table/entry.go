@@ -8,19 +8,20 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
-// Directions is how many ways of passing the page cache an entry has a descriptor for.
+// Directions is how many ways of passing the page cache there are. An entry has a descriptor for
+// each.
 const Directions = 2
 
-// Descriptors are an object's descriptors for I/O. Atomic. Each is -1 or a descriptor; once
-// set it stays until the entry is closed.
+// Descriptors are an object's descriptors for I/O. Each is -1 or a descriptor. A descriptor that is
+// set stays until the entry is closed. The fields are atomic.
 type Descriptors struct {
 	Read, Write atomic.Int32
 	Direct      [Directions]atomic.Int32 // past the page cache
-	Waits       atomic.Int32             // as Read, to wait for write-back with; never to flush with
+	Waits       atomic.Int32             // like Read; waits for write-back, never flushes
 }
 
-// Entry is one object that is open. While its descriptors are open the kernel keeps the
-// inode, so neither its number nor its type can change hands.
+// Entry is one object that is open. While its descriptors are open, the kernel keeps the inode, so
+// no other object can get its number.
 type Entry[S any] struct {
 	// Immutable.
 	Handle vfs.Handle
@@ -33,23 +34,23 @@ type Entry[S any] struct {
 	Descriptors
 
 	dead  atomic.Bool // retired: start no more operations on it
-	used  atomic.Bool // since the clock's hand or Sweep last came by
+	used  atomic.Bool // somebody has used it since Evict's hand or Sweep last came by
 	wrote atomic.Bool // opened for writing, and used since Rest last came by
 
-	// Opening is held while Read, Write, Direct or Waits is set.
+	// Opening is held while a caller sets Read, Write, Direct or Waits.
 	Opening sync.Mutex
 
 	// Guarded by Table.mu.
 	at    int       // index in Table.clock
-	idle  uint8     // Sweeps without use
-	held  int       // descriptors when it was retired
+	idle  uint8     // how many Sweeps have found it unused
+	held  int       // how many descriptors it had when it was retired
 	older *Entry[S] // of the same object, retired before this one and not yet closed
 
-	// Own is what other rooms keep with the object. Each field says who may touch it.
+	// Own is the state that other rooms keep with the object. Each field says who may touch it.
 	Own S
 }
 
-// New makes an entry that has only fd open, and nothing of its own yet.
+// New makes an entry that has only fd open. Its Own is the zero value.
 func New[S any](h vfs.Handle, key kernel.ObjectKey, kind uint16, fd int) *Entry[S] {
 	e := &Entry[S]{Handle: h, Hash: kernel.HashHandle(&h), Key: key, Kind: kind, FD: fd}
 	e.Read.Store(-1)
@@ -65,15 +66,15 @@ func New[S any](h vfs.Handle, key kernel.ObjectKey, kind uint16, fd int) *Entry[
 // Dead reports whether the entry is retired.
 func (e *Entry[S]) Dead() bool { return e.dead.Load() }
 
-// Wrote notes that the entry is being written to.
+// Wrote notes that somebody is writing to the entry.
 func (e *Entry[S]) Wrote() {
 	if !e.wrote.Load() {
 		e.wrote.Store(true)
 	}
 }
 
-// touch marks e as used. The line is shared by all threads that use e, so it is
-// written only when it must be.
+// touch marks e as used. All threads that use e share the mark's cache line, so touch writes it
+// only if the mark is not set.
 func (e *Entry[S]) touch() {
 	if !e.used.Load() {
 		e.used.Store(true)

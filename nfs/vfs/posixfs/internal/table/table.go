@@ -8,11 +8,11 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
-// batch is how many entries are looked at under the lock at a time: lanes may be waiting
-// for it.
+// batch is how many entries a method looks at while it holds the lock. Lanes may be waiting for the
+// lock.
 const batch = 512
 
-// Table is the entries of an FS by handle and by object. Its methods may be called from any
+// Table finds the entries of an FS by handle and by object. Its methods may be called from any
 // goroutine.
 type Table[S any] struct {
 	max   int
@@ -20,22 +20,22 @@ type Table[S any] struct {
 
 	open  atomic.Int64 // descriptors of all entries, retired ones included
 	ids   atomic.Uint64
-	going atomic.Int32 // retired entries that are not closed yet, flushed or not
+	going atomic.Int32 // retired entries that Gone has not forgotten yet, flushed or not
 
 	mu       sync.Mutex
 	byHandle map[vfs.Handle]*Entry[S]
 	byObject map[kernel.ObjectKey]*Entry[S]
-	clock    []*Entry[S] // all living entries in no order, for the second-chance hand
-	writers  []*Entry[S] // those that are open for writing, and dead ones among them
+	clock    []*Entry[S] // all living entries, in no order, for Evict (second chance)
+	writers  []*Entry[S] // entries that are open for writing, and some dead ones
 	hand     int
 	retired  []*Entry[S]
-	pending  int                      // descriptors of retired
-	goers    map[vfs.Handle]*Entry[S] // those of going, the youngest of each object
+	pending  int                      // how many descriptors the entries of retired have
+	goers    map[vfs.Handle]*Entry[S] // those that going counts: the youngest of each object
 }
 
-// Init makes a table whose entries shall not hold more than max descriptors. renew returns
-// an entry of old's object that has one descriptor open, or nil when there is none to spare;
-// it is called with the table locked.
+// Init makes a table whose entries should not hold more than max descriptors. renew returns an
+// entry of old's object that has one descriptor open, or nil if no descriptor is to spare. The
+// table calls renew while it is locked.
 func (t *Table[S]) Init(max int, renew func(old *Entry[S]) *Entry[S]) {
 	t.max, t.renew = max, renew
 	t.byHandle = make(map[vfs.Handle]*Entry[S])
@@ -43,19 +43,19 @@ func (t *Table[S]) Init(max int, renew func(old *Entry[S]) *Entry[S]) {
 	t.goers = make(map[vfs.Handle]*Entry[S])
 }
 
-// Max is how many descriptors the entries shall hold at most.
+// Max returns how many descriptors the entries should hold at most.
 func (t *Table[S]) Max() int { return t.max }
 
-// Open is how many descriptors the entries hold, those of retired ones included.
+// Open returns how many descriptors the entries hold, retired entries included.
 func (t *Table[S]) Open() int { return int(t.open.Load()) }
 
 // Opened counts one more descriptor of an entry.
 func (t *Table[S]) Opened() { t.open.Add(1) }
 
-// Closed counts n descriptors less.
+// Closed counts n fewer descriptors.
 func (t *Table[S]) Closed(n int) { t.open.Add(int64(-n)) }
 
-// Going is how many entries are retired and not closed yet.
+// Going returns how many entries are retired and not closed yet.
 func (t *Table[S]) Going() int { return int(t.going.Load()) }
 
 // Full reports whether one more descriptor would exceed the bound.
@@ -75,7 +75,7 @@ func (t *Table[S]) FindObject(k *kernel.ObjectKey, u *Uses[S], slot int) *Entry[
 	return hold(t.byObject[*k], u, slot)
 }
 
-// hold publishes an entry of a table that is locked, so that it is alive.
+// hold publishes an entry of a locked table, which is therefore alive.
 func hold[S any](e *Entry[S], u *Uses[S], slot int) *Entry[S] {
 	if e != nil {
 		u.slots[slot].Store(e)
@@ -84,9 +84,8 @@ func hold[S any](e *Entry[S], u *Uses[S], slot int) *Entry[S] {
 	return e
 }
 
-// Add puts e into the table and holds it in u. When somebody else has put
-// the same object in first, that entry is held and returned instead, and e
-// still belongs to the caller.
+// Add puts e into the table and holds it in u. If another caller has already put the same object
+// in, Add holds and returns that caller's entry instead, and e still belongs to the caller of Add.
 func (t *Table[S]) Add(e *Entry[S], u *Uses[S], slot int) *Entry[S] {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -114,15 +113,15 @@ func (t *Table[S]) Writable(e *Entry[S]) {
 	t.writers = append(t.writers, e)
 }
 
-// Retire takes e out of the table for good. Its descriptors are closed by who gets it
-// from the next Reap that finds it unused.
+// Retire takes e out of the table for good. The next Reap that finds e unused hands it out, and its
+// caller closes the descriptors.
 func (t *Table[S]) Retire(e *Entry[S]) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.retireLocked(e)
 }
 
-// RetireAll retires what there is.
+// RetireAll retires all entries.
 func (t *Table[S]) RetireAll() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -163,7 +162,7 @@ func (t *Table[S]) Olders(h *vfs.Handle) (list []*Entry[S]) {
 	return list
 }
 
-// Gone forgets a retired entry that is being closed and has been flushed.
+// Gone forgets a retired entry that has been flushed and is being closed.
 func (t *Table[S]) Gone(e *Entry[S]) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -180,13 +179,13 @@ func (t *Table[S]) Gone(e *Entry[S]) {
 	t.going.Add(-1)
 }
 
-// Evict retires entries until extra more descriptors fit. An entry that is costly to close
-// is taken only when nothing else is left; one that an operation is using never is, because
-// that would close nothing.
+// Evict retires entries until extra more descriptors fit. It takes an entry that is costly to close
+// only if nothing else is left. It never takes an entry that an operation is using, because that
+// would close nothing.
 func (t *Table[S]) Evict(extra int, costly, used func(*Entry[S]) bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for pass := range 3 { // the first pass only takes the marks away
+	for pass := range 3 { // the first pass only clears the marks
 		for range len(t.clock) {
 			if t.Open()-t.pending+extra <= t.max || len(t.clock) == 0 {
 				return
@@ -200,13 +199,13 @@ func (t *Table[S]) Evict(extra int, costly, used func(*Entry[S]) bool) {
 				t.hand++
 				continue
 			}
-			t.retireLocked(e) // another entry comes under the hand
+			t.retireLocked(e) // another entry moves under the hand
 		}
 	}
 }
 
-// Reap returns the retired entries that nobody uses, each once, for the caller to close.
-// Those for which wait says so stay; later says that there are such.
+// Reap returns the retired entries that nobody uses, each once, for the caller to close. Entries
+// for which wait returns true stay. later reports whether there are such entries.
 func (t *Table[S]) Reap(used, wait func(*Entry[S]) bool) (free []*Entry[S], later bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -230,9 +229,9 @@ func (t *Table[S]) Reap(used, wait func(*Entry[S]) bool) (free []*Entry[S], late
 	return free, later
 }
 
-// Rest retires the entries that were written to, but not since Rest last came by, and are
-// not busy: while a file is open for writing nobody can execute it or make the file system
-// read-only. With replace another entry of the same object takes the place.
+// Rest retires entries that somebody has written to, but not since Rest last came by, and that are
+// not busy. While a file is open for writing, nobody can execute it or make the file system
+// read-only. If replace is set, another entry of the same object takes the place of each.
 func (t *Table[S]) Rest(replace bool, busy func(*Entry[S]) bool) {
 	for i := 0; ; {
 		t.mu.Lock()
@@ -258,8 +257,8 @@ func (t *Table[S]) Rest(replace bool, busy func(*Entry[S]) bool) {
 	}
 }
 
-// restLocked retires e. With replace, and with a descriptor to spare, its object is kept
-// open by an entry that has nothing else open.
+// restLocked retires e. If replace is set and a descriptor is to spare, a new entry with only that
+// descriptor keeps the object open.
 func (t *Table[S]) restLocked(e *Entry[S], replace bool) {
 	var n *Entry[S]
 	if replace {
@@ -271,9 +270,9 @@ func (t *Table[S]) restLocked(e *Entry[S], replace bool) {
 	}
 }
 
-// Sweep goes over the living entries, and retires those that nobody has used in rounds
-// Sweeps, unless keep is set. each is called after each batch of entries, without the lock,
-// with those that due has picked.
+// Sweep visits all living entries. It retires those that nobody has used during the last rounds
+// Sweeps, unless keep is set. After each batch of entries it releases the lock and calls each with
+// the entries of the batch that due has picked.
 func (t *Table[S]) Sweep(rounds uint8, keep bool, due func(*Entry[S]) bool, each func(*Entry[S])) {
 	var picked []*Entry[S]
 	for i := 0; ; {
@@ -287,7 +286,7 @@ func (t *Table[S]) Sweep(rounds uint8, keep bool, due func(*Entry[S]) bool, each
 			if e.used.Swap(false) {
 				e.idle = 0
 			} else if e.idle++; e.idle >= rounds && !keep {
-				t.retireLocked(e) // another entry takes its place
+				t.retireLocked(e) // another entry moves to index i
 				end--
 				continue
 			}
@@ -295,7 +294,7 @@ func (t *Table[S]) Sweep(rounds uint8, keep bool, due func(*Entry[S]) bool, each
 		}
 		done := i >= len(t.clock)
 		t.mu.Unlock()
-		for _, e := range picked { // it may be closed meanwhile
+		for _, e := range picked { // somebody may close the entry meanwhile
 			each(e)
 		}
 		if picked = picked[:0]; done {
@@ -304,12 +303,12 @@ func (t *Table[S]) Sweep(rounds uint8, keep bool, due func(*Entry[S]) bool, each
 	}
 }
 
-// Counts is how many entries there are.
+// Counts is how many entries of each kind there are.
 type Counts struct {
 	Living  int
-	Writing int // open for writing, as far as Rest has not looked
-	Retired int // and not handed out by Reap yet
-	Going   int // objects with entries that are retired and not forgotten yet
+	Writing int // open for writing; some may be dead since Rest last came by
+	Retired int // retired, and not yet handed out by Reap
+	Going   int // objects with entries that are retired and that Gone has not forgotten yet
 }
 
 // Counts counts the entries.

@@ -13,7 +13,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
-// own is what the tests keep with an entry.
+// own is the state that the tests keep with an entry.
 type own struct{ costly bool }
 
 type ent = Entry[own]
@@ -175,8 +175,8 @@ func TestSweepRetiresWhatIsIdleAndShowsWhatIsDue(t *testing.T) {
 	require.Zero(t, tab.Counts().Living)
 }
 
-// Threads hold, retire and close at random: nothing is closed while it is held, and what
-// was retired is handed out exactly once.
+// Threads hold, retire and close at random. Nothing is closed while somebody holds it, and every
+// retired entry is handed out exactly once.
 func TestNothingIsClosedUnderItsUser(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

@@ -2,18 +2,18 @@ package table
 
 import "sync/atomic"
 
-// UsesMax is how many entries an operation uses at a time.
+// UsesMax is how many entries an operation can use at a time.
 const UsesMax = 4
 
-// Uses are the entries that a thread's operation uses. The thread alone changes them; who
-// closes entries reads them, so they have cache lines of their own.
+// Uses are the entries that a thread's operation uses. Only the thread changes them. Goroutines
+// that close entries read them, so the slots have cache lines of their own.
 type Uses[S any] struct {
 	_     [64]byte
 	slots [UsesMax]atomic.Pointer[Entry[S]]
 	_     [64]byte
 }
 
-// Hold publishes e in a slot, and returns false when it is dead all the same.
+// Hold publishes e in a slot. If e is dead, Hold clears the slot again and returns false.
 func (u *Uses[S]) Hold(e *Entry[S], slot int) bool {
 	p := &u.slots[slot]
 	p.Store(e)
@@ -25,13 +25,13 @@ func (u *Uses[S]) Hold(e *Entry[S], slot int) bool {
 	return true
 }
 
-// At returns the entry in a slot, nil for none.
+// At returns the entry in a slot, nil if there is none.
 func (u *Uses[S]) At(slot int) *Entry[S] { return u.slots[slot].Load() }
 
 // Drop ends the use in a slot.
 func (u *Uses[S]) Drop(slot int) { u.slots[slot].Store(nil) }
 
-// Done ends all uses: the entries may be closed.
+// Done ends all uses. From then on the entries may be closed.
 func (u *Uses[S]) Done() {
 	for i := range u.slots {
 		if u.slots[i].Load() != nil {

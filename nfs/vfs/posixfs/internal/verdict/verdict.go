@@ -13,65 +13,66 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/recall"
 )
 
-// Beside the kernel's three permissions a verdict covers what NFS allows on content: the
-// owner reads and writes whatever the mode says, and who may execute may read (RFC 1813,
-// section 4.4).
+// A verdict covers the kernel's three permissions and what NFS also allows on content. The owner
+// may read and write, whatever the mode says. A caller that may execute may read (RFC 1813, section
+// 4.4).
 const (
 	ReadData  vfs.Permission = 1 << 3
 	WriteData vfs.Permission = 1 << 4
-	// Kernel are the kernel's own.
+	// Kernel is the permissions that the kernel itself has.
 	Kernel = vfs.MayRead | vfs.MayWrite | vfs.MayExec
 )
 
-// Age is how old a ctime must be for a verdict to be kept with it. A change still to come
-// may leave a younger one as it is: stamps are as coarse as the timer tick before Linux
-// 6.13, and are whole seconds on ext4 with small inodes and on others. Or the change that
-// set it is not done yet: the kernel stamps an object before it puts the new access control
-// list in place.
+// Age is how old a ctime must be for a verdict to be kept with it. A younger ctime is not safe, for
+// two reasons. A later change may leave it as it is: stamps are as coarse as the timer tick before
+// Linux 6.13, and are whole seconds on ext4 with small inodes and on some other file systems. And
+// the change that set the ctime may not be done yet: the kernel stamps an object before it puts the
+// new access control list in place.
 const Age = time.Second + kernel.CtimeGrain
 
-// Ticks is for how many ticks a verdict is good. The change that set a ctime may take longer
-// than Age when the file system waits for its disc in between (XFS, btrfs), the clock may be
-// set back to a whole second that was there before, and a policy of the kernel's (SELinux)
-// may change without a trace in the object: what is wrong for such a reason is asked for
-// again.
+// Ticks is how many ticks a verdict is good for. After that, the Judge asks the kernel again,
+// because a verdict may be wrong although the object shows its ctime. The change that set a ctime
+// may take longer than Age if the file system waits for its disc in between (XFS, btrfs). Somebody
+// may set the clock back to a whole second that was there before. A policy of the kernel (SELinux)
+// may change without a trace in the object.
 const Ticks = 2
 
-// Shared is what the Judges of one file system share.
+// Shared is the state that the Judges of one file system share.
 type Shared struct {
 	// Immutable.
 	Tick      *atomic.Int64 // counts ticks
-	Self      uint32        // the process's own user
-	Switching bool          // threads act for callers, else for Self
-	Foreign   bool          // ctimes are of another machine's clock
+	Self      uint32        // user ID of the process
+	Switching bool          // threads act for callers; otherwise they act for Self
+	Foreign   bool          // another machine's clock sets the ctimes
 	Status    func(unix.Errno) vfs.Status
-	// Nobody is the user that stands for owners that the user namespace does not map, if
-	// there is one.
+	// Nobody is the user that the kernel shows as the owner if the user namespace does not map
+	// the real one. HasNobody says whether there is such a user.
 	Nobody    uint32
 	HasNobody bool
 }
 
-// Object is what this package keeps with an open object.
+// Object is the state that this package keeps with an open object.
 type Object struct {
 	id   uint64 // never used twice
 	fd   int    // O_PATH
 	link bool
-	warm atomic.Bool // what the kernel needs for a permission check is in memory
+	warm atomic.Bool // the kernel has in memory what a permission check needs
 }
 
 var ids atomic.Uint64
 
-// Init binds o to an object: an O_PATH descriptor, and whether it is a symbolic link.
+// Init binds o to an object. fd is an O_PATH descriptor; link says whether the object is a symbolic
+// link.
 func (o *Object) Init(fd int, link bool) { o.id, o.fd, o.link = ids.Add(1), fd, link }
 
 // Actor is the thread of a Judge.
 type Actor interface {
-	// ActFor makes the thread act for c, nil meaning the process itself. With false the
+	// ActFor makes the thread act for c; nil means the process itself. If it returns false the
 	// thread must not go on.
 	ActFor(c *vfs.Cred) bool
 }
 
-// Judge is one thread's.
+// Judge asks the kernel and remembers verdicts on one thread.
 type Judge struct {
 	*Shared
 	actor    Actor
@@ -79,8 +80,8 @@ type Judge struct {
 	verdicts recall.Own[verdict]
 }
 
-// Init makes j the Judge of a thread, which must not sleep if it is a lane's. It remembers
-// as many verdicts, a power of two.
+// Init makes j the Judge of a thread. A lane's thread must not sleep. j remembers up to verdicts
+// verdicts, a power of two.
 func (j *Judge) Init(sh *Shared, actor Actor, lane bool, verdicts int) {
 	j.Shared, j.actor, j.lane = sh, actor, lane
 	j.verdicts = recall.NewOwn[verdict](verdicts, 1)
@@ -91,7 +92,7 @@ type verdict struct {
 	object         uint64 // Object.id
 	cred           *vfs.Cred
 	ctime          unix.StatxTimestamp
-	asked          int64 // Shared.Tick before the first of the questions
+	asked          int64 // Shared.Tick before the first question
 	known, granted vfs.Permission
 }
 
@@ -108,15 +109,15 @@ func (j *Judge) good(d *verdict, c *vfs.Cred, o *Object) bool {
 	return d.of(c, o) && j.Tick.Load()-d.asked < Ticks
 }
 
-// Judged reports whether c is remembered to have all of want on o, if that has not
-// changed since.
+// Judged reports whether j remembers that c has all of want on o. That counts only if o has not
+// changed since: Judged does not look at the ctime, so the caller must ask Has afterwards.
 func (j *Judge) Judged(c *vfs.Cred, o *Object, want vfs.Permission) bool {
 	d := j.slot(c, o)
 	return d.granted&want == want && j.good(d, c, o)
 }
 
-// Recall returns the remembered verdict on want. Ok is false when there is none for the
-// object as st shows it. Only ACCESS may take a no from it.
+// Recall returns the remembered verdict on want. ok is false if there is none for the object as st
+// shows it. Only ACCESS may use a remembered no.
 func (j *Judge) Recall(
 	c *vfs.Cred,
 	o *Object,
@@ -130,14 +131,14 @@ func (j *Judge) Recall(
 	return 0, false
 }
 
-// Has reports whether the caller is known to have all of want on o.
+// Has reports whether j remembers that the caller has all of want on o.
 func (j *Judge) Has(c *vfs.Cred, o *Object, st *unix.Statx_t, want vfs.Permission) bool {
 	granted, ok := j.Recall(c, o, st, want)
 	return ok && granted == want
 }
 
-// May returns which of want the caller has on o, whose attributes st are of this
-// operation. It may leave the thread acting for c.
+// May returns which of want the caller has on o. st are the attributes of o, read in this
+// operation. May may leave the thread acting for c.
 func (j *Judge) May(
 	c *vfs.Cred,
 	o *Object,
@@ -150,14 +151,15 @@ func (j *Judge) May(
 	return j.Decide(c, o, st, want)
 }
 
-// Decide is May without what is remembered: it asks the kernel.
+// Decide is May without the remembered verdicts: it asks the kernel.
 func (j *Judge) Decide(
 	c *vfs.Cred,
 	o *Object,
 	st *unix.Statx_t,
 	want vfs.Permission,
 ) (granted vfs.Permission, s vfs.Status) {
-	// Before the first question: what is old enough now is so for all of them.
+	// Both are read before the first question: if the ctime is old enough now, it is so for all
+	// questions.
 	d := verdict{object: o.id, cred: c, ctime: st.Ctime, asked: j.Tick.Load(), known: want}
 	old := kernel.CtimeAge(st, time.Now()) >= Age
 	if plain := want & Kernel; plain != 0 {
@@ -185,7 +187,8 @@ func (j *Judge) Decide(
 }
 
 func (j *Judge) mayData(c *vfs.Cred, o *Object, st *unix.Statx_t, want vfs.Permission) (bool, vfs.Status) {
-	// Of objects whose owner is not mapped the overflow user, who may be, is no owner.
+	// If the owner of an object is not mapped, the kernel shows the overflow user. That user
+	// may be mapped, too, but is not the owner.
 	if st.Uid == j.uid(c) && (!j.HasNobody || st.Uid != j.Nobody) {
 		return true, vfs.OK
 	}
@@ -200,7 +203,7 @@ func (j *Judge) mayData(c *vfs.Cred, o *Object, st *unix.Statx_t, want vfs.Permi
 	return g != 0, s
 }
 
-// uid is the user that acts for c.
+// uid returns the user as whom the thread acts for c.
 func (j *Judge) uid(c *vfs.Cred) uint32 {
 	if c == nil || !j.Switching {
 		return j.Self
@@ -208,9 +211,9 @@ func (j *Judge) uid(c *vfs.Cred) uint32 {
 	return c.UID
 }
 
-// Ask has the kernel decide which of its own permissions c has on o, and remembers nothing.
-// The check may have to read an access control list from disc, once for as long as the inode
-// is in memory.
+// Ask asks the kernel which of the kernel's own permissions c has on o, and remembers nothing. The
+// check may have to read an access control list from disc, once for as long as the inode is in
+// memory.
 func (j *Judge) Ask(c *vfs.Cred, o *Object, want vfs.Permission) (vfs.Permission, vfs.Status) {
 	if !o.warm.Load() {
 		if j.lane {
@@ -267,8 +270,8 @@ func (j *Judge) ask1(o *Object, want vfs.Permission) (bool, vfs.Status) {
 // Warm reports whether the kernel can check permissions on o without reading from disc.
 func (o *Object) Warm() bool { return o.warm.Load() }
 
-// WarmUp reads the object's access control list, so that the kernel has it in memory. An
-// answer is not needed: most objects have none. Workers only.
+// WarmUp reads the object's access control list, so that the kernel has it in memory. The answer
+// does not matter: most objects have no list. Only workers may call it.
 func (j *Judge) WarmUp(o *Object) {
 	if !o.link && j.actor.ActFor(nil) {
 		var b [1]byte
@@ -277,8 +280,8 @@ func (j *Judge) WarmUp(o *Object) {
 	o.warm.Store(true)
 }
 
-// remember keeps the verdict x, unless a change may make it wrong without a new ctime. Old
-// says that the ctime had Age before the kernel was asked. A ctime of another machine's
+// remember keeps the verdict x, unless a change may make it wrong without a new ctime. old says
+// that the ctime was older than Age before the Judge asked the kernel. A ctime of another machine's
 // clock says nothing about its age.
 func (j *Judge) remember(c *vfs.Cred, o *Object, x *verdict, old bool) {
 	d := j.slot(c, o)

@@ -15,7 +15,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
-// actor acts for nobody but the test, and counts for whom it should.
+// actor acts for nobody but the test, and counts the users for whom it should act.
 type actor struct{ asked []*vfs.Cred }
 
 func (a *actor) ActFor(c *vfs.Cred) bool { a.asked = append(a.asked, c); return true }
@@ -28,7 +28,7 @@ type court struct {
 	st    unix.Statx_t
 }
 
-// newCourt has a file with the mode, whose attributes are as old as Age.
+// newCourt has a file with the mode. The file's attributes are as old as Age.
 func newCourt(t *testing.T, lane bool, mode os.FileMode) *court {
 	t.Helper()
 	runtime.LockOSThread()
@@ -63,7 +63,7 @@ func TestAnAnswerIsAskedForOnce(t *testing.T) {
 	require.False(t, k.j.Has(c, &k.o, &k.st, vfs.MayRead), "another ctime")
 }
 
-// A file system that was read-only may be remounted without a trace in its objects.
+// Somebody may remount a file system that was read-only, without a trace in its objects.
 func TestARememberedNoIsNotTakenForAnAnswer(t *testing.T) {
 	k := newCourt(t, false, 0o600)
 	c := &vfs.Cred{}
@@ -86,7 +86,7 @@ func TestAYoungCtimeOrAnotherMachinesIsNotRemembered(t *testing.T) {
 			k.st.Ctime.Sec, k.st.Ctime.Nsec = now.Unix(), uint32(now.Nanosecond())
 		}
 		c := &vfs.Cred{}
-		*k.j.slot(c, &k.o) = verdict{object: k.o.id, cred: c, granted: Kernel} // of before
+		*k.j.slot(c, &k.o) = verdict{object: k.o.id, cred: c, granted: Kernel} // older
 		_, s := k.j.May(c, &k.o, &k.st, vfs.MayRead)
 		require.Equal(t, vfs.OK, s)
 		require.False(t, k.j.Has(c, &k.o, &k.st, vfs.MayRead))
