@@ -89,6 +89,12 @@ func TestEndlessConfirmedClients(t *testing.T) {
 	require.False(t, isIn("flood1"))
 	require.Equal(t, Delay, come("new2"))
 	require.True(t, isIn("old") && isIn("old0"))
+	r.pass(6)
+	for i := 2; i < 8; i++ { // all others are over now
+		require.Equal(t, OK, r.Renew(old0))
+		require.Equal(t, OK, come(fmt.Sprint("newer", i)))
+		require.False(t, isIn(fmt.Sprint("flood", i)))
+	}
 	require.Equal(t, 10, r.Counts().Clients)
 	r.atRest()
 }
@@ -220,9 +226,14 @@ func TestRepliesOfUnusedSlotsMakeRoom(t *testing.T) {
 	require.Equal(t, First, must(r.Begin(a, k)))
 	k.End(make([]byte, 3248))
 	require.Less(t, r.budget.used.Load(), used, "slots 8 and up have let go of theirs")
-	a = request(s, 1)
-	a.Slot, a.Highest, a.CacheThis = 9, 63, true
-	require.Equal(t, Uncached, must(r.Begin(a, k)))
+	for slot, want := range map[uint32]Verdict{6: Replay, 7: Replay, 8: Uncached, 9: Uncached} {
+		a = request(s, 1)
+		a.Slot, a.Highest, a.CacheThis = slot, 63, true
+		require.Equal(t, want, must(r.Begin(a, k)), "slot %d", slot)
+		if want == Replay {
+			k.Replayed()
+		}
+	}
 	r.budget.used.Add(-3248)
 	r.atRest()
 }

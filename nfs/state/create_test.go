@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/ringnfs/ringnfs/nfs/nfstest/again"
 	"github.com/stretchr/testify/require"
 )
 
@@ -240,7 +241,7 @@ func TestSessionsEndOnlyBySomebodyOfTheClient(t *testing.T) {
 // nothing of it stays in memory.
 func TestManyRestartsLeaveNothingBehind(t *testing.T) {
 	n := 100_000
-	if testing.Short() {
+	if testing.Short() || again.Now() {
 		n = 10_000
 	}
 	r := newRig(t)

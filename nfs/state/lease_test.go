@@ -87,6 +87,7 @@ func TestClockSetBack(t *testing.T) {
 	r.clock.Store(1_000_000)
 	id, session := r.client("owner", 1, alice)
 	e, _ := r.exchange("fresh", 1, alice, 0)
+	silent, _ := r.client("silent", 1, alice)
 	r.clock.Store(500)
 	c := r.byID(id)
 	require.False(t, c.Courteous())
@@ -102,6 +103,7 @@ func TestClockSetBack(t *testing.T) {
 	r.pass(1)
 	r.Sweep()
 	require.NotNil(t, r.byID(id))
+	require.Nil(t, r.byID(silent))
 	require.Nil(t, r.byID(e.Client), "46 seconds after the clock was set back")
 	r.pass(45)
 	r.Sweep()
@@ -150,6 +152,21 @@ func TestReclaimComplete(t *testing.T) {
 	require.Equal(t, OK, r.ReclaimComplete(r.byID(later), false))
 	require.NoError(t, r.store.Forget([]Record{c.record()}))
 	require.Equal(t, verifier(2), r.store.records["owner"].Verifier)
+	r.atRest()
+}
+
+// The rule: a client that ends while its record is written leaves no record.
+func TestARecordThatComesTooLate(t *testing.T) {
+	r := newRig(t)
+	id, s := r.client("owner", 1, alice)
+	c := r.byID(id)
+	r.store.during = func() {
+		require.Equal(t, Delay, r.ReclaimComplete(c, false), "a second one at the same time")
+		require.Equal(t, OK, r.DestroySession(s, 0))
+		require.Equal(t, OK, r.DestroyClient(id))
+	}
+	require.Equal(t, StaleClientID, r.ReclaimComplete(c, false))
+	require.Empty(t, r.store.records)
 	r.atRest()
 }
 

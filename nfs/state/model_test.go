@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/ringnfs/ringnfs/nfs/nfstest/again"
 	"github.com/stretchr/testify/require"
 )
 
@@ -49,7 +50,7 @@ func TestSlotsAgainstAModel(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	t.Logf("seed %#x", seed)
 	steps := 200_000
-	if testing.Short() {
+	if testing.Short() || again.Now() {
 		steps = 20_000
 	}
 
@@ -195,7 +196,7 @@ func TestEachRequestRunsOnceHoweverOftenItIsSent(t *testing.T) {
 	t.Logf("seed %#x", seed)
 	const threads, slots = 3, 4
 	steps := 60_000
-	if testing.Short() {
+	if testing.Short() || again.Now() {
 		steps = 6_000
 	}
 	r := newRig(t)

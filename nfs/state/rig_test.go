@@ -112,6 +112,7 @@ type memStore struct {
 	mu      sync.Mutex
 	records map[string]Record
 	fail    bool
+	during  func() // is called by the next Record
 }
 
 var errStore = errors.New("no space left")
@@ -120,6 +121,10 @@ func (m *memStore) Load() ([]Record, error) { return nil, nil }
 func (m *memStore) EndGrace() error         { return nil }
 
 func (m *memStore) Record(rs []Record) error {
+	if f := m.during; f != nil {
+		m.during = nil
+		f()
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fail {

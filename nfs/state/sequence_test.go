@@ -7,6 +7,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/ringnfs/ringnfs/nfs/nfstest/again"
 	"github.com/stretchr/testify/require"
 )
 
@@ -278,7 +279,7 @@ func TestASessionThatEndsWhileRequestsRunFreesItsMemory(t *testing.T) {
 // while the next request replaces it.
 func TestRetransmissionsOnTwoThreads(t *testing.T) {
 	rounds := 20_000
-	if testing.Short() {
+	if testing.Short() || again.Now() {
 		rounds = 2_000
 	}
 	r := newRig(t)
