@@ -19,7 +19,7 @@ func TestStorm(t *testing.T) {
 		steps = 6_000
 	}
 	r := newRig(t, func(c *Config) {
-		c.ClientsMax, c.UnconfirmedMax, c.SessionsMax, c.MemoryMax = 6, 3, 3, 60_000
+		c.ClientsMax, c.UnconfirmedMax, c.SessionsMax, c.MemoryMax = 3, 3, 3, 60_000
 	})
 	var wg sync.WaitGroup
 	for thread := range uint64(4) {
