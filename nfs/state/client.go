@@ -64,8 +64,9 @@ type Client struct {
 	v0 legacy // guarded by Table.mu
 
 	// atomic, changed often and so far from what each request reads
-	memory atomic.Int64 // bytes that it has of the budget
-	held   atomic.Int64 // opens, locks, delegations: see Hold
+	memory  atomic.Int64 // bytes that it has of the budget
+	held    atomic.Int64 // opens, locks, delegations: see Hold
+	dropped atomic.Bool  // what it held
 }
 
 // completion is what became of RECLAIM_COMPLETE.

@@ -39,7 +39,8 @@ type Config struct {
 	OpsMax uint32
 	// MemoryMax bounds sessions, slots and kept replies, in bytes. 32 MiB.
 	MemoryMax int64
-	// Dropped, if not nil, is called when what a client held is over, with no lock held.
+	// Dropped, if not nil, is called once when what a client held is over, with no lock held.
+	// A client of version 4.0 may still be told EXPIRED then; any other is gone.
 	Dropped func(ClientID)
 	// Store keeps client records over a restart of the server; nil for none.
 	Store Store

@@ -1,6 +1,7 @@
 // Package state holds what NFSv4 servers remember of their clients: who they are, their
 // leases, their sessions with slots and kept replies (RFC 8881), and the client records of
-// version 4.0 (RFC 7530). Opens and byte-range locks are to join them here.
+// version 4.0 (RFC 7530). What they hold of files is package files' business: it is counted
+// here ([Table.Hold]), and Config.Dropped says when it is over.
 //
 // The package is pure. It makes no system call, starts no goroutine and decodes no message.
 // The clock, the randomness and the store of client records are handed in by [Config].
@@ -46,15 +47,16 @@
 // connection. All others take locks, are rare, and do not block but for those that say that
 // they write to the store. No lock is held over a call of the store.
 //
-//	Table.mu         owners' names, what is unconfirmed, counts
-//	  (files)        shares, ranges and delegations of one file
-//	    Client.mu    sessions, the slot of CREATE_SESSION; owners and opens
-//	      conns.mu, index.mu, random.mu
+//	Table.mu       owners' names, what is unconfirmed, counts
+//	  Client.mu    sessions, the slot of CREATE_SESSION, RECLAIM_COMPLETE
+//	    conns.mu, index.mu, minter.mu
+//
+// Config.Dropped is called without a lock. [Table.Hold] and [Table.Courteous] take none, so
+// they may be called with any lock held; [Table.Expire] must not be.
 //
 // Objects are not counted. Who has a *Client or *Session may go on reading it after it has
 // left the table: its fields say that it is over (Client.Gone), and the collector frees it
-// when the last one has finished. Who adds something to a client does it under Client.mu and
-// looks at Gone first.
+// when the last one has finished.
 //
 // # Memory
 //
