@@ -89,6 +89,7 @@ func (s *Server) withVersion4(p *rpc.Program, places int) error {
 	table := clients.New(clients.Config{
 		Now:    now,
 		Random: rand.Reader, Epoch: binary.LittleEndian.Uint32(epoch[:]),
+		Confirmed:  func(id clients.ClientID, minor uint8) { held.AddClient(uint64(id), minor) },
 		Dropped:    func(id clients.ClientID) { held.DropClient(uint64(id)) },
 		Server:     clients.Server{Major: name, Scope: name},
 		RequestMax: uint32(s.cfg.transfer() + slack), ReplyMax: uint32(s.cfg.transfer() + slack),

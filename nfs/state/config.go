@@ -39,6 +39,9 @@ type Config struct {
 	OpsMax uint32
 	// MemoryMax bounds sessions, slots and kept replies, in bytes. 32 MiB.
 	MemoryMax int64
+	// Confirmed, if not nil, is called when a client is confirmed, before it can ask for anything.
+	// Locks are held, so it must not call the table. Minor is 0 for a client of version 4.0.
+	Confirmed func(id ClientID, minor uint8)
 	// Dropped, if not nil, is called once when what a client held is over, with no lock held.
 	// A client of version 4.0 may still be told EXPIRED then; any other is gone.
 	Dropped func(ClientID)

@@ -1,7 +1,8 @@
 // Package state holds what NFSv4 servers remember of their clients: who they are, their
 // leases, their sessions with slots and kept replies (RFC 8881), and the client records of
 // version 4.0 (RFC 7530). What they hold of files is package files' business: it is counted
-// here ([Table.Hold]), and Config.Dropped says when it is over.
+// here ([Table.Hold]), and Config.Confirmed and Config.Dropped say from when to when there can be
+// something.
 //
 // The package is pure. It makes no system call, starts no goroutine and decodes no message.
 // The clock, the randomness and the store of client records are handed in by [Config].

@@ -124,9 +124,10 @@ func (t *Table) DestroyClient(id ClientID) Status {
 		return ClientIDBusy
 	case isFresh:
 		t.dropFresh(c)
-	default:
-		t.remove(c)
+		t.mu.Unlock()
+		return OK
 	}
+	t.remove(c)
 	t.mu.Unlock()
 	t.release(c)
 	t.forget(c)

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -28,10 +29,14 @@ func TestWhatAClientHeldIsDroppedOnce(t *testing.T) {
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
-			var dropped []ClientID
+			var known, dropped []ClientID
 			var r *rig
 			r = newRig(t, func(c *Config) {
 				c.ClientsMax = 1
+				c.Confirmed = func(id ClientID, minor uint8) {
+					require.EqualValues(t, 1, minor)
+					known = append(known, id)
+				}
 				c.Dropped = func(id ClientID) {
 					require.True(t, r.mu.TryLock(), "no lock is held")
 					r.mu.Unlock()
@@ -39,6 +44,7 @@ func TestWhatAClientHeldIsDroppedOnce(t *testing.T) {
 				}
 			})
 			id, s := r.client(name, 1, alice)
+			require.Equal(t, []ClientID{id}, known)
 			r.Hold(id, 3)
 			require.False(t, r.Courteous(id))
 			end(r, id, s)
@@ -50,6 +56,43 @@ func TestWhatAClientHeldIsDroppedOnce(t *testing.T) {
 			r.atRest()
 		})
 	}
+}
+
+// The rule: a client is known before it can ask for anything, and never again once it has been
+// dropped.
+func TestEachClientIsConfirmedOnceAndThenDropped(t *testing.T) {
+	var known sync.Map
+	r := newRig(t, func(c *Config) {
+		c.Confirmed = func(id ClientID, _ uint8) {
+			if _, isThere := known.LoadOrStore(id, true); isThere {
+				t.Error("a client is confirmed again")
+			}
+		}
+		c.Dropped = func(id ClientID) {
+			if _, isThere := known.LoadAndDelete(id); !isThere {
+				t.Error("a client is dropped that was never confirmed, or for the second time")
+			}
+		}
+	})
+	var wg sync.WaitGroup
+	for thread := range byte(3) {
+		wg.Go(func() {
+			for i := range 3000 {
+				e, st := r.exchange("owner", byte(i)*3+thread, alice, 0)
+				if i%10 == 0 {
+					r.DestroyClient(e.Client)
+				} else if st == OK {
+					_, _ = r.CreateSession(createArgs(e.Client, e.Seqid, alice))
+				}
+			}
+		})
+	}
+	wg.Wait()
+	r.atRest()
+	known.Range(func(any, any) bool {
+		t.Error("a client is still known")
+		return false
+	})
 }
 
 func TestWhatAClientOf40HeldIsDroppedOnce(t *testing.T) {

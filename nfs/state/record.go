@@ -51,6 +51,9 @@ func (t *Table) confirm(c *Client) (left *Client, st Status) {
 	c.mu.Lock()
 	c.phase = confirmed
 	c.mu.Unlock()
+	if t.cfg.Confirmed != nil { // before c can end, by another thread, and be Dropped
+		t.cfg.Confirmed(c.id, c.minor)
+	}
 	c.renew(t.now())
 	return left, OK
 }

@@ -42,11 +42,7 @@ func (k *compound) setClientIDConfirm() nfs4.Nfsstat4 {
 	if k.bad() {
 		return nfs4.NFS4ERR_BADXDR
 	}
-	st := k.s.cfg.State.ConfirmClientID(state.ClientID(id), confirm, k.principal())
-	if st == state.OK {
-		k.s.files.AddClient(id, 0)
-	}
-	return nfs4.Nfsstat4(st)
+	return nfs4.Nfsstat4(k.s.cfg.State.ConfirmClientID(state.ClientID(id), confirm, k.principal()))
 }
 
 // renewLease is RENEW (section 16.31).

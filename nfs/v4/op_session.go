@@ -154,7 +154,6 @@ func (k *compound) createSession() nfs4.Nfsstat4 {
 	if st != state.OK {
 		return nfs4.Nfsstat4(st)
 	}
-	k.s.files.AddClient(uint64(a.CsaClientid), 1)
 	res := nfs4.CREATESESSION4resok{
 		CsrSessionid: nfs4.Sessionid4(r.Session), CsrSequence: nfs4.Sequenceid4(r.Seqid), CsrFlags: r.Flags,
 		CsrForeChanAttrs: attrsOf(&r.Fore), CsrBackChanAttrs: attrsOf(&r.Back),

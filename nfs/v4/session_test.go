@@ -18,7 +18,8 @@ func remembers(now *uint32) Config {
 	var held *files.Table
 	clients := state.New(state.Config{
 		Now: clock, Random: rand.Reader, Server: state.Server{Major: []byte("server"), Scope: []byte("server")},
-		Dropped: func(id state.ClientID) { held.DropClient(uint64(id)) },
+		Confirmed: func(id state.ClientID, minor uint8) { held.AddClient(uint64(id), minor) },
+		Dropped:   func(id state.ClientID) { held.DropClient(uint64(id)) },
 	})
 	held = files.New(files.Config{
 		Now: clock, Random: rand.Reader,
