@@ -11,4 +11,6 @@ type Abilities struct {
 	Splice Splicer
 	// ACLs keeps POSIX access control lists.
 	ACLs ACLs
+	// Hold keeps files that have lost their names.
+	Hold Holder
 }

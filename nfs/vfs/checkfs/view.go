@@ -28,6 +28,9 @@ func abilities(v *view, in *vfs.Abilities) (able vfs.Abilities) {
 	if in.ACLs != nil {
 		able.ACLs = &acls{view: v, in: in.ACLs}
 	}
+	if in.Hold != nil {
+		able.Hold = &holder{view: v, in: in.Hold}
+	}
 	return able
 }
 

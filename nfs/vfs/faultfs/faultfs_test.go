@@ -110,7 +110,9 @@ func methods() map[string]reflect.Method {
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[vfs.Abilities]()) {
 		for i := range f.Type.NumMethod() {
 			m := f.Type.Method(i)
-			all[m.Name] = m
+			if n := m.Type.NumOut(); n > 0 && m.Type.Out(n-1) == reflect.TypeFor[vfs.Status]() {
+				all[m.Name] = m // others cannot fail
+			}
 		}
 	}
 	return all

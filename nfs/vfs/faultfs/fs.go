@@ -134,6 +134,9 @@ func abilities(v *view, in *vfs.Abilities) (able vfs.Abilities) {
 	if in.ACLs != nil {
 		able.ACLs = &acls{v, in.ACLs}
 	}
+	if in.Hold != nil {
+		able.Hold = &holder{in.Hold}
+	}
 	return able
 }
 

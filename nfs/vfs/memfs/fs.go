@@ -55,8 +55,9 @@ type tree struct {
 	// nodes has every living object by its number.
 	nodes   map[uint64]*inode
 	inoLast uint64
-	used    uint64   // bytes
-	clock   vfs.Time // the last time stamp given out
+	used    uint64     // bytes
+	clock   vfs.Time   // the last time stamp given out
+	keeper  vfs.Keeper // says which files outlive their names; nil if nobody does
 }
 
 // Costs in bytes of the budget, without contents.
@@ -103,6 +104,7 @@ func random() uint64 {
 // same, the write verifier is different. f must not be used any more.
 func (f *FS) Reopen() *FS {
 	f.closed.Store(true)
+	f.t.letGo()
 	return &FS{t: f.t, verf: random()}
 }
 
@@ -138,7 +140,9 @@ func (f *FS) View(*vfs.Thread) (vfs.View, error) {
 	if f.closed.Load() {
 		return nil, errors.New("memfs: the tree is closed")
 	}
-	return &view{f: f, t: f.t}, nil
+	v := &view{f: f, t: f.t}
+	v.able.Hold = (*holder)(f.t)
+	return v, nil
 }
 
 // Close implements vfs.FS.
@@ -153,12 +157,14 @@ type view struct {
 	t     *tree
 	batch []vfs.DirEntry
 	names []byte
+	asked *inode // the file that asker wants, while its name goes
+	asker vfs.Keeper
 	able  vfs.Abilities
 }
 
 func (v *view) Close() {}
 
-// Abilities implements vfs.View: a tree in memory has none.
+// Abilities implements vfs.View: a tree in memory holds files without names.
 func (v *view) Abilities() *vfs.Abilities { return &v.able }
 
 // handleLen is the length of all handles: tree and inode number.

@@ -12,6 +12,7 @@ type inode struct {
 	typ                 vfs.FileType
 	mode                uint32
 	nlink               uint32
+	holds               uint32 // it stays without a name
 	uid, gid            uint32
 	major, minor        uint32
 	atime, mtime, ctime vfs.Time // see now: each change has a ctime of its own
@@ -76,7 +77,7 @@ func (t *tree) unlink(n *inode) {
 		n.nlink--
 	}
 	n.ctime = t.now()
-	if n.nlink == 0 {
+	if n.nlink == 0 && n.holds == 0 {
 		t.forget(n)
 	}
 }

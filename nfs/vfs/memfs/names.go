@@ -273,6 +273,7 @@ func (v *view) Mknod(c *vfs.Cred, dir vfs.Handle, r *vfs.MknodArgs, m *vfs.Made)
 
 // Remove implements vfs.View.
 func (v *view) Remove(c *vfs.Cred, dir vfs.Handle, name []byte, w *vfs.WCC) vfs.Status {
+	defer v.kept()
 	return v.change(c, &dir, name, w, func(n, child *inode) vfs.Status {
 		if child == nil {
 			return vfs.NoEnt
@@ -283,6 +284,7 @@ func (v *view) Remove(c *vfs.Cred, dir vfs.Handle, name []byte, w *vfs.WCC) vfs.
 		if child.typ == vfs.TypeDir {
 			return vfs.IsDir
 		}
+		v.keep(child)
 		v.t.leave(n, name, child)
 		v.t.unlink(child)
 		return vfs.OK

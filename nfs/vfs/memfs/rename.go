@@ -18,6 +18,8 @@ func (v *view) Link(c *vfs.Cred, r *vfs.LinkArgs, a *vfs.Attr, w *vfs.WCC) vfs.S
 			return vfs.Exist
 		case n.typ == vfs.TypeDir:
 			return vfs.Perm
+		case n.nlink == 0: // it is held, and stays without a name
+			return vfs.NoEnt
 		case n.nlink >= t.c.LinkMax:
 			return vfs.MLink
 		}
@@ -43,6 +45,7 @@ func (v *view) Link(c *vfs.Cred, r *vfs.LinkArgs, a *vfs.Attr, w *vfs.WCC) vfs.S
 func (v *view) Rename(c *vfs.Cred, r *vfs.RenameArgs, wf, wt *vfs.WCC) vfs.Status {
 	from, fromName, to, toName := r.From, r.FromName, r.To, r.ToName
 	t := v.t
+	defer v.kept()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	*wf, *wt = vfs.WCC{}, vfs.WCC{}
@@ -64,11 +67,12 @@ func (v *view) Rename(c *vfs.Cred, r *vfs.RenameArgs, wf, wt *vfs.WCC) vfs.Statu
 	if t.readOnly.Load() {
 		return vfs.ROFS
 	}
-	return t.rename(c, df, fromName, dt, toName)
+	return v.rename(c, df, fromName, dt, toName)
 }
 
 // rename moves an entry from the directory df to dt. t.mu is held.
-func (t *tree) rename(c *vfs.Cred, df *inode, fromName []byte, dt *inode, toName []byte) vfs.Status {
+func (v *view) rename(c *vfs.Cred, df *inode, fromName []byte, dt *inode, toName []byte) vfs.Status {
+	t := v.t
 	n, s := df.lookup(c, fromName)
 	if s != vfs.OK {
 		return s
@@ -117,6 +121,7 @@ func (t *tree) rename(c *vfs.Cred, df *inode, fromName []byte, dt *inode, toName
 		if old.typ == vfs.TypeDir {
 			dt.nlink--
 		}
+		v.keep(old)
 		t.unlink(old)
 	} else {
 		t.charge(entryLen(toName))

@@ -70,6 +70,7 @@ var groups = []struct {
 }{
 	{"objects", objectTests},
 	{"handles", handleTests},
+	{"holds", holdTests},
 	{"files", fileTests},
 	{"create", createTests},
 	{"names", nameTests},
