@@ -95,14 +95,20 @@ func cstring(dst, name []byte) bool {
 
 // existed looks at the object called name in e before the caller removes the name, so that release
 // can close it afterwards. It publishes the object's entry, if there is one, and v.last says
-// whether this is the object's last name.
-func (v *View) existed(e *entry, name *byte) {
+// whether this is the object's last name. If the keeper wants the object, existed pins it, and kept
+// is to follow. A status other than OK says that the name must stay.
+func (v *View) existed(e *entry, name *byte) vfs.Status {
 	v.last = false
 	if kernel.StatxAt(e.FD, name, &v.st3) != 0 {
-		return
+		return vfs.OK
 	}
-	k := kernel.KeyOf(&v.st3)
-	v.last = v.object(&k, useChild) != nil && (v.st3.Nlink <= 1 || v.st3.Mode&unix.S_IFMT == unix.S_IFDIR)
+	k, kind := kernel.KeyOf(&v.st3), v.st3.Mode&unix.S_IFMT
+	x := v.object(&k, useChild)
+	v.last = x != nil && (v.st3.Nlink <= 1 || kind == unix.S_IFDIR)
+	if kind != unix.S_IFREG {
+		return vfs.OK
+	}
+	return v.keep(e, name, x)
 }
 
 // release closes the entry of an object that has just lost a name, if that was the last one. So the
@@ -110,7 +116,7 @@ func (v *View) existed(e *entry, name *byte) {
 // meanwhile, it is opened again when somebody needs it.)
 func (v *View) release() {
 	e := v.use.At(useChild)
-	if e == nil {
+	if e == nil || e.Pinned() {
 		return
 	}
 	if v.last || kernel.StatxWait(e.FD, &v.st3) == 0 && v.fs.gone(&v.st3) {

@@ -86,6 +86,8 @@ type FS struct {
 
 	// Atomic.
 	paused       atomic.Bool  // see mountpoint.go
+	keeper       atomic.Pointer[vfs.Keeper]
+	lasting      atomic.Int64 // descriptors that no cache closes: of holds and of locked files
 	noChmodEmpty atomic.Bool  // no fchmodat2 (before Linux 6.6)
 	tick         atomic.Int64 // number of tickPeriods since the start
 	now          atomic.Int64 // seconds since 1970 at the last tick

@@ -147,7 +147,8 @@ func (v *View) openIO(e *entry, to *atomic.Int32, flags int) (int, vfs.Status) {
 }
 
 func (v *View) reopen(e *entry, flags int) (int, unix.Errno) {
-	if v.fs.is.byHandle && v.kh.Set(&e.Handle) {
+	// Not every file system finds an object without a name by its handle.
+	if v.fs.is.byHandle && !e.Pinned() && v.kh.Set(&e.Handle) {
 		for p := (kernel.Patience{}); ; {
 			fd, errno := kernel.OpenByHandle(v.fs.root, &v.kh, flags)
 			if errno != unix.ENOMEM || !p.Again(errno) {

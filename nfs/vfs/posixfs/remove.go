@@ -25,7 +25,10 @@ func (v *View) unlink(c *vfs.Cred, dir vfs.Handle, name []byte, flags uintptr, w
 	}
 	defer v.done()
 	s := v.change(c, &dir, name, w, func(de *entry) vfs.Status {
-		v.existed(de, &v.name[0])
+		if s := v.existed(de, &v.name[0]); s != vfs.OK {
+			v.use.Drop(useChild)
+			return s
+		}
 		_, errno := kernel.Call(
 			unix.SYS_UNLINKAT,
 			uintptr(de.FD),
@@ -41,6 +44,7 @@ func (v *View) unlink(c *vfs.Cred, dir vfs.Handle, name []byte, flags uintptr, w
 		return v.named(errno)
 	})
 	v.release()
+	v.kept()
 	return s
 }
 
@@ -71,10 +75,12 @@ func (v *View) Rename(c *vfs.Cred, r *vfs.RenameArgs, wf, wt *vfs.WCC) vfs.Statu
 		return s
 	}
 	markFrom, markTo := v.fs.mark(fe, fd), v.fs.mark(te, td)
-	if s = v.rename(c, fe, te, wf, wt); s != vfs.OK {
+	s = v.rename(c, fe, te, wf, wt)
+	v.release()
+	v.kept()
+	if s != vfs.OK {
 		return s
 	}
-	v.release()
 	// The directory with the new name first: if the server crashes in between, the object has
 	// two names rather than none.
 	if s = v.fs.stabilize(te, td, markTo); s == vfs.OK && fe != te {
@@ -110,7 +116,10 @@ func (v *View) rename(c *vfs.Cred, fe, te *entry, wf, wt *vfs.WCC) vfs.Status {
 	if v.fs.fixedAt(fe.FD, &v.name[0]) {
 		return vfs.Access
 	}
-	v.existed(te, &v.name2[0])
+	if s := v.existed(te, &v.name2[0]); s != vfs.OK {
+		v.use.Drop(useChild)
+		return s
+	}
 	_, errno := kernel.Call(
 		unix.SYS_RENAMEAT2,
 		uintptr(fe.FD),
@@ -178,7 +187,7 @@ func (v *View) Link(c *vfs.Cred, r *vfs.LinkArgs, a *vfs.Attr, w *vfs.WCC) vfs.S
 	if s == vfs.OK && v.fs.is.selfSync && e.Kind == unix.S_IFREG {
 		s = v.flushEntry(e)
 	}
-	if e != nil && kernel.StatxWait(e.FD, &v.st) == 0 && !v.fs.gone(&v.st) {
+	if e != nil && kernel.StatxWait(e.FD, &v.st) == 0 && !v.fs.lost(e, &v.st) {
 		v.fs.attributes(a, &v.st)
 	}
 	return s

@@ -80,6 +80,7 @@ type View struct {
 	target       []byte // a path with its NUL, nil until one is needed
 	moved        moved
 	last         bool   // see existed
+	keeping      keeping
 	mark         uint64 // FS.store's mark from before the present change of a directory
 	listing      listing.Reader[entry]
 	knows        known.Moment // for a listing with handles
@@ -113,6 +114,7 @@ func (fs *FS) View(t *vfs.Thread) (vfs.View, error) {
 	if keepsACLs() {
 		v.able.ACLs = v
 	}
+	v.able.Hold = fs
 	if v.lane {
 		v.samples = recall.NewOwn[sample](samplesMax, 1)
 	}
@@ -316,12 +318,9 @@ func (v *View) looked(e *entry, errno unix.Errno, st *unix.Statx_t) vfs.Status {
 		}
 		return v.status(errno)
 	}
-	if st.Nlink == 0 {
-		if v.fs.gone(st) {
-			v.fs.retire(e)
-			return vfs.Stale
-		}
-		st.Nlink = 1 // for callers that take 0 for missing attributes
+	if st.Nlink == 0 && v.fs.lost(e, st) {
+		v.fs.retire(e)
+		return vfs.Stale
 	}
 	number(e.Own.stub, st)
 	return vfs.OK

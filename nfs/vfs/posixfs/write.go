@@ -50,17 +50,17 @@ func (v *View) Write(
 		}
 	}
 	*w = vfs.WCC{}
-	if v.st2.Nlink != 0 {
+	if v.st2.Mask != 0 {
 		v.fs.setBefore(w, &v.st2)
 	}
 	v.after(e, w)
 	return n, r.How, verf, s
 }
 
-// beginWrite prepares writing to e. v.st2 holds the attributes from before, with Nlink 0 if there
+// beginWrite prepares writing to e. v.st2 holds the attributes from before, with Mask 0 if there
 // are none, and the thread acts for c. With commit the descriptor need not be open for writing.
 func (v *View) beginWrite(c *vfs.Cred, e *entry, commit bool) (fd int, s vfs.Status) {
-	v.st2.Nlink = 0
+	v.st2.Mask = 0
 	fd = -1
 	switch {
 	case e.Kind == unix.S_IFDIR:
@@ -76,6 +76,7 @@ func (v *View) beginWrite(c *vfs.Cred, e *entry, commit bool) (fd int, s vfs.Sta
 		return -1, s
 	}
 	if t := v.stat(e, &v.st2); t != vfs.OK {
+		v.st2.Mask = 0
 		return -1, t
 	}
 	if s != vfs.OK {
@@ -103,7 +104,7 @@ func (fs *FS) setBefore(w *vfs.WCC, st *unix.Statx_t) {
 
 // after fills the second half of w.
 func (v *View) after(e *entry, w *vfs.WCC) {
-	if v.statx(e.FD, &v.st) == 0 && !v.fs.gone(&v.st) {
+	if v.statx(e.FD, &v.st) == 0 && !v.fs.lost(e, &v.st) {
 		v.fs.attributes(&w.After, &v.st)
 	}
 }
@@ -123,7 +124,7 @@ func (v *View) Commit(c *vfs.Cred, h vfs.Handle, r *vfs.CommitArgs, w *vfs.WCC) 
 	e.Own.data.Locking.Add(1)
 	defer e.Own.data.Locking.Add(-1)
 	fd, s := v.beginWrite(c, e, true)
-	if v.st2.Nlink != 0 {
+	if v.st2.Mask != 0 {
 		v.fs.setBefore(w, &v.st2)
 	}
 	if s == vfs.OK {

@@ -6,8 +6,9 @@
 // An [Entry] is one object. It begins with one descriptor. [Table.Add] puts it into the [Table].
 // Callers open further descriptors when they need them. An entry is retired once, for good: because
 // its object is gone, because it was idle ([Table.Sweep], [Table.Rest]), or because descriptors are
-// short ([Table.Evict]). Nobody finds a retired entry any more. When no thread uses it,
-// [Table.Reap] hands it out for closing. When it has been closed, [Table.Gone] forgets it.
+// short ([Table.Evict]), but not while somebody has pinned it ([Table.Pin]). Nobody finds a retired
+// entry any more. When no thread uses it, [Table.Reap] hands it out for closing. When it has been
+// closed, [Table.Gone] forgets it.
 //
 // # Who uses what
 //

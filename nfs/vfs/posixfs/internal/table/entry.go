@@ -37,6 +37,8 @@ type Entry[S any] struct {
 	used  atomic.Bool // somebody has used it since Evict's hand or Sweep last came by
 	wrote atomic.Bool // opened for writing, and used since Rest last came by
 
+	pins atomic.Int32 // see Table.Pin; changes with Table.mu held
+
 	// Opening is held while a caller sets Read, Write, Direct or Waits.
 	Opening sync.Mutex
 
@@ -65,6 +67,9 @@ func New[S any](h vfs.Handle, key kernel.ObjectKey, kind uint16, fd int) *Entry[
 
 // Dead reports whether the entry is retired.
 func (e *Entry[S]) Dead() bool { return e.dead.Load() }
+
+// Pinned reports whether somebody has pinned the entry.
+func (e *Entry[S]) Pinned() bool { return e.pins.Load() > 0 }
 
 // Wrote notes that somebody is writing to the entry.
 func (e *Entry[S]) Wrote() {

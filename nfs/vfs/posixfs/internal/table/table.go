@@ -113,12 +113,33 @@ func (t *Table[S]) Writable(e *Entry[S]) {
 	t.writers = append(t.writers, e)
 }
 
-// Retire takes e out of the table for good. The next Reap that finds e unused hands it out, and its
-// caller closes the descriptors.
+// Pin keeps e open until the caller unpins it. Of all methods RetireAll alone retires a pinned entry.
+// Pin reports false if e is retired already.
+func (t *Table[S]) Pin(e *Entry[S]) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if e.dead.Load() {
+		return false
+	}
+	e.pins.Add(1)
+	return true
+}
+
+// Unpin ends a pin of e.
+func (t *Table[S]) Unpin(e *Entry[S]) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e.pins.Add(-1)
+}
+
+// Retire takes e out of the table for good, unless it is pinned. The next Reap that finds e unused
+// hands it out, and its caller closes the descriptors.
 func (t *Table[S]) Retire(e *Entry[S]) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.retireLocked(e)
+	if !e.Pinned() {
+		t.retireLocked(e)
+	}
 }
 
 // RetireAll retires all entries.
@@ -194,7 +215,7 @@ func (t *Table[S]) Evict(extra int, costly, used func(*Entry[S]) bool) {
 				t.hand = 0
 			}
 			e := t.clock[t.hand]
-			if pass < 2 && (e.used.Swap(false) || costly(e)) || used(e) {
+			if pass < 2 && (e.used.Swap(false) || costly(e)) || e.Pinned() || used(e) {
 				e.idle = 0
 				t.hand++
 				continue
@@ -238,7 +259,7 @@ func (t *Table[S]) Rest(replace bool, busy func(*Entry[S]) bool) {
 		for end := i + batch; i < min(end, len(t.writers)); {
 			e := t.writers[i]
 			if !e.dead.Load() {
-				if e.wrote.Swap(false) || busy(e) {
+				if e.wrote.Swap(false) || e.Pinned() || busy(e) {
 					i++
 					continue
 				}
@@ -284,6 +305,8 @@ func (t *Table[S]) Sweep(rounds uint8, keep bool, due func(*Entry[S]) bool, each
 				picked = append(picked, e)
 			}
 			if e.used.Swap(false) {
+				e.idle = 0
+			} else if e.Pinned() {
 				e.idle = 0
 			} else if e.idle++; e.idle >= rounds && !keep {
 				t.retireLocked(e) // another entry moves to index i
