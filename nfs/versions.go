@@ -94,14 +94,17 @@ func (s *Server) withVersion4(p *rpc.Program, places int) error {
 		Server:     clients.Server{Major: name, Scope: name},
 		RequestMax: uint32(s.cfg.transfer() + slack), ReplyMax: uint32(s.cfg.transfer() + slack),
 	})
+	keeper := v4.NewKeeper()
 	held = files.New(files.Config{
-		Now: now, Random: rand.Reader, Epoch: binary.LittleEndian.Uint32(epoch[:]),
+		Closed: keeper.Closed,
+		Now:    now, Random: rand.Reader, Epoch: binary.LittleEndian.Uint32(epoch[:]),
 		Courteous: func(id uint64) bool { return table.Courteous(clients.ClientID(id)) },
 		Expire:    func(id uint64) bool { return table.ExpireID(clients.ClientID(id)) },
 		Hold:      func(id uint64, n int) { table.Hold(clients.ClientID(id), n) },
 	})
 	version := v4.New(s.table, v4.Config{
 		ReadMax: s.cfg.ReadMax, WriteMax: s.cfg.WriteMax, Places: places, Refused: s.journal.refused, State: table, Files: held,
+		Keeper: keeper,
 		Minors: [3]bool{s.cfg.Versions&NFSv40 != 0, s.cfg.Versions&NFSv41 != 0, s.cfg.Versions&NFSv42 != 0},
 	})
 	volume := p.Volume

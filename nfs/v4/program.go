@@ -1,6 +1,8 @@
 package v4
 
 import (
+	"sync"
+
 	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
 	"github.com/ringnfs/ringnfs/nfs/object"
@@ -23,6 +25,7 @@ type server struct {
 	byID   map[uint32]*export.Export
 	// works[i] is made and used by place i only, on its thread.
 	works []*work
+	asked sync.Once // the back ends ask the keeper
 }
 
 // New returns version 4 of the NFS program, serving the exports of t. The places that run it
@@ -40,6 +43,9 @@ func newServer(t *export.Table, cfg Config) *server {
 	}
 	for _, x := range t.Exports() {
 		s.byID[x.ID] = x
+	}
+	if cfg.Keeper != nil {
+		cfg.Keeper.table = cfg.Files
 	}
 	if s.serves = cfg.Minors; s.serves == [minorMax + 1]bool{} {
 		s.serves = [minorMax + 1]bool{true, true, true}
@@ -112,6 +118,16 @@ type work struct {
 	served   object.Served
 }
 
+// ask has all back ends ask the keeper from now on. Nobody has a file open before the first compound.
+func (s *server) ask(place int) {
+	if s.cfg.Keeper == nil {
+		return
+	}
+	for _, x := range s.Table.Exports() {
+		s.cfg.Keeper.ask(x, s.Table.View(place, x))
+	}
+}
+
 // work returns the scratch of the place that c runs on.
 func (s *server) work(c *rpc.Call) *work {
 	w := s.works[c.Place.Index]
@@ -121,6 +137,7 @@ func (s *server) work(c *rpc.Call) *work {
 		w.found = vfs.Found{Entry: &w.entry, Dir: &w.attr}
 		w.made = vfs.Made{Entry: &w.entry, Dir: &w.wcc}
 		s.works[c.Place.Index] = w
+		s.asked.Do(func() { s.ask(c.Place.Index) })
 	}
 	return w
 }

@@ -21,13 +21,14 @@ func remembers(now *uint32) Config {
 		Confirmed: func(id state.ClientID, minor uint8) { held.AddClient(uint64(id), minor) },
 		Dropped:   func(id state.ClientID) { held.DropClient(uint64(id)) },
 	})
+	keeper := NewKeeper()
 	held = files.New(files.Config{
-		Now: clock, Random: rand.Reader,
+		Now: clock, Random: rand.Reader, Closed: keeper.Closed,
 		Courteous: func(id uint64) bool { return clients.Courteous(state.ClientID(id)) },
 		Expire:    func(id uint64) bool { return clients.ExpireID(state.ClientID(id)) },
 		Hold:      func(id uint64, n int) { clients.Hold(state.ClientID(id), n) },
 	})
-	return Config{State: clients, Files: held}
+	return Config{State: clients, Files: held, Keeper: keeper}
 }
 
 // session is a client's session on a rig.

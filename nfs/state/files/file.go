@@ -100,6 +100,7 @@ func (t *Table) unlock(f *file) {
 		sh.remove(f, h)
 		sh.mu.Unlock()
 		t.used.Add(-fileBytes)
+		t.known.Add(-1)
 	}
 	f.mu.Unlock()
 }
@@ -123,6 +124,7 @@ func (sh *shard) add(t *Table, f *file, h uint64) {
 	f.next, *b = *b, f
 	sh.n++
 	t.used.Add(fileBytes)
+	t.known.Add(1)
 }
 
 func (sh *shard) remove(f *file, h uint64) {

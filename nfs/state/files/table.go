@@ -35,6 +35,7 @@ type Table struct {
 	// atomic
 	denials atomic.Int64 // opens that deny something, once for each way
 	used    atomic.Int64 // bytes
+	known   atomic.Int64 // files, in all shards
 
 	clients [clientShards]clientShard
 
@@ -62,6 +63,9 @@ func New(cfg Config) *Table {
 	t.waiting.files = make(map[*file]struct{})
 	return t
 }
+
+// Any reports whether anybody has any file open. It takes no lock.
+func (t *Table) Any() bool { return t.known.Load() > 0 }
 
 // Counts is how much a table holds.
 type Counts struct {

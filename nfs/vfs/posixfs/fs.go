@@ -85,7 +85,7 @@ type FS struct {
 	rights verdict.Shared // decides who may do what
 
 	// Atomic.
-	paused       atomic.Bool  // see mountpoint.go
+	paused       atomic.Bool // see mountpoint.go
 	keeper       atomic.Pointer[vfs.Keeper]
 	lasting      atomic.Int64 // descriptors that no cache closes: of holds and of locked files
 	noChmodEmpty atomic.Bool  // no fchmodat2 (before Linux 6.6)
