@@ -96,8 +96,8 @@ func (s *Server) withVersion4(p *rpc.Program, places int) error {
 	})
 	keeper := v4.NewKeeper()
 	held = files.New(files.Config{
-		Closed: keeper.Closed,
-		Now:    now, Random: rand.Reader, Epoch: binary.LittleEndian.Uint32(epoch[:]),
+		Closed: keeper.Closed, Mirror: keeper.Mirror(),
+		Now: now, Random: rand.Reader, Epoch: binary.LittleEndian.Uint32(epoch[:]),
 		Courteous: func(id uint64) bool { return table.Courteous(clients.ClientID(id)) },
 		Expire:    func(id uint64) bool { return table.ExpireID(clients.ClientID(id)) },
 		Hold:      func(id uint64, n int) { table.Hold(clients.ClientID(id), n) },

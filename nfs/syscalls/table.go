@@ -231,7 +231,7 @@ var Calls = []Call{
 		Purpose: "see what is in memory", args: [6]uintptr{noFD, zerosAt, scratchAt},
 	},
 	{
-		Name: "fcntl", Nr: unix.SYS_FCNTL, Purpose: "set flags of descriptors",
+		Name: "fcntl", Nr: unix.SYS_FCNTL, Purpose: "set flags of descriptors, and lock bytes of files",
 		args: [6]uintptr{noFD, unix.F_GETFL},
 	},
 	{

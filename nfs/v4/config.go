@@ -33,8 +33,8 @@ type Config struct {
 	State *state.Table
 	// Files is what the clients hold of files. It is needed.
 	Files *files.Table
-	// Keeper, if not nil, keeps files that lose their names while they are open. The table calls
-	// its Closed.
+	// Keeper, if not nil, keeps files that lose their names while they are open, and shows locks
+	// to the machine. The table of files calls it.
 	Keeper *Keeper
 	// Places is how many places run the program's procedures, the same number as the export
 	// table has. The default allows for 1024.

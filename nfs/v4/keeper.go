@@ -10,8 +10,9 @@ import (
 )
 
 // Keeper stands between what clients hold of files and the back ends that the files are in. It
-// keeps files that lose their names while clients have them open, until the last CLOSE. A Keeper is
-// made before the table of files, which calls Closed. Any goroutine may call its methods.
+// keeps files that lose their names while clients have them open, until the last CLOSE, and shows
+// byte-range locks to the programs of the server's machine. A Keeper is made before the table of
+// files, which calls Closed and Mirror's methods. Any goroutine may call its methods.
 type Keeper struct {
 	table *files.Table // set by New
 
@@ -21,12 +22,14 @@ type Keeper struct {
 		// guarded by mu
 		files map[files.File]vfs.Held
 	}
+	mirror mirror
 }
 
 // NewKeeper returns a Keeper for one server.
 func NewKeeper() *Keeper {
 	k := new(Keeper)
 	k.held.files = make(map[files.File]vfs.Held)
+	k.mirror.files = make(map[files.File]*mirrored)
 	return k
 }
 

@@ -64,6 +64,9 @@ func (k *compound) close() nfs4.Nfsstat4 {
 	if k.bad() {
 		return nfs4.NFS4ERR_BADXDR
 	}
+	if k.unlocksLater() {
+		return stAgain
+	}
 	return k.ofState(nfs4.OP_CLOSE, &id, seqid, func(t *files.Turn) nfs4.Nfsstat4 {
 		key := k.current.file()
 		got, st := k.s.files.Close(&key, &id, k.caller(), t)

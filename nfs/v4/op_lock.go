@@ -47,9 +47,22 @@ func (k *compound) lock() nfs4.Nfsstat4 {
 	if st := k.lockable(); st != nfs4.NFS4_OK {
 		return st
 	}
+	if k.current.export == nil {
+		return nfs4.NFS4ERR_BAD_STATEID
+	}
+	key := k.current.file()
+	on, st := k.showing(&key)
+	switch {
+	case on:
+		defer k.s.cfg.Keeper.mirror.end(&key)
+	case st == stAgain:
+		return st
+	}
 	return k.ofState(nfs4.OP_LOCK, &a.Stateid, seqid, func(t *files.Turn) nfs4.Nfsstat4 {
+		if st != nfs4.NFS4_OK { // within the turn, for the owner's number counts
+			return st
+		}
 		a.By, a.Turn, a.Recovery = k.caller(), t, k.recovery(reclaim)
-		key := k.current.file()
 		got, st := k.s.files.Lock(&key, &a, &k.w.held)
 		if st == files.Denied {
 			return k.denied()
@@ -104,13 +117,20 @@ func (k *compound) lockt() nfs4.Nfsstat4 {
 		}
 		a.By.Client = client
 	}
-	a.Recovery = k.recovery(false)
 	key := k.current.file()
-	st := k.s.files.LockT(&key, &a, &k.w.held)
-	if st == files.Denied {
+	on, st := k.showing(&key)
+	switch {
+	case on:
+		defer k.s.cfg.Keeper.mirror.end(&key)
+	case st != nfs4.NFS4_OK:
+		return st
+	}
+	a.Recovery = k.recovery(false)
+	got := k.s.files.LockT(&key, &a, &k.w.held)
+	if got == files.Denied {
 		return k.denied()
 	}
-	return nfs4.Nfsstat4(st)
+	return nfs4.Nfsstat4(got)
 }
 
 // isFile says why the current object is no regular file.
@@ -137,6 +157,9 @@ func (k *compound) locku() nfs4.Nfsstat4 {
 	off, n := d.Uint64(), d.Uint64()
 	if k.bad() || !known {
 		return nfs4.NFS4ERR_BADXDR
+	}
+	if k.unlocksLater() {
+		return stAgain
 	}
 	return k.ofState(nfs4.OP_LOCKU, &id, seqid, func(t *files.Turn) nfs4.Nfsstat4 {
 		key := k.current.file()

@@ -23,7 +23,7 @@ func remembers(now *uint32) Config {
 	})
 	keeper := NewKeeper()
 	held = files.New(files.Config{
-		Now: clock, Random: rand.Reader, Closed: keeper.Closed,
+		Now: clock, Random: rand.Reader, Closed: keeper.Closed, Mirror: keeper.Mirror(),
 		Courteous: func(id uint64) bool { return clients.Courteous(state.ClientID(id)) },
 		Expire:    func(id uint64) bool { return clients.ExpireID(state.ClientID(id)) },
 		Hold:      func(id uint64, n int) { clients.Hold(state.ClientID(id), n) },

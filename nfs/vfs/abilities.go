@@ -13,4 +13,6 @@ type Abilities struct {
 	ACLs ACLs
 	// Hold keeps files that have lost their names.
 	Hold Holder
+	// Locks shows byte-range locks to the programs of the server's machine.
+	Locks Locker
 }

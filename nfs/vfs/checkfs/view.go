@@ -31,6 +31,9 @@ func abilities(v *view, in *vfs.Abilities) (able vfs.Abilities) {
 	if in.Hold != nil {
 		able.Hold = &holder{view: v, in: in.Hold}
 	}
+	if in.Locks != nil {
+		able.Locks = &locker{view: v, in: in.Locks}
+	}
 	return able
 }
 

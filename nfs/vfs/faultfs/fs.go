@@ -137,6 +137,9 @@ func abilities(v *view, in *vfs.Abilities) (able vfs.Abilities) {
 	if in.Hold != nil {
 		able.Hold = &holder{in.Hold}
 	}
+	if in.Locks != nil {
+		able.Locks = &locker{v, in.Locks}
+	}
 	return able
 }
 

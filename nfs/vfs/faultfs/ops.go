@@ -28,6 +28,7 @@ const (
 	Splice
 	GetACL
 	SetACL
+	OpenLocks
 	NumOp // the number of operations
 )
 
@@ -39,29 +40,30 @@ var ops = [NumOp]struct {
 	// flushes: if the operation fails as on a broken disc, unstable data may be lost.
 	flushes bool
 }{
-	GetAttr:  {name: "GetAttr"},
-	SetAttr:  {name: "SetAttr", changes: true},
-	Access:   {name: "Access"},
-	Statfs:   {name: "Statfs"},
-	PathConf: {name: "PathConf"},
-	Read:     {name: "Read"},
-	Write:    {name: "Write", changes: true, flushes: true},
-	Commit:   {name: "Commit", changes: true, flushes: true},
-	ReadLink: {name: "ReadLink"},
-	Lookup:   {name: "Lookup"},
-	Create:   {name: "Create", changes: true},
-	Mkdir:    {name: "Mkdir", changes: true},
-	Symlink:  {name: "Symlink", changes: true},
-	Mknod:    {name: "Mknod", changes: true},
-	Remove:   {name: "Remove", changes: true},
-	Rmdir:    {name: "Rmdir", changes: true},
-	Rename:   {name: "Rename", changes: true},
-	Link:     {name: "Link", changes: true},
-	Walk:     {name: "Walk"},
-	ReadDir:  {name: "ReadDir"},
-	Splice:   {name: "Splice"},
-	GetACL:   {name: "GetACL"},
-	SetACL:   {name: "SetACL", changes: true},
+	GetAttr:   {name: "GetAttr"},
+	SetAttr:   {name: "SetAttr", changes: true},
+	Access:    {name: "Access"},
+	Statfs:    {name: "Statfs"},
+	PathConf:  {name: "PathConf"},
+	Read:      {name: "Read"},
+	Write:     {name: "Write", changes: true, flushes: true},
+	Commit:    {name: "Commit", changes: true, flushes: true},
+	ReadLink:  {name: "ReadLink"},
+	Lookup:    {name: "Lookup"},
+	Create:    {name: "Create", changes: true},
+	Mkdir:     {name: "Mkdir", changes: true},
+	Symlink:   {name: "Symlink", changes: true},
+	Mknod:     {name: "Mknod", changes: true},
+	Remove:    {name: "Remove", changes: true},
+	Rmdir:     {name: "Rmdir", changes: true},
+	Rename:    {name: "Rename", changes: true},
+	Link:      {name: "Link", changes: true},
+	Walk:      {name: "Walk"},
+	ReadDir:   {name: "ReadDir"},
+	Splice:    {name: "Splice"},
+	GetACL:    {name: "GetACL"},
+	SetACL:    {name: "SetACL", changes: true},
+	OpenLocks: {name: "OpenLocks"},
 }
 
 // String returns the method's name.

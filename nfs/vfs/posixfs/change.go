@@ -122,6 +122,7 @@ func (v *View) release() {
 	if v.last || kernel.StatxWait(e.FD, &v.st3) == 0 && v.fs.gone(&v.st3) {
 		v.use.Drop(useChild)
 		e.Own.atime.due.Store(false) // nobody can look at it any more
+		v.fs.forgetLocked(&e.Handle, false)
 		v.fs.tab.Retire(e)
 		v.fs.reap(false)
 	}

@@ -98,6 +98,7 @@ type FS struct {
 	finder     search.Finder
 	known      known.Handles
 	listings   listing.Memory[entry]
+	locked     lockedFiles
 	odd        oddities
 	reported   sync.Map // errnos that status has already logged
 	lent       lent
@@ -265,6 +266,7 @@ func (fs *FS) start(cfg Config, o options) (err error) {
 		fdMax = defaultFDMax()
 	}
 	fs.listings.Init()
+	fs.locked.files = make(map[vfs.Handle]*lockedFile)
 	fs.tab.Init(fdMax, renewEntry)
 	fs.finder.Init(walked{fs}, fs.rootH, o.now)
 	fs.known.Init()
@@ -416,6 +418,7 @@ func (fs *FS) Close() error {
 	mounts.Forget(fs.remounted)
 	close(fs.stop)
 	fs.running.Wait()
+	fs.closeLocked(func(*lockedFile) bool { return true })
 	fs.tab.RetireAll()
 	fs.reap(true)
 	if err := fs.closeRoot(); err != nil {

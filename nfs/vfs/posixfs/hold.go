@@ -116,6 +116,9 @@ type held struct {
 func (x *held) Drop() {
 	x.fs.unpin(x.e)
 	x.e.Own.atime.due.Store(false) // who would look
+	if !x.e.Pinned() {
+		x.fs.forgetLocked(&x.e.Handle, true)
+	}
 	x.fs.retire(x.e)
 }
 

@@ -25,11 +25,13 @@ func (fs *FS) runJanitor() {
 		case <-fs.kick:
 		case <-tick.C:
 			fs.restWriters()
+			fs.restLocked()
 			if round++; round%sweepEvery == 0 {
 				fs.sweep()
 			}
 		}
 		fs.reap(true)
+		fs.closeLocked(func(*lockedFile) bool { return false }) // those that are left
 	}
 }
 

@@ -114,7 +114,7 @@ func (fs *FS) View(t *vfs.Thread) (vfs.View, error) {
 	if keepsACLs() {
 		v.able.ACLs = v
 	}
-	v.able.Hold = fs
+	v.able.Hold, v.able.Locks = fs, v
 	if v.lane {
 		v.samples = recall.NewOwn[sample](samplesMax, 1)
 	}

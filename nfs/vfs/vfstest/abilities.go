@@ -46,7 +46,7 @@ func Decorator(t *testing.T, wrap func(vfs.FS) vfs.FS) {
 
 // All returns Abilities with every ability. Each does nothing and returns OK.
 func All() *vfs.Abilities {
-	return &vfs.Abilities{Splice: idle{}, ACLs: idle{}, Hold: idle{}}
+	return &vfs.Abilities{Splice: idle{}, ACLs: idle{}, Hold: idle{}, Locks: idle{}}
 }
 
 // Able returns in with other abilities. Decorator needs no more than that.
@@ -78,6 +78,8 @@ func (idle) GetACL(*vfs.Cred, vfs.Handle, *vfs.ACLSet, *vfs.Attr) vfs.Status { r
 func (idle) SetACL(*vfs.Cred, vfs.Handle, *vfs.ACLSet, *vfs.Attr) vfs.Status { return vfs.OK }
 
 func (idle) AskKeeper(vfs.Keeper) {}
+
+func (idle) OpenLocks(vfs.Handle) (vfs.Locks, vfs.Status) { return nil, vfs.OK }
 
 func (idle) Splice(_ *vfs.Cred, _ vfs.Handle, r *vfs.SpliceArgs, _ *vfs.Attr) (int, bool, vfs.Status) {
 	return 0, true, vfs.OK

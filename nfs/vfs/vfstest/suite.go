@@ -71,6 +71,7 @@ var groups = []struct {
 	{"objects", objectTests},
 	{"handles", handleTests},
 	{"holds", holdTests},
+	{"locks", lockTests},
 	{"files", fileTests},
 	{"create", createTests},
 	{"names", nameTests},

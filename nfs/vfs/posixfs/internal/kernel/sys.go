@@ -264,6 +264,17 @@ func WaitRange(fd int, off, n uint64) unix.Errno {
 // ProcPath returns a path of an open descriptor, for calls that take no descriptor.
 func ProcPath(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
 
+// Lock sets or asks for a lock of an open file description (cmd is F_OFD_SETLK or F_OFD_GETLK). It
+// does not wait for other owners of locks, but some file systems ask a server.
+func Lock(fd, cmd int, l *unix.Flock_t) unix.Errno {
+	for tries := 0; ; tries++ {
+		_, _, e := unix.Syscall(unix.SYS_FCNTL, uintptr(fd), uintptr(cmd), uintptr(unsafe.Pointer(l)))
+		if e != unix.EINTR || tries == AtOnceMax {
+			return e
+		}
+	}
+}
+
 // Call makes a system call that may sleep, and repeats it as long as [Patience.Again] says so.
 func Call(nr, a, b, c, d, e, f uintptr) (uintptr, unix.Errno) {
 	for p := (Patience{}); ; {

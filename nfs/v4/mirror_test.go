@@ -1,0 +1,189 @@
+package v4
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/nfs4"
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/faultfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs"
+)
+
+// onDisk is a rig with one export in a directory, two clients, and a program of the machine that has
+// the file f open there.
+func onDisk(t *testing.T) (r *rig, a, b *opener, p *os.File, k *Keeper, faults *faultfs.FS) {
+	dir, err := os.MkdirTemp("/dev/shm", "v4")
+	if err != nil {
+		t.Skipf("needs a tmpfs on /dev/shm: %v", err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	path := filepath.Join(dir, "f")
+	require.NoError(t, os.WriteFile(path, []byte("content"), 0o666))
+	require.NoError(t, os.Chmod(path, 0o666))
+	p, err = os.OpenFile(path, os.O_RDWR, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = p.Close() })
+	in, err := posixfs.New(posixfs.Config{Dir: dir})
+	require.NoError(t, err)
+	faults = faultfs.Wrap(in, 1)
+	cfg := remembers(new(uint32))
+	runtime.LockOSThread() // never unlocked: the Views change the thread
+	r = newRig(t, cfg, export.Export{
+		Path: "/x", FS: faults, Options: export.Options{Squash: export.SquashNone},
+	})
+	a, b = &opener{r.session("a"), "a", []string{"x"}}, &opener{r.session("b"), "b", []string{"x"}}
+	for _, o := range []*opener{a, b} {
+		r.ok(o.sequence(), nfs4.NfsArgop4{Argop: nfs4.OP_RECLAIM_COMPLETE})
+	}
+	return r, a, b, p, cfg.Keeper, faults
+}
+
+// tries locks or unlocks bytes for the program, and reports false if somebody is in the way.
+func tries(t *testing.T, p *os.File, kind int16, start, n int64) bool {
+	t.Helper()
+	err := unix.FcntlFlock(p.Fd(), unix.F_SETLK, &unix.Flock_t{Type: kind, Start: start, Len: n})
+	if err == unix.EAGAIN || err == unix.EACCES {
+		return false
+	}
+	require.NoError(t, err)
+	return true
+}
+
+func (f *opened) lockArgs(kind nfs4.NfsLockType4, offset, length uint64) nfs4.NfsArgop4 {
+	return nfs4.NfsArgop4{Argop: nfs4.OP_LOCK, Oplock: nfs4.LOCK4args{
+		Locktype: kind, Offset: nfs4.Offset4(offset), Length: nfs4.Length4(length),
+		Locker: nfs4.Locker4{NewLockOwner: true, OpenOwner: nfs4.OpenToLockOwner4{
+			OpenStateid: f.id, LockOwner: nfs4.LockOwner4{Owner: []byte("locks " + f.by.owner)},
+		}},
+	}}
+}
+
+// lock locks bytes and returns the stateid.
+func (f *opened) lock(kind nfs4.NfsLockType4, offset, length uint64) nfs4.Stateid4 {
+	f.by.r.t.Helper()
+	res := f.by.r.ok(f.by.sequence(), putfh(f.fh), f.lockArgs(kind, offset, length))
+	return res[2].Oplock.Resok4.LockStateid
+}
+
+// denied asks for a lock that is denied, and says by whom.
+func (f *opened) denied(kind nfs4.NfsLockType4, offset, length uint64) nfs4.LOCK4denied {
+	f.by.r.t.Helper()
+	res := f.by.r.do(f.by.sequence(), putfh(f.fh), f.lockArgs(kind, offset, length))
+	require.Equal(f.by.r.t, nfs4.NFS4ERR_DENIED, res.Status)
+	return res.Resarray[2].Oplock.Denied
+}
+
+func (f *opened) lockt(kind nfs4.NfsLockType4, offset, length uint64) *nfs4.COMPOUND4res {
+	return f.by.r.do(f.by.sequence(), putfh(f.fh), nfs4.NfsArgop4{Argop: nfs4.OP_LOCKT, Oplockt: nfs4.LOCKT4args{
+		Locktype: kind, Offset: nfs4.Offset4(offset), Length: nfs4.Length4(length),
+		Owner: nfs4.LockOwner4{Owner: []byte("locks " + f.by.owner)},
+	}})
+}
+
+func (f *opened) unlock(id nfs4.Stateid4, offset, length uint64) nfs4.Stateid4 {
+	f.by.r.t.Helper()
+	res := f.by.r.ok(f.by.sequence(), putfh(f.fh), nfs4.NfsArgop4{Argop: nfs4.OP_LOCKU, Oplocku: nfs4.LOCKU4args{
+		Locktype: nfs4.WRITE_LT, LockStateid: id, Offset: nfs4.Offset4(offset), Length: nfs4.Length4(length),
+	}})
+	return res[2].Oplocku.LockStateid
+}
+
+const toEnd = 1<<64 - 1
+
+func TestProgramsOfTheMachineSeeTheLocksOfClients(t *testing.T) {
+	r, a, b, p, k, _ := onDisk(t)
+	fa, fb := a.open("f"), b.open("f")
+	id := fa.lock(nfs4.WRITE_LT, 0, 10)
+	require.Equal(t, 1, r.waits, "the file is opened for its locks")
+	require.False(t, tries(t, p, unix.F_RDLCK, 9, 1))
+	require.True(t, tries(t, p, unix.F_WRLCK, 10, 10))
+	fb.lock(nfs4.READ_LT, 100, 10)
+	require.Zero(t, r.waits)
+	require.True(t, tries(t, p, unix.F_RDLCK, 100, 10))
+	require.False(t, tries(t, p, unix.F_WRLCK, 109, 1))
+	id = fa.unlock(id, 0, 5)
+	require.True(t, tries(t, p, unix.F_WRLCK, 0, 5))
+	require.False(t, tries(t, p, unix.F_RDLCK, 5, 1))
+	id = fa.unlock(id, 0, toEnd)
+	require.True(t, tries(t, p, unix.F_WRLCK, 5, 5))
+	require.EqualValues(t, 1, k.mirror.n.Load())
+	require.False(t, tries(t, p, unix.F_WRLCK, 100, 1))
+	fb.close() // with its lock
+	require.Zero(t, k.mirror.n.Load())
+	require.True(t, tries(t, p, unix.F_WRLCK, 0, 0))
+	require.True(t, tries(t, p, unix.F_UNLCK, 0, 0))
+	fa.lock(nfs4.READ_LT, 5, toEnd)
+	require.Zero(t, r.waits, "the file is open for its locks still")
+	require.False(t, tries(t, p, unix.F_WRLCK, 1<<40, 1))
+	fa.close()
+	require.True(t, tries(t, p, unix.F_WRLCK, 0, 0))
+}
+
+func TestLocksOfTheMachineStandInTheWayOfClients(t *testing.T) {
+	_, a, b, p, k, _ := onDisk(t)
+	fa, fb := a.open("f"), b.open("f")
+	require.True(t, tries(t, p, unix.F_WRLCK, 10, 10))
+	d := fa.denied(nfs4.READ_LT, 0, 100)
+	require.EqualValues(t, 10, d.Offset)
+	require.EqualValues(t, 10, d.Length)
+	require.Equal(t, nfs4.WRITE_LT, d.Locktype)
+	require.Zero(t, d.Owner.Clientid)
+	require.Zero(t, k.mirror.n.Load(), "nothing is locked")
+	fa.lock(nfs4.READ_LT, 0, 10)
+	res := fb.lockt(nfs4.READ_LT, 0, toEnd)
+	require.Equal(t, nfs4.NFS4ERR_DENIED, res.Status)
+	require.EqualValues(t, 10, res.Resarray[2].Oplockt.Denied.Offset)
+	res = fb.lockt(nfs4.WRITE_LT, 0, toEnd)
+	require.Equal(t, nfs4.NFS4ERR_DENIED, res.Status)
+	require.Zero(t, res.Resarray[2].Oplockt.Denied.Offset, "a client's comes first")
+	require.Equal(t, nfs4.NFS4_OK, fb.lockt(nfs4.READ_LT, 0, 10).Status)
+	require.True(t, tries(t, p, unix.F_UNLCK, 0, 0))
+	require.Equal(t, nfs4.NFS4_OK, fb.lockt(nfs4.READ_LT, 0, toEnd).Status)
+	fa.lock(nfs4.READ_LT, 0, 100)
+	require.False(t, tries(t, p, unix.F_WRLCK, 15, 1))
+}
+
+func TestALockThatCannotBeShownNowIsForLater(t *testing.T) {
+	r, a, _, p, k, faults := onDisk(t)
+	f := a.open("f")
+	x := faults.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.OpenLocks}, Status: vfs.Delay})
+	res := r.do(a.sequence(), putfh(f.fh), f.lockArgs(nfs4.WRITE_LT, 0, 10))
+	require.Equal(t, nfs4.NFS4ERR_DELAY, res.Status)
+	require.True(t, tries(t, p, unix.F_WRLCK, 0, 10))
+	require.True(t, tries(t, p, unix.F_UNLCK, 0, 10))
+	x.Remove()
+	f.lock(nfs4.WRITE_LT, 0, 10)
+	require.False(t, tries(t, p, unix.F_WRLCK, 0, 10))
+	x = faults.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.OpenLocks}, Status: vfs.NotSupp})
+	f.close()
+	f = a.open("f")
+	f.lock(nfs4.WRITE_LT, 0, 10)
+	require.True(t, tries(t, p, unix.F_WRLCK, 0, 10), "it stands among clients only")
+	require.Zero(t, k.mirror.n.Load())
+	x.Remove()
+}
+
+// The file that has lost its name is locked and unlocked by its open as before.
+func TestAFileWithoutANameIsLocked(t *testing.T) {
+	r, a, b, _, k, _ := onDisk(t)
+	fa, fb := a.open("f"), b.open("f")
+	r.ok(in(b.sequence(), append(walk("x"), remove("f"))...)...)
+	id := fa.lock(nfs4.WRITE_LT, 0, 10)
+	require.NotZero(t, fb.denied(nfs4.READ_LT, 5, 1).Owner.Clientid)
+	fa.write("C")
+	require.Equal(t, "Content", fb.read())
+	fa.unlock(id, 0, toEnd)
+	fb.lock(nfs4.READ_LT, 5, 1)
+	fa.close()
+	fb.close()
+	require.Zero(t, k.Held())
+	require.Zero(t, k.mirror.n.Load())
+	fa.gone()
+}
