@@ -45,14 +45,13 @@ func (m *mirror) begin(v vfs.View, mayWait bool, f *files.File) (bool, vfs.Statu
 		return true, vfs.OK
 	}
 	l, s := able.OpenLocks(f.Handle)
-	switch s {
-	case vfs.OK:
-		m.use(f, l)
-		return true, vfs.OK
-	case vfs.Again, vfs.Delay:
+	if s == vfs.Again || s == vfs.Delay {
 		return false, s
 	}
-	return false, vfs.OK
+	if s == vfs.OK {
+		m.use(f, l)
+	}
+	return s == vfs.OK, vfs.OK
 }
 
 // use counts one use more of the locks of f. If there are none, they are fresh, if that is not nil.
@@ -128,23 +127,31 @@ func (m *mirror) Raise(f *files.File, r ranges.Range, kind ranges.Kind, held *ra
 	if x == nil { // they cannot be shown
 		return files.Granted
 	}
-	switch x.locks.Lock(r, kind, held) {
-	case vfs.OK:
-		m.mu.Lock()
-		x.locked = true
-		m.mu.Unlock()
-		return files.Granted
-	case vfs.Access:
+	var other vfs.FileLock
+	s := x.locks.Lock(vfs.LockRange(r), vfs.LockKind(kind), &other)
+	if s == vfs.Access {
+		*held = lockOf(&other)
 		return files.Held
 	}
-	return files.Failed
+	if s != vfs.OK {
+		return files.Failed
+	}
+	m.mu.Lock()
+	x.locked = true
+	m.mu.Unlock()
+	return files.Granted
+}
+
+// lockOf is another program's lock as package ranges has it, which has the same kinds.
+func lockOf(l *vfs.FileLock) ranges.Lock {
+	return ranges.Lock{Range: ranges.Range(l.LockRange), Kind: ranges.Kind(l.Kind)}
 }
 
 // Lower implements files.Mirror.
 func (m *mirror) Lower(f *files.File, rs []ranges.Range) {
 	if x := m.find(f); x != nil {
 		for _, r := range rs {
-			x.locks.Unlock(r)
+			x.locks.Unlock(vfs.LockRange(r))
 		}
 	}
 }
@@ -152,7 +159,9 @@ func (m *mirror) Lower(f *files.File, rs []ranges.Range) {
 // Holder implements files.Mirror.
 func (m *mirror) Holder(f *files.File, r ranges.Range, kind ranges.Kind) (ranges.Lock, bool) {
 	if x := m.find(f); x != nil {
-		return x.locks.Conflict(r, kind)
+		if other, denied := x.locks.Conflict(vfs.LockRange(r), vfs.LockKind(kind)); denied {
+			return lockOf(&other), true
+		}
 	}
 	return ranges.Lock{}, false
 }

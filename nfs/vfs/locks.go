@@ -1,6 +1,28 @@
 package vfs
 
-import "github.com/ringnfs/ringnfs/nfs/state/ranges"
+import "math"
+
+// LockRange is the bytes from Start to End of a file, both included. Start is not greater than End.
+type LockRange struct{ Start, End uint64 }
+
+// AllBytes is the range of all bytes.
+var AllBytes = LockRange{0, math.MaxUint64}
+
+// LockKind says how bytes are locked. Greater kinds exclude more.
+type LockKind uint8
+
+// The kinds.
+const (
+	NoLock    LockKind = iota
+	ReadLock           // shared
+	WriteLock          // exclusive
+)
+
+// FileLock is a lock on bytes of a file.
+type FileLock struct {
+	LockRange
+	Kind LockKind
+}
 
 // Locker is the ability to show byte-range locks to the programs of the server's machine, and to
 // respect theirs.
@@ -20,11 +42,11 @@ type Locks interface {
 	// is in the way, the status is Access, nothing has changed, and held is that program's lock.
 	// Delay means that there was no memory. A lock that the file system cannot keep, as one for
 	// writing where the server may only read, is OK and not shown.
-	Lock(r ranges.Range, kind ranges.Kind, held *ranges.Lock) Status
+	Lock(r LockRange, kind LockKind, held *FileLock) Status
 	// Unlock unlocks all bytes of r.
-	Unlock(r ranges.Range)
+	Unlock(r LockRange)
 	// Conflict returns the lock of another program that is in the way of one of the front end's.
-	Conflict(r ranges.Range, kind ranges.Kind) (ranges.Lock, bool)
+	Conflict(r LockRange, kind LockKind) (FileLock, bool)
 	// Sleeps reports whether the methods may sleep. Then lanes do not call them.
 	Sleeps() bool
 	// Close ends the use of the locks. The last Close unlocks what is still locked. It does not

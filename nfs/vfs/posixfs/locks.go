@@ -1,12 +1,12 @@
 package posixfs
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/ringnfs/ringnfs/nfs/state/ranges"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
@@ -38,8 +38,8 @@ type lockedFile struct {
 	idle uint8 // ticks without use
 
 	// Of who calls the methods.
-	some   bool         // something may be locked, and then
-	extent ranges.Range // it lies in here
+	some   bool          // something may be locked, and then
+	extent vfs.LockRange // it lies in here
 }
 
 // OpenLocks implements vfs.Locker. The file is opened with the process's own rights.
@@ -211,19 +211,34 @@ func (fs *FS) forgetLocked(h *vfs.Handle, later bool) {
 	}
 }
 
-// flock describes a lock to the kernel. It reports false if the kernel knows none of the range.
-func flock(r ranges.Range, kind ranges.Kind) (l unix.Flock_t, ok bool) {
-	l.Type = [...]int16{ranges.None: unix.F_UNLCK, ranges.Read: unix.F_RDLCK, ranges.Write: unix.F_WRLCK}[kind]
-	l.Start, l.Len, ok = r.Kernel()
-	return l, ok
+// flock describes a lock to the kernel, which can lock the bytes up to 2^63-1. It reports false if
+// that is none of the range.
+func flock(r vfs.LockRange, kind vfs.LockKind) (l unix.Flock_t, ok bool) {
+	if r.Start > math.MaxInt64 {
+		return l, false
+	}
+	l.Type = [...]int16{vfs.NoLock: unix.F_UNLCK, vfs.ReadLock: unix.F_RDLCK, vfs.WriteLock: unix.F_WRLCK}[kind]
+	if l.Start = int64(r.Start); r.End < math.MaxInt64 { // else the length is 0: to the end
+		l.Len = int64(r.End - r.Start + 1)
+	}
+	return l, true
+}
+
+// lockRange returns the range of a lock that the kernel has described.
+func lockRange(l *unix.Flock_t) vfs.LockRange {
+	r := vfs.LockRange{Start: uint64(l.Start), End: math.MaxUint64}
+	if l.Len != 0 {
+		r.End = r.Start + uint64(l.Len) - 1
+	}
+	return r
 }
 
 // lockTries is how often a lock is tried that is refused, though nobody is in the way any more.
 const lockTries = 4
 
 // Lock implements vfs.Locks.
-func (x *lockedFile) Lock(r ranges.Range, kind ranges.Kind, held *ranges.Lock) vfs.Status {
-	if kind == ranges.Write && !x.write {
+func (x *lockedFile) Lock(r vfs.LockRange, kind vfs.LockKind, held *vfs.FileLock) vfs.Status {
+	if kind == vfs.WriteLock && !x.write {
 		return vfs.OK
 	}
 	for range lockTries {
@@ -255,16 +270,16 @@ func (x *lockedFile) Lock(r ranges.Range, kind ranges.Kind, held *ranges.Lock) v
 }
 
 // extend notes that r is locked.
-func (x *lockedFile) extend(r ranges.Range) {
+func (x *lockedFile) extend(r vfs.LockRange) {
 	if x.some {
-		r = ranges.Range{Start: min(r.Start, x.extent.Start), End: max(r.End, x.extent.End)}
+		r = vfs.LockRange{Start: min(r.Start, x.extent.Start), End: max(r.End, x.extent.End)}
 	}
 	x.extent, x.some = r, true
 }
 
 // Unlock implements vfs.Locks.
-func (x *lockedFile) Unlock(r ranges.Range) {
-	l, ok := flock(r, ranges.None)
+func (x *lockedFile) Unlock(r vfs.LockRange) {
+	l, ok := flock(r, vfs.NoLock)
 	if !ok || kernel.Lock(x.fd, unix.F_OFD_SETLK, &l) != 0 {
 		return
 	}
@@ -274,19 +289,19 @@ func (x *lockedFile) Unlock(r ranges.Range) {
 }
 
 // Conflict implements vfs.Locks.
-func (x *lockedFile) Conflict(r ranges.Range, kind ranges.Kind) (ranges.Lock, bool) {
+func (x *lockedFile) Conflict(r vfs.LockRange, kind vfs.LockKind) (vfs.FileLock, bool) {
 	l, ok := flock(r, kind)
 	if !ok || kernel.Lock(x.fd, unix.F_OFD_GETLK, &l) != 0 {
-		return ranges.Lock{}, false
+		return vfs.FileLock{}, false
 	}
-	other := ranges.Lock{Range: ranges.FromKernel(l.Start, l.Len)}
+	other := vfs.FileLock{LockRange: lockRange(&l)}
 	switch l.Type {
 	case unix.F_RDLCK:
-		other.Kind = ranges.Read
+		other.Kind = vfs.ReadLock
 	case unix.F_WRLCK:
-		other.Kind = ranges.Write
+		other.Kind = vfs.WriteLock
 	default:
-		return ranges.Lock{}, false
+		return vfs.FileLock{}, false
 	}
 	return other, true
 }
@@ -300,7 +315,7 @@ func (x *lockedFile) Close() {
 	l.mu.Lock()
 	x.uses--
 	if x.uses == 0 && x.some && !fs.is.foreign {
-		x.Unlock(ranges.All) // which does not sleep
+		x.Unlock(vfs.AllBytes) // which does not sleep
 	}
 	left := x.uses == 0 && x.some
 	if left { // who comes next must not find what is locked

@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"github.com/ringnfs/ringnfs/nfs/state/ranges"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
@@ -33,9 +32,9 @@ func newLocal(t *testing.T, path string) local {
 }
 
 // lock locks or unlocks, and reports false if somebody is in the way.
-func (p local) lock(start, end uint64, kind ranges.Kind) bool {
+func (p local) lock(start, end uint64, kind vfs.LockKind) bool {
 	p.t.Helper()
-	l, _ := flock(ranges.Range{Start: start, End: end}, kind)
+	l, _ := flock(vfs.LockRange{Start: start, End: end}, kind)
 	err := unix.FcntlFlock(p.f.Fd(), unix.F_SETLK, &l)
 	if err == unix.EAGAIN || err == unix.EACCES {
 		return false
@@ -65,28 +64,28 @@ func TestLocksStandAgainstProgramsOfTheMachine(t *testing.T) {
 			s.write("f", "x", 0o644)
 			p := newLocal(t, filepath.Join(s.dir, "f"))
 			l := s.someLocks("f")
-			var held ranges.Lock
-			require.Equal(t, vfs.OK, l.Lock(ranges.Range{Start: 10, End: 19}, ranges.Write, &held))
-			require.True(t, p.lock(0, 9, ranges.Write))
-			require.False(t, p.lock(9, 10, ranges.Read))
-			require.Equal(t, vfs.OK, l.Lock(ranges.Range{Start: 10, End: 14}, ranges.Read, &held))
-			require.True(t, p.lock(10, 14, ranges.Read))
-			require.False(t, p.lock(14, 15, ranges.Read))
-			l.Unlock(ranges.Range{Start: 15, End: 15})
-			require.True(t, p.lock(15, 15, ranges.Write))
+			var held vfs.FileLock
+			require.Equal(t, vfs.OK, l.Lock(vfs.LockRange{Start: 10, End: 19}, vfs.WriteLock, &held))
+			require.True(t, p.lock(0, 9, vfs.WriteLock))
+			require.False(t, p.lock(9, 10, vfs.ReadLock))
+			require.Equal(t, vfs.OK, l.Lock(vfs.LockRange{Start: 10, End: 14}, vfs.ReadLock, &held))
+			require.True(t, p.lock(10, 14, vfs.ReadLock))
+			require.False(t, p.lock(14, 15, vfs.ReadLock))
+			l.Unlock(vfs.LockRange{Start: 15, End: 15})
+			require.True(t, p.lock(15, 15, vfs.WriteLock))
 
-			require.Equal(t, vfs.Access, l.Lock(ranges.Range{Start: 12, End: 99}, ranges.Read, &held))
-			require.Equal(t, ranges.Lock{Range: ranges.Range{Start: 15, End: 15}, Kind: ranges.Write}, held)
-			other, denied := l.Conflict(ranges.Range{Start: 11, End: 14}, ranges.Write)
+			require.Equal(t, vfs.Access, l.Lock(vfs.LockRange{Start: 12, End: 99}, vfs.ReadLock, &held))
+			require.Equal(t, vfs.FileLock{LockRange: vfs.LockRange{Start: 15, End: 15}, Kind: vfs.WriteLock}, held)
+			other, denied := l.Conflict(vfs.LockRange{Start: 11, End: 14}, vfs.WriteLock)
 			require.True(t, denied)
-			require.Equal(t, ranges.Lock{Range: ranges.Range{Start: 10, End: 14}, Kind: ranges.Read}, other)
-			_, denied = l.Conflict(ranges.Range{Start: 11, End: 14}, ranges.Read)
+			require.Equal(t, vfs.FileLock{LockRange: vfs.LockRange{Start: 10, End: 14}, Kind: vfs.ReadLock}, other)
+			_, denied = l.Conflict(vfs.LockRange{Start: 11, End: 14}, vfs.ReadLock)
 			require.False(t, denied)
-			require.True(t, p.lock(0, 99, ranges.None))
-			require.Equal(t, vfs.OK, l.Lock(ranges.All, ranges.Write, &held))
-			require.False(t, p.lock(1<<62, 1<<63-1, ranges.Read))
+			require.True(t, p.lock(0, 99, vfs.NoLock))
+			require.Equal(t, vfs.OK, l.Lock(vfs.AllBytes, vfs.WriteLock, &held))
+			require.False(t, p.lock(1<<62, 1<<63-1, vfs.ReadLock))
 			l.Close() // with all of it locked
-			require.True(t, p.lock(0, 1<<63-1, ranges.Write))
+			require.True(t, p.lock(0, 1<<63-1, vfs.WriteLock))
 		})
 	}
 }
@@ -164,14 +163,14 @@ func TestLocksForWritingAreNotShownWhereTheServerCanOnlyRead(t *testing.T) {
 	p = newLocal(t, path)
 	l := s.someLocks("f")
 	defer l.Close()
-	var held ranges.Lock
-	require.Equal(t, vfs.OK, l.Lock(ranges.All, ranges.Write, &held))
-	require.True(t, p.lock(0, 9, ranges.Read))
-	require.Equal(t, vfs.OK, l.Lock(ranges.All, ranges.Read, &held))
+	var held vfs.FileLock
+	require.Equal(t, vfs.OK, l.Lock(vfs.AllBytes, vfs.WriteLock, &held))
+	require.True(t, p.lock(0, 9, vfs.ReadLock))
+	require.Equal(t, vfs.OK, l.Lock(vfs.AllBytes, vfs.ReadLock, &held))
 	other, err := os.Open(path)
 	require.NoError(t, err)
 	defer func() { _ = other.Close() }()
-	probe, _ := flock(ranges.All, ranges.Write)
+	probe, _ := flock(vfs.AllBytes, vfs.WriteLock)
 	require.NoError(t, unix.FcntlFlock(other.Fd(), unix.F_OFD_GETLK, &probe))
 	require.EqualValues(t, unix.F_RDLCK, probe.Type, "those for reading are")
 }
@@ -187,10 +186,10 @@ func TestAFileSystemThatMaySleepOverLocksIsLeftToWorkers(t *testing.T) {
 		_, st := v.OpenLocks(h)
 		require.Equal(t, vfs.Again, st)
 	})
-	require.Equal(t, vfs.OK, l.Lock(ranges.All, ranges.Write, new(ranges.Lock)))
-	require.False(t, p.lock(0, 9, ranges.Read))
+	require.Equal(t, vfs.OK, l.Lock(vfs.AllBytes, vfs.WriteLock, new(vfs.FileLock)))
+	require.False(t, p.lock(0, 9, vfs.ReadLock))
 	l.Close()
-	for !p.lock(0, 9, ranges.Read) { // the janitor unlocks it
+	for !p.lock(0, 9, vfs.ReadLock) { // the janitor unlocks it
 		time.Sleep(time.Millisecond)
 	}
 	require.Zero(t, s.fs.locked.n.Load())

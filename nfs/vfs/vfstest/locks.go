@@ -3,7 +3,6 @@ package vfstest
 import (
 	"github.com/stretchr/testify/require"
 
-	"github.com/ringnfs/ringnfs/nfs/state/ranges"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
@@ -40,28 +39,28 @@ func (t *T) locks(h vfs.Handle) vfs.Locks {
 }
 
 // lock takes a lock that nobody is in the way of.
-func (t *T) lock(l vfs.Locks, r ranges.Range, kind ranges.Kind) {
+func (t *T) lock(l vfs.Locks, r vfs.LockRange, kind vfs.LockKind) {
 	t.Helper()
-	require.Equal(t, vfs.OK, l.Lock(r, kind, new(ranges.Lock)))
+	require.Equal(t, vfs.OK, l.Lock(r, kind, new(vfs.FileLock)))
 }
 
 func locksAreOne(t *T) {
 	f := t.create(t.Root, "f", 0o600)
 	a, b := t.locks(f), t.locks(f)
-	t.lock(a, ranges.Range{Start: 10, End: 19}, ranges.Write)
-	t.lock(b, ranges.Range{Start: 15, End: 30}, ranges.Write)
-	_, denied := b.Conflict(ranges.All, ranges.Write)
+	t.lock(a, vfs.LockRange{Start: 10, End: 19}, vfs.WriteLock)
+	t.lock(b, vfs.LockRange{Start: 15, End: 30}, vfs.WriteLock)
+	_, denied := b.Conflict(vfs.AllBytes, vfs.WriteLock)
 	require.False(t, denied)
 	a.Close()
-	t.lock(b, ranges.All, ranges.Write)
-	b.Unlock(ranges.All)
+	t.lock(b, vfs.AllBytes, vfs.WriteLock)
+	b.Unlock(vfs.AllBytes)
 	b.Close()
 	again := t.locks(f)
-	t.lock(again, ranges.All, ranges.Write)
+	t.lock(again, vfs.AllBytes, vfs.WriteLock)
 	again.Close() // with something locked
 	last := t.locks(f)
-	t.lock(last, ranges.All, ranges.Read)
-	last.Unlock(ranges.All)
+	t.lock(last, vfs.AllBytes, vfs.ReadLock)
+	last.Unlock(vfs.AllBytes)
 	last.Close()
 }
 
@@ -70,23 +69,23 @@ func locksOfTwoFiles(t *T) {
 	defer a.Close()
 	b := t.locks(t.create(t.Root, "b", 0o600))
 	defer b.Close()
-	t.lock(a, ranges.All, ranges.Write)
-	t.lock(b, ranges.All, ranges.Write)
+	t.lock(a, vfs.AllBytes, vfs.WriteLock)
+	t.lock(b, vfs.AllBytes, vfs.WriteLock)
 }
 
 func locksChange(t *T) {
 	l := t.locks(t.create(t.Root, "f", 0o400)) // the server's rights count
 	defer l.Close()
 	const most = 1<<63 - 1
-	t.lock(l, ranges.Range{Start: 0, End: 99}, ranges.Read)
-	t.lock(l, ranges.Range{Start: 50, End: 149}, ranges.Write)
-	t.lock(l, ranges.Range{Start: 60, End: 69}, ranges.Read)
-	l.Unlock(ranges.Range{Start: 65, End: 65})
-	t.lock(l, ranges.Range{Start: most - 1, End: most + 1}, ranges.Write) // partly beyond what a kernel knows
-	t.lock(l, ranges.Range{Start: most + 5, End: most + 6}, ranges.Write)
-	l.Unlock(ranges.Range{Start: most + 5, End: most + 6})
-	l.Unlock(ranges.All)
-	l.Unlock(ranges.All)
+	t.lock(l, vfs.LockRange{Start: 0, End: 99}, vfs.ReadLock)
+	t.lock(l, vfs.LockRange{Start: 50, End: 149}, vfs.WriteLock)
+	t.lock(l, vfs.LockRange{Start: 60, End: 69}, vfs.ReadLock)
+	l.Unlock(vfs.LockRange{Start: 65, End: 65})
+	t.lock(l, vfs.LockRange{Start: most - 1, End: most + 1}, vfs.WriteLock) // partly beyond what a kernel knows
+	t.lock(l, vfs.LockRange{Start: most + 5, End: most + 6}, vfs.WriteLock)
+	l.Unlock(vfs.LockRange{Start: most + 5, End: most + 6})
+	l.Unlock(vfs.AllBytes)
+	l.Unlock(vfs.AllBytes)
 }
 
 func locksOfWhat(t *T) {
@@ -107,8 +106,8 @@ func locksOfHeld(t *T) {
 	k := t.keeping(f)
 	t.remove(t.Root, "f")
 	l := t.locks(f)
-	t.lock(l, ranges.All, ranges.Write)
-	l.Unlock(ranges.All)
+	t.lock(l, vfs.AllBytes, vfs.WriteLock)
+	l.Unlock(vfs.AllBytes)
 	l.Close()
 	k.drop(f)
 	_, s := t.Worker.Abilities().Locks.OpenLocks(f)
