@@ -73,8 +73,7 @@ func TestTheStateidOfLocksCountsItsChanges(t *testing.T) {
 	r := newRig(t, nil)
 	defer r.end()
 	f := fileOf(1)
-	p, q := r.owner(v1, "one"), r.owner(w1, "two")
-	pid, qid := p.open(f, Both, 0), q.open(f, Both, 0)
+	p, q, pid, qid := r.two(f, v1, w1)
 	l, m := p.locker("l"), q.locker("m")
 	want(t, "LOCK", l.first(f, pid, ranges.Write, 0, 10), OK)
 	want(t, "LOCK", m.first(f, qid, ranges.Write, 50, 10), OK)
@@ -104,8 +103,7 @@ func TestADowngradedLockLetsReadersIn(t *testing.T) {
 	r := newRig(t, nil)
 	defer r.end()
 	f := fileOf(1)
-	p, q := r.owner(v1, "one"), r.owner(v0, "two")
-	pid, qid := p.open(f, Both, 0), q.open(f, Both, 0)
+	p, q, pid, qid := r.two(f, v1, v0)
 	l, m := p.locker("l"), q.locker("m")
 	want(t, "LOCK", l.first(f, pid, ranges.Write, 0, 100), OK)
 	want(t, "LOCK to read the middle", l.again(f, ranges.Read, 40, 20), OK)
@@ -123,7 +121,6 @@ type kernel struct {
 	fail   bool
 	open   bool
 	calls  int
-	table  func() *Table
 }
 
 func (k *kernel) each(r ranges.Range, f func(i int)) {
@@ -178,8 +175,7 @@ func TestTheKernelIsAskedBeforeALockIsGranted(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.Mirror = k })
 	defer r.end()
 	f := fileOf(1)
-	p, q := r.owner(v1, "one"), r.owner(w1, "two")
-	pid, qid := p.open(f, Both, 0), q.open(f, Both, 0)
+	p, q, pid, qid := r.two(f, v1, w1)
 	l, m := p.locker("l"), q.locker("m")
 	k.theirs[7] = ranges.Read
 	want(t, "LOCK", l.first(f, pid, ranges.Write, 0, 10), Denied)
@@ -236,8 +232,7 @@ func TestWaitersAreToldWhenTheirLocksAreFree(t *testing.T) {
 	for name, way := range ways {
 		r := newRig(t, nil)
 		f := fileOf(1)
-		p, q := r.owner(v1, "one"), r.owner(w1, "two")
-		pid, qid := p.open(f, Both, 0), q.open(f, Both, 0)
+		p, q, pid, qid := r.two(f, v1, w1)
 		l, m, n := p.locker("l"), q.locker("m"), q.locker("n")
 		want(t, "LOCK", l.first(f, pid, ranges.Write, 0, 100), OK)
 		m.wait = true
@@ -368,8 +363,7 @@ func TestWaitersEndWithTheirOpen(t *testing.T) {
 	r := newRig(t, nil)
 	defer r.end()
 	f := fileOf(1)
-	p, q := r.owner(v1, "one"), r.owner(w1, "two")
-	pid, qid := p.open(f, Both, 0), q.open(f, Both, 0)
+	p, q, pid, qid := r.two(f, v1, w1)
 	l, m := p.locker("l"), q.locker("m")
 	m.wait = true
 	want(t, "LOCK", l.first(f, pid, ranges.Write, 0, 10), OK)
@@ -412,8 +406,7 @@ func TestLocksOfOneOwnerThroughTwoOpens(t *testing.T) {
 	r := newRig(t, nil)
 	defer r.end()
 	f := fileOf(1)
-	p, q := r.owner(v1, "one"), r.owner(v1, "two")
-	pid, qid := p.open(f, Both, 0), q.open(f, Both, 0)
+	p, q, pid, qid := r.two(f, v1, v1)
 	l, m := p.locker("same"), q.locker("same")
 	want(t, "LOCK", l.first(f, pid, ranges.Write, 0, 10), OK)
 	want(t, "LOCK", m.first(f, qid, ranges.Read, 5, 1), OK)
@@ -446,13 +439,31 @@ func TestBounds(t *testing.T) {
 			want(t, "above", st, no)
 			want(t, "another client", fill(r, w1, 3), OK)
 		}},
-		{"states in all", func(c *Config) { c.StatesMax = 3 }, func(t *testing.T, r *rig, client uint64, no Status) {
-			want(t, "at the bound", fill(r, client, 3), OK)
+		{"states in all", func(c *Config) { c.StatesMax = 16 }, func(t *testing.T, r *rig, client uint64, no Status) {
+			asked := 0
+			r.relieve = func() bool { asked++; return false }
+			// There are four clients. One that hoards gets a half, and one more; each has a share of 2.
+			want(t, "to the half", fill(r, client, 9), OK)
 			_, st := r.owner(client, "more").tryOpen(fileOf(1), Read, 0, done)
 			want(t, "above", st, no)
-			r.relieve = func() bool { r.DropClient(w0); return true }
-			_, st = r.owner(client, "more").tryOpen(fileOf(1), Read, 0, done)
-			want(t, "above in spite of relief", st, no)
+			want(t, "another client", fill(r, w1, 3), OK)
+			want(t, "a third one", fill(r, w0, 3), OK)
+			_, st = r.owner(w1, "more").tryOpen(fileOf(1), Read, 0, done)
+			want(t, "above its share", st, Delay)
+			if asked > 0 {
+				t.Error("others were to make way for one that hoards")
+			}
+			other := v0 + v1 - client
+			want(t, "the last one", fill(r, other, 1), OK)
+			_, st = r.owner(other, "more").tryOpen(fileOf(1), Read, 0, done)
+			want(t, "above all", st, Delay+Resource-no)
+			if asked != 1 {
+				t.Errorf("Relieve was called %d times", asked)
+			}
+			r.relieve = func() bool { asked++; r.Revoke(w1, Expired); r.DropClient(w1); return true }
+			_, st = r.owner(other, "more").tryOpen(fileOf(1), Read, 0, done)
+			want(t, "with relief", st, OK)
+			r.AddClient(w1, 1)
 		}},
 		{"owners of a client", func(c *Config) { c.ClientOwnersMax = 3 }, func(t *testing.T, r *rig, client uint64, no Status) {
 			want(t, "at the bound", fill(r, client, 3), OK)
@@ -555,8 +566,26 @@ func TestRevokedStateMakesRoom(t *testing.T) {
 	r.owner(w1, "c").open(fileOf(3), Read, 0)
 	want(t, "what has made room", r.check(fileOf(1), a, v0, Read), BadStateid)
 	r.relieve = func() bool { r.DropClient(v1); return true }
-	r.owner(w1, "d").open(fileOf(4), Read, 0)
+	r.owner(w0, "d").tryOpen(fileOf(4), Read, 0, done)
 	want(t, "who has made room", r.check(fileOf(2), b, v1, Read), BadStateid)
+}
+
+// A client that makes owners without end, by OPENs that fail, leaves room for others.
+func TestOwnersOfOneClientLeaveRoomForOthers(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.MemoryMax, c.StatesMax = 200_000, 400 })
+	defer r.end()
+	for i := range 1000 {
+		p := r.owner(v0, fmt.Sprint(strings.Repeat("x", 1000), i))
+		p.turn(func(turn *Turn) Verdict { return r.BeginOpen(turn, v0, []byte(p.name), opOpen, 0) },
+			func(*Turn) Status { return 2 })
+	}
+	if n := r.Counts(); n.Bytes > 102_000 || n.Owners < 60 {
+		t.Errorf("%+v", n)
+	}
+	for i := range 40 {
+		r.owner(w0, fmt.Sprint("o", i)).open(fileOf(i), Read, 0)
+		r.owner(w1, fmt.Sprint("o", i)).open(fileOf(i), Read, 0)
+	}
 }
 
 func TestMemoryIsBounded(t *testing.T) {

@@ -145,7 +145,9 @@ type proxy struct {
 	seq    uint32
 }
 
-func (r *rig) owner(client uint64, name string) *proxy { return &proxy{r: r, client: client, name: name} }
+func (r *rig) owner(client uint64, name string) *proxy {
+	return &proxy{r: r, client: client, name: name}
+}
 
 func (p *proxy) legacy() bool { return p.client == v0 || p.client == w0 }
 
@@ -185,6 +187,13 @@ func (p *proxy) tryOpen(f *File, access, deny Share, g Recovery) (o Opened, st S
 			return p.r.Open(f, &a, &o)
 		})
 	return o, st
+}
+
+// two opens a file by owners of two clients.
+func (r *rig) two(f *File, a, b uint64) (p, q *proxy, pid, qid Stateid) {
+	r.t.Helper()
+	p, q = r.owner(a, "one"), r.owner(b, "two")
+	return p, q, p.open(f, Both, 0), q.open(f, Both, 0)
 }
 
 // open opens a file, and confirms that if need be.

@@ -13,9 +13,9 @@ import (
 const (
 	stateBytes  = 112 // stateid: size class 96, its place in the index
 	fileBytes   = 128 // size class 112, its bucket
-	ownerBytes  = 288 // with its place in a map; without its name
-	legacyBytes = 160 // more for an owner of 4.0; without the kept reply
-	lockBytes   = 56  // a range
+	ownerBytes  = 128 // with its place in a map; without its name
+	legacyBytes = 176 // more for an owner of 4.0; without the kept reply
+	lockBytes   = 48  // a range, of 40 bytes, with room for more
 	waiterBytes = 128 // without the owner's name
 	clientBytes = 192
 )
@@ -35,6 +35,8 @@ type Table struct {
 	// atomic
 	denials atomic.Int64 // opens that deny something, once for each way
 	used    atomic.Int64 // bytes
+	states  atomic.Int64 // places of the index that are taken
+	members atomic.Int64 // clients
 
 	clients [clientShards]clientShard
 
@@ -109,3 +111,55 @@ func (t *Table) take(n int) bool {
 }
 
 func (t *Table) give(n int) { t.used.Add(int64(-n)) }
+
+// hoards reports whether a client that has n states, or n owners, may have no more because others
+// need the room. A half of it is for whoever comes first. Of the other half each client has an equal
+// share, so that one that hoards meets its own limit and not that of others.
+func (t *Table) hoards(n int) bool {
+	states := int64(t.cfg.StatesMax)
+	scarce := t.states.Load() > states/2 || t.used.Load() > t.cfg.MemoryMax/2
+	return scarce && int64(n) > states/2/max(t.members.Load(), 1)
+}
+
+// placed makes a state of an owner, at a place of its own: see birth. Needs file.mu and client.mu.
+func (t *Table) placed(f *file, o *owner, open *state) (*state, Status) {
+	c := o.client
+	if n := c.opens + c.locks + c.dead; n >= t.cfg.ClientStatesMax || t.hoards(n) {
+		return nil, full(c.legacy)
+	}
+	if !t.take(stateBytes) {
+		return nil, crowded
+	}
+	i, ok := t.index.take()
+	if !ok {
+		t.give(stateBytes)
+		return nil, crowded
+	}
+	t.states.Add(1)
+	s := t.birth(i, f, o, open)
+	if s == nil {
+		t.vacate(i)
+		return nil, Delay
+	}
+	return s, OK
+}
+
+// vacate gives back a place in the index, and a state's memory.
+func (t *Table) vacate(i uint32) {
+	t.index.give(i)
+	t.give(stateBytes)
+	t.states.Add(-1)
+}
+
+// attempt runs an operation until it gets an answer that more room does not change. The operation says
+// crowded while it lacks room.
+func (t *Table) attempt(legacy bool, run func() Status) Status {
+	st := run()
+	if st == crowded && t.relieve() {
+		st = run()
+	}
+	if st == crowded {
+		return full(legacy)
+	}
+	return st
+}
