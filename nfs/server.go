@@ -47,6 +47,7 @@ type Server struct {
 	notes     []string // what the server has to do without
 	readOnly  []string // directories that are mounted read-only
 
+	state4   *state4        // nil without version 4
 	shedders []*shedder     // immutable once open has returned
 	shedding sync.WaitGroup // the shedders' goroutines
 
@@ -288,7 +289,7 @@ func (s *Server) open() (err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.table.Close())
+			err = errors.Join(err, s.state4.close(), s.table.Close())
 		}
 	}()
 	if err = s.programs(places); err != nil {
@@ -446,12 +447,13 @@ func (s *Server) Serve(ctx context.Context) error {
 	close(s.started)
 	if err == nil {
 		close(s.ready)
+		s.state4.begin()
 		stop := context.AfterFunc(ctx, func() { _ = s.transport.Close() })
 		err = s.transport.Wait()
 		stop()
 	}
 	s.shedding.Wait() // nobody starts another: the transport has ended
-	return errors.Join(err, s.table.Close(), s.origins.close())
+	return errors.Join(err, s.state4.close(), s.table.Close(), s.origins.close())
 }
 
 // Ready returns a channel that is closed when Serve has started all threads. From then on calls are
@@ -484,7 +486,7 @@ func (s *Server) Drain(ctx context.Context) error {
 	if s.enter(stateEnded) {
 		defer close(s.drained)
 		s.sockets.close()
-		return errors.Join(s.table.Close(), s.origins.close())
+		return errors.Join(s.state4.close(), s.table.Close(), s.origins.close())
 	}
 	if !s.serves() {
 		<-s.drained

@@ -37,7 +37,3 @@ func (t *Table) ExpireID(id ClientID) bool {
 	c := t.client(id)
 	return c == nil || t.Expire(c)
 }
-
-// completed is called when a client has said RECLAIM_COMPLETE, after its record says so. No
-// lock is held.
-func (t *Table) completed(*Client) {}

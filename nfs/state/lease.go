@@ -35,6 +35,7 @@ func (t *Table) lapse(c *Client) {
 // their lease, courteous ones after Config.CourtesyMax. It is to be called about once a
 // second, by one goroutine. It writes to the store.
 func (t *Table) Sweep() {
+	t.sweepGrace()
 	now, lease := t.now(), t.cfg.LeaseSeconds
 	var left []*Client
 	t.mu.Lock()

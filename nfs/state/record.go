@@ -127,6 +127,7 @@ func (t *Table) forget(cs ...*Client) {
 	}
 	var rs []Record
 	for _, c := range cs {
+		t.completed(c)
 		c.mu.Lock()
 		if c.recorded {
 			rs = append(rs, c.record())

@@ -19,6 +19,8 @@ type Table struct {
 	conns    conns
 	budget   budget
 
+	grace grace
+
 	mu sync.Mutex
 	// guarded by mu
 	confirmed map[string]*Client // by owner; lapsed ones, too

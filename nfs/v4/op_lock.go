@@ -49,6 +49,7 @@ func (k *compound) lock() nfs4.Nfsstat4 {
 	}
 	return k.ofState(nfs4.OP_LOCK, &a.Stateid, seqid, func(t *files.Turn) nfs4.Nfsstat4 {
 		a.By, a.Turn, a.Recovery = k.caller(), t, k.recovery(reclaim)
+		a.Known = reclaim // in grace an open is one that was reclaimed
 		key := k.current.file()
 		got, st := k.s.files.Lock(&key, &a, &k.w.held)
 		if st == files.Denied {

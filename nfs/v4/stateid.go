@@ -46,9 +46,11 @@ func (k *compound) caller() files.Caller {
 
 // recovery is what there is to know of grace.
 func (k *compound) recovery(reclaim bool) files.Recovery {
-	r := files.Recovery{Reclaim: reclaim}
+	r := files.Recovery{Reclaim: reclaim, InGrace: k.s.cfg.State.InGrace()}
 	if k.session != nil {
-		r.Complete = k.session.Client().Reclaimed()
+		c := k.session.Client()
+		r.Complete = c.Reclaimed()
+		r.Known = reclaim && c.MayReclaim()
 	}
 	return r
 }
