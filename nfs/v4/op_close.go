@@ -21,6 +21,7 @@ func (k *compound) inTurn(v files.Verdict, t *files.Turn, run func() nfs4.Nfssta
 		return nfs4.Nfsstat4(t.Status)
 	case files.Refuse, files.Busy:
 		return nfs4.Nfsstat4(t.Status)
+	case files.Go:
 	}
 	at := e.Len()
 	st := run()

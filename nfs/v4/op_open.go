@@ -157,6 +157,7 @@ func (k *compound) openable(a *vfs.Attr) nfs4.Nfsstat4 {
 		return nfs4.NFS4ERR_ISDIR
 	case vfs.TypeLnk:
 		return nfs4.NFS4ERR_SYMLINK
+	case vfs.TypeBlk, vfs.TypeChr, vfs.TypeSock, vfs.TypeFifo:
 	}
 	if k.minor > 0 {
 		return nfs4.NFS4ERR_WRONG_TYPE
