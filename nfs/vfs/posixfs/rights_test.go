@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/iopolicy"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/verdict"
 )
 
@@ -346,6 +347,38 @@ func bytesRead(t *testing.T) (n int64) {
 	_, err = fmt.Sscanf(string(b), "rchar: %d", &n)
 	require.NoError(t, err)
 	return n
+}
+
+// A caller who remembers the right to read reads first, and is refused when the ctime has moved.
+func TestAREADThatIsRefusedBelongsToNoStream(t *testing.T) {
+	needRoot(t)
+	s := serve(t, tmpfsDir(t), Config{}, options{period: time.Hour})
+	// With so little memory two READs of 64 KiB in sequence are a large stream.
+	s.fs.data.Policy = iopolicy.NewPolicy(IOAuto, 4096, 1<<20)
+	s.write("f", string(make([]byte, 1<<20)), 0o644)
+	h := s.lookup("f")
+	time.Sleep(verdict.Age + 20*time.Millisecond)
+	for _, want := range []vfs.Status{vfs.OK, vfs.Access} {
+		for i, uid := range []uint32{1000, 1001} {
+			n := 64 << 10
+			if want == vfs.OK {
+				n = 1 // too small for a stream
+			}
+			s.w.do(func(v *View) {
+				_, _, st := v.Read(
+					s.w.cred(uid, uid), h, &vfs.ReadArgs{Off: uint64(i) << 16, Dst: make([]byte, n)}, new(vfs.Attr),
+				)
+				require.Equal(t, want, st)
+			})
+		}
+		require.NoError(t, os.Chmod(filepath.Join(s.dir, "f"), 0o600))
+	}
+	s.w.do(func(v *View) {
+		e, st := v.acquire(&h, useMain)
+		require.Equal(t, vfs.OK, st)
+		require.True(t, v.data.MaySplice(&e.Own.data, 128<<10, 64<<10), "it is in a stream")
+		v.done()
+	})
 }
 
 func TestSupplementaryGroupsAndAccessControlListsCount(t *testing.T) {
