@@ -1,0 +1,276 @@
+package files
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// Caller is who sends an operation. In version 4.0 only the stateid says that, and Client is 0.
+type Caller struct {
+	Client uint64
+	Minor  uint8
+}
+
+// Kinds of owners and of states.
+const (
+	openOwner = iota
+	lockOwner
+)
+
+type kind = uint8
+
+// client is one incarnation of a client.
+type client struct {
+	// immutable
+	id     uint64
+	legacy bool // of version 4.0
+
+	waiters atomic.Int32
+
+	mu sync.Mutex
+	// guarded by mu
+	gone   Status // not OK: nothing may be added any more, and this is why
+	owners [2]map[string]*owner
+	opens  int
+	locks  int // stateids
+	ranges int
+	dead   int
+	idle   ownerList // of 4.0: open owners without opens, and not confirmed ones, oldest first
+}
+
+// owner is an open owner or a lock owner.
+type owner struct {
+	// immutable
+	client *client
+	name   string
+	kind   kind
+
+	// guarded by client.mu
+	gone   bool // no longer the client's
+	n      int  // states, the dead ones included
+	held   int  // ranges that a lock owner has locked
+	states *state
+	seq    *sequence // of 4.0
+}
+
+// clientShards is how many parts the table of clients has, each with a lock of its own.
+const clientShards = 16
+
+type clientShard struct {
+	mu sync.Mutex
+	// guarded by mu
+	byID map[uint64]*client
+	_    [48]byte // its own cache line
+}
+
+func (t *Table) clientShard(id uint64) *clientShard {
+	return &t.clients[(id^id>>32)%clientShards]
+}
+
+// AddClient makes a client known: it has been confirmed. Minor is 0 for one of version 4.0. A
+// client that is known already stays as it is.
+func (t *Table) AddClient(id uint64, minor uint8) {
+	sh := t.clientShard(id)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sh.byID[id] != nil {
+		return
+	}
+	if sh.byID == nil {
+		sh.byID = make(map[uint64]*client)
+	}
+	sh.byID[id] = &client{id: id, legacy: minor == 0}
+	t.used.Add(clientBytes)
+}
+
+func (t *Table) client(id uint64) *client {
+	sh := t.clientShard(id)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return sh.byID[id]
+}
+
+func (t *Table) allClients() []*client {
+	var all []*client
+	for i := range t.clients {
+		sh := &t.clients[i]
+		sh.mu.Lock()
+		for _, c := range sh.byID {
+			all = append(all, c)
+		}
+		sh.mu.Unlock()
+	}
+	return all
+}
+
+// HasState reports whether a client holds anything: DESTROY_CLIENTID is then CLIENTID_BUSY, and
+// the client is courteous after the end of its lease.
+func (t *Table) HasState(id uint64) bool {
+	c := t.client(id)
+	if c == nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.opens+c.locks > 0
+}
+
+// DropClient forgets a client and all that it held. Its stateids are BAD from now on.
+func (t *Table) DropClient(id uint64) {
+	sh := t.clientShard(id)
+	sh.mu.Lock()
+	c := sh.byID[id]
+	delete(sh.byID, id)
+	sh.mu.Unlock()
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	old := c.gone
+	c.gone = StaleClientID
+	c.mu.Unlock()
+	if old == Expired {
+		t.mu.Lock()
+		t.expired = slices.DeleteFunc(t.expired, func(o *client) bool { return o == c })
+		t.mu.Unlock()
+	}
+	for _, s := range c.all() {
+		t.end(s, OK)
+	}
+	c.mu.Lock()
+	for k := range c.owners {
+		for _, o := range c.owners[k] {
+			t.dropOwner(o)
+		}
+	}
+	c.mu.Unlock()
+	t.used.Add(-clientBytes)
+}
+
+// Revoke takes all that a client holds, without its consent. Why is Expired after the end of its
+// lease: then nothing can be added any more either. Or it is AdminRevoked. Stateids go on answering
+// that until they are freed (FREE_STATEID), the client is dropped, or the room is needed.
+func (t *Table) Revoke(id uint64, why Status) {
+	c := t.client(id)
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	first := why == Expired && c.gone == OK
+	if first {
+		c.gone = Expired
+		t.mu.Lock()
+		t.expired = append(t.expired, c)
+		t.mu.Unlock()
+	}
+	c.mu.Unlock()
+	for _, s := range c.all() {
+		t.end(s, why)
+	}
+}
+
+// expire revokes the state of clients whose leases have ended, unless self is among them. It
+// reports whether each was such.
+func (t *Table) expire(who []*client, self *client) bool {
+	for _, c := range who {
+		if c == self || !t.cfg.Courteous(c.id) {
+			return false
+		}
+	}
+	for _, c := range who {
+		if !t.cfg.Expire(c.id) {
+			return false
+		}
+		t.Revoke(c.id, Expired)
+	}
+	return len(who) > 0
+}
+
+// relieve makes room when a bound for all is reached: dead stateids go first. It reports whether
+// there may be room now.
+func (t *Table) relieve() bool {
+	for {
+		t.mu.Lock()
+		if len(t.expired) == 0 {
+			t.mu.Unlock()
+			return t.cfg.Relieve()
+		}
+		c := t.expired[0]
+		t.expired = t.expired[1:]
+		t.mu.Unlock()
+		all := c.all()
+		for _, s := range all {
+			t.end(s, OK)
+		}
+		if len(all) > 0 {
+			return true
+		}
+	}
+}
+
+// all returns the states of a client, the dead ones included.
+func (c *client) all() []*state {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := make([]*state, 0, c.opens+c.locks+c.dead)
+	for k := range c.owners {
+		for _, o := range c.owners[k] {
+			for s := o.states; s != nil; s = s.ownNext {
+				all = append(all, s)
+			}
+		}
+	}
+	return all
+}
+
+// owner returns the client's owner of that name, and makes it if there is none. Needs c.mu.
+func (t *Table) owner(c *client, k kind, name []byte) (*owner, Status) {
+	if o := c.owners[k][string(name)]; o != nil {
+		return o, OK
+	}
+	if c.gone != OK {
+		return nil, c.gone
+	}
+	if len(c.owners[openOwner])+len(c.owners[lockOwner]) >= t.cfg.ClientOwnersMax && !t.dropIdle(c) {
+		return nil, full(c.legacy)
+	}
+	o := &owner{client: c, name: string(name), kind: k}
+	if !t.take(o.bytes()) {
+		return nil, full(c.legacy)
+	}
+	if c.owners[k] == nil {
+		c.owners[k] = make(map[string]*owner)
+	}
+	c.owners[k][o.name] = o
+	return o, OK
+}
+
+func (o *owner) bytes() int { return ownerBytes + len(o.name) }
+
+// dropOwner forgets an owner that has no states. Needs client.mu.
+func (t *Table) dropOwner(o *owner) {
+	if o.gone {
+		return
+	}
+	c := o.client
+	t.dropSequence(o)
+	o.gone = true
+	delete(c.owners[o.kind], o.name)
+	t.give(o.bytes())
+}
+
+// unused drops an owner when nothing is left that needs it. Needs client.mu.
+func (t *Table) unused(o *owner) {
+	if o.n > 0 || o.gone {
+		return
+	}
+	if o.seq != nil && o.kind == openOwner && o.seq.known {
+		o.client.idle.add(o, t.now()) // its last CLOSE may be asked for again
+		return
+	}
+	if o.seq != nil && o.seq.busy {
+		return // End drops it
+	}
+	t.dropOwner(o)
+}

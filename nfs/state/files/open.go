@@ -1,0 +1,295 @@
+package files
+
+// OpenArgs is an OPEN (RFC 8881 section 18.16) of a file that has been found or made.
+type OpenArgs struct {
+	Client uint64
+	Owner  []byte // borrowed; of an owner of 4.0 it is Turn's
+	Turn   *Turn  // of version 4.0, else nil
+	Access Share  // not none
+	Deny   Share
+	Recovery
+}
+
+// Opened is what became of an OPEN.
+type Opened struct {
+	Stateid Stateid
+	Confirm bool // OPEN4_RESULT_CONFIRM: 4.0 does not know the owner yet
+
+	// for Undo
+	state  *state
+	fresh  bool
+	access Share
+	deny   Share
+	combos uint16
+}
+
+// rounds is how often an operation expires courteous clients, or makes room, before it gives up.
+const rounds = 64
+
+// opponentsMax is how many clients are expired in one round.
+const opponentsMax = 16
+
+// pair is the bit in state.combos for a pair of access and deny.
+func pair(access, deny Share) uint16 { return 1 << (uint(access-1)*4 + uint(deny)) }
+
+// Open opens a file. A second OPEN of one owner and file adds to what the first one has.
+//
+// Who opens with truncation does so after Open, and undoes it if that fails: see [Table.Undo].
+func (t *Table) Open(key *File, a *OpenArgs, o *Opened) Status {
+	if a.Access == 0 || a.Access > Both || a.Deny > Both {
+		return Inval
+	}
+	c := t.client(a.Client)
+	if c == nil {
+		return StaleClientID
+	}
+	minor := uint8(1)
+	if c.legacy {
+		minor = 0
+	}
+	if st := a.Judge(OpOpen, minor); st != OK {
+		return st
+	}
+	relieved := false
+	for range rounds {
+		var e effects
+		f := t.lock(key, true)
+		c.mu.Lock()
+		st, who := t.open(f, c, a, o, &e)
+		c.mu.Unlock()
+		t.unlock(f)
+		t.after(&e)
+		switch {
+		case st == ShareDenied && a.Reclaim:
+			return ReclaimConflict
+		case st == ShareDenied && t.expire(who, c):
+		case (st == Resource || st == Delay) && !relieved && t.relieve():
+			relieved = true
+		default:
+			return st
+		}
+	}
+	return Delay
+}
+
+// open is one attempt of Open. Needs file.mu and client.mu.
+func (t *Table) open(f *file, c *client, a *OpenArgs, res *Opened, e *effects) (Status, []*client) {
+	if c.gone != OK {
+		return c.gone, nil
+	}
+	var w *owner
+	if a.Turn != nil {
+		if w = a.Turn.owner; w == nil || w.gone || w.client != c {
+			return BadSeqid, nil
+		}
+	} else {
+		if c.legacy {
+			return BadSeqid, nil
+		}
+		w = c.owners[openOwner][string(a.Owner)]
+	}
+	s := openOf(w, f)
+	if f.conflicts(s, a.Access, a.Deny) {
+		return ShareDenied, f.opponents(s, a.Access, a.Deny)
+	}
+	if s == nil {
+		return t.openFirst(f, c, w, a, res, e), nil
+	}
+	*res = Opened{state: s, access: s.access(), deny: s.deny, combos: s.combos}
+	t.reshare(s, s.access()|a.Access, s.deny|a.Deny)
+	s.combos |= pair(a.Access, a.Deny)
+	s.step()
+	res.Stateid = s.id()
+	return OK, nil
+}
+
+// openFirst makes the first open of a file by an owner; w is nil if the owner is new as well.
+func (t *Table) openFirst(f *file, c *client, w *owner, a *OpenArgs, res *Opened, e *effects) Status {
+	if c.opens+c.locks+c.dead >= t.cfg.ClientStatesMax || !t.take(stateBytes) {
+		return full(c.legacy)
+	}
+	i, ok := t.index.take()
+	if !ok {
+		t.give(stateBytes)
+		return full(c.legacy)
+	}
+	st := OK
+	if w == nil {
+		w, st = t.owner(c, openOwner, a.Owner)
+	}
+	var s *state
+	if st == OK {
+		if s = t.birth(i, f, w, nil); s == nil {
+			st = Delay
+			t.unused(w)
+		}
+	}
+	if st != OK {
+		t.index.give(i)
+		t.give(stateBytes)
+		return st
+	}
+	e.file, e.opened = f, f.n == 1 && f.pins == 0
+	s.deny = a.Deny
+	s.combos = pair(a.Access, a.Deny)
+	mode := uint32(a.Access)
+	if q := w.seq; q != nil {
+		c.idle.remove(w)
+		if a.Reclaim {
+			q.confirmed = true // RFC 7530 section 9.1.11
+		}
+		if !q.confirmed {
+			mode |= unconfirmed
+			c.idle.add(w, t.now())
+		}
+	}
+	s.mode.Store(mode)
+	t.count(f, a.Access, a.Deny, 1)
+	*res = Opened{Stateid: s.id(), Confirm: mode&unconfirmed != 0, state: s, fresh: true}
+	return OK
+}
+
+// openOf returns the open of an owner and a file, nil if there is none. It looks through the
+// shorter one of their lists. Needs file.mu and client.mu.
+func openOf(o *owner, f *file) *state {
+	if o == nil {
+		return nil
+	}
+	if uint32(o.n) > f.n {
+		for s := f.opens; s != nil; s = s.next {
+			if s.owner == o {
+				return s
+			}
+		}
+		return nil
+	}
+	for s := o.states; s != nil; s = s.ownNext {
+		if s.file == f && !s.gone {
+			return s
+		}
+	}
+	return nil
+}
+
+// reshare changes how an open uses the file. Needs file.mu.
+func (t *Table) reshare(s *state, access, deny Share) {
+	t.count(s.file, s.access(), s.deny, -1)
+	s.deny = deny
+	s.setAccess(access)
+	t.count(s.file, access, deny, 1)
+}
+
+// opponents returns the clients whose opens stand against one with these ways, at most
+// opponentsMax of them. Needs f.mu.
+func (f *file) opponents(s *state, access, deny Share) []*client {
+	var who []*client
+	f.against(s, access, deny, func(o *state) bool {
+		for _, c := range who {
+			if c == o.owner.client {
+				return true
+			}
+		}
+		who = append(who, o.owner.client)
+		return len(who) < opponentsMax
+	})
+	return who
+}
+
+// Undo takes back an OPEN whose further effects have failed: the client hears of an error and does
+// not know the stateid. If the owner has opened the file again meanwhile, it has what it has.
+func (t *Table) Undo(o *Opened) {
+	s := o.state
+	if s == nil {
+		return
+	}
+	var e effects
+	s.file.mu.Lock()
+	s.owner.client.mu.Lock()
+	if !s.gone && s.seq.Load() == o.Stateid.Seq {
+		if o.fresh {
+			t.bury(s, OK, &e)
+		} else {
+			t.reshare(s, o.access, o.deny)
+			s.combos = o.combos
+		}
+	}
+	t.release(s)
+	t.after(&e)
+}
+
+// Confirm is OPEN_CONFIRM (RFC 7530 section 16.18). An open that is confirmed already is
+// BadStateid.
+func (t *Table) Confirm(key *File, id *Stateid, turn *Turn) (Stateid, Status) {
+	s, st := t.hold(key, id, Caller{}, false, unconfirmed)
+	if st != OK {
+		return Stateid{}, st
+	}
+	defer t.release(s)
+	o := s.owner
+	if s.mode.Load()&unconfirmed == 0 || !turn.of(o) {
+		return Stateid{}, BadStateid
+	}
+	o.seq.confirmed = true
+	o.client.idle.remove(o)
+	s.mode.And(^unconfirmed)
+	s.step()
+	return s.id(), OK
+}
+
+// Downgrade is OPEN_DOWNGRADE (RFC 8881 section 18.18): what is left must be what some of the
+// OPENs have asked for, all together.
+func (t *Table) Downgrade(key *File, id *Stateid, by Caller, turn *Turn, access, deny Share) (Stateid, Status) {
+	if access == 0 || access > Both || deny > Both {
+		return Stateid{}, Inval
+	}
+	s, st := t.hold(key, id, by, false, 0)
+	if st != OK {
+		return Stateid{}, st
+	}
+	defer t.release(s)
+	if !turn.of(s.owner) {
+		return Stateid{}, BadStateid
+	}
+	var kept uint16
+	var a, d Share
+	for i := Read; i <= Both; i++ {
+		for j := Share(0); j <= Both; j++ {
+			if s.combos&pair(i, j) != 0 && i&^access == 0 && j&^deny == 0 {
+				kept |= pair(i, j)
+				a |= i
+				d |= j
+			}
+		}
+	}
+	if a != access || d != deny {
+		return Stateid{}, Inval
+	}
+	t.reshare(s, access, deny)
+	s.combos = kept
+	s.step()
+	return s.id(), OK
+}
+
+// Close is CLOSE (RFC 8881 section 18.2). Locks that were got with the open are released.
+func (t *Table) Close(key *File, id *Stateid, by Caller, turn *Turn) (Stateid, Status) {
+	s, st := t.hold(key, id, by, false, 0)
+	if st != OK {
+		return Stateid{}, st
+	}
+	var e effects
+	res := Invalid
+	switch {
+	case !turn.of(s.owner):
+		st = BadStateid
+	case s.legacy:
+		s.step()
+		res = s.id()
+		t.detach(s, OK, &e)
+		t.entomb(s)
+	default:
+		t.bury(s, OK, &e)
+	}
+	t.release(s)
+	t.after(&e)
+	return res, st
+}
