@@ -17,7 +17,7 @@ type Opened struct {
 
 	// for Undo
 	state  *state
-	fresh  bool
+	seq    uint32 // before; 0 if there was no open
 	access Share
 	deny   Share
 	combos uint16
@@ -95,7 +95,7 @@ func (t *Table) open(f *file, c *client, a *OpenArgs, res *Opened, e *effects) (
 	if s == nil {
 		return t.openFirst(f, c, w, a, res, e), nil
 	}
-	*res = Opened{state: s, access: s.access(), deny: s.deny, combos: s.combos}
+	*res = Opened{state: s, seq: s.seq.Load(), access: s.access(), deny: s.deny, combos: s.combos}
 	t.reshare(s, s.access()|a.Access, s.deny|a.Deny)
 	s.combos |= pair(a.Access, a.Deny)
 	s.step()
@@ -145,7 +145,7 @@ func (t *Table) openFirst(f *file, c *client, w *owner, a *OpenArgs, res *Opened
 	}
 	s.mode.Store(mode)
 	t.count(f, a.Access, a.Deny, 1)
-	*res = Opened{Stateid: s.id(), Confirm: mode&unconfirmed != 0, state: s, fresh: true}
+	*res = Opened{Stateid: s.id(), Confirm: mode&unconfirmed != 0, state: s}
 	return OK
 }
 
@@ -195,8 +195,8 @@ func (f *file) opponents(s *state, access, deny Share) []*client {
 	return who
 }
 
-// Undo takes back an OPEN whose further effects have failed: the client hears of an error and does
-// not know the stateid. If the owner has opened the file again meanwhile, it has what it has.
+// Undo takes back an OPEN whose further effects have failed: the client hears of an error, and
+// nobody has seen the stateid. If the owner has opened the file again meanwhile, it has what it has.
 func (t *Table) Undo(o *Opened) {
 	s := o.state
 	if s == nil {
@@ -206,11 +206,12 @@ func (t *Table) Undo(o *Opened) {
 	s.file.mu.Lock()
 	s.owner.client.mu.Lock()
 	if !s.gone && s.seq.Load() == o.Stateid.Seq {
-		if o.fresh {
+		if o.seq == 0 {
 			t.bury(s, OK, &e)
 		} else {
 			t.reshare(s, o.access, o.deny)
 			s.combos = o.combos
+			s.seq.Store(o.seq)
 		}
 	}
 	t.release(s)
