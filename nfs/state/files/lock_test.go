@@ -1,0 +1,579 @@
+package files
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ringnfs/ringnfs/nfs/state/ranges"
+)
+
+const toEnd = 1<<64 - 1
+
+func TestALockIsDeniedByThoseOfOthers(t *testing.T) {
+	for _, clients := range [][2]uint64{{v1, w1}, {v1, v1}, {v0, w0}, {v0, v1}} {
+		for _, c := range []struct {
+			first, second ranges.Kind
+			want          Status
+		}{
+			{ranges.Read, ranges.Read, OK}, {ranges.Read, ranges.Write, Denied},
+			{ranges.Write, ranges.Read, Denied}, {ranges.Write, ranges.Write, Denied},
+		} {
+			r := newRig(t, nil)
+			f := fileOf(1)
+			p, q := r.owner(clients[0], "one"), r.owner(clients[1], "two")
+			pid, qid := p.open(f, Both, 0), q.open(f, Both, 0)
+			name := strings.Repeat("o", 1024)
+			l, m := p.locker(name), q.locker("m")
+			want(t, "LOCK", l.first(f, pid, c.first, 100, 50), OK)
+			want(t, "LOCKT", m.test(f, c.second, 149, 1), c.want)
+			if m.held = (Lock{}); c.want == Denied {
+				want(t, "LOCK", m.first(f, qid, c.second, 149, toEnd), c.want)
+				if m.held != (Lock{100, 50, c.first, clients[0], name}) {
+					t.Errorf("denied by %+v", m.held)
+				}
+				want(t, "LOCKT", m.test(f, c.second, 0, toEnd), c.want)
+				if m.held != (Lock{100, 50, c.first, clients[0], name}) {
+					t.Errorf("LOCKT: denied by %+v", m.held)
+				}
+				if n := r.Counts(); n.Locks != 1 || n.Owners != 3 {
+					t.Errorf("a denial has left %+v", n)
+				}
+			}
+			want(t, "LOCK before", m.first(f, qid, c.second, 0, 100), OK)
+			want(t, "LOCK behind", m.again(f, c.second, 150, toEnd), OK)
+			want(t, "LOCKT of who has it", l.test(f, ranges.Write, 100, 50), OK)
+			want(t, "LOCKT of another file", m.test(fileOf(2), ranges.Write, 0, toEnd), OK)
+			r.end()
+		}
+	}
+}
+
+// A name is an owner's only together with its client. LOCKT goes by the client that asks, whatever
+// the lock owner says in 4.1: the caller passes no other.
+func TestTheSameNameOfAnotherClientIsAnotherOwner(t *testing.T) {
+	r := newRig(t, nil)
+	defer r.end()
+	f := fileOf(1)
+	p, q := r.owner(v1, "one"), r.owner(w1, "one")
+	pid, qid := p.open(f, Both, 0), q.open(f, Both, 0)
+	l, m := p.locker("same"), q.locker("same")
+	want(t, "LOCK", l.first(f, pid, ranges.Write, 0, 10), OK)
+	want(t, "LOCK", m.first(f, qid, ranges.Write, 0, 10), Denied)
+	want(t, "LOCKT of its owner", l.test(f, ranges.Write, 0, 10), OK)
+	want(t, "LOCKT of another", m.test(f, ranges.Write, 0, 10), Denied)
+	a := TestArgs{Caller{99, 1}, []byte("same"), ranges.Read, 0, 1, done}
+	want(t, "LOCKT of no client", r.LockT(f, &a, new(Lock)), StaleClientID)
+	a.By = Caller{v1, 0}
+	want(t, "LOCKT of a client of 4.1 in 4.0", r.LockT(f, &a, new(Lock)), StaleClientID)
+}
+
+func TestTheStateidOfLocksCountsItsChanges(t *testing.T) {
+	r := newRig(t, nil)
+	defer r.end()
+	f := fileOf(1)
+	p, q := r.owner(v1, "one"), r.owner(w1, "two")
+	pid, qid := p.open(f, Both, 0), q.open(f, Both, 0)
+	l, m := p.locker("l"), q.locker("m")
+	want(t, "LOCK", l.first(f, pid, ranges.Write, 0, 10), OK)
+	want(t, "LOCK", m.first(f, qid, ranges.Write, 50, 10), OK)
+	if l.id.Seq != 1 {
+		t.Errorf("the first seqid is %d", l.id.Seq)
+	}
+	want(t, "LOCK that is denied", l.again(f, ranges.Write, 50, 10), Denied)
+	want(t, "LOCK", l.again(f, ranges.Read, 5, 10), OK)
+	if l.id.Seq != 2 {
+		t.Errorf("the second seqid is %d", l.id.Seq)
+	}
+	want(t, "LOCKU of what is not locked", l.unlock(f, 500, 10), OK)
+	if l.id.Seq != 3 {
+		t.Errorf("the third seqid is %d", l.id.Seq)
+	}
+	if n := r.Counts(); n.Ranges != 3 || n.Locks != 2 {
+		t.Errorf("counts %+v", n)
+	}
+	want(t, "LOCKU", l.unlock(f, 0, toEnd), OK)
+	if n := r.Counts(); n.Ranges != 1 || n.Locks != 2 {
+		t.Errorf("counts %+v", n)
+	}
+	want(t, "the locks after all", r.check(f, l.id, v1, Both), OK)
+}
+
+func TestADowngradedLockLetsReadersIn(t *testing.T) {
+	r := newRig(t, nil)
+	defer r.end()
+	f := fileOf(1)
+	p, q := r.owner(v1, "one"), r.owner(v0, "two")
+	pid, qid := p.open(f, Both, 0), q.open(f, Both, 0)
+	l, m := p.locker("l"), q.locker("m")
+	want(t, "LOCK", l.first(f, pid, ranges.Write, 0, 100), OK)
+	want(t, "LOCK to read the middle", l.again(f, ranges.Read, 40, 20), OK)
+	want(t, "LOCK in the middle", m.first(f, qid, ranges.Read, 40, 20), OK)
+	want(t, "LOCK before it", m.again(f, ranges.Read, 39, 1), Denied)
+	want(t, "LOCK behind it", m.again(f, ranges.Read, 60, 1), Denied)
+	want(t, "LOCK to write", l.again(f, ranges.Write, 0, 100), Denied)
+}
+
+// kernel is a mirror over bytes 0 to 63, and programs that hold some.
+type kernel struct {
+	t      *testing.T
+	ours   [64]ranges.Kind
+	theirs [64]ranges.Kind
+	fail   bool
+	open   bool
+	calls  int
+	table  func() *Table
+}
+
+func (k *kernel) each(r ranges.Range, f func(i int)) {
+	for i := r.Start; i <= min(r.End, 63); i++ {
+		f(int(i))
+	}
+}
+
+func (k *kernel) Holder(_ *File, r ranges.Range, kind ranges.Kind) (l ranges.Lock, held bool) {
+	k.each(r, func(i int) {
+		if !held && k.theirs[i] != ranges.None && (kind == ranges.Write || k.theirs[i] == ranges.Write) {
+			l = ranges.Lock{Range: ranges.Range{Start: uint64(i), End: uint64(i)}, Kind: k.theirs[i]}
+			held = true
+		}
+	})
+	return l, held
+}
+
+func (k *kernel) Raise(f *File, r ranges.Range, kind ranges.Kind, held *ranges.Lock) Raised {
+	k.calls++
+	if k.fail {
+		return Failed
+	}
+	if l, denied := k.Holder(f, r, kind); denied {
+		*held = l
+		return Held
+	}
+	k.open = true
+	k.each(r, func(i int) { k.ours[i] = kind })
+	return Granted
+}
+
+func (k *kernel) Lower(_ *File, rs []ranges.Range) {
+	k.calls++
+	for _, r := range rs {
+		k.each(r, func(i int) { k.ours[i] = ranges.None })
+	}
+}
+
+func (k *kernel) Done(*File) {
+	if !k.open {
+		k.t.Error("the mirror is done, and had nothing")
+	}
+	k.open = false
+	if k.ours != [64]ranges.Kind{} {
+		k.t.Error("the mirror is done and has locks")
+	}
+}
+
+func TestTheKernelIsAskedBeforeALockIsGranted(t *testing.T) {
+	k := &kernel{t: t}
+	r := newRig(t, func(c *Config) { c.Mirror = k })
+	defer r.end()
+	f := fileOf(1)
+	p, q := r.owner(v1, "one"), r.owner(w1, "two")
+	pid, qid := p.open(f, Both, 0), q.open(f, Both, 0)
+	l, m := p.locker("l"), q.locker("m")
+	k.theirs[7] = ranges.Read
+	want(t, "LOCK", l.first(f, pid, ranges.Write, 0, 10), Denied)
+	if l.held != (Lock{7, 1, ranges.Read, 0, "local"}) {
+		t.Errorf("denied by %+v", l.held)
+	}
+	want(t, "LOCKT", l.test(f, ranges.Write, 0, 10), Denied)
+	if l.held != (Lock{7, 1, ranges.Read, 0, "local"}) {
+		t.Errorf("LOCKT: denied by %+v", l.held)
+	}
+	want(t, "LOCKT of a file that nobody has open", l.test(fileOf(2), ranges.Write, 0, 10), Denied)
+	if n := r.Counts(); n.Ranges != 0 || n.Locks != 0 || k.open {
+		t.Errorf("a denial has left %+v", n)
+	}
+	want(t, "LOCK to read", l.first(f, pid, ranges.Read, 0, 10), OK)
+	want(t, "LOCK of another", m.first(f, qid, ranges.Read, 5, 10), OK)
+	calls := k.calls
+	want(t, "LOCK of what the kernel has", m.again(f, ranges.Read, 0, 10), OK)
+	if k.calls != calls {
+		t.Error("the kernel was asked for what it has")
+	}
+	k.fail = true
+	want(t, "LOCK that the kernel cannot take", m.again(f, ranges.Read, 30, 10), Delay)
+	k.fail = false
+	id := m.id
+	want(t, "LOCKU", m.unlock(f, 0, 10), OK)
+	if k.ours[9] != ranges.Read || k.ours[10] != ranges.Read || k.ours[15] != ranges.None || m.id.Seq != id.Seq+1 {
+		t.Errorf("the kernel has %v", k.ours)
+	}
+	p.close(f, pid)
+	if k.ours[9] != ranges.None || k.ours[10] != ranges.Read {
+		t.Errorf("after CLOSE the kernel has %v", k.ours)
+	}
+	if !k.open {
+		t.Error("the mirror is done too early")
+	}
+	r.DropClient(w1)
+	if k.open {
+		t.Error("the mirror is not done")
+	}
+	r.AddClient(w1, 1)
+}
+
+func TestWaitersAreToldWhenTheirLocksAreFree(t *testing.T) {
+	ways := map[string]func(r *rig, p *proxy, id Stateid, l *locker){
+		"LOCKU":                      func(_ *rig, _ *proxy, _ Stateid, l *locker) { l.unlock(fileOf(1), 0, toEnd) },
+		"LOCK that replaces a write": func(_ *rig, _ *proxy, _ Stateid, l *locker) { l.again(fileOf(1), ranges.Read, 0, toEnd) },
+		"CLOSE":                      func(_ *rig, p *proxy, id Stateid, _ *locker) { p.close(fileOf(1), id) },
+		"the end of the client":      func(r *rig, p *proxy, _ Stateid, _ *locker) { r.DropClient(p.client) },
+		"the revocation of its state": func(r *rig, p *proxy, _ Stateid, _ *locker) {
+			r.Revoke(p.client, AdminRevoked)
+		},
+	}
+	for name, way := range ways {
+		r := newRig(t, nil)
+		f := fileOf(1)
+		p, q := r.owner(v1, "one"), r.owner(w1, "two")
+		pid, qid := p.open(f, Both, 0), q.open(f, Both, 0)
+		l, m, n := p.locker("l"), q.locker("m"), q.locker("n")
+		want(t, "LOCK", l.first(f, pid, ranges.Write, 0, 100), OK)
+		m.wait = true
+		want(t, "LOCK that waits", m.first(f, qid, ranges.Read, 10, 5), Denied)
+		want(t, "LOCK that does not", n.first(f, qid, ranges.Read, 20, 5), Denied)
+		if c := r.Counts(); c.Waiters != 1 {
+			t.Errorf("%s: %+v", name, c)
+		}
+		way(r, p, pid, l)
+		if got := r.notified; len(got) != 1 || got[0] != (Waiter{w1, "m", *f}) {
+			t.Errorf("%s: told %v", name, got)
+		}
+		want(t, "LOCK", m.first(f, qid, ranges.Read, 10, 5), OK)
+		if c := r.Counts(); c.Waiters != 0 {
+			t.Errorf("%s: %+v", name, c)
+		}
+		r.AddClient(v1, 1)
+		r.end()
+	}
+}
+
+func TestOnlyThoseAreToldThatCanHaveTheirLocks(t *testing.T) {
+	r := newRig(t, nil)
+	defer r.end()
+	f := fileOf(1)
+	p, q, s := r.owner(v1, "one"), r.owner(w1, "two"), r.owner(v1, "three")
+	pid, qid, sid := p.open(f, Both, 0), q.open(f, Both, 0), s.open(f, Both, 0)
+	l, h := p.locker("l"), s.locker("h")
+	want(t, "LOCK", l.first(f, pid, ranges.Write, 0, 100), OK)
+	want(t, "LOCK", h.first(f, sid, ranges.Read, 200, 10), OK)
+	names := []string{"reads 0", "writes 0", "reads 0 too", "writes 90 to 205", "writes 50"}
+	for i, c := range []struct {
+		kind   ranges.Kind
+		off, n uint64
+	}{{ranges.Read, 0, 10}, {ranges.Write, 0, 10}, {ranges.Read, 0, 10}, {ranges.Write, 90, 116}, {ranges.Write, 50, 1}} {
+		w := q.locker(names[i])
+		w.wait = true
+		want(t, names[i], w.first(f, qid, c.kind, c.off, c.n), Denied)
+	}
+	want(t, "LOCKU", l.unlock(f, 0, 50), OK)
+	if got := r.told(); !slices.Equal(got, []string{"reads 0", "reads 0 too"}) {
+		t.Errorf("told %v", got)
+	}
+	want(t, "LOCKU", l.unlock(f, 0, 100), OK)
+	if got := r.told(); !slices.Equal(got, []string{"writes 50"}) {
+		t.Errorf("told %v", got)
+	}
+	want(t, "LOCKU", h.unlock(f, 0, toEnd), OK)
+	if got := r.told(); !slices.Equal(got, []string{"writes 90 to 205"}) {
+		t.Errorf("told %v", got)
+	}
+}
+
+// The lock is kept for a waiter that was told, for some seconds, against those who would wait, too.
+func TestAWaiterThatWasToldComesFirst(t *testing.T) {
+	r := newRig(t, nil)
+	defer r.end()
+	f := fileOf(1)
+	p := r.owner(v1, "one")
+	id := p.open(f, Both, 0)
+	l, m, n, try := p.locker("l"), p.locker("m"), p.locker("n"), p.locker("try")
+	m.wait, n.wait = true, true
+	want(t, "LOCK", l.first(f, id, ranges.Write, 0, 100), OK)
+	want(t, "LOCK that waits", m.first(f, id, ranges.Write, 0, 10), Denied)
+	want(t, "LOCKU", l.unlock(f, 0, toEnd), OK)
+	if got := r.told(); !slices.Equal(got, []string{"m"}) {
+		t.Fatalf("told %v", got)
+	}
+	want(t, "LOCK that would wait", n.first(f, id, ranges.Write, 5, 10), Denied)
+	if n.held != (Lock{0, 10, ranges.Write, v1, "m"}) {
+		t.Errorf("denied by %+v", n.held)
+	}
+	want(t, "LOCK that would wait elsewhere", l.again(f, ranges.Write, 50, 10), OK)
+	want(t, "LOCK that tries", try.first(f, id, ranges.Write, 5, 5), OK)
+	want(t, "LOCKU", try.unlock(f, 0, toEnd), OK)
+	r.told()
+	r.now += 5
+	want(t, "LOCK within the time", n.first(f, id, ranges.Write, 5, 10), Denied)
+	r.now++
+	// The first has not come: the next is told, by the clock, since nothing is unlocked.
+	r.Poll()
+	if got := r.told(); !slices.Equal(got, []string{"n"}) {
+		t.Fatalf("told %v", got)
+	}
+	r.Poll()
+	if got := r.told(); len(got) > 0 {
+		t.Fatalf("told again: %v", got)
+	}
+	want(t, "LOCK of the second", n.first(f, id, ranges.Write, 5, 10), OK)
+	want(t, "LOCK of the first", m.first(f, id, ranges.Write, 0, 10), Denied)
+	want(t, "LOCKU", n.unlock(f, 0, toEnd), OK)
+	if got := r.told(); !slices.Equal(got, []string{"m"}) {
+		t.Fatalf("told %v", got)
+	}
+	want(t, "LOCK of the first", m.first(f, id, ranges.Write, 0, 10), OK)
+}
+
+func TestAWaiterThatDoesNotAskAgainIsForgotten(t *testing.T) {
+	r := newRig(t, nil)
+	defer r.end()
+	f := fileOf(1)
+	p := r.owner(v0, "one")
+	id := p.open(f, Both, 0)
+	l, m, n := p.locker("l"), p.locker("m"), p.locker("n")
+	m.wait, n.wait = true, true
+	want(t, "LOCK", l.first(f, id, ranges.Write, 0, 10), OK)
+	want(t, "LOCK that waits", m.first(f, id, ranges.Write, 0, 10), Denied)
+	want(t, "LOCK that waits", n.first(f, id, ranges.Write, 0, 10), Denied)
+	r.now += 45
+	want(t, "LOCK that still waits", n.first(f, id, ranges.Write, 0, 10), Denied)
+	r.Poll()
+	if c := r.Counts(); c.Waiters != 2 {
+		t.Errorf("%+v", c)
+	}
+	r.now++
+	want(t, "LOCKU", l.unlock(f, 0, 10), OK)
+	if got := r.told(); !slices.Equal(got, []string{"n"}) {
+		t.Errorf("told %v", got)
+	}
+	r.now += 46
+	r.Poll()
+	if c := r.Counts(); c.Waiters != 0 || len(r.waiting.files) != 0 {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestWaitersEndWithTheirOpen(t *testing.T) {
+	r := newRig(t, nil)
+	defer r.end()
+	f := fileOf(1)
+	p, q := r.owner(v1, "one"), r.owner(w1, "two")
+	pid, qid := p.open(f, Both, 0), q.open(f, Both, 0)
+	l, m := p.locker("l"), q.locker("m")
+	m.wait = true
+	want(t, "LOCK", l.first(f, pid, ranges.Write, 0, 10), OK)
+	want(t, "LOCK that waits", m.first(f, qid, ranges.Write, 0, 10), Denied)
+	q.close(f, qid)
+	if c := r.Counts(); c.Waiters != 0 || len(r.waiting.files) != 0 {
+		t.Errorf("%+v", c)
+	}
+	want(t, "LOCKU", l.unlock(f, 0, 10), OK)
+	if got := r.told(); len(got) > 0 {
+		t.Errorf("told %v", got)
+	}
+}
+
+func TestWaitersForLocalProgramsAreLookedAfter(t *testing.T) {
+	k := &kernel{t: t}
+	r := newRig(t, func(c *Config) { c.Mirror = k })
+	defer r.end()
+	f := fileOf(1)
+	p := r.owner(v1, "one")
+	id := p.open(f, Both, 0)
+	m := p.locker("m")
+	m.wait = true
+	k.theirs[3] = ranges.Write
+	want(t, "LOCK that waits", m.first(f, id, ranges.Write, 0, 10), Denied)
+	r.Poll()
+	if got := r.told(); len(got) > 0 {
+		t.Fatalf("told %v", got)
+	}
+	k.theirs[3] = ranges.None
+	r.Poll()
+	if got := r.told(); !slices.Equal(got, []string{"m"}) {
+		t.Fatalf("told %v", got)
+	}
+	want(t, "LOCK", m.first(f, id, ranges.Write, 0, 10), OK)
+}
+
+// Locks with the same lock owner through two opens of one client are one set.
+func TestLocksOfOneOwnerThroughTwoOpens(t *testing.T) {
+	r := newRig(t, nil)
+	defer r.end()
+	f := fileOf(1)
+	p, q := r.owner(v1, "one"), r.owner(v1, "two")
+	pid, qid := p.open(f, Both, 0), q.open(f, Both, 0)
+	l, m := p.locker("same"), q.locker("same")
+	want(t, "LOCK", l.first(f, pid, ranges.Write, 0, 10), OK)
+	want(t, "LOCK", m.first(f, qid, ranges.Read, 5, 1), OK)
+	if m.id.Other != l.id.Other {
+		t.Error("there are two stateids")
+	}
+	q.close(f, qid)
+	want(t, "the locks", r.check(f, m.id, v1, Read), OK)
+	p.close(f, pid)
+	want(t, "the locks after the first open's end", r.check(f, m.id, v1, Read), BadStateid)
+}
+
+func TestBounds(t *testing.T) {
+	fill := func(r *rig, client uint64, n int) Status {
+		for i := range n {
+			if _, st := r.owner(client, fmt.Sprint("o", i)).tryOpen(fileOf(1000+i), Read, 0, done); st != OK {
+				return st
+			}
+		}
+		return OK
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*Config)
+		run    func(t *testing.T, r *rig, client uint64, no Status)
+	}{
+		{"states of a client", func(c *Config) { c.ClientStatesMax = 3 }, func(t *testing.T, r *rig, client uint64, no Status) {
+			want(t, "at the bound", fill(r, client, 3), OK)
+			_, st := r.owner(client, "more").tryOpen(fileOf(1), Read, 0, done)
+			want(t, "above", st, no)
+			want(t, "another client", fill(r, w1, 3), OK)
+		}},
+		{"states in all", func(c *Config) { c.StatesMax = 3 }, func(t *testing.T, r *rig, client uint64, no Status) {
+			want(t, "at the bound", fill(r, client, 3), OK)
+			_, st := r.owner(client, "more").tryOpen(fileOf(1), Read, 0, done)
+			want(t, "above", st, no)
+			r.relieve = func() bool { r.DropClient(w0); return true }
+			_, st = r.owner(client, "more").tryOpen(fileOf(1), Read, 0, done)
+			want(t, "above in spite of relief", st, no)
+		}},
+		{"owners of a client", func(c *Config) { c.ClientOwnersMax = 3 }, func(t *testing.T, r *rig, client uint64, no Status) {
+			want(t, "at the bound", fill(r, client, 3), OK)
+			_, st := r.owner(client, "more").tryOpen(fileOf(1), Read, 0, done)
+			want(t, "above", st, no)
+			want(t, "another client", fill(r, w1, 3), OK)
+		}},
+		{"ranges of a file", func(c *Config) { c.FileLocksMax = 3 }, func(t *testing.T, r *rig, client uint64, no Status) {
+			lockBound(t, r, client, no, false)
+		}},
+		{"ranges of a client", func(c *Config) { c.ClientLocksMax = 3 }, func(t *testing.T, r *rig, client uint64, no Status) {
+			lockBound(t, r, client, no, true)
+		}},
+	} {
+		for _, client := range []uint64{v0, v1} {
+			t.Run(fmt.Sprint(c.name, " ", client), func(t *testing.T) {
+				no := Delay
+				if client == v0 {
+					no = Resource
+				}
+				r := newRig(t, c.change)
+				defer r.end()
+				c.run(t, r, client, no)
+			})
+		}
+	}
+}
+
+func lockBound(t *testing.T, r *rig, client uint64, no Status, ofClient bool) {
+	f := fileOf(1)
+	p := r.owner(client, "one")
+	id := p.open(f, Both, 0)
+	l := p.locker("l")
+	want(t, "LOCK", l.first(f, id, ranges.Write, 0, 10), OK)
+	want(t, "LOCK", l.again(f, ranges.Write, 20, 10), OK)
+	want(t, "LOCK", l.again(f, ranges.Write, 40, 10), OK)
+	want(t, "LOCK above the bound", l.again(f, ranges.Write, 60, 10), no)
+	want(t, "LOCK that joins two", l.again(f, ranges.Write, 10, 10), OK)
+	want(t, "LOCKU that splits", l.unlock(f, 5, 5), OK)
+	want(t, "LOCKU that splits above the bound", l.unlock(f, 2, 1), no)
+	other := l
+	if ofClient {
+		g := fileOf(2)
+		other = p.locker("m")
+		want(t, "LOCK in another file", other.first(g, p.open(g, Both, 0), ranges.Write, 0, 1), no)
+	}
+	want(t, "LOCKU of all", l.unlock(f, 0, toEnd), OK)
+	if c := r.Counts(); c.Ranges != 0 {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestWaitersAreBounded(t *testing.T) {
+	for _, c := range []struct {
+		change func(*Config)
+		want   int
+	}{
+		{func(c *Config) { c.FileWaitersMax = 3 }, 3},
+		{func(c *Config) { c.ClientWaitersMax = 4 }, 4},
+	} {
+		r := newRig(t, c.change)
+		f := fileOf(1)
+		p := r.owner(v1, "one")
+		id := p.open(f, Both, 0)
+		l := p.locker("l")
+		want(t, "LOCK", l.first(f, id, ranges.Write, 0, 10), OK)
+		for i := range 10 {
+			m := p.locker(fmt.Sprint("m", i))
+			m.wait = true
+			want(t, "LOCK that waits", m.first(f, id, ranges.Write, 0, 10), Denied)
+		}
+		if n := r.Counts(); n.Waiters != c.want {
+			t.Errorf("%d waiters, want %d", n.Waiters, c.want)
+		}
+		r.end()
+	}
+}
+
+// An owner of 4.0 without opens makes room for a new one.
+func TestOwnersThatNobodyNeedsMakeRoom(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.ClientOwnersMax = 4 })
+	defer r.end()
+	for i := range 100 {
+		p := r.owner(v0, fmt.Sprint("o", i))
+		p.close(fileOf(1), p.open(fileOf(1), Read, 0))
+	}
+	if n := r.Counts(); n.Owners != 4 {
+		t.Errorf("%+v", n)
+	}
+}
+
+// State that was revoked makes room before anybody is refused, and then what Relieve finds.
+func TestRevokedStateMakesRoom(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.StatesMax = 2 })
+	defer r.end()
+	a := r.owner(v0, "a").open(fileOf(1), Read, 0)
+	b := r.owner(v1, "b").open(fileOf(2), Read, 0)
+	r.Revoke(v0, Expired)
+	want(t, "what was revoked", r.check(fileOf(1), a, v0, Read), Expired)
+	r.owner(w1, "c").open(fileOf(3), Read, 0)
+	want(t, "what has made room", r.check(fileOf(1), a, v0, Read), BadStateid)
+	r.relieve = func() bool { r.DropClient(v1); return true }
+	r.owner(w1, "d").open(fileOf(4), Read, 0)
+	want(t, "who has made room", r.check(fileOf(2), b, v1, Read), BadStateid)
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.MemoryMax = 100_000 })
+	defer r.end()
+	for _, client := range []uint64{v1, v0} {
+		st := OK
+		for i := 0; st == OK; i++ {
+			_, st = r.owner(client, fmt.Sprint(strings.Repeat("x", 1000), i)).tryOpen(fileOf(i), Read, 0, done)
+			if n := r.Counts().Bytes; n > 100_500 {
+				t.Fatalf("%d bytes", n)
+			}
+		}
+		if client == v1 {
+			want(t, "OPEN", st, Delay)
+		} else {
+			want(t, "OPEN of 4.0", st, Resource)
+		}
+	}
+}
