@@ -13,9 +13,9 @@ import (
 const (
 	stateBytes  = 112 // stateid: size class 96, its place in the index
 	fileBytes   = 128 // size class 112, its bucket
-	ownerBytes  = 288 // with its place in a map; without its name
-	legacyBytes = 160 // more for an owner of 4.0; without the kept reply
-	lockBytes   = 56  // a range
+	ownerBytes  = 128 // with its place in a map; without its name
+	legacyBytes = 176 // more for an owner of 4.0; without the kept reply
+	lockBytes   = 48  // a range, of 40 bytes, with room for more
 	waiterBytes = 128 // without the owner's name
 	clientBytes = 192
 )

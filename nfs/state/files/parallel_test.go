@@ -1,0 +1,240 @@
+package files
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/ringnfs/ringnfs/nfs/state/ranges"
+)
+
+// quiet is a table whose surroundings bear parallel calls.
+func quiet(change func(*Config)) *Table {
+	cfg := Config{Now: func() uint32 { return 1000 }, Random: noise{rand.New(rand.NewPCG(1, 2))}, Epoch: epoch}
+	if change != nil {
+		change(&cfg)
+	}
+	t := New(cfg)
+	for _, c := range []uint64{v0, w0} {
+		t.AddClient(c, 0)
+	}
+	for _, c := range []uint64{v1, w1} {
+		t.AddClient(c, 1)
+	}
+	return t
+}
+
+func atRest(t *testing.T, tab *Table, clients ...uint64) {
+	t.Helper()
+	for _, c := range append(clients, v0, w0, v1, w1) {
+		tab.DropClient(c)
+	}
+	if n := tab.Counts(); n != (Counts{}) || tab.index.used() != 0 || tab.denials.Load() != 0 {
+		t.Errorf("left at the end: %+v, %d places, %d denials", n, tab.index.used(), tab.denials.Load())
+	}
+}
+
+// each runs n goroutines to their ends.
+func each(n int, f func(i int)) {
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { f(i) })
+	}
+	wg.Wait()
+}
+
+func TestParallelOpensOfAnOwnerCountUp(t *testing.T) {
+	tab := quiet(nil)
+	f := fileOf(1)
+	seqs := make([]uint32, 100)
+	var others [100]Other
+	each(100, func(i int) {
+		var o Opened
+		a := OpenArgs{Client: v1, Owner: []byte("one"), Access: Share(1 + i%3), Recovery: done}
+		if st := tab.Open(f, &a, &o); st != OK {
+			t.Errorf("status %d", st)
+		}
+		seqs[i], others[i] = o.Stateid.Seq, o.Stateid.Other
+	})
+	slices.Sort(seqs)
+	for i, s := range seqs {
+		if s != uint32(i+1) || others[i] != others[0] {
+			t.Fatalf("seqids %v", seqs)
+		}
+	}
+	atRest(t, tab)
+}
+
+// An OPEN that comes while the owner's open is being closed either adds to it, so that CLOSE has an
+// old stateid, or makes another one. It never gets the one that is closed.
+func TestAnOpenThatMeetsACloseIsNotClosed(t *testing.T) {
+	var ends atomic.Int64
+	tab := quiet(func(c *Config) {
+		c.Opened = func(*File) { ends.Add(1) }
+		c.Closed = func(*File) { ends.Add(-1) }
+	})
+	f := fileOf(1)
+	open := func() Stateid {
+		var o Opened
+		a := OpenArgs{Client: v1, Owner: []byte("one"), Access: Both, Recovery: done}
+		if st := tab.Open(f, &a, &o); st != OK {
+			t.Errorf("OPEN: status %d", st)
+		}
+		return o.Stateid
+	}
+	for range 2000 {
+		id := open()
+		var opened Stateid
+		var closed Status
+		each(2, func(i int) {
+			if i == 0 {
+				opened = open()
+			} else {
+				_, closed = tab.Close(f, &id, by(v1), nil)
+			}
+		})
+		if closed != OK && closed != OldStateid {
+			t.Fatalf("CLOSE: status %d", closed)
+		}
+		if again := opened.Other == id.Other; again != (closed == OldStateid) {
+			t.Fatalf("the same open: %v, CLOSE: status %d", again, closed)
+		}
+		if _, st := tab.Check(f, &opened, by(v1), Both); st != OK {
+			t.Fatalf("what was opened: status %d", st)
+		}
+		if _, st := tab.Close(f, &opened, by(v1), nil); st != OK {
+			t.Fatalf("CLOSE of it: status %d", st)
+		}
+	}
+	if ends.Load() != 0 {
+		t.Errorf("first opens and last ends differ by %d", ends.Load())
+	}
+	atRest(t, tab)
+}
+
+// Many goroutines do everything at once; clients are dropped and revoked under them.
+func TestEverythingAtOnce(t *testing.T) {
+	var holds, opened atomic.Int64
+	courteous := func(c uint64) bool { return c%7 == 3 }
+	tab := quiet(func(c *Config) {
+		c.Hold = func(_ uint64, n int) { holds.Add(int64(n)) }
+		c.Opened = func(*File) { opened.Add(1) }
+		c.Closed = func(*File) { opened.Add(-1) }
+		c.Courteous = courteous
+		c.ReserveSeconds = 1
+	})
+	const clients, steps = 12, 8000
+	var worked atomic.Int64
+	var all []uint64
+	for i := range uint64(clients) {
+		all = append(all, 100+i)
+		tab.AddClient(100+i, uint8(i%2))
+	}
+	var ids [64]atomic.Pointer[Stateid]
+	each(6, func(g int) {
+		rnd := rand.New(rand.NewPCG(uint64(g), 9))
+		seq := uint32(0)
+		for range steps {
+			client := uint64(100 + rnd.IntN(clients))
+			minor := uint8((client - 100) % 2)
+			caller := Caller{client, minor}
+			f := fileOf(rnd.IntN(4))
+			owner := fmt.Append(nil, "o", rnd.IntN(3))
+			slot := &ids[rnd.IntN(len(ids))]
+			var id Stateid
+			if p := slot.Load(); p != nil {
+				id = *p
+			}
+			if rnd.IntN(2) == 0 {
+				id.Seq = 0
+			}
+			off, n := uint64(rnd.IntN(16)), uint64(1+rnd.IntN(16))
+			var turn *Turn
+			if minor == 0 {
+				var own Turn
+				seq++
+				v := Refuse
+				if rnd.IntN(2) == 0 {
+					v = tab.BeginOpen(&own, client, owner, opOpen, seq)
+				} else {
+					v = tab.BeginState(&own, &id, opClose, seq)
+				}
+				if v != Go {
+					continue
+				}
+				turn = &own
+			}
+			st := OK
+			switch rnd.IntN(12) {
+			case 0, 1, 2:
+				var o Opened
+				a := OpenArgs{client, owner, turn, Share(1 + rnd.IntN(3)), Share(rnd.IntN(8) / 6), done}
+				if st = tab.Open(f, &a, &o); st == OK {
+					slot.Store(&o.Stateid)
+				}
+				if rnd.IntN(8) == 0 {
+					tab.Undo(&o)
+				}
+			case 3, 4, 5:
+				a := LockArgs{caller, turn, rnd.IntN(2) == 0, id, owner, seq, ranges.Read + ranges.Kind(rnd.IntN(2)),
+					off, n, rnd.IntN(2) == 0, done}
+				var l Stateid
+				if l, st = tab.Lock(f, &a, new(Lock)); st == OK {
+					slot.Store(&l)
+				}
+			case 6:
+				_, st = tab.LockU(f, &id, caller, turn, off, n)
+			case 7:
+				_, st = tab.Close(f, &id, caller, turn)
+			case 8:
+				if turn != nil {
+					_, st = tab.Confirm(f, &id, turn)
+				} else {
+					tab.FreeStateid(&id, caller)
+				}
+			case 9:
+				tab.Check(f, &id, caller, Both)
+				tab.TestStateid(&id, caller)
+				tab.CheckSpecial(f, &Anonymous, Both, done, minor)
+			case 10:
+				a := TestArgs{caller, owner, ranges.Write, off, n, done}
+				tab.LockT(f, &a, new(Lock))
+				if tab.Pin(f) {
+					tab.Unpin(f)
+				}
+			case 11:
+				switch rnd.IntN(30) {
+				case 0:
+					tab.DropClient(client)
+					tab.AddClient(client, minor)
+				case 1:
+					tab.Revoke(client, AdminRevoked)
+				case 2:
+					tab.Poll()
+					tab.Sweep()
+				case 3:
+					tab.ReleaseLockOwner(client, owner)
+				}
+			}
+			if turn != nil {
+				tab.End(turn, st, f, owner)
+			}
+			if st == OK {
+				worked.Add(1)
+			}
+		}
+	})
+	if n := worked.Load(); n < steps {
+		t.Errorf("only %d operations were allowed", n)
+	}
+	if n := tab.Counts(); n.Opens == 0 || n.Locks == 0 {
+		t.Errorf("little has happened: %+v", n)
+	}
+	atRest(t, tab, all...)
+	if holds.Load() != 0 || opened.Load() != 0 {
+		t.Errorf("held %d, opened %d at the end", holds.Load(), opened.Load())
+	}
+}
