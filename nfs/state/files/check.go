@@ -42,12 +42,18 @@ func (t *Table) readWhileWriting(s *state, missing Share) Status {
 		open = s.peer
 	}
 	f := s.file
-	f.mu.Lock()
-	defer t.unlock(f)
-	if f.conflicts(open, Read, 0) {
-		return Locked
+	for range rounds {
+		f.mu.Lock()
+		who := f.opponents(open, Read, 0)
+		t.unlock(f)
+		if len(who) == 0 {
+			return OK
+		}
+		if !t.expire(who, s.owner.client) {
+			return Locked
+		}
 	}
-	return OK
+	return Delay
 }
 
 // CheckSpecial says whether a file may be used with a special stateid, [Anonymous] or [Bypass]:
@@ -68,12 +74,11 @@ func (t *Table) CheckSpecial(key *File, id *Stateid, want Share, r Recovery, min
 		if f == nil {
 			return OK
 		}
-		if !f.conflicts(nil, want, 0) {
-			t.unlock(f)
-			return OK
-		}
 		who := f.opponents(nil, want, 0)
 		t.unlock(f)
+		if len(who) == 0 {
+			return OK
+		}
 		if !t.expire(who, nil) {
 			return Locked
 		}

@@ -82,6 +82,7 @@ func (t *Table) AddClient(id uint64, minor uint8) {
 	}
 	sh.byID[id] = &client{id: id, legacy: minor == 0}
 	t.used.Add(clientBytes)
+	t.members.Add(1)
 }
 
 func (t *Table) client(id uint64) *client {
@@ -146,6 +147,7 @@ func (t *Table) DropClient(id uint64) {
 	}
 	c.mu.Unlock()
 	t.used.Add(-clientBytes)
+	t.members.Add(-1)
 }
 
 // Revoke takes all that a client holds, without its consent. Why is Expired after the end of its
@@ -237,7 +239,14 @@ func (t *Table) owner(c *client, k kind, name []byte) (*owner, Status) {
 	}
 	o := &owner{client: c, name: string(name), kind: k}
 	if !t.take(o.bytes()) {
-		return nil, full(c.legacy)
+		return nil, crowded
+	}
+	if c.legacy {
+		if !t.take(legacyBytes) {
+			t.give(o.bytes())
+			return nil, crowded
+		}
+		o.seq = new(sequence)
 	}
 	if c.owners[k] == nil {
 		c.owners[k] = make(map[string]*owner)

@@ -44,28 +44,28 @@ func (t *Table) Lock(key *File, a *LockArgs, held *Lock) (Stateid, Status) {
 	if st := a.Judge(OpLock, a.By.Minor); st != OK {
 		return Stateid{}, st
 	}
-	relieved := false
+	var id Stateid
 	for range rounds {
-		s, st := t.hold(key, &a.Stateid, a.By, !a.New, 0)
-		if st != OK {
-			return Stateid{}, st
-		}
-		var e effects
-		var id Stateid
-		var who *client
-		self := s.owner.client
-		st = BadStateid
-		if a.Turn.of(s.owner) {
-			id, st, who = t.lockHeld(s, a, r, held, &e)
-		}
-		t.release(s)
-		t.after(&e)
+		var self, who *client
+		st := t.attempt(a.By.Minor == 0, func() Status {
+			s, st := t.hold(key, &a.Stateid, a.By, !a.New, 0)
+			if st != OK {
+				return st
+			}
+			var e effects
+			self = s.owner.client
+			st = BadStateid
+			if a.Turn.of(s.owner) {
+				id, st, who = t.lockHeld(s, a, r, held, &e)
+			}
+			t.release(s)
+			t.after(&e)
+			return st
+		})
 		switch {
 		case st == Denied && who != nil && t.expire([]*client{who}, self):
 		case st == Denied && a.Reclaim:
-			return id, ReclaimConflict
-		case (st == Resource || st == Delay) && !relieved && t.relieve():
-			relieved = true
+			return Stateid{}, ReclaimConflict
 		default:
 			return id, st
 		}
@@ -139,33 +139,18 @@ func (t *Table) lockState(open *state, a *LockArgs) (l *state, fresh bool, st St
 			return l, false, OK
 		}
 	}
-	if c.opens+c.locks+c.dead >= t.cfg.ClientStatesMax || !t.take(stateBytes) {
-		return nil, false, full(c.legacy)
+	i, st := t.place(c)
+	if st != OK {
+		return nil, false, st
 	}
-	i, ok := t.index.take()
-	if !ok {
-		t.give(stateBytes)
-		return nil, false, full(c.legacy)
-	}
-	o, st = t.owner(c, lockOwner, a.Owner)
-	if st == OK && c.legacy && o.seq == nil {
-		if t.take(legacyBytes) {
-			o.seq = new(sequence)
-		} else {
-			st = Resource
-		}
-	}
-	if st == OK {
+	if o, st = t.owner(c, lockOwner, a.Owner); st == OK {
 		if l = t.birth(i, f, o, open); l != nil {
 			return l, true, OK
 		}
+		t.unused(o)
 		st = Delay
 	}
-	if o != nil {
-		t.unused(o)
-	}
-	t.index.give(i)
-	t.give(stateBytes)
+	t.vacate(i)
 	return nil, false, st
 }
 
@@ -199,8 +184,8 @@ func (t *Table) lockRange(f *file, l *state, w *waiter, wait bool, held *Lock, e
 		*held = lockOf(other, o.client, o.owner.name)
 		return Denied, o.owner.client
 	}
-	if !t.mayGrow(f, c, p.Grow) {
-		return full(c.legacy), nil
+	if st := t.mayGrow(f, c, p.Grow); st != OK {
+		return st, nil
 	}
 	if m := t.cfg.Mirror; m != nil {
 		for _, r := range p.Mirror { // one at most
@@ -222,11 +207,16 @@ func (t *Table) lockRange(f *file, l *state, w *waiter, wait bool, held *Lock, e
 	return OK, nil
 }
 
-// mayGrow reports whether a client may have n more ranges locked in a file. Needs file.mu and
-// client.mu.
-func (t *Table) mayGrow(f *file, c *client, n int) bool {
-	return n <= 0 || f.locks.Len()+n <= t.cfg.FileLocksMax && c.ranges+n <= t.cfg.ClientLocksMax &&
-		t.used.Load()+int64(n*lockBytes) <= t.cfg.MemoryMax
+// mayGrow says whether a client may have n more ranges locked in a file. Needs file.mu and client.mu.
+func (t *Table) mayGrow(f *file, c *client, n int) Status {
+	switch {
+	case n <= 0:
+	case f.locks.Len()+n > t.cfg.FileLocksMax, c.ranges+n > t.cfg.ClientLocksMax:
+		return full(c.legacy)
+	case t.used.Load()+int64(n*lockBytes) > t.cfg.MemoryMax:
+		return crowded
+	}
+	return OK
 }
 
 // commit makes a change of the locks of l, which the kernel has been told, and finds out who need
@@ -252,8 +242,12 @@ func (t *Table) unlockRange(l *state, r ranges.Range, e *effects) Status {
 	p := t.plans.Get().(*ranges.Plan)
 	defer t.plans.Put(p)
 	f.locks.Plan(p, l.number(), r, ranges.None)
-	if !t.mayGrow(f, l.owner.client, p.Grow) {
+	switch st := t.mayGrow(f, l.owner.client, p.Grow); st {
+	case OK:
+	case crowded:
 		return full(l.legacy)
+	default:
+		return st
 	}
 	t.commit(l, p, e)
 	if m := t.cfg.Mirror; m != nil && len(p.Mirror) > 0 {

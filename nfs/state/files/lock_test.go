@@ -446,13 +446,31 @@ func TestBounds(t *testing.T) {
 			want(t, "above", st, no)
 			want(t, "another client", fill(r, w1, 3), OK)
 		}},
-		{"states in all", func(c *Config) { c.StatesMax = 3 }, func(t *testing.T, r *rig, client uint64, no Status) {
-			want(t, "at the bound", fill(r, client, 3), OK)
+		{"states in all", func(c *Config) { c.StatesMax = 16 }, func(t *testing.T, r *rig, client uint64, no Status) {
+			asked := 0
+			r.relieve = func() bool { asked++; return false }
+			// There are four clients. One that hoards gets a half, and one more; each has a share of 2.
+			want(t, "to the half", fill(r, client, 9), OK)
 			_, st := r.owner(client, "more").tryOpen(fileOf(1), Read, 0, done)
 			want(t, "above", st, no)
-			r.relieve = func() bool { r.DropClient(w0); return true }
-			_, st = r.owner(client, "more").tryOpen(fileOf(1), Read, 0, done)
-			want(t, "above in spite of relief", st, no)
+			want(t, "another client", fill(r, w1, 3), OK)
+			want(t, "a third one", fill(r, w0, 3), OK)
+			_, st = r.owner(w1, "more").tryOpen(fileOf(1), Read, 0, done)
+			want(t, "above its share", st, Delay)
+			if asked > 0 {
+				t.Error("others were to make way for one that hoards")
+			}
+			other := v0 + v1 - client
+			want(t, "the last one", fill(r, other, 1), OK)
+			_, st = r.owner(other, "more").tryOpen(fileOf(1), Read, 0, done)
+			want(t, "above all", st, Delay+Resource-no)
+			if asked != 1 {
+				t.Errorf("Relieve was called %d times", asked)
+			}
+			r.relieve = func() bool { asked++; r.Revoke(w1, Expired); r.DropClient(w1); return true }
+			_, st = r.owner(other, "more").tryOpen(fileOf(1), Read, 0, done)
+			want(t, "with relief", st, OK)
+			r.AddClient(w1, 1)
 		}},
 		{"owners of a client", func(c *Config) { c.ClientOwnersMax = 3 }, func(t *testing.T, r *rig, client uint64, no Status) {
 			want(t, "at the bound", fill(r, client, 3), OK)
@@ -555,7 +573,7 @@ func TestRevokedStateMakesRoom(t *testing.T) {
 	r.owner(w1, "c").open(fileOf(3), Read, 0)
 	want(t, "what has made room", r.check(fileOf(1), a, v0, Read), BadStateid)
 	r.relieve = func() bool { r.DropClient(v1); return true }
-	r.owner(w1, "d").open(fileOf(4), Read, 0)
+	r.owner(w0, "d").tryOpen(fileOf(4), Read, 0, done)
 	want(t, "who has made room", r.check(fileOf(2), b, v1, Read), BadStateid)
 }
 

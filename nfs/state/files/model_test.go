@@ -470,8 +470,10 @@ func (m *model) io() (what string, got, expect Status) {
 		switch missing := way &^ o.access(); {
 		case missing&Write != 0:
 			expect = OpenMode
-		case missing == Read && len(m.against(o, file, Read, 0)) > 0:
-			expect = Locked
+		case missing == Read:
+			if who := m.against(o, file, Read, 0); len(who) > 0 && !m.expireAll(who, o.client) {
+				expect = Locked
+			}
 		}
 	}
 	_, got = m.r.Check(fileOf(file), &id, c, way)

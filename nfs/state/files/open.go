@@ -50,21 +50,22 @@ func (t *Table) Open(key *File, a *OpenArgs, o *Opened) Status {
 	if st := a.Judge(OpOpen, minor); st != OK {
 		return st
 	}
-	relieved := false
 	for range rounds {
-		var e effects
-		f := t.lock(key, true)
-		c.mu.Lock()
-		st, who := t.open(f, c, a, o, &e)
-		c.mu.Unlock()
-		t.unlock(f)
-		t.after(&e)
+		var who []*client
+		st := t.attempt(c.legacy, func() (st Status) {
+			var e effects
+			f := t.lock(key, true)
+			c.mu.Lock()
+			st, who = t.open(f, c, a, o, &e)
+			c.mu.Unlock()
+			t.unlock(f)
+			t.after(&e)
+			return st
+		})
 		switch {
 		case st == ShareDenied && a.Reclaim:
 			return ReclaimConflict
 		case st == ShareDenied && t.expire(who, c):
-		case (st == Resource || st == Delay) && !relieved && t.relieve():
-			relieved = true
 		default:
 			return st
 		}
@@ -105,15 +106,10 @@ func (t *Table) open(f *file, c *client, a *OpenArgs, res *Opened, e *effects) (
 
 // openFirst makes the first open of a file by an owner; w is nil if the owner is new as well.
 func (t *Table) openFirst(f *file, c *client, w *owner, a *OpenArgs, res *Opened, e *effects) Status {
-	if c.opens+c.locks+c.dead >= t.cfg.ClientStatesMax || !t.take(stateBytes) {
-		return full(c.legacy)
+	i, st := t.place(c)
+	if st != OK {
+		return st
 	}
-	i, ok := t.index.take()
-	if !ok {
-		t.give(stateBytes)
-		return full(c.legacy)
-	}
-	st := OK
 	if w == nil {
 		w, st = t.owner(c, openOwner, a.Owner)
 	}
@@ -125,8 +121,7 @@ func (t *Table) openFirst(f *file, c *client, w *owner, a *OpenArgs, res *Opened
 		}
 	}
 	if st != OK {
-		t.index.give(i)
-		t.give(stateBytes)
+		t.vacate(i)
 		return st
 	}
 	e.file, e.opened = f, f.n == 1 && f.pins == 0

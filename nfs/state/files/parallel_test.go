@@ -127,13 +127,13 @@ func TestEverythingAtOnce(t *testing.T) {
 		c.ReserveSeconds = 1
 	})
 	const clients, steps = 12, 8000
-	var worked atomic.Int64
+	var worked, locked atomic.Int64
 	var all []uint64
 	for i := range uint64(clients) {
 		all = append(all, 100+i)
 		tab.AddClient(100+i, uint8(i%2))
 	}
-	var ids [64]atomic.Pointer[Stateid]
+	var ids [clients][4]atomic.Pointer[Stateid]
 	each(6, func(g int) {
 		rnd := rand.New(rand.NewPCG(uint64(g), 9))
 		seq := uint32(0)
@@ -143,12 +143,12 @@ func TestEverythingAtOnce(t *testing.T) {
 			caller := Caller{client, minor}
 			f := fileOf(rnd.IntN(4))
 			owner := fmt.Append(nil, "o", rnd.IntN(3))
-			slot := &ids[rnd.IntN(len(ids))]
+			slot := &ids[client-100][rnd.IntN(4)]
 			var id Stateid
 			if p := slot.Load(); p != nil {
 				id = *p
 			}
-			if rnd.IntN(2) == 0 {
+			if rnd.IntN(4) > 0 {
 				id.Seq = 0
 			}
 			off, n := uint64(rnd.IntN(16)), uint64(1+rnd.IntN(16))
@@ -184,6 +184,7 @@ func TestEverythingAtOnce(t *testing.T) {
 				var l Stateid
 				if l, st = tab.Lock(f, &a, new(Lock)); st == OK {
 					slot.Store(&l)
+					locked.Add(1)
 				}
 			case 6:
 				_, st = tab.LockU(f, &id, caller, turn, off, n)
@@ -227,12 +228,10 @@ func TestEverythingAtOnce(t *testing.T) {
 			}
 		}
 	})
-	if n := worked.Load(); n < steps {
-		t.Errorf("only %d operations were allowed", n)
+	if worked.Load() < steps || locked.Load() < 100 {
+		t.Errorf("only %d operations were allowed, %d locks among them", worked.Load(), locked.Load())
 	}
-	if n := tab.Counts(); n.Opens == 0 || n.Locks == 0 {
-		t.Errorf("little has happened: %+v", n)
-	}
+	tab.Counts()
 	atRest(t, tab, all...)
 	if holds.Load() != 0 || opened.Load() != 0 {
 		t.Errorf("held %d, opened %d at the end", holds.Load(), opened.Load())

@@ -145,7 +145,9 @@ type proxy struct {
 	seq    uint32
 }
 
-func (r *rig) owner(client uint64, name string) *proxy { return &proxy{r: r, client: client, name: name} }
+func (r *rig) owner(client uint64, name string) *proxy {
+	return &proxy{r: r, client: client, name: name}
+}
 
 func (p *proxy) legacy() bool { return p.client == v0 || p.client == w0 }
 

@@ -47,50 +47,58 @@ const (
 )
 
 // BeginOpen begins an OPEN of an open owner. Op is the operation's number.
-func (t *Table) BeginOpen(turn *Turn, client uint64, name []byte, op, seqid uint32) Verdict {
+func (t *Table) BeginOpen(turn *Turn, client uint64, name []byte, op, seqid uint32) (v Verdict) {
 	*turn = Turn{}
 	c := t.client(client)
 	if c == nil {
 		turn.Status = StaleClientID
 		return Refuse
 	}
+	st := t.attempt(true, func() (st Status) {
+		v, st = t.beginOpen(turn, c, name, op, seqid)
+		return st
+	})
+	if st != OK {
+		turn.Status = st
+		return Refuse
+	}
+	return v
+}
+
+// beginOpen is one attempt of BeginOpen.
+func (t *Table) beginOpen(turn *Turn, c *client, name []byte, op, seqid uint32) (Verdict, Status) {
 	for {
 		c.mu.Lock()
-		if c.gone != OK {
-			turn.Status = c.gone
-			c.mu.Unlock()
-			return Refuse
-		}
-		o, st := t.owner(c, openOwner, name)
-		if st == OK && o.seq == nil {
-			if !t.take(legacyBytes) {
-				t.dropOwner(o)
-				st = Resource
-			} else {
-				o.seq = new(sequence)
-			}
+		st := c.gone
+		if !c.legacy {
+			st = StaleClientID
 		}
 		if st != OK {
-			turn.Status = st
 			c.mu.Unlock()
-			return Refuse
+			return Refuse, st
+		}
+		o, st := t.owner(c, openOwner, name)
+		if st != OK {
+			c.mu.Unlock()
+			return Refuse, st
 		}
 		q := o.seq
 		if q.busy || q.confirmed || !q.known || q.answers(op, seqid) {
 			defer c.mu.Unlock()
-			if !q.confirmed && !q.busy && !q.known {
+			if !q.busy && !q.known {
 				q.last = seqid - 1 // a new owner begins with any number
 			}
-			return t.begin(turn, o, op, seqid)
+			return t.begin(turn, o, op, seqid), OK
 		}
 		// Not confirmed: nothing was promised, and it begins afresh (RFC 7530 section 9.1.11).
-		if s := o.states; s != nil {
-			c.mu.Unlock()
-			t.end(s, OK)
-			continue
+		s := o.states
+		if s == nil {
+			q.known = false
 		}
-		q.known = false
 		c.mu.Unlock()
+		if s != nil {
+			t.end(s, OK)
+		}
 	}
 }
 
@@ -207,8 +215,7 @@ func (t *Table) entomb(s *state) {
 
 func (t *Table) dropTomb(q *sequence) {
 	if q.tomb != nil {
-		t.index.give(q.tomb.other.index())
-		t.give(stateBytes)
+		t.vacate(q.tomb.other.index())
 		q.tomb = nil
 	}
 }

@@ -228,8 +228,7 @@ func (t *Table) detach(s *state, why Status, e *effects) {
 // erase forgets a state that is detached. Needs client.mu.
 func (t *Table) erase(s *state) {
 	t.disown(s)
-	t.index.give(s.other.index())
-	t.give(stateBytes)
+	t.vacate(s.other.index())
 	t.unused(s.owner)
 }
 

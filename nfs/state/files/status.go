@@ -27,6 +27,10 @@ const (
 	AdminRevoked    Status = 10047
 )
 
+// crowded says that a bound for all clients is reached: there may be room when others have lost what
+// they need not have. No client sees it.
+const crowded Status = 1 << 31
+
 // full is what an operation is told that would exceed a bound: version 4.1 has no RESOURCE.
 func full(legacy bool) Status {
 	if legacy {

@@ -35,6 +35,8 @@ type Table struct {
 	// atomic
 	denials atomic.Int64 // opens that deny something, once for each way
 	used    atomic.Int64 // bytes
+	states  atomic.Int64 // places of the index that are taken
+	members atomic.Int64 // clients
 
 	clients [clientShards]clientShard
 
@@ -109,3 +111,45 @@ func (t *Table) take(n int) bool {
 }
 
 func (t *Table) give(n int) { t.used.Add(int64(-n)) }
+
+// place takes a place in the index for a further state of a client, and its memory. A half of both is
+// for whoever comes first. Of the other half each client has an equal share, so that one that hoards
+// meets its own limit and not that of others. Needs c.mu.
+func (t *Table) place(c *client) (uint32, Status) {
+	mine := c.opens + c.locks + c.dead
+	states := int64(t.cfg.StatesMax)
+	scarce := t.states.Load() > states/2 || t.used.Load() > t.cfg.MemoryMax/2
+	if mine >= t.cfg.ClientStatesMax || scarce && int64(mine) > states/2/max(t.members.Load(), 1) {
+		return 0, full(c.legacy)
+	}
+	if !t.take(stateBytes) {
+		return 0, crowded
+	}
+	i, ok := t.index.take()
+	if !ok {
+		t.give(stateBytes)
+		return 0, crowded
+	}
+	t.states.Add(1)
+	return i, OK
+}
+
+// vacate gives back what place took.
+func (t *Table) vacate(i uint32) {
+	t.index.give(i)
+	t.give(stateBytes)
+	t.states.Add(-1)
+}
+
+// attempt runs an operation until it gets an answer that more room does not change. The operation says
+// crowded while it lacks room.
+func (t *Table) attempt(legacy bool, run func() Status) Status {
+	st := run()
+	if st == crowded && t.relieve() {
+		st = run()
+	}
+	if st == crowded {
+		return full(legacy)
+	}
+	return st
+}
