@@ -123,7 +123,6 @@ type kernel struct {
 	fail   bool
 	open   bool
 	calls  int
-	table  func() *Table
 }
 
 func (k *kernel) each(r ranges.Range, f func(i int)) {

@@ -62,6 +62,23 @@ func TestASecondOpenOfAnOwnerAddsToTheFirst(t *testing.T) {
 	}
 }
 
+// SETCLIENTID of a client that is known changes nothing, not even what it has not confirmed.
+func TestAClientThatIsAddedAgainKeepsWhatItHas(t *testing.T) {
+	r := newRig(t, nil)
+	defer r.end()
+	p, q := r.owner(v0, "one"), r.owner(v0, "two")
+	id := p.open(fileOf(1), Read, 0)
+	o, st := q.tryOpen(fileOf(2), Read, 0, done)
+	want(t, "OPEN", st, OK)
+	r.AddClient(v0, 0)
+	want(t, "READ", r.check(fileOf(1), id, v0, Read), OK)
+	_, st = q.confirm(fileOf(2), o.Stateid)
+	want(t, "OPEN_CONFIRM", st, OK)
+	if n := r.Counts(); n.Clients != 4 {
+		t.Errorf("%+v", n)
+	}
+}
+
 func TestOpensThatAskForNothingAreInvalid(t *testing.T) {
 	r := newRig(t, nil)
 	defer r.end()

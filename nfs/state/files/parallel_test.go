@@ -115,6 +115,32 @@ func TestAnOpenThatMeetsACloseIsNotClosed(t *testing.T) {
 	atRest(t, tab)
 }
 
+func TestAnOpenIsClosedOnce(t *testing.T) {
+	tab := quiet(nil)
+	f := fileOf(1)
+	for range 5000 {
+		var o Opened
+		a := OpenArgs{Client: v1, Owner: []byte("one"), Access: Both, Recovery: done}
+		if st := tab.Open(f, &a, &o); st != OK {
+			t.Fatalf("OPEN: status %d", st)
+		}
+		var ok atomic.Int32
+		each(3, func(int) {
+			switch _, st := tab.Close(f, &o.Stateid, by(v1), nil); st {
+			case OK:
+				ok.Add(1)
+			case BadStateid:
+			default:
+				t.Errorf("CLOSE: status %d", st)
+			}
+		})
+		if ok.Load() != 1 {
+			t.Fatalf("%d of three were allowed", ok.Load())
+		}
+	}
+	atRest(t, tab)
+}
+
 // Many goroutines do everything at once; clients are dropped and revoked under them.
 func TestEverythingAtOnce(t *testing.T) {
 	var holds, opened atomic.Int64
@@ -156,7 +182,7 @@ func TestEverythingAtOnce(t *testing.T) {
 			if minor == 0 {
 				var own Turn
 				seq++
-				v := Refuse
+				var v Verdict
 				if rnd.IntN(2) == 0 {
 					v = tab.BeginOpen(&own, client, owner, opOpen, seq)
 				} else {

@@ -1,5 +1,7 @@
 package files
 
+import "slices"
+
 // sequence is what an owner of 4.0 needs so that each of its operations is done once: they are
 // numbered, and the last one's result is kept (RFC 7530 section 9.1.7). Guarded by client.mu.
 type sequence struct {
@@ -103,16 +105,11 @@ func (t *Table) beginOpen(turn *Turn, c *client, name []byte, op, seqid uint32) 
 }
 
 // BeginState begins an operation that names its owner by a stateid: OPEN_CONFIRM, OPEN_DOWNGRADE,
-// CLOSE, LOCK and LOCKU. The stateid's own seqid is judged later: the last operation is answered
+// CLOSE, LOCK and LOCKU. What the stateid is worth is judged later: the last operation is answered
 // again although it has made its stateid an old one.
 func (t *Table) BeginState(turn *Turn, id *Stateid, op, seqid uint32) Verdict {
 	*turn = Turn{}
 	s, st := t.find(id, Caller{})
-	if st == OK {
-		if mode := s.modes(); mode&(expired|revoked) != 0 {
-			st = flagged(mode)
-		}
-	}
 	if st != OK {
 		turn.Status = st
 		return Refuse
@@ -120,7 +117,7 @@ func (t *Table) BeginState(turn *Turn, id *Stateid, op, seqid uint32) Verdict {
 	o := s.owner
 	o.client.mu.Lock()
 	defer o.client.mu.Unlock()
-	if o.gone || o.seq == nil {
+	if o.gone {
 		turn.Status = BadStateid
 		return Refuse
 	}
@@ -181,17 +178,14 @@ func (t *Table) End(turn *Turn, st Status, file *File, reply []byte) {
 }
 
 // counts reports whether an operation with this status has used up its seqid.
-func counts(st Status) bool {
-	const (
-		noFileHandle Status = 10020
-		moved        Status = 10019
-		badXDR       Status = 10036
-	)
-	switch st {
-	case StaleClientID, StaleStateid, BadStateid, BadSeqid, badXDR, Resource, noFileHandle, moved:
-		return false
-	}
-	return true
+func counts(st Status) bool { return !slices.Contains(free, st) }
+
+// free is the errors with which an operation leaves its owner's number as it was.
+var free = []Status{
+	StaleClientID, StaleStateid, BadStateid, BadSeqid, Resource,
+	10019, // MOVED
+	10020, // NOFILEHANDLE
+	10036, // BADXDR
 }
 
 // of reports whether the turn, if there is one, is that of the owner; in 4.0 there must be one.

@@ -13,11 +13,11 @@ func TestAStateidIsJudged(t *testing.T) {
 	defer r.end()
 	f, other := fileOf(1), fileOf(2)
 	p1, p0 := r.owner(v1, "one"), r.owner(v0, "zero")
+	p1.open(f, Read, 0)
+	p1.open(f, Read, 0)
 	id1 := p1.open(f, Read, 0)
-	id1 = p1.open(f, Read, 0)
-	id1 = p1.open(f, Read, 0)
+	p0.open(f, Read, 0)
 	id0 := p0.open(f, Read, 0)
-	id0 = p0.open(f, Read, 0)
 
 	guess := func(id Stateid) Stateid { id.Other[5] ^= 1; return id }
 	past := func(id Stateid) Stateid { id.Other[11] ^= 1; return id } // another epoch
