@@ -3,6 +3,7 @@ package files
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -115,29 +116,40 @@ func TestAnOpenThatMeetsACloseIsNotClosed(t *testing.T) {
 	atRest(t, tab)
 }
 
+// Who finds a state waits for its file meanwhile, and finds that it is gone.
 func TestAnOpenIsClosedOnce(t *testing.T) {
-	tab := quiet(nil)
+	var tab *Table
+	var again func()
+	tab = quiet(func(c *Config) {
+		c.Hold = func(_ uint64, n int) {
+			if n < 0 && again != nil {
+				go again()
+				for range 1000 {
+					runtime.Gosched() // it finds the open, which CLOSE has not taken away yet
+				}
+			}
+		}
+	})
 	f := fileOf(1)
-	for range 5000 {
+	for range 20 {
 		var o Opened
 		a := OpenArgs{Client: v1, Owner: []byte("one"), Access: Both, Recovery: done}
 		if st := tab.Open(f, &a, &o); st != OK {
 			t.Fatalf("OPEN: status %d", st)
 		}
-		var ok atomic.Int32
-		each(3, func(int) {
-			switch _, st := tab.Close(f, &o.Stateid, by(v1), nil); st {
-			case OK:
-				ok.Add(1)
-			case BadStateid:
-			default:
-				t.Errorf("CLOSE: status %d", st)
-			}
-		})
-		if ok.Load() != 1 {
-			t.Fatalf("%d of three were allowed", ok.Load())
+		second := make(chan Status)
+		again = func() {
+			_, st := tab.Close(f, &o.Stateid, by(v1), nil)
+			second <- st
+		}
+		if _, st := tab.Close(f, &o.Stateid, by(v1), nil); st != OK {
+			t.Errorf("CLOSE: status %d", st)
+		}
+		if st := <-second; st != BadStateid {
+			t.Fatalf("the second CLOSE: status %d", st)
 		}
 	}
+	again = nil
 	atRest(t, tab)
 }
 

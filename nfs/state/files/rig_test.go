@@ -189,6 +189,13 @@ func (p *proxy) tryOpen(f *File, access, deny Share, g Recovery) (o Opened, st S
 	return o, st
 }
 
+// two opens a file by owners of two clients.
+func (r *rig) two(f *File, a, b uint64) (p, q *proxy, pid, qid Stateid) {
+	r.t.Helper()
+	p, q = r.owner(a, "one"), r.owner(b, "two")
+	return p, q, p.open(f, Both, 0), q.open(f, Both, 0)
+}
+
 // open opens a file, and confirms that if need be.
 func (p *proxy) open(f *File, access, deny Share) Stateid {
 	p.r.t.Helper()
