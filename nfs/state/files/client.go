@@ -234,7 +234,8 @@ func (t *Table) owner(c *client, k kind, name []byte) (*owner, Status) {
 	if c.gone != OK {
 		return nil, c.gone
 	}
-	if len(c.owners[openOwner])+len(c.owners[lockOwner]) >= t.cfg.ClientOwnersMax && !t.dropIdle(c) {
+	n := len(c.owners[openOwner]) + len(c.owners[lockOwner])
+	if (n >= t.cfg.ClientOwnersMax || t.hoards(n)) && !t.dropIdle(c) {
 		return nil, full(c.legacy)
 	}
 	o := &owner{client: c, name: string(name), kind: k}

@@ -139,19 +139,13 @@ func (t *Table) lockState(open *state, a *LockArgs) (l *state, fresh bool, st St
 			return l, false, OK
 		}
 	}
-	i, st := t.place(c)
-	if st != OK {
+	if o, st = t.owner(c, lockOwner, a.Owner); st != OK {
 		return nil, false, st
 	}
-	if o, st = t.owner(c, lockOwner, a.Owner); st == OK {
-		if l = t.birth(i, f, o, open); l != nil {
-			return l, true, OK
-		}
+	if l, st = t.placed(f, o, open); st != OK {
 		t.unused(o)
-		st = Delay
 	}
-	t.vacate(i)
-	return nil, false, st
+	return l, true, st
 }
 
 // locksOf returns the locks of an owner in a file, nil if it never locked there. Needs client.mu.

@@ -570,6 +570,24 @@ func TestRevokedStateMakesRoom(t *testing.T) {
 	want(t, "who has made room", r.check(fileOf(2), b, v1, Read), BadStateid)
 }
 
+// A client that makes owners without end, by OPENs that fail, leaves room for others.
+func TestOwnersOfOneClientLeaveRoomForOthers(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.MemoryMax, c.StatesMax = 200_000, 400 })
+	defer r.end()
+	for i := range 1000 {
+		p := r.owner(v0, fmt.Sprint(strings.Repeat("x", 1000), i))
+		p.turn(func(turn *Turn) Verdict { return r.BeginOpen(turn, v0, []byte(p.name), opOpen, 0) },
+			func(*Turn) Status { return 2 })
+	}
+	if n := r.Counts(); n.Bytes > 102_000 || n.Owners < 60 {
+		t.Errorf("%+v", n)
+	}
+	for i := range 40 {
+		r.owner(w0, fmt.Sprint("o", i)).open(fileOf(i), Read, 0)
+		r.owner(w1, fmt.Sprint("o", i)).open(fileOf(i), Read, 0)
+	}
+}
+
 func TestMemoryIsBounded(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.MemoryMax = 100_000 })
 	defer r.end()

@@ -106,22 +106,15 @@ func (t *Table) open(f *file, c *client, a *OpenArgs, res *Opened, e *effects) (
 
 // openFirst makes the first open of a file by an owner; w is nil if the owner is new as well.
 func (t *Table) openFirst(f *file, c *client, w *owner, a *OpenArgs, res *Opened, e *effects) Status {
-	i, st := t.place(c)
-	if st != OK {
-		return st
-	}
 	if w == nil {
-		w, st = t.owner(c, openOwner, a.Owner)
-	}
-	var s *state
-	if st == OK {
-		if s = t.birth(i, f, w, nil); s == nil {
-			st = Delay
-			t.unused(w)
+		var st Status
+		if w, st = t.owner(c, openOwner, a.Owner); st != OK {
+			return st
 		}
 	}
+	s, st := t.placed(f, w, nil)
 	if st != OK {
-		t.vacate(i)
+		t.unused(w)
 		return st
 	}
 	e.file, e.opened = f, f.n == 1 && f.pins == 0

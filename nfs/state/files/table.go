@@ -112,29 +112,39 @@ func (t *Table) take(n int) bool {
 
 func (t *Table) give(n int) { t.used.Add(int64(-n)) }
 
-// place takes a place in the index for a further state of a client, and its memory. A half of both is
-// for whoever comes first. Of the other half each client has an equal share, so that one that hoards
-// meets its own limit and not that of others. Needs c.mu.
-func (t *Table) place(c *client) (uint32, Status) {
-	mine := c.opens + c.locks + c.dead
+// hoards reports whether a client that has n states, or n owners, may have no more because others
+// need the room. A half of it is for whoever comes first. Of the other half each client has an equal
+// share, so that one that hoards meets its own limit and not that of others.
+func (t *Table) hoards(n int) bool {
 	states := int64(t.cfg.StatesMax)
 	scarce := t.states.Load() > states/2 || t.used.Load() > t.cfg.MemoryMax/2
-	if mine >= t.cfg.ClientStatesMax || scarce && int64(mine) > states/2/max(t.members.Load(), 1) {
-		return 0, full(c.legacy)
+	return scarce && int64(n) > states/2/max(t.members.Load(), 1)
+}
+
+// placed makes a state of an owner, at a place of its own: see birth. Needs file.mu and client.mu.
+func (t *Table) placed(f *file, o *owner, open *state) (*state, Status) {
+	c := o.client
+	if n := c.opens + c.locks + c.dead; n >= t.cfg.ClientStatesMax || t.hoards(n) {
+		return nil, full(c.legacy)
 	}
 	if !t.take(stateBytes) {
-		return 0, crowded
+		return nil, crowded
 	}
 	i, ok := t.index.take()
 	if !ok {
 		t.give(stateBytes)
-		return 0, crowded
+		return nil, crowded
 	}
 	t.states.Add(1)
-	return i, OK
+	s := t.birth(i, f, o, open)
+	if s == nil {
+		t.vacate(i)
+		return nil, Delay
+	}
+	return s, OK
 }
 
-// vacate gives back what place took.
+// vacate gives back a place in the index, and a state's memory.
 func (t *Table) vacate(i uint32) {
 	t.index.give(i)
 	t.give(stateBytes)
