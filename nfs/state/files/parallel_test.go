@@ -94,7 +94,7 @@ func TestAnOpenThatMeetsACloseIsNotClosed(t *testing.T) {
 			if i == 0 {
 				opened = open()
 			} else {
-				_, closed = tab.Close(f, &id, by(v1), nil)
+				_, closed = tab.Close(&Target{f, id, by(v1), nil})
 			}
 		})
 		if closed != OK && closed != OldStateid {
@@ -106,7 +106,7 @@ func TestAnOpenThatMeetsACloseIsNotClosed(t *testing.T) {
 		if _, st := tab.Check(f, &opened, by(v1), Both); st != OK {
 			t.Fatalf("what was opened: status %d", st)
 		}
-		if _, st := tab.Close(f, &opened, by(v1), nil); st != OK {
+		if _, st := tab.Close(&Target{f, opened, by(v1), nil}); st != OK {
 			t.Fatalf("CLOSE of it: status %d", st)
 		}
 	}
@@ -139,10 +139,10 @@ func TestAnOpenIsClosedOnce(t *testing.T) {
 		}
 		second := make(chan Status)
 		again = func() {
-			_, st := tab.Close(f, &o.Stateid, by(v1), nil)
+			_, st := tab.Close(&Target{f, o.Stateid, by(v1), nil})
 			second <- st
 		}
-		if _, st := tab.Close(f, &o.Stateid, by(v1), nil); st != OK {
+		if _, st := tab.Close(&Target{f, o.Stateid, by(v1), nil}); st != OK {
 			t.Errorf("CLOSE: status %d", st)
 		}
 		if st := <-second; st != BadStateid {
@@ -217,20 +217,20 @@ func TestEverythingAtOnce(t *testing.T) {
 					tab.Undo(&o)
 				}
 			case 3, 4, 5:
-				a := LockArgs{caller, turn, rnd.IntN(2) == 0, id, owner, seq, ranges.Read + ranges.Kind(rnd.IntN(2)),
-					off, n, rnd.IntN(2) == 0, done}
+				a := LockArgs{Target{f, id, caller, turn}, rnd.IntN(2) == 0, owner, seq,
+					ranges.Read + ranges.Kind(rnd.IntN(2)), off, n, rnd.IntN(2) == 0, done}
 				var l Stateid
-				if l, st = tab.Lock(f, &a, new(Lock)); st == OK {
+				if l, st = tab.Lock(&a, new(Lock)); st == OK {
 					slot.Store(&l)
 					locked.Add(1)
 				}
 			case 6:
-				_, st = tab.LockU(f, &id, caller, turn, off, n)
+				_, st = tab.LockU(&Target{f, id, caller, turn}, off, n)
 			case 7:
-				_, st = tab.Close(f, &id, caller, turn)
+				_, st = tab.Close(&Target{f, id, caller, turn})
 			case 8:
 				if turn != nil {
-					_, st = tab.Confirm(f, &id, turn)
+					_, st = tab.Confirm(&Target{f, id, caller, turn})
 				} else {
 					tab.FreeStateid(&id, caller)
 				}

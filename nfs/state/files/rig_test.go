@@ -212,7 +212,7 @@ func (p *proxy) open(f *File, access, deny Share) Stateid {
 func (p *proxy) confirm(f *File, id Stateid) (res Stateid, st Status) {
 	p.r.t.Helper()
 	st = p.state(opConfirm, id, func(turn *Turn) (st Status) {
-		res, st = p.r.Confirm(f, &id, turn)
+		res, st = p.r.Confirm(&Target{f, id, Caller{}, turn})
 		return st
 	})
 	return res, st
@@ -221,7 +221,7 @@ func (p *proxy) confirm(f *File, id Stateid) (res Stateid, st Status) {
 func (p *proxy) downgrade(f *File, id Stateid, access, deny Share) (res Stateid, st Status) {
 	p.r.t.Helper()
 	st = p.state(opDowngrade, id, func(turn *Turn) (st Status) {
-		res, st = p.r.Downgrade(f, &id, by(p.client), turn, access, deny)
+		res, st = p.r.Downgrade(&Target{f, id, by(p.client), turn}, access, deny)
 		return st
 	})
 	return res, st
@@ -230,7 +230,7 @@ func (p *proxy) downgrade(f *File, id Stateid, access, deny Share) (res Stateid,
 func (p *proxy) close(f *File, id Stateid) (res Stateid, st Status) {
 	p.r.t.Helper()
 	st = p.state(opClose, id, func(turn *Turn) (st Status) {
-		res, st = p.r.Close(f, &id, by(p.client), turn)
+		res, st = p.r.Close(&Target{f, id, by(p.client), turn})
 		return st
 	})
 	return res, st
@@ -259,8 +259,8 @@ func (l *locker) firstIn(f *File, open Stateid, k ranges.Kind, off, n uint64, g 
 	l.r.t.Helper()
 	seq := l.seq
 	return l.open.state(opLock, open, func(turn *Turn) Status {
-		a := LockArgs{by(l.client), turn, true, open, []byte(l.name), seq, k, off, n, l.wait, g}
-		id, st := l.r.Lock(f, &a, &l.held)
+		x := Target{f, open, by(l.client), turn}
+		id, st := l.r.Lock(&LockArgs{x, true, []byte(l.name), seq, k, off, n, l.wait, g}, &l.held)
 		if st == OK {
 			l.id = id
 			l.seq++
@@ -273,8 +273,8 @@ func (l *locker) firstIn(f *File, open Stateid, k ranges.Kind, off, n uint64, g 
 func (l *locker) again(f *File, k ranges.Kind, off, n uint64) Status {
 	l.r.t.Helper()
 	return l.state(opLock, l.id, func(turn *Turn) Status {
-		a := LockArgs{by(l.client), turn, false, l.id, nil, 0, k, off, n, l.wait, done}
-		id, st := l.r.Lock(f, &a, &l.held)
+		x := Target{f, l.id, by(l.client), turn}
+		id, st := l.r.Lock(&LockArgs{x, false, nil, 0, k, off, n, l.wait, done}, &l.held)
 		if st == OK {
 			l.id = id
 		}
@@ -285,7 +285,7 @@ func (l *locker) again(f *File, k ranges.Kind, off, n uint64) Status {
 func (l *locker) unlock(f *File, off, n uint64) Status {
 	l.r.t.Helper()
 	return l.state(opLockU, l.id, func(turn *Turn) Status {
-		id, st := l.r.LockU(f, &l.id, by(l.client), turn, off, n)
+		id, st := l.r.LockU(&Target{f, l.id, by(l.client), turn}, off, n)
 		if st == OK {
 			l.id = id
 		}
