@@ -15,8 +15,9 @@
 // in 4.0 who guesses one has it, hence the random bits.
 //
 // A stateid of another epoch is STALE_STATEID in version 4.0 only. A state that was taken from its
-// client keeps its place, and answers EXPIRED or ADMIN_REVOKED, until it is freed, the client goes,
-// or a bound is reached.
+// client keeps its place and answers ADMIN_REVOKED until it is freed, or EXPIRED for a lease time. What
+// a client of 4.0 held when it ended, in whatever way, answers EXPIRED as well: it has no session that
+// could tell it. All that goes early if the room is needed.
 //
 // # Opens
 //
@@ -96,8 +97,8 @@
 // # Bounds and memory
 //
 // States, owners, ranges and waiters are bounded for each client, ranges and waiters for each file,
-// and states and bytes in all. Who meets a bound of all gets room by forgetting states that were
-// revoked, then by Config.Relieve; else the answer is RESOURCE in version 4.0 and DELAY in later ones.
+// and states and bytes in all. Who meets a bound of all gets room by forgetting clients that have
+// expired, then by Config.Relieve; else the answer is RESOURCE in version 4.0 and DELAY in later ones.
 // When more than a half of these is taken, no client gets more than its equal share.
 //
 // An open takes 96 bytes, its place 8, and a file of its own 112 and some 12 for its bucket: a million

@@ -33,6 +33,7 @@ func atRest(t *testing.T, tab *Table, clients ...uint64) {
 	for _, c := range append(clients, v0, w0, v1, w1) {
 		tab.DropClient(c)
 	}
+	tab.forgetExpired(1 << 20)
 	if n := tab.Counts(); n != (Counts{}) || tab.index.used() != 0 || tab.denials.Load() != 0 {
 		t.Errorf("left at the end: %+v, %d places, %d denials", n, tab.index.used(), tab.denials.Load())
 	}

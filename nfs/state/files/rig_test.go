@@ -94,6 +94,8 @@ func (r *rig) end() {
 			r.t.Errorf("client %d holds %d things after its end", id, r.held[id])
 		}
 	}
+	r.now += 46
+	r.Sweep()
 	if n := r.Counts(); n != (Counts{}) {
 		r.t.Errorf("left at the end: %+v", n)
 	}
