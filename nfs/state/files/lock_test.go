@@ -621,6 +621,22 @@ func TestRevokedStateMakesRoom(t *testing.T) {
 	want(t, "who has made room", r.check(fileOf(2), b, v1, Read), BadStateid)
 }
 
+func TestWhatHasExpiredGoesBeforeAClientIsHeldToItsShare(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.StatesMax = 8 })
+	defer r.end()
+	p := r.owner(v0, "one")
+	for i := range 3 {
+		p.open(fileOf(i), Read, 0)
+	}
+	r.DropClient(v0)
+	p = r.owner(v1, "two")
+	for i := range 5 {
+		p.open(fileOf(i), Read, 0)
+	}
+	_, st := p.tryOpen(fileOf(5), Read, 0, done)
+	want(t, "OPEN above the share", st, Delay)
+}
+
 // A client that makes owners without end, by OPENs that fail, leaves room for others.
 func TestOwnersOfOneClientLeaveRoomForOthers(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.MemoryMax, c.StatesMax = 200_000, 400 })

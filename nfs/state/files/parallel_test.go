@@ -154,6 +154,27 @@ func TestAnOpenIsClosedOnce(t *testing.T) {
 	atRest(t, tab)
 }
 
+// The end of a client meets a CLOSE of 4.0, which has kept the stateid for when it comes again.
+func TestTheEndOfAClientLeavesAloneWhatWasClosedMeanwhile(t *testing.T) {
+	r := newRig(t, nil)
+	defer r.end()
+	p := r.owner(v0, "one")
+	id := p.open(fileOf(1), Read, 0)
+	found := r.client(v0).all()
+	_, st := p.close(fileOf(1), id)
+	want(t, "CLOSE", st, OK)
+	for _, s := range found {
+		r.Table.end(s, OK)
+	}
+	if n := r.Counts(); n.Dead != 0 || n.Opens != 0 {
+		t.Errorf("%+v", n)
+	}
+	var turn Turn
+	if v := r.BeginState(&turn, &id, opClose, p.seq-1); v != Again {
+		t.Errorf("CLOSE that comes again: verdict %d", v)
+	}
+}
+
 // Many goroutines do everything at once; clients are dropped and revoked under them.
 func TestEverythingAtOnce(t *testing.T) {
 	var holds, opened atomic.Int64

@@ -102,6 +102,9 @@ func (r *rig) end() {
 	if n := r.index.used(); n != 0 {
 		r.t.Errorf("%d places of the index are taken at the end", n)
 	}
+	if m, n := r.members.Load(), r.states.Load(); m != 0 || n != 0 {
+		r.t.Errorf("%d clients and %d states are counted at the end", m, n)
+	}
 	if n := r.denials.Load(); n != 0 {
 		r.t.Errorf("%d denials are left at the end", n)
 	}
