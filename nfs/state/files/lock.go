@@ -74,9 +74,6 @@ func (t *Table) lockHeld(
 	s *state, a *LockArgs, r ranges.Range, held *Lock, e *effects,
 ) (Stateid, Status, *client) {
 	f, c := s.file, s.owner.client
-	if c.gone != OK {
-		return Stateid{}, c.gone, nil
-	}
 	open, l, fresh := s.peer, s, false
 	if a.New {
 		open = s
