@@ -176,9 +176,9 @@ func (t *Table) forget(c *client) {
 }
 
 // Revoke takes all that a client holds, without its consent. Why is Expired after the end of its
-// lease: then nothing can be added any more either. Or it is AdminRevoked. Stateids go on answering
-// that until they are freed (FREE_STATEID), the client is dropped, or the room is needed. Sweep forgets
-// an expired client after a lease time.
+// lease: then nothing can be added any more either. Or it is AdminRevoked. Stateids go on
+// answering that until they are freed (FREE_STATEID), the client is dropped, or the room is
+// needed. Sweep forgets an expired client after a lease time.
 func (t *Table) Revoke(id uint64, why Status) {
 	c := t.client(id)
 	if c == nil {
@@ -235,8 +235,8 @@ func (t *Table) expire(who []*client, self *client) bool {
 	return len(who) > 0
 }
 
-// relieve makes room when a bound for all is reached: clients that have expired go first. It reports
-// whether there may be room now.
+// relieve makes room when a bound for all is reached: clients that have expired go first. It
+// reports whether there may be room now.
 func (t *Table) relieve() bool {
 	if c := t.oldestExpired(); c != nil {
 		t.forget(c)

@@ -195,7 +195,8 @@ func (t *Table) lockRange(f *file, l *state, w *waiter, wait bool, held *Lock, e
 	return OK, nil
 }
 
-// mayGrow says whether a client may have n more ranges locked in a file. Needs file.mu and client.mu.
+// mayGrow says whether a client may have n more ranges locked in a file. Needs file.mu and
+// client.mu.
 func (t *Table) mayGrow(f *file, c *client, n int) Status {
 	switch {
 	case n <= 0:
@@ -359,7 +360,7 @@ func (t *Table) LockU(x *Target, offset, length uint64) (Stateid, Status) {
 	return res, st
 }
 
-// ReleaseLockOwner is RELEASE_LOCKOWNER (RFC 7530 section 16.34): a lock owner that has nothing
+// ReleaseLockOwner is RELEASE_LOCKOWNER (RFC 7530 section 16.37): a lock owner that has nothing
 // locked is forgotten.
 func (t *Table) ReleaseLockOwner(client uint64, name []byte) Status {
 	c := t.client(client)

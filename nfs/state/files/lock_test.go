@@ -606,6 +606,21 @@ func TestOwnersThatNobodyNeedsMakeRoom(t *testing.T) {
 	}
 }
 
+func TestAnOwnerWhoseOperationRunsDoesNotMakeRoom(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.ClientOwnersMax = 2 })
+	defer r.end()
+	f := fileOf(1)
+	p := r.owner(v0, "one")
+	p.close(f, p.open(f, Read, 0))
+	r.owner(v0, "two").open(f, Read, 0)
+	o, st := p.tryOpenWith(f, func() {
+		_, st := r.owner(v0, "three").tryOpen(f, Read, 0, done)
+		want(t, "OPEN of a third owner", st, Resource)
+	})
+	want(t, "OPEN", st, OK)
+	want(t, "READ", r.check(f, o.Stateid, v0, Read), OK)
+}
+
 // State that was revoked makes room before anybody is refused, and then what Relieve finds.
 func TestRevokedStateMakesRoom(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.StatesMax = 2 })

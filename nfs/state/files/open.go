@@ -184,7 +184,8 @@ func (f *file) opponents(s *state, access, deny Share) []*client {
 }
 
 // Undo takes back an OPEN whose further effects have failed: the client hears of an error, and
-// nobody has seen the stateid. If the owner has opened the file again meanwhile, it has what it has.
+// nobody has seen the stateid. If the owner has opened the file again meanwhile, it has what it
+// has.
 func (t *Table) Undo(o *Opened) {
 	s := o.state
 	if s == nil {

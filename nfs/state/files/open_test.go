@@ -339,8 +339,9 @@ func TestACourteousClientMakesWay(t *testing.T) {
 	}
 }
 
-// A client of 4.0 that was dropped, by whomever, is told for a lease time what has become of its state:
-// also when another incarnation has taken its place, whose owners count from the beginning.
+// A client of 4.0 that was dropped, by whomever, is told for a lease time what has become of its
+// state: also when another incarnation has taken its place, whose owners count from the
+// beginning.
 func TestAClientOf40IsToldThatItHasExpired(t *testing.T) {
 	var r *rig
 	r = newRig(t, func(c *Config) {
@@ -399,7 +400,8 @@ func TestClientsThatBeginAnewLeaveLittle(t *testing.T) {
 		}
 		r.DropClient(id)
 	}
-	if n := r.Counts(); n.Clients != 4 || n.Dead < 1000 || n.Dead > 1024 || n.Files != 0 || len(r.expired) > 1024 {
+	n := r.Counts()
+	if n.Clients != 4 || n.Dead < 1000 || n.Dead > 1024 || n.Files != 0 || len(r.expired) > 1024 {
 		t.Errorf("%+v", n)
 	}
 }

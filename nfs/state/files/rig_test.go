@@ -183,6 +183,18 @@ func (p *proxy) state(op uint32, id Stateid, run func(*Turn) Status) Status {
 	return p.turn(func(turn *Turn) Verdict { return p.r.BeginState(turn, &id, op, p.seq) }, run)
 }
 
+// tryOpenWith opens a file for reading in version 4.0, and has something else done after the
+// beginning.
+func (p *proxy) tryOpenWith(f *File, meanwhile func()) (o Opened, st Status) {
+	st = p.turn(
+		func(turn *Turn) Verdict { return p.r.BeginOpen(turn, p.client, []byte(p.name), opOpen, p.seq) },
+		func(turn *Turn) Status {
+			meanwhile()
+			return p.r.Open(f, &OpenArgs{Client: p.client, Turn: turn, Access: Read, Recovery: done}, &o)
+		})
+	return o, st
+}
+
 func (p *proxy) tryOpen(f *File, access, deny Share, g Recovery) (o Opened, st Status) {
 	p.r.t.Helper()
 	st = p.turn(

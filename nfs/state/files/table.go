@@ -114,9 +114,9 @@ func (t *Table) take(n int) bool {
 
 func (t *Table) give(n int) { t.used.Add(int64(-n)) }
 
-// bounded says whether a client that has n states, or n owners, may have more. A half of the room is
-// for whoever comes first. Of the other half each client has an equal share, so that one that hoards
-// meets its own limit and not that of others.
+// bounded says whether a client that has n states, or n owners, may have more. A half of the room
+// is for whoever comes first. Of the other half each client has an equal share, so that one that
+// hoards meets its own limit and not that of others.
 func (t *Table) bounded(c *client, n, most int) Status {
 	states := int64(t.cfg.StatesMax)
 	scarce := t.states.Load() > states/2 || t.used.Load() > t.cfg.MemoryMax/2
@@ -161,8 +161,8 @@ func (t *Table) vacate(i uint32) {
 	t.states.Add(-1)
 }
 
-// attempt runs an operation until it gets an answer that more room does not change. The operation says
-// crowded while it lacks room.
+// attempt runs an operation until it gets an answer that more room does not change. The operation
+// says crowded while it lacks room.
 func (t *Table) attempt(legacy bool, run func() Status) Status {
 	st := run()
 	if st == crowded && t.relieve() {
