@@ -48,10 +48,9 @@ func (k *compound) lock() nfs4.Nfsstat4 {
 		return st
 	}
 	return k.ofState(nfs4.OP_LOCK, &a.Stateid, seqid, func(t *files.Turn) nfs4.Nfsstat4 {
-		a.By, a.Turn, a.Recovery = k.caller(), t, k.recovery(reclaim)
+		a.Target, a.Recovery = *k.target(&a.Stateid, t), k.recovery(reclaim)
 		a.Known = reclaim // in grace an open is one that was reclaimed
-		key := k.current.file()
-		got, st := k.s.files.Lock(&key, &a, &k.w.held)
+		got, st := k.s.files.Lock(&a, &k.w.held)
 		if st == files.Denied {
 			return k.denied()
 		}
@@ -140,8 +139,7 @@ func (k *compound) locku() nfs4.Nfsstat4 {
 		return nfs4.NFS4ERR_BADXDR
 	}
 	return k.ofState(nfs4.OP_LOCKU, &id, seqid, func(t *files.Turn) nfs4.Nfsstat4 {
-		key := k.current.file()
-		got, st := k.s.files.LockU(&key, &id, k.caller(), t, off, n)
+		got, st := k.s.files.LockU(k.target(&id, t), off, n)
 		return k.stated(&got, st)
 	})
 }

@@ -1,9 +1,9 @@
 package files
 
 // Check says whether a stateid allows the caller to use a file, for READ, SEEK and the like, or
-// for WRITE, SETATTR of the size, ALLOCATE and the like, which want [Write]. It is for stateids that
-// are not special: see [Table.CheckSpecial]. It takes no lock and stores nothing, unless a file that
-// was opened for writing only is read while somebody denies reading.
+// for WRITE, SETATTR of the size, ALLOCATE and the like, which want [Write]. It is for stateids
+// that are not special: see [Table.CheckSpecial]. It takes no lock and stores nothing, unless a
+// file that was opened for writing only is read while somebody denies reading.
 //
 // It returns the client that the stateid belongs to, so that its lease is renewed in version 4.0.
 func (t *Table) Check(key *File, id *Stateid, by Caller, want Share) (client uint64, st Status) {

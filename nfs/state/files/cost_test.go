@@ -71,8 +71,10 @@ func TestMemoryIsCountedAsItIs(t *testing.T) {
 		run  func(tab *Table, i int)
 	}{
 		{"opens of one owner", 260, func(tab *Table, i int) { open(tab, v1, key(i), owner(0)) }},
-		{"opens of one file by owners of their own", 500, func(tab *Table, i int) { open(tab, v1, key(0), owner(i)) }},
-		{"opens of 4.0 with replies", 1000, func(tab *Table, i int) {
+		{"opens of one file by owners of their own", 300, func(tab *Table, i int) {
+			open(tab, v1, key(0), owner(i))
+		}},
+		{"opens of 4.0 with replies", 750, func(tab *Table, i int) {
 			var turn Turn
 			tab.BeginOpen(&turn, v0, owner(i), opOpen, 1)
 			var o Opened
@@ -84,9 +86,9 @@ func TestMemoryIsCountedAsItIs(t *testing.T) {
 		}},
 		{"ranges", 60, func(tab *Table, i int) {
 			id := open(tab, v1, key(i/1000), owner(0))
-			a := LockArgs{By: by(v1), New: true, Stateid: id, Owner: owner(0), Kind: ranges.Read,
-				Offset: uint64(i%1000) * 2, Length: 1, Recovery: done}
-			if _, st := tab.Lock(key(i/1000), &a, new(Lock)); st != OK {
+			a := LockArgs{Target: Target{key(i / 1000), id, by(v1), nil}, New: true, Owner: owner(0),
+				Kind: ranges.Read, Offset: uint64(i%1000) * 2, Length: 1, Recovery: done}
+			if _, st := tab.Lock(&a, new(Lock)); st != OK {
 				t.Fatalf("LOCK: %d", st)
 			}
 		}},
@@ -160,7 +162,7 @@ func BenchmarkOpenClose(b *testing.B) {
 		if st := tab.Open(f, &a, &o); st != OK {
 			b.Fatal(st)
 		}
-		if _, st := tab.Close(f, &o.Stateid, Caller{v1, 1}, nil); st != OK {
+		if _, st := tab.Close(&Target{f, o.Stateid, Caller{v1, 1}, nil}); st != OK {
 			b.Fatal(st)
 		}
 	}
@@ -169,8 +171,9 @@ func BenchmarkOpenClose(b *testing.B) {
 func BenchmarkLockUnlock(b *testing.B) {
 	tab, files, ids := benchTable(b, 1)
 	var held Lock
-	a := LockArgs{By: Caller{v1, 1}, New: true, Stateid: ids[0], Owner: []byte("l"), Kind: ranges.Write, Length: 10, Recovery: done}
-	id, st := tab.Lock(&files[0], &a, &held)
+	a := LockArgs{Target: Target{&files[0], ids[0], Caller{v1, 1}, nil}, New: true, Owner: []byte("l"),
+		Kind: ranges.Write, Length: 10, Recovery: done}
+	id, st := tab.Lock(&a, &held)
 	if st != OK {
 		b.Fatal(st)
 	}
@@ -178,10 +181,10 @@ func BenchmarkLockUnlock(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		a.Stateid = id
-		if id, st = tab.Lock(&files[0], &a, &held); st != OK {
+		if id, st = tab.Lock(&a, &held); st != OK {
 			b.Fatal(st)
 		}
-		if id, st = tab.LockU(&files[0], &id, a.By, nil, 0, 10); st != OK {
+		if id, st = tab.LockU(&Target{&files[0], id, a.By, nil}, 0, 10); st != OK {
 			b.Fatal(st)
 		}
 	}

@@ -4,12 +4,10 @@ import "github.com/ringnfs/ringnfs/nfs/state/ranges"
 
 // LockArgs is a LOCK (RFC 8881 section 18.10; RFC 7530 section 16.10).
 type LockArgs struct {
-	By      Caller
-	Turn    *Turn   // of version 4.0: begun with Stateid
-	New     bool    // new_lock_owner
-	Stateid Stateid // the open's if New, else that of the owner's locks
-	Owner   []byte  // the lock owner if New; borrowed
-	LockSeq uint32  // lock_seqid if New, of version 4.0
+	Target         // the open if New, else the owner's locks
+	New     bool   // new_lock_owner
+	Owner   []byte // the lock owner if New; borrowed
+	LockSeq uint32 // lock_seqid if New, of version 4.0
 	Kind    ranges.Kind
 	Offset  uint64
 	Length  uint64
@@ -36,7 +34,7 @@ func (s *state) number() ranges.Owner { return ranges.Owner(s.other.index()) }
 
 // Lock locks a range of a file for a lock owner, upgrades or downgrades it. If it answers Denied,
 // the lock that stands in the way is in held. Deadlocks are not looked for.
-func (t *Table) Lock(key *File, a *LockArgs, held *Lock) (Stateid, Status) {
+func (t *Table) Lock(a *LockArgs, held *Lock) (Stateid, Status) {
 	r, ok := ranges.Parse(a.Offset, a.Length)
 	if !ok || a.Kind != ranges.Read && a.Kind != ranges.Write {
 		return Stateid{}, Inval
@@ -48,16 +46,13 @@ func (t *Table) Lock(key *File, a *LockArgs, held *Lock) (Stateid, Status) {
 	for range rounds {
 		var self, who *client
 		st := t.attempt(a.By.Minor == 0, func() Status {
-			s, st := t.hold(key, &a.Stateid, a.By, !a.New, 0)
+			s, st := t.hold(&a.Target, !a.New, 0)
 			if st != OK {
 				return st
 			}
 			var e effects
 			self = s.owner.client
-			st = BadStateid
-			if a.Turn.of(s.owner) {
-				id, st, who = t.lockHeld(s, a, r, held, &e)
-			}
+			id, st, who = t.lockHeld(s, a, r, held, &e)
 			t.release(s)
 			t.after(&e)
 			return st
@@ -75,11 +70,10 @@ func (t *Table) Lock(key *File, a *LockArgs, held *Lock) (Stateid, Status) {
 
 // lockHeld is one attempt of Lock with s, which is the open or the owner's locks. If the owner of
 // another client is in the way, that client is returned. Needs file.mu and client.mu.
-func (t *Table) lockHeld(s *state, a *LockArgs, r ranges.Range, held *Lock, e *effects) (Stateid, Status, *client) {
+func (t *Table) lockHeld(
+	s *state, a *LockArgs, r ranges.Range, held *Lock, e *effects,
+) (Stateid, Status, *client) {
 	f, c := s.file, s.owner.client
-	if c.gone != OK {
-		return Stateid{}, c.gone, nil
-	}
 	open, l, fresh := s.peer, s, false
 	if a.New {
 		open = s
@@ -201,7 +195,8 @@ func (t *Table) lockRange(f *file, l *state, w *waiter, wait bool, held *Lock, e
 	return OK, nil
 }
 
-// mayGrow says whether a client may have n more ranges locked in a file. Needs file.mu and client.mu.
+// mayGrow says whether a client may have n more ranges locked in a file. Needs file.mu and
+// client.mu.
 func (t *Table) mayGrow(f *file, c *client, n int) Status {
 	switch {
 	case n <= 0:
@@ -345,32 +340,27 @@ func (t *Table) lockT(key *File, c *client, a *TestArgs, r ranges.Range, held *L
 }
 
 // LockU is LOCKU (RFC 8881 section 18.12).
-func (t *Table) LockU(key *File, id *Stateid, by Caller, turn *Turn, offset, length uint64) (Stateid, Status) {
+func (t *Table) LockU(x *Target, offset, length uint64) (Stateid, Status) {
 	r, ok := ranges.Parse(offset, length)
 	if !ok {
 		return Stateid{}, Inval
 	}
-	l, st := t.hold(key, id, by, true, 0)
+	l, st := t.hold(x, true, 0)
 	if st != OK {
 		return Stateid{}, st
 	}
 	var e effects
-	res := Stateid{}
-	switch {
-	case !turn.of(l.owner):
-		st = BadStateid
-	default:
-		if st = t.unlockRange(l, r, &e); st == OK {
-			l.step()
-			res = l.id()
-		}
+	var res Stateid
+	if st = t.unlockRange(l, r, &e); st == OK {
+		l.step()
+		res = l.id()
 	}
 	t.release(l)
 	t.after(&e)
 	return res, st
 }
 
-// ReleaseLockOwner is RELEASE_LOCKOWNER (RFC 7530 section 16.34): a lock owner that has nothing
+// ReleaseLockOwner is RELEASE_LOCKOWNER (RFC 7530 section 16.37): a lock owner that has nothing
 // locked is forgotten.
 func (t *Table) ReleaseLockOwner(client uint64, name []byte) Status {
 	c := t.client(client)

@@ -202,7 +202,10 @@ func TestTheKernelIsAskedBeforeALockIsGranted(t *testing.T) {
 	k.fail = false
 	id := m.id
 	want(t, "LOCKU", m.unlock(f, 0, 10), OK)
-	if k.ours[9] != ranges.Read || k.ours[10] != ranges.Read || k.ours[15] != ranges.None || m.id.Seq != id.Seq+1 {
+	if m.id.Seq != id.Seq+1 {
+		t.Errorf("seqid %d after %d", m.id.Seq, id.Seq)
+	}
+	if k.ours[9] != ranges.Read || k.ours[10] != ranges.Read || k.ours[15] != ranges.None {
 		t.Errorf("the kernel has %v", k.ours)
 	}
 	p.close(f, pid)
@@ -220,14 +223,12 @@ func TestTheKernelIsAskedBeforeALockIsGranted(t *testing.T) {
 }
 
 func TestWaitersAreToldWhenTheirLocksAreFree(t *testing.T) {
-	ways := map[string]func(r *rig, p *proxy, id Stateid, l *locker){
-		"LOCKU":                      func(_ *rig, _ *proxy, _ Stateid, l *locker) { l.unlock(fileOf(1), 0, toEnd) },
-		"LOCK that replaces a write": func(_ *rig, _ *proxy, _ Stateid, l *locker) { l.again(fileOf(1), ranges.Read, 0, toEnd) },
-		"CLOSE":                      func(_ *rig, p *proxy, id Stateid, _ *locker) { p.close(fileOf(1), id) },
-		"the end of the client":      func(r *rig, p *proxy, _ Stateid, _ *locker) { r.DropClient(p.client) },
-		"the revocation of its state": func(r *rig, p *proxy, _ Stateid, _ *locker) {
-			r.Revoke(p.client, AdminRevoked)
-		},
+	ways := map[string]func(l *locker, id Stateid){
+		"LOCKU":                       func(l *locker, _ Stateid) { l.unlock(fileOf(1), 0, toEnd) },
+		"LOCK that replaces a write":  func(l *locker, _ Stateid) { l.again(fileOf(1), ranges.Read, 0, toEnd) },
+		"CLOSE":                       func(l *locker, id Stateid) { l.open.close(fileOf(1), id) },
+		"the end of the client":       func(l *locker, _ Stateid) { l.r.DropClient(l.client) },
+		"the revocation of its state": func(l *locker, _ Stateid) { l.r.Revoke(l.client, AdminRevoked) },
 	}
 	for name, way := range ways {
 		r := newRig(t, nil)
@@ -241,7 +242,7 @@ func TestWaitersAreToldWhenTheirLocksAreFree(t *testing.T) {
 		if c := r.Counts(); c.Waiters != 1 {
 			t.Errorf("%s: %+v", name, c)
 		}
-		way(r, p, pid, l)
+		way(l, pid)
 		if got := r.notified; len(got) != 1 || got[0] != (Waiter{w1, "m", *f}) {
 			t.Errorf("%s: told %v", name, got)
 		}
@@ -264,10 +265,11 @@ func TestOnlyThoseAreToldThatCanHaveTheirLocks(t *testing.T) {
 	want(t, "LOCK", l.first(f, pid, ranges.Write, 0, 100), OK)
 	want(t, "LOCK", h.first(f, sid, ranges.Read, 200, 10), OK)
 	names := []string{"reads 0", "writes 0", "reads 0 too", "writes 90 to 205", "writes 50"}
+	const rd, wr = ranges.Read, ranges.Write
 	for i, c := range []struct {
 		kind   ranges.Kind
 		off, n uint64
-	}{{ranges.Read, 0, 10}, {ranges.Write, 0, 10}, {ranges.Read, 0, 10}, {ranges.Write, 90, 116}, {ranges.Write, 50, 1}} {
+	}{{rd, 0, 10}, {wr, 0, 10}, {rd, 0, 10}, {wr, 90, 116}, {wr, 50, 1}} {
 		w := q.locker(names[i])
 		w.wait = true
 		want(t, names[i], w.first(f, qid, c.kind, c.off, c.n), Denied)
@@ -283,6 +285,28 @@ func TestOnlyThoseAreToldThatCanHaveTheirLocks(t *testing.T) {
 	want(t, "LOCKU", h.unlock(f, 0, toEnd), OK)
 	if got := r.told(); !slices.Equal(got, []string{"writes 90 to 205"}) {
 		t.Errorf("told %v", got)
+	}
+}
+
+// A new owner that waits has no locks yet. The place that it was to have is another's meanwhile.
+func TestANewOwnerThatWaitsIsDeniedByAllOthers(t *testing.T) {
+	r := newRig(t, nil)
+	defer r.end()
+	f := fileOf(1)
+	p := r.owner(v1, "one")
+	id := p.open(f, Both, 0)
+	l, m, n := p.locker("l"), p.locker("m"), p.locker("n")
+	m.wait = true
+	want(t, "LOCK", l.first(f, id, ranges.Write, 0, 10), OK)
+	want(t, "LOCK that waits", m.first(f, id, ranges.Write, 0, 30), Denied)
+	want(t, "LOCK", n.first(f, id, ranges.Write, 20, 10), OK)
+	want(t, "LOCKU", l.unlock(f, 0, 10), OK)
+	if got := r.told(); len(got) > 0 {
+		t.Fatalf("told %v", got)
+	}
+	want(t, "LOCKU", n.unlock(f, 20, 10), OK)
+	if got := r.told(); !slices.Equal(got, []string{"m"}) {
+		t.Fatalf("told %v", got)
 	}
 }
 
@@ -328,6 +352,27 @@ func TestAWaiterThatWasToldComesFirst(t *testing.T) {
 		t.Fatalf("told %v", got)
 	}
 	want(t, "LOCK of the first", m.first(f, id, ranges.Write, 0, 10), OK)
+}
+
+// Who was told in vain is told again when the lock is free the next time.
+func TestAWaiterIsToldEachTime(t *testing.T) {
+	r := newRig(t, nil)
+	defer r.end()
+	f := fileOf(1)
+	p := r.owner(v1, "one")
+	id := p.open(f, Both, 0)
+	l, m := p.locker("l"), p.locker("m")
+	m.wait = true
+	want(t, "LOCK", l.first(f, id, ranges.Write, 0, 10), OK)
+	want(t, "LOCK that waits", m.first(f, id, ranges.Write, 0, 10), Denied)
+	for range 3 {
+		want(t, "LOCKU", l.unlock(f, 0, 10), OK)
+		if got := r.told(); !slices.Equal(got, []string{"m"}) {
+			t.Fatalf("told %v", got)
+		}
+		r.now += 6
+		want(t, "LOCK", l.again(f, ranges.Write, 0, 10), OK)
+	}
 }
 
 func TestAWaiterThatDoesNotAskAgainIsForgotten(t *testing.T) {
@@ -428,55 +473,61 @@ func TestBounds(t *testing.T) {
 		}
 		return OK
 	}
+	type run = func(t *testing.T, r *rig, client uint64, no Status)
 	for _, c := range []struct {
 		name   string
 		change func(*Config)
-		run    func(t *testing.T, r *rig, client uint64, no Status)
+		run    run
 	}{
-		{"states of a client", func(c *Config) { c.ClientStatesMax = 3 }, func(t *testing.T, r *rig, client uint64, no Status) {
-			want(t, "at the bound", fill(r, client, 3), OK)
-			_, st := r.owner(client, "more").tryOpen(fileOf(1), Read, 0, done)
-			want(t, "above", st, no)
-			want(t, "another client", fill(r, w1, 3), OK)
-		}},
-		{"states in all", func(c *Config) { c.StatesMax = 16 }, func(t *testing.T, r *rig, client uint64, no Status) {
-			asked := 0
-			r.relieve = func() bool { asked++; return false }
-			// There are four clients. One that hoards gets a half, and one more; each has a share of 2.
-			want(t, "to the half", fill(r, client, 9), OK)
-			_, st := r.owner(client, "more").tryOpen(fileOf(1), Read, 0, done)
-			want(t, "above", st, no)
-			want(t, "another client", fill(r, w1, 3), OK)
-			want(t, "a third one", fill(r, w0, 3), OK)
-			_, st = r.owner(w1, "more").tryOpen(fileOf(1), Read, 0, done)
-			want(t, "above its share", st, Delay)
-			if asked > 0 {
-				t.Error("others were to make way for one that hoards")
-			}
-			other := v0 + v1 - client
-			want(t, "the last one", fill(r, other, 1), OK)
-			_, st = r.owner(other, "more").tryOpen(fileOf(1), Read, 0, done)
-			want(t, "above all", st, Delay+Resource-no)
-			if asked != 1 {
-				t.Errorf("Relieve was called %d times", asked)
-			}
-			r.relieve = func() bool { asked++; r.Revoke(w1, Expired); r.DropClient(w1); return true }
-			_, st = r.owner(other, "more").tryOpen(fileOf(1), Read, 0, done)
-			want(t, "with relief", st, OK)
-			r.AddClient(w1, 1)
-		}},
-		{"owners of a client", func(c *Config) { c.ClientOwnersMax = 3 }, func(t *testing.T, r *rig, client uint64, no Status) {
-			want(t, "at the bound", fill(r, client, 3), OK)
-			_, st := r.owner(client, "more").tryOpen(fileOf(1), Read, 0, done)
-			want(t, "above", st, no)
-			want(t, "another client", fill(r, w1, 3), OK)
-		}},
-		{"ranges of a file", func(c *Config) { c.FileLocksMax = 3 }, func(t *testing.T, r *rig, client uint64, no Status) {
-			lockBound(t, r, client, no, false)
-		}},
-		{"ranges of a client", func(c *Config) { c.ClientLocksMax = 3 }, func(t *testing.T, r *rig, client uint64, no Status) {
-			lockBound(t, r, client, no, true)
-		}},
+		{"states of a client", func(c *Config) { c.ClientStatesMax = 3 },
+			func(t *testing.T, r *rig, client uint64, no Status) {
+				want(t, "at the bound", fill(r, client, 3), OK)
+				_, st := r.owner(client, "more").tryOpen(fileOf(1), Read, 0, done)
+				want(t, "above", st, no)
+				want(t, "another client", fill(r, w1, 3), OK)
+			}},
+		{"states in all", func(c *Config) { c.StatesMax = 16 },
+			func(t *testing.T, r *rig, client uint64, no Status) {
+				asked := 0
+				r.relieve = func() bool { asked++; return false }
+				// There are four clients. One that hoards gets a half, and one more; each has a share of 2.
+				want(t, "to the half", fill(r, client, 9), OK)
+				_, st := r.owner(client, "more").tryOpen(fileOf(1), Read, 0, done)
+				want(t, "above", st, no)
+				want(t, "another client", fill(r, w1, 3), OK)
+				want(t, "a third one", fill(r, w0, 3), OK)
+				_, st = r.owner(w1, "more").tryOpen(fileOf(1), Read, 0, done)
+				want(t, "above its share", st, Delay)
+				if asked > 0 {
+					t.Error("others were to make way for one that hoards")
+				}
+				other := v0 + v1 - client
+				want(t, "the last one", fill(r, other, 1), OK)
+				_, st = r.owner(other, "more").tryOpen(fileOf(1), Read, 0, done)
+				want(t, "above all", st, Delay+Resource-no)
+				if asked != 1 {
+					t.Errorf("Relieve was called %d times", asked)
+				}
+				r.relieve = func() bool { asked++; r.Revoke(w1, Expired); r.DropClient(w1); return true }
+				_, st = r.owner(other, "more").tryOpen(fileOf(1), Read, 0, done)
+				want(t, "with relief", st, OK)
+				r.AddClient(w1, 1)
+			}},
+		{"owners of a client", func(c *Config) { c.ClientOwnersMax = 3 },
+			func(t *testing.T, r *rig, client uint64, no Status) {
+				want(t, "at the bound", fill(r, client, 3), OK)
+				_, st := r.owner(client, "more").tryOpen(fileOf(1), Read, 0, done)
+				want(t, "above", st, no)
+				want(t, "another client", fill(r, w1, 3), OK)
+			}},
+		{"ranges of a file", func(c *Config) { c.FileLocksMax = 3 },
+			func(t *testing.T, r *rig, client uint64, no Status) {
+				lockBound(t, r, client, no, false)
+			}},
+		{"ranges of a client", func(c *Config) { c.ClientLocksMax = 3 },
+			func(t *testing.T, r *rig, client uint64, no Status) {
+				lockBound(t, r, client, no, true)
+			}},
 	} {
 		for _, client := range []uint64{v0, v1} {
 			t.Run(fmt.Sprint(c.name, " ", client), func(t *testing.T) {
@@ -555,6 +606,21 @@ func TestOwnersThatNobodyNeedsMakeRoom(t *testing.T) {
 	}
 }
 
+func TestAnOwnerWhoseOperationRunsDoesNotMakeRoom(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.ClientOwnersMax = 2 })
+	defer r.end()
+	f := fileOf(1)
+	p := r.owner(v0, "one")
+	p.close(f, p.open(f, Read, 0))
+	r.owner(v0, "two").open(f, Read, 0)
+	o, st := p.tryOpenWith(f, func() {
+		_, st := r.owner(v0, "three").tryOpen(f, Read, 0, done)
+		want(t, "OPEN of a third owner", st, Resource)
+	})
+	want(t, "OPEN", st, OK)
+	want(t, "READ", r.check(f, o.Stateid, v0, Read), OK)
+}
+
 // State that was revoked makes room before anybody is refused, and then what Relieve finds.
 func TestRevokedStateMakesRoom(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.StatesMax = 2 })
@@ -568,6 +634,22 @@ func TestRevokedStateMakesRoom(t *testing.T) {
 	r.relieve = func() bool { r.DropClient(v1); return true }
 	r.owner(w0, "d").tryOpen(fileOf(4), Read, 0, done)
 	want(t, "who has made room", r.check(fileOf(2), b, v1, Read), BadStateid)
+}
+
+func TestWhatHasExpiredGoesBeforeAClientIsHeldToItsShare(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.StatesMax = 8 })
+	defer r.end()
+	p := r.owner(v0, "one")
+	for i := range 3 {
+		p.open(fileOf(i), Read, 0)
+	}
+	r.DropClient(v0)
+	p = r.owner(v1, "two")
+	for i := range 5 {
+		p.open(fileOf(i), Read, 0)
+	}
+	_, st := p.tryOpen(fileOf(5), Read, 0, done)
+	want(t, "OPEN above the share", st, Delay)
 }
 
 // A client that makes owners without end, by OPENs that fail, leaves room for others.

@@ -167,7 +167,8 @@ func (m *model) open() (what string, got, expect Status) {
 		deny = 0
 	}
 	undo := m.rnd.IntN(10) == 0
-	what = fmt.Sprintf("OPEN client %d owner %s file %d access %d deny %d undo %v", client, owner, file, access, deny, undo)
+	what = fmt.Sprintf("OPEN client %d owner %s file %d access %d deny %d undo %v",
+		client, owner, file, access, deny, undo)
 	p := m.proxy(client, owner)
 	key := fmt.Sprint(client, owner)
 	var own *mOpen
@@ -256,14 +257,17 @@ func (m *model) downgrade() (what string, got, expect Status) {
 	}
 	id, file := m.bend(o.id), m.bendFile(o.file)
 	access, deny := Share(1+m.rnd.IntN(3)), Share(m.rnd.IntN(4))
-	what = fmt.Sprintf("OPEN_DOWNGRADE client %d file %d id %v access %d deny %d", o.client, file, id, access, deny)
+	what = fmt.Sprintf("OPEN_DOWNGRADE client %d file %d id %v access %d deny %d",
+		o.client, file, id, access, deny)
 	_, _, expect = m.judge(id, file, by(o.client), false)
 	var best []share
 	if expect == OK {
 		expect = Inval
 		// All subsets of the OPENs.
 		asked := slices.Clone(o.asked)
-		slices.SortFunc(asked, func(a, b share) int { return int(a.access)*4 + int(a.deny) - int(b.access)*4 - int(b.deny) })
+		slices.SortFunc(asked, func(a, b share) int {
+			return int(a.access)*4 + int(a.deny) - int(b.access)*4 - int(b.deny)
+		})
 		asked = slices.Compact(asked)
 		for set := 1; set < 1<<len(asked); set++ {
 			var a, d Share
@@ -308,7 +312,9 @@ func (m *model) close() (what string, got, expect Status) {
 }
 
 // denied says whether a lock is, by whose, and expires who is courteous, one after the other.
-func (m *model) denied(self *mLocks, client uint64, file int, k ranges.Kind, off, n int) (held Lock, st Status) {
+func (m *model) denied(
+	self *mLocks, client uint64, file int, k ranges.Kind, off, n int,
+) (held Lock, st Status) {
 	for {
 		var first *mLocks
 		at := 0
@@ -353,7 +359,8 @@ func (m *model) lock() (what string, got, expect Status) {
 	off := m.rnd.IntN(bytes)
 	n := 1 + m.rnd.IntN(bytes-off)
 	id, file := m.bend(o.id), m.bendFile(o.file)
-	what = fmt.Sprintf("LOCK new client %d owner %s file %d id %v kind %v %d+%d", o.client, name, file, id, k, off, n)
+	what = fmt.Sprintf("LOCK new client %d owner %s file %d id %v kind %v %d+%d",
+		o.client, name, file, id, k, off, n)
 	x, _, expect := m.judge(id, file, by(o.client), false)
 	var own *mLocks
 	var held Lock
@@ -406,7 +413,8 @@ func (m *model) lockAgain() (what string, got, expect Status) {
 	off := m.rnd.IntN(bytes)
 	n := 1 + m.rnd.IntN(bytes-off)
 	id, file := m.bend(x.id), m.bendFile(x.file)
-	what = fmt.Sprintf("LOCK client %d owner %s file %d id %v kind %v %d+%d", x.client, x.owner, file, id, k, off, n)
+	what = fmt.Sprintf("LOCK client %d owner %s file %d id %v kind %v %d+%d",
+		x.client, x.owner, file, id, k, off, n)
 	_, _, expect = m.judge(id, file, by(x.client), false)
 	l := m.locker(x.client, x.open.owner, x.owner)
 	l.id = id

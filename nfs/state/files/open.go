@@ -184,7 +184,8 @@ func (f *file) opponents(s *state, access, deny Share) []*client {
 }
 
 // Undo takes back an OPEN whose further effects have failed: the client hears of an error, and
-// nobody has seen the stateid. If the owner has opened the file again meanwhile, it has what it has.
+// nobody has seen the stateid. If the owner has opened the file again meanwhile, it has what it
+// has.
 func (t *Table) Undo(o *Opened) {
 	s := o.state
 	if s == nil {
@@ -208,14 +209,14 @@ func (t *Table) Undo(o *Opened) {
 
 // Confirm is OPEN_CONFIRM (RFC 7530 section 16.18). An open that is confirmed already is
 // BadStateid.
-func (t *Table) Confirm(key *File, id *Stateid, turn *Turn) (Stateid, Status) {
-	s, st := t.hold(key, id, Caller{}, false, unconfirmed)
+func (t *Table) Confirm(x *Target) (Stateid, Status) {
+	s, st := t.hold(x, false, unconfirmed)
 	if st != OK {
 		return Stateid{}, st
 	}
 	defer t.release(s)
 	o := s.owner
-	if s.mode.Load()&unconfirmed == 0 || !turn.of(o) {
+	if s.mode.Load()&unconfirmed == 0 {
 		return Stateid{}, BadStateid
 	}
 	o.seq.confirmed = true
@@ -227,18 +228,15 @@ func (t *Table) Confirm(key *File, id *Stateid, turn *Turn) (Stateid, Status) {
 
 // Downgrade is OPEN_DOWNGRADE (RFC 8881 section 18.18): what is left must be what some of the
 // OPENs have asked for, all together.
-func (t *Table) Downgrade(key *File, id *Stateid, by Caller, turn *Turn, access, deny Share) (Stateid, Status) {
+func (t *Table) Downgrade(x *Target, access, deny Share) (Stateid, Status) {
 	if access == 0 || access > Both || deny > Both {
 		return Stateid{}, Inval
 	}
-	s, st := t.hold(key, id, by, false, 0)
+	s, st := t.hold(x, false, 0)
 	if st != OK {
 		return Stateid{}, st
 	}
 	defer t.release(s)
-	if !turn.of(s.owner) {
-		return Stateid{}, BadStateid
-	}
 	var kept uint16
 	var a, d Share
 	for i := Read; i <= Both; i++ {
@@ -260,25 +258,22 @@ func (t *Table) Downgrade(key *File, id *Stateid, by Caller, turn *Turn, access,
 }
 
 // Close is CLOSE (RFC 8881 section 18.2). Locks that were got with the open are released.
-func (t *Table) Close(key *File, id *Stateid, by Caller, turn *Turn) (Stateid, Status) {
-	s, st := t.hold(key, id, by, false, 0)
+func (t *Table) Close(x *Target) (Stateid, Status) {
+	s, st := t.hold(x, false, 0)
 	if st != OK {
 		return Stateid{}, st
 	}
 	var e effects
 	res := Invalid
-	switch {
-	case !turn.of(s.owner):
-		st = BadStateid
-	case s.legacy:
+	if s.legacy {
 		s.step()
 		res = s.id()
 		t.detach(s, OK, &e)
 		t.entomb(s)
-	default:
+	} else {
 		t.bury(s, OK, &e)
 	}
 	t.release(s)
 	t.after(&e)
-	return res, st
+	return res, OK
 }

@@ -332,11 +332,77 @@ func TestACourteousClientMakesWay(t *testing.T) {
 		_, st = p.tryOpen(f, Read, 0, done)
 		want(t, "its OPEN", st, Expired)
 		want(t, "its LOCK", l.first(g, other, ranges.Read, 0, 1), Expired)
-		r.DropClient(lost)
-		if lost == v0 {
-			want(t, "its open, when it is forgotten", r.check(f, id, lost, Read), BadStateid)
-		}
+		r.now += 46
+		r.Sweep()
+		want(t, "its open, when it is forgotten", r.check(f, id, lost, Read), BadStateid)
 		r.end()
+	}
+}
+
+// A client of 4.0 that was dropped, by whomever, is told for a lease time what has become of its
+// state: also when another incarnation has taken its place, whose owners count from the
+// beginning.
+func TestAClientOf40IsToldThatItHasExpired(t *testing.T) {
+	var r *rig
+	r = newRig(t, func(c *Config) {
+		c.Expire = func(id uint64) bool {
+			r.DropClient(id)
+			return true
+		}
+	})
+	defer r.end()
+	f := fileOf(1)
+	for _, lost := range []uint64{v0, v1} {
+		p := r.owner(lost, "one")
+		id := p.open(f, Both, Write)
+		r.courteous[lost] = true
+		q := r.owner(w1, "two")
+		other := q.open(f, Both, 0)
+		expect := BadStateid
+		if lost == v0 {
+			expect = Expired
+		}
+		for _, seq := range []uint32{p.seq, 0, 99} {
+			p.seq = seq
+			_, st := p.close(f, id)
+			want(t, "CLOSE", st, expect)
+		}
+		r.now += 45
+		r.Sweep()
+		want(t, "READ within a lease time", r.check(f, id, lost, Read), expect)
+		r.now++
+		r.Sweep()
+		want(t, "READ after it", r.check(f, id, lost, Read), BadStateid)
+		_, st := q.close(f, other)
+		want(t, "CLOSE", st, OK)
+	}
+	if n := r.Counts(); n.Clients != 2 || n.Dead != 0 {
+		t.Errorf("%+v", n)
+	}
+}
+
+// However often a client of 4.0 begins anew, what is kept of its former lives is bounded.
+func TestClientsThatBeginAnewLeaveLittle(t *testing.T) {
+	r := newRig(t, nil)
+	defer r.end()
+	for i := range uint64(5000) {
+		id := 100 + i
+		r.AddClient(id, 0)
+		if i%2 == 0 { // the others hold nothing, and leave nothing
+			var turn Turn
+			if v := r.BeginOpen(&turn, id, []byte("one"), opOpen, 1); v != Go {
+				t.Fatalf("verdict %d", v)
+			}
+			a := OpenArgs{Client: id, Turn: &turn, Access: Both, Recovery: done}
+			st := r.Open(fileOf(int(i)), &a, new(Opened))
+			want(t, "OPEN", st, OK)
+			r.End(&turn, st, nil, nil)
+		}
+		r.DropClient(id)
+	}
+	n := r.Counts()
+	if n.Clients != 4 || n.Dead < 1000 || n.Dead > 1024 || n.Files != 0 || len(r.expired) > 1024 {
+		t.Errorf("%+v", n)
 	}
 }
 

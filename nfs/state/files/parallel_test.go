@@ -33,6 +33,7 @@ func atRest(t *testing.T, tab *Table, clients ...uint64) {
 	for _, c := range append(clients, v0, w0, v1, w1) {
 		tab.DropClient(c)
 	}
+	tab.forgetExpired(1 << 20)
 	if n := tab.Counts(); n != (Counts{}) || tab.index.used() != 0 || tab.denials.Load() != 0 {
 		t.Errorf("left at the end: %+v, %d places, %d denials", n, tab.index.used(), tab.denials.Load())
 	}
@@ -94,7 +95,7 @@ func TestAnOpenThatMeetsACloseIsNotClosed(t *testing.T) {
 			if i == 0 {
 				opened = open()
 			} else {
-				_, closed = tab.Close(f, &id, by(v1), nil)
+				_, closed = tab.Close(&Target{f, id, by(v1), nil})
 			}
 		})
 		if closed != OK && closed != OldStateid {
@@ -106,7 +107,7 @@ func TestAnOpenThatMeetsACloseIsNotClosed(t *testing.T) {
 		if _, st := tab.Check(f, &opened, by(v1), Both); st != OK {
 			t.Fatalf("what was opened: status %d", st)
 		}
-		if _, st := tab.Close(f, &opened, by(v1), nil); st != OK {
+		if _, st := tab.Close(&Target{f, opened, by(v1), nil}); st != OK {
 			t.Fatalf("CLOSE of it: status %d", st)
 		}
 	}
@@ -139,10 +140,10 @@ func TestAnOpenIsClosedOnce(t *testing.T) {
 		}
 		second := make(chan Status)
 		again = func() {
-			_, st := tab.Close(f, &o.Stateid, by(v1), nil)
+			_, st := tab.Close(&Target{f, o.Stateid, by(v1), nil})
 			second <- st
 		}
-		if _, st := tab.Close(f, &o.Stateid, by(v1), nil); st != OK {
+		if _, st := tab.Close(&Target{f, o.Stateid, by(v1), nil}); st != OK {
 			t.Errorf("CLOSE: status %d", st)
 		}
 		if st := <-second; st != BadStateid {
@@ -151,6 +152,27 @@ func TestAnOpenIsClosedOnce(t *testing.T) {
 	}
 	again = nil
 	atRest(t, tab)
+}
+
+// The end of a client meets a CLOSE of 4.0, which has kept the stateid for when it comes again.
+func TestTheEndOfAClientLeavesAloneWhatWasClosedMeanwhile(t *testing.T) {
+	r := newRig(t, nil)
+	defer r.end()
+	p := r.owner(v0, "one")
+	id := p.open(fileOf(1), Read, 0)
+	found := r.client(v0).all()
+	_, st := p.close(fileOf(1), id)
+	want(t, "CLOSE", st, OK)
+	for _, s := range found {
+		r.Table.end(s, OK)
+	}
+	if n := r.Counts(); n.Dead != 0 || n.Opens != 0 {
+		t.Errorf("%+v", n)
+	}
+	var turn Turn
+	if v := r.BeginState(&turn, &id, opClose, p.seq-1); v != Again {
+		t.Errorf("CLOSE that comes again: verdict %d", v)
+	}
 }
 
 // Many goroutines do everything at once; clients are dropped and revoked under them.
@@ -217,20 +239,20 @@ func TestEverythingAtOnce(t *testing.T) {
 					tab.Undo(&o)
 				}
 			case 3, 4, 5:
-				a := LockArgs{caller, turn, rnd.IntN(2) == 0, id, owner, seq, ranges.Read + ranges.Kind(rnd.IntN(2)),
-					off, n, rnd.IntN(2) == 0, done}
+				a := LockArgs{Target{f, id, caller, turn}, rnd.IntN(2) == 0, owner, seq,
+					ranges.Read + ranges.Kind(rnd.IntN(2)), off, n, rnd.IntN(2) == 0, done}
 				var l Stateid
-				if l, st = tab.Lock(f, &a, new(Lock)); st == OK {
+				if l, st = tab.Lock(&a, new(Lock)); st == OK {
 					slot.Store(&l)
 					locked.Add(1)
 				}
 			case 6:
-				_, st = tab.LockU(f, &id, caller, turn, off, n)
+				_, st = tab.LockU(&Target{f, id, caller, turn}, off, n)
 			case 7:
-				_, st = tab.Close(f, &id, caller, turn)
+				_, st = tab.Close(&Target{f, id, caller, turn})
 			case 8:
 				if turn != nil {
-					_, st = tab.Confirm(f, &id, turn)
+					_, st = tab.Confirm(&Target{f, id, caller, turn})
 				} else {
 					tab.FreeStateid(&id, caller)
 				}

@@ -94,11 +94,16 @@ func (r *rig) end() {
 			r.t.Errorf("client %d holds %d things after its end", id, r.held[id])
 		}
 	}
+	r.now += 46
+	r.Sweep()
 	if n := r.Counts(); n != (Counts{}) {
 		r.t.Errorf("left at the end: %+v", n)
 	}
 	if n := r.index.used(); n != 0 {
 		r.t.Errorf("%d places of the index are taken at the end", n)
+	}
+	if m, n := r.members.Load(), r.states.Load(); m != 0 || n != 0 {
+		r.t.Errorf("%d clients and %d states are counted at the end", m, n)
 	}
 	if n := r.denials.Load(); n != 0 {
 		r.t.Errorf("%d denials are left at the end", n)
@@ -178,6 +183,18 @@ func (p *proxy) state(op uint32, id Stateid, run func(*Turn) Status) Status {
 	return p.turn(func(turn *Turn) Verdict { return p.r.BeginState(turn, &id, op, p.seq) }, run)
 }
 
+// tryOpenWith opens a file for reading in version 4.0, and has something else done after the
+// beginning.
+func (p *proxy) tryOpenWith(f *File, meanwhile func()) (o Opened, st Status) {
+	st = p.turn(
+		func(turn *Turn) Verdict { return p.r.BeginOpen(turn, p.client, []byte(p.name), opOpen, p.seq) },
+		func(turn *Turn) Status {
+			meanwhile()
+			return p.r.Open(f, &OpenArgs{Client: p.client, Turn: turn, Access: Read, Recovery: done}, &o)
+		})
+	return o, st
+}
+
 func (p *proxy) tryOpen(f *File, access, deny Share, g Recovery) (o Opened, st Status) {
 	p.r.t.Helper()
 	st = p.turn(
@@ -212,7 +229,7 @@ func (p *proxy) open(f *File, access, deny Share) Stateid {
 func (p *proxy) confirm(f *File, id Stateid) (res Stateid, st Status) {
 	p.r.t.Helper()
 	st = p.state(opConfirm, id, func(turn *Turn) (st Status) {
-		res, st = p.r.Confirm(f, &id, turn)
+		res, st = p.r.Confirm(&Target{f, id, Caller{}, turn})
 		return st
 	})
 	return res, st
@@ -221,7 +238,7 @@ func (p *proxy) confirm(f *File, id Stateid) (res Stateid, st Status) {
 func (p *proxy) downgrade(f *File, id Stateid, access, deny Share) (res Stateid, st Status) {
 	p.r.t.Helper()
 	st = p.state(opDowngrade, id, func(turn *Turn) (st Status) {
-		res, st = p.r.Downgrade(f, &id, by(p.client), turn, access, deny)
+		res, st = p.r.Downgrade(&Target{f, id, by(p.client), turn}, access, deny)
 		return st
 	})
 	return res, st
@@ -230,7 +247,7 @@ func (p *proxy) downgrade(f *File, id Stateid, access, deny Share) (res Stateid,
 func (p *proxy) close(f *File, id Stateid) (res Stateid, st Status) {
 	p.r.t.Helper()
 	st = p.state(opClose, id, func(turn *Turn) (st Status) {
-		res, st = p.r.Close(f, &id, by(p.client), turn)
+		res, st = p.r.Close(&Target{f, id, by(p.client), turn})
 		return st
 	})
 	return res, st
@@ -259,8 +276,8 @@ func (l *locker) firstIn(f *File, open Stateid, k ranges.Kind, off, n uint64, g 
 	l.r.t.Helper()
 	seq := l.seq
 	return l.open.state(opLock, open, func(turn *Turn) Status {
-		a := LockArgs{by(l.client), turn, true, open, []byte(l.name), seq, k, off, n, l.wait, g}
-		id, st := l.r.Lock(f, &a, &l.held)
+		x := Target{f, open, by(l.client), turn}
+		id, st := l.r.Lock(&LockArgs{x, true, []byte(l.name), seq, k, off, n, l.wait, g}, &l.held)
 		if st == OK {
 			l.id = id
 			l.seq++
@@ -273,8 +290,8 @@ func (l *locker) firstIn(f *File, open Stateid, k ranges.Kind, off, n uint64, g 
 func (l *locker) again(f *File, k ranges.Kind, off, n uint64) Status {
 	l.r.t.Helper()
 	return l.state(opLock, l.id, func(turn *Turn) Status {
-		a := LockArgs{by(l.client), turn, false, l.id, nil, 0, k, off, n, l.wait, done}
-		id, st := l.r.Lock(f, &a, &l.held)
+		x := Target{f, l.id, by(l.client), turn}
+		id, st := l.r.Lock(&LockArgs{x, false, nil, 0, k, off, n, l.wait, done}, &l.held)
 		if st == OK {
 			l.id = id
 		}
@@ -285,7 +302,7 @@ func (l *locker) again(f *File, k ranges.Kind, off, n uint64) Status {
 func (l *locker) unlock(f *File, off, n uint64) Status {
 	l.r.t.Helper()
 	return l.state(opLockU, l.id, func(turn *Turn) Status {
-		id, st := l.r.LockU(f, &l.id, by(l.client), turn, off, n)
+		id, st := l.r.LockU(&Target{f, l.id, by(l.client), turn}, off, n)
 		if st == OK {
 			l.id = id
 		}

@@ -110,6 +110,9 @@ func (t *Table) beginOpen(turn *Turn, c *client, name []byte, op, seqid uint32) 
 func (t *Table) BeginState(turn *Turn, id *Stateid, op, seqid uint32) Verdict {
 	*turn = Turn{}
 	s, st := t.find(id, Caller{})
+	if st == OK && s.modes()&expired != 0 {
+		st = Expired // whatever the number is: the client may have begun anew
+	}
 	if st != OK {
 		turn.Status = st
 		return Refuse
@@ -274,10 +277,12 @@ func (t *Table) dropIdle(c *client) bool {
 	return false
 }
 
-// Sweep forgets open owners of 4.0 that have had no open for a lease time, and opens that nobody
-// has confirmed for so long. It is to be called about once a second.
+// Sweep forgets open owners of 4.0 that have had no open for a lease time, opens that nobody has
+// confirmed for so long, and clients that were expired so long ago. It is to be called about once a
+// second.
 func (t *Table) Sweep() {
 	now := t.now()
+	t.forgetExpired(now)
 	for _, c := range t.allClients() {
 		for t.sweep(c, now) {
 		}

@@ -205,24 +205,25 @@ func TestOperationsNeedTheTurnOfTheirOwner(t *testing.T) {
 		t.Fatalf("verdict %d", v)
 	}
 	for _, turn := range []*Turn{nil, &mine} {
-		_, st = r.Close(f, &other, by(v0), turn)
+		_, st = r.Close(&Target{f, other, by(v0), turn})
 		want(t, "CLOSE", st, BadStateid)
-		_, st = r.Downgrade(f, &other, by(v0), turn, Both, 0)
+		_, st = r.Downgrade(&Target{f, other, by(v0), turn}, Both, 0)
 		want(t, "OPEN_DOWNGRADE", st, BadStateid)
-		_, st = r.Confirm(f, &unsure.Stateid, turn)
+		_, st = r.Confirm(&Target{f, unsure.Stateid, by(v0), turn})
 		want(t, "OPEN_CONFIRM", st, BadStateid)
-		_, st = r.LockU(f, &l.id, by(v0), turn, 0, 1)
+		_, st = r.LockU(&Target{f, l.id, by(v0), turn}, 0, 1)
 		want(t, "LOCKU", st, BadStateid)
-		_, st = r.Lock(f, &LockArgs{Turn: turn, Stateid: l.id, Kind: ranges.Read, Length: 1, Recovery: done}, new(Lock))
-		want(t, "LOCK", st, BadStateid)
-		_, st = r.Lock(f, &LockArgs{Turn: turn, New: true, Stateid: other, Owner: []byte("m"), Kind: ranges.Read, Length: 1,
+		_, st = r.Lock(&LockArgs{Target: Target{f, l.id, by(v0), turn}, Kind: ranges.Read, Length: 1,
 			Recovery: done}, new(Lock))
+		want(t, "LOCK", st, BadStateid)
+		_, st = r.Lock(&LockArgs{Target: Target{f, other, by(v0), turn}, New: true, Owner: []byte("m"),
+			Kind: ranges.Read, Length: 1, Recovery: done}, new(Lock))
 		want(t, "LOCK by a new owner", st, BadStateid)
 	}
-	want(t, "OPEN", r.Open(f, &OpenArgs{Client: v0, Owner: []byte("one"), Access: Read, Recovery: done}, new(Opened)),
-		BadSeqid)
-	want(t, "OPEN of another client", r.Open(f, &OpenArgs{Client: w0, Turn: &mine, Access: Read, Recovery: done}, new(Opened)),
-		BadSeqid)
+	a := OpenArgs{Client: v0, Owner: []byte("one"), Access: Read, Recovery: done}
+	want(t, "OPEN", r.Open(f, &a, new(Opened)), BadSeqid)
+	a = OpenArgs{Client: w0, Turn: &mine, Access: Read, Recovery: done}
+	want(t, "OPEN of another client", r.Open(f, &a, new(Opened)), BadSeqid)
 	r.End(&mine, BadStateid, nil, nil)
 }
 

@@ -108,10 +108,18 @@ func (s *state) sequence(seq uint32) Status {
 	return BadStateid
 }
 
-// hold returns the state of a stateid of the wanted kind and locks its file and its client. Flags
+// Target is the state that an operation is to change.
+type Target struct {
+	File    *File // the current file handle; borrowed
+	Stateid Stateid
+	By      Caller
+	Turn    *Turn // of version 4.0: begun with Stateid; else nil
+}
+
+// hold returns the state of a target, of the wanted kind, and locks its file and its client. Flags
 // that the caller allows do not count.
-func (t *Table) hold(key *File, id *Stateid, by Caller, lock bool, allow uint32) (*state, Status) {
-	s, st := t.find(id, by)
+func (t *Table) hold(x *Target, lock bool, allow uint32) (*state, Status) {
+	s, st := t.find(&x.Stateid, x.By)
 	if st != OK {
 		return nil, st
 	}
@@ -119,10 +127,12 @@ func (t *Table) hold(key *File, id *Stateid, by Caller, lock bool, allow uint32)
 	s.owner.client.mu.Lock()
 	switch st = flagged(s.modes() &^ allow); {
 	case st != OK:
-	case s.gone || s.lock != lock || s.file.key != *key:
+	case s.gone || s.lock != lock || s.file.key != *x.File:
+		st = BadStateid
+	case !x.Turn.of(s.owner):
 		st = BadStateid
 	default:
-		st = s.sequence(id.Seq)
+		st = s.sequence(x.Stateid.Seq)
 	}
 	if st != OK {
 		t.release(s)

@@ -97,24 +97,25 @@ func TestOperationsThatChangeStateJudgeStateidsAlike(t *testing.T) {
 
 	ops := map[string]func(*File, Stateid, Caller) Status{
 		"OPEN_DOWNGRADE": func(f *File, id Stateid, by Caller) Status {
-			_, st := r.Downgrade(f, &id, by, nil, Both, 0)
+			_, st := r.Downgrade(&Target{f, id, by, nil}, Both, 0)
 			return st
 		},
 		"CLOSE": func(f *File, id Stateid, by Caller) Status {
-			_, st := r.Close(f, &id, by, nil)
+			_, st := r.Close(&Target{f, id, by, nil})
 			return st
 		},
 		"LOCK by a new owner": func(f *File, id Stateid, by Caller) Status {
-			_, st := r.Lock(f, &LockArgs{By: by, New: true, Stateid: id, Owner: []byte("x"), Kind: ranges.Read,
-				Length: 1, Recovery: done}, new(Lock))
+			_, st := r.Lock(&LockArgs{Target: Target{f, id, by, nil}, New: true, Owner: []byte("x"),
+				Kind: ranges.Read, Length: 1, Recovery: done}, new(Lock))
 			return st
 		},
 		"LOCK": func(f *File, id Stateid, by Caller) Status {
-			_, st := r.Lock(f, &LockArgs{By: by, Stateid: id, Kind: ranges.Read, Length: 1, Recovery: done}, new(Lock))
+			_, st := r.Lock(&LockArgs{Target: Target{f, id, by, nil}, Kind: ranges.Read, Length: 1,
+				Recovery: done}, new(Lock))
 			return st
 		},
 		"LOCKU": func(f *File, id Stateid, by Caller) Status {
-			_, st := r.LockU(f, &id, by, nil, 0, 1)
+			_, st := r.LockU(&Target{f, id, by, nil}, 0, 1)
 			return st
 		},
 	}

@@ -29,8 +29,8 @@ const (
 	AdminRevoked    = nfs4.NFS4ERR_ADMIN_REVOKED
 )
 
-// crowded says that a bound for all clients is reached: there may be room when others have lost what
-// they need not have. No client sees it.
+// crowded says that a bound for all clients is reached: there may be room when others have lost
+// what they need not have. No client sees it.
 const crowded Status = 1 << 30
 
 // full is what an operation is told that would exceed a bound: version 4.1 has no RESOURCE.

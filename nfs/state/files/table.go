@@ -67,7 +67,7 @@ func New(cfg Config) *Table {
 
 // Counts is how much a table holds.
 type Counts struct {
-	Clients int
+	Clients int // that have not expired
 	Files   int // open, or pinned
 	Opens   int
 	Locks   int   // lock stateids
@@ -89,7 +89,9 @@ func (t *Table) Counts() Counts {
 	}
 	for _, c := range t.allClients() {
 		c.mu.Lock()
-		n.Clients++
+		if c.gone == OK {
+			n.Clients++
+		}
 		n.Opens += c.opens
 		n.Locks += c.locks
 		n.Ranges += c.ranges
@@ -112,20 +114,28 @@ func (t *Table) take(n int) bool {
 
 func (t *Table) give(n int) { t.used.Add(int64(-n)) }
 
-// hoards reports whether a client that has n states, or n owners, may have no more because others
-// need the room. A half of it is for whoever comes first. Of the other half each client has an equal
-// share, so that one that hoards meets its own limit and not that of others.
-func (t *Table) hoards(n int) bool {
+// bounded says whether a client that has n states, or n owners, may have more. A half of the room
+// is for whoever comes first. Of the other half each client has an equal share, so that one that
+// hoards meets its own limit and not that of others.
+func (t *Table) bounded(c *client, n, most int) Status {
 	states := int64(t.cfg.StatesMax)
 	scarce := t.states.Load() > states/2 || t.used.Load() > t.cfg.MemoryMax/2
-	return scarce && int64(n) > states/2/max(t.members.Load(), 1)
+	switch {
+	case n >= most:
+		return full(c.legacy)
+	case !scarce || int64(n) <= states/2/max(t.members.Load(), 1):
+		return OK
+	case t.oldestExpired() != nil:
+		return crowded
+	}
+	return full(c.legacy)
 }
 
 // placed makes a state of an owner, at a place of its own: see birth. Needs file.mu and client.mu.
 func (t *Table) placed(f *file, o *owner, open *state) (*state, Status) {
 	c := o.client
-	if n := c.opens + c.locks + c.dead; n >= t.cfg.ClientStatesMax || t.hoards(n) {
-		return nil, full(c.legacy)
+	if st := t.bounded(c, c.opens+c.locks+c.dead, t.cfg.ClientStatesMax); st != OK {
+		return nil, st
 	}
 	if !t.take(stateBytes) {
 		return nil, crowded
@@ -151,8 +161,8 @@ func (t *Table) vacate(i uint32) {
 	t.states.Add(-1)
 }
 
-// attempt runs an operation until it gets an answer that more room does not change. The operation says
-// crowded while it lacks room.
+// attempt runs an operation until it gets an answer that more room does not change. The operation
+// says crowded while it lacks room.
 func (t *Table) attempt(legacy bool, run func() Status) Status {
 	st := run()
 	if st == crowded && t.relieve() {
