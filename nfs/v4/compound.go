@@ -177,6 +177,9 @@ func (k *compound) run() rpc.Outcome {
 		case st == nfs4.NFS4_OK:
 		case !k.body:
 			e.Truncate(at + resultHeader)
+			if r.needs&answersAlways != 0 {
+				e.Uint32(0)
+			}
 		}
 		e.SetUint32(at+4, uint32(st))
 		k.next++

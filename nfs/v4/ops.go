@@ -17,6 +17,8 @@ const (
 	// From minor version 1 on every compound begins with SEQUENCE, but for those of these:
 	sessionless // the only operation, or in a session
 	alone       // the only operation
+	// Its result has a bitmap4 whatever its status is, an empty one when it has not run.
+	answersAlways
 	// It is on data, and can be done twice: see toWorker.
 	repeatable
 )
@@ -82,7 +84,7 @@ func init() {
 		nfs4.OP_RESTOREFH: {"RESTOREFH", 0, 2, lane, 0, 0, (*compound).restorefh},
 		nfs4.OP_SAVEFH:    {"SAVEFH", 0, 2, lane, needCurrent, 0, (*compound).savefh},
 		nfs4.OP_SECINFO:   {"SECINFO", 0, 2, lane, needCurrent, 32, (*compound).secinfo},
-		nfs4.OP_SETATTR:   {"SETATTR", 0, 2, worker, needCurrent, 16, (*compound).setattr},
+		nfs4.OP_SETATTR:   {"SETATTR", 0, 2, worker, needCurrent | answersAlways, 16, (*compound).setattr},
 		nfs4.OP_VERIFY:    {"VERIFY", 0, 2, lane, needCurrent, 0, (*compound).verify},
 		nfs4.OP_WRITE:     {"WRITE", 0, 2, lane, needCurrent | repeatable, 16, (*compound).write},
 		nfs4.OP_SECINFO_NO_NAME: {

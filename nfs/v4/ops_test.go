@@ -280,3 +280,11 @@ func TestSecurityIsToldOfWhatANameLeadsTo(t *testing.T) {
 	require.EqualValues(t, 1, res[2].Opsecinfo.Resok4[0].Flavor)
 	r.fails(nfs4.NFS4ERR_NOENT, append(walk("x"), sec("g"))...)
 }
+
+func TestSetattrThatDoesNotRunAnswersThatNothingWasSet(t *testing.T) {
+	r, _ := one(t, export.Options{})
+	set := nfs4.NfsArgop4{Argop: nfs4.OP_SETATTR}
+	r.fails(nfs4.NFS4ERR_NOFILEHANDLE, set)
+	r.minor = 1
+	r.fails(nfs4.NFS4ERR_OP_NOT_IN_SESSION, set)
+}
