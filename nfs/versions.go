@@ -120,6 +120,7 @@ func (s *Server) withVersion4(p *rpc.Program, places int) error {
 		Lease:  s.cfg.Lease,
 		Minors: [3]bool{s.cfg.Versions&NFSv40 != 0, s.cfg.Versions&NFSv41 != 0, s.cfg.Versions&NFSv42 != 0},
 	})
+	s.ended = table.Disconnect
 	volume := p.Volume
 	p.Volume = func(c *rpc.Call) int {
 		if c.Vers == 4 {

@@ -57,6 +57,9 @@ type Call struct {
 	Origin *Origin
 	// Local is the server's address that the call came in on.
 	Local netip.AddrPort
+	// Conn is the number of the connection that the call came by. No other connection of the
+	// server has had it or will have it. It is 0 without a connection.
+	Conn uint64
 	// Datagram is true when the call came by UDP: then the reply must fit into one datagram.
 	Datagram bool
 
@@ -115,11 +118,11 @@ type Call struct {
 }
 
 // Reset forgets the call, for the pool, and keeps nothing borrowed. It also forgets Place, Peer,
-// Origin, Local and Datagram.
+// Origin, Local, Conn and Datagram.
 func (c *Call) Reset() {
 	c.XID, c.Prog, c.Vers, c.Proc = 0, 0, 0, 0
 	c.Auth.Flavor, c.Auth.UID, c.Auth.GID, c.Auth.n = AuthNone, nobody, nobody, 0
-	c.Peer, c.Local, c.Datagram = netip.AddrPort{}, netip.AddrPort{}, false
+	c.Peer, c.Local, c.Conn, c.Datagram = netip.AddrPort{}, netip.AddrPort{}, 0, false
 	c.Place, c.Origin = nil, nil
 	c.Pipes = nil
 	c.undo(0)

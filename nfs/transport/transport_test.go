@@ -36,6 +36,7 @@ const (
 	procWork = 9
 	// procFound finds while it runs that it must not run twice.
 	procFound = 10
+	procConn  = 11 // the number of its connection
 )
 
 type testServer struct {
@@ -135,6 +136,10 @@ func (ts *testServer) program() *rpc.Program {
 				return echo(c)
 			}},
 			procTail: {Name: "TAIL", Handle: tail},
+			procConn: {Name: "CONN", Handle: func(c *rpc.Call) rpc.Outcome {
+				c.Reply.Uint64(c.Conn)
+				return rpc.Done
+			}},
 			procFound: {Name: "FOUND", Handle: func(c *rpc.Call) rpc.Outcome {
 				if !c.Place.Thread.MayWait {
 					c.Reply.Uint32(77)

@@ -176,3 +176,24 @@ func TestACompoundThatIsCutLeavesItsSlotUsable(t *testing.T) {
 		require.Equal(t, nfs4.NFS4_OK, next.Status, "cut at %d", n)
 	}
 }
+
+// A session is destroyed by a connection of its client only. SEQUENCE makes one such.
+func TestAStrangersConnectionDestroysNoSession(t *testing.T) {
+	r := two(t)
+	r.conn = 1
+	s := r.session("me")
+	destroy := nfs4.NfsArgop4{Argop: nfs4.OP_DESTROY_SESSION, OpdestroySession: nfs4.DESTROYSESSION4args{DsaSessionid: s.id}}
+	r.conn = 2
+	r.fails(nfs4.NFS4ERR_CONN_NOT_BOUND_TO_SESSION, destroy)
+	r.ok(s.sequence())
+	r.ok(destroy)
+	r.conn = 3
+	s = r.session("me")
+	r.conn = 4
+	bind := nfs4.NfsArgop4{Argop: nfs4.OP_BIND_CONN_TO_SESSION, OpbindConnToSession: nfs4.BINDCONNTOSESSION4args{
+		BctsaSessid: s.id, BctsaDir: nfs4.CDFC4_FORE,
+	}}
+	r.ok(bind)
+	destroy.OpdestroySession.DsaSessionid = s.id
+	r.ok(destroy)
+}
