@@ -288,3 +288,14 @@ func TestSetattrThatDoesNotRunAnswersThatNothingWasSet(t *testing.T) {
 	r.minor = 1
 	r.fails(nfs4.NFS4ERR_OP_NOT_IN_SESSION, set)
 }
+
+func TestALockOfAnUnknownClientIsRefused(t *testing.T) {
+	r, file := one(t, export.Options{})
+	file("f", "content")
+	lock := nfs4.NfsArgop4{Argop: nfs4.OP_LOCK, Oplock: nfs4.LOCK4args{
+		Locktype: nfs4.WRITE_LT, Length: 1, Locker: nfs4.Locker4{
+			NewLockOwner: true, OpenOwner: nfs4.OpenToLockOwner4{LockOwner: nfs4.LockOwner4{Clientid: 77, Owner: []byte("me")}},
+		},
+	}}
+	r.fails(nfs4.NFS4ERR_STALE_CLIENTID, append(walk("x", "f"), lock)...)
+}

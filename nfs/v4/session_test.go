@@ -19,6 +19,7 @@ func remembers(now *uint32) Config {
 	clients := state.New(state.Config{
 		Now: clock, Random: rand.Reader, Server: state.Server{Major: []byte("server"), Scope: []byte("server")},
 		Confirmed: func(id state.ClientID, minor uint8) { held.AddClient(uint64(id), minor) },
+		Lapsed:    func(id state.ClientID) { held.Revoke(uint64(id), files.Expired) },
 		Dropped:   func(id state.ClientID) { held.DropClient(uint64(id)) },
 	})
 	held = files.New(files.Config{
