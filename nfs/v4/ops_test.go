@@ -299,3 +299,14 @@ func TestALockOfAnUnknownClientIsRefused(t *testing.T) {
 	}}
 	r.fails(nfs4.NFS4ERR_STALE_CLIENTID, append(walk("x", "f"), lock)...)
 }
+
+func TestNamesNeedNotBeUTF8AndAnAttributeSaysSo(t *testing.T) {
+	r, _ := one(t, export.Options{})
+	r.ok(append(walk("x"), mkdir("\xc0\xc1"))...)
+	r.ok(walk("x", "\xc0\xc1")...)
+	got := r.ok(append(walk("x"), getattr(nfs4.FATTR4_FS_CHARSET_CAP))...)[2].Opgetattr.Resok4.ObjAttributes
+	require.Empty(t, got.AttrVals, "minor version 0 has no such attribute")
+	s := r.session("me")
+	got = r.ok(in(s.sequence(), append(walk("x"), getattr(nfs4.FATTR4_FS_CHARSET_CAP))...)...)[3].Opgetattr.Resok4.ObjAttributes
+	require.Equal(t, []byte{0, 0, 0, nfs4.FSCHARSET_CAP4_CONTAINS_NON_UTF8}, []byte(got.AttrVals))
+}
