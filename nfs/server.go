@@ -51,6 +51,10 @@ type Server struct {
 	shedders []*shedder     // immutable once open has returned
 	shedding sync.WaitGroup // the shedders' goroutines
 
+	// ended is told of each connection that is over. It is nil without version 4, and immutable
+	// once New has returned.
+	ended func(conn uint64)
+
 	mu      sync.Mutex
 	state   state         // guarded by mu
 	started chan struct{} // closed when Serve has started the threads, or failed to
@@ -314,6 +318,7 @@ func (s *Server) open() (err error) {
 		Origin:       s.origins.origin,
 		Renew:        s.origins.renew,
 		Shed:         s.shed,
+		Ended:        s.ended,
 		Duplicates:   drc.New(drc.Config{}),
 		Log:          s.cfg.Log,
 	})

@@ -99,6 +99,7 @@ func (s *Server) withVersion4(p *rpc.Program, places int) error {
 		Now:    now,
 		Random: rand.Reader, Epoch: binary.LittleEndian.Uint32(epoch[:]),
 		Confirmed:    func(id clients.ClientID, minor uint8) { held.AddClient(uint64(id), minor) },
+		Lapsed:       func(id clients.ClientID) { held.Revoke(uint64(id), files.Expired) },
 		Dropped:      func(id clients.ClientID) { held.DropClient(uint64(id)) },
 		LeaseSeconds: uint32(s.cfg.Lease / time.Second), Store: store,
 		Server:     clients.Server{Major: name, Scope: name},
@@ -120,6 +121,7 @@ func (s *Server) withVersion4(p *rpc.Program, places int) error {
 		Lease:  s.cfg.Lease,
 		Minors: [3]bool{s.cfg.Versions&NFSv40 != 0, s.cfg.Versions&NFSv41 != 0, s.cfg.Versions&NFSv42 != 0},
 	})
+	s.ended = table.Disconnect
 	volume := p.Volume
 	p.Volume = func(c *rpc.Call) int {
 		if c.Vers == 4 {

@@ -136,6 +136,8 @@ func init() {
 			b := exclusive[v.minor]
 			b.encode(e)
 		}},
+		// Names are bytes, in whatever encoding clients and local processes use.
+		nfs4.FATTR4_FS_CHARSET_CAP: {since: 1, write: word(nfs4.FSCHARSET_CAP4_CONTAINS_NON_UTF8)},
 		nfs4.FATTR4_CHANGE_ATTR_TYPE: {since: 2, from: fromAttr, write: func(e *xdr.Encoder, v *values) {
 			if v.attr.Has(vfs.AttrChange) {
 				e.Uint32(uint32(nfs4.NFS4_CHANGE_TYPE_IS_TIME_METADATA))

@@ -118,3 +118,18 @@ func TestACompoundGoesOnWhereItStopped(t *testing.T) {
 		require.Equal(t, res.Resarray[3].Opgetattr, x.Opgetattr)
 	}
 }
+
+// What may not be done twice is known by the duplicate request cache in minor version 0, and by
+// sessions from 1 on.
+func TestWhatMayRunOnceIsSaidInMinorVersion0(t *testing.T) {
+	r, file := one(t, export.Options{})
+	file("f", "content")
+	r.ok(append(walk("x"), mkdir("d"))...)
+	require.True(t, r.call.Once)
+	r.ok(append(walk("x", "f"), nfs4.NfsArgop4{Argop: nfs4.OP_COMMIT})...)
+	require.Positive(t, r.waits)
+	require.False(t, r.call.Once)
+	s := r.session("me")
+	r.ok(in(s.sequence(), append(walk("x"), mkdir("e"))...)...)
+	require.False(t, r.call.Once)
+}

@@ -29,6 +29,7 @@ type rig struct {
 	place    int // where they begin
 	memory   int // bytes of the first reply buffer
 	peer     netip.AddrPort
+	conn     uint64
 	uid, gid uint32
 
 	waits, grows int // of the last compound
@@ -86,7 +87,7 @@ func (r *rig) run(record []byte) []byte {
 	c := &r.call
 	c.Reset()
 	r.waits, r.grows = 0, 0
-	c.Peer = r.peer
+	c.Peer, c.Conn = r.peer, r.conn
 	require.NoError(r.t, r.server.Parse(c, record, nil))
 	c.Place = &r.places[r.place]
 	memory := make([]byte, r.memory)

@@ -31,11 +31,12 @@ func (k *compound) lock() nfs4.Nfsstat4 {
 	reclaim := d.Bool()
 	a := files.LockArgs{Kind: kind, Wait: wait, Offset: d.Uint64(), Length: d.Uint64(), New: d.Bool()}
 	var seqid uint32
+	var client uint64
 	if a.New {
 		seqid = d.Uint32()
 		a.Stateid = decodeStateid(d)
 		a.LockSeq = d.Uint32()
-		_ = d.Uint64() // the client is the session's, or that of the open
+		client = d.Uint64() // from minor version 1 on it is the session's
 		a.Owner = d.Opaque(nfs4.NFS4_OPAQUE_LIMIT)
 	} else {
 		a.Stateid = decodeStateid(d)
@@ -46,6 +47,11 @@ func (k *compound) lock() nfs4.Nfsstat4 {
 	}
 	if st := k.lockable(); st != nfs4.NFS4_OK {
 		return st
+	}
+	if k.minor == 0 && a.New {
+		if st := k.known0(client); st != nfs4.NFS4_OK {
+			return st
+		}
 	}
 	return k.ofState(nfs4.OP_LOCK, &a.Stateid, seqid, func(t *files.Turn) nfs4.Nfsstat4 {
 		a.Target, a.Recovery = *k.target(&a.Stateid, t), k.recovery(reclaim)

@@ -17,6 +17,10 @@ const (
 	// From minor version 1 on every compound begins with SEQUENCE, but for those of these:
 	sessionless // the only operation, or in a session
 	alone       // the only operation
+	// Its result has a bitmap4 whatever its status is, an empty one when it has not run.
+	answersAlways
+	// It is on data, and can be done twice: see toWorker.
+	repeatable
 )
 
 // row is one operation.
@@ -60,7 +64,7 @@ var rows [nfs4.OP_REMOVEXATTR + 1]row
 func init() {
 	rows = [nfs4.OP_REMOVEXATTR + 1]row{
 		nfs4.OP_ACCESS:    {"ACCESS", 0, 2, lane, needCurrent, 8, (*compound).access},
-		nfs4.OP_COMMIT:    {"COMMIT", 0, 2, worker, needCurrent, 8, (*compound).commit},
+		nfs4.OP_COMMIT:    {"COMMIT", 0, 2, worker, needCurrent | repeatable, 8, (*compound).commit},
 		nfs4.OP_CREATE:    {"CREATE", 0, 2, worker, needCurrent, 40, (*compound).create},
 		nfs4.OP_GETATTR:   {"GETATTR", 0, 2, lane, needCurrent, attributesWorst, (*compound).getattr},
 		nfs4.OP_GETFH:     {"GETFH", 0, 2, lane, needCurrent, 4 + 64, (*compound).getfh},
@@ -72,17 +76,17 @@ func init() {
 		nfs4.OP_PUTFH:     {"PUTFH", 0, 2, lane, 0, 0, (*compound).putfh},
 		nfs4.OP_PUTPUBFH:  {"PUTPUBFH", 0, 2, lane, 0, 0, (*compound).putrootfh},
 		nfs4.OP_PUTROOTFH: {"PUTROOTFH", 0, 2, lane, 0, 0, (*compound).putrootfh},
-		nfs4.OP_READ:      {"READ", 0, 2, lane, needCurrent, 0, (*compound).read},
-		nfs4.OP_READDIR:   {"READDIR", 0, 2, lane, needCurrent, 0, (*compound).readdir},
-		nfs4.OP_READLINK:  {"READLINK", 0, 2, lane, needCurrent, 0, (*compound).readlink},
+		nfs4.OP_READ:      {"READ", 0, 2, lane, needCurrent | repeatable, 0, (*compound).read},
+		nfs4.OP_READDIR:   {"READDIR", 0, 2, lane, needCurrent | repeatable, 0, (*compound).readdir},
+		nfs4.OP_READLINK:  {"READLINK", 0, 2, lane, needCurrent | repeatable, 0, (*compound).readlink},
 		nfs4.OP_REMOVE:    {"REMOVE", 0, 2, worker, needCurrent, 20, (*compound).remove},
 		nfs4.OP_RENAME:    {"RENAME", 0, 2, worker, needCurrent | needSaved, 40, (*compound).rename},
 		nfs4.OP_RESTOREFH: {"RESTOREFH", 0, 2, lane, 0, 0, (*compound).restorefh},
 		nfs4.OP_SAVEFH:    {"SAVEFH", 0, 2, lane, needCurrent, 0, (*compound).savefh},
 		nfs4.OP_SECINFO:   {"SECINFO", 0, 2, lane, needCurrent, 32, (*compound).secinfo},
-		nfs4.OP_SETATTR:   {"SETATTR", 0, 2, worker, needCurrent, 16, (*compound).setattr},
+		nfs4.OP_SETATTR:   {"SETATTR", 0, 2, worker, needCurrent | answersAlways, 16, (*compound).setattr},
 		nfs4.OP_VERIFY:    {"VERIFY", 0, 2, lane, needCurrent, 0, (*compound).verify},
-		nfs4.OP_WRITE:     {"WRITE", 0, 2, lane, needCurrent, 16, (*compound).write},
+		nfs4.OP_WRITE:     {"WRITE", 0, 2, lane, needCurrent | repeatable, 16, (*compound).write},
 		nfs4.OP_SECINFO_NO_NAME: {
 			"SECINFO_NO_NAME", 1, 2, lane, needCurrent, 32, (*compound).secinfoNoName,
 		},

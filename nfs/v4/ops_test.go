@@ -280,3 +280,33 @@ func TestSecurityIsToldOfWhatANameLeadsTo(t *testing.T) {
 	require.EqualValues(t, 1, res[2].Opsecinfo.Resok4[0].Flavor)
 	r.fails(nfs4.NFS4ERR_NOENT, append(walk("x"), sec("g"))...)
 }
+
+func TestSetattrThatDoesNotRunAnswersThatNothingWasSet(t *testing.T) {
+	r, _ := one(t, export.Options{})
+	set := nfs4.NfsArgop4{Argop: nfs4.OP_SETATTR}
+	r.fails(nfs4.NFS4ERR_NOFILEHANDLE, set)
+	r.minor = 1
+	r.fails(nfs4.NFS4ERR_OP_NOT_IN_SESSION, set)
+}
+
+func TestALockOfAnUnknownClientIsRefused(t *testing.T) {
+	r, file := one(t, export.Options{})
+	file("f", "content")
+	lock := nfs4.NfsArgop4{Argop: nfs4.OP_LOCK, Oplock: nfs4.LOCK4args{
+		Locktype: nfs4.WRITE_LT, Length: 1, Locker: nfs4.Locker4{
+			NewLockOwner: true, OpenOwner: nfs4.OpenToLockOwner4{LockOwner: nfs4.LockOwner4{Clientid: 77, Owner: []byte("me")}},
+		},
+	}}
+	r.fails(nfs4.NFS4ERR_STALE_CLIENTID, append(walk("x", "f"), lock)...)
+}
+
+func TestNamesNeedNotBeUTF8AndAnAttributeSaysSo(t *testing.T) {
+	r, _ := one(t, export.Options{})
+	r.ok(append(walk("x"), mkdir("\xc0\xc1"))...)
+	r.ok(walk("x", "\xc0\xc1")...)
+	got := r.ok(append(walk("x"), getattr(nfs4.FATTR4_FS_CHARSET_CAP))...)[2].Opgetattr.Resok4.ObjAttributes
+	require.Empty(t, got.AttrVals, "minor version 0 has no such attribute")
+	s := r.session("me")
+	got = r.ok(in(s.sequence(), append(walk("x"), getattr(nfs4.FATTR4_FS_CHARSET_CAP))...)...)[3].Opgetattr.Resok4.ObjAttributes
+	require.Equal(t, []byte{0, 0, 0, nfs4.FSCHARSET_CAP4_CONTAINS_NON_UTF8}, []byte(got.AttrVals))
+}

@@ -19,6 +19,7 @@ func remembers(now *uint32) Config {
 	clients := state.New(state.Config{
 		Now: clock, Random: rand.Reader, Server: state.Server{Major: []byte("server"), Scope: []byte("server")},
 		Confirmed: func(id state.ClientID, minor uint8) { held.AddClient(uint64(id), minor) },
+		Lapsed:    func(id state.ClientID) { held.Revoke(uint64(id), files.Expired) },
 		Dropped:   func(id state.ClientID) { held.DropClient(uint64(id)) },
 	})
 	held = files.New(files.Config{
@@ -175,4 +176,25 @@ func TestACompoundThatIsCutLeavesItsSlotUsable(t *testing.T) {
 		}
 		require.Equal(t, nfs4.NFS4_OK, next.Status, "cut at %d", n)
 	}
+}
+
+// A session is destroyed by a connection of its client only. SEQUENCE makes one such.
+func TestAStrangersConnectionDestroysNoSession(t *testing.T) {
+	r := two(t)
+	r.conn = 1
+	s := r.session("me")
+	destroy := nfs4.NfsArgop4{Argop: nfs4.OP_DESTROY_SESSION, OpdestroySession: nfs4.DESTROYSESSION4args{DsaSessionid: s.id}}
+	r.conn = 2
+	r.fails(nfs4.NFS4ERR_CONN_NOT_BOUND_TO_SESSION, destroy)
+	r.ok(s.sequence())
+	r.ok(destroy)
+	r.conn = 3
+	s = r.session("me")
+	r.conn = 4
+	bind := nfs4.NfsArgop4{Argop: nfs4.OP_BIND_CONN_TO_SESSION, OpbindConnToSession: nfs4.BINDCONNTOSESSION4args{
+		BctsaSessid: s.id, BctsaDir: nfs4.CDFC4_FORE,
+	}}
+	r.ok(bind)
+	destroy.OpdestroySession.DsaSessionid = s.id
+	r.ok(destroy)
 }

@@ -186,7 +186,7 @@ func (m *model) open() (what string, got, expect Status) {
 	}
 	expect = m.gone[client]
 	if expect == OK {
-		if who := m.against(own, file, access, deny); len(who) > 0 && !m.expireAll(who, client) {
+		if who := m.against(nil, file, access, deny); len(who) > 0 && !m.expireAll(who, client) {
 			expect = ShareDenied
 		}
 	}

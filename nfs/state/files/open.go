@@ -90,8 +90,9 @@ func (t *Table) open(f *file, c *client, a *OpenArgs, res *Opened, e *effects) (
 		w = c.owners[openOwner][string(a.Owner)]
 	}
 	s := openOf(w, f)
-	if f.conflicts(s, a.Access, a.Deny) {
-		return ShareDenied, f.opponents(s, a.Access, a.Deny)
+	// The owner's own open counts, too (RFC 8881 section 9.7, RFC 7530 section 9.9).
+	if f.conflicts(nil, a.Access, a.Deny) {
+		return ShareDenied, f.opponents(nil, a.Access, a.Deny)
 	}
 	if s == nil {
 		return t.openFirst(f, c, w, a, res, e), nil
