@@ -187,7 +187,7 @@ var Calls = []Call{
 	},
 	{
 		Name: "fallocate", Nr: unix.SYS_FALLOCATE, Need: May, Purpose: "keep space free and punch holes",
-		Without: "clients cannot keep space free or punch holes", args: [6]uintptr{noFD},
+		Without: "clients cannot keep space free, punch holes or look for them", args: [6]uintptr{noFD},
 	},
 	{
 		Name: "copy_file_range", Nr: unix.SYS_COPY_FILE_RANGE, Need: May, Purpose: "copy files",
