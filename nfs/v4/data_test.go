@@ -287,6 +287,45 @@ func TestOperationsNeedTheRightOpen(t *testing.T) {
 	d.fails(nfs4.NFS4ERR_BAD_STATEID, append(between("x", "a", "x", "b"), copyOp(current, anonymous, 0, 0, 10))...)
 }
 
+// What another open denies holds for special stateids, too.
+func TestOperationsWithoutAnOpenRespectWhatOthersDeny(t *testing.T) {
+	d := newData(t, nil)
+	d.file("f", strings.Repeat("content", 1000))
+	d.file("g", "")
+	bypass := nfs4.Stateid4{Seqid: 1<<32 - 1}
+	for i := range bypass.Other {
+		bypass.Other[i] = 0xff
+	}
+	d.ok(append(walk("x"), nfs4.NfsArgop4{Argop: nfs4.OP_OPEN, Opopen: nfs4.OPEN4args{
+		ShareAccess: 1, ShareDeny: 3, Owner: nfs4.OpenOwner4{Owner: []byte("selfish")}, Claim: nfs4.OpenClaim4{File: nfs4.Component4("f")},
+	}})...)
+	for _, id := range []nfs4.Stateid4{anonymous, bypass} {
+		for _, op := range []nfs4.NfsArgop4{
+			seekOp(id, 0, 0), readPlusOp(id, 0, 1), allocateOp(id, 0, 1), deallocateOp(id, 0, 1),
+		} {
+			d.fails(nfs4.NFS4ERR_LOCKED, append(walk("x", "f"), op)...)
+		}
+		for _, op := range []nfs4.NfsArgop4{cloneOp(id, id, 0, 0, 0), copyOp(id, id, 0, 0, 0)} {
+			d.fails(nfs4.NFS4ERR_LOCKED, append(between("x", "f", "x", "g"), op)...)
+			d.fails(nfs4.NFS4ERR_LOCKED, append(between("x", "g", "x", "f"), op)...)
+		}
+	}
+}
+
+func TestAReadOnlyExportIsNotChangedByAnyOperation(t *testing.T) {
+	d := newData(t, func(_ *Config, x *export.Export) { x.ReadOnly = true })
+	d.file("f", "content")
+	for _, op := range []nfs4.NfsArgop4{
+		allocateOp(anonymous, 0, 1), deallocateOp(anonymous, 0, 1), setxattr("a", "1", 0), removexattr("a"),
+	} {
+		d.fails(nfs4.NFS4ERR_ROFS, append(walk("x", "f"), op)...)
+	}
+	for _, op := range []nfs4.NfsArgop4{cloneOp(anonymous, anonymous, 0, 0, 0), copyOp(anonymous, anonymous, 0, 0, 0)} {
+		d.fails(nfs4.NFS4ERR_ROFS, append(between("y", "f", "x", "f"), op)...)
+	}
+	d.ok(append(between("x", "f", "y", "f"), copyOp(anonymous, anonymous, 0, 0, 0))...)
+}
+
 func TestOperationsOnContentAreOfFiles(t *testing.T) {
 	d := newData(t, nil)
 	d.file("f", "content")

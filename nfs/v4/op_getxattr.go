@@ -83,9 +83,6 @@ func (k *compound) getxattr() nfs4.Nfsstat4 {
 	case s != vfs.OK:
 		return k.status(s)
 	}
-	if n == 0 && !k.c.Room(4) {
-		return stGrow
-	}
 	e.Uint32(uint32(n))
 	e.Reserve(n)
 	e.Pad(n)

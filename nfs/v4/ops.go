@@ -124,7 +124,7 @@ func init() {
 		nfs4.OP_SEEK:           {"SEEK", 2, 2, worker, needCurrent, 4 + 8, (*compound).seek},
 		nfs4.OP_WRITE_SAME:     {"WRITE_SAME", 2, 2, lane, needCurrent, 0, unsupported},
 		nfs4.OP_CLONE:          {"CLONE", 2, 2, worker, needCurrent | needSaved, 0, (*compound).clone},
-		nfs4.OP_GETXATTR:       {"GETXATTR", 2, 2, worker, needCurrent, 0, (*compound).getxattr},
+		nfs4.OP_GETXATTR:       {"GETXATTR", 2, 2, worker, needCurrent, 4, (*compound).getxattr},
 		nfs4.OP_SETXATTR:       {"SETXATTR", 2, 2, worker, needCurrent, 20, (*compound).setxattr},
 		nfs4.OP_LISTXATTRS:     {"LISTXATTRS", 2, 2, worker, needCurrent, 0, (*compound).listxattrs},
 		nfs4.OP_REMOVEXATTR:    {"REMOVEXATTR", 2, 2, worker, needCurrent, 20, (*compound).removexattr},
