@@ -180,6 +180,7 @@ func TestReadPlusTellsHolesFromData(t *testing.T) {
 	}
 	require.Positive(t, holes)
 	d.ok(append(at, deallocateOp(anonymous, 65536, 1<<30))...)
+	require.True(t, plus(65536, 196608).RprEof, "exactly to the end")
 	res := plus(65536, 1<<20)
 	require.Equal(t, nfs4.ReadPlusRes4{RprEof: true, RprContents: []nfs4.ReadPlusContent{{
 		RpcContent: nfs4.NFS4_CONTENT_HOLE, RpcHole: nfs4.DataInfo4{DiOffset: 65536, DiLength: 196608},

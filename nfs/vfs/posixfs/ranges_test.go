@@ -187,12 +187,19 @@ func TestRangesTakeSetIDBitsAway(t *testing.T) {
 	t.Parallel()
 	needRoot(t)
 	s := serve(t, tmpfsDir(t), Config{}, options{})
+	s.write("from", "content", 0o600)
+	from := s.lookup("from")
 	for name, act := range map[string]func(v *View, c *vfs.Cred, h vfs.Handle) vfs.Status{
 		"allocate": func(v *View, c *vfs.Cred, h vfs.Handle) vfs.Status {
 			return v.Allocate(c, h, &vfs.RangeArgs{Len: 100}, new(vfs.WCC))
 		},
 		"deallocate": func(v *View, c *vfs.Cred, h vfs.Handle) vfs.Status {
 			return v.Deallocate(c, h, &vfs.RangeArgs{Len: 3}, new(vfs.WCC))
+		},
+		"copy": func(v *View, c *vfs.Cred, h vfs.Handle) vfs.Status {
+			r := &vfs.CopyArgs{From: v, FromCred: s.root(), FromHandle: from}
+			_, _, st := v.Copy(c, h, r, new(vfs.WCC))
+			return st
 		},
 	} {
 		s.write(name, "content", 0o666)

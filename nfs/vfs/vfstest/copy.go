@@ -93,6 +93,10 @@ func copyWithin(t *T) {
 		require.Equal(t, vfs.Inval, s, "%d to %d", r.FromOff, r.Off)
 	}
 	t.alike(h, []byte("0123401234"))
+	// Also where what is copied at once does not overlap.
+	t.set(h, &vfs.SetAttr{HasSize: true, Size: 200 << 20})
+	_, _, s := t.copier().Copy(t.C, h, t.from(h, 0, 80<<20, 100<<20), new(vfs.WCC))
+	require.Equal(t, vfs.Inval, s)
 }
 
 func copyBetweenViews(t *T) {
