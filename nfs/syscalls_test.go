@@ -36,7 +36,7 @@ var wrappers = map[string]string{
 	"unix.Statx": "statx", "unix.SyncFileRange": "sync_file_range", "unix.Sysinfo": "sysinfo", "unix.Uname": "uname",
 	"unix.Socketpair": "socketpair", "unix.SendmsgN": "sendmsg", "unix.Read": "read", "unix.Connect": "connect",
 	"unix.Poll": "ppoll", "unix.Fspick": "fspick", "unix.FsconfigReconfigure": "fsconfig", "unix.Sendto": "sendto", "unix.Recvfrom": "recvfrom", "unix.Accept4": "accept4",
-	"unix.Write": "write", "unix.Statfs": "statfs", "unix.Fstat": "fstat", "unix.Fsync": "fsync",
+	"unix.Write": "write", "unix.Ftruncate": "ftruncate", "unix.Listxattr": "listxattr", "unix.Statfs": "statfs", "unix.Fstat": "fstat", "unix.Fsync": "fsync",
 
 	"unix.Flock": "flock", "unix.ByteSliceToString": "", "syscall.Errno": "", "syscall.AllThreadsSyscall6": "", "unix.BytePtrToString": "", "unix.Errno": "", "unix.Getpagesize": "", "unix.Mkdev": "",
 	"unix.NsecToTimespec": "", "unix.ParseSocketControlMessage": "", "unix.PktInfo4": "", "unix.PktInfo6": "",

@@ -145,6 +145,12 @@ func init() {
 				e.Uint32(uint32(nfs4.NFS4_CHANGE_TYPE_IS_UNDEFINED))
 			}
 		}},
+		nfs4.FATTR4_CLONE_BLKSIZE: {since: 2, from: fromLimits, write: func(e *xdr.Encoder, v *values) {
+			e.Uint32(v.limits.CloneBlock)
+		}},
+		nfs4.FATTR4_XATTR_SUPPORT: {since: 2, from: fromLimits, write: func(e *xdr.Encoder, v *values) {
+			e.Bool(v.limits.Xattrs)
+		}},
 	}
 	for n := range attributes {
 		attributes[n].sort(n)
@@ -226,6 +232,9 @@ func (v *values) encode(e *xdr.Encoder, want bitmap) {
 	want.and(&readable[v.minor])
 	if v.attr == nil || !v.attr.Has(vfs.AttrBirth) {
 		want.remove(nfs4.FATTR4_TIME_CREATE)
+	}
+	if want.has(nfs4.FATTR4_CLONE_BLKSIZE) && v.limits.CloneBlock == 0 {
+		want.remove(nfs4.FATTR4_CLONE_BLKSIZE)
 	}
 	want.encode(e)
 	at := e.Len()

@@ -63,8 +63,11 @@ func newRig(t testing.TB, cfg Config, exports ...export.Export) *rig {
 func encoded(t testing.TB, encode func(*xdr.Encoder)) []byte {
 	t.Helper()
 	var e xdr.Encoder
-	e.Reset(make([]byte, 4<<20))
-	encode(&e)
+	e.Reset(make([]byte, 4<<10))
+	if encode(&e); e.Err() != nil {
+		e.Reset(make([]byte, 4<<20))
+		encode(&e)
+	}
 	require.NoError(t, e.Err())
 	return e.Bytes()
 }

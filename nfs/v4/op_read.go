@@ -36,7 +36,10 @@ func (k *compound) read() nfs4.Nfsstat4 {
 	if st = k.mayUse(id, files.Read); st != nfs4.NFS4_OK {
 		return st
 	}
-	count := int(min(want, k.s.cfg.ReadMax))
+	count := min(int(min(want, k.s.cfg.ReadMax)), (k.left()-readHeader)&^3)
+	if count < 0 || count == 0 && want > 0 {
+		return k.tooBig()
+	}
 	if c.Pipes != nil && k.next == k.count-1 {
 		if st, done := k.spliced(&o, off, count); done {
 			return st

@@ -46,12 +46,15 @@ func exchange(owner string, flags uint32) nfs4.NfsArgop4 {
 	}}
 }
 
-func (r *rig) session(owner string) *session {
+func (r *rig) session(owner string) *session { return r.sessionOf(owner, 1<<20) }
+
+// sessionOf is session with the longest reply that the client takes.
+func (r *rig) sessionOf(owner string, replyMax nfs4.Count4) *session {
 	r.t.Helper()
 	r.minor = 1
 	id := r.ok(exchange(owner, 0))[0].OpexchangeId.EirResok4
 	channel := nfs4.ChannelAttrs4{
-		CaMaxrequestsize: 1 << 20, CaMaxresponsesize: 1 << 20, CaMaxresponsesizeCached: 4096, CaMaxoperations: 16, CaMaxrequests: 16,
+		CaMaxrequestsize: 1 << 20, CaMaxresponsesize: replyMax, CaMaxresponsesizeCached: 4096, CaMaxoperations: 16, CaMaxrequests: 16,
 	}
 	res := r.ok(nfs4.NfsArgop4{Argop: nfs4.OP_CREATE_SESSION, OpcreateSession: nfs4.CREATESESSION4args{
 		CsaClientid: id.EirClientid, CsaSequence: id.EirSequenceid, CsaForeChanAttrs: channel, CsaBackChanAttrs: channel,

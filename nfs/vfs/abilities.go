@@ -11,4 +11,10 @@ type Abilities struct {
 	Splice Splicer
 	// ACLs keeps POSIX access control lists.
 	ACLs ACLs
+	// Ranges keeps files of which parts have no space on the disc.
+	Ranges Ranges
+	// Copy copies and clones files without passing their data to the caller.
+	Copy Copier
+	// Xattrs keeps extended attributes of users.
+	Xattrs Xattrs
 }

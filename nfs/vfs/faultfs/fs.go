@@ -134,6 +134,15 @@ func abilities(v *view, in *vfs.Abilities) (able vfs.Abilities) {
 	if in.ACLs != nil {
 		able.ACLs = &acls{v, in.ACLs}
 	}
+	if in.Ranges != nil {
+		able.Ranges = &ranges{v, in.Ranges}
+	}
+	if in.Copy != nil {
+		able.Copy = &copier{v, in.Copy}
+	}
+	if in.Xattrs != nil {
+		able.Xattrs = &xattrs{v, in.Xattrs}
+	}
 	return able
 }
 

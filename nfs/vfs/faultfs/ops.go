@@ -28,6 +28,17 @@ const (
 	Splice
 	GetACL
 	SetACL
+	Allocate
+	Deallocate
+	Seek
+	WillNeed
+	Clone
+	Copy
+	Lend
+	GetXattr
+	SetXattr
+	ListXattrs
+	RemoveXattr
 	NumOp // the number of operations
 )
 
@@ -62,6 +73,18 @@ var ops = [NumOp]struct {
 	Splice:   {name: "Splice"},
 	GetACL:   {name: "GetACL"},
 	SetACL:   {name: "SetACL", changes: true},
+
+	Allocate:    {name: "Allocate", changes: true, flushes: true},
+	Deallocate:  {name: "Deallocate", changes: true, flushes: true},
+	Seek:        {name: "Seek"},
+	WillNeed:    {name: "WillNeed"},
+	Clone:       {name: "Clone", changes: true, flushes: true},
+	Copy:        {name: "Copy", changes: true, flushes: true},
+	Lend:        {name: "Lend"},
+	GetXattr:    {name: "GetXattr"},
+	SetXattr:    {name: "SetXattr", changes: true},
+	ListXattrs:  {name: "ListXattrs"},
+	RemoveXattr: {name: "RemoveXattr", changes: true},
 }
 
 // String returns the method's name.

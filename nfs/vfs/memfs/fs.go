@@ -127,6 +127,7 @@ func (f *FS) Limits() vfs.Limits {
 		TimeDelta: vfs.Time{Nsec: 1},
 		HardLinks: true, SymbolicLinks: true, CasePreserving: true,
 		ChownRestricted: true, NoTrunc: true, Homogeneous: true, CanSetTime: true,
+		Xattrs: true, CheapSeek: true, CloneBlock: blockLen,
 	}
 }
 
@@ -138,7 +139,9 @@ func (f *FS) View(*vfs.Thread) (vfs.View, error) {
 	if f.closed.Load() {
 		return nil, errors.New("memfs: the tree is closed")
 	}
-	return &view{f: f, t: f.t}, nil
+	v := &view{f: f, t: f.t}
+	v.able = vfs.Abilities{Ranges: v, Copy: v, Xattrs: v}
+	return v, nil
 }
 
 // Close implements vfs.FS.
@@ -158,7 +161,7 @@ type view struct {
 
 func (v *view) Close() {}
 
-// Abilities implements vfs.View: a tree in memory has none.
+// Abilities implements vfs.View: a tree in memory has no pages to splice, and no lists.
 func (v *view) Abilities() *vfs.Abilities { return &v.able }
 
 // handleLen is the length of all handles: tree and inode number.

@@ -393,6 +393,9 @@ func (fs *FS) identify(cfg Config, o options) error {
 		fs.tells |= vfs.AttrChange
 	}
 	kind.ProbeCase(fs.root, fs.magic, &fs.limits)
+	fs.limits.Xattrs = probeXattrs(fs.root)
+	fs.limits.CheapSeek = !fs.is.memory && !fs.is.foreign
+	fs.limits.CloneBlock = kind.ProbeClone(fs.root, &sf)
 	fs.data.Memory = fs.is.memory
 	fs.data.Block = uint64(max(int64(unix.Getpagesize()), sf.Bsize))
 	fs.data.StillPages = !fs.is.memory && iopath.StillPages(fs.root)
