@@ -47,7 +47,7 @@ var wrappers = map[string]string{
 	"os.Create": "openat", "os.CreateTemp": "openat", "os.Geteuid": "geteuid", "os.Getgroups": "getgroups",
 	"os.Link": "linkat", "os.Lstat": "newfstatat", "os.Mkdir": "mkdirat", "os.NewFile": "fcntl", "os.Open": "openat",
 	"os.OpenFile": "openat", "os.ReadDir": "openat getdents64", "os.ReadFile": "openat read fstat",
-	"os.Remove": "unlinkat", "os.Readlink": "readlinkat", "os.Stat": "newfstatat", "os.Rename": "renameat2",
+	"os.WriteFile": "openat write", "os.Remove": "unlinkat", "os.Readlink": "readlinkat", "os.Stat": "newfstatat", "os.Rename": "renameat2",
 	"os.Getegid": "getegid", "os.Exit": "", "os.IsNotExist": "", "os.Getuid": "", "os.Getgid": "", "os.Getenv": "", "os.NewSyscallError": "",
 }
 

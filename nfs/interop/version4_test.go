@@ -14,8 +14,8 @@ func TestVersion4(t *testing.T) {
 	for _, c := range []struct{ vers, fs, opts string }{
 		{"4.0", "tmpfs", ""}, {"4.1", "ext4", "nconnect=4"}, {"4.2", "ext4", "nconnect=4"},
 	} {
-		if c.vers == "4.0" && !full() {
-			continue // 4.1 and 4.2 share most of it
+		if c.vers != "4.2" && !full() {
+			continue // they share most of it
 		}
 		t.Run(c.vers, func(t *testing.T) {
 			t.Parallel()
