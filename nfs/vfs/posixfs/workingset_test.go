@@ -277,6 +277,7 @@ const groupEnv = "POSIXFS_TEST_GROUP"
 // TestAWorkingSetOutlivesAStreamThroughLittleMemory runs the server in a control group with too
 // little memory for both working set and stream.
 func TestAWorkingSetOutlivesAStreamThroughLittleMemory(t *testing.T) {
+	again.Long(t)
 	needRoot(t)
 	again.Skip(t)
 	if group := os.Getenv(groupEnv); group != "" {
