@@ -169,23 +169,12 @@ func (v *View) changeXattr(c *vfs.Cred, h *vfs.Handle, w *vfs.WCC, act func(path
 		return s
 	}
 	mark := v.fs.mark(e, fd)
-	if s = v.lockedXattr(c, e, w, act); s != vfs.OK {
+	s = v.locked(c, e, w, func(e *entry) vfs.Status {
+		path := kernel.ProcPath(e.FD)
+		return v.fs.xattrStatus(retried(func() error { return act(path) }))
+	})
+	if s != vfs.OK {
 		return s
 	}
 	return v.fs.stabilize(e, fd, mark)
-}
-
-func (v *View) lockedXattr(c *vfs.Cred, e *entry, w *vfs.WCC, act func(path string) error) vfs.Status {
-	l := v.fs.lock(e)
-	l.Lock()
-	defer l.Unlock()
-	if s := v.before(e, w); s != vfs.OK {
-		return s
-	}
-	defer v.after(e, w)
-	if !v.as(c) {
-		return vfs.ServerFault
-	}
-	path := kernel.ProcPath(e.FD)
-	return v.fs.xattrStatus(retried(func() error { return act(path) }))
 }
