@@ -92,7 +92,7 @@ func TestFlagsOfCreateSession(t *testing.T) {
 		if asked&2 != 0 {
 			dir = Both
 		}
-		require.Equal(t, []Binding{{5, dir}}, r.sessions.at(s.Session.index()).Bindings())
+		require.Equal(t, []Binding{{5, dir}}, r.sessions.At(s.Session.index()).Bindings())
 
 		a.Flags, a.Seqid, a.Back = asked, 2, Channel{}
 		s, st = r.CreateSession(a)
@@ -267,7 +267,7 @@ func TestManyRestartsLeaveNothingBehind(t *testing.T) {
 			require.Equal(t, counts, r.Counts())
 		}
 	}
-	require.LessOrEqual(t, r.clients.next, uint32(2), "the first numbers are used over and over")
-	require.LessOrEqual(t, r.sessions.next, uint32(2))
+	require.LessOrEqual(t, r.clients.Most(), 2, "the first numbers are used over and over")
+	require.LessOrEqual(t, r.sessions.Most(), 2)
 	r.atRest()
 }

@@ -85,7 +85,7 @@ func TestSlotsAgainstAModel(t *testing.T) {
 				_, st = r.Begin(&Sequence{Session: session, Slot: uint32(i), Seqid: 1}, k)
 				require.Equal(t, OK, st)
 				k.End(nil)
-				sl := &r.sessions.at(session.index()).groups[i/8].Load()[i%8]
+				sl := &r.sessions.At(session.index()).groups[i/8].Load()[i%8]
 				sl.word.Store(sl.word.Load()&^0xffffffff | 0xfffffffd)
 				model[i] = modelSlot{had: true, seqid: 0xfffffffd}
 			}
@@ -169,7 +169,7 @@ func TestSlotsAgainstAModel(t *testing.T) {
 			case Uncached, Refused:
 			}
 		}
-		require.Equal(t, len(opens), r.sessions.at(session.index()).busySlots())
+		require.Equal(t, len(opens), r.sessions.At(session.index()).busySlots())
 	}
 	for _, o := range opens {
 		if o.reply != nil {

@@ -112,7 +112,7 @@ func (t *Table) FreeStateid(id *Stateid, by Caller) Status {
 	s.file.mu.Lock()
 	s.owner.client.mu.Lock()
 	switch {
-	case t.index.at(id.Other.index()) != s:
+	case t.index.At(id.Other.index()) != s:
 		st = BadStateid
 	case s.gone:
 		t.bury(s, OK, &e)

@@ -90,7 +90,7 @@
 //
 //	file.mu         opens, denials, byte ranges and waiters of a file; held over calls of Mirror
 //	  client.mu     owners, their sequences and lists of states, counts
-//	    shard.mu, clientShard.mu, Table.mu, index.mu, minter.mu, waiting.mu
+//	    shard.mu, clientShard.mu, Table.mu, Index.mu, Minter.mu, waiting.mu
 //
 // One file and one client are locked at a time. No lock is held over other calls than those of
 // Mirror and Config.Hold. Objects are not counted: who has a *state may go on looking at it after

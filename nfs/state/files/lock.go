@@ -168,7 +168,7 @@ func (t *Table) lockRange(f *file, l *state, w *waiter, wait bool, held *Lock, e
 	p := t.plans.Get().(*ranges.Plan)
 	defer t.plans.Put(p)
 	if other, denied := f.locks.Plan(p, w.number, w.Range, w.kind); denied {
-		o := t.index.at(uint32(other.Owner))
+		o := t.index.At(uint32(other.Owner))
 		*held = lockOf(other, o.client, o.owner.name)
 		return Denied, o.owner.client
 	}
@@ -325,7 +325,7 @@ func (t *Table) lockT(key *File, c *client, a *TestArgs, r ranges.Range, held *L
 		}
 		c.mu.Unlock()
 		if other, denied := f.locks.Conflict(number, r, a.Kind); denied {
-			o := t.index.at(uint32(other.Owner))
+			o := t.index.At(uint32(other.Owner))
 			*held = lockOf(other, o.client, o.owner.name)
 			return o.owner.client
 		}

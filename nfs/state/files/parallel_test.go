@@ -34,8 +34,8 @@ func atRest(t *testing.T, tab *Table, clients ...uint64) {
 		tab.DropClient(c)
 	}
 	tab.forgetExpired(1 << 20)
-	if n := tab.Counts(); n != (Counts{}) || tab.index.used() != 0 || tab.denials.Load() != 0 {
-		t.Errorf("left at the end: %+v, %d places, %d denials", n, tab.index.used(), tab.denials.Load())
+	if n := tab.Counts(); n != (Counts{}) || tab.index.Used() != 0 || tab.denials.Load() != 0 {
+		t.Errorf("left at the end: %+v, %d places, %d denials", n, tab.index.Used(), tab.denials.Load())
 	}
 }
 

@@ -99,7 +99,7 @@ func (r *rig) end() {
 	if n := r.Counts(); n != (Counts{}) {
 		r.t.Errorf("left at the end: %+v", n)
 	}
-	if n := r.index.used(); n != 0 {
+	if n := r.index.Used(); n != 0 {
 		r.t.Errorf("%d places of the index are taken at the end", n)
 	}
 	if m, n := r.members.Load(), r.states.Load(); m != 0 || n != 0 {

@@ -81,7 +81,7 @@ func flagged(mode uint32) Status {
 
 // missing returns what an operation is told whose stateid is of no state.
 func (t *Table) missing(id *Stateid, minor uint8) Status {
-	if minor == 0 && !id.reserved() && id.Other.epoch() != t.mint.epoch {
+	if minor == 0 && !id.reserved() && id.Other.epoch() != t.mint.Epoch() {
 		return StaleStateid
 	}
 	return BadStateid
@@ -89,7 +89,7 @@ func (t *Table) missing(id *Stateid, minor uint8) Status {
 
 // find returns the state of a stateid that belongs to the caller, however dead.
 func (t *Table) find(id *Stateid, by Caller) (*state, Status) {
-	s := t.index.at(id.Other.index())
+	s := t.index.At(id.Other.index())
 	if s == nil || s.other != id.Other || s.legacy != (by.Minor == 0) || !s.legacy && s.client != by.Client {
 		return nil, t.missing(id, by.Minor)
 	}
@@ -150,8 +150,8 @@ func (t *Table) release(s *state) {
 // birth makes a state at a place of the index, with a seqid of 1. The file's opens are counted by
 // the caller. It returns nil if there are no random bits. Needs file.mu and client.mu.
 func (t *Table) birth(i uint32, f *file, o *owner, open *state) *state {
-	other, ok := t.mint.other(i)
-	if !ok {
+	var other Other
+	if !t.mint.Mint(other[:], i) {
 		return nil
 	}
 	c := o.client
@@ -175,7 +175,7 @@ func (t *Table) birth(i uint32, f *file, o *owner, open *state) *state {
 	o.states = s
 	o.n++
 	t.cfg.Hold(c.id, 1)
-	t.index.put(i, s)
+	t.index.Put(i, s)
 	return s
 }
 
@@ -262,7 +262,7 @@ func (t *Table) end(s *state, why Status) {
 	var e effects
 	s.file.mu.Lock()
 	s.owner.client.mu.Lock()
-	if t.index.at(s.other.index()) == s && s.mode.Load()&closed == 0 {
+	if t.index.At(s.other.index()) == s && s.mode.Load()&closed == 0 {
 		t.bury(s, why, &e)
 	}
 	t.release(s)

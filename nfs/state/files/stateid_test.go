@@ -143,7 +143,7 @@ func TestASeqidSkipsZero(t *testing.T) {
 	f := fileOf(1)
 	p := r.owner(v1, "one")
 	id := p.open(f, Read, 0)
-	r.index.at(id.Other.index()).seq.Store(^uint32(0))
+	r.index.At(id.Other.index()).seq.Store(^uint32(0))
 	id = p.open(f, Read, 0)
 	if id.Seq != 1 {
 		t.Fatalf("seqid %d after 2^32-1", id.Seq)

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/ringnfs/ringnfs/nfs/state/internal/ident"
 	"github.com/ringnfs/ringnfs/nfs/state/ranges"
 )
 
@@ -27,8 +28,8 @@ type Table struct {
 	now  func() uint32
 	seed maphash.Seed
 
-	mint  minter
-	index index
+	mint  ident.Minter
+	index ident.Index[state]
 	files [shards]shard
 	plans sync.Pool // *ranges.Plan
 
@@ -58,8 +59,8 @@ func New(cfg Config) *Table {
 		panic("files: a table needs a clock and randomness")
 	}
 	t := &Table{cfg: cfg, now: cfg.Now, seed: maphash.MakeSeed()}
-	t.mint.epoch, t.mint.source = cfg.Epoch&epochMask, cfg.Random
-	t.index.init(cfg.StatesMax)
+	t.mint.Init(cfg.Epoch, cfg.Random)
+	t.index.Init(cfg.StatesMax)
 	t.plans.New = func() any { return new(ranges.Plan) }
 	t.waiting.files = make(map[*file]struct{})
 	return t
@@ -140,7 +141,7 @@ func (t *Table) placed(f *file, o *owner, open *state) (*state, Status) {
 	if !t.take(stateBytes) {
 		return nil, crowded
 	}
-	i, ok := t.index.take()
+	i, ok := t.index.Take()
 	if !ok {
 		t.give(stateBytes)
 		return nil, crowded
@@ -156,7 +157,7 @@ func (t *Table) placed(f *file, o *owner, open *state) (*state, Status) {
 
 // vacate gives back a place in the index, and a state's memory.
 func (t *Table) vacate(i uint32) {
-	t.index.give(i)
+	t.index.Give(i)
 	t.give(stateBytes)
 	t.states.Add(-1)
 }
