@@ -268,6 +268,32 @@ func (c *Call) RoomBetween(least, n int) (room int, ok bool) {
 	return 0, false
 }
 
+const (
+	// dataLeast is how many bytes of data a result has at least, of more that there are, when
+	// memory is short.
+	dataLeast = 512
+	pageSize  = 4096
+)
+
+// RoomForData is Room for a header and up to count bytes of opaque data with its padding. It
+// returns how many bytes the data may have: count, and less when memory is short, in whole pages
+// if there is room for one.
+func (c *Call) RoomForData(header, count int) (n int, ok bool) {
+	const padding = 3
+	room, ok := c.RoomBetween(header+min(count, dataLeast)+padding, header+count+padding)
+	if !ok {
+		return 0, false
+	}
+	if n = room - header - padding; n < count {
+		if n >= pageSize {
+			n &^= pageSize - 1
+		} else {
+			n &^= dataLeast - 1
+		}
+	}
+	return n, true
+}
+
 // Flavor numbers of RFC 5531, section 8.2, and RFC 9289.
 const (
 	AuthNone  = 0
