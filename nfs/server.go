@@ -203,7 +203,11 @@ func (s *Server) open() (err error) {
 	}
 	lanes := transport.Lanes(s.cfg.Lanes, true)
 	files, err := holders{
-		open: openFiles(), lanes: lanes, splice: s.cfg.ReadPath.Splices(), workers: workers, exports: len(s.cfg.Exports),
+		open:    openFiles(),
+		lanes:   lanes,
+		splice:  s.cfg.ReadPath.Splices(),
+		workers: workers,
+		exports: len(s.cfg.Exports),
 	}.share(openFilesLimit())
 	if err != nil {
 		return err
@@ -253,7 +257,11 @@ func (s *Server) open() (err error) {
 			}
 		} else {
 			if root := x.FS.Root(); root.Len() == 0 {
-				return fmt.Errorf("nfs: export %s: the Root of its FS is an empty handle: a handle has 1 to %d bytes", x.Dir, vfs.HandleMax)
+				return fmt.Errorf(
+					"nfs: export %s: the Root of its FS is an empty handle: a handle has 1 to %d bytes",
+					x.Dir,
+					vfs.HandleMax,
+				)
 			}
 			volume = volumes.add(x)
 		}
@@ -302,25 +310,31 @@ func (s *Server) open() (err error) {
 	s.shedders = newShedders(s.cfg.Exports)
 	receive, send := s.cfg.receiveShare()
 	s.transport, err = newTransport(transport.Config{
-		Lanes: s.cfg.Lanes, Workers: workers, Volumes: len(volumes),
-		ReceiveBytes: receive, SendBytes: send,
-		Reserve: true, ReserveReceive: reserveReceive(s.cfg.transfer()), ReserveSend: reserveSend(s.cfg.transfer()),
-		RecordMax: s.cfg.transfer() + slack, ReplyMax: s.cfg.transfer() + slack,
-		ReadPath:     s.cfg.ReadPath,
-		SpliceFrom:   s.cfg.SpliceFrom,
-		ZeroCopyFrom: s.cfg.ZeroCopyFrom,
-		Spin:         s.cfg.Spin,
-		ConnsMax:     files.connections,
-		PipesMax:     files.pipes,
-		Without:      s.without,
-		Attach:       func(p *rpc.Place) error { return s.table.Attach(p.Index, p.Thread) },
-		Detach:       func(p *rpc.Place) { s.table.Detach(p.Index) },
-		Origin:       s.origins.origin,
-		Renew:        s.origins.renew,
-		Shed:         s.shed,
-		Ended:        s.ended,
-		Duplicates:   drc.New(drc.Config{}),
-		Log:          s.cfg.Log,
+		Lanes:          s.cfg.Lanes,
+		Workers:        workers,
+		Volumes:        len(volumes),
+		ReceiveBytes:   receive,
+		SendBytes:      send,
+		Reserve:        true,
+		ReserveReceive: reserveReceive(s.cfg.transfer()),
+		ReserveSend:    reserveSend(s.cfg.transfer()),
+		RecordMax:      s.cfg.transfer() + slack,
+		ReplyMax:       s.cfg.transfer() + slack,
+		ReadPath:       s.cfg.ReadPath,
+		SpliceFrom:     s.cfg.SpliceFrom,
+		ZeroCopyFrom:   s.cfg.ZeroCopyFrom,
+		Spin:           s.cfg.Spin,
+		ConnsMax:       files.connections,
+		PipesMax:       files.pipes,
+		Without:        s.without,
+		Attach:         func(p *rpc.Place) error { return s.table.Attach(p.Index, p.Thread) },
+		Detach:         func(p *rpc.Place) { s.table.Detach(p.Index) },
+		Origin:         s.origins.origin,
+		Renew:          s.origins.renew,
+		Shed:           s.shed,
+		Ended:          s.ended,
+		Duplicates:     drc.New(drc.Config{}),
+		Log:            s.cfg.Log,
 	})
 	return err
 }

@@ -229,7 +229,9 @@ var Calls = []Call{
 		Purpose: "put what cannot be opened on stable storage", args: [6]uintptr{noFD},
 	},
 	{
-		Name: "sync_file_range", Nr: unix.SYS_SYNC_FILE_RANGE, Need: May,
+		Name:    "sync_file_range",
+		Nr:      unix.SYS_SYNC_FILE_RANGE,
+		Need:    May,
 		Purpose: "follow the writing of streams",
 		Without: "with --io dontcache or auto a fast client may fill the memory with what the disc has not taken yet",
 		args:    [6]uintptr{noFD},
@@ -249,8 +251,12 @@ var Calls = []Call{
 		args: [6]uintptr{noFD, unix.F_GETFL},
 	},
 	{
-		Name: "ioctl", Nr: unix.SYS_IOCTL, Need: May, Purpose: "see how full a pipe is, clone files",
-		Without: "data is not spliced, and files are not cloned", args: [6]uintptr{noFD, unix.TIOCINQ, scratchAt},
+		Name:    "ioctl",
+		Nr:      unix.SYS_IOCTL,
+		Need:    May,
+		Purpose: "see how full a pipe is, clone files",
+		Without: "data is not spliced, and files are not cloned",
+		args:    [6]uintptr{noFD, unix.TIOCINQ, scratchAt},
 	},
 	{
 		Name: "open_tree", Nr: unix.SYS_OPEN_TREE, Need: Asked, Since: "5.2",

@@ -60,7 +60,8 @@ func (k *compound) access() nfs4.Nfsstat4 {
 	if k.w.attr.Type == vfs.TypeDir {
 		known = want &^ nfs4.ACCESS4_EXECUTE
 	}
-	if t := k.w.attr.Type; t != vfs.TypeReg && t != vfs.TypeDir || want&accessXattrs != 0 && !o.Export.FS.Limits().Xattrs {
+	if t := k.w.attr.Type; t != vfs.TypeReg && t != vfs.TypeDir ||
+		want&accessXattrs != 0 && !o.Export.FS.Limits().Xattrs {
 		known &^= accessXattrs
 	}
 	granted := uint32(0)

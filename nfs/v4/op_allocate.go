@@ -14,7 +14,9 @@ func (k *compound) deallocate() nfs4.Nfsstat4 { return k.shape(vfs.Ranges.Deallo
 
 // shape has act work on a range of the current file. No COMMIT follows: what it does is on stable
 // storage.
-func (k *compound) shape(act func(vfs.Ranges, *vfs.Cred, vfs.Handle, *vfs.RangeArgs, *vfs.WCC) vfs.Status) nfs4.Nfsstat4 {
+func (k *compound) shape(
+	act func(vfs.Ranges, *vfs.Cred, vfs.Handle, *vfs.RangeArgs, *vfs.WCC) vfs.Status,
+) nfs4.Nfsstat4 {
 	d := &k.c.Args
 	id := decodeStateid(d)
 	args := vfs.RangeArgs{Off: d.Uint64(), Len: d.Uint64()}

@@ -44,7 +44,12 @@ func (k *compound) known0(client uint64) nfs4.Nfsstat4 {
 }
 
 // ofState runs an operation on an open or lock state: in its owner's turn in minor version 0.
-func (k *compound) ofState(op nfs4.NfsOpnum4, id *files.Stateid, seqid uint32, run func(*files.Turn) nfs4.Nfsstat4) nfs4.Nfsstat4 {
+func (k *compound) ofState(
+	op nfs4.NfsOpnum4,
+	id *files.Stateid,
+	seqid uint32,
+	run func(*files.Turn) nfs4.Nfsstat4,
+) nfs4.Nfsstat4 {
 	if !k.meant(id) {
 		return nfs4.NFS4ERR_BAD_STATEID
 	}

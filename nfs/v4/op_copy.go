@@ -62,7 +62,8 @@ func (k *compound) pass(x *copying) (done, verf uint64, s vfs.Status) {
 	if reach == 0 {
 		reach = ^uint64(0)
 	}
-	if x.from.Export == x.to.Export && x.from.Handle == x.to.Handle && a.Off-a.FromOff < reach && a.FromOff-a.Off < reach {
+	if x.from.Export == x.to.Export && x.from.Handle == x.to.Handle &&
+		a.Off-a.FromOff < reach && a.FromOff-a.Off < reach {
 		return 0, 0, vfs.Inval
 	}
 	verf = x.to.Export.FS.Verifier()
@@ -71,7 +72,11 @@ func (k *compound) pass(x *copying) (done, verf uint64, s vfs.Status) {
 		w.read = vfs.ReadArgs{Off: a.FromOff + done, Dst: buf[:min(uint64(len(buf)), most-done)]}
 		n, eof, s := x.from.View.Read(a.FromCred, x.from.Handle, &w.read, &w.attr)
 		if s == vfs.OK && n > 0 {
-			w.write = vfs.WriteArgs{Off: a.Off + done, Src: append(w.segments[:0], buf[:n]), How: vfs.Unstable}
+			w.write = vfs.WriteArgs{
+				Off: a.Off + done,
+				Src: append(w.segments[:0], buf[:n]),
+				How: vfs.Unstable,
+			}
 			var now uint64
 			n, _, now, s = x.to.View.Write(x.to.Cred(k.c), x.to.Handle, &w.write, &w.wcc)
 			if s == vfs.OK && now != verf {

@@ -79,13 +79,19 @@ func (k *compound) openFor(client uint64, turn *files.Turn) nfs4.Nfsstat4 {
 	}
 	key := k.current.file()
 	args := files.OpenArgs{
-		Client: client, Owner: a.Owner.Owner, Turn: turn, Access: o.access, Deny: o.deny, Recovery: k.recovery(reclaim),
+		Client:   client,
+		Owner:    a.Owner.Owner,
+		Turn:     turn,
+		Access:   o.access,
+		Deny:     o.deny,
+		Recovery: k.recovery(reclaim),
 	}
 	if k.minor == 0 && reclaim {
 		args.Known = k.s.cfg.State.MayReclaim(stateClient(client))
 	}
 	res := &k.w.opened
-	if st = nfs4.Nfsstat4(k.s.files.Open(&key, &args, res)); st == nfs4.NFS4_OK && !o.made && k.w.set.HasSize {
+	st = nfs4.Nfsstat4(k.s.files.Open(&key, &args, res))
+	if st == nfs4.NFS4_OK && !o.made && k.w.set.HasSize {
 		if st = k.truncate(&o); st != nfs4.NFS4_OK {
 			k.s.files.Undo(res)
 		}

@@ -156,7 +156,10 @@ func (k *compound) readdir() nfs4.Nfsstat4 {
 }
 
 // listObject lists the current directory of an export.
-func (k *compound) listObject(l *dirWriter, cookie, verf uint64) (newVerf uint64, eof bool, st nfs4.Nfsstat4) {
+func (k *compound) listObject(
+	l *dirWriter,
+	cookie, verf uint64,
+) (newVerf uint64, eof bool, st nfs4.Nfsstat4) {
 	o, st := k.object(&k.current)
 	if st != nfs4.NFS4_OK {
 		return 0, false, st

@@ -36,7 +36,11 @@ func (k *compound) sequence() nfs4.Nfsstat4 {
 	}
 	rest := *d
 	left := rest.Left()
-	a.Digest = k.s.cfg.State.Digest(uint64(c.Auth.UID)<<32|uint64(c.Auth.Flavor), left, rest.Fixed(min(left, digestMax)&^3))
+	a.Digest = k.s.cfg.State.Digest(
+		uint64(c.Auth.UID)<<32|uint64(c.Auth.Flavor),
+		left,
+		rest.Fixed(min(left, digestMax)&^3),
+	)
 	_, size := c.ArgsHead(0)
 	a.Size = uint32(callHeader + len(c.Credential()) + size)
 	a.Ops = k.count
@@ -110,8 +114,12 @@ func (k *compound) exchangeID() nfs4.Nfsstat4 {
 
 func channelOf(a *nfs4.ChannelAttrs4) state.Channel {
 	return state.Channel{
-		HeaderPad: uint32(a.CaHeaderpadsize), RequestMax: uint32(a.CaMaxrequestsize), ReplyMax: uint32(a.CaMaxresponsesize),
-		KeptMax: uint32(a.CaMaxresponsesizeCached), Ops: uint32(a.CaMaxoperations), Slots: uint32(a.CaMaxrequests),
+		HeaderPad:  uint32(a.CaHeaderpadsize),
+		RequestMax: uint32(a.CaMaxrequestsize),
+		ReplyMax:   uint32(a.CaMaxresponsesize),
+		KeptMax:    uint32(a.CaMaxresponsesizeCached),
+		Ops:        uint32(a.CaMaxoperations),
+		Slots:      uint32(a.CaMaxrequests),
 	}
 }
 

@@ -39,10 +39,14 @@ var illegal = row{name: "ILLEGAL", run: func(*compound) nfs4.Nfsstat4 { return n
 
 // rowOf returns the row of an operation.
 func rowOf(op, minor uint32) *row {
-	if op >= uint32(len(rows)) || rows[op].run == nil || minor < uint32(rows[op].from) || minor > uint32(rows[op].to) {
+	if op >= uint32(len(rows)) || rows[op].run == nil {
 		return &illegal
 	}
-	return &rows[op]
+	r := &rows[op]
+	if minor < uint32(r.from) || minor > uint32(r.to) {
+		return &illegal
+	}
+	return r
 }
 
 // unsupported is the method of operations that the server does not have.

@@ -64,7 +64,12 @@ func (k *compound) mayUse(id files.Stateid, want files.Share) nfs4.Nfsstat4 {
 }
 
 // mayUseOf is mayUse for the file at p, the current or the saved one, whose stateid is own.
-func (k *compound) mayUseOf(p *position, own *files.Stateid, id files.Stateid, want files.Share) nfs4.Nfsstat4 {
+func (k *compound) mayUseOf(
+	p *position,
+	own *files.Stateid,
+	id files.Stateid,
+	want files.Share,
+) nfs4.Nfsstat4 {
 	if !k.meantBy(&id, own) {
 		return nfs4.NFS4ERR_BAD_STATEID
 	}

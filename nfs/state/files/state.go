@@ -155,7 +155,15 @@ func (t *Table) birth(i uint32, f *file, o *owner, open *state) *state {
 		return nil
 	}
 	c := o.client
-	s := &state{other: other, lock: open != nil, legacy: c.legacy, client: c.id, file: f, owner: o, peer: open}
+	s := &state{
+		other:  other,
+		lock:   open != nil,
+		legacy: c.legacy,
+		client: c.id,
+		file:   f,
+		owner:  o,
+		peer:   open,
+	}
 	s.seq.Store(1)
 	list := &f.opens
 	if s.lock {

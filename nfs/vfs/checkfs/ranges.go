@@ -57,7 +57,10 @@ func (x *copier) Copy(c *vfs.Cred, h vfs.Handle, r *vfs.CopyArgs, w *vfs.WCC) (n
 	n, verf, s = x.in.Copy(c, h, r, w)
 	s = x.view.changed(method, s, w)
 	if s == vfs.OK && r.Len != 0 && n > r.Len {
-		return 0, verf, x.view.breach(method, fmt.Sprintf("copied %d bytes where %d were asked for", n, r.Len))
+		return 0, verf, x.view.breach(
+			method,
+			fmt.Sprintf("copied %d bytes where %d were asked for", n, r.Len),
+		)
 	}
 	return n, verf, s
 }

@@ -20,7 +20,10 @@ func (x *xattrs) GetXattr(c *vfs.Cred, h vfs.Handle, name, dst []byte) (int, vfs
 	case s == vfs.OK && (n < 0 || n > len(dst)):
 		return 0, x.view.breach(method, beyond(n, len(dst)))
 	case s == vfs.TooSmall && (n <= len(dst) || n > vfs.XattrValueMax):
-		return 0, x.view.breach(method, fmt.Sprintf("said that %d bytes are too few for a value of %d", len(dst), n))
+		return 0, x.view.breach(
+			method,
+			fmt.Sprintf("said that %d bytes are too few for a value of %d", len(dst), n),
+		)
 	}
 	return n, s
 }

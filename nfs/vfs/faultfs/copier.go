@@ -24,7 +24,11 @@ func (x *copier) Copy(c *vfs.Cred, h vfs.Handle, r *vfs.CopyArgs, w *vfs.WCC) (n
 		r = &short
 	}
 	verf = v.f.in.Verifier()
-	s = v.run(&call, func() vfs.Status { n, verf, s = x.in.Copy(c, h, r, w); return s }, func() { v.wcc(h, w) })
+	s = v.run(
+		&call,
+		func() vfs.Status { n, verf, s = x.in.Copy(c, h, r, w); return s },
+		func() { v.wcc(h, w) },
+	)
 	if s != vfs.OK {
 		n = 0
 	}

@@ -123,7 +123,12 @@ func (t *tree) cloneBlocks(to, from *inode, off, fromOff, n uint64) vfs.Status {
 }
 
 // Copy implements vfs.Copier.
-func (v *view) Copy(c *vfs.Cred, h vfs.Handle, r *vfs.CopyArgs, w *vfs.WCC) (done, verf uint64, s vfs.Status) {
+func (v *view) Copy(
+	c *vfs.Cred,
+	h vfs.Handle,
+	r *vfs.CopyArgs,
+	w *vfs.WCC,
+) (done, verf uint64, s vfs.Status) {
 	s = v.between(c, &h, r, w, func(to, from *inode) vfs.Status {
 		left := from.size - min(r.FromOff, from.size)
 		if r.Len != 0 {

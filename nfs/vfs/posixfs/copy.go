@@ -63,7 +63,12 @@ func (v *View) Lend(c *vfs.Cred, h vfs.Handle, use func(from any, size uint64) v
 
 // borrow has act work with the file that r reads from, with the rights of c. n is how many bytes
 // are asked for, and size is the file's.
-func (v *View) borrow(c *vfs.Cred, to *entry, r *vfs.CopyArgs, act func(src source, n, size uint64) vfs.Status) vfs.Status {
+func (v *View) borrow(
+	c *vfs.Cred,
+	to *entry,
+	r *vfs.CopyArgs,
+	act func(src source, n, size uint64) vfs.Status,
+) vfs.Status {
 	if r.From == nil {
 		return vfs.XDev
 	}

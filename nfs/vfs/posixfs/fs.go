@@ -251,8 +251,13 @@ func (fs *FS) start(cfg Config, o options) (err error) {
 		return err
 	}
 	fs.rights = verdict.Shared{
-		Tick: &fs.tick, Self: fs.own.UID, Switching: fs.is.switching, Foreign: fs.is.foreign, Status: fs.status,
-		Nobody: fs.ns.Overflow, HasNobody: fs.ns.Users != nil,
+		Tick:      &fs.tick,
+		Self:      fs.own.UID,
+		Switching: fs.is.switching,
+		Foreign:   fs.is.foreign,
+		Status:    fs.status,
+		Nobody:    fs.ns.Overflow,
+		HasNobody: fs.ns.Users != nil,
 	}
 	fs.tryOddities()
 	if err = fs.chooseIO(cfg.IO, o); err != nil {
@@ -306,7 +311,8 @@ func (fs *FS) openRoot(o options) error {
 	// file on it would take the lock of the kernel's mount table, and every careful path walk
 	// on the machine would notice that and start again.
 	fs.tree = tree
-	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, &unix.MountAttr{Propagation: unix.MS_PRIVATE}); err != nil {
+	private := unix.MountAttr{Propagation: unix.MS_PRIVATE}
+	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, &private); err != nil {
 		return nil
 	}
 	// The directory is opened again, because the handle calls refuse an O_PATH descriptor.

@@ -71,10 +71,18 @@ func deallocateGivesBack(t *T) {
 	x := t.ranges()
 	h := t.create(t.Root, "f", 0o644)
 	t.write(h, 0, pattern(1<<20, 2))
-	_, _, _, s := t.Worker.Write(t.C, h, &vfs.WriteArgs{Src: [][]byte{pattern(1<<20, 2)}, How: vfs.FileSync}, new(vfs.WCC))
+	_, _, _, s := t.Worker.Write(
+		t.C,
+		h,
+		&vfs.WriteArgs{Src: [][]byte{pattern(1<<20, 2)}, How: vfs.FileSync},
+		new(vfs.WCC),
+	)
 	require.Equal(t, vfs.OK, s)
 	full := t.attr(h).Used
-	t.changed(h, func(w *vfs.WCC) vfs.Status { return x.Deallocate(t.C, h, &vfs.RangeArgs{Off: 0, Len: 1 << 20}, w) })
+	t.changed(
+		h,
+		func(w *vfs.WCC) vfs.Status { return x.Deallocate(t.C, h, &vfs.RangeArgs{Off: 0, Len: 1 << 20}, w) },
+	)
 	require.EqualValues(t, 1<<20, t.attr(h).Size)
 	require.Less(t, t.attr(h).Used, full/2)
 }
@@ -116,7 +124,11 @@ func allocateTooLarge(t *T) {
 	}
 	t.refused(x.Allocate(t.C, h, &vfs.RangeArgs{}, new(vfs.WCC)), "ALLOCATE of nothing", vfs.Inval)
 	t.refused(x.Deallocate(t.C, h, &vfs.RangeArgs{}, new(vfs.WCC)), "DEALLOCATE of nothing", vfs.Inval)
-	t.refused(x.Deallocate(t.C, h, &vfs.RangeArgs{Off: 1 << 63, Len: 1}, new(vfs.WCC)), "DEALLOCATE far away", vfs.FBig)
+	t.refused(
+		x.Deallocate(t.C, h, &vfs.RangeArgs{Off: 1 << 63, Len: 1}, new(vfs.WCC)),
+		"DEALLOCATE far away",
+		vfs.FBig,
+	)
 }
 
 func seekEdges(t *T) {

@@ -26,7 +26,14 @@ func (p *Path) MaySplice(f *File, off uint64, n int) bool {
 // page. Asking cachestat(2) (Linux 6.5) costs a microsecond. That call counts pages as cached while
 // they are still being read from disc, and a sequential reader of a cold file always meets such
 // pages. So allRead checks that they have arrived.
-func (p *Path) Splice(f *File, fd int, off uint64, n int, to *vfs.Pipe, size uint64) (moved int, s vfs.Status) {
+func (p *Path) Splice(
+	f *File,
+	fd int,
+	off uint64,
+	n int,
+	to *vfs.Pipe,
+	size uint64,
+) (moved int, s vfs.Status) {
 	if off >= size || off >= math.MaxInt64 {
 		return 0, vfs.OK
 	}

@@ -21,7 +21,8 @@ func ProbeClone(root int, sf *unix.Statfs_t) uint32 {
 	if unix.Ftruncate(fds[0], sf.Bsize) != nil {
 		return 0
 	}
-	if kernel.CloneRange(fds[1], &unix.FileCloneRange{Src_fd: int64(fds[0]), Src_length: uint64(sf.Bsize)}) != 0 {
+	block := unix.FileCloneRange{Src_fd: int64(fds[0]), Src_length: uint64(sf.Bsize)}
+	if kernel.CloneRange(fds[1], &block) != 0 {
 		return 0
 	}
 	return uint32(sf.Bsize)
