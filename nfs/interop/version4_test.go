@@ -20,7 +20,8 @@ func TestVersion4(t *testing.T) {
 		t.Run(c.vers, func(t *testing.T) {
 			t.Parallel()
 			guest{
-				fs: c.fs, vers: c.vers, opts: c.opts, flags: versions, script: "smoke.sh", args: steps, env: less,
+				fs: c.fs, vers: c.vers, opts: c.opts, flags: versions, script: "smoke.sh",
+				args: steps, env: less,
 			}.run(t).steps(t, steps...)
 		})
 	}

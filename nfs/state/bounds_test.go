@@ -315,7 +315,8 @@ func TestAnIdleClientNeedsLittle(t *testing.T) {
 		require.Equal(t, OK, st)
 		k.End(nil)
 	}
-	require.Less(t, s.client.memory.Load()+int64(unsafe.Sizeof(Client{})), int64(2048-200), "the names and maps around it are the rest")
+	require.Less(t, s.client.memory.Load()+int64(unsafe.Sizeof(Client{})), int64(2048-200),
+		"the names and maps around it are the rest")
 	r.atRest()
 }
 

@@ -75,7 +75,8 @@ func TestCreateSessionGivesNeverMoreThanAsked(t *testing.T) {
 
 func TestFlagsOfCreateSession(t *testing.T) {
 	for asked, want := range map[uint32]Status{
-		0: OK, CreatePersist: OK, CreateBackChan: OK, CreateRDMA: OK, 7: OK, 8: Inval, 15: Inval, 1 << 31: Inval,
+		0: OK, CreatePersist: OK, CreateBackChan: OK, CreateRDMA: OK, 7: OK, 8: Inval, 15: Inval,
+		1 << 31: Inval,
 	} {
 		r := newRig(t)
 		e, _ := r.exchange("owner", 1, alice, 0)

@@ -50,16 +50,19 @@ func (s *shelf) EndGrace() error {
 // confirmed returns a client of 4.1 that has a session.
 func (r *rig) confirmedAs(name string, v byte) *Client {
 	r.t.Helper()
-	e, st := r.ExchangeID(&Exchange{Owner: []byte(name), Verifier: Verifier{v}, Principal: Principal{Flavor: 1}})
+	e, st := r.ExchangeID(&Exchange{Owner: []byte(name), Verifier: Verifier{v},
+		Principal: Principal{Flavor: 1}})
 	require.Equal(r.t, OK, st)
 	channel := Channel{RequestMax: 4096, ReplyMax: 4096, KeptMax: 1024, Ops: 8, Slots: 4}
-	_, st = r.CreateSession(&Create{Client: e.Client, Seqid: e.Seqid, Fore: channel, Principal: Principal{Flavor: 1}})
+	_, st = r.CreateSession(&Create{Client: e.Client, Seqid: e.Seqid, Fore: channel,
+		Principal: Principal{Flavor: 1}})
 	require.Equal(r.t, OK, st)
 	return r.Table.client(e.Client)
 }
 
 func before(name string, minor uint8) Record {
-	return Record{Owner: name, Verifier: Verifier{1}, Principal: Principal{Flavor: 1}, Minor: minor, Complete: true}
+	return Record{Owner: name, Verifier: Verifier{1}, Principal: Principal{Flavor: 1}, Minor: minor,
+		Complete: true}
 }
 
 func TestWithoutClientsOfBeforeThereIsNoGrace(t *testing.T) {

@@ -143,7 +143,8 @@ func TestSlotsAgainstAModel(t *testing.T) {
 		default:
 			slot := uint32(rnd.IntN(slots))
 			m := &model[slot]
-			a := &Sequence{Session: session, Slot: slot, CacheThis: rnd.IntN(2) == 0, Digest: uint64(rnd.IntN(2))}
+			a := &Sequence{Session: session, Slot: slot, CacheThis: rnd.IntN(2) == 0,
+				Digest: uint64(rnd.IntN(2))}
 			switch rnd.IntN(8) {
 			case 0:
 				a.Seqid = m.seqid + uint32(rnd.IntN(5)) - 2

@@ -58,7 +58,8 @@ func TestAMinorVersionThatIsNotServedIsSaidSo(t *testing.T) {
 // result.
 func TestACompoundThatIsCutIsAnswered(t *testing.T) {
 	r := two(t)
-	args := nfs4.COMPOUND4args{Tag: nfs4.Utf8strCs("t"), Argarray: append(walk("srv", "a"), getattr(0, 1, 33), getfh())}
+	args := nfs4.COMPOUND4args{Tag: nfs4.Utf8strCs("t"),
+		Argarray: append(walk("srv", "a"), getattr(0, 1, 33), getfh())}
 	whole := encoded(t, args.Encode)
 	for n := range whole {
 		reply := r.run(r.record(whole[:n:n]))

@@ -28,7 +28,8 @@ func newData(t testing.TB, change func(*Config, *export.Export)) *data {
 	t.Helper()
 	in := memfs.New(memfs.Config{Mode: 0o777})
 	fs := faultfs.Wrap(in, 1)
-	cfg, x := remembers(new(uint32)), export.Export{Path: "/x", FS: fs, Options: export.Options{Squash: export.SquashNone}}
+	cfg, x := remembers(new(uint32)), export.Export{Path: "/x", FS: fs,
+		Options: export.Options{Squash: export.SquashNone}}
 	if change != nil {
 		change(&cfg, &x)
 	}
@@ -39,8 +40,10 @@ func newData(t testing.TB, change func(*Config, *export.Export)) *data {
 			v := r.table.View(1, r.table.Exports()[i])
 			m := vfs.Made{Entry: new(vfs.Entry), Dir: new(vfs.WCC)}
 			set := vfs.SetAttr{HasMode: true, Mode: 0o666}
-			require.Equal(t, vfs.OK, v.Create(&vfs.Cred{}, root, &vfs.CreateArgs{Name: []byte(name), How: vfs.Guarded, Set: &set}, &m))
-			_, _, _, s := v.Write(&vfs.Cred{}, m.Entry.Handle, &vfs.WriteArgs{Src: [][]byte{[]byte(content)}}, new(vfs.WCC))
+			require.Equal(t, vfs.OK, v.Create(&vfs.Cred{}, root,
+				&vfs.CreateArgs{Name: []byte(name), How: vfs.Guarded, Set: &set}, &m))
+			_, _, _, s := v.Write(&vfs.Cred{}, m.Entry.Handle,
+				&vfs.WriteArgs{Src: [][]byte{[]byte(content)}}, new(vfs.WCC))
 			require.True(t, s == vfs.OK, s)
 		}
 	}}
@@ -74,12 +77,14 @@ func (d *data) open(dir, name string, access uint32) nfs4.Stateid4 {
 
 func (d *data) content(dir, name string) string {
 	d.r.t.Helper()
-	res := d.ok(append(walk(dir, name), nfs4.NfsArgop4{Argop: nfs4.OP_READ, Opread: nfs4.READ4args{Count: 1 << 19}})...)
+	res := d.ok(append(walk(dir, name), nfs4.NfsArgop4{Argop: nfs4.OP_READ,
+		Opread: nfs4.READ4args{Count: 1 << 19}})...)
 	return string(res[len(res)-1].Opread.Resok4.Data)
 }
 
 func seekOp(id nfs4.Stateid4, off uint64, what nfs4.DataContent4) nfs4.NfsArgop4 {
-	return nfs4.NfsArgop4{Argop: nfs4.OP_SEEK, Opseek: nfs4.SEEK4args{SaStateid: id, SaOffset: nfs4.Offset4(off), SaWhat: what}}
+	return nfs4.NfsArgop4{Argop: nfs4.OP_SEEK, Opseek: nfs4.SEEK4args{SaStateid: id,
+		SaOffset: nfs4.Offset4(off), SaWhat: what}}
 }
 
 func allocateOp(id nfs4.Stateid4, off, n uint64) nfs4.NfsArgop4 {
@@ -102,14 +107,16 @@ func readPlusOp(id nfs4.Stateid4, off uint64, n uint32) nfs4.NfsArgop4 {
 
 func cloneOp(from, to nfs4.Stateid4, fromOff, off, n uint64) nfs4.NfsArgop4 {
 	return nfs4.NfsArgop4{Argop: nfs4.OP_CLONE, Opclone: nfs4.CLONE4args{
-		ClSrcStateid: from, ClDstStateid: to, ClSrcOffset: nfs4.Offset4(fromOff), ClDstOffset: nfs4.Offset4(off), ClCount: nfs4.Length4(n),
+		ClSrcStateid: from, ClDstStateid: to, ClSrcOffset: nfs4.Offset4(fromOff),
+		ClDstOffset: nfs4.Offset4(off), ClCount: nfs4.Length4(n),
 	}}
 }
 
 func copyOp(from, to nfs4.Stateid4, fromOff, off, n uint64) nfs4.NfsArgop4 {
 	return nfs4.NfsArgop4{Argop: nfs4.OP_COPY, Opcopy: nfs4.COPY4args{
-		CaSrcStateid: from, CaDstStateid: to, CaSrcOffset: nfs4.Offset4(fromOff), CaDstOffset: nfs4.Offset4(off),
-		CaCount: nfs4.Length4(n), CaConsecutive: true, CaSynchronous: true,
+		CaSrcStateid: from, CaDstStateid: to, CaSrcOffset: nfs4.Offset4(fromOff),
+		CaDstOffset: nfs4.Offset4(off),
+		CaCount:     nfs4.Length4(n), CaConsecutive: true, CaSynchronous: true,
 	}}
 }
 
@@ -128,8 +135,10 @@ func TestHolesAreMadeFoundAndFilled(t *testing.T) {
 	last := func(res []nfs4.NfsResop4) nfs4.SeekRes4 { return res[len(res)-1].Opseek.Resok4 }
 	const hole, content = nfs4.NFS4_CONTENT_HOLE, nfs4.NFS4_CONTENT_DATA
 	require.Equal(t, nfs4.SeekRes4{SrOffset: 65536}, last(d.ok(append(at, seekOp(anonymous, 5, hole))...)))
-	require.Equal(t, nfs4.SeekRes4{SrOffset: 131072}, last(d.ok(append(at, seekOp(anonymous, 65536, content))...)))
-	require.Equal(t, nfs4.SeekRes4{SrEof: true, SrOffset: 262144}, last(d.ok(append(at, seekOp(anonymous, 131072, hole))...)))
+	require.Equal(t, nfs4.SeekRes4{SrOffset: 131072},
+		last(d.ok(append(at, seekOp(anonymous, 65536, content))...)))
+	require.Equal(t, nfs4.SeekRes4{SrEof: true, SrOffset: 262144},
+		last(d.ok(append(at, seekOp(anonymous, 131072, hole))...)))
 	d.ok(append(at, deallocateOp(anonymous, 131072, 1<<40))...)
 	d.fails(nfs4.NFS4ERR_NXIO, append(at, seekOp(anonymous, 65536, content))...) // a hole to the end
 	d.fails(nfs4.NFS4ERR_NXIO, append(at, seekOp(anonymous, 262144, content))...)
@@ -200,7 +209,8 @@ func TestRangesAreClonedAndCopied(t *testing.T) {
 	d.ok(way(cloneOp(anonymous, anonymous, 0, 0, 0))...)
 	require.True(t, text == d.content("x", "b"), "0 is all")
 	for _, op := range []nfs4.NfsArgop4{
-		cloneOp(anonymous, anonymous, 1, 0, 4096), cloneOp(anonymous, anonymous, 0, 0, 1<<20), cloneOp(anonymous, anonymous, 1<<20, 0, 0),
+		cloneOp(anonymous, anonymous, 1, 0, 4096), cloneOp(anonymous, anonymous, 0, 0, 1<<20),
+		cloneOp(anonymous, anonymous, 1<<20, 0, 0),
 	} {
 		d.fails(nfs4.NFS4ERR_INVAL, way(op)...)
 	}
@@ -223,13 +233,16 @@ func TestRangesAreClonedAndCopied(t *testing.T) {
 	for _, to := range []string{"x", "y"} {
 		res = copied(d.ok(append(between("x", "big", to, "c"), copyOp(anonymous, anonymous, 0, 0, 6<<20))...))
 		require.EqualValues(t, 4<<20, res.WrCount)
-		res = copied(d.ok(append(between("x", "big", to, "c"), copyOp(anonymous, anonymous, 4<<20, 4<<20, 0))...))
+		res = copied(d.ok(append(between("x", "big", to, "c"),
+			copyOp(anonymous, anonymous, 4<<20, 4<<20, 0))...))
 		require.EqualValues(t, 2<<20, res.WrCount)
-		res = copied(d.ok(append(between("x", "big", to, "c"), copyOp(anonymous, anonymous, 6<<20, 6<<20, 0))...))
+		res = copied(d.ok(append(between("x", "big", to, "c"),
+			copyOp(anonymous, anonymous, 6<<20, 6<<20, 0))...))
 		require.Zero(t, res.WrCount, "at the end")
 		require.True(t, strings.Repeat("x", 1<<19) == d.content(to, "c"))
 	}
-	d.fails(nfs4.NFS4ERR_INVAL, append(between("x", "a", "x", "a"), copyOp(anonymous, anonymous, 0, 1, 100))...)
+	d.fails(nfs4.NFS4ERR_INVAL, append(between("x", "a", "x", "a"),
+		copyOp(anonymous, anonymous, 0, 1, 100))...)
 	far := copyOp(anonymous, anonymous, 0, 0, 0)
 	far.Opcopy.CaSourceServer = []nfs4.Netloc4{{NlType: nfs4.NL4_NAME, NlName: nfs4.Utf8strCis("elsewhere")}}
 	d.fails(nfs4.NFS4ERR_NOTSUPP, append(between("x", "a", "x", "b"), far)...)
@@ -279,13 +292,15 @@ func TestOperationsNeedTheRightOpen(t *testing.T) {
 	current := nfs4.Stateid4{Seqid: 1}
 	open := func(name string, access uint32) nfs4.NfsArgop4 {
 		return nfs4.NfsArgop4{Argop: nfs4.OP_OPEN, Opopen: nfs4.OPEN4args{
-			ShareAccess: access, Owner: nfs4.OpenOwner4{Owner: []byte("current")}, Claim: nfs4.OpenClaim4{File: nfs4.Component4(name)},
+			ShareAccess: access, Owner: nfs4.OpenOwner4{Owner: []byte("current")},
+			Claim: nfs4.OpenClaim4{File: nfs4.Component4(name)},
 		}}
 	}
 	ops := append(walk("x"), open("a", 1), savefh())
 	ops = append(ops, append(walk("x"), open("b", 2), copyOp(current, current, 0, 0, 10))...)
 	d.ok(ops...)
-	d.fails(nfs4.NFS4ERR_BAD_STATEID, append(between("x", "a", "x", "b"), copyOp(current, anonymous, 0, 0, 10))...)
+	d.fails(nfs4.NFS4ERR_BAD_STATEID, append(between("x", "a", "x", "b"),
+		copyOp(current, anonymous, 0, 0, 10))...)
 }
 
 // What another open denies holds for special stateids, too.
@@ -298,7 +313,8 @@ func TestOperationsWithoutAnOpenRespectWhatOthersDeny(t *testing.T) {
 		bypass.Other[i] = 0xff
 	}
 	d.ok(append(walk("x"), nfs4.NfsArgop4{Argop: nfs4.OP_OPEN, Opopen: nfs4.OPEN4args{
-		ShareAccess: 1, ShareDeny: 3, Owner: nfs4.OpenOwner4{Owner: []byte("selfish")}, Claim: nfs4.OpenClaim4{File: nfs4.Component4("f")},
+		ShareAccess: 1, ShareDeny: 3, Owner: nfs4.OpenOwner4{Owner: []byte("selfish")},
+		Claim: nfs4.OpenClaim4{File: nfs4.Component4("f")},
 	}})...)
 	for _, id := range []nfs4.Stateid4{anonymous, bypass} {
 		for _, op := range []nfs4.NfsArgop4{
@@ -335,7 +351,8 @@ func TestOperationsOnContentAreOfFiles(t *testing.T) {
 	sym.Opcreate.Objtype = nfs4.Createtype4{Type: nfs4.NF4LNK, Linkdata: nfs4.Linktext4("f")}
 	d.ok(append(walk("x"), sym)...)
 	for _, op := range []nfs4.NfsArgop4{
-		seekOp(anonymous, 0, 0), allocateOp(anonymous, 0, 1), deallocateOp(anonymous, 0, 1), readPlusOp(anonymous, 0, 1),
+		seekOp(anonymous, 0, 0), allocateOp(anonymous, 0, 1), deallocateOp(anonymous, 0, 1),
+		readPlusOp(anonymous, 0, 1),
 	} {
 		d.fails(nfs4.NFS4ERR_ISDIR, append(walk(), op)...)
 		d.fails(nfs4.NFS4ERR_ISDIR, append(walk("x", "d"), op)...)
@@ -354,12 +371,14 @@ func TestWhatABackEndCannotDoIsNotSupported(t *testing.T) {
 	d.file("f", "content")
 	d.file("g", "")
 	for _, op := range []nfs4.NfsArgop4{
-		seekOp(anonymous, 0, 0), allocateOp(anonymous, 0, 1), deallocateOp(anonymous, 0, 1), getxattr("a"), setxattr("a", "1", 0),
+		seekOp(anonymous, 0, 0), allocateOp(anonymous, 0, 1), deallocateOp(anonymous, 0, 1),
+		getxattr("a"), setxattr("a", "1", 0),
 		listxattrs(0, 1000), removexattr("a"),
 	} {
 		d.fails(nfs4.NFS4ERR_NOTSUPP, append(walk("x", "f"), op)...)
 	}
-	d.fails(nfs4.NFS4ERR_NOTSUPP, append(between("x", "f", "x", "g"), cloneOp(anonymous, anonymous, 0, 0, 0))...)
+	d.fails(nfs4.NFS4ERR_NOTSUPP, append(between("x", "f", "x", "g"),
+		cloneOp(anonymous, anonymous, 0, 0, 0))...)
 	d.ok(append(between("x", "f", "x", "g"), copyOp(anonymous, anonymous, 0, 0, 0))...)
 	require.Equal(t, "content", d.content("x", "g"))
 	d.fails(nfs4.NFS4ERR_INVAL, append(between("x", "f", "x", "f"), copyOp(anonymous, anonymous, 0, 3, 0))...)
@@ -385,7 +404,8 @@ func TestHintsThatAreFollowedAreNamed(t *testing.T) {
 	d := newData(t, nil)
 	d.file("f", "content")
 	advise := func(hints ...int) nfs4.Bitmap4 {
-		op := nfs4.NfsArgop4{Argop: nfs4.OP_IO_ADVISE, OpioAdvise: nfs4.IOADVISE4args{IaaHints: bitsOf(hints...)}}
+		op := nfs4.NfsArgop4{Argop: nfs4.OP_IO_ADVISE,
+			OpioAdvise: nfs4.IOADVISE4args{IaaHints: bitsOf(hints...)}}
 		return d.ok(append(walk("x", "f"), op)...)[3].OpioAdvise.Resok4.IorHints
 	}
 	need := int(nfs4.IO_ADVISE4_WILLNEED)
@@ -411,7 +431,8 @@ func listxattrs(cookie uint64, most uint32) nfs4.NfsArgop4 {
 }
 
 func removexattr(name string) nfs4.NfsArgop4 {
-	return nfs4.NfsArgop4{Argop: nfs4.OP_REMOVEXATTR, Opremovexattr: nfs4.REMOVEXATTR4args{RxaName: nfs4.Xattrkey4(name)}}
+	return nfs4.NfsArgop4{Argop: nfs4.OP_REMOVEXATTR,
+		Opremovexattr: nfs4.REMOVEXATTR4args{RxaName: nfs4.Xattrkey4(name)}}
 }
 
 func TestExtendedAttributesAreSetReadAndRemoved(t *testing.T) {
@@ -431,9 +452,11 @@ func TestExtendedAttributesAreSetReadAndRemoved(t *testing.T) {
 		res := d.ok(append(at, getxattr("a"), getfh())...)
 		require.True(t, value == string(res[3].Opgetxattr.GxrValue), "%d bytes", n)
 	}
-	d.fails(nfs4.NFS4ERR_XATTR2BIG, append(at, setxattr("a", strings.Repeat("v", 65537), nfs4.SETXATTR4_EITHER))...)
+	d.fails(nfs4.NFS4ERR_XATTR2BIG, append(at, setxattr("a", strings.Repeat("v", 65537),
+		nfs4.SETXATTR4_EITHER))...)
 	for name, st := range map[string]nfs4.Nfsstat4{
-		"": nfs4.NFS4ERR_INVAL, strings.Repeat("n", 251): nfs4.NFS4ERR_NAMETOOLONG, "a\x00b": nfs4.NFS4ERR_BADCHAR,
+		"": nfs4.NFS4ERR_INVAL, strings.Repeat("n", 251): nfs4.NFS4ERR_NAMETOOLONG,
+		"a\x00b": nfs4.NFS4ERR_BADCHAR,
 	} {
 		for _, op := range []nfs4.NfsArgop4{getxattr(name), setxattr(name, "1", 0), removexattr(name)} {
 			d.fails(st, append(at, op)...)
@@ -445,7 +468,8 @@ func TestExtendedAttributesAreSetReadAndRemoved(t *testing.T) {
 	res := d.ok(append(at, getattr(nfs4.FATTR4_XATTR_SUPPORT, nfs4.FATTR4_CLONE_BLKSIZE))...)
 	require.EqualValues(t, []byte{0, 0, 16, 0, 0, 0, 0, 1}, res[3].Opgetattr.Resok4.ObjAttributes.AttrVals)
 	res = d.ok(append(walk(), getattr(nfs4.FATTR4_XATTR_SUPPORT, nfs4.FATTR4_CLONE_BLKSIZE))...)
-	require.EqualValues(t, []byte{0, 0, 0, 0}, res[1].Opgetattr.Resok4.ObjAttributes.AttrVals, "nothing is cloned there")
+	require.EqualValues(t, []byte{0, 0, 0, 0}, res[1].Opgetattr.Resok4.ObjAttributes.AttrVals,
+		"nothing is cloned there")
 }
 
 func TestExtendedAttributesAreListedInPagesOfEverySize(t *testing.T) {
@@ -506,10 +530,12 @@ func TestAccessTellsOfExtendedAttributes(t *testing.T) {
 	d.r.minor = 2
 	d.r.uid = 0
 	d.ok(append(walk("x", "f"), nfs4.NfsArgop4{Argop: nfs4.OP_SETATTR, Opsetattr: nfs4.SETATTR4args{
-		ObjAttributes: nfs4.Fattr4{Attrmask: bitsOf(nfs4.FATTR4_MODE), AttrVals: []byte{0, 0, 0o444 >> 8, 0o444 & 0xff}},
+		ObjAttributes: nfs4.Fattr4{Attrmask: bitsOf(nfs4.FATTR4_MODE),
+			AttrVals: []byte{0, 0, 0o444 >> 8, 0o444 & 0xff}},
 	}})...)
 	d.r.uid = 1000
-	require.Equal(t, nfs4.ACCESS4resok{Supported: all, Access: nfs4.ACCESS4_XAREAD | nfs4.ACCESS4_XALIST}, access())
+	require.Equal(t, nfs4.ACCESS4resok{Supported: all,
+		Access: nfs4.ACCESS4_XAREAD | nfs4.ACCESS4_XALIST}, access())
 }
 
 // A session's replies are bounded: what can be shortened is.
@@ -529,7 +555,8 @@ func TestResultsFitTheSessionsReplies(t *testing.T) {
 	d.r.ok(small.sequence(), nfs4.NfsArgop4{Argop: nfs4.OP_RECLAIM_COMPLETE})
 	last := func(ops ...nfs4.NfsArgop4) nfs4.NfsResop4 {
 		t.Helper()
-		args := nfs4.COMPOUND4args{Tag: nfs4.Utf8strCs("tag"), Minorversion: 2, Argarray: in(small.sequence(), ops...)}
+		args := nfs4.COMPOUND4args{Tag: nfs4.Utf8strCs("tag"), Minorversion: 2,
+			Argarray: in(small.sequence(), ops...)}
 		require.LessOrEqual(t, len(d.r.run(d.r.record(encoded(t, args.Encode)))), replyMax)
 		res := d.r.ok(in(small.sequence(), ops...)...)
 		return res[len(res)-1]
@@ -541,7 +568,8 @@ func TestResultsFitTheSessionsReplies(t *testing.T) {
 	require.False(t, got.Eof)
 	plus := last(append(at, readPlusOp(anonymous, 0, 100_000))...).OpreadPlus.RpResok4
 	require.Greater(t, len(plus.RprContents[0].RpcData.DData), replyMax-500)
-	list := nfs4.NfsArgop4{Argop: nfs4.OP_READDIR, Opreaddir: nfs4.READDIR4args{Maxcount: 100_000, AttrRequest: bitsOf(nfs4.FATTR4_FILEID)}}
+	list := nfs4.NfsArgop4{Argop: nfs4.OP_READDIR, Opreaddir: nfs4.READDIR4args{Maxcount: 100_000,
+		AttrRequest: bitsOf(nfs4.FATTR4_FILEID)}}
 	entries := last(append(walk("x"), list)...).Opreaddir.Resok4.Reply
 	require.Greater(t, len(entries.Entries), 20)
 	require.False(t, entries.Eof)
@@ -563,8 +591,10 @@ func TestOperationsThatAreCutAreAnswered(t *testing.T) {
 	far := copyOp(anonymous, anonymous, 0, 0, 0)
 	far.Opcopy.CaSourceServer = []nfs4.Netloc4{{NlType: nfs4.NL4_NAME, NlName: nfs4.Utf8strCis("elsewhere")}}
 	for _, op := range []nfs4.NfsArgop4{
-		seekOp(anonymous, 0, 0), allocateOp(anonymous, 0, 1), deallocateOp(anonymous, 0, 1), readPlusOp(anonymous, 0, 1),
-		cloneOp(anonymous, anonymous, 0, 0, 0), copyOp(anonymous, anonymous, 0, 0, 0), far, getxattr("a"), setxattr("a", "1", 0),
+		seekOp(anonymous, 0, 0), allocateOp(anonymous, 0, 1), deallocateOp(anonymous, 0, 1),
+		readPlusOp(anonymous, 0, 1),
+		cloneOp(anonymous, anonymous, 0, 0, 0), copyOp(anonymous, anonymous, 0, 0, 0), far,
+		getxattr("a"), setxattr("a", "1", 0),
 		listxattrs(0, 100), removexattr("a"),
 		{Argop: nfs4.OP_IO_ADVISE, OpioAdvise: nfs4.IOADVISE4args{IaaHints: bitsOf(4)}},
 	} {

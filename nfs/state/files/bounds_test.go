@@ -220,7 +220,8 @@ func TestMemoryIsBounded(t *testing.T) {
 	for _, client := range []uint64{v1, v0} {
 		st := OK
 		for i := 0; st == OK; i++ {
-			_, st = r.owner(client, fmt.Sprint(strings.Repeat("x", 1000), i)).tryOpen(fileOf(i), Read, 0, done)
+			_, st = r.owner(client, fmt.Sprint(strings.Repeat("x", 1000), i)).tryOpen(fileOf(i),
+				Read, 0, done)
 			if n := r.Counts().Bytes; n > 100_500 {
 				t.Fatalf("%d bytes", n)
 			}

@@ -193,7 +193,8 @@ func (m *model) open() (what string, got, expect Status) {
 		return what, got, expect
 	}
 	if own == nil {
-		own = &mOpen{client: client, owner: owner, file: file, id: o.Stateid, sure: !p.legacy() || m.sure[key]}
+		own = &mOpen{client: client, owner: owner, file: file, id: o.Stateid, sure: !p.legacy() ||
+			m.sure[key]}
 		own.id.Seq = 0
 		m.opens = append(m.opens, own)
 	}

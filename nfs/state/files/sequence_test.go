@@ -54,7 +54,8 @@ func TestEachOperationIsAnsweredAgain(t *testing.T) {
 	again := func(what string, v Verdict, turn *Turn, st Status, seq uint32) {
 		t.Helper()
 		if v != Again || turn.Status != st || string(turn.Reply) != fmt.Sprint("reply ", seq) {
-			t.Fatalf("%s again: verdict %d, status %d, reply %q; want reply %d", what, v, turn.Status, turn.Reply, seq)
+			t.Fatalf("%s again: verdict %d, status %d, reply %q; want reply %d", what, v,
+				turn.Status, turn.Reply, seq)
 		}
 	}
 	var turn Turn
@@ -118,7 +119,8 @@ func TestTheReplyThatIsKeptIsACopy(t *testing.T) {
 	if v := r.BeginOpen(&turn, v0, []byte("one"), opOpen, 9); v != Go {
 		t.Fatalf("verdict %d", v)
 	}
-	want(t, "OPEN", r.Open(f, &OpenArgs{Client: v0, Turn: &turn, Access: Read, Recovery: done}, new(Opened)), OK)
+	want(t, "OPEN", r.Open(f, &OpenArgs{Client: v0, Turn: &turn, Access: Read, Recovery: done},
+		new(Opened)), OK)
 	reply, key := []byte("stateid and flags"), *f
 	r.End(&turn, OK, &key, reply)
 	reply[0], key.Export = 'X', 99

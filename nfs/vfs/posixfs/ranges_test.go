@@ -131,7 +131,8 @@ func TestExtendedAttributesAreThoseOfUsersOnly(t *testing.T) {
 					_, st := v.GetXattr(s.root(), f, []byte(name), nil)
 					require.Equal(t, vfs.NoXattr, st)
 				}
-				require.Equal(t, vfs.OK, v.SetXattr(s.root(), f, &vfs.XattrArgs{Name: []byte("new"), Value: []byte("x")}, new(vfs.WCC)))
+				require.Equal(t, vfs.OK, v.SetXattr(s.root(), f,
+					&vfs.XattrArgs{Name: []byte("new"), Value: []byte("x")}, new(vfs.WCC)))
 			})
 			b := make([]byte, 10)
 			n, err := unix.Getxattr(path, "user.new", b)
@@ -160,7 +161,8 @@ func TestCopiesBetweenExports(t *testing.T) {
 			defer x.Close()
 			set := &vfs.SetAttr{HasMode: true, Mode: 0o644}
 			m := vfs.Made{Entry: new(vfs.Entry), Dir: new(vfs.WCC)}
-			require.Equal(t, vfs.OK, x.Create(a.root(), b.Root(), &vfs.CreateArgs{Name: []byte("g"), How: vfs.Guarded, Set: set}, &m))
+			require.Equal(t, vfs.OK, x.Create(a.root(), b.Root(),
+				&vfs.CreateArgs{Name: []byte("g"), How: vfs.Guarded, Set: set}, &m))
 			r := &vfs.CopyArgs{From: v, FromCred: a.root(), FromHandle: h}
 			n, _, st := x.Abilities().Copy.Copy(a.root(), m.Entry.Handle, r, new(vfs.WCC))
 			cloned := x.Abilities().Copy.Clone(a.root(), m.Entry.Handle, r, new(vfs.WCC))
