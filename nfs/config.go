@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/export"
+	clients "github.com/ringnfs/ringnfs/nfs/state"
 	"github.com/ringnfs/ringnfs/nfs/syscalls"
 	"github.com/ringnfs/ringnfs/nfs/transport"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
@@ -128,6 +129,13 @@ type Config struct {
 	Portmap   PortmapMode
 	// Versions are the versions of NFS that the server answers; by default version 3.
 	Versions Versions
+	// ClientStore opens the store of the records of NFSv4 clients in the state directory, which
+	// exists; package nfs/records has one. The server closes it if it is an io.Closer. Without
+	// one nobody can reclaim opens and locks after a restart.
+	ClientStore func(stateDir string) (clients.Store, error)
+	// Lease is how long the state of an NFSv4 client is kept without a word of the client; by
+	// default 45 s.
+	Lease time.Duration
 	// Lanes is the number of threads with a ring; by default one per processor.
 	Lanes int
 	// Workers is the number of threads for calls that may sleep; by default 32.

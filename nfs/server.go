@@ -47,8 +47,13 @@ type Server struct {
 	notes     []string // what the server has to do without
 	readOnly  []string // directories that are mounted read-only
 
+	state4   *state4        // nil without version 4
 	shedders []*shedder     // immutable once open has returned
 	shedding sync.WaitGroup // the shedders' goroutines
+
+	// ended is told of each connection that is over. It is nil without version 4, and immutable
+	// once New has returned.
+	ended func(conn uint64)
 
 	mu      sync.Mutex
 	state   state         // guarded by mu
@@ -198,7 +203,11 @@ func (s *Server) open() (err error) {
 	}
 	lanes := transport.Lanes(s.cfg.Lanes, true)
 	files, err := holders{
-		open: openFiles(), lanes: lanes, splice: s.cfg.ReadPath.Splices(), workers: workers, exports: len(s.cfg.Exports),
+		open:    openFiles(),
+		lanes:   lanes,
+		splice:  s.cfg.ReadPath.Splices(),
+		workers: workers,
+		exports: len(s.cfg.Exports),
 	}.share(openFilesLimit())
 	if err != nil {
 		return err
@@ -248,7 +257,11 @@ func (s *Server) open() (err error) {
 			}
 		} else {
 			if root := x.FS.Root(); root.Len() == 0 {
-				return fmt.Errorf("nfs: export %s: the Root of its FS is an empty handle: a handle has 1 to %d bytes", x.Dir, vfs.HandleMax)
+				return fmt.Errorf(
+					"nfs: export %s: the Root of its FS is an empty handle: a handle has 1 to %d bytes",
+					x.Dir,
+					vfs.HandleMax,
+				)
 			}
 			volume = volumes.add(x)
 		}
@@ -288,7 +301,7 @@ func (s *Server) open() (err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.table.Close())
+			err = errors.Join(err, s.state4.close(), s.table.Close())
 		}
 	}()
 	if err = s.programs(places); err != nil {
@@ -297,24 +310,31 @@ func (s *Server) open() (err error) {
 	s.shedders = newShedders(s.cfg.Exports)
 	receive, send := s.cfg.receiveShare()
 	s.transport, err = newTransport(transport.Config{
-		Lanes: s.cfg.Lanes, Workers: workers, Volumes: len(volumes),
-		ReceiveBytes: receive, SendBytes: send,
-		Reserve: true, ReserveReceive: reserveReceive(s.cfg.transfer()), ReserveSend: reserveSend(s.cfg.transfer()),
-		RecordMax: s.cfg.transfer() + slack, ReplyMax: s.cfg.transfer() + slack,
-		ReadPath:     s.cfg.ReadPath,
-		SpliceFrom:   s.cfg.SpliceFrom,
-		ZeroCopyFrom: s.cfg.ZeroCopyFrom,
-		Spin:         s.cfg.Spin,
-		ConnsMax:     files.connections,
-		PipesMax:     files.pipes,
-		Without:      s.without,
-		Attach:       func(p *rpc.Place) error { return s.table.Attach(p.Index, p.Thread) },
-		Detach:       func(p *rpc.Place) { s.table.Detach(p.Index) },
-		Origin:       s.origins.origin,
-		Renew:        s.origins.renew,
-		Shed:         s.shed,
-		Duplicates:   drc.New(drc.Config{}),
-		Log:          s.cfg.Log,
+		Lanes:          s.cfg.Lanes,
+		Workers:        workers,
+		Volumes:        len(volumes),
+		ReceiveBytes:   receive,
+		SendBytes:      send,
+		Reserve:        true,
+		ReserveReceive: reserveReceive(s.cfg.transfer()),
+		ReserveSend:    reserveSend(s.cfg.transfer()),
+		RecordMax:      s.cfg.transfer() + slack,
+		ReplyMax:       s.cfg.transfer() + slack,
+		ReadPath:       s.cfg.ReadPath,
+		SpliceFrom:     s.cfg.SpliceFrom,
+		ZeroCopyFrom:   s.cfg.ZeroCopyFrom,
+		Spin:           s.cfg.Spin,
+		ConnsMax:       files.connections,
+		PipesMax:       files.pipes,
+		Without:        s.without,
+		Attach:         func(p *rpc.Place) error { return s.table.Attach(p.Index, p.Thread) },
+		Detach:         func(p *rpc.Place) { s.table.Detach(p.Index) },
+		Origin:         s.origins.origin,
+		Renew:          s.origins.renew,
+		Shed:           s.shed,
+		Ended:          s.ended,
+		Duplicates:     drc.New(drc.Config{}),
+		Log:            s.cfg.Log,
 	})
 	return err
 }
@@ -446,12 +466,13 @@ func (s *Server) Serve(ctx context.Context) error {
 	close(s.started)
 	if err == nil {
 		close(s.ready)
+		s.state4.begin()
 		stop := context.AfterFunc(ctx, func() { _ = s.transport.Close() })
 		err = s.transport.Wait()
 		stop()
 	}
 	s.shedding.Wait() // nobody starts another: the transport has ended
-	return errors.Join(err, s.table.Close(), s.origins.close())
+	return errors.Join(err, s.state4.close(), s.table.Close(), s.origins.close())
 }
 
 // Ready returns a channel that is closed when Serve has started all threads. From then on calls are
@@ -484,7 +505,7 @@ func (s *Server) Drain(ctx context.Context) error {
 	if s.enter(stateEnded) {
 		defer close(s.drained)
 		s.sockets.close()
-		return errors.Join(s.table.Close(), s.origins.close())
+		return errors.Join(s.state4.close(), s.table.Close(), s.origins.close())
 	}
 	if !s.serves() {
 		<-s.drained

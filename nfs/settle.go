@@ -131,7 +131,8 @@ func (c *Config) settleListen() error {
 		case slices.Contains(c.Listen[:i], a):
 			return fmt.Errorf("nfs: Listen: %v is given twice: once is enough", a)
 		}
-		if j := slices.IndexFunc(c.Listen[:i], func(b netip.Addr) bool { return overlap(a.Unmap(), b.Unmap()) }); j >= 0 {
+		same := func(b netip.Addr) bool { return overlap(a.Unmap(), b.Unmap()) }
+		if j := slices.IndexFunc(c.Listen[:i], same); j >= 0 {
 			return fmt.Errorf(
 				"nfs: Listen: %v and %v: one of them is all of this machine's addresses of its family: give the other one, or that one alone",
 				c.Listen[j],

@@ -22,33 +22,45 @@ import (
 var wrappers = map[string]string{
 	"unix.Access": "faccessat", "unix.Bind": "bind", "unix.Capget": "capget", "unix.Capset": "capset",
 	"unix.Chmod": "fchmodat", "unix.Close": "close", "unix.Eventfd": "eventfd2", "unix.Fadvise": "fadvise64",
-	"unix.FcntlInt": "fcntl", "unix.Fstatfs": "fstatfs", "unix.Getegid": "getegid", "unix.Getgroups": "getgroups",
+	"unix.FcntlInt": "fcntl", "unix.Fstatfs": "fstatfs", "unix.Getegid": "getegid",
+	"unix.Getgroups":   "getgroups",
 	"unix.Getpeername": "getpeername", "unix.Getrlimit": "prlimit64", "unix.Getsockname": "getsockname",
 	"unix.GetsockoptString": "getsockopt", "unix.GetsockoptTCPInfo": "getsockopt", "unix.Gettid": "gettid",
 	"unix.Getxattr": "getxattr", "unix.Setxattr": "setxattr", "unix.Removexattr": "removexattr",
 	"unix.Listen": "listen", "unix.Mmap": "mmap", "unix.MmapPtr": "mmap",
 	"unix.MountSetattr": "mount_setattr", "unix.Munmap": "munmap", "unix.MunmapPtr": "munmap",
-	"unix.Nanosleep": "nanosleep", "unix.Open": "openat", "unix.OpenTree": "open_tree", "unix.Openat": "openat",
+	"unix.Nanosleep": "nanosleep", "unix.Open": "openat", "unix.OpenTree": "open_tree",
+	"unix.Openat":  "openat",
 	"unix.Openat2": "openat2", "unix.Pipe2": "pipe2", "unix.Pread": "pread64", "unix.Pwrite": "pwrite64",
 	"unix.SchedGetAttr": "sched_getattr", "unix.SchedSetAttr": "sched_setattr", "unix.SetNonblock": "fcntl",
-	"unix.SetsockoptInt": "setsockopt", "unix.SetsockoptLinger": "setsockopt", "unix.SetsockoptString": "setsockopt",
-	"unix.Shutdown": "shutdown", "unix.Socket": "socket", "unix.Splice": "splice", "unix.Stat": "newfstatat",
-	"unix.Statx": "statx", "unix.SyncFileRange": "sync_file_range", "unix.Sysinfo": "sysinfo", "unix.Uname": "uname",
-	"unix.Socketpair": "socketpair", "unix.SendmsgN": "sendmsg", "unix.Read": "read", "unix.Connect": "connect",
-	"unix.Poll": "ppoll", "unix.Fspick": "fspick", "unix.FsconfigReconfigure": "fsconfig", "unix.Sendto": "sendto", "unix.Recvfrom": "recvfrom", "unix.Accept4": "accept4",
-	"unix.Write": "write", "unix.Statfs": "statfs", "unix.Fstat": "fstat", "unix.Fsync": "fsync",
+	"unix.SetsockoptInt": "setsockopt", "unix.SetsockoptLinger": "setsockopt",
+	"unix.SetsockoptString": "setsockopt",
+	"unix.Shutdown":         "shutdown", "unix.Socket": "socket", "unix.Splice": "splice", "unix.Stat": "newfstatat",
+	"unix.Statx": "statx", "unix.SyncFileRange": "sync_file_range", "unix.Sysinfo": "sysinfo",
+	"unix.Uname":      "uname",
+	"unix.Socketpair": "socketpair", "unix.SendmsgN": "sendmsg", "unix.Read": "read",
+	"unix.Connect": "connect",
+	"unix.Poll":    "ppoll", "unix.Fspick": "fspick", "unix.FsconfigReconfigure": "fsconfig",
+	"unix.Sendto": "sendto", "unix.Recvfrom": "recvfrom", "unix.Accept4": "accept4",
+	"unix.Write": "write", "unix.Ftruncate": "ftruncate", "unix.Listxattr": "listxattr",
+	"unix.Statfs": "statfs", "unix.Fstat": "fstat", "unix.Fsync": "fsync",
 
-	"unix.Flock": "flock", "unix.ByteSliceToString": "", "syscall.Errno": "", "syscall.AllThreadsSyscall6": "", "unix.BytePtrToString": "", "unix.Errno": "", "unix.Getpagesize": "", "unix.Mkdev": "",
+	"unix.Flock": "flock", "unix.ByteSliceToString": "", "syscall.Errno": "",
+	"syscall.AllThreadsSyscall6": "", "unix.BytePtrToString": "", "unix.Errno": "",
+	"unix.Getpagesize": "", "unix.Mkdev": "",
 	"unix.NsecToTimespec": "", "unix.ParseSocketControlMessage": "", "unix.PktInfo4": "", "unix.PktInfo6": "",
 	"unix.RawSyscall": "", "unix.RawSyscall6": "", "unix.Syscall": "", "unix.Syscall6": "", // with a number of unix.SYS_
 
 	"syscall.Flock": "flock",
 
 	"os.Create": "openat", "os.CreateTemp": "openat", "os.Geteuid": "geteuid", "os.Getgroups": "getgroups",
-	"os.Link": "linkat", "os.Lstat": "newfstatat", "os.Mkdir": "mkdirat", "os.NewFile": "fcntl", "os.Open": "openat",
+	"os.Link": "linkat", "os.Lstat": "newfstatat", "os.Mkdir": "mkdirat", "os.NewFile": "fcntl",
+	"os.Open":     "openat",
 	"os.OpenFile": "openat", "os.ReadDir": "openat getdents64", "os.ReadFile": "openat read fstat",
-	"os.Remove": "unlinkat", "os.Readlink": "readlinkat", "os.Stat": "newfstatat", "os.Rename": "renameat2",
-	"os.Getegid": "getegid", "os.Exit": "", "os.IsNotExist": "", "os.Getuid": "", "os.Getgid": "", "os.Getenv": "", "os.NewSyscallError": "",
+	"os.WriteFile": "openat write", "os.Remove": "unlinkat", "os.Readlink": "readlinkat",
+	"os.Stat": "newfstatat", "os.Rename": "renameat2",
+	"os.Getegid": "getegid", "os.Exit": "", "os.IsNotExist": "", "os.Getuid": "", "os.Getgid": "",
+	"os.Getenv": "", "os.NewSyscallError": "",
 }
 
 // TestEverySystemCallIsListed reads the sources. Every system call that the server makes must be in
@@ -82,7 +94,8 @@ func TestEverySystemCallIsListed(t *testing.T) {
 					"disktest":
 					return fs.SkipDir // tests, another program, and the table itself
 				}
-			case strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") && filepath.Base(path) != "profile.go":
+			case strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") &&
+				filepath.Base(path) != "profile.go":
 				files++
 				return callsIn(t, path, listed, made)
 			}
@@ -148,7 +161,8 @@ func callsIn(t *testing.T, path string, listed, made map[string]bool) error {
 				made, known = wrappers["unix."+sel.Sel.Name]
 			}
 			if !known && (pkg.Name != "os" || strings.HasPrefix(path, "../nfs")) { // commands write their own files
-				t.Errorf("%s calls %s.%s: which system calls is that? Say so in wrappers", path, pkg.Name, sel.Sel.Name)
+				t.Errorf("%s calls %s.%s: which system calls is that? Say so in wrappers", path,
+					pkg.Name, sel.Sel.Name)
 			}
 			for _, name := range strings.Fields(made) {
 				note(name)

@@ -3,10 +3,14 @@ package nfs
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ringnfs/ringnfs/nfs/rpc"
@@ -27,6 +31,10 @@ const (
 )
 
 var versionWords = []string{"3", "4.0", "4.1", "4.2"}
+
+// VersionNames returns the words that ParseVersions knows, the oldest version first. The caller owns
+// the slice.
+func VersionNames() []string { return slices.Clone(versionWords) }
 
 // ParseVersions reads words such as 3 and 4.2, with commas between them.
 func ParseVersions(words string) (Versions, error) {
@@ -83,30 +91,50 @@ func (s *Server) withVersion4(p *rpc.Program, places int) error {
 	if _, err := rand.Read(epoch[:]); err != nil {
 		return fmt.Errorf("nfs: random epoch: %w", err)
 	}
+	var store clients.Store
+	if s.cfg.ClientStore != nil {
+		if store, err = s.cfg.ClientStore(s.cfg.StateDir); err != nil {
+			return err
+		}
+	}
 	began := time.Now()
 	now := func() uint32 { return uint32(time.Since(began) / time.Second) }
 	var held *files.Table
 	table := clients.New(clients.Config{
 		Now:    now,
 		Random: rand.Reader, Epoch: binary.LittleEndian.Uint32(epoch[:]),
-		Confirmed:  func(id clients.ClientID, minor uint8) { held.AddClient(uint64(id), minor) },
-		Dropped:    func(id clients.ClientID) { held.DropClient(uint64(id)) },
+		Confirmed:    func(id clients.ClientID, minor uint8) { held.AddClient(uint64(id), minor) },
+		Lapsed:       func(id clients.ClientID) { held.Revoke(uint64(id), files.Expired) },
+		Dropped:      func(id clients.ClientID) { held.DropClient(uint64(id)) },
+		LeaseSeconds: uint32(s.cfg.Lease / time.Second), Store: store,
 		Server:     clients.Server{Major: name, Scope: name},
 		RequestMax: uint32(s.cfg.transfer() + slack), ReplyMax: uint32(s.cfg.transfer() + slack),
 	})
 	keeper := v4.NewKeeper()
 	held = files.New(files.Config{
 		Closed: keeper.Closed, Mirror: keeper.Mirror(),
-		Now: now, Random: rand.Reader, Epoch: binary.LittleEndian.Uint32(epoch[:]),
+		LeaseSeconds: uint32(s.cfg.Lease / time.Second),
+		Now:          now, Random: rand.Reader, Epoch: binary.LittleEndian.Uint32(epoch[:]),
 		Courteous: func(id uint64) bool { return table.Courteous(clients.ClientID(id)) },
 		Expire:    func(id uint64) bool { return table.ExpireID(clients.ClientID(id)) },
 		Hold:      func(id uint64, n int) { table.Hold(clients.ClientID(id), n) },
 	})
+	s.state4 = &state4{clients: table, held: held, store: store, stop: make(chan struct{})}
+	if err := table.Recover(); err != nil {
+		return errors.Join(err, s.state4.close())
+	}
 	version := v4.New(s.table, v4.Config{
-		ReadMax: s.cfg.ReadMax, WriteMax: s.cfg.WriteMax, Places: places, Refused: s.journal.refused, State: table, Files: held,
-		Keeper: keeper,
-		Minors: [3]bool{s.cfg.Versions&NFSv40 != 0, s.cfg.Versions&NFSv41 != 0, s.cfg.Versions&NFSv42 != 0},
+		ReadMax:  s.cfg.ReadMax,
+		WriteMax: s.cfg.WriteMax,
+		Places:   places,
+		Refused:  s.journal.refused,
+		State:    table,
+		Files:    held,
+		Lease:    s.cfg.Lease,
+		Minors:   [3]bool{s.cfg.Versions&NFSv40 != 0, s.cfg.Versions&NFSv41 != 0, s.cfg.Versions&NFSv42 != 0},
+		Keeper:   keeper,
 	})
+	s.ended = table.Disconnect
 	volume := p.Volume
 	p.Volume = func(c *rpc.Call) int {
 		if c.Vers == 4 {
@@ -118,5 +146,53 @@ func (s *Server) withVersion4(p *rpc.Program, places int) error {
 		p.Versions = nil
 	}
 	p.Versions = append(p.Versions, version)
+	return nil
+}
+
+// state4 is what a server remembers for version 4.
+type state4 struct {
+	clients *clients.Table
+	held    *files.Table
+	store   clients.Store // nil for none
+	stop    chan struct{} // closed to end runSweep
+	sweeper sync.WaitGroup
+}
+
+// sweepEvery is how often leases are looked at.
+const sweepEvery = time.Second
+
+// begin starts the goroutine that ends what is over.
+func (x *state4) begin() {
+	if x != nil {
+		x.sweeper.Go(x.runSweep)
+	}
+}
+
+// runSweep ends leases, grace and what nobody waits for any more, until stop is closed. It waits
+// for the store.
+func (x *state4) runSweep() {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-x.stop:
+			return
+		case <-tick.C:
+			x.clients.Sweep()
+			x.held.Sweep()
+		}
+	}
+}
+
+// close ends the goroutine and closes the store.
+func (x *state4) close() error {
+	if x == nil {
+		return nil
+	}
+	close(x.stop)
+	x.sweeper.Wait()
+	if c, ok := x.store.(io.Closer); ok {
+		return c.Close()
+	}
 	return nil
 }

@@ -325,8 +325,15 @@ func (r *run) result(samples []sample) *Result {
 	j := &r.job
 	first, last := samples[0], samples[len(samples)-1]
 	res := &Result{
-		Workload: j.Workload.String(), Conns: j.Conns, Depth: j.Depth, Threads: j.Threads, Rate: j.Rate, Stable: j.Stable,
-		Seconds: last.at.Sub(first.at).Seconds(), Ops: last.ops - first.ops, Bytes: last.bytes - first.bytes,
+		Workload: j.Workload.String(),
+		Conns:    j.Conns,
+		Depth:    j.Depth,
+		Threads:  j.Threads,
+		Rate:     j.Rate,
+		Stable:   j.Stable,
+		Seconds:  last.at.Sub(first.at).Seconds(),
+		Ops:      last.ops - first.ops,
+		Bytes:    last.bytes - first.bytes,
 	}
 	res.OpsPerSecond = float64(res.Ops) / res.Seconds
 	res.BytesPerSecond = float64(res.Bytes) / res.Seconds

@@ -175,7 +175,8 @@ func (s *Session) findPorts(ctx context.Context) error {
 			continue
 		}
 		var port client.Number
-		if err := c.Call(portmapper, 2, getPort, client.Numbers{x.prog, 3, unix.IPPROTO_TCP, 0}, &port); err != nil {
+		ask := client.Numbers{x.prog, 3, unix.IPPROTO_TCP, 0}
+		if err := c.Call(portmapper, 2, getPort, ask, &port); err != nil {
 			return fmt.Errorf("ask the port mapper for %s: %w", x.name, err)
 		}
 		if port == 0 {

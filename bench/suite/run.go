@@ -214,7 +214,12 @@ func (s *suite) run(ctx context.Context, c *Case, l *live) (res *load.Result, er
 		defer func() { err = errors.Join(err, rejoin()) }()
 	}
 	return l.session.Run(ctx, load.Job{
-		Workload: c.workload(), Conns: c.Conns, Depth: c.Depth, Time: s.Time, Warmup: s.Warmup, ServerPIDs: []int{l.server.PID},
+		Workload:   c.workload(),
+		Conns:      c.Conns,
+		Depth:      c.Depth,
+		Time:       s.Time,
+		Warmup:     s.Warmup,
+		ServerPIDs: []int{l.server.PID},
 	})
 }
 
@@ -300,7 +305,10 @@ func (s *suite) stop() error {
 // fsName names the file system of a directory.
 func fsName(dir string) string {
 	names := map[int64]string{
-		unix.EXT4_SUPER_MAGIC: "ext4", unix.TMPFS_MAGIC: "tmpfs", unix.BTRFS_SUPER_MAGIC: "btrfs", unix.XFS_SUPER_MAGIC: "xfs",
+		unix.EXT4_SUPER_MAGIC:      "ext4",
+		unix.TMPFS_MAGIC:           "tmpfs",
+		unix.BTRFS_SUPER_MAGIC:     "btrfs",
+		unix.XFS_SUPER_MAGIC:       "xfs",
 		unix.OVERLAYFS_SUPER_MAGIC: "overlay",
 	}
 	var st unix.Statfs_t

@@ -361,7 +361,8 @@ func TestWhatCannotBeServedIsOneLineAndExitCode1(t *testing.T) {
 		{"too little memory", []string{"--memory", "1K", dir}, "memory"},
 		{"more memory than there is", []string{"--memory", "1024T", dir}, "memory"},
 		{"state in a file", []string{"--state-dir", file, dir}, file},
-		{"profile where there is no directory", []string{"--cpu-profile", filepath.Join(dir, "none", "cpu"), dir}, "CPU profile"},
+		{"profile where there is no directory", []string{"--cpu-profile",
+			filepath.Join(dir, "none", "cpu"), dir}, "CPU profile"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cmd := command(

@@ -61,7 +61,11 @@ func NewTable(key Key, places int, exports []Export) (*Table, error) {
 			x.ID = pathID(path)
 		}
 		if x.ID == nodeID {
-			return nil, fmt.Errorf("export %s: its identity %#08x is reserved: give it another ID", path, x.ID)
+			return nil, fmt.Errorf(
+				"export %s: its identity %#08x is reserved: give it another ID",
+				path,
+				x.ID,
+			)
 		}
 		identity := x.FS.Identity()
 		if identity == (vfs.Identity{}) {

@@ -207,7 +207,8 @@ func TestMountsAreToldWithTheReason(t *testing.T) {
 		{"192.0.2.1:1024", "/srv/b", nil, mount3.MNT3ERR_ACCES, "resvport"},
 		{"127.0.0.1:700", "/etc", nil, mount3.MNT3ERR_NOENT, "not exported"},
 		{"127.0.0.1:700", "/srv/a/none", nil, mount3.MNT3ERR_NOENT, "directory"},
-		{"127.0.0.1:700", "/srv/a/" + strings.Repeat("x", 2000), nil, mount3.MNT3ERR_NAMETOOLONG, "directory"},
+		{"127.0.0.1:700", "/srv/a/" + strings.Repeat("x", 2000), nil, mount3.MNT3ERR_NAMETOOLONG,
+			"directory"},
 	} {
 		answers = nil
 		r.from(c.peer)

@@ -21,7 +21,8 @@ func TestMountGivesTheHandleOfThePath(t *testing.T) {
 		path string
 		typ  vfs.FileType
 	}{
-		{"/srv/a", vfs.TypeDir}, {"/srv/a/", vfs.TypeDir}, {"//srv/./a", vfs.TypeDir}, {"/srv/a/dir", vfs.TypeDir},
+		{"/srv/a", vfs.TypeDir}, {"/srv/a/", vfs.TypeDir}, {"//srv/./a", vfs.TypeDir},
+		{"/srv/a/dir", vfs.TypeDir},
 		{"/srv/a/dir/deep/", vfs.TypeDir}, {"/srv/a/file", vfs.TypeReg}, {"/srv/a/link", vfs.TypeDir},
 	} {
 		t.Run(c.path, func(t *testing.T) {
@@ -110,9 +111,11 @@ func TestMountGoesNoWayThatTheCallerCouldNot(t *testing.T) {
 	r := newRig(t)
 	for _, cred := range []rpctest.Opaque{{}, rpctest.Sys(0, 0), rpctest.Sys(1000, 1000)} {
 		r.cred = cred
-		require.Equal(t, mount3.MNT3_OK, r.mnt("/srv/a/private").FhsStatus, "what it is itself does not matter")
+		require.Equal(t, mount3.MNT3_OK, r.mnt("/srv/a/private").FhsStatus,
+			"what it is itself does not matter")
 		require.Equal(t, mount3.MNT3ERR_ACCES, r.mnt("/srv/a/private/in").FhsStatus)
-		require.Equal(t, mount3.MNT3ERR_ACCES, r.mnt("/srv/a/private/missing").FhsStatus, "tells whether a name exists")
+		require.Equal(t, mount3.MNT3ERR_ACCES, r.mnt("/srv/a/private/missing").FhsStatus,
+			"tells whether a name exists")
 	}
 }
 
@@ -134,7 +137,8 @@ func TestPathsThatCannotBeDecodedAreGarbage(t *testing.T) {
 			for n := range len(full) {
 				require.EqualValues(t, rpctest.GarbageArgs, r.reply(vers, proc, full[:n]).Accept)
 			}
-			require.EqualValues(t, rpctest.GarbageArgs, r.reply(vers, proc, []byte{255, 255, 255, 255}).Accept)
+			require.EqualValues(t, rpctest.GarbageArgs,
+				r.reply(vers, proc, []byte{255, 255, 255, 255}).Accept)
 		}
 	}
 }

@@ -34,7 +34,8 @@ func TestProceduresAndVersions(t *testing.T) {
 	require.Equal(t, [2]uint32{1, 3}, [2]uint32{reply.Low, reply.High})
 	program := New(r.table, Config{})
 	for _, v := range program.Versions {
-		names := [][]string{mount3.MOUNTV1Names[:], mount3.MOUNTV2Names[:], mount3.MOUNTV3Names[:]}[v.Number-1]
+		names := [][]string{mount3.MOUNTV1Names[:], mount3.MOUNTV2Names[:],
+			mount3.MOUNTV3Names[:]}[v.Number-1]
 		require.Len(t, v.Procedures, len(names))
 		for i, p := range v.Procedures {
 			require.Equal(t, names[i], p.Name)

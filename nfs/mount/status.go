@@ -36,6 +36,8 @@ var statuses = [vfs.NumStatus]mount3.Mountstat3{
 	vfs.NotSync:     mount3.MNT3ERR_SERVERFAULT,
 	vfs.Delay:       mount3.MNT3ERR_SERVERFAULT,
 	vfs.Loop:        mount3.MNT3ERR_ACCES,
+	vfs.NoXattr:     mount3.MNT3ERR_SERVERFAULT,
+	vfs.XattrTooBig: mount3.MNT3ERR_SERVERFAULT,
 	vfs.ServerFault: mount3.MNT3ERR_SERVERFAULT,
 	vfs.Again:       mount3.MNT3ERR_SERVERFAULT, // never: mnt turned it into rpc.Wait
 }

@@ -128,14 +128,16 @@ func TestTheLongestListsTakeLittleMemory(t *testing.T) {
 		&nfs4.TESTSTATEID4args{TsStateids: make([]nfs4.Stateid4, 1024)},
 		&nfs4.COPY4args{CaSourceServer: servers},
 		&nfs4.SETATTR4args{ObjAttributes: nfs4.Fattr4{Attrmask: set, AttrVals: make([]byte, 1<<15)}},
-		&nfs4.GETDIRDELEGATION4args{GddaNotificationTypes: set, GddaChildAttributes: set, GddaDirAttributes: set},
+		&nfs4.GETDIRDELEGATION4args{GddaNotificationTypes: set, GddaChildAttributes: set,
+			GddaDirAttributes: set},
 	} {
 		b := xdrtest.Encode(t, v)
 		again := fresh(v)
 		runtime.ReadMemStats(&before)
 		xdrtest.Decode(t, b, again)
 		runtime.ReadMemStats(&after)
-		require.LessOrEqual(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<10), "%T of %d bytes", v, len(b))
+		require.LessOrEqual(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<10), "%T of %d bytes",
+			v, len(b))
 	}
 }
 

@@ -32,8 +32,10 @@ func fresh(v xdrtest.Message) xdrtest.Message {
 
 // TestKnownBytes has bytes that were put together from the RFCs by hand, not by this code.
 func TestKnownBytes(t *testing.T) {
-	stateid := nfs4.Stateid4{Seqid: 3, Other: [12]byte{0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8, 0xa9, 0xaa, 0xab}}
-	session := nfs4.Sessionid4{0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f}
+	stateid := nfs4.Stateid4{Seqid: 3, Other: [12]byte{0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6,
+		0xa7, 0xa8, 0xa9, 0xaa, 0xab}}
+	session := nfs4.Sessionid4{0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1a,
+		0x1b, 0x1c, 0x1d, 0x1e, 0x1f}
 	for _, c := range []struct {
 		name string
 		wire string
@@ -56,9 +58,11 @@ func TestKnownBytes(t *testing.T) {
 			Minorversion: 1,
 			Argarray: []nfs4.NfsArgop4{
 				{Argop: nfs4.OP_SEQUENCE, Opsequence: nfs4.SEQUENCE4args{
-					SaSessionid: session, SaSequenceid: 7, SaSlotid: 2, SaHighestSlotid: 29, SaCachethis: true,
+					SaSessionid: session, SaSequenceid: 7, SaSlotid: 2, SaHighestSlotid: 29,
+					SaCachethis: true,
 				}},
-				{Argop: nfs4.OP_PUTFH, Opputfh: nfs4.PUTFH4args{Object: []byte{0xc0, 0xc1, 0xc2, 0xc3, 0xc4}}},
+				{Argop: nfs4.OP_PUTFH, Opputfh: nfs4.PUTFH4args{Object: []byte{0xc0, 0xc1, 0xc2,
+					0xc3, 0xc4}}},
 				{Argop: nfs4.OP_GETATTR, Opgetattr: nfs4.GETATTR4args{AttrRequest: nfs4.Bitmap4{0x0010011a, 0x00b0a23a}}},
 			},
 		}},
@@ -81,12 +85,14 @@ func TestKnownBytes(t *testing.T) {
 			Tag: []byte("abc"),
 			Resarray: []nfs4.NfsResop4{
 				{Resop: nfs4.OP_SEQUENCE, Opsequence: nfs4.SEQUENCE4res{SrResok4: nfs4.SEQUENCE4resok{
-					SrSessionid: session, SrSequenceid: 7, SrSlotid: 2, SrHighestSlotid: 29, SrTargetHighestSlotid: 63,
-					SrStatusFlags: nfs4.SEQ4_STATUS_CB_PATH_DOWN | nfs4.SEQ4_STATUS_RESTART_RECLAIM_NEEDED,
+					SrSessionid: session, SrSequenceid: 7, SrSlotid: 2, SrHighestSlotid: 29,
+					SrTargetHighestSlotid: 63,
+					SrStatusFlags:         nfs4.SEQ4_STATUS_CB_PATH_DOWN | nfs4.SEQ4_STATUS_RESTART_RECLAIM_NEEDED,
 				}}},
 				{Resop: nfs4.OP_PUTFH},
 				{Resop: nfs4.OP_GETATTR, Opgetattr: nfs4.GETATTR4res{Resok4: nfs4.GETATTR4resok{ObjAttributes: nfs4.Fattr4{
-					Attrmask: nfs4.Bitmap4{1<<nfs4.FATTR4_CHANGE | 1<<nfs4.FATTR4_SIZE, 1 << (nfs4.FATTR4_MODE - 32)},
+					Attrmask: nfs4.Bitmap4{1<<nfs4.FATTR4_CHANGE | 1<<nfs4.FATTR4_SIZE,
+						1 << (nfs4.FATTR4_MODE - 32)},
 					AttrVals: []byte{0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0xa4},
 				}}}},
 			},

@@ -86,8 +86,13 @@ func Open(dir string) (s *Store, err error) {
 	})
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
-		return nil, fmt.Errorf("records: %s is in use: another server has this state directory; give each its own", path)
-	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
+		return nil, fmt.Errorf(
+			"records: %s is in use: another server has this state directory; give each its own",
+			path,
+		)
+	case errors.Is(err, berrors.ErrInvalid),
+		errors.Is(err, berrors.ErrChecksum),
+		errors.Is(err, berrors.ErrVersionMismatch):
 		return nil, damaged(err)
 	case err != nil:
 		var path *os.PathError
@@ -161,7 +166,11 @@ func (s *Store) prepare() error {
 			return &damage{"a part of it is missing"}
 		}
 		if n := binary.BigEndian.Uint32(v); n != version {
-			return fmt.Errorf("it is of format %d, and this server knows format %d: use the server that made it", n, version)
+			return fmt.Errorf(
+				"it is of format %d, and this server knows format %d: use the server that made it",
+				n,
+				version,
+			)
 		}
 		return nil
 	})
@@ -298,7 +307,9 @@ func decode(k, v []byte) (r state.Record, err error) {
 	copy(r.Verifier[:], v)
 	r.Minor, r.Complete = v[8], v[9] == 1
 	r.Principal = state.Principal{
-		Flavor: binary.BigEndian.Uint32(v[10:]), UID: binary.BigEndian.Uint32(v[14:]), Name: string(v[recordMin-4 : n]),
+		Flavor: binary.BigEndian.Uint32(v[10:]),
+		UID:    binary.BigEndian.Uint32(v[14:]),
+		Name:   string(v[recordMin-4 : n]),
 	}
 	return r, nil
 }

@@ -57,6 +57,9 @@ type Call struct {
 	Origin *Origin
 	// Local is the server's address that the call came in on.
 	Local netip.AddrPort
+	// Conn is the number of the connection that the call came by. No other connection of the
+	// server has had it or will have it. It is 0 without a connection.
+	Conn uint64
 	// Datagram is true when the call came by UDP: then the reply must fit into one datagram.
 	Datagram bool
 
@@ -91,6 +94,9 @@ type Call struct {
 	Keep bool
 	// State is what a procedure knows of the call between its runs, nil before the first.
 	State State
+	// Once is set with Wait by a procedure that is not marked Once as a whole, and finds
+	// that this call must not run twice: see [Procedure]. It stays set until Reset.
+	Once bool
 	// Brief is set with Wait by a procedure that will hardly ever sleep on a worker. The
 	// transport may hand such calls over in batches.
 	Brief bool
@@ -112,18 +118,18 @@ type Call struct {
 }
 
 // Reset forgets the call, for the pool, and keeps nothing borrowed. It also forgets Place, Peer,
-// Origin, Local and Datagram.
+// Origin, Local, Conn and Datagram.
 func (c *Call) Reset() {
 	c.XID, c.Prog, c.Vers, c.Proc = 0, 0, 0, 0
 	c.Auth.Flavor, c.Auth.UID, c.Auth.GID, c.Auth.n = AuthNone, nobody, nobody, 0
-	c.Peer, c.Local, c.Datagram = netip.AddrPort{}, netip.AddrPort{}, false
+	c.Peer, c.Local, c.Conn, c.Datagram = netip.AddrPort{}, netip.AddrPort{}, 0, false
 	c.Place, c.Origin = nil, nil
 	c.Pipes = nil
 	c.undo(0)
 	c.Args.Reset(nil)
 	c.args.Reset(nil)
 	c.Reply.Reset(nil)
-	c.Need, c.Least, c.Short, c.Brief, c.Keep = 0, 0, false, false, false
+	c.Need, c.Least, c.Short, c.Brief, c.Keep, c.Once = 0, 0, false, false, false, false
 	if c.State != nil {
 		c.State.Drop()
 		c.State = nil
@@ -164,15 +170,18 @@ func (c *Call) Results() (results []byte, ok bool) {
 	if !c.succeeded {
 		return nil, false
 	}
-	if c.protection != nil && c.procedure.Once {
+	if c.protection != nil && c.once() {
 		return c.kept, true
 	}
 	return c.Reply.Bytes()[c.header:], true
 }
 
+// once reports whether the call must not run twice.
+func (c *Call) once() bool { return c.Once || c.procedure.Once }
+
 // ArgsHead returns the first n bytes of the arguments, or all if there are fewer, and the number of
-// all. These tell a duplicate of the call from another call with the same XID. ArgsHead is called
-// before Run, which ends the view.
+// all. These tell a duplicate of the call from another call with the same XID. The view ends
+// with the record.
 func (c *Call) ArgsHead(n int) (head []byte, size int) {
 	size = c.args.Left()
 	d := c.args
@@ -257,6 +266,32 @@ func (c *Call) RoomBetween(least, n int) (room int, ok bool) {
 	}
 	c.Least = least + c.Reply.Len() - c.header
 	return 0, false
+}
+
+const (
+	// dataLeast is how many bytes of data a result has at least, of more that there are, when
+	// memory is short.
+	dataLeast = 512
+	pageSize  = 4096
+)
+
+// RoomForData is Room for a header and up to count bytes of opaque data with its padding. It
+// returns how many bytes the data may have: count, and less when memory is short, in whole pages
+// if there is room for one.
+func (c *Call) RoomForData(header, count int) (n int, ok bool) {
+	const padding = 3
+	room, ok := c.RoomBetween(header+min(count, dataLeast)+padding, header+count+padding)
+	if !ok {
+		return 0, false
+	}
+	if n = room - header - padding; n < count {
+		if n >= pageSize {
+			n &^= pageSize - 1
+		} else {
+			n &^= dataLeast - 1
+		}
+	}
+	return n, true
 }
 
 // Flavor numbers of RFC 5531, section 8.2, and RFC 9289.

@@ -144,3 +144,43 @@ func TestRoomForResultsThatMayBeShorter(t *testing.T) {
 		require.Equal(t, c.askedLeast, call.Least, "%+v", c)
 	}
 }
+
+// TestDataIsShortInWholePages: where memory is short, a READ returns whole pages, or else whole
+// sectors, and never less than the least that is asked for.
+func TestDataIsShortInWholePages(t *testing.T) {
+	const before, header, padding = 24, 20, 3 // of the Reply, of the results
+	for _, c := range []struct {
+		memory, count int
+		short         bool
+		n             int
+		asked, least  int
+	}{
+		{before + header + 5000 + padding, 5000, false, 5000, 0, 0},
+		{before + header + 5000 + padding - 1, 5000, true, 4096, 0, 0},
+		{before + header + 4096 + padding - 1, 5000, true, 3584, 0, 0},
+		{before + header + 1024 + padding, 5000, true, 1024, 0, 0},
+		{before + 1024, 5000, true, 512, 0, 0},
+		{before + 1024, 100, false, 100, 0, 0},
+		{before + 1024, 5000, false, 0, before + header + 5000 + padding, 1024 + before},
+	} {
+		n, ok := 0, false
+		s := more(func(call *rpc.Call) rpc.Outcome {
+			if n, ok = call.RoomForData(header, c.count); !ok {
+				return rpc.Grow
+			}
+			return rpc.Done
+		})
+		call := parsed(t, s, lane, c.memory)
+		call.Short = c.short
+		out := s.Run(call)
+		require.Equal(t, c.n, n, "%+v", c)
+		require.Equal(t, c.n > 0, ok, "%+v", c)
+		if c.n > 0 {
+			require.Equal(t, rpc.Done, out, "%+v", c)
+			continue
+		}
+		require.Equal(t, rpc.Grow, out, "%+v", c)
+		require.Equal(t, c.asked, call.Need, "%+v", c)
+		require.Equal(t, c.least, call.Least, "%+v", c)
+	}
+}

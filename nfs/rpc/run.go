@@ -176,7 +176,7 @@ func (c *Call) complete() {
 	if c.protection == nil {
 		return
 	}
-	if c.procedure.Once {
+	if c.once() {
 		c.kept = append(c.kept[:0], c.Reply.Bytes()[c.header:]...)
 	}
 	c.protection.Wrap(c, c.header-c.before)

@@ -83,7 +83,7 @@ func (s *Session) isBound(conn uint64) bool {
 // bound. It returns the direction to answer. A session without a back channel refuses Back,
 // and gives the fore channel where that will do.
 func (t *Table) BindConn(id SessionID, conn uint64, asked Direction) (Direction, Status) {
-	s := t.sessions.at(id.index())
+	s := t.sessions.At(id.index())
 	if s == nil || s.id != id {
 		return 0, BadSession
 	}

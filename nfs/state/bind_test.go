@@ -23,7 +23,7 @@ func TestBindConn(t *testing.T) {
 		without, _ := r.CreateSession(a)
 		for id, want := range map[SessionID]Direction{with.Session: tt.want, without.Session: tt.wantFore} {
 			dir, st := r.BindConn(id, 9, tt.asked)
-			s := r.sessions.at(id.index())
+			s := r.sessions.At(id.index())
 			require.Equal(t, want, dir)
 			if want == 0 {
 				require.Equal(t, Inval, st)
@@ -51,12 +51,12 @@ func TestAConnectionThatEndsIsInNoSession(t *testing.T) {
 	r.Disconnect(1)
 	r.Disconnect(3)
 	for _, s := range []SessionID{s1, s2} {
-		require.Equal(t, []Binding{{2, Fore}}, r.sessions.at(s.index()).Bindings())
+		require.Equal(t, []Binding{{2, Fore}}, r.sessions.At(s.index()).Bindings())
 	}
 	require.Equal(t, 1, r.Counts().Conns)
 	require.Equal(t, OK, r.DestroySession(s1, 2))
 	r.Disconnect(2)
-	require.Empty(t, r.sessions.at(s2.index()).Bindings())
+	require.Empty(t, r.sessions.At(s2.index()).Bindings())
 	require.Zero(t, r.Counts().Conns)
 	r.atRest()
 }
@@ -64,7 +64,7 @@ func TestAConnectionThatEndsIsInNoSession(t *testing.T) {
 func TestASessionHas64ConnectionsAtMost(t *testing.T) {
 	r := newRig(t)
 	_, id := r.client("owner", 1, alice)
-	s := r.sessions.at(id.index())
+	s := r.sessions.At(id.index())
 	_, st := r.BindConn(id, 1, Both)
 	require.Equal(t, OK, st)
 	for conn := range uint64(200) {

@@ -36,7 +36,7 @@ func TestEndlessUnconfirmedClients(t *testing.T) {
 	n := r.Counts()
 	require.Equal(t, 100, n.Unconfirmed)
 	require.Equal(t, 2, n.Clients)
-	require.EqualValues(t, 102, r.clients.next)
+	require.Equal(t, 102, r.clients.Most())
 	require.NotNil(t, r.byID(id))
 	require.Equal(t, OK, r.Renew(id0))
 	_, st := r.Begin(&Sequence{Session: session, Seqid: 1}, new(Ticket))
@@ -142,7 +142,7 @@ func TestKeptRepliesStayWithinTheBudget(t *testing.T) {
 			a.Conn = uint64(i) + 1
 			s, st := r.CreateSession(a)
 			require.Equal(t, OK, st)
-			ss = append(ss, r.sessions.at(s.Session.index()))
+			ss = append(ss, r.sessions.At(s.Session.index()))
 		}
 		return ss
 	}
@@ -315,7 +315,8 @@ func TestAnIdleClientNeedsLittle(t *testing.T) {
 		require.Equal(t, OK, st)
 		k.End(nil)
 	}
-	require.Less(t, s.client.memory.Load()+int64(unsafe.Sizeof(Client{})), int64(2048-200), "the names and maps around it are the rest")
+	require.Less(t, s.client.memory.Load()+int64(unsafe.Sizeof(Client{})), int64(2048-200),
+		"the names and maps around it are the rest")
 	r.atRest()
 }
 

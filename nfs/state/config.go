@@ -43,8 +43,11 @@ type Config struct {
 	// Locks are held, so it must not call the table. Minor is 0 for a client of version 4.0.
 	Confirmed func(id ClientID, minor uint8)
 	// Dropped, if not nil, is called once when what a client held is over, with no lock held.
-	// A client of version 4.0 may still be told EXPIRED then; any other is gone.
+	// A client of version 4.0 may still be told EXPIRED then, without Lapsed; any other is gone.
 	Dropped func(ClientID)
+	// Lapsed, if not nil, is called instead when a client of version 4.0 has to give up what it
+	// held: its stateids are to answer EXPIRED until Dropped is called. No lock is held.
+	Lapsed func(ClientID)
 	// Store keeps client records over a restart of the server; nil for none.
 	Store Store
 }

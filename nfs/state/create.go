@@ -107,7 +107,7 @@ func (t *Table) newSession(c *Client, a *Create) (r Created, left *Client, st St
 		}
 		if st != OK {
 			t.budget.give(c, sessionBytes)
-			t.sessions.give(s.id.index())
+			t.sessions.Give(s.id.index())
 			return r, nil, st
 		}
 	}
@@ -121,7 +121,7 @@ func (t *Table) newSession(c *Client, a *Create) (r Created, left *Client, st St
 	defer c.mu.Unlock()
 	s.callback = a.Callback
 	c.sessions = append(c.sessions, s)
-	t.sessions.put(s.id.index(), s)
+	t.sessions.Put(s.id.index(), s)
 	s.bindLocked(a.Conn, dir)
 	r.Session, r.Seqid, r.Fore, r.Back = s.id, a.Seqid, fore, back
 	return r, left, OK
@@ -137,14 +137,14 @@ func (t *Table) makeSession(c *Client, fore, back Channel) (*Session, Status) {
 	if !t.budget.take(c, sessionBytes) {
 		return nil, Delay
 	}
-	i, ok := t.sessions.take()
+	i, ok := t.sessions.Take()
 	if !ok {
 		t.budget.give(c, sessionBytes)
 		return nil, Delay
 	}
-	id, ok := t.mint.session(i)
-	if !ok {
-		t.sessions.give(i)
+	var id SessionID
+	if !t.mint.Mint(id[:], i) {
+		t.sessions.Give(i)
 		t.budget.give(c, sessionBytes)
 		return nil, ServerFault
 	}

@@ -75,7 +75,8 @@ func TestCreateSessionGivesNeverMoreThanAsked(t *testing.T) {
 
 func TestFlagsOfCreateSession(t *testing.T) {
 	for asked, want := range map[uint32]Status{
-		0: OK, CreatePersist: OK, CreateBackChan: OK, CreateRDMA: OK, 7: OK, 8: Inval, 15: Inval, 1 << 31: Inval,
+		0: OK, CreatePersist: OK, CreateBackChan: OK, CreateRDMA: OK, 7: OK, 8: Inval, 15: Inval,
+		1 << 31: Inval,
 	} {
 		r := newRig(t)
 		e, _ := r.exchange("owner", 1, alice, 0)
@@ -92,7 +93,7 @@ func TestFlagsOfCreateSession(t *testing.T) {
 		if asked&2 != 0 {
 			dir = Both
 		}
-		require.Equal(t, []Binding{{5, dir}}, r.sessions.at(s.Session.index()).Bindings())
+		require.Equal(t, []Binding{{5, dir}}, r.sessions.At(s.Session.index()).Bindings())
 
 		a.Flags, a.Seqid, a.Back = asked, 2, Channel{}
 		s, st = r.CreateSession(a)
@@ -267,7 +268,7 @@ func TestManyRestartsLeaveNothingBehind(t *testing.T) {
 			require.Equal(t, counts, r.Counts())
 		}
 	}
-	require.LessOrEqual(t, r.clients.next, uint32(2), "the first numbers are used over and over")
-	require.LessOrEqual(t, r.sessions.next, uint32(2))
+	require.LessOrEqual(t, r.clients.Most(), 2, "the first numbers are used over and over")
+	require.LessOrEqual(t, r.sessions.Most(), 2)
 	r.atRest()
 }

@@ -50,7 +50,7 @@
 //
 //	Table.mu       owners' names, what is unconfirmed, counts
 //	  Client.mu    sessions, the slot of CREATE_SESSION, RECLAIM_COMPLETE
-//	    conns.mu, index.mu, minter.mu
+//	    conns.mu, Index.mu, Minter.mu
 //
 // Config.Dropped is called without a lock. [Table.Hold] and [Table.Courteous] take none, so
 // they may be called with any lock held; [Table.Expire] must not be.

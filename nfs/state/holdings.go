@@ -17,6 +17,17 @@ func (t *Table) drop(c *Client) {
 	c.held.Store(0)
 }
 
+// take ends all that c held, whose lease is over and who stands in somebody's way. No lock is
+// held.
+func (t *Table) take(c *Client) {
+	if c.minor != 0 || t.cfg.Lapsed == nil {
+		t.drop(c)
+		return
+	}
+	t.cfg.Lapsed(c.id)
+	c.held.Store(0)
+}
+
 // Hold is [Client.Hold] by the client's ID. It takes no lock.
 func (t *Table) Hold(id ClientID, n int) {
 	if c := t.client(id); c != nil {
@@ -37,7 +48,3 @@ func (t *Table) ExpireID(id ClientID) bool {
 	c := t.client(id)
 	return c == nil || t.Expire(c)
 }
-
-// completed is called when a client has said RECLAIM_COMPLETE, after its record says so. No
-// lock is held.
-func (t *Table) completed(*Client) {}

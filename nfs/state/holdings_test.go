@@ -116,3 +116,32 @@ func TestWhatAClientOf40HeldIsDroppedOnce(t *testing.T) {
 	require.Equal(t, []ClientID{id, later, last}, dropped, "not again when the name is used again")
 	r.atRest()
 }
+
+// Who is told of both ends can answer EXPIRED in between.
+func TestWhatAClientOf40HeldLapsesAndIsDroppedLater(t *testing.T) {
+	var lapsed, dropped []ClientID
+	r := newRig(t, func(c *Config) {
+		c.Lapsed = func(id ClientID) { lapsed = append(lapsed, id) }
+		c.Dropped = func(id ClientID) { dropped = append(dropped, id) }
+	})
+	id, other := r.client0("owner", 1, alice), r.client0("other", 1, alice)
+	later, _ := r.client("of 4.1", 1, alice)
+	for _, c := range []ClientID{id, other, later} {
+		r.Hold(c, 1)
+	}
+	r.pass(46)
+	for _, c := range []ClientID{id, other, later} {
+		require.True(t, r.ExpireID(c))
+	}
+	require.Equal(t, []ClientID{id, other}, lapsed)
+	require.Equal(t, []ClientID{later}, dropped)
+	again := r.client0("other", 2, alice)
+	require.Equal(t, []ClientID{later, other}, dropped, "its name is used again")
+	require.Equal(t, OK, r.Renew(again))
+	require.Equal(t, Expired, r.Renew(id))
+	r.pass(46)
+	r.Sweep()
+	require.Contains(t, dropped, id)
+	require.Len(t, lapsed, 2)
+	r.atRest()
+}

@@ -13,7 +13,7 @@ func (t *Table) Expire(c *Client) bool {
 	}
 	t.lapse(c)
 	t.mu.Unlock()
-	t.release(c)
+	t.take(c)
 	t.forget(c)
 	return true
 }
@@ -35,8 +35,9 @@ func (t *Table) lapse(c *Client) {
 // their lease, courteous ones after Config.CourtesyMax. It is to be called about once a
 // second, by one goroutine. It writes to the store.
 func (t *Table) Sweep() {
+	t.sweepGrace()
 	now, lease := t.now(), t.cfg.LeaseSeconds
-	var left []*Client
+	var left, told []*Client
 	t.mu.Lock()
 	for c := t.fresh.oldest; c != nil; {
 		newer := c.newer
@@ -53,6 +54,7 @@ func (t *Table) Sweep() {
 		case idle <= lease:
 		case c.phase == lapsed:
 			t.remove(c)
+			told = append(told, c)
 		case c.held.Load() > 0 && idle-lease <= t.cfg.CourtesyMax:
 		default:
 			t.remove(c)
@@ -60,7 +62,7 @@ func (t *Table) Sweep() {
 		}
 	}
 	t.mu.Unlock()
-	for _, c := range left {
+	for _, c := range append(told, left...) {
 		t.release(c)
 	}
 	t.forget(left...)

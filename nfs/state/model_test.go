@@ -85,7 +85,7 @@ func TestSlotsAgainstAModel(t *testing.T) {
 				_, st = r.Begin(&Sequence{Session: session, Slot: uint32(i), Seqid: 1}, k)
 				require.Equal(t, OK, st)
 				k.End(nil)
-				sl := &r.sessions.at(session.index()).groups[i/8].Load()[i%8]
+				sl := &r.sessions.At(session.index()).groups[i/8].Load()[i%8]
 				sl.word.Store(sl.word.Load()&^0xffffffff | 0xfffffffd)
 				model[i] = modelSlot{had: true, seqid: 0xfffffffd}
 			}
@@ -143,7 +143,8 @@ func TestSlotsAgainstAModel(t *testing.T) {
 		default:
 			slot := uint32(rnd.IntN(slots))
 			m := &model[slot]
-			a := &Sequence{Session: session, Slot: slot, CacheThis: rnd.IntN(2) == 0, Digest: uint64(rnd.IntN(2))}
+			a := &Sequence{Session: session, Slot: slot, CacheThis: rnd.IntN(2) == 0,
+				Digest: uint64(rnd.IntN(2))}
 			switch rnd.IntN(8) {
 			case 0:
 				a.Seqid = m.seqid + uint32(rnd.IntN(5)) - 2
@@ -169,7 +170,7 @@ func TestSlotsAgainstAModel(t *testing.T) {
 			case Uncached, Refused:
 			}
 		}
-		require.Equal(t, len(opens), r.sessions.at(session.index()).busySlots())
+		require.Equal(t, len(opens), r.sessions.At(session.index()).busySlots())
 	}
 	for _, o := range opens {
 		if o.reply != nil {

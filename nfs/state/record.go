@@ -8,19 +8,19 @@ func (t *Table) add(owner string, v Verifier, p Principal, minor uint8) (*Client
 	if t.fresh.n >= t.cfg.UnconfirmedMax {
 		t.dropFresh(t.fresh.oldest)
 	}
-	i, ok := t.clients.take()
+	i, ok := t.clients.Take()
 	if !ok {
 		return nil, Delay
 	}
-	id, ok := t.mint.client(i)
+	id, ok := t.newClientID(i)
 	if !ok {
-		t.clients.give(i)
+		t.clients.Give(i)
 		return nil, ServerFault
 	}
 	c := &Client{table: t, id: id, owner: owner, verifier: v, principal: p, minor: minor}
 	c.renew(t.now())
 	t.fresh.add(c)
-	t.clients.put(i, c)
+	t.clients.Put(i, c)
 	return c, OK
 }
 
@@ -86,7 +86,7 @@ func (t *Table) remove(c *Client) {
 
 // leave ends c, which is in no list any more. Needs t.mu.
 func (t *Table) leave(c *Client) {
-	t.clients.give(c.id.index())
+	t.clients.Give(c.id.index())
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.phase = gone
@@ -127,6 +127,7 @@ func (t *Table) forget(cs ...*Client) {
 	}
 	var rs []Record
 	for _, c := range cs {
+		t.completed(c)
 		c.mu.Lock()
 		if c.recorded {
 			rs = append(rs, c.record())

@@ -44,7 +44,7 @@ func (r *rig) atRest() {
 	r.t.Helper()
 	n := r.Counts()
 	require.Zero(r.t, n.SlotsBusy, "slots that are still taken")
-	r.clients.all(func(c *Client) {
+	r.clients.All(func(c *Client) {
 		r.mu.Lock()
 		if c.phase == fresh {
 			r.dropFresh(c)
@@ -56,8 +56,8 @@ func (r *rig) atRest() {
 		require.Zero(r.t, c.memory.Load(), "bytes that a client has left counted")
 	})
 	require.Equal(r.t, Counts{}, r.Counts())
-	require.Zero(r.t, r.clients.used())
-	require.Zero(r.t, r.sessions.used())
+	require.Zero(r.t, r.clients.Used())
+	require.Zero(r.t, r.sessions.Used())
 }
 
 var (
@@ -97,7 +97,7 @@ func (r *rig) session(fore Channel) *Session {
 	a.Fore = fore
 	s, st := r.CreateSession(a)
 	require.Equal(r.t, OK, st)
-	return r.sessions.at(s.Session.index())
+	return r.sessions.At(s.Session.index())
 }
 
 func (r *rig) byID(id ClientID) *Client { return r.Table.client(id) }

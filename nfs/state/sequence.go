@@ -77,7 +77,7 @@ func (t *Table) Digest(who uint64, length int, head []byte) uint64 {
 // All checks come before the slot is taken. A request that is refused leaves it as it was,
 // so the client may mend the request and send it again.
 func (t *Table) Begin(a *Sequence, k *Ticket) (Verdict, Status) {
-	s := t.sessions.at(a.Session.index())
+	s := t.sessions.At(a.Session.index())
 	switch {
 	case s == nil || s.id != a.Session:
 		return Refused, BadSession

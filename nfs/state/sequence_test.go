@@ -59,7 +59,8 @@ func TestWhatSequenceRefuses(t *testing.T) {
 				require.EqualValues(t, 1010, c.renewed.Load())
 			} else {
 				require.Equal(t, Refused, v)
-				require.EqualValues(t, 1000, c.renewed.Load(), "only a SEQUENCE that succeeds renews the lease")
+				require.EqualValues(t, 1000, c.renewed.Load(),
+					"only a SEQUENCE that succeeds renews the lease")
 				require.Zero(t, r.Counts().SlotsBusy)
 				v, st = r.Begin(request(s, 1), k)
 				require.Equal(t, First, v, "the same sequence ID, used rightly: %d", st)

@@ -121,7 +121,7 @@ func (s *Session) kill() {
 			break
 		}
 	}
-	t.sessions.give(s.id.index())
+	t.sessions.Give(s.id.index())
 	s.dead.Store(true)
 	for i := range s.groups {
 		if g := s.groups[i].Load(); g != nil {
@@ -159,7 +159,7 @@ func (s *Session) busySlots() (n int) {
 // connection has to be bound to that session or to another one of the same client; 0 is not
 // looked at. Requests that run go on to their end, but their replies are not kept.
 func (t *Table) DestroySession(id SessionID, conn uint64) Status {
-	s := t.sessions.at(id.index())
+	s := t.sessions.At(id.index())
 	if s == nil || s.id != id {
 		return BadSession
 	}

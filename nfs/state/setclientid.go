@@ -37,7 +37,7 @@ func (t *Table) SetClientID(a *SetClient) (ClientID, Verifier, Status) {
 		return 0, Verifier{}, Inval
 	}
 	var confirm Verifier
-	if !t.mint.draw(confirm[:]) {
+	if !t.mint.Draw(confirm[:]) {
 		return 0, Verifier{}, ServerFault
 	}
 	t.mu.Lock()

@@ -78,7 +78,7 @@ func TestStorm(t *testing.T) {
 				case 14:
 					r.Counts()
 				case 15: // a session of another thread's, as far as it can be found
-					r.sessions.all(func(s *Session) {
+					r.sessions.All(func(s *Session) {
 						if rnd.IntN(4) == 0 {
 							session = s.ID()
 						}

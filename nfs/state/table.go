@@ -3,6 +3,8 @@ package state
 import (
 	"hash/maphash"
 	"sync"
+
+	"github.com/ringnfs/ringnfs/nfs/state/internal/ident"
 )
 
 // Table is all that is remembered of clients. See the package comment.
@@ -13,11 +15,13 @@ type Table struct {
 	seed  maphash.Seed
 	sizes sizes
 
-	mint     minter
-	clients  index[Client]
-	sessions index[Session]
+	mint     ident.Minter
+	clients  ident.Index[Client]
+	sessions ident.Index[Session]
 	conns    conns
 	budget   budget
+
+	grace grace
 
 	mu sync.Mutex
 	// guarded by mu
@@ -42,9 +46,9 @@ func New(cfg Config) *Table {
 		sizes:     makeSizes(int(cfg.KeptMax)),
 		confirmed: make(map[string]*Client),
 	}
-	t.mint.epoch, t.mint.source = cfg.Epoch&epochMask, cfg.Random
-	t.clients.init(cfg.ClientsMax + cfg.UnconfirmedMax)
-	t.sessions.init(cfg.ClientsMax * cfg.SessionsMax)
+	t.mint.Init(cfg.Epoch, cfg.Random)
+	t.clients.Init(cfg.ClientsMax + cfg.UnconfirmedMax)
+	t.sessions.Init(cfg.ClientsMax * cfg.SessionsMax)
 	t.conns.of = make(map[uint64][]*Session)
 	t.budget.max = cfg.MemoryMax
 	t.budget.least = int64(sessionBytes + groupBytes + int(cfg.KeptMax))
@@ -80,7 +84,7 @@ func (t *Table) Counts() Counts {
 		}
 	}
 	t.mu.Unlock()
-	t.sessions.all(func(s *Session) {
+	t.sessions.All(func(s *Session) {
 		n.Sessions++
 		n.SlotsBusy += s.busySlots()
 	})
@@ -93,7 +97,7 @@ func (t *Table) Counts() Counts {
 
 // client returns the client with an ID, nil if there is none.
 func (t *Table) client(id ClientID) *Client {
-	if c := t.clients.at(id.index()); c != nil && c.id == id {
+	if c := t.clients.At(id.index()); c != nil && c.id == id {
 		return c
 	}
 	return nil

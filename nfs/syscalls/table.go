@@ -62,6 +62,8 @@ var (
 
 const noACLs = "clients cannot read or change access control lists"
 
+const noXattrs = "clients cannot use extended attributes"
+
 // The number of cachestat is the same on all architectures that this is built for.
 const sysCachestat = 451
 
@@ -179,12 +181,24 @@ var Calls = []Call{
 		Name: "removexattr", Nr: unix.SYS_REMOVEXATTR, Need: May,
 		Purpose: "take access control lists away", Without: noACLs, args: [6]uintptr{nothingAt, nameAt},
 	},
+	{
+		Name: "listxattr", Nr: unix.SYS_LISTXATTR, Need: May, Purpose: "list extended attributes",
+		Without: noXattrs, args: [6]uintptr{nothingAt},
+	},
+	{
+		Name: "fallocate", Nr: unix.SYS_FALLOCATE, Need: May, Purpose: "keep space free and punch holes",
+		Without: "clients cannot keep space free, punch holes or look for them", args: [6]uintptr{noFD},
+	},
+	{
+		Name: "copy_file_range", Nr: unix.SYS_COPY_FILE_RANGE, Need: May, Purpose: "copy files",
+		Without: "copies within the server pass through its memory", args: [6]uintptr{noFD, 0, noFD},
+	},
 	{Name: "ftruncate", Nr: unix.SYS_FTRUNCATE, Purpose: "change sizes", args: [6]uintptr{noFD}},
 	{
 		Name: "getdents64", Nr: unix.SYS_GETDENTS64, Purpose: "list directories",
 		args: [6]uintptr{noFD, scratchAt, 64},
 	},
-	{Name: "lseek", Nr: unix.SYS_LSEEK, Purpose: "go on with a listing", args: [6]uintptr{noFD}},
+	{Name: "lseek", Nr: unix.SYS_LSEEK, Purpose: "go on with a listing, find holes", args: [6]uintptr{noFD}},
 	{
 		Name: "pread64", Nr: unix.SYS_PREAD64, Purpose: "read files",
 		args: [6]uintptr{noFD, scratchAt, 1},
@@ -215,7 +229,9 @@ var Calls = []Call{
 		Purpose: "put what cannot be opened on stable storage", args: [6]uintptr{noFD},
 	},
 	{
-		Name: "sync_file_range", Nr: unix.SYS_SYNC_FILE_RANGE, Need: May,
+		Name:    "sync_file_range",
+		Nr:      unix.SYS_SYNC_FILE_RANGE,
+		Need:    May,
 		Purpose: "follow the writing of streams",
 		Without: "with --io dontcache or auto a fast client may fill the memory with what the disc has not taken yet",
 		args:    [6]uintptr{noFD},
@@ -235,8 +251,12 @@ var Calls = []Call{
 		args: [6]uintptr{noFD, unix.F_GETFL},
 	},
 	{
-		Name: "ioctl", Nr: unix.SYS_IOCTL, Need: May, Purpose: "see how full a pipe is",
-		Without: "data is not spliced", args: [6]uintptr{noFD, unix.TIOCINQ, scratchAt},
+		Name:    "ioctl",
+		Nr:      unix.SYS_IOCTL,
+		Need:    May,
+		Purpose: "see how full a pipe is, clone files",
+		Without: "data is not spliced, and files are not cloned",
+		args:    [6]uintptr{noFD, unix.TIOCINQ, scratchAt},
 	},
 	{
 		Name: "open_tree", Nr: unix.SYS_OPEN_TREE, Need: Asked, Since: "5.2",
@@ -343,11 +363,11 @@ var Calls = []Call{
 	{Name: "shutdown", Nr: unix.SYS_SHUTDOWN, Purpose: "end connections", args: [6]uintptr{noFD}},
 	{
 		Name: "pipe2", Nr: unix.SYS_PIPE2, Need: May, Purpose: "splice",
-		Without: "data is not spliced", args: [6]uintptr{nowhere},
+		Without: "data is not spliced, and files are not cloned", args: [6]uintptr{nowhere},
 	},
 	{
 		Name: "splice", Nr: unix.SYS_SPLICE, Need: May, Purpose: "splice",
-		Without: "data is not spliced", args: [6]uintptr{noFD, 0, noFD, 0, 1},
+		Without: "data is not spliced, and files are not cloned", args: [6]uintptr{noFD, 0, noFD, 0, 1},
 	},
 	{Name: "eventfd2", Nr: unix.SYS_EVENTFD2, Need: Runtime, Purpose: "wake lanes"},
 	{

@@ -128,6 +128,7 @@ func (a *acceptor) deal(fd int) {
 	}
 	sa, err := unix.Getpeername(fd)
 	cn := newConn(a.programs, fd)
+	cn.id = s.accepted.Add(1)
 	cn.peer, cn.device = sockAddr(sa, err), deviceOf(sa)
 	cn.local = sockAddr(unix.Getsockname(fd))
 	s.identify(cn)

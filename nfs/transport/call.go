@@ -116,8 +116,12 @@ func (l *lane) runInBatch(c *call) {
 			l.retire(c)
 			return
 		case rpc.Wait:
+			need = max(need, markLen+c.Need)
+			if c.unjudged() && !l.first(c) {
+				return
+			}
 			c.toWorker = true
-			l.give(c, max(need, markLen+c.Need))
+			l.give(c, need)
 			return
 		default: // Grow
 			need = markLen + c.Need
@@ -129,6 +133,16 @@ func (l *lane) runInBatch(c *call) {
 func (l *lane) runOwn(c *call) {
 	c.Reply.Reset(c.reply.Bytes()[markLen:])
 	l.ran(c, l.run(c))
+}
+
+// unjudged reports whether the call turned out to be one that must not run twice while it ran, and
+// has not been looked up in the duplicate request cache.
+func (c *call) unjudged() bool {
+	if !c.Once || c.ticket.Valid() {
+		return false
+	}
+	c.Pipes = nil
+	return true
 }
 
 func (l *lane) run(c *call) rpc.Outcome {
@@ -145,6 +159,12 @@ func (l *lane) ran(c *call, o rpc.Outcome) {
 	case rpc.Done:
 		l.finish(c)
 	case rpc.Wait: // never from a worker
+		if c.unjudged() {
+			c.reply.Release()
+			c.reply = nil
+			l.askAgain(c)
+			return
+		}
 		c.toWorker = true
 		l.proceed(c)
 	default: // Grow

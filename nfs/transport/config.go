@@ -90,6 +90,9 @@ type Config struct {
 	// own calls it when a connection cannot be accepted for want of descriptors. It may block.
 	// The connection is accepted at the next tick.
 	Shed func()
+	// Ended, if not nil, hears the number (rpc.Call.Conn) of each connection that is over, when
+	// none of its calls runs any more. It must not sleep.
+	Ended func(conn uint64)
 	// Duplicates is the cache for procedures that must not run twice.
 	Duplicates *drc.Cache
 	Log        *slog.Logger

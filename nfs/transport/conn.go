@@ -23,6 +23,7 @@ type conn struct {
 	lane     *lane
 	programs *rpc.Server
 	fd       int
+	id       uint64 // see rpc.Call.Conn
 	peer     netip.AddrPort
 	device   uint32 // of the peer's address, if the address belongs to a link
 	local    netip.AddrPort

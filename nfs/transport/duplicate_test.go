@@ -75,6 +75,33 @@ func TestEqualCallsByConnectionsThatAreBothAliveAreTwo(t *testing.T) {
 	}
 }
 
+func TestACallThatTurnsOutToRunOnceRunsOnce(t *testing.T) {
+	hold := make(chan struct{})
+	ts := startHeld(t, hold, lanes(1))
+	c := ts.dial()
+	answer := func(xid uint32, n int) {
+		got, res := reply(t, c)
+		require.Equal(t, xid, got)
+		require.EqualValues(t, 77, binary.BigEndian.Uint32(res), "what was there before it waited")
+		require.EqualValues(t, n, binary.BigEndian.Uint32(res[4:]))
+	}
+	for range 2 {
+		_, err := c.Write(message(7, procFound, nil))
+		require.NoError(t, err)
+	}
+	until(t, func() bool { return ts.running.Load() > 0 }, "a call waits")
+	ts.waits(1)
+	close(hold)
+	answer(7, 1)
+	answer(7, 1)
+	for i, xid := range []uint32{7, 8, 7, 8} {
+		_, err := c.Write(message(xid, procFound, nil))
+		require.NoError(t, err)
+		answer(xid, []int{1, 2, 1, 2}[i])
+	}
+	require.EqualValues(t, 2, ts.count.Load())
+}
+
 func TestEqualCallsAtOnceByConnectionsThatAreBothAliveAreTwo(t *testing.T) {
 	hold := make(chan struct{})
 	ts := startHeld(t, hold, lanes(2))

@@ -454,7 +454,7 @@ func (l *lane) call(cn *conn) *call {
 	}
 	c.after = nil
 	c.conn = cn
-	c.Peer, c.Local, c.Origin = cn.peer, cn.local, cn.origin
+	c.Peer, c.Local, c.Conn, c.Origin = cn.peer, cn.local, cn.id, cn.origin
 	if l.pipes.made > 0 && cn.way() == waySplice {
 		c.pipes = callPipes{account: &cn.account, lane: l, from: l.srv.cfg.SpliceFrom}
 		c.Pipes = &c.pipes
@@ -473,6 +473,7 @@ func (l *lane) remove(cn *conn) {
 	if !l.unlink(cn) {
 		return // removed before
 	}
+	l.srv.over(cn)
 	l.moveOut(cn)
 	l.count.Add(-1)
 	l.srv.peers.leave(cn)

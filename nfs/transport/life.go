@@ -81,6 +81,13 @@ func (cn *conn) become(next life) {
 	cn.life = next
 }
 
+// over tells Config.Ended that a connection is over.
+func (s *Server) over(cn *conn) {
+	if s.cfg.Ended != nil {
+		s.cfg.Ended(cn.id)
+	}
+}
+
 // finish shuts our side down, so that the peer sees the end. next is lifeOwing or lifeFinishing.
 func (cn *conn) finish(next life) {
 	cn.become(next)

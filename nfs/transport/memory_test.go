@@ -24,19 +24,17 @@ type frozen struct {
 	sent    sync.WaitGroup
 }
 
+// startFrozen starts one that never ticks: on a busy machine the test itself would be the peer that
+// takes its replies too slowly.
 func startFrozen(t *testing.T, change func(*Config)) *frozen {
 	t.Helper()
-	return startFrozenWhere(t, change, func(*Server) {})
+	return startFrozenWhere(t, change, func(s *Server) { s.tick = time.Hour })
 }
 
-// startUntimed is startFrozen with 8 MiB of receive memory and no tick but the test's.
+// startUntimed is startFrozen with 8 MiB of receive memory; the test ticks.
 func startUntimed(t *testing.T) *frozen {
 	t.Helper()
-	return startFrozenWhere(
-		t,
-		func(c *Config) { c.ReceiveBytes = 8 << 20 },
-		func(s *Server) { s.tick = time.Hour },
-	)
+	return startFrozen(t, func(c *Config) { c.ReceiveBytes = 8 << 20 })
 }
 
 func startFrozenWhere(t *testing.T, change func(*Config), other func(*Server)) *frozen {

@@ -93,6 +93,7 @@ func (s *Server) moving() (to *lane) {
 func (o *offer) drop() {
 	o.conn.forgotten()
 	o.conn.become(lifeClosed)
+	o.to.srv.over(o.conn)
 	_ = unix.Close(o.conn.fd)
 	o.to.count.Add(-1)
 	o.to.srv.peers.leave(o.conn)

@@ -47,6 +47,7 @@ type Server struct {
 	datagram []*datagramSocket
 	udp      sync.WaitGroup
 	conns    atomic.Int32
+	accepted atomic.Uint64 // connections, ever
 	peers    census
 	lookUps  lookUps
 	limits   limits

@@ -34,6 +34,9 @@ const (
 	// procWork is procEcho on a worker. If there are volumes, it depends on volume 2, and
 	// procSleep on volume 1.
 	procWork = 9
+	// procFound finds while it runs that it must not run twice.
+	procFound = 10
+	procConn  = 11 // the number of its connection
 )
 
 type testServer struct {
@@ -133,6 +136,20 @@ func (ts *testServer) program() *rpc.Program {
 				return echo(c)
 			}},
 			procTail: {Name: "TAIL", Handle: tail},
+			procConn: {Name: "CONN", Handle: func(c *rpc.Call) rpc.Outcome {
+				c.Reply.Uint64(c.Conn)
+				return rpc.Done
+			}},
+			procFound: {Name: "FOUND", Handle: func(c *rpc.Call) rpc.Outcome {
+				if !c.Place.Thread.MayWait {
+					c.Reply.Uint32(77)
+					c.Once, c.Keep = true, true
+					return rpc.Wait
+				}
+				ts.wait()
+				c.Reply.Uint32(ts.count.Add(1))
+				return rpc.Done
+			}},
 			procWork: {Name: "WORK", Class: rpc.Blocking, Handle: echo},
 		}}},
 		Volume: func(c *rpc.Call) int {

@@ -205,7 +205,8 @@ func (t *trial) receive(without uring.Feature, c combination, size, total int) (
 			err = group.Close()
 		}
 	}()
-	if group, err = bufring.NewGroup(bufring.GroupConfig{Count: trialBuffers, Size: size, Incremental: c.incremental}); err != nil {
+	config := bufring.GroupConfig{Count: trialBuffers, Size: size, Incremental: c.incremental}
+	if group, err = bufring.NewGroup(config); err != nil {
 		return err
 	}
 	bufs, err := r.Provide(groupID, trialBuffers, c.incremental)

@@ -186,7 +186,8 @@ func FuzzResultsByHand(f *testing.F) {
 		if bare || v.st == vfs.Again {
 			post = nfs3.PostOpAttr{}
 		} else {
-			wcc = wccOf(&vfs.WCC{HasBefore: true, Before: vfs.Before{Size: v.attr.Size, Mtime: v.attr.Mtime, Ctime: v.attr.Ctime}, After: v.attr})
+			wcc = wccOf(&vfs.WCC{HasBefore: true, Before: vfs.Before{Size: v.attr.Size,
+				Mtime: v.attr.Mtime, Ctime: v.attr.Ctime}, After: v.attr})
 		}
 		made := nfs3.NfsFh3{Data: r.wire(v.made)}
 		// A failure gets its attributes from GetAttr, if there is an object.

@@ -45,7 +45,7 @@ var protocolNumbers = []struct {
 	{"NFS3ERR_BAD_COOKIE", 10003, []vfs.Status{vfs.BadCookie}},
 	{"NFS3ERR_NOTSUPP", 10004, []vfs.Status{vfs.NotSupp}},
 	{"NFS3ERR_TOOSMALL", 10005, []vfs.Status{vfs.TooSmall}},
-	{"NFS3ERR_SERVERFAULT", 10006, []vfs.Status{vfs.ServerFault, vfs.Again}},
+	{"NFS3ERR_SERVERFAULT", 10006, []vfs.Status{vfs.ServerFault, vfs.Again, vfs.NoXattr, vfs.XattrTooBig}},
 	{"NFS3ERR_BADTYPE", 10007, []vfs.Status{vfs.BadType}},
 	{"NFS3ERR_JUKEBOX", 10008, []vfs.Status{vfs.Delay}},
 }

@@ -11,13 +11,6 @@ import (
 // eof and the data's length.
 const readHeader = 4 + postOpAttrLen + 4 + 4 + 4
 
-const (
-	// readLeast is how many bytes READ returns at least, if the file has so many, when memory
-	// is short.
-	readLeast = 512
-	pageSize  = 4096
-)
-
 // read is READ (RFC 1813, section 3.3.6). It reads the file to the place that the data has in the
 // reply. It writes the header before that afterwards, when it knows how many bytes there are.
 func (s *server) read(c *rpc.Call) rpc.Outcome {
@@ -40,17 +33,9 @@ func (s *server) read(c *rpc.Call) rpc.Outcome {
 			return out
 		}
 	}
-	room, ok := c.RoomBetween(readHeader+min(count, readLeast)+3, readHeader+count+3)
+	count, ok := c.RoomForData(readHeader, count)
 	if !ok {
 		return rpc.Grow
-	}
-	if room < readHeader+count+3 {
-		// Return fewer bytes than were asked for; whole pages if there is room for one.
-		if count = room - readHeader - 3; count >= pageSize {
-			count &^= pageSize - 1
-		} else {
-			count &^= readLeast - 1
-		}
 	}
 	e := &c.Reply
 	start := e.Len()

@@ -1,6 +1,7 @@
 package v3
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -111,16 +112,7 @@ func TestALaneWaitsForTheAttributesOfAFailure(t *testing.T) {
 
 	t.Run("refused before it began", func(t *testing.T) {
 		for proc, a := range examples(root, root) {
-			switch proc {
-			case nfs3.NFSPROC3_LOOKUP,
-				nfs3.NFSPROC3_CREATE,
-				nfs3.NFSPROC3_MKDIR,
-				nfs3.NFSPROC3_SYMLINK,
-				nfs3.NFSPROC3_MKNOD,
-				nfs3.NFSPROC3_REMOVE,
-				nfs3.NFSPROC3_RMDIR,
-				nfs3.NFSPROC3_RENAME,
-				nfs3.NFSPROC3_LINK:
+			if slices.Contains(namers, proc) {
 				a = badName(proc, root, "a/b")
 				require.Equal(t, rpc.Wait, r.outcome(proc, a.b), name(proc))
 			}

@@ -64,17 +64,29 @@ func init() {
 			b := supported[v.minor]
 			b.encode(e)
 		}},
-		nfs4.FATTR4_TYPE:           {from: fromAttr, write: func(e *xdr.Encoder, v *values) { e.Uint32(uint32(types[v.attr.Type&7])) }},
+		nfs4.FATTR4_TYPE: {
+			from:  fromAttr,
+			write: func(e *xdr.Encoder, v *values) { e.Uint32(uint32(types[v.attr.Type&7])) },
+		},
 		nfs4.FATTR4_FH_EXPIRE_TYPE: {write: word(nfs4.FH4_PERSISTENT)},
-		nfs4.FATTR4_CHANGE:         {from: fromAttr, write: func(e *xdr.Encoder, v *values) { e.Uint64(change(v.attr)) }},
+		nfs4.FATTR4_CHANGE: {
+			from:  fromAttr,
+			write: func(e *xdr.Encoder, v *values) { e.Uint64(change(v.attr)) },
+		},
 		nfs4.FATTR4_SIZE: {
 			from:  fromAttr,
 			write: func(e *xdr.Encoder, v *values) { e.Uint64(v.attr.Size) },
 			set:   true,
 		},
-		nfs4.FATTR4_LINK_SUPPORT:    {from: fromLimits, write: func(e *xdr.Encoder, v *values) { e.Bool(v.limits.HardLinks) }},
-		nfs4.FATTR4_SYMLINK_SUPPORT: {from: fromLimits, write: func(e *xdr.Encoder, v *values) { e.Bool(v.limits.SymbolicLinks) }},
-		nfs4.FATTR4_NAMED_ATTR:      {write: boolean(false)},
+		nfs4.FATTR4_LINK_SUPPORT: {
+			from:  fromLimits,
+			write: func(e *xdr.Encoder, v *values) { e.Bool(v.limits.HardLinks) },
+		},
+		nfs4.FATTR4_SYMLINK_SUPPORT: {
+			from:  fromLimits,
+			write: func(e *xdr.Encoder, v *values) { e.Bool(v.limits.SymbolicLinks) },
+		},
+		nfs4.FATTR4_NAMED_ATTR: {write: boolean(false)},
 		nfs4.FATTR4_FSID: {from: fromAttr, write: func(e *xdr.Encoder, v *values) {
 			e.Uint64(v.fsid[0])
 			e.Uint64(v.fsid[1])
@@ -83,29 +95,78 @@ func init() {
 		nfs4.FATTR4_LEASE_TIME: {write: func(e *xdr.Encoder, v *values) {
 			e.Uint32(uint32(v.s.cfg.Lease.Seconds()))
 		}},
-		nfs4.FATTR4_RDATTR_ERROR:     {write: func(e *xdr.Encoder, v *values) { e.Uint32(uint32(v.failed)) }},
-		nfs4.FATTR4_CANSETTIME:       {from: fromLimits, write: func(e *xdr.Encoder, v *values) { e.Bool(v.limits.CanSetTime) }},
-		nfs4.FATTR4_CASE_INSENSITIVE: {from: fromLimits, write: func(e *xdr.Encoder, v *values) { e.Bool(v.limits.CaseInsensitive) }},
-		nfs4.FATTR4_CASE_PRESERVING:  {from: fromLimits, write: func(e *xdr.Encoder, v *values) { e.Bool(v.limits.CasePreserving) }},
-		nfs4.FATTR4_CHOWN_RESTRICTED: {from: fromLimits, write: func(e *xdr.Encoder, v *values) { e.Bool(v.limits.ChownRestricted) }},
-		nfs4.FATTR4_FILEHANDLE:       {from: fromHandle, write: func(e *xdr.Encoder, v *values) { e.Opaque(v.fh) }},
-		nfs4.FATTR4_FILEID:           {from: fromAttr, write: func(e *xdr.Encoder, v *values) { e.Uint64(v.attr.FileID) }},
-		nfs4.FATTR4_FILES_AVAIL:      {from: fromStatfs, write: func(e *xdr.Encoder, v *values) { e.Uint64(v.statfs.AvailFiles) }},
-		nfs4.FATTR4_FILES_FREE:       {from: fromStatfs, write: func(e *xdr.Encoder, v *values) { e.Uint64(v.statfs.FreeFiles) }},
-		nfs4.FATTR4_FILES_TOTAL:      {from: fromStatfs, write: func(e *xdr.Encoder, v *values) { e.Uint64(v.statfs.TotalFiles) }},
-		nfs4.FATTR4_HOMOGENEOUS:      {from: fromLimits, write: func(e *xdr.Encoder, v *values) { e.Bool(v.limits.Homogeneous) }},
-		nfs4.FATTR4_MAXFILESIZE:      {from: fromLimits, write: func(e *xdr.Encoder, v *values) { e.Uint64(v.limits.FileSizeMax) }},
-		nfs4.FATTR4_MAXLINK:          {from: fromLimits, write: func(e *xdr.Encoder, v *values) { e.Uint32(v.limits.LinkMax) }},
-		nfs4.FATTR4_MAXNAME:          {from: fromLimits, write: func(e *xdr.Encoder, v *values) { e.Uint32(v.limits.NameMax) }},
-		nfs4.FATTR4_MAXREAD:          {write: func(e *xdr.Encoder, v *values) { e.Uint64(uint64(v.s.cfg.ReadMax)) }},
-		nfs4.FATTR4_MAXWRITE:         {write: func(e *xdr.Encoder, v *values) { e.Uint64(uint64(v.s.cfg.WriteMax)) }},
+		nfs4.FATTR4_RDATTR_ERROR: {write: func(e *xdr.Encoder, v *values) { e.Uint32(uint32(v.failed)) }},
+		nfs4.FATTR4_CANSETTIME: {
+			from:  fromLimits,
+			write: func(e *xdr.Encoder, v *values) { e.Bool(v.limits.CanSetTime) },
+		},
+		nfs4.FATTR4_CASE_INSENSITIVE: {
+			from:  fromLimits,
+			write: func(e *xdr.Encoder, v *values) { e.Bool(v.limits.CaseInsensitive) },
+		},
+		nfs4.FATTR4_CASE_PRESERVING: {
+			from:  fromLimits,
+			write: func(e *xdr.Encoder, v *values) { e.Bool(v.limits.CasePreserving) },
+		},
+		nfs4.FATTR4_CHOWN_RESTRICTED: {
+			from:  fromLimits,
+			write: func(e *xdr.Encoder, v *values) { e.Bool(v.limits.ChownRestricted) },
+		},
+		nfs4.FATTR4_FILEHANDLE: {
+			from:  fromHandle,
+			write: func(e *xdr.Encoder, v *values) { e.Opaque(v.fh) },
+		},
+		nfs4.FATTR4_FILEID: {
+			from:  fromAttr,
+			write: func(e *xdr.Encoder, v *values) { e.Uint64(v.attr.FileID) },
+		},
+		nfs4.FATTR4_FILES_AVAIL: {
+			from:  fromStatfs,
+			write: func(e *xdr.Encoder, v *values) { e.Uint64(v.statfs.AvailFiles) },
+		},
+		nfs4.FATTR4_FILES_FREE: {
+			from:  fromStatfs,
+			write: func(e *xdr.Encoder, v *values) { e.Uint64(v.statfs.FreeFiles) },
+		},
+		nfs4.FATTR4_FILES_TOTAL: {
+			from:  fromStatfs,
+			write: func(e *xdr.Encoder, v *values) { e.Uint64(v.statfs.TotalFiles) },
+		},
+		nfs4.FATTR4_HOMOGENEOUS: {
+			from:  fromLimits,
+			write: func(e *xdr.Encoder, v *values) { e.Bool(v.limits.Homogeneous) },
+		},
+		nfs4.FATTR4_MAXFILESIZE: {
+			from:  fromLimits,
+			write: func(e *xdr.Encoder, v *values) { e.Uint64(v.limits.FileSizeMax) },
+		},
+		nfs4.FATTR4_MAXLINK: {
+			from:  fromLimits,
+			write: func(e *xdr.Encoder, v *values) { e.Uint32(v.limits.LinkMax) },
+		},
+		nfs4.FATTR4_MAXNAME: {
+			from:  fromLimits,
+			write: func(e *xdr.Encoder, v *values) { e.Uint32(v.limits.NameMax) },
+		},
+		nfs4.FATTR4_MAXREAD: {
+			write: func(e *xdr.Encoder, v *values) { e.Uint64(uint64(v.s.cfg.ReadMax)) },
+		},
+		nfs4.FATTR4_MAXWRITE: {
+			write: func(e *xdr.Encoder, v *values) { e.Uint64(uint64(v.s.cfg.WriteMax)) },
+		},
 		nfs4.FATTR4_MODE: {
 			from:  fromAttr,
 			write: func(e *xdr.Encoder, v *values) { e.Uint32(v.attr.Mode) },
 			set:   true,
 		},
-		nfs4.FATTR4_NO_TRUNC: {from: fromLimits, write: func(e *xdr.Encoder, v *values) { e.Bool(v.limits.NoTrunc) }},
-		nfs4.FATTR4_NUMLINKS: {from: fromAttr, write: func(e *xdr.Encoder, v *values) { e.Uint32(v.attr.Nlink) }},
+		nfs4.FATTR4_NO_TRUNC: {
+			from:  fromLimits,
+			write: func(e *xdr.Encoder, v *values) { e.Bool(v.limits.NoTrunc) },
+		},
+		nfs4.FATTR4_NUMLINKS: {
+			from:  fromAttr,
+			write: func(e *xdr.Encoder, v *values) { e.Uint32(v.attr.Nlink) },
+		},
 		nfs4.FATTR4_OWNER: {
 			from:  fromAttr,
 			write: func(e *xdr.Encoder, v *values) { e.Opaque(strconv.AppendUint(v.digits[:0], uint64(v.attr.UID), 10)) },
@@ -120,28 +181,66 @@ func init() {
 			e.Uint32(v.attr.Major)
 			e.Uint32(v.attr.Minor)
 		}},
-		nfs4.FATTR4_SPACE_AVAIL:       {from: fromStatfs, write: func(e *xdr.Encoder, v *values) { e.Uint64(v.statfs.AvailBytes) }},
-		nfs4.FATTR4_SPACE_FREE:        {from: fromStatfs, write: func(e *xdr.Encoder, v *values) { e.Uint64(v.statfs.FreeBytes) }},
-		nfs4.FATTR4_SPACE_TOTAL:       {from: fromStatfs, write: func(e *xdr.Encoder, v *values) { e.Uint64(v.statfs.TotalBytes) }},
-		nfs4.FATTR4_SPACE_USED:        {from: fromAttr, write: func(e *xdr.Encoder, v *values) { e.Uint64(v.attr.Used) }},
-		nfs4.FATTR4_TIME_ACCESS:       {from: fromAttr, write: func(e *xdr.Encoder, v *values) { putTime(e, v.attr.Atime) }},
-		nfs4.FATTR4_TIME_ACCESS_SET:   {set: true},
-		nfs4.FATTR4_TIME_CREATE:       {from: fromAttr, write: func(e *xdr.Encoder, v *values) { putTime(e, v.attr.Birth) }},
-		nfs4.FATTR4_TIME_DELTA:        {from: fromLimits, write: func(e *xdr.Encoder, v *values) { putTime(e, v.limits.TimeDelta) }},
-		nfs4.FATTR4_TIME_METADATA:     {from: fromAttr, write: func(e *xdr.Encoder, v *values) { putTime(e, v.attr.Ctime) }},
-		nfs4.FATTR4_TIME_MODIFY:       {from: fromAttr, write: func(e *xdr.Encoder, v *values) { putTime(e, v.attr.Mtime) }},
-		nfs4.FATTR4_TIME_MODIFY_SET:   {set: true},
-		nfs4.FATTR4_MOUNTED_ON_FILEID: {from: fromAttr, write: func(e *xdr.Encoder, v *values) { e.Uint64(v.mounted) }},
+		nfs4.FATTR4_SPACE_AVAIL: {
+			from:  fromStatfs,
+			write: func(e *xdr.Encoder, v *values) { e.Uint64(v.statfs.AvailBytes) },
+		},
+		nfs4.FATTR4_SPACE_FREE: {
+			from:  fromStatfs,
+			write: func(e *xdr.Encoder, v *values) { e.Uint64(v.statfs.FreeBytes) },
+		},
+		nfs4.FATTR4_SPACE_TOTAL: {
+			from:  fromStatfs,
+			write: func(e *xdr.Encoder, v *values) { e.Uint64(v.statfs.TotalBytes) },
+		},
+		nfs4.FATTR4_SPACE_USED: {
+			from:  fromAttr,
+			write: func(e *xdr.Encoder, v *values) { e.Uint64(v.attr.Used) },
+		},
+		nfs4.FATTR4_TIME_ACCESS: {
+			from:  fromAttr,
+			write: func(e *xdr.Encoder, v *values) { putTime(e, v.attr.Atime) },
+		},
+		nfs4.FATTR4_TIME_ACCESS_SET: {set: true},
+		nfs4.FATTR4_TIME_CREATE: {
+			from:  fromAttr,
+			write: func(e *xdr.Encoder, v *values) { putTime(e, v.attr.Birth) },
+		},
+		nfs4.FATTR4_TIME_DELTA: {
+			from:  fromLimits,
+			write: func(e *xdr.Encoder, v *values) { putTime(e, v.limits.TimeDelta) },
+		},
+		nfs4.FATTR4_TIME_METADATA: {
+			from:  fromAttr,
+			write: func(e *xdr.Encoder, v *values) { putTime(e, v.attr.Ctime) },
+		},
+		nfs4.FATTR4_TIME_MODIFY: {
+			from:  fromAttr,
+			write: func(e *xdr.Encoder, v *values) { putTime(e, v.attr.Mtime) },
+		},
+		nfs4.FATTR4_TIME_MODIFY_SET: {set: true},
+		nfs4.FATTR4_MOUNTED_ON_FILEID: {
+			from:  fromAttr,
+			write: func(e *xdr.Encoder, v *values) { e.Uint64(v.mounted) },
+		},
 		nfs4.FATTR4_SUPPATTR_EXCLCREAT: {since: 1, write: func(e *xdr.Encoder, v *values) {
 			b := exclusive[v.minor]
 			b.encode(e)
 		}},
+		// Names are bytes, in whatever encoding clients and local processes use.
+		nfs4.FATTR4_FS_CHARSET_CAP: {since: 1, write: word(nfs4.FSCHARSET_CAP4_CONTAINS_NON_UTF8)},
 		nfs4.FATTR4_CHANGE_ATTR_TYPE: {since: 2, from: fromAttr, write: func(e *xdr.Encoder, v *values) {
 			if v.attr.Has(vfs.AttrChange) {
 				e.Uint32(uint32(nfs4.NFS4_CHANGE_TYPE_IS_TIME_METADATA))
 			} else {
 				e.Uint32(uint32(nfs4.NFS4_CHANGE_TYPE_IS_UNDEFINED))
 			}
+		}},
+		nfs4.FATTR4_CLONE_BLKSIZE: {since: 2, from: fromLimits, write: func(e *xdr.Encoder, v *values) {
+			e.Uint32(v.limits.CloneBlock)
+		}},
+		nfs4.FATTR4_XATTR_SUPPORT: {since: 2, from: fromLimits, write: func(e *xdr.Encoder, v *values) {
+			e.Bool(v.limits.Xattrs)
 		}},
 	}
 	for n := range attributes {
@@ -225,6 +324,9 @@ func (v *values) encode(e *xdr.Encoder, want bitmap) {
 	if v.attr == nil || !v.attr.Has(vfs.AttrBirth) {
 		want.remove(nfs4.FATTR4_TIME_CREATE)
 	}
+	if want.has(nfs4.FATTR4_CLONE_BLKSIZE) && v.limits.CloneBlock == 0 {
+		want.remove(nfs4.FATTR4_CLONE_BLKSIZE)
+	}
 	want.encode(e)
 	at := e.Len()
 	e.Uint32(0)
@@ -243,7 +345,14 @@ func (v *values) encode(e *xdr.Encoder, want bitmap) {
 func (k *compound) describe(p *position, want *bitmap) nfs4.Nfsstat4 {
 	w := k.w
 	v := &w.values
-	*v = values{s: k.s, minor: k.minor, attr: &w.attr, statfs: &w.statfs, limits: &w.limits, digits: &w.number}
+	*v = values{
+		s:      k.s,
+		minor:  k.minor,
+		attr:   &w.attr,
+		statfs: &w.statfs,
+		limits: &w.limits,
+		digits: &w.number,
+	}
 	from := needsOf(want)
 	if from&fromHandle != 0 {
 		v.fh = k.sealed(p)

@@ -10,7 +10,12 @@ import (
 
 // decodeSet reads a fattr4 of attributes to set into set, and returns which they are. Those in
 // allowed may be set.
-func decodeSet(d *xdr.Decoder, minor uint32, allowed *bitmap, set *vfs.SetAttr) (given bitmap, st nfs4.Nfsstat4) {
+func decodeSet(
+	d *xdr.Decoder,
+	minor uint32,
+	allowed *bitmap,
+	set *vfs.SetAttr,
+) (given bitmap, st nfs4.Nfsstat4) {
 	*set = vfs.SetAttr{}
 	more := given.decode(d)
 	b := d.Opaque(attributesMax)
@@ -36,7 +41,14 @@ func setOf(a *nfs4.Fattr4, minor uint32, allowed *bitmap, set *vfs.SetAttr) (giv
 
 // parseSet reads the values of the attributes given; more says that there are others, which the
 // server does not know.
-func parseSet(given *bitmap, more bool, b []byte, minor uint32, allowed *bitmap, set *vfs.SetAttr) (st nfs4.Nfsstat4) {
+func parseSet(
+	given *bitmap,
+	more bool,
+	b []byte,
+	minor uint32,
+	allowed *bitmap,
+	set *vfs.SetAttr,
+) (st nfs4.Nfsstat4) {
 	switch {
 	case more || !given.within(&supported[minor]):
 		return nfs4.NFS4ERR_ATTRNOTSUPP

@@ -151,7 +151,7 @@ func (k *compound) run() rpc.Outcome {
 		}
 		r := rowOf(op, k.minor)
 		if r.class == worker && !c.Place.Thread.MayWait {
-			return k.pause(args, at, rpc.Wait)
+			return k.toWorker(r, args, at)
 		}
 		if !c.Room(resultHeader + int(r.worst)) {
 			return k.pause(args, at, rpc.Grow)
@@ -171,12 +171,15 @@ func (k *compound) run() rpc.Outcome {
 			k.drop()
 			return rpc.Done
 		case st == stAgain:
-			return k.pause(args, at, rpc.Wait)
+			return k.toWorker(r, args, at)
 		case st == stGrow:
 			return k.pause(args, at, rpc.Grow)
 		case st == nfs4.NFS4_OK:
 		case !k.body:
 			e.Truncate(at + resultHeader)
+			if r.needs&answersAlways != 0 {
+				e.Uint32(0)
+			}
 		}
 		e.SetUint32(at+4, uint32(st))
 		k.next++
@@ -239,6 +242,18 @@ func (k *compound) tooBig() nfs4.Nfsstat4 {
 		return nfs4.NFS4ERR_REP_TOO_BIG_TO_CACHE
 	}
 	return nfs4.NFS4ERR_REP_TOO_BIG
+}
+
+// toWorker is pause for an operation, the one of r, that needs a worker. In minor version 0 only
+// the duplicate request cache knows a compound that is sent again, so all go there that may change
+// what can be changed once. What has begun with an operation on data hardly ever goes on to that,
+// and would take much of the cache.
+func (k *compound) toWorker(r *row, args xdr.Decoder, at int) rpc.Outcome {
+	if k.minor == 0 && r.needs&repeatable == 0 {
+		k.c.Once = true
+		k.c.Pipes = nil
+	}
+	return k.pause(args, at, rpc.Wait)
 }
 
 // pause suspends the compound before the operation whose arguments begin at args and whose

@@ -58,7 +58,8 @@ func TestAMinorVersionThatIsNotServedIsSaidSo(t *testing.T) {
 // result.
 func TestACompoundThatIsCutIsAnswered(t *testing.T) {
 	r := two(t)
-	args := nfs4.COMPOUND4args{Tag: nfs4.Utf8strCs("t"), Argarray: append(walk("srv", "a"), getattr(0, 1, 33), getfh())}
+	args := nfs4.COMPOUND4args{Tag: nfs4.Utf8strCs("t"),
+		Argarray: append(walk("srv", "a"), getattr(0, 1, 33), getfh())}
 	whole := encoded(t, args.Encode)
 	for n := range whole {
 		reply := r.run(r.record(whole[:n:n]))
@@ -117,4 +118,19 @@ func TestACompoundGoesOnWhereItStopped(t *testing.T) {
 	for _, x := range res.Resarray[4:23] {
 		require.Equal(t, res.Resarray[3].Opgetattr, x.Opgetattr)
 	}
+}
+
+// What may not be done twice is known by the duplicate request cache in minor version 0, and by
+// sessions from 1 on.
+func TestWhatMayRunOnceIsSaidInMinorVersion0(t *testing.T) {
+	r, file := one(t, export.Options{})
+	file("f", "content")
+	r.ok(append(walk("x"), mkdir("d"))...)
+	require.True(t, r.call.Once)
+	r.ok(append(walk("x", "f"), nfs4.NfsArgop4{Argop: nfs4.OP_COMMIT})...)
+	require.Positive(t, r.waits)
+	require.False(t, r.call.Once)
+	s := r.session("me")
+	r.ok(in(s.sequence(), append(walk("x"), mkdir("e"))...)...)
+	require.False(t, r.call.Once)
 }

@@ -25,6 +25,10 @@ type opened struct {
 	id nfs4.Stateid4
 }
 
+func putfh(fh []byte) nfs4.NfsArgop4 {
+	return nfs4.NfsArgop4{Argop: nfs4.OP_PUTFH, Opputfh: nfs4.PUTFH4args{Object: fh}}
+}
+
 func (o *opener) args(claim nfs4.OpenClaim4) nfs4.NfsArgop4 {
 	return nfs4.NfsArgop4{Argop: nfs4.OP_OPEN, Opopen: nfs4.OPEN4args{
 		ShareAccess: nfs4.OPEN4_SHARE_ACCESS_BOTH, Owner: nfs4.OpenOwner4{Owner: []byte(o.owner)},

@@ -22,11 +22,11 @@ func (k *compound) setClientID() nfs4.Nfsstat4 {
 		},
 	})
 	e := &k.c.Reply
-	switch st {
-	case state.OK:
+	if st == state.OK {
 		e.Uint64(uint64(id))
 		e.Fixed(confirm[:])
-	case state.ClidInUse: // the result says who has the name; that is nobody's business
+	}
+	if st == state.ClidInUse { // the result says who has the name; that is nobody's business
 		k.body = true
 		e.String("tcp")
 		e.String("0.0.0.0.0.0")

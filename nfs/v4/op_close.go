@@ -21,6 +21,7 @@ func (k *compound) inTurn(v files.Verdict, t *files.Turn, run func() nfs4.Nfssta
 		return nfs4.Nfsstat4(t.Status)
 	case files.Refuse, files.Busy:
 		return nfs4.Nfsstat4(t.Status)
+	case files.Go:
 	}
 	at := e.Len()
 	st := run()
@@ -43,7 +44,12 @@ func (k *compound) known0(client uint64) nfs4.Nfsstat4 {
 }
 
 // ofState runs an operation on an open or lock state: in its owner's turn in minor version 0.
-func (k *compound) ofState(op nfs4.NfsOpnum4, id *files.Stateid, seqid uint32, run func(*files.Turn) nfs4.Nfsstat4) nfs4.Nfsstat4 {
+func (k *compound) ofState(
+	op nfs4.NfsOpnum4,
+	id *files.Stateid,
+	seqid uint32,
+	run func(*files.Turn) nfs4.Nfsstat4,
+) nfs4.Nfsstat4 {
 	if !k.meant(id) {
 		return nfs4.NFS4ERR_BAD_STATEID
 	}
@@ -57,6 +63,14 @@ func (k *compound) ofState(op nfs4.NfsOpnum4, id *files.Stateid, seqid uint32, r
 	return k.inTurn(k.s.files.BeginState(t, id, uint32(op), seqid), t, func() nfs4.Nfsstat4 { return run(t) })
 }
 
+// target returns what an operation on a state is about, in the place's scratch.
+func (k *compound) target(id *files.Stateid, turn *files.Turn) *files.Target {
+	w := k.w
+	w.key = k.current.file()
+	w.aim = files.Target{File: &w.key, Stateid: *id, By: k.caller(), Turn: turn}
+	return &w.aim
+}
+
 // close is CLOSE (RFC 8881, section 18.2).
 func (k *compound) close() nfs4.Nfsstat4 {
 	seqid := k.c.Args.Uint32()
@@ -68,8 +82,7 @@ func (k *compound) close() nfs4.Nfsstat4 {
 		return stAgain
 	}
 	return k.ofState(nfs4.OP_CLOSE, &id, seqid, func(t *files.Turn) nfs4.Nfsstat4 {
-		key := k.current.file()
-		got, st := k.s.files.Close(&key, &id, k.caller(), t)
+		got, st := k.s.files.Close(k.target(&id, t))
 		return k.stated(&got, st)
 	})
 }
@@ -98,8 +111,7 @@ func (k *compound) openDowngrade() nfs4.Nfsstat4 {
 		return nfs4.NFS4ERR_INVAL
 	}
 	return k.ofState(nfs4.OP_OPEN_DOWNGRADE, &id, seqid, func(t *files.Turn) nfs4.Nfsstat4 {
-		key := k.current.file()
-		got, st := k.s.files.Downgrade(&key, &id, k.caller(), t, files.Share(access), files.Share(deny))
+		got, st := k.s.files.Downgrade(k.target(&id, t), files.Share(access), files.Share(deny))
 		return k.stated(&got, st)
 	})
 }
@@ -112,8 +124,7 @@ func (k *compound) openConfirm() nfs4.Nfsstat4 {
 		return nfs4.NFS4ERR_BADXDR
 	}
 	return k.ofState(nfs4.OP_OPEN_CONFIRM, &id, seqid, func(t *files.Turn) nfs4.Nfsstat4 {
-		key := k.current.file()
-		got, st := k.s.files.Confirm(&key, &id, t)
+		got, st := k.s.files.Confirm(k.target(&id, t))
 		return k.stated(&got, st)
 	})
 }

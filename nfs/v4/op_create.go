@@ -13,10 +13,10 @@ func (k *compound) create() nfs4.Nfsstat4 {
 	kind := nfs4.NfsFtype4(d.Uint32())
 	var target []byte
 	var major, minor uint32
-	switch kind {
-	case nfs4.NF4LNK:
+	if kind == nfs4.NF4LNK {
 		target = d.Clipped(targetMax)
-	case nfs4.NF4BLK, nfs4.NF4CHR:
+	}
+	if kind == nfs4.NF4BLK || kind == nfs4.NF4CHR {
 		major, minor = d.Uint32(), d.Uint32()
 	}
 	name := decodeName(d)
@@ -68,7 +68,10 @@ func (k *compound) create() nfs4.Nfsstat4 {
 
 // madeTypes maps what CREATE makes by Mknod.
 var madeTypes = map[nfs4.NfsFtype4]vfs.FileType{
-	nfs4.NF4BLK: vfs.TypeBlk, nfs4.NF4CHR: vfs.TypeChr, nfs4.NF4SOCK: vfs.TypeSock, nfs4.NF4FIFO: vfs.TypeFifo,
+	nfs4.NF4BLK:  vfs.TypeBlk,
+	nfs4.NF4CHR:  vfs.TypeChr,
+	nfs4.NF4SOCK: vfs.TypeSock,
+	nfs4.NF4FIFO: vfs.TypeFifo,
 }
 
 // changeInfo writes a change_info4 of a directory. It says that the two values need not be all

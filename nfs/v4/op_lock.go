@@ -31,11 +31,12 @@ func (k *compound) lock() nfs4.Nfsstat4 {
 	reclaim := d.Bool()
 	a := files.LockArgs{Kind: kind, Wait: wait, Offset: d.Uint64(), Length: d.Uint64(), New: d.Bool()}
 	var seqid uint32
+	var client uint64
 	if a.New {
 		seqid = d.Uint32()
 		a.Stateid = decodeStateid(d)
 		a.LockSeq = d.Uint32()
-		_ = d.Uint64() // the client is the session's, or that of the open
+		client = d.Uint64() // from minor version 1 on it is the session's
 		a.Owner = d.Opaque(nfs4.NFS4_OPAQUE_LIMIT)
 	} else {
 		a.Stateid = decodeStateid(d)
@@ -46,6 +47,11 @@ func (k *compound) lock() nfs4.Nfsstat4 {
 	}
 	if st := k.lockable(); st != nfs4.NFS4_OK {
 		return st
+	}
+	if k.minor == 0 && a.New {
+		if st := k.known0(client); st != nfs4.NFS4_OK {
+			return st
+		}
 	}
 	if k.current.export == nil {
 		return nfs4.NFS4ERR_BAD_STATEID
@@ -62,8 +68,9 @@ func (k *compound) lock() nfs4.Nfsstat4 {
 		if st != nfs4.NFS4_OK { // within the turn, for the owner's number counts
 			return st
 		}
-		a.By, a.Turn, a.Recovery = k.caller(), t, k.recovery(reclaim)
-		got, st := k.s.files.Lock(&key, &a, &k.w.held)
+		a.Target, a.Recovery = *k.target(&a.Stateid, t), k.recovery(reclaim)
+		a.Known = reclaim // in grace an open is one that was reclaimed
+		got, st := k.s.files.Lock(&a, &k.w.held)
 		if st == files.Denied {
 			return k.denied()
 		}
@@ -162,8 +169,7 @@ func (k *compound) locku() nfs4.Nfsstat4 {
 		return stAgain
 	}
 	return k.ofState(nfs4.OP_LOCKU, &id, seqid, func(t *files.Turn) nfs4.Nfsstat4 {
-		key := k.current.file()
-		got, st := k.s.files.LockU(&key, &id, k.caller(), t, off, n)
+		got, st := k.s.files.LockU(k.target(&id, t), off, n)
 		return k.stated(&got, st)
 	})
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
 	"github.com/ringnfs/ringnfs/nfs/object"
+	"github.com/ringnfs/ringnfs/nfs/state"
 	"github.com/ringnfs/ringnfs/nfs/state/files"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
@@ -35,6 +36,9 @@ func (k *compound) open() nfs4.Nfsstat4 {
 	t, client := &k.w.turn, uint64(a.Owner.Clientid)
 	if st := k.known0(client); st != nfs4.NFS4_OK {
 		return st
+	}
+	if st := k.s.cfg.State.Ensure(stateClient(client)); st != state.OK {
+		return nfs4.Nfsstat4(st)
 	}
 	v := k.s.files.BeginOpen(t, client, a.Owner.Owner, uint32(nfs4.OP_OPEN), uint32(a.Seqid))
 	return k.inTurn(v, t, func() nfs4.Nfsstat4 { return k.openFor(client, t) })
@@ -75,10 +79,19 @@ func (k *compound) openFor(client uint64, turn *files.Turn) nfs4.Nfsstat4 {
 	}
 	key := k.current.file()
 	args := files.OpenArgs{
-		Client: client, Owner: a.Owner.Owner, Turn: turn, Access: o.access, Deny: o.deny, Recovery: k.recovery(reclaim),
+		Client:   client,
+		Owner:    a.Owner.Owner,
+		Turn:     turn,
+		Access:   o.access,
+		Deny:     o.deny,
+		Recovery: k.recovery(reclaim),
+	}
+	if k.minor == 0 && reclaim {
+		args.Known = k.s.cfg.State.MayReclaim(stateClient(client))
 	}
 	res := &k.w.opened
-	if st = nfs4.Nfsstat4(k.s.files.Open(&key, &args, res)); st == nfs4.NFS4_OK && !o.made && k.w.set.HasSize {
+	st = nfs4.Nfsstat4(k.s.files.Open(&key, &args, res))
+	if st == nfs4.NFS4_OK && !o.made && k.w.set.HasSize {
 		if st = k.truncate(&o); st != nfs4.NFS4_OK {
 			k.s.files.Undo(res)
 		}
@@ -150,6 +163,7 @@ func (k *compound) openable(a *vfs.Attr) nfs4.Nfsstat4 {
 		return nfs4.NFS4ERR_ISDIR
 	case vfs.TypeLnk:
 		return nfs4.NFS4ERR_SYMLINK
+	case vfs.TypeBlk, vfs.TypeChr, vfs.TypeSock, vfs.TypeFifo:
 	}
 	if k.minor > 0 {
 		return nfs4.NFS4ERR_WRONG_TYPE

@@ -8,14 +8,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-const (
-	// readHeader is what comes before the data in a READ4resok: eof and the data's length.
-	readHeader = 4 + 4
-	// readLeast is how many bytes READ returns at least, of more that there are, when memory
-	// is short.
-	readLeast = 512
-	pageSize  = 4096
-)
+// readHeader is what comes before the data in a READ4resok: eof and the data's length.
+const readHeader = 4 + 4
 
 // read is READ (RFC 8881, section 18.22). The file is read to where its data stands in the
 // result.
@@ -36,23 +30,18 @@ func (k *compound) read() nfs4.Nfsstat4 {
 	if st = k.mayUse(id, files.Read); st != nfs4.NFS4_OK {
 		return st
 	}
-	count := int(min(want, k.s.cfg.ReadMax))
+	count := min(int(min(want, k.s.cfg.ReadMax)), (k.left()-readHeader)&^3)
+	if count < 0 || count == 0 && want > 0 {
+		return k.tooBig()
+	}
 	if c.Pipes != nil && k.next == k.count-1 {
 		if st, done := k.spliced(&o, off, count); done {
 			return st
 		}
 	}
-	room, ok := c.RoomBetween(readHeader+min(count, readLeast)+3, readHeader+count+3)
+	count, ok := c.RoomForData(readHeader, count)
 	if !ok {
 		return stGrow
-	}
-	if room < readHeader+count+3 {
-		// Fewer bytes than were asked for, in whole pages where one has room.
-		if count = room - readHeader - 3; count >= pageSize {
-			count &^= pageSize - 1
-		} else {
-			count &^= readLeast - 1
-		}
 	}
 	e := &c.Reply
 	at := e.Len()

@@ -104,9 +104,13 @@ func (k *compound) readdir() nfs4.Nfsstat4 {
 	if cookie == 1 || cookie == 2 {
 		return nfs4.NFS4ERR_BAD_COOKIE
 	}
-	size := int(min(most, k.s.cfg.ReadDirMax))
-	if size < dirHeader+dirTrailer {
+	asked := int(min(most, k.s.cfg.ReadDirMax))
+	size := min(asked, k.left())
+	switch {
+	case asked < dirHeader+dirTrailer:
 		return nfs4.NFS4ERR_TOOSMALL
+	case size < dirHeader+dirTrailer:
+		return k.tooBig()
 	}
 	if !k.c.Room(size) {
 		return stGrow
@@ -139,6 +143,8 @@ func (k *compound) readdir() nfs4.Nfsstat4 {
 		return st
 	case l.st != nfs4.NFS4_OK && l.n == 0:
 		return l.st
+	case l.full && l.n == 0 && size < asked:
+		return k.tooBig()
 	case l.full && l.n == 0:
 		return nfs4.NFS4ERR_TOOSMALL
 	}
@@ -150,7 +156,10 @@ func (k *compound) readdir() nfs4.Nfsstat4 {
 }
 
 // listObject lists the current directory of an export.
-func (k *compound) listObject(l *dirWriter, cookie, verf uint64) (newVerf uint64, eof bool, st nfs4.Nfsstat4) {
+func (k *compound) listObject(
+	l *dirWriter,
+	cookie, verf uint64,
+) (newVerf uint64, eof bool, st nfs4.Nfsstat4) {
 	o, st := k.object(&k.current)
 	if st != nfs4.NFS4_OK {
 		return 0, false, st

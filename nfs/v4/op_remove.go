@@ -2,6 +2,7 @@ package v4
 
 import (
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
+	"github.com/ringnfs/ringnfs/nfs/state/files"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
@@ -12,6 +13,9 @@ func (k *compound) remove() nfs4.Nfsstat4 {
 		return nfs4.NFS4ERR_BADXDR
 	}
 	if st := checkName(name); st != nfs4.NFS4_OK {
+		return st
+	}
+	if st := k.mayUnlink(); st != nfs4.NFS4_OK {
 		return st
 	}
 	o, st := k.changeable(&k.current)
@@ -34,6 +38,12 @@ func (k *compound) remove() nfs4.Nfsstat4 {
 	return nfs4.NFS4_OK
 }
 
+// mayUnlink says no in grace, when the name's object may be what somebody is to reclaim.
+func (k *compound) mayUnlink() nfs4.Nfsstat4 {
+	r := files.Recovery{InGrace: k.s.cfg.State.InGrace()}
+	return r.Judge(files.OpUnlink, uint8(k.minor))
+}
+
 // rename is RENAME (section 18.26), from the saved directory to the current one.
 func (k *compound) rename() nfs4.Nfsstat4 {
 	from, to := decodeName(&k.c.Args), decodeName(&k.c.Args)
@@ -44,6 +54,9 @@ func (k *compound) rename() nfs4.Nfsstat4 {
 		if st := checkName(name); st != nfs4.NFS4_OK {
 			return st
 		}
+	}
+	if st := k.mayUnlink(); st != nfs4.NFS4_OK {
+		return st
 	}
 	source, target, st := k.pair()
 	if st != nfs4.NFS4_OK {

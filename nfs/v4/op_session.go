@@ -30,13 +30,17 @@ func (k *compound) sequence() nfs4.Nfsstat4 {
 	var a state.Sequence
 	copy(a.Session[:], d.Fixed(len(a.Session)))
 	a.Seqid, a.Slot, a.Highest = d.Uint32(), d.Uint32(), d.Uint32()
-	a.CacheThis = d.Bool()
+	a.CacheThis, a.Conn = d.Bool(), c.Conn
 	if k.bad() {
 		return nfs4.NFS4ERR_BADXDR
 	}
 	rest := *d
 	left := rest.Left()
-	a.Digest = k.s.cfg.State.Digest(uint64(c.Auth.UID)<<32|uint64(c.Auth.Flavor), left, rest.Fixed(min(left, digestMax)&^3))
+	a.Digest = k.s.cfg.State.Digest(
+		uint64(c.Auth.UID)<<32|uint64(c.Auth.Flavor),
+		left,
+		rest.Fixed(min(left, digestMax)&^3),
+	)
 	_, size := c.ArgsHead(0)
 	a.Size = uint32(callHeader + len(c.Credential()) + size)
 	a.Ops = k.count
@@ -110,8 +114,12 @@ func (k *compound) exchangeID() nfs4.Nfsstat4 {
 
 func channelOf(a *nfs4.ChannelAttrs4) state.Channel {
 	return state.Channel{
-		HeaderPad: uint32(a.CaHeaderpadsize), RequestMax: uint32(a.CaMaxrequestsize), ReplyMax: uint32(a.CaMaxresponsesize),
-		KeptMax: uint32(a.CaMaxresponsesizeCached), Ops: uint32(a.CaMaxoperations), Slots: uint32(a.CaMaxrequests),
+		HeaderPad:  uint32(a.CaHeaderpadsize),
+		RequestMax: uint32(a.CaMaxrequestsize),
+		ReplyMax:   uint32(a.CaMaxresponsesize),
+		KeptMax:    uint32(a.CaMaxresponsesizeCached),
+		Ops:        uint32(a.CaMaxoperations),
+		Slots:      uint32(a.CaMaxrequests),
 	}
 }
 
@@ -149,7 +157,7 @@ func (k *compound) createSession() nfs4.Nfsstat4 {
 	r, st := k.s.cfg.State.CreateSession(&state.Create{
 		Client: state.ClientID(a.CsaClientid), Seqid: uint32(a.CsaSequence), Flags: a.CsaFlags,
 		Fore: channelOf(&a.CsaForeChanAttrs), Back: channelOf(&a.CsaBackChanAttrs),
-		Callback: callbackOf(a.CsaCbProgram, a.CsaSecParms), Principal: k.principal(),
+		Callback: callbackOf(a.CsaCbProgram, a.CsaSecParms), Principal: k.principal(), Conn: k.c.Conn,
 	})
 	if st != state.OK {
 		return nfs4.Nfsstat4(st)
@@ -173,7 +181,7 @@ func (k *compound) destroySession() nfs4.Nfsstat4 {
 	if k.session != nil && k.session.ID() == id && k.next != k.count-1 {
 		return nfs4.NFS4ERR_NOT_ONLY_OP
 	}
-	return nfs4.Nfsstat4(k.s.cfg.State.DestroySession(id, 0))
+	return nfs4.Nfsstat4(k.s.cfg.State.DestroySession(id, k.c.Conn))
 }
 
 // destroyClientID is DESTROY_CLIENTID (section 18.50).
@@ -192,7 +200,7 @@ func (k *compound) bindConn() nfs4.Nfsstat4 {
 	if k.bad() {
 		return nfs4.NFS4ERR_BADXDR
 	}
-	dir, st := k.s.cfg.State.BindConn(state.SessionID(a.BctsaSessid), 0, state.Direction(a.BctsaDir))
+	dir, st := k.s.cfg.State.BindConn(state.SessionID(a.BctsaSessid), k.c.Conn, state.Direction(a.BctsaDir))
 	if st != state.OK {
 		return nfs4.Nfsstat4(st)
 	}

@@ -18,14 +18,11 @@ func (k *compound) setattr() nfs4.Nfsstat4 {
 	if st == nfs4.NFS4_OK {
 		st = k.set(id)
 	}
-	var none bitmap
-	switch st {
-	case nfs4.NFS4_OK:
-		none = given
-	case stAgain, stGrow, nfs4.NFS4ERR_BADXDR:
+	if st != nfs4.NFS4_OK {
+		given = bitmap{}
 	}
 	k.body = true
-	none.encode(&k.c.Reply)
+	given.encode(&k.c.Reply)
 	return st
 }
 

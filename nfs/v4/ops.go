@@ -17,6 +17,10 @@ const (
 	// From minor version 1 on every compound begins with SEQUENCE, but for those of these:
 	sessionless // the only operation, or in a session
 	alone       // the only operation
+	// Its result has a bitmap4 whatever its status is, an empty one when it has not run.
+	answersAlways
+	// It is on data, and can be done twice: see toWorker.
+	repeatable
 )
 
 // row is one operation.
@@ -35,10 +39,14 @@ var illegal = row{name: "ILLEGAL", run: func(*compound) nfs4.Nfsstat4 { return n
 
 // rowOf returns the row of an operation.
 func rowOf(op, minor uint32) *row {
-	if op >= uint32(len(rows)) || rows[op].run == nil || minor < uint32(rows[op].from) || minor > uint32(rows[op].to) {
+	if op >= uint32(len(rows)) || rows[op].run == nil {
 		return &illegal
 	}
-	return &rows[op]
+	r := &rows[op]
+	if minor < uint32(r.from) || minor > uint32(r.to) {
+		return &illegal
+	}
+	return r
 }
 
 // unsupported is the method of operations that the server does not have.
@@ -60,7 +68,7 @@ var rows [nfs4.OP_REMOVEXATTR + 1]row
 func init() {
 	rows = [nfs4.OP_REMOVEXATTR + 1]row{
 		nfs4.OP_ACCESS:    {"ACCESS", 0, 2, lane, needCurrent, 8, (*compound).access},
-		nfs4.OP_COMMIT:    {"COMMIT", 0, 2, worker, needCurrent, 8, (*compound).commit},
+		nfs4.OP_COMMIT:    {"COMMIT", 0, 2, worker, needCurrent | repeatable, 8, (*compound).commit},
 		nfs4.OP_CREATE:    {"CREATE", 0, 2, worker, needCurrent, 40, (*compound).create},
 		nfs4.OP_GETATTR:   {"GETATTR", 0, 2, lane, needCurrent, attributesWorst, (*compound).getattr},
 		nfs4.OP_GETFH:     {"GETFH", 0, 2, lane, needCurrent, 4 + 64, (*compound).getfh},
@@ -72,17 +80,17 @@ func init() {
 		nfs4.OP_PUTFH:     {"PUTFH", 0, 2, lane, 0, 0, (*compound).putfh},
 		nfs4.OP_PUTPUBFH:  {"PUTPUBFH", 0, 2, lane, 0, 0, (*compound).putrootfh},
 		nfs4.OP_PUTROOTFH: {"PUTROOTFH", 0, 2, lane, 0, 0, (*compound).putrootfh},
-		nfs4.OP_READ:      {"READ", 0, 2, lane, needCurrent, 0, (*compound).read},
-		nfs4.OP_READDIR:   {"READDIR", 0, 2, lane, needCurrent, 0, (*compound).readdir},
-		nfs4.OP_READLINK:  {"READLINK", 0, 2, lane, needCurrent, 0, (*compound).readlink},
+		nfs4.OP_READ:      {"READ", 0, 2, lane, needCurrent | repeatable, 0, (*compound).read},
+		nfs4.OP_READDIR:   {"READDIR", 0, 2, lane, needCurrent | repeatable, 0, (*compound).readdir},
+		nfs4.OP_READLINK:  {"READLINK", 0, 2, lane, needCurrent | repeatable, 0, (*compound).readlink},
 		nfs4.OP_REMOVE:    {"REMOVE", 0, 2, worker, needCurrent, 20, (*compound).remove},
 		nfs4.OP_RENAME:    {"RENAME", 0, 2, worker, needCurrent | needSaved, 40, (*compound).rename},
 		nfs4.OP_RESTOREFH: {"RESTOREFH", 0, 2, lane, 0, 0, (*compound).restorefh},
 		nfs4.OP_SAVEFH:    {"SAVEFH", 0, 2, lane, needCurrent, 0, (*compound).savefh},
 		nfs4.OP_SECINFO:   {"SECINFO", 0, 2, lane, needCurrent, 32, (*compound).secinfo},
-		nfs4.OP_SETATTR:   {"SETATTR", 0, 2, worker, needCurrent, 16, (*compound).setattr},
+		nfs4.OP_SETATTR:   {"SETATTR", 0, 2, worker, needCurrent | answersAlways, 16, (*compound).setattr},
 		nfs4.OP_VERIFY:    {"VERIFY", 0, 2, lane, needCurrent, 0, (*compound).verify},
-		nfs4.OP_WRITE:     {"WRITE", 0, 2, lane, needCurrent, 16, (*compound).write},
+		nfs4.OP_WRITE:     {"WRITE", 0, 2, lane, needCurrent | repeatable, 16, (*compound).write},
 		nfs4.OP_SECINFO_NO_NAME: {
 			"SECINFO_NO_NAME", 1, 2, lane, needCurrent, 32, (*compound).secinfoNoName,
 		},
@@ -110,6 +118,24 @@ func init() {
 		nfs4.OP_FREE_STATEID:        {"FREE_STATEID", 1, 2, lane, 0, 0, (*compound).freeStateid},
 		nfs4.OP_TEST_STATEID:        {"TEST_STATEID", 1, 2, lane, 0, 0, (*compound).testStateid},
 		nfs4.OP_WANT_DELEGATION:     {"WANT_DELEGATION", 1, 2, lane, 0, 0, unsupported},
+
+		nfs4.OP_ALLOCATE:       {"ALLOCATE", 2, 2, worker, needCurrent, 0, (*compound).allocate},
+		nfs4.OP_COPY:           {"COPY", 2, 2, worker, needCurrent | needSaved, copyWorst, (*compound).copyFile},
+		nfs4.OP_COPY_NOTIFY:    {"COPY_NOTIFY", 2, 2, lane, needCurrent, 0, unsupported},
+		nfs4.OP_DEALLOCATE:     {"DEALLOCATE", 2, 2, worker, needCurrent, 0, (*compound).deallocate},
+		nfs4.OP_IO_ADVISE:      {"IO_ADVISE", 2, 2, worker, needCurrent, 4 + 4, (*compound).ioAdvise},
+		nfs4.OP_LAYOUTERROR:    {"LAYOUTERROR", 2, 2, lane, needCurrent, 0, unsupported},
+		nfs4.OP_LAYOUTSTATS:    {"LAYOUTSTATS", 2, 2, lane, needCurrent, 0, unsupported},
+		nfs4.OP_OFFLOAD_CANCEL: {"OFFLOAD_CANCEL", 2, 2, lane, needCurrent, 0, unsupported},
+		nfs4.OP_OFFLOAD_STATUS: {"OFFLOAD_STATUS", 2, 2, lane, needCurrent, 0, unsupported},
+		nfs4.OP_READ_PLUS:      {"READ_PLUS", 2, 2, worker, needCurrent, 0, (*compound).readPlus},
+		nfs4.OP_SEEK:           {"SEEK", 2, 2, worker, needCurrent, 4 + 8, (*compound).seek},
+		nfs4.OP_WRITE_SAME:     {"WRITE_SAME", 2, 2, lane, needCurrent, 0, unsupported},
+		nfs4.OP_CLONE:          {"CLONE", 2, 2, worker, needCurrent | needSaved, 0, (*compound).clone},
+		nfs4.OP_GETXATTR:       {"GETXATTR", 2, 2, worker, needCurrent, 4, (*compound).getxattr},
+		nfs4.OP_SETXATTR:       {"SETXATTR", 2, 2, worker, needCurrent, 20, (*compound).setxattr},
+		nfs4.OP_LISTXATTRS:     {"LISTXATTRS", 2, 2, worker, needCurrent, 0, (*compound).listxattrs},
+		nfs4.OP_REMOVEXATTR:    {"REMOVEXATTR", 2, 2, worker, needCurrent, 20, (*compound).removexattr},
 
 		nfs4.OP_SEQUENCE:             {"SEQUENCE", 1, 2, lane, sessionless, 36, (*compound).sequence},
 		nfs4.OP_EXCHANGE_ID:          {"EXCHANGE_ID", 1, 2, worker, sessionless, 256, (*compound).exchangeID},

@@ -27,8 +27,10 @@ func one(t testing.TB, o export.Options) (r *rig, file func(name, content string
 		var m vfs.Made
 		m.Entry, m.Dir = new(vfs.Entry), new(vfs.WCC)
 		set := vfs.SetAttr{HasMode: true, Mode: 0o666}
-		require.Equal(t, vfs.OK, v.Create(&vfs.Cred{}, fs.Root(), &vfs.CreateArgs{Name: []byte(name), How: vfs.Guarded, Set: &set}, &m))
-		_, _, _, s := v.Write(&vfs.Cred{}, m.Entry.Handle, &vfs.WriteArgs{Src: [][]byte{[]byte(content)}}, new(vfs.WCC))
+		require.Equal(t, vfs.OK, v.Create(&vfs.Cred{}, fs.Root(),
+			&vfs.CreateArgs{Name: []byte(name), How: vfs.Guarded, Set: &set}, &m))
+		_, _, _, s := v.Write(&vfs.Cred{}, m.Entry.Handle,
+			&vfs.WriteArgs{Src: [][]byte{[]byte(content)}}, new(vfs.WCC))
 		require.Equal(t, vfs.OK, s)
 	}
 }
@@ -40,7 +42,8 @@ func fattr(t testing.TB, numbers []int, put func(e *xdr.Encoder)) nfs4.Fattr4 {
 func mkdir(name string) nfs4.NfsArgop4 {
 	return nfs4.NfsArgop4{Argop: nfs4.OP_CREATE, Opcreate: nfs4.CREATE4args{
 		Objtype: nfs4.Createtype4{Type: nfs4.NF4DIR}, Objname: nfs4.Component4(name),
-		Createattrs: nfs4.Fattr4{Attrmask: bitsOf(nfs4.FATTR4_MODE), AttrVals: []byte{0, 0, 0o777 >> 8, 0o777 & 0xff}},
+		Createattrs: nfs4.Fattr4{Attrmask: bitsOf(nfs4.FATTR4_MODE),
+			AttrVals: []byte{0, 0, 0o777 >> 8, 0o777 & 0xff}},
 	}}
 }
 
@@ -51,14 +54,16 @@ func TestObjectsAreMadeRenamedLinkedAndRemoved(t *testing.T) {
 	require.Equal(t, nfs4.NF4DIR, nfs4.NfsFtype4(binary.BigEndian.Uint32(res[4].Opgetattr.Resok4.ObjAttributes.AttrVals)))
 	require.Equal(t, res[3].Opgetfh, r.ok(append(walk("x", "d"), getfh())...)[3].Opgetfh)
 	r.fails(nfs4.NFS4ERR_EXIST, append(walk("x"), mkdir("d"))...)
-	rename := nfs4.NfsArgop4{Argop: nfs4.OP_RENAME, Oprename: nfs4.RENAME4args{Oldname: nfs4.Component4("f"), Newname: nfs4.Component4("g")}}
+	rename := nfs4.NfsArgop4{Argop: nfs4.OP_RENAME,
+		Oprename: nfs4.RENAME4args{Oldname: nfs4.Component4("f"), Newname: nfs4.Component4("g")}}
 	r.ok(append(walk("x"), savefh(), lookup("d"), rename)...)
 	r.fails(nfs4.NFS4ERR_NOENT, walk("x", "f")...)
 	link := nfs4.NfsArgop4{Argop: nfs4.OP_LINK, Oplink: nfs4.LINK4args{Newname: nfs4.Component4("h")}}
 	r.ok(append(append(walk("x", "d", "g"), savefh()), append(walk("x", "d"), link)...)...)
 	require.ElementsMatch(t, []string{"g", "h"}, r.names(4096, walk("x", "d")...))
 	remove := func(name string) nfs4.NfsArgop4 {
-		return nfs4.NfsArgop4{Argop: nfs4.OP_REMOVE, Opremove: nfs4.REMOVE4args{Target: nfs4.Component4(name)}}
+		return nfs4.NfsArgop4{Argop: nfs4.OP_REMOVE,
+			Opremove: nfs4.REMOVE4args{Target: nfs4.Component4(name)}}
 	}
 	r.fails(nfs4.NFS4ERR_NOTEMPTY, append(walk("x"), remove("d"))...)
 	for _, name := range []string{"g", "h"} {
@@ -77,7 +82,8 @@ func TestObjectsAreMadeRenamedLinkedAndRemoved(t *testing.T) {
 func TestNamesAreJudged(t *testing.T) {
 	r, _ := one(t, export.Options{})
 	for name, st := range map[string]nfs4.Nfsstat4{
-		"": nfs4.NFS4ERR_INVAL, ".": nfs4.NFS4ERR_BADNAME, "..": nfs4.NFS4ERR_BADNAME, "a/b": nfs4.NFS4ERR_BADCHAR,
+		"": nfs4.NFS4ERR_INVAL, ".": nfs4.NFS4ERR_BADNAME, "..": nfs4.NFS4ERR_BADNAME,
+		"a/b":   nfs4.NFS4ERR_BADCHAR,
 		"a\x00": nfs4.NFS4ERR_BADCHAR, strings.Repeat("n", 256): nfs4.NFS4ERR_NAMETOOLONG,
 	} {
 		r.fails(st, append(walk("x"), lookup(name))...)
@@ -90,7 +96,8 @@ func TestDataIsReadAndWrittenWithoutAnOpen(t *testing.T) {
 	r, file := one(t, export.Options{})
 	file("f", "0123456789")
 	read := func(off uint64, n uint32) nfs4.NfsArgop4 {
-		return nfs4.NfsArgop4{Argop: nfs4.OP_READ, Opread: nfs4.READ4args{Offset: nfs4.Offset4(off), Count: nfs4.Count4(n)}}
+		return nfs4.NfsArgop4{Argop: nfs4.OP_READ, Opread: nfs4.READ4args{Offset: nfs4.Offset4(off),
+			Count: nfs4.Count4(n)}}
 	}
 	at := walk("x", "f")
 	ok := r.ok(append(at, read(2, 3), read(8, 100), read(100, 5))...)
@@ -100,7 +107,8 @@ func TestDataIsReadAndWrittenWithoutAnOpen(t *testing.T) {
 	require.True(t, ok[4].Opread.Resok4.Eof)
 	require.Empty(t, ok[5].Opread.Resok4.Data)
 	require.True(t, ok[5].Opread.Resok4.Eof)
-	write := nfs4.NfsArgop4{Argop: nfs4.OP_WRITE, Opwrite: nfs4.WRITE4args{Offset: 5, Stable: nfs4.UNSTABLE4, Data: []byte("abcdefghij")}}
+	write := nfs4.NfsArgop4{Argop: nfs4.OP_WRITE, Opwrite: nfs4.WRITE4args{Offset: 5,
+		Stable: nfs4.UNSTABLE4, Data: []byte("abcdefghij")}}
 	commit := nfs4.NfsArgop4{Argop: nfs4.OP_COMMIT}
 	ok = r.ok(append(at, write, commit, read(0, 100))...)
 	require.EqualValues(t, 10, ok[3].Opwrite.Resok4.Count)
@@ -136,7 +144,8 @@ func TestAttributesAreSetAndSaidToBe(t *testing.T) {
 		return nfs4.NfsArgop4{Argop: nfs4.OP_SETATTR, Opsetattr: nfs4.SETATTR4args{ObjAttributes: a}}
 	}
 	at := walk("x", "f")
-	numbers := []int{nfs4.FATTR4_SIZE, nfs4.FATTR4_MODE, nfs4.FATTR4_OWNER, nfs4.FATTR4_OWNER_GROUP, nfs4.FATTR4_TIME_MODIFY_SET}
+	numbers := []int{nfs4.FATTR4_SIZE, nfs4.FATTR4_MODE, nfs4.FATTR4_OWNER, nfs4.FATTR4_OWNER_GROUP,
+		nfs4.FATTR4_TIME_MODIFY_SET}
 	ok := r.ok(append(at, set(fattr(t, numbers, func(e *xdr.Encoder) {
 		e.Uint64(3)
 		e.Uint32(0o640)
@@ -187,7 +196,8 @@ func TestVerifyComparesWhatTheClientKnows(t *testing.T) {
 	have.AttrVals = bytes.Clone(have.AttrVals)
 	verify := func(op nfs4.NfsOpnum4, a nfs4.Fattr4) nfs4.NfsArgop4 {
 		return nfs4.NfsArgop4{
-			Argop: op, Opverify: nfs4.VERIFY4args{ObjAttributes: a}, Opnverify: nfs4.NVERIFY4args{ObjAttributes: a},
+			Argop: op, Opverify: nfs4.VERIFY4args{ObjAttributes: a},
+			Opnverify: nfs4.NVERIFY4args{ObjAttributes: a},
 		}
 	}
 	r.ok(append(at, verify(nfs4.OP_VERIFY, have), getfh())...)
@@ -228,7 +238,8 @@ func TestEveryAttributeIsWrittenAsLongAsItIs(t *testing.T) {
 		together := r.ok(append(at, getattr(readableOnes...))...)[len(at)].Opgetattr.Resok4.ObjAttributes
 		require.Less(t, 4*words+8+len(together.AttrVals), attributesWorst-4*(10-1), "with the longest owners")
 		// What no minor version has, and what this one lacks, is left out.
-		more := r.ok(append(at, getattr(append(readableOnes, 75, 79, 85, 95)...))...)[len(at)].Opgetattr.Resok4.ObjAttributes
+		more := r.ok(append(at, getattr(append(readableOnes, 75, 79, 85,
+			95)...))...)[len(at)].Opgetattr.Resok4.ObjAttributes
 		require.Equal(t, together, more)
 	}
 	r.fails(nfs4.NFS4ERR_INVAL, append(walk("x"), getattr(nfs4.FATTR4_TIME_MODIFY_SET))...)
@@ -263,7 +274,8 @@ func TestADirectoryIsListedInPagesOfEverySize(t *testing.T) {
 			require.Equal(t, nfs4.NFS4ERR_TOOSMALL, res.Status)
 		}
 	}
-	list.Opreaddir.Maxcount, list.Opreaddir.AttrRequest = 100_000, bitsOf(nfs4.FATTR4_FILEHANDLE, nfs4.FATTR4_SIZE)
+	list.Opreaddir.Maxcount, list.Opreaddir.AttrRequest = 100_000, bitsOf(nfs4.FATTR4_FILEHANDLE,
+		nfs4.FATTR4_SIZE)
 	for _, x := range r.ok(append(walk("x"), list)...)[2].Opreaddir.Resok4.Reply.Entries {
 		got := r.ok(append(walk("x", string(x.Name)), getattr(nfs4.FATTR4_FILEHANDLE, nfs4.FATTR4_SIZE))...)
 		require.Equal(t, x.Attrs, got[3].Opgetattr.Resok4.ObjAttributes)
@@ -274,9 +286,40 @@ func TestSecurityIsToldOfWhatANameLeadsTo(t *testing.T) {
 	r, file := one(t, export.Options{})
 	file("f", "")
 	sec := func(name string) nfs4.NfsArgop4 {
-		return nfs4.NfsArgop4{Argop: nfs4.OP_SECINFO, Opsecinfo: nfs4.SECINFO4args{Name: nfs4.Component4(name)}}
+		return nfs4.NfsArgop4{Argop: nfs4.OP_SECINFO,
+			Opsecinfo: nfs4.SECINFO4args{Name: nfs4.Component4(name)}}
 	}
 	res := r.ok(append(walk("x"), sec("f"), getfh())...)
 	require.EqualValues(t, 1, res[2].Opsecinfo.Resok4[0].Flavor)
 	r.fails(nfs4.NFS4ERR_NOENT, append(walk("x"), sec("g"))...)
+}
+
+func TestSetattrThatDoesNotRunAnswersThatNothingWasSet(t *testing.T) {
+	r, _ := one(t, export.Options{})
+	set := nfs4.NfsArgop4{Argop: nfs4.OP_SETATTR}
+	r.fails(nfs4.NFS4ERR_NOFILEHANDLE, set)
+	r.minor = 1
+	r.fails(nfs4.NFS4ERR_OP_NOT_IN_SESSION, set)
+}
+
+func TestALockOfAnUnknownClientIsRefused(t *testing.T) {
+	r, file := one(t, export.Options{})
+	file("f", "content")
+	lock := nfs4.NfsArgop4{Argop: nfs4.OP_LOCK, Oplock: nfs4.LOCK4args{
+		Locktype: nfs4.WRITE_LT, Length: 1, Locker: nfs4.Locker4{
+			NewLockOwner: true, OpenOwner: nfs4.OpenToLockOwner4{LockOwner: nfs4.LockOwner4{Clientid: 77, Owner: []byte("me")}},
+		},
+	}}
+	r.fails(nfs4.NFS4ERR_STALE_CLIENTID, append(walk("x", "f"), lock)...)
+}
+
+func TestNamesNeedNotBeUTF8AndAnAttributeSaysSo(t *testing.T) {
+	r, _ := one(t, export.Options{})
+	r.ok(append(walk("x"), mkdir("\xc0\xc1"))...)
+	r.ok(walk("x", "\xc0\xc1")...)
+	got := r.ok(append(walk("x"), getattr(nfs4.FATTR4_FS_CHARSET_CAP))...)[2].Opgetattr.Resok4.ObjAttributes
+	require.Empty(t, got.AttrVals, "minor version 0 has no such attribute")
+	s := r.session("me")
+	got = r.ok(in(s.sequence(), append(walk("x"), getattr(nfs4.FATTR4_FS_CHARSET_CAP))...)...)[3].Opgetattr.Resok4.ObjAttributes
+	require.Equal(t, []byte{0, 0, 0, nfs4.FSCHARSET_CAP4_CONTAINS_NON_UTF8}, []byte(got.AttrVals))
 }

@@ -108,6 +108,8 @@ type work struct {
 	opened files.Opened
 	held   files.Lock // that stands in the way of another
 	turn   files.Turn
+	key    files.File
+	aim    files.Target
 
 	values   values   // of attributes that are being written
 	segments [][]byte // of WRITE's data; keeps its length between calls

@@ -35,7 +35,11 @@ type tree struct {
 // newTree makes the tree of the exports.
 func newTree(exports []*export.Export) tree {
 	now := time.Now()
-	t := tree{byID: make(map[uint64]*node), of: make(map[*export.Export]*node), since: vfs.Time{Sec: now.Unix(), Nsec: uint32(now.Nanosecond())}}
+	t := tree{
+		byID:  make(map[uint64]*node),
+		of:    make(map[*export.Export]*node),
+		since: vfs.Time{Sec: now.Unix(), Nsec: uint32(now.Nanosecond())},
+	}
 	t.root = t.add(nil, "", "/")
 	for _, x := range exports {
 		at, path := t.root, ""

@@ -14,7 +14,8 @@ import (
 // names lists a directory, a page at a time.
 func (r *rig) names(most uint32, ops ...nfs4.NfsArgop4) (names []string) {
 	r.t.Helper()
-	a := nfs4.READDIR4args{Dircount: 0, Maxcount: nfs4.Count4(most), AttrRequest: bitsOf(nfs4.FATTR4_FILEID, nfs4.FATTR4_TYPE)}
+	a := nfs4.READDIR4args{Dircount: 0, Maxcount: nfs4.Count4(most),
+		AttrRequest: bitsOf(nfs4.FATTR4_FILEID, nfs4.FATTR4_TYPE)}
 	for {
 		res := r.ok(append(ops[:len(ops):len(ops)], nfs4.NfsArgop4{Argop: nfs4.OP_READDIR, Opreaddir: a})...)
 		ok := &res[len(res)-1].Opreaddir.Resok4
@@ -49,7 +50,8 @@ func TestAClientSeesOnlyWhatLeadsToItsExports(t *testing.T) {
 	only := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
 	r := newRig(t, remembers(new(uint32)),
 		export.Export{Path: "/srv/a", FS: memfs.New(memfs.Config{Mode: 0o777})},
-		export.Export{Path: "/other/b", FS: memfs.New(memfs.Config{Mode: 0o777}), Options: export.Options{Allow: only}},
+		export.Export{Path: "/other/b", FS: memfs.New(memfs.Config{Mode: 0o777}),
+			Options: export.Options{Allow: only}},
 	)
 	require.Equal(t, []string{"srv"}, r.names(4096, putroot()))
 	r.fails(nfs4.NFS4ERR_NOENT, walk("other")...)

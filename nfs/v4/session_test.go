@@ -17,8 +17,10 @@ func remembers(now *uint32) Config {
 	clock := func() uint32 { return *now }
 	var held *files.Table
 	clients := state.New(state.Config{
-		Now: clock, Random: rand.Reader, Server: state.Server{Major: []byte("server"), Scope: []byte("server")},
+		Now: clock, Random: rand.Reader, Server: state.Server{Major: []byte("server"),
+			Scope: []byte("server")},
 		Confirmed: func(id state.ClientID, minor uint8) { held.AddClient(uint64(id), minor) },
+		Lapsed:    func(id state.ClientID) { held.Revoke(uint64(id), files.Expired) },
 		Dropped:   func(id state.ClientID) { held.DropClient(uint64(id)) },
 	})
 	keeper := NewKeeper()
@@ -42,19 +44,25 @@ type session struct {
 
 func exchange(owner string, flags uint32) nfs4.NfsArgop4 {
 	return nfs4.NfsArgop4{Argop: nfs4.OP_EXCHANGE_ID, OpexchangeId: nfs4.EXCHANGEID4args{
-		EiaClientowner: nfs4.ClientOwner4{CoVerifier: nfs4.Verifier4{1}, CoOwnerid: []byte(owner)}, EiaFlags: flags,
+		EiaClientowner: nfs4.ClientOwner4{CoVerifier: nfs4.Verifier4{1}, CoOwnerid: []byte(owner)},
+		EiaFlags:       flags,
 	}}
 }
 
-func (r *rig) session(owner string) *session {
+func (r *rig) session(owner string) *session { return r.sessionOf(owner, 1<<20) }
+
+// sessionOf is session with the longest reply that the client takes.
+func (r *rig) sessionOf(owner string, replyMax nfs4.Count4) *session {
 	r.t.Helper()
 	r.minor = 1
 	id := r.ok(exchange(owner, 0))[0].OpexchangeId.EirResok4
 	channel := nfs4.ChannelAttrs4{
-		CaMaxrequestsize: 1 << 20, CaMaxresponsesize: 1 << 20, CaMaxresponsesizeCached: 4096, CaMaxoperations: 16, CaMaxrequests: 16,
+		CaMaxrequestsize: 1 << 20, CaMaxresponsesize: replyMax, CaMaxresponsesizeCached: 4096,
+		CaMaxoperations: 16, CaMaxrequests: 16,
 	}
 	res := r.ok(nfs4.NfsArgop4{Argop: nfs4.OP_CREATE_SESSION, OpcreateSession: nfs4.CREATESESSION4args{
-		CsaClientid: id.EirClientid, CsaSequence: id.EirSequenceid, CsaForeChanAttrs: channel, CsaBackChanAttrs: channel,
+		CsaClientid: id.EirClientid, CsaSequence: id.EirSequenceid, CsaForeChanAttrs: channel,
+		CsaBackChanAttrs: channel,
 	}})
 	return &session{r: r, id: res[0].OpcreateSession.CsrResok4.CsrSessionid}
 }
@@ -68,7 +76,8 @@ func (s *session) sequence() nfs4.NfsArgop4 {
 // again is the SEQUENCE of the last request.
 func (s *session) again() nfs4.NfsArgop4 {
 	return nfs4.NfsArgop4{Argop: nfs4.OP_SEQUENCE, Opsequence: nfs4.SEQUENCE4args{
-		SaSessionid: s.id, SaSequenceid: nfs4.Sequenceid4(s.seq[s.slot]), SaSlotid: nfs4.Slotid4(s.slot), SaHighestSlotid: 15,
+		SaSessionid: s.id, SaSequenceid: nfs4.Sequenceid4(s.seq[s.slot]),
+		SaSlotid: nfs4.Slotid4(s.slot), SaHighestSlotid: 15,
 		SaCachethis: s.keep,
 	}}
 }
@@ -82,10 +91,13 @@ func TestASessionIsMadeUsedAndDestroyed(t *testing.T) {
 	s := r.session("me")
 	r.ok(in(s.sequence(), walk("srv", "a")...)...)
 	r.ok(in(s.sequence(), nfs4.NfsArgop4{Argop: nfs4.OP_RECLAIM_COMPLETE})...)
-	r.fails(nfs4.NFS4ERR_COMPLETE_ALREADY, in(s.sequence(), nfs4.NfsArgop4{Argop: nfs4.OP_RECLAIM_COMPLETE})...)
-	destroy := nfs4.NfsArgop4{Argop: nfs4.OP_DESTROY_SESSION, OpdestroySession: nfs4.DESTROYSESSION4args{DsaSessionid: s.id}}
+	r.fails(nfs4.NFS4ERR_COMPLETE_ALREADY, in(s.sequence(),
+		nfs4.NfsArgop4{Argop: nfs4.OP_RECLAIM_COMPLETE})...)
+	destroy := nfs4.NfsArgop4{Argop: nfs4.OP_DESTROY_SESSION,
+		OpdestroySession: nfs4.DESTROYSESSION4args{DsaSessionid: s.id}}
 	res := r.do(s.sequence(), destroy, putroot())
-	require.Equal(t, nfs4.NFS4ERR_NOT_ONLY_OP, res.Status, "its own is the last thing that a compound may destroy")
+	require.Equal(t, nfs4.NFS4ERR_NOT_ONLY_OP, res.Status,
+		"its own is the last thing that a compound may destroy")
 	r.ok(s.sequence(), destroy)
 	r.fails(nfs4.NFS4ERR_BADSESSION, s.sequence())
 }
@@ -160,7 +172,8 @@ func TestACompoundThatIsCutLeavesItsSlotUsable(t *testing.T) {
 	r := two(t)
 	s := r.session("me")
 	for n := 0; ; n++ {
-		args := nfs4.COMPOUND4args{Minorversion: 1, Argarray: in(s.sequence(), append(walk("srv", "a"), getattr(0, 1), getfh())...)}
+		args := nfs4.COMPOUND4args{Minorversion: 1,
+			Argarray: in(s.sequence(), append(walk("srv", "a"), getattr(0, 1), getfh())...)}
 		whole := encoded(t, args.Encode)
 		if n == len(whole) {
 			break
@@ -176,4 +189,26 @@ func TestACompoundThatIsCutLeavesItsSlotUsable(t *testing.T) {
 		}
 		require.Equal(t, nfs4.NFS4_OK, next.Status, "cut at %d", n)
 	}
+}
+
+// A session is destroyed by a connection of its client only. SEQUENCE makes one such.
+func TestAStrangersConnectionDestroysNoSession(t *testing.T) {
+	r := two(t)
+	r.conn = 1
+	s := r.session("me")
+	destroy := nfs4.NfsArgop4{Argop: nfs4.OP_DESTROY_SESSION,
+		OpdestroySession: nfs4.DESTROYSESSION4args{DsaSessionid: s.id}}
+	r.conn = 2
+	r.fails(nfs4.NFS4ERR_CONN_NOT_BOUND_TO_SESSION, destroy)
+	r.ok(s.sequence())
+	r.ok(destroy)
+	r.conn = 3
+	s = r.session("me")
+	r.conn = 4
+	bind := nfs4.NfsArgop4{Argop: nfs4.OP_BIND_CONN_TO_SESSION, OpbindConnToSession: nfs4.BINDCONNTOSESSION4args{
+		BctsaSessid: s.id, BctsaDir: nfs4.CDFC4_FORE,
+	}}
+	r.ok(bind)
+	destroy.OpdestroySession.DsaSessionid = s.id
+	r.ok(destroy)
 }

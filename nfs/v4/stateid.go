@@ -21,14 +21,17 @@ func putStateid(e *xdr.Encoder, id *files.Stateid) {
 
 // meant puts the current stateid in the place of one that stands for it (RFC 8881, section
 // 16.2.3.1.2). It reports false when there is none.
-func (k *compound) meant(id *files.Stateid) bool {
+func (k *compound) meant(id *files.Stateid) bool { return k.meantBy(id, &k.stateid) }
+
+// meantBy is meant with the stateid that goes with the current or the saved file handle.
+func (k *compound) meantBy(id, own *files.Stateid) bool {
 	if k.minor == 0 || *id != files.Current {
 		return true
 	}
-	if k.stateid == (files.Stateid{}) || k.stateid == files.Invalid {
+	if *own == (files.Stateid{}) || *own == files.Invalid {
 		return false
 	}
-	*id = k.stateid
+	*id = *own
 	return true
 }
 
@@ -46,19 +49,31 @@ func (k *compound) caller() files.Caller {
 
 // recovery is what there is to know of grace.
 func (k *compound) recovery(reclaim bool) files.Recovery {
-	r := files.Recovery{Reclaim: reclaim}
+	r := files.Recovery{Reclaim: reclaim, InGrace: k.s.cfg.State.InGrace()}
 	if k.session != nil {
-		r.Complete = k.session.Client().Reclaimed()
+		c := k.session.Client()
+		r.Complete = c.Reclaimed()
+		r.Known = reclaim && c.MayReclaim()
 	}
 	return r
 }
 
 // mayUse says whether the current file may be used with id: read, or written.
 func (k *compound) mayUse(id files.Stateid, want files.Share) nfs4.Nfsstat4 {
-	if !k.meant(&id) {
+	return k.mayUseOf(&k.current, &k.stateid, id, want)
+}
+
+// mayUseOf is mayUse for the file at p, the current or the saved one, whose stateid is own.
+func (k *compound) mayUseOf(
+	p *position,
+	own *files.Stateid,
+	id files.Stateid,
+	want files.Share,
+) nfs4.Nfsstat4 {
+	if !k.meantBy(&id, own) {
 		return nfs4.NFS4ERR_BAD_STATEID
 	}
-	key := k.current.file()
+	key := p.file()
 	if id.Special() {
 		return nfs4.Nfsstat4(k.s.files.CheckSpecial(&key, &id, want, k.recovery(false), uint8(k.minor)))
 	}

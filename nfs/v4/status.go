@@ -40,6 +40,8 @@ var statuses = [vfs.NumStatus]nfs4.Nfsstat4{
 	vfs.NotSync:     nfs4.NFS4ERR_SERVERFAULT, // only NFSv3 has guards
 	vfs.Delay:       nfs4.NFS4ERR_DELAY,
 	vfs.Loop:        nfs4.NFS4ERR_SYMLINK,
+	vfs.NoXattr:     nfs4.NFS4ERR_NOXATTR,
+	vfs.XattrTooBig: nfs4.NFS4ERR_XATTR2BIG,
 	vfs.ServerFault: nfs4.NFS4ERR_SERVERFAULT,
 	vfs.Again:       stAgain,
 }

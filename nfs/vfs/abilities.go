@@ -15,4 +15,10 @@ type Abilities struct {
 	Hold Holder
 	// Locks shows byte-range locks to the programs of the server's machine.
 	Locks Locker
+	// Ranges keeps files of which parts have no space on the disc.
+	Ranges Ranges
+	// Copy copies and clones files without passing their data to the caller.
+	Copy Copier
+	// Xattrs keeps extended attributes of users.
+	Xattrs Xattrs
 }

@@ -91,3 +91,33 @@ type ReadDirArgs struct {
 	// false when it wants no more.
 	Yield func(*DirEntry) bool
 }
+
+// RangeArgs is the range of [Ranges.Allocate] and its like.
+type RangeArgs struct {
+	Off, Len uint64 // bytes; Len is not 0
+}
+
+// SeekArgs are the arguments of [Ranges.Seek].
+type SeekArgs struct {
+	Off  uint64 // bytes
+	Hole bool   // look for a hole, not for data
+}
+
+// CopyArgs are the arguments of [Copier.Clone] and [Copier.Copy], beside the file that they change.
+type CopyArgs struct {
+	// From, FromCred and FromHandle are the file that is read: the Copier of its View, a
+	// credential of the same thread, and its handle.
+	From       Copier
+	FromCred   *Cred
+	FromHandle Handle
+	FromOff    uint64 // bytes
+	Off        uint64 // bytes, in the file that is changed
+	Len        uint64 // bytes; 0 is to the end of the file that is read
+}
+
+// XattrArgs are the arguments of [Xattrs.SetXattr].
+type XattrArgs struct {
+	Name  []byte
+	Value []byte
+	How   XattrHow
+}

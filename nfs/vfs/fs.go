@@ -73,6 +73,9 @@ type Limits struct {
 	NoTrunc         bool // long names are refused, not shortened
 	Homogeneous     bool // PATHCONF is the same for all objects
 	CanSetTime      bool
+	Xattrs          bool   // objects have extended attributes: see [Xattrs]
+	CheapSeek       bool   // Ranges.Seek costs less than to read 64 KiB
+	CloneBlock      uint32 // bytes: what a clone is a multiple of, 0 if nothing can be cloned
 }
 
 // View is an FS seen from one thread. The package comment tells the rules for threads, blocking

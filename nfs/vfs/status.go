@@ -34,6 +34,8 @@ const (
 	NotSync            // SETATTR's guard did not match (RFC 1813, section 3.3.2)
 	Delay              // out of memory or descriptors for now: the client should try again
 	Loop               // ELOOP: a symbolic link where none may be followed
+	NoXattr            // ENODATA: there is no extended attribute of that name
+	XattrTooBig        // E2BIG, ERANGE: the value of an extended attribute is too long
 	ServerFault        // anything else
 	Again              // the answer is not in memory and this thread may not wait: use a worker
 	NumStatus          // the number of statuses, for tables
@@ -48,7 +50,8 @@ var statusNames = [NumStatus]string{
 	NotEmpty: "not empty", DQuot: "over quota", Stale: "stale handle",
 	BadHandle: "bad handle", BadCookie: "bad cookie", NotSupp: "not supported",
 	TooSmall: "buffer too small", BadType: "bad type", NotSync: "guard mismatch",
-	Delay: "try later", Loop: "symbolic link loop", ServerFault: "server fault",
+	Delay: "try later", Loop: "symbolic link loop", NoXattr: "no such attribute",
+	XattrTooBig: "attribute too long", ServerFault: "server fault",
 	Again: "would wait",
 }
 

@@ -38,7 +38,9 @@ var statuses = [vfs.NumStatus]nfs3.Nfsstat3{
 	vfs.BadType:     nfs3.NFS3ERR_BADTYPE,
 	vfs.NotSync:     nfs3.NFS3ERR_NOT_SYNC,
 	vfs.Delay:       nfs3.NFS3ERR_JUKEBOX,
-	vfs.Loop:        nfs3.NFS3ERR_INVAL, // the protocol follows no links, so has no status for it
+	vfs.Loop:        nfs3.NFS3ERR_INVAL,       // the protocol follows no links, so has no status for it
+	vfs.NoXattr:     nfs3.NFS3ERR_SERVERFAULT, // version 3 has no extended attributes
+	vfs.XattrTooBig: nfs3.NFS3ERR_SERVERFAULT,
 	vfs.ServerFault: nfs3.NFS3ERR_SERVERFAULT,
 	vfs.Again:       nfs3.NFS3ERR_SERVERFAULT, // only from a back end that says it on a worker
 }

@@ -51,14 +51,16 @@ func TestNumbersOfVFSAreThoseOfTheProtocol(t *testing.T) {
 
 func TestAttributesKeepTheirPlaces(t *testing.T) {
 	a := vfs.Attr{
-		Mask: vfs.AttrBasic, Type: vfs.TypeChr, Mode: 1, Nlink: 2, UID: 3, GID: 4, Size: 5, Used: 6, Major: 7, Minor: 8, FSID: 9, FileID: 10,
+		Mask: vfs.AttrBasic, Type: vfs.TypeChr, Mode: 1, Nlink: 2, UID: 3, GID: 4, Size: 5, Used: 6,
+		Major: 7, Minor: 8, FSID: 9, FileID: 10,
 		Atime: vfs.Time{
 			Sec:  11,
 			Nsec: 12,
 		}, Mtime: vfs.Time{Sec: 13, Nsec: 14}, Ctime: vfs.Time{Sec: 15, Nsec: 16},
 	}
 	want := nfs3.Fattr3{
-		Type: nfs3.NF3CHR, Mode: 1, Nlink: 2, Uid: 3, Gid: 4, Size: 5, Used: 6, Rdev: nfs3.Specdata3{Specdata1: 7, Specdata2: 8}, Fsid: 9, Fileid: 10,
+		Type: nfs3.NF3CHR, Mode: 1, Nlink: 2, Uid: 3, Gid: 4, Size: 5, Used: 6,
+		Rdev: nfs3.Specdata3{Specdata1: 7, Specdata2: 8}, Fsid: 9, Fileid: 10,
 		Atime: nfs3.Nfstime3{
 			Seconds:  11,
 			Nseconds: 12,
@@ -77,7 +79,8 @@ func TestAttributesKeepTheirPlaces(t *testing.T) {
 	}
 	require.Equal(t, nfs3.WccData{
 		Before: nfs3.PreOpAttr{AttributesFollow: true, Attributes: nfs3.WccAttr{
-			Size: 20, Mtime: nfs3.Nfstime3{Seconds: 21, Nseconds: 22}, Ctime: nfs3.Nfstime3{Seconds: 23, Nseconds: 24},
+			Size: 20, Mtime: nfs3.Nfstime3{Seconds: 21, Nseconds: 22},
+			Ctime: nfs3.Nfstime3{Seconds: 23, Nseconds: 24},
 		}},
 		After: nfs3.PostOpAttr{AttributesFollow: true, Attributes: want},
 	}, wccOf(&w))

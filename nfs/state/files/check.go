@@ -1,9 +1,9 @@
 package files
 
 // Check says whether a stateid allows the caller to use a file, for READ, SEEK and the like, or
-// for WRITE, SETATTR of the size, ALLOCATE and the like, which want [Write]. It is for stateids that
-// are not special: see [Table.CheckSpecial]. It takes no lock and stores nothing, unless a file that
-// was opened for writing only is read while somebody denies reading.
+// for WRITE, SETATTR of the size, ALLOCATE and the like, which want [Write]. It is for stateids
+// that are not special: see [Table.CheckSpecial]. It takes no lock and stores nothing, unless a
+// file that was opened for writing only is read while somebody denies reading.
 //
 // It returns the client that the stateid belongs to, so that its lease is renewed in version 4.0.
 func (t *Table) Check(key *File, id *Stateid, by Caller, want Share) (client uint64, st Status) {
@@ -42,12 +42,18 @@ func (t *Table) readWhileWriting(s *state, missing Share) Status {
 		open = s.peer
 	}
 	f := s.file
-	f.mu.Lock()
-	defer t.unlock(f)
-	if f.conflicts(open, Read, 0) {
-		return Locked
+	for range rounds {
+		f.mu.Lock()
+		who := f.opponents(open, Read, 0)
+		t.unlock(f)
+		if len(who) == 0 {
+			return OK
+		}
+		if !t.expire(who, s.owner.client) {
+			return Locked
+		}
 	}
-	return OK
+	return Delay
 }
 
 // CheckSpecial says whether a file may be used with a special stateid, [Anonymous] or [Bypass]:
@@ -68,12 +74,11 @@ func (t *Table) CheckSpecial(key *File, id *Stateid, want Share, r Recovery, min
 		if f == nil {
 			return OK
 		}
-		if !f.conflicts(nil, want, 0) {
-			t.unlock(f)
-			return OK
-		}
 		who := f.opponents(nil, want, 0)
 		t.unlock(f)
+		if len(who) == 0 {
+			return OK
+		}
 		if !t.expire(who, nil) {
 			return Locked
 		}
@@ -107,7 +112,7 @@ func (t *Table) FreeStateid(id *Stateid, by Caller) Status {
 	s.file.mu.Lock()
 	s.owner.client.mu.Lock()
 	switch {
-	case t.index.at(id.Other.index()) != s:
+	case t.index.At(id.Other.index()) != s:
 		st = BadStateid
 	case s.gone:
 		t.bury(s, OK, &e)

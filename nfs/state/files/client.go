@@ -31,6 +31,7 @@ type client struct {
 	mu sync.Mutex
 	// guarded by mu
 	gone   Status // not OK: nothing may be added any more, and this is why
+	since  uint32 // when it became Expired
 	owners [2]map[string]*owner
 	opens  int
 	locks  int // stateids
@@ -69,8 +70,11 @@ func (t *Table) clientShard(id uint64) *clientShard {
 }
 
 // AddClient makes a client known: it has been confirmed. Minor is 0 for one of version 4.0. A
-// client that is known already stays as it is.
+// client that is known already stays as it is, unless it has expired.
 func (t *Table) AddClient(id uint64, minor uint8) {
+	if c := t.client(id); c != nil && c.isExpired() {
+		t.forget(c)
+	}
 	sh := t.clientShard(id)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -82,6 +86,13 @@ func (t *Table) AddClient(id uint64, minor uint8) {
 	}
 	sh.byID[id] = &client{id: id, legacy: minor == 0}
 	t.used.Add(clientBytes)
+	t.members.Add(1)
+}
+
+func (c *client) isExpired() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.gone == Expired
 }
 
 func (t *Table) client(id uint64) *client {
@@ -116,25 +127,41 @@ func (t *Table) HasState(id uint64) bool {
 	return c.opens+c.locks > 0
 }
 
-// DropClient forgets a client and all that it held. Its stateids are BAD from now on.
+// DropClient ends a client and all that it held: it has expired, or destroyed itself, or another
+// incarnation has taken its place. Stateids of 4.0 are EXPIRED for a lease time; others are BAD.
 func (t *Table) DropClient(id uint64) {
-	sh := t.clientShard(id)
+	c := t.client(id)
+	switch {
+	case c == nil:
+	case c.legacy:
+		t.Revoke(id, Expired)
+	default:
+		t.forget(c)
+	}
+}
+
+// forget ends a client without a trace.
+func (t *Table) forget(c *client) {
+	sh := t.clientShard(c.id)
 	sh.mu.Lock()
-	c := sh.byID[id]
-	delete(sh.byID, id)
+	known := sh.byID[c.id] == c
+	if known {
+		delete(sh.byID, c.id)
+	}
 	sh.mu.Unlock()
-	if c == nil {
+	if !known {
 		return
 	}
 	c.mu.Lock()
-	old := c.gone
-	c.gone = StaleClientID
-	c.mu.Unlock()
-	if old == Expired {
+	if c.gone == Expired {
 		t.mu.Lock()
 		t.expired = slices.DeleteFunc(t.expired, func(o *client) bool { return o == c })
 		t.mu.Unlock()
+	} else {
+		t.members.Add(-1)
 	}
+	c.gone = StaleClientID
+	c.mu.Unlock()
 	for _, s := range c.all() {
 		t.end(s, OK)
 	}
@@ -149,25 +176,46 @@ func (t *Table) DropClient(id uint64) {
 }
 
 // Revoke takes all that a client holds, without its consent. Why is Expired after the end of its
-// lease: then nothing can be added any more either. Or it is AdminRevoked. Stateids go on answering
-// that until they are freed (FREE_STATEID), the client is dropped, or the room is needed.
+// lease: then nothing can be added any more either. Or it is AdminRevoked. Stateids go on
+// answering that until they are freed (FREE_STATEID), the client is dropped, or the room is
+// needed. Sweep forgets an expired client after a lease time.
 func (t *Table) Revoke(id uint64, why Status) {
 	c := t.client(id)
 	if c == nil {
 		return
 	}
+	var oldest *client
 	c.mu.Lock()
-	first := why == Expired && c.gone == OK
-	if first {
-		c.gone = Expired
+	if why == Expired && c.gone == OK {
+		c.gone, c.since = Expired, t.now()
+		t.members.Add(-1)
 		t.mu.Lock()
 		t.expired = append(t.expired, c)
+		if len(t.expired) > expiredMax {
+			oldest = t.expired[0]
+		}
 		t.mu.Unlock()
 	}
 	c.mu.Unlock()
 	for _, s := range c.all() {
 		t.end(s, why)
 	}
+	if why == Expired && !c.remembers() {
+		t.forget(c)
+	}
+	if oldest != nil {
+		t.forget(oldest)
+	}
+}
+
+// expiredMax bounds the clients that are kept to be told that they have expired.
+const expiredMax = 1024
+
+// remembers reports whether a client has dead stateids.
+func (c *client) remembers() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.dead > 0
 }
 
 // expire revokes the state of clients whose leases have ended, unless self is among them. It
@@ -187,25 +235,40 @@ func (t *Table) expire(who []*client, self *client) bool {
 	return len(who) > 0
 }
 
-// relieve makes room when a bound for all is reached: dead stateids go first. It reports whether
-// there may be room now.
+// relieve makes room when a bound for all is reached: clients that have expired go first. It
+// reports whether there may be room now.
 func (t *Table) relieve() bool {
+	if c := t.oldestExpired(); c != nil {
+		t.forget(c)
+		return true
+	}
+	return t.cfg.Relieve()
+}
+
+// oldestExpired returns the client that expired first of those that are kept to be told so.
+func (t *Table) oldestExpired() *client {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.expired) == 0 {
+		return nil
+	}
+	return t.expired[0]
+}
+
+// forgetExpired forgets clients that expired a lease time ago.
+func (t *Table) forgetExpired(now uint32) {
 	for {
-		t.mu.Lock()
-		if len(t.expired) == 0 {
-			t.mu.Unlock()
-			return t.cfg.Relieve()
+		c := t.oldestExpired()
+		if c == nil {
+			return
 		}
-		c := t.expired[0]
-		t.expired = t.expired[1:]
-		t.mu.Unlock()
-		all := c.all()
-		for _, s := range all {
-			t.end(s, OK)
+		c.mu.Lock()
+		kept := int32(now-c.since) <= int32(t.cfg.LeaseSeconds)
+		c.mu.Unlock()
+		if kept {
+			return
 		}
-		if len(all) > 0 {
-			return true
-		}
+		t.forget(c)
 	}
 }
 
@@ -232,12 +295,20 @@ func (t *Table) owner(c *client, k kind, name []byte) (*owner, Status) {
 	if c.gone != OK {
 		return nil, c.gone
 	}
-	if len(c.owners[openOwner])+len(c.owners[lockOwner]) >= t.cfg.ClientOwnersMax && !t.dropIdle(c) {
-		return nil, full(c.legacy)
+	n := len(c.owners[openOwner]) + len(c.owners[lockOwner])
+	if st := t.bounded(c, n, t.cfg.ClientOwnersMax); st != OK && !t.dropIdle(c) {
+		return nil, st
 	}
 	o := &owner{client: c, name: string(name), kind: k}
 	if !t.take(o.bytes()) {
-		return nil, full(c.legacy)
+		return nil, crowded
+	}
+	if c.legacy {
+		if !t.take(legacyBytes) {
+			t.give(o.bytes())
+			return nil, crowded
+		}
+		o.seq = new(sequence)
 	}
 	if c.owners[k] == nil {
 		c.owners[k] = make(map[string]*owner)

@@ -25,7 +25,7 @@ type Config struct {
 	// somebody else needs it.
 	Courteous func(client uint64) bool
 	// Expire ends such a client. It reports false if the client has come back meanwhile. After
-	// true the table revokes the client's state by itself.
+	// true the table revokes the client's state by itself; Expire may call DropClient.
 	Expire func(client uint64) bool
 	// Relieve is called when a bound for all clients is reached. It reports whether it has had
 	// any state dropped.

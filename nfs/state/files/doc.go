@@ -14,9 +14,10 @@
 // nothing and allocates nothing. In version 4.1 a stateid also belongs to the client that shows it;
 // in 4.0 who guesses one has it, hence the random bits.
 //
-// A stateid of another epoch is STALE_STATEID in version 4.0 only. A state that was taken from its
-// client keeps its place, and answers EXPIRED or ADMIN_REVOKED, until it is freed, the client goes,
-// or a bound is reached.
+// A stateid of another epoch is STALE_STATEID in version 4.0 only. A state that was taken from
+// its client keeps its place and answers ADMIN_REVOKED until it is freed, or EXPIRED for a lease
+// time. What a client of 4.0 held when it ended, in whatever way, answers EXPIRED as well: it has
+// no session that could tell it. All that goes early if the room is needed.
 //
 // # Opens
 //
@@ -27,26 +28,28 @@
 //
 // A file counts, for each way, the opens that use and that deny it. So an OPEN is judged without a
 // look at the others, unless it is refused; then those in the way are asked for courteous clients.
-// Who has opened for writing only may read, as Linux does it, unless somebody denies reading.
+// Who has opened for writing only may read, unless somebody denies reading.
 //
-// CLOSE releases the locks that were got with the open, in all versions. RFC 7530 section 16.2.4 and
-// RFC 8881 section 18.2.4 leave it to the server to do that or to answer LOCKS_HELD. A process that
-// ends closes its files and has nobody left who could unlock them.
+// CLOSE releases the locks that were got with the open, in all versions. RFC 7530 section 16.2
+// and RFC 8881 section 18.2 leave it to the server to do that or to answer LOCKS_HELD. A
+// process that ends closes its files and has nobody left who could unlock them.
 //
 // # Locks
 //
-// Package ranges judges the locks of a file. The lock stateid's place in the array is what it knows
-// an owner by, so the owner in a denial is found at once. There is one lock stateid for a lock owner
-// and a file, whichever of the client's opens it was got with first; it ends with that open. [Mirror]
-// shows locks to the server's machine: its lock is raised before a lock is granted and lowered after
-// one is released. Deadlocks are not detected; a client breaks them by giving up.
+// Package ranges judges the locks of a file. The lock stateid's place in the array is what it
+// knows an owner by, so the owner in a denial is found at once. There is one lock stateid for a
+// lock owner and a file, whichever of the client's opens it was got with first; it ends with that
+// open. [Mirror] shows locks to the server's machine: its lock is raised before a lock is granted
+// and lowered after one is released. Deadlocks are not detected; a client breaks them by giving
+// up.
 //
-// Nobody waits in here. Who asks for a lock with Wait and is denied is remembered, for a lease time
-// after it last asked. When bytes become free, the first of those who can have them are told by
-// Config.Notify, and the lock is kept for them for some seconds, against others who would wait, too,
-// but not against those who only try: whoever tries a free lock gets it. Versions without callbacks
-// find the lock when they ask again. Config.Notify is a function, rather than a result of LOCKU,
-// since locks become free in many ways: by CLOSE, by a downgrade, by the end of a client.
+// Nobody waits in here. Who asks for a lock with Wait and is denied is remembered, for a lease
+// time after it last asked. When bytes become free, the first of those who can have them are told
+// by Config.Notify, and the lock is kept for them for some seconds, against others who would
+// wait, too, but not against those who only try: whoever tries a free lock gets it. Versions
+// without callbacks find the lock when they ask again. Config.Notify is a function, rather than a
+// result of LOCKU, since locks become free in many ways: by CLOSE, by a downgrade, by the end of
+// a client.
 //
 // # Version 4.0
 //
@@ -56,6 +59,23 @@
 // since. A CLOSE keeps its stateid as a tomb until the owner's next operation, so that it is found
 // when it comes again; no other stateid counts as one that was closed. An owner's first OPEN is not
 // worth anything before OPEN_CONFIRM.
+//
+// # How operations call
+//
+// READ and the like ask [Stateid.Special], then [Table.CheckSpecial] or [Table.Check]. What is
+// current in a COMPOUND is put in the place of [Current] before. OPEN finds or makes the file,
+// calls [Table.Open], truncates, and calls [Table.Undo] if that fails. In version 4.0 an
+// operation of an owner begins before it touches anything:
+//
+//	switch t.BeginOpen(&turn, client, owner, op, seqid) { // BeginState for all but OPEN
+//	case Again: // write turn.Status and turn.Reply; turn.File becomes the current file handle
+//	case Refuse: // write turn.Status
+//	case Busy: // the first copy still runs: drop this one, or write Resource
+//	case Go: // run; write status and result; then t.End(&turn, status, file, result)
+//	}
+//
+// End has to be called whatever happens in between. LOCK by a new owner begins with the open's
+// stateid and number; the lock owner's own number is in [LockArgs].
 //
 // # Files that lose their names
 //
@@ -70,7 +90,7 @@
 //
 //	file.mu         opens, denials, byte ranges and waiters of a file; held over calls of Mirror
 //	  client.mu     owners, their sequences and lists of states, counts
-//	    shard.mu, clientShard.mu, Table.mu, index.mu, minter.mu, waiting.mu
+//	    shard.mu, clientShard.mu, Table.mu, Index.mu, Minter.mu, waiting.mu
 //
 // One file and one client are locked at a time. No lock is held over other calls than those of
 // Mirror and Config.Hold. Objects are not counted: who has a *state may go on looking at it after
@@ -78,9 +98,13 @@
 //
 // # Bounds and memory
 //
-// States, owners, ranges and waiters are bounded for each client, ranges and waiters for each file,
-// and states and bytes in all. Who meets a bound of all gets room by forgetting states that were
-// revoked, then by Config.Relieve; else the answer is RESOURCE in version 4.0 and DELAY in later ones.
-// An open takes 96 bytes, its place 8, and a file of its own 112 and some 12 for its bucket. A range
-// takes 40. An owner takes some 290 and its name, one of 4.0 twice that and its last reply.
+// States, owners, ranges and waiters are bounded for each client, ranges and waiters for each
+// file, and states and bytes in all. Who meets a bound of all gets room by forgetting clients
+// that have expired, then by Config.Relieve; else the answer is RESOURCE in version 4.0 and DELAY
+// in later ones. When more than a half of these is taken, no client gets more than its equal
+// share.
+//
+// An open takes 96 bytes, its place 8, and a file of its own 112 and some 12 for its bucket: a
+// million opens take 240 MB. A range takes 40. An owner takes some 130 and its name, one of 4.0
+// some 180 more and its last reply.
 package files

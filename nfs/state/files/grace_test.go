@@ -10,42 +10,41 @@ import (
 // section 9.6.2: written out, for each operation in grace and not, by clients that have said
 // RECLAIM_COMPLETE and not, with and without reclaim, whether or not the client was known before.
 func TestGrace(t *testing.T) {
-	const ok, grace, none, bad = OK, Grace, NoGrace, ReclaimBad
+	answers := map[byte]Status{'o': OK, 'g': Grace, 'n': NoGrace, 'b': ReclaimBad}
 	type row struct{ inGrace, complete, reclaim, known bool }
 	for _, c := range []struct {
 		row
-		// of version 4.1: OPEN LOCK LOCKT IO REMOVE CLOSE
-		later [6]Status
-		// of version 4.0
-		legacy [6]Status
+		// what OPEN, LOCK, LOCKT, I/O, REMOVE and CLOSE answer in version 4.1, and in 4.0
+		later, legacy string
 	}{
-		{row{false, false, false, false}, [6]Status{grace, grace, ok, ok, ok, ok}, [6]Status{ok, ok, ok, ok, ok, ok}},
-		{row{false, false, false, true}, [6]Status{grace, grace, ok, ok, ok, ok}, [6]Status{ok, ok, ok, ok, ok, ok}},
-		{row{false, false, true, false}, [6]Status{none, none, ok, ok, ok, ok}, [6]Status{none, none, ok, ok, ok, ok}},
-		{row{false, false, true, true}, [6]Status{none, none, ok, ok, ok, ok}, [6]Status{none, none, ok, ok, ok, ok}},
-		{row{false, true, false, false}, [6]Status{ok, ok, ok, ok, ok, ok}, [6]Status{ok, ok, ok, ok, ok, ok}},
-		{row{false, true, false, true}, [6]Status{ok, ok, ok, ok, ok, ok}, [6]Status{ok, ok, ok, ok, ok, ok}},
-		{row{false, true, true, false}, [6]Status{none, none, ok, ok, ok, ok}, [6]Status{none, none, ok, ok, ok, ok}},
-		{row{false, true, true, true}, [6]Status{none, none, ok, ok, ok, ok}, [6]Status{none, none, ok, ok, ok, ok}},
-		{row{true, false, false, false}, [6]Status{grace, grace, grace, grace, grace, ok}, [6]Status{grace, grace, grace, grace, grace, ok}},
-		{row{true, false, false, true}, [6]Status{grace, grace, grace, grace, grace, ok}, [6]Status{grace, grace, grace, grace, grace, ok}},
-		{row{true, false, true, false}, [6]Status{bad, bad, grace, grace, grace, ok}, [6]Status{bad, bad, grace, grace, grace, ok}},
-		{row{true, false, true, true}, [6]Status{ok, ok, grace, grace, grace, ok}, [6]Status{ok, ok, grace, grace, grace, ok}},
-		{row{true, true, false, false}, [6]Status{grace, grace, grace, grace, grace, ok}, [6]Status{grace, grace, grace, grace, grace, ok}},
-		{row{true, true, false, true}, [6]Status{grace, grace, grace, grace, grace, ok}, [6]Status{grace, grace, grace, grace, grace, ok}},
-		{row{true, true, true, false}, [6]Status{none, none, grace, grace, grace, ok}, [6]Status{none, none, grace, grace, grace, ok}},
-		{row{true, true, true, true}, [6]Status{none, none, grace, grace, grace, ok}, [6]Status{none, none, grace, grace, grace, ok}},
+		{row{false, false, false, false}, "ggoooo", "oooooo"},
+		{row{false, false, false, true}, "ggoooo", "oooooo"},
+		{row{false, false, true, false}, "nnoooo", "nnoooo"},
+		{row{false, false, true, true}, "nnoooo", "nnoooo"},
+		{row{false, true, false, false}, "oooooo", "oooooo"},
+		{row{false, true, false, true}, "oooooo", "oooooo"},
+		{row{false, true, true, false}, "nnoooo", "nnoooo"},
+		{row{false, true, true, true}, "nnoooo", "nnoooo"},
+		{row{true, false, false, false}, "gggggo", "gggggo"},
+		{row{true, false, false, true}, "gggggo", "gggggo"},
+		{row{true, false, true, false}, "bbgggo", "bbgggo"},
+		{row{true, false, true, true}, "oogggo", "oogggo"},
+		{row{true, true, false, false}, "gggggo", "gggggo"},
+		{row{true, true, false, true}, "gggggo", "gggggo"},
+		{row{true, true, true, false}, "nngggo", "nngggo"},
+		{row{true, true, true, true}, "nngggo", "nngggo"},
 	} {
 		g := Recovery{InGrace: c.inGrace, Reclaim: c.reclaim, Complete: c.complete, Known: c.known}
 		for i, op := range []Op{OpOpen, OpLock, OpLockT, OpIO, OpUnlink, OpOther} {
-			if got := g.Judge(op, 1); got != c.later[i] {
-				t.Errorf("%+v op %d: status %d, want %d", g, op, got, c.later[i])
+			later, legacy := answers[c.later[i]], answers[c.legacy[i]]
+			if got := g.Judge(op, 1); got != later {
+				t.Errorf("%+v op %d: status %d, want %d", g, op, got, later)
 			}
-			if got := g.Judge(op, 0); got != c.legacy[i] {
-				t.Errorf("%+v op %d of 4.0: status %d, want %d", g, op, got, c.legacy[i])
+			if got := g.Judge(op, 0); got != legacy {
+				t.Errorf("%+v op %d of 4.0: status %d, want %d", g, op, got, legacy)
 			}
-			graceOfOperation(t, op, v1, g, c.later[i])
-			graceOfOperation(t, op, v0, g, c.legacy[i])
+			graceOfOperation(t, op, v1, g, later)
+			graceOfOperation(t, op, v0, g, legacy)
 		}
 	}
 }

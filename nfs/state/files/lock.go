@@ -4,12 +4,10 @@ import "github.com/ringnfs/ringnfs/nfs/state/ranges"
 
 // LockArgs is a LOCK (RFC 8881 section 18.10; RFC 7530 section 16.10).
 type LockArgs struct {
-	By      Caller
-	Turn    *Turn   // of version 4.0: begun with Stateid
-	New     bool    // new_lock_owner
-	Stateid Stateid // the open's if New, else that of the owner's locks
-	Owner   []byte  // the lock owner if New; borrowed
-	LockSeq uint32  // lock_seqid if New, of version 4.0
+	Target         // the open if New, else the owner's locks
+	New     bool   // new_lock_owner
+	Owner   []byte // the lock owner if New; borrowed
+	LockSeq uint32 // lock_seqid if New, of version 4.0
 	Kind    ranges.Kind
 	Offset  uint64
 	Length  uint64
@@ -36,7 +34,7 @@ func (s *state) number() ranges.Owner { return ranges.Owner(s.other.index()) }
 
 // Lock locks a range of a file for a lock owner, upgrades or downgrades it. If it answers Denied,
 // the lock that stands in the way is in held. Deadlocks are not looked for.
-func (t *Table) Lock(key *File, a *LockArgs, held *Lock) (Stateid, Status) {
+func (t *Table) Lock(a *LockArgs, held *Lock) (Stateid, Status) {
 	r, ok := ranges.Parse(a.Offset, a.Length)
 	if !ok || a.Kind != ranges.Read && a.Kind != ranges.Write {
 		return Stateid{}, Inval
@@ -44,28 +42,25 @@ func (t *Table) Lock(key *File, a *LockArgs, held *Lock) (Stateid, Status) {
 	if st := a.Judge(OpLock, a.By.Minor); st != OK {
 		return Stateid{}, st
 	}
-	relieved := false
+	var id Stateid
 	for range rounds {
-		s, st := t.hold(key, &a.Stateid, a.By, !a.New, 0)
-		if st != OK {
-			return Stateid{}, st
-		}
-		var e effects
-		var id Stateid
-		var who *client
-		self := s.owner.client
-		st = BadStateid
-		if a.Turn.of(s.owner) {
+		var self, who *client
+		st := t.attempt(a.By.Minor == 0, func() Status {
+			s, st := t.hold(&a.Target, !a.New, 0)
+			if st != OK {
+				return st
+			}
+			var e effects
+			self = s.owner.client
 			id, st, who = t.lockHeld(s, a, r, held, &e)
-		}
-		t.release(s)
-		t.after(&e)
+			t.release(s)
+			t.after(&e)
+			return st
+		})
 		switch {
 		case st == Denied && who != nil && t.expire([]*client{who}, self):
 		case st == Denied && a.Reclaim:
-			return id, ReclaimConflict
-		case (st == Resource || st == Delay) && !relieved && t.relieve():
-			relieved = true
+			return Stateid{}, ReclaimConflict
 		default:
 			return id, st
 		}
@@ -75,11 +70,10 @@ func (t *Table) Lock(key *File, a *LockArgs, held *Lock) (Stateid, Status) {
 
 // lockHeld is one attempt of Lock with s, which is the open or the owner's locks. If the owner of
 // another client is in the way, that client is returned. Needs file.mu and client.mu.
-func (t *Table) lockHeld(s *state, a *LockArgs, r ranges.Range, held *Lock, e *effects) (Stateid, Status, *client) {
+func (t *Table) lockHeld(
+	s *state, a *LockArgs, r ranges.Range, held *Lock, e *effects,
+) (Stateid, Status, *client) {
 	f, c := s.file, s.owner.client
-	if c.gone != OK {
-		return Stateid{}, c.gone, nil
-	}
 	open, l, fresh := s.peer, s, false
 	if a.New {
 		open = s
@@ -139,34 +133,13 @@ func (t *Table) lockState(open *state, a *LockArgs) (l *state, fresh bool, st St
 			return l, false, OK
 		}
 	}
-	if c.opens+c.locks+c.dead >= t.cfg.ClientStatesMax || !t.take(stateBytes) {
-		return nil, false, full(c.legacy)
+	if o, st = t.owner(c, lockOwner, a.Owner); st != OK {
+		return nil, false, st
 	}
-	i, ok := t.index.take()
-	if !ok {
-		t.give(stateBytes)
-		return nil, false, full(c.legacy)
-	}
-	o, st = t.owner(c, lockOwner, a.Owner)
-	if st == OK && c.legacy && o.seq == nil {
-		if t.take(legacyBytes) {
-			o.seq = new(sequence)
-		} else {
-			st = Resource
-		}
-	}
-	if st == OK {
-		if l = t.birth(i, f, o, open); l != nil {
-			return l, true, OK
-		}
-		st = Delay
-	}
-	if o != nil {
+	if l, st = t.placed(f, o, open); st != OK {
 		t.unused(o)
 	}
-	t.index.give(i)
-	t.give(stateBytes)
-	return nil, false, st
+	return l, true, st
 }
 
 // locksOf returns the locks of an owner in a file, nil if it never locked there. Needs client.mu.
@@ -195,12 +168,12 @@ func (t *Table) lockRange(f *file, l *state, w *waiter, wait bool, held *Lock, e
 	p := t.plans.Get().(*ranges.Plan)
 	defer t.plans.Put(p)
 	if other, denied := f.locks.Plan(p, w.number, w.Range, w.kind); denied {
-		o := t.index.at(uint32(other.Owner))
+		o := t.index.At(uint32(other.Owner))
 		*held = lockOf(other, o.client, o.owner.name)
 		return Denied, o.owner.client
 	}
-	if !t.mayGrow(f, c, p.Grow) {
-		return full(c.legacy), nil
+	if st := t.mayGrow(f, c, p.Grow); st != OK {
+		return st, nil
 	}
 	if m := t.cfg.Mirror; m != nil {
 		for _, r := range p.Mirror { // one at most
@@ -222,11 +195,17 @@ func (t *Table) lockRange(f *file, l *state, w *waiter, wait bool, held *Lock, e
 	return OK, nil
 }
 
-// mayGrow reports whether a client may have n more ranges locked in a file. Needs file.mu and
+// mayGrow says whether a client may have n more ranges locked in a file. Needs file.mu and
 // client.mu.
-func (t *Table) mayGrow(f *file, c *client, n int) bool {
-	return n <= 0 || f.locks.Len()+n <= t.cfg.FileLocksMax && c.ranges+n <= t.cfg.ClientLocksMax &&
-		t.used.Load()+int64(n*lockBytes) <= t.cfg.MemoryMax
+func (t *Table) mayGrow(f *file, c *client, n int) Status {
+	switch {
+	case n <= 0:
+	case f.locks.Len()+n > t.cfg.FileLocksMax, c.ranges+n > t.cfg.ClientLocksMax:
+		return full(c.legacy)
+	case t.used.Load()+int64(n*lockBytes) > t.cfg.MemoryMax:
+		return crowded
+	}
+	return OK
 }
 
 // commit makes a change of the locks of l, which the kernel has been told, and finds out who need
@@ -252,8 +231,12 @@ func (t *Table) unlockRange(l *state, r ranges.Range, e *effects) Status {
 	p := t.plans.Get().(*ranges.Plan)
 	defer t.plans.Put(p)
 	f.locks.Plan(p, l.number(), r, ranges.None)
-	if !t.mayGrow(f, l.owner.client, p.Grow) {
+	switch st := t.mayGrow(f, l.owner.client, p.Grow); st {
+	case OK:
+	case crowded:
 		return full(l.legacy)
+	default:
+		return st
 	}
 	t.commit(l, p, e)
 	if m := t.cfg.Mirror; m != nil && len(p.Mirror) > 0 {
@@ -342,7 +325,7 @@ func (t *Table) lockT(key *File, c *client, a *TestArgs, r ranges.Range, held *L
 		}
 		c.mu.Unlock()
 		if other, denied := f.locks.Conflict(number, r, a.Kind); denied {
-			o := t.index.at(uint32(other.Owner))
+			o := t.index.At(uint32(other.Owner))
 			*held = lockOf(other, o.client, o.owner.name)
 			return o.owner.client
 		}
@@ -357,32 +340,27 @@ func (t *Table) lockT(key *File, c *client, a *TestArgs, r ranges.Range, held *L
 }
 
 // LockU is LOCKU (RFC 8881 section 18.12).
-func (t *Table) LockU(key *File, id *Stateid, by Caller, turn *Turn, offset, length uint64) (Stateid, Status) {
+func (t *Table) LockU(x *Target, offset, length uint64) (Stateid, Status) {
 	r, ok := ranges.Parse(offset, length)
 	if !ok {
 		return Stateid{}, Inval
 	}
-	l, st := t.hold(key, id, by, true, 0)
+	l, st := t.hold(x, true, 0)
 	if st != OK {
 		return Stateid{}, st
 	}
 	var e effects
-	res := Stateid{}
-	switch {
-	case !turn.of(l.owner):
-		st = BadStateid
-	default:
-		if st = t.unlockRange(l, r, &e); st == OK {
-			l.step()
-			res = l.id()
-		}
+	var res Stateid
+	if st = t.unlockRange(l, r, &e); st == OK {
+		l.step()
+		res = l.id()
 	}
 	t.release(l)
 	t.after(&e)
 	return res, st
 }
 
-// ReleaseLockOwner is RELEASE_LOCKOWNER (RFC 7530 section 16.34): a lock owner that has nothing
+// ReleaseLockOwner is RELEASE_LOCKOWNER (RFC 7530 section 16.37): a lock owner that has nothing
 // locked is forgotten.
 func (t *Table) ReleaseLockOwner(client uint64, name []byte) Status {
 	c := t.client(client)

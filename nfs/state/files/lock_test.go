@@ -1,7 +1,6 @@
 package files
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -73,8 +72,7 @@ func TestTheStateidOfLocksCountsItsChanges(t *testing.T) {
 	r := newRig(t, nil)
 	defer r.end()
 	f := fileOf(1)
-	p, q := r.owner(v1, "one"), r.owner(w1, "two")
-	pid, qid := p.open(f, Both, 0), q.open(f, Both, 0)
+	p, q, pid, qid := r.two(f, v1, w1)
 	l, m := p.locker("l"), q.locker("m")
 	want(t, "LOCK", l.first(f, pid, ranges.Write, 0, 10), OK)
 	want(t, "LOCK", m.first(f, qid, ranges.Write, 50, 10), OK)
@@ -104,8 +102,7 @@ func TestADowngradedLockLetsReadersIn(t *testing.T) {
 	r := newRig(t, nil)
 	defer r.end()
 	f := fileOf(1)
-	p, q := r.owner(v1, "one"), r.owner(v0, "two")
-	pid, qid := p.open(f, Both, 0), q.open(f, Both, 0)
+	p, q, pid, qid := r.two(f, v1, v0)
 	l, m := p.locker("l"), q.locker("m")
 	want(t, "LOCK", l.first(f, pid, ranges.Write, 0, 100), OK)
 	want(t, "LOCK to read the middle", l.again(f, ranges.Read, 40, 20), OK)
@@ -123,7 +120,6 @@ type kernel struct {
 	fail   bool
 	open   bool
 	calls  int
-	table  func() *Table
 }
 
 func (k *kernel) each(r ranges.Range, f func(i int)) {
@@ -178,8 +174,7 @@ func TestTheKernelIsAskedBeforeALockIsGranted(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.Mirror = k })
 	defer r.end()
 	f := fileOf(1)
-	p, q := r.owner(v1, "one"), r.owner(w1, "two")
-	pid, qid := p.open(f, Both, 0), q.open(f, Both, 0)
+	p, q, pid, qid := r.two(f, v1, w1)
 	l, m := p.locker("l"), q.locker("m")
 	k.theirs[7] = ranges.Read
 	want(t, "LOCK", l.first(f, pid, ranges.Write, 0, 10), Denied)
@@ -206,7 +201,10 @@ func TestTheKernelIsAskedBeforeALockIsGranted(t *testing.T) {
 	k.fail = false
 	id := m.id
 	want(t, "LOCKU", m.unlock(f, 0, 10), OK)
-	if k.ours[9] != ranges.Read || k.ours[10] != ranges.Read || k.ours[15] != ranges.None || m.id.Seq != id.Seq+1 {
+	if m.id.Seq != id.Seq+1 {
+		t.Errorf("seqid %d after %d", m.id.Seq, id.Seq)
+	}
+	if k.ours[9] != ranges.Read || k.ours[10] != ranges.Read || k.ours[15] != ranges.None {
 		t.Errorf("the kernel has %v", k.ours)
 	}
 	p.close(f, pid)
@@ -224,20 +222,17 @@ func TestTheKernelIsAskedBeforeALockIsGranted(t *testing.T) {
 }
 
 func TestWaitersAreToldWhenTheirLocksAreFree(t *testing.T) {
-	ways := map[string]func(r *rig, p *proxy, id Stateid, l *locker){
-		"LOCKU":                      func(_ *rig, _ *proxy, _ Stateid, l *locker) { l.unlock(fileOf(1), 0, toEnd) },
-		"LOCK that replaces a write": func(_ *rig, _ *proxy, _ Stateid, l *locker) { l.again(fileOf(1), ranges.Read, 0, toEnd) },
-		"CLOSE":                      func(_ *rig, p *proxy, id Stateid, _ *locker) { p.close(fileOf(1), id) },
-		"the end of the client":      func(r *rig, p *proxy, _ Stateid, _ *locker) { r.DropClient(p.client) },
-		"the revocation of its state": func(r *rig, p *proxy, _ Stateid, _ *locker) {
-			r.Revoke(p.client, AdminRevoked)
-		},
+	ways := map[string]func(l *locker, id Stateid){
+		"LOCKU":                       func(l *locker, _ Stateid) { l.unlock(fileOf(1), 0, toEnd) },
+		"LOCK that replaces a write":  func(l *locker, _ Stateid) { l.again(fileOf(1), ranges.Read, 0, toEnd) },
+		"CLOSE":                       func(l *locker, id Stateid) { l.open.close(fileOf(1), id) },
+		"the end of the client":       func(l *locker, _ Stateid) { l.r.DropClient(l.client) },
+		"the revocation of its state": func(l *locker, _ Stateid) { l.r.Revoke(l.client, AdminRevoked) },
 	}
 	for name, way := range ways {
 		r := newRig(t, nil)
 		f := fileOf(1)
-		p, q := r.owner(v1, "one"), r.owner(w1, "two")
-		pid, qid := p.open(f, Both, 0), q.open(f, Both, 0)
+		p, q, pid, qid := r.two(f, v1, w1)
 		l, m, n := p.locker("l"), q.locker("m"), q.locker("n")
 		want(t, "LOCK", l.first(f, pid, ranges.Write, 0, 100), OK)
 		m.wait = true
@@ -246,7 +241,7 @@ func TestWaitersAreToldWhenTheirLocksAreFree(t *testing.T) {
 		if c := r.Counts(); c.Waiters != 1 {
 			t.Errorf("%s: %+v", name, c)
 		}
-		way(r, p, pid, l)
+		way(l, pid)
 		if got := r.notified; len(got) != 1 || got[0] != (Waiter{w1, "m", *f}) {
 			t.Errorf("%s: told %v", name, got)
 		}
@@ -269,10 +264,11 @@ func TestOnlyThoseAreToldThatCanHaveTheirLocks(t *testing.T) {
 	want(t, "LOCK", l.first(f, pid, ranges.Write, 0, 100), OK)
 	want(t, "LOCK", h.first(f, sid, ranges.Read, 200, 10), OK)
 	names := []string{"reads 0", "writes 0", "reads 0 too", "writes 90 to 205", "writes 50"}
+	const rd, wr = ranges.Read, ranges.Write
 	for i, c := range []struct {
 		kind   ranges.Kind
 		off, n uint64
-	}{{ranges.Read, 0, 10}, {ranges.Write, 0, 10}, {ranges.Read, 0, 10}, {ranges.Write, 90, 116}, {ranges.Write, 50, 1}} {
+	}{{rd, 0, 10}, {wr, 0, 10}, {rd, 0, 10}, {wr, 90, 116}, {wr, 50, 1}} {
 		w := q.locker(names[i])
 		w.wait = true
 		want(t, names[i], w.first(f, qid, c.kind, c.off, c.n), Denied)
@@ -288,6 +284,28 @@ func TestOnlyThoseAreToldThatCanHaveTheirLocks(t *testing.T) {
 	want(t, "LOCKU", h.unlock(f, 0, toEnd), OK)
 	if got := r.told(); !slices.Equal(got, []string{"writes 90 to 205"}) {
 		t.Errorf("told %v", got)
+	}
+}
+
+// A new owner that waits has no locks yet. The place that it was to have is another's meanwhile.
+func TestANewOwnerThatWaitsIsDeniedByAllOthers(t *testing.T) {
+	r := newRig(t, nil)
+	defer r.end()
+	f := fileOf(1)
+	p := r.owner(v1, "one")
+	id := p.open(f, Both, 0)
+	l, m, n := p.locker("l"), p.locker("m"), p.locker("n")
+	m.wait = true
+	want(t, "LOCK", l.first(f, id, ranges.Write, 0, 10), OK)
+	want(t, "LOCK that waits", m.first(f, id, ranges.Write, 0, 30), Denied)
+	want(t, "LOCK", n.first(f, id, ranges.Write, 20, 10), OK)
+	want(t, "LOCKU", l.unlock(f, 0, 10), OK)
+	if got := r.told(); len(got) > 0 {
+		t.Fatalf("told %v", got)
+	}
+	want(t, "LOCKU", n.unlock(f, 20, 10), OK)
+	if got := r.told(); !slices.Equal(got, []string{"m"}) {
+		t.Fatalf("told %v", got)
 	}
 }
 
@@ -335,6 +353,27 @@ func TestAWaiterThatWasToldComesFirst(t *testing.T) {
 	want(t, "LOCK of the first", m.first(f, id, ranges.Write, 0, 10), OK)
 }
 
+// Who was told in vain is told again when the lock is free the next time.
+func TestAWaiterIsToldEachTime(t *testing.T) {
+	r := newRig(t, nil)
+	defer r.end()
+	f := fileOf(1)
+	p := r.owner(v1, "one")
+	id := p.open(f, Both, 0)
+	l, m := p.locker("l"), p.locker("m")
+	m.wait = true
+	want(t, "LOCK", l.first(f, id, ranges.Write, 0, 10), OK)
+	want(t, "LOCK that waits", m.first(f, id, ranges.Write, 0, 10), Denied)
+	for range 3 {
+		want(t, "LOCKU", l.unlock(f, 0, 10), OK)
+		if got := r.told(); !slices.Equal(got, []string{"m"}) {
+			t.Fatalf("told %v", got)
+		}
+		r.now += 6
+		want(t, "LOCK", l.again(f, ranges.Write, 0, 10), OK)
+	}
+}
+
 func TestAWaiterThatDoesNotAskAgainIsForgotten(t *testing.T) {
 	r := newRig(t, nil)
 	defer r.end()
@@ -368,8 +407,7 @@ func TestWaitersEndWithTheirOpen(t *testing.T) {
 	r := newRig(t, nil)
 	defer r.end()
 	f := fileOf(1)
-	p, q := r.owner(v1, "one"), r.owner(w1, "two")
-	pid, qid := p.open(f, Both, 0), q.open(f, Both, 0)
+	p, q, pid, qid := r.two(f, v1, w1)
 	l, m := p.locker("l"), q.locker("m")
 	m.wait = true
 	want(t, "LOCK", l.first(f, pid, ranges.Write, 0, 10), OK)
@@ -412,8 +450,7 @@ func TestLocksOfOneOwnerThroughTwoOpens(t *testing.T) {
 	r := newRig(t, nil)
 	defer r.end()
 	f := fileOf(1)
-	p, q := r.owner(v1, "one"), r.owner(v1, "two")
-	pid, qid := p.open(f, Both, 0), q.open(f, Both, 0)
+	p, q, pid, qid := r.two(f, v1, v1)
 	l, m := p.locker("same"), q.locker("same")
 	want(t, "LOCK", l.first(f, pid, ranges.Write, 0, 10), OK)
 	want(t, "LOCK", m.first(f, qid, ranges.Read, 5, 1), OK)
@@ -424,156 +461,4 @@ func TestLocksOfOneOwnerThroughTwoOpens(t *testing.T) {
 	want(t, "the locks", r.check(f, m.id, v1, Read), OK)
 	p.close(f, pid)
 	want(t, "the locks after the first open's end", r.check(f, m.id, v1, Read), BadStateid)
-}
-
-func TestBounds(t *testing.T) {
-	fill := func(r *rig, client uint64, n int) Status {
-		for i := range n {
-			if _, st := r.owner(client, fmt.Sprint("o", i)).tryOpen(fileOf(1000+i), Read, 0, done); st != OK {
-				return st
-			}
-		}
-		return OK
-	}
-	for _, c := range []struct {
-		name   string
-		change func(*Config)
-		run    func(t *testing.T, r *rig, client uint64, no Status)
-	}{
-		{"states of a client", func(c *Config) { c.ClientStatesMax = 3 }, func(t *testing.T, r *rig, client uint64, no Status) {
-			want(t, "at the bound", fill(r, client, 3), OK)
-			_, st := r.owner(client, "more").tryOpen(fileOf(1), Read, 0, done)
-			want(t, "above", st, no)
-			want(t, "another client", fill(r, w1, 3), OK)
-		}},
-		{"states in all", func(c *Config) { c.StatesMax = 3 }, func(t *testing.T, r *rig, client uint64, no Status) {
-			want(t, "at the bound", fill(r, client, 3), OK)
-			_, st := r.owner(client, "more").tryOpen(fileOf(1), Read, 0, done)
-			want(t, "above", st, no)
-			r.relieve = func() bool { r.DropClient(w0); return true }
-			_, st = r.owner(client, "more").tryOpen(fileOf(1), Read, 0, done)
-			want(t, "above in spite of relief", st, no)
-		}},
-		{"owners of a client", func(c *Config) { c.ClientOwnersMax = 3 }, func(t *testing.T, r *rig, client uint64, no Status) {
-			want(t, "at the bound", fill(r, client, 3), OK)
-			_, st := r.owner(client, "more").tryOpen(fileOf(1), Read, 0, done)
-			want(t, "above", st, no)
-			want(t, "another client", fill(r, w1, 3), OK)
-		}},
-		{"ranges of a file", func(c *Config) { c.FileLocksMax = 3 }, func(t *testing.T, r *rig, client uint64, no Status) {
-			lockBound(t, r, client, no, false)
-		}},
-		{"ranges of a client", func(c *Config) { c.ClientLocksMax = 3 }, func(t *testing.T, r *rig, client uint64, no Status) {
-			lockBound(t, r, client, no, true)
-		}},
-	} {
-		for _, client := range []uint64{v0, v1} {
-			t.Run(fmt.Sprint(c.name, " ", client), func(t *testing.T) {
-				no := Delay
-				if client == v0 {
-					no = Resource
-				}
-				r := newRig(t, c.change)
-				defer r.end()
-				c.run(t, r, client, no)
-			})
-		}
-	}
-}
-
-func lockBound(t *testing.T, r *rig, client uint64, no Status, ofClient bool) {
-	f := fileOf(1)
-	p := r.owner(client, "one")
-	id := p.open(f, Both, 0)
-	l := p.locker("l")
-	want(t, "LOCK", l.first(f, id, ranges.Write, 0, 10), OK)
-	want(t, "LOCK", l.again(f, ranges.Write, 20, 10), OK)
-	want(t, "LOCK", l.again(f, ranges.Write, 40, 10), OK)
-	want(t, "LOCK above the bound", l.again(f, ranges.Write, 60, 10), no)
-	want(t, "LOCK that joins two", l.again(f, ranges.Write, 10, 10), OK)
-	want(t, "LOCKU that splits", l.unlock(f, 5, 5), OK)
-	want(t, "LOCKU that splits above the bound", l.unlock(f, 2, 1), no)
-	other := l
-	if ofClient {
-		g := fileOf(2)
-		other = p.locker("m")
-		want(t, "LOCK in another file", other.first(g, p.open(g, Both, 0), ranges.Write, 0, 1), no)
-	}
-	want(t, "LOCKU of all", l.unlock(f, 0, toEnd), OK)
-	if c := r.Counts(); c.Ranges != 0 {
-		t.Errorf("%+v", c)
-	}
-}
-
-func TestWaitersAreBounded(t *testing.T) {
-	for _, c := range []struct {
-		change func(*Config)
-		want   int
-	}{
-		{func(c *Config) { c.FileWaitersMax = 3 }, 3},
-		{func(c *Config) { c.ClientWaitersMax = 4 }, 4},
-	} {
-		r := newRig(t, c.change)
-		f := fileOf(1)
-		p := r.owner(v1, "one")
-		id := p.open(f, Both, 0)
-		l := p.locker("l")
-		want(t, "LOCK", l.first(f, id, ranges.Write, 0, 10), OK)
-		for i := range 10 {
-			m := p.locker(fmt.Sprint("m", i))
-			m.wait = true
-			want(t, "LOCK that waits", m.first(f, id, ranges.Write, 0, 10), Denied)
-		}
-		if n := r.Counts(); n.Waiters != c.want {
-			t.Errorf("%d waiters, want %d", n.Waiters, c.want)
-		}
-		r.end()
-	}
-}
-
-// An owner of 4.0 without opens makes room for a new one.
-func TestOwnersThatNobodyNeedsMakeRoom(t *testing.T) {
-	r := newRig(t, func(c *Config) { c.ClientOwnersMax = 4 })
-	defer r.end()
-	for i := range 100 {
-		p := r.owner(v0, fmt.Sprint("o", i))
-		p.close(fileOf(1), p.open(fileOf(1), Read, 0))
-	}
-	if n := r.Counts(); n.Owners != 4 {
-		t.Errorf("%+v", n)
-	}
-}
-
-// State that was revoked makes room before anybody is refused, and then what Relieve finds.
-func TestRevokedStateMakesRoom(t *testing.T) {
-	r := newRig(t, func(c *Config) { c.StatesMax = 2 })
-	defer r.end()
-	a := r.owner(v0, "a").open(fileOf(1), Read, 0)
-	b := r.owner(v1, "b").open(fileOf(2), Read, 0)
-	r.Revoke(v0, Expired)
-	want(t, "what was revoked", r.check(fileOf(1), a, v0, Read), Expired)
-	r.owner(w1, "c").open(fileOf(3), Read, 0)
-	want(t, "what has made room", r.check(fileOf(1), a, v0, Read), BadStateid)
-	r.relieve = func() bool { r.DropClient(v1); return true }
-	r.owner(w1, "d").open(fileOf(4), Read, 0)
-	want(t, "who has made room", r.check(fileOf(2), b, v1, Read), BadStateid)
-}
-
-func TestMemoryIsBounded(t *testing.T) {
-	r := newRig(t, func(c *Config) { c.MemoryMax = 100_000 })
-	defer r.end()
-	for _, client := range []uint64{v1, v0} {
-		st := OK
-		for i := 0; st == OK; i++ {
-			_, st = r.owner(client, fmt.Sprint(strings.Repeat("x", 1000), i)).tryOpen(fileOf(i), Read, 0, done)
-			if n := r.Counts().Bytes; n > 100_500 {
-				t.Fatalf("%d bytes", n)
-			}
-		}
-		if client == v1 {
-			want(t, "OPEN", st, Delay)
-		} else {
-			want(t, "OPEN of 4.0", st, Resource)
-		}
-	}
 }

@@ -50,21 +50,22 @@ func (t *Table) Open(key *File, a *OpenArgs, o *Opened) Status {
 	if st := a.Judge(OpOpen, minor); st != OK {
 		return st
 	}
-	relieved := false
 	for range rounds {
-		var e effects
-		f := t.lock(key, true)
-		c.mu.Lock()
-		st, who := t.open(f, c, a, o, &e)
-		c.mu.Unlock()
-		t.unlock(f)
-		t.after(&e)
+		var who []*client
+		st := t.attempt(c.legacy, func() (st Status) {
+			var e effects
+			f := t.lock(key, true)
+			c.mu.Lock()
+			st, who = t.open(f, c, a, o, &e)
+			c.mu.Unlock()
+			t.unlock(f)
+			t.after(&e)
+			return st
+		})
 		switch {
 		case st == ShareDenied && a.Reclaim:
 			return ReclaimConflict
 		case st == ShareDenied && t.expire(who, c):
-		case (st == Resource || st == Delay) && !relieved && t.relieve():
-			relieved = true
 		default:
 			return st
 		}
@@ -89,8 +90,9 @@ func (t *Table) open(f *file, c *client, a *OpenArgs, res *Opened, e *effects) (
 		w = c.owners[openOwner][string(a.Owner)]
 	}
 	s := openOf(w, f)
-	if f.conflicts(s, a.Access, a.Deny) {
-		return ShareDenied, f.opponents(s, a.Access, a.Deny)
+	// The owner's own open counts, too (RFC 8881 section 9.7, RFC 7530 section 9.9).
+	if f.conflicts(nil, a.Access, a.Deny) {
+		return ShareDenied, f.opponents(nil, a.Access, a.Deny)
 	}
 	if s == nil {
 		return t.openFirst(f, c, w, a, res, e), nil
@@ -105,28 +107,15 @@ func (t *Table) open(f *file, c *client, a *OpenArgs, res *Opened, e *effects) (
 
 // openFirst makes the first open of a file by an owner; w is nil if the owner is new as well.
 func (t *Table) openFirst(f *file, c *client, w *owner, a *OpenArgs, res *Opened, e *effects) Status {
-	if c.opens+c.locks+c.dead >= t.cfg.ClientStatesMax || !t.take(stateBytes) {
-		return full(c.legacy)
-	}
-	i, ok := t.index.take()
-	if !ok {
-		t.give(stateBytes)
-		return full(c.legacy)
-	}
-	st := OK
 	if w == nil {
-		w, st = t.owner(c, openOwner, a.Owner)
-	}
-	var s *state
-	if st == OK {
-		if s = t.birth(i, f, w, nil); s == nil {
-			st = Delay
-			t.unused(w)
+		var st Status
+		if w, st = t.owner(c, openOwner, a.Owner); st != OK {
+			return st
 		}
 	}
+	s, st := t.placed(f, w, nil)
 	if st != OK {
-		t.index.give(i)
-		t.give(stateBytes)
+		t.unused(w)
 		return st
 	}
 	e.file, e.opened = f, f.n == 1 && f.pins == 0
@@ -196,7 +185,8 @@ func (f *file) opponents(s *state, access, deny Share) []*client {
 }
 
 // Undo takes back an OPEN whose further effects have failed: the client hears of an error, and
-// nobody has seen the stateid. If the owner has opened the file again meanwhile, it has what it has.
+// nobody has seen the stateid. If the owner has opened the file again meanwhile, it has what it
+// has.
 func (t *Table) Undo(o *Opened) {
 	s := o.state
 	if s == nil {
@@ -220,14 +210,14 @@ func (t *Table) Undo(o *Opened) {
 
 // Confirm is OPEN_CONFIRM (RFC 7530 section 16.18). An open that is confirmed already is
 // BadStateid.
-func (t *Table) Confirm(key *File, id *Stateid, turn *Turn) (Stateid, Status) {
-	s, st := t.hold(key, id, Caller{}, false, unconfirmed)
+func (t *Table) Confirm(x *Target) (Stateid, Status) {
+	s, st := t.hold(x, false, unconfirmed)
 	if st != OK {
 		return Stateid{}, st
 	}
 	defer t.release(s)
 	o := s.owner
-	if s.mode.Load()&unconfirmed == 0 || !turn.of(o) {
+	if s.mode.Load()&unconfirmed == 0 {
 		return Stateid{}, BadStateid
 	}
 	o.seq.confirmed = true
@@ -239,18 +229,15 @@ func (t *Table) Confirm(key *File, id *Stateid, turn *Turn) (Stateid, Status) {
 
 // Downgrade is OPEN_DOWNGRADE (RFC 8881 section 18.18): what is left must be what some of the
 // OPENs have asked for, all together.
-func (t *Table) Downgrade(key *File, id *Stateid, by Caller, turn *Turn, access, deny Share) (Stateid, Status) {
+func (t *Table) Downgrade(x *Target, access, deny Share) (Stateid, Status) {
 	if access == 0 || access > Both || deny > Both {
 		return Stateid{}, Inval
 	}
-	s, st := t.hold(key, id, by, false, 0)
+	s, st := t.hold(x, false, 0)
 	if st != OK {
 		return Stateid{}, st
 	}
 	defer t.release(s)
-	if !turn.of(s.owner) {
-		return Stateid{}, BadStateid
-	}
 	var kept uint16
 	var a, d Share
 	for i := Read; i <= Both; i++ {
@@ -272,25 +259,22 @@ func (t *Table) Downgrade(key *File, id *Stateid, by Caller, turn *Turn, access,
 }
 
 // Close is CLOSE (RFC 8881 section 18.2). Locks that were got with the open are released.
-func (t *Table) Close(key *File, id *Stateid, by Caller, turn *Turn) (Stateid, Status) {
-	s, st := t.hold(key, id, by, false, 0)
+func (t *Table) Close(x *Target) (Stateid, Status) {
+	s, st := t.hold(x, false, 0)
 	if st != OK {
 		return Stateid{}, st
 	}
 	var e effects
 	res := Invalid
-	switch {
-	case !turn.of(s.owner):
-		st = BadStateid
-	case s.legacy:
+	if s.legacy {
 		s.step()
 		res = s.id()
 		t.detach(s, OK, &e)
 		t.entomb(s)
-	default:
+	} else {
 		t.bury(s, OK, &e)
 	}
 	t.release(s)
 	t.after(&e)
-	return res, st
+	return res, OK
 }

@@ -39,14 +39,18 @@ func TestASecondOpenOfAnOwnerAddsToTheFirst(t *testing.T) {
 		r := newRig(t, nil)
 		f := fileOf(1)
 		p, q := r.owner(client, "one"), r.owner(client, "two")
-		first := p.open(f, Read, 0)
-		second := p.open(f, Write, Read) // its own reading is no conflict
+		first := p.open(f, Write, 0)
+		_, st := p.tryOpen(f, Read, Write, done)
+		want(t, "to deny what it uses itself", st, ShareDenied)
+		second := p.open(f, Read, Read)
+		_, st = p.tryOpen(f, Read, 0, done)
+		want(t, "what it denies itself", st, ShareDenied)
 		if first.Other != second.Other || second.Seq != first.Seq+1 {
 			t.Fatalf("first %v, second %v", first, second)
 		}
 		want(t, "both ways", r.check(f, second, client, Both), OK)
 		want(t, "the first stateid", r.check(f, first, client, Read), OldStateid)
-		_, st := q.tryOpen(f, Read, 0, done)
+		_, st = q.tryOpen(f, Read, 0, done)
 		want(t, "what the second denies", st, ShareDenied)
 		_, st = q.tryOpen(f, Write, Read, done)
 		want(t, "to deny what the first uses", st, ShareDenied)
@@ -59,6 +63,23 @@ func TestASecondOpenOfAnOwnerAddsToTheFirst(t *testing.T) {
 			t.Errorf("counts %+v", n)
 		}
 		r.end()
+	}
+}
+
+// SETCLIENTID of a client that is known changes nothing, not even what it has not confirmed.
+func TestAClientThatIsAddedAgainKeepsWhatItHas(t *testing.T) {
+	r := newRig(t, nil)
+	defer r.end()
+	p, q := r.owner(v0, "one"), r.owner(v0, "two")
+	id := p.open(fileOf(1), Read, 0)
+	o, st := q.tryOpen(fileOf(2), Read, 0, done)
+	want(t, "OPEN", st, OK)
+	r.AddClient(v0, 0)
+	want(t, "READ", r.check(fileOf(1), id, v0, Read), OK)
+	_, st = q.confirm(fileOf(2), o.Stateid)
+	want(t, "OPEN_CONFIRM", st, OK)
+	if n := r.Counts(); n.Clients != 4 {
+		t.Errorf("%+v", n)
 	}
 }
 
@@ -93,12 +114,13 @@ func TestADowngradeGoesToWhatWasAskedFor(t *testing.T) {
 		{"a part of one", []pair{{Both, 0}}, pair{Read, 0}, Inval},
 		{"what is left when one is taken away", []pair{{Write, 0}, {Both, 0}}, pair{Read, 0}, Inval},
 		{"a union of two", []pair{{Read, 0}, {Write, 0}}, pair{Both, 0}, OK},
-		{"a union of two of three", []pair{{Read, 0}, {Write, 0}, {Both, Both}}, pair{Both, 0}, OK},
+		{"a union of two of three", []pair{{Read, 0}, {Write, 0}, {Both, 0}}, pair{Both, 0}, OK},
 		{"more than there is", []pair{{Read, 0}}, pair{Both, 0}, Inval},
 		{"to deny more than there is", []pair{{Read, 0}}, pair{Read, Write}, Inval},
-		{"ways of one with denials of another", []pair{{Read, Read}, {Write, Write}}, pair{Read, Write}, Inval},
+		{"ways of one with denials of another", []pair{{Read, Read}, {Write, Write}},
+			pair{Read, Write}, Inval},
 		{"less denied", []pair{{Read, Write}, {Read, 0}}, pair{Read, 0}, OK},
-		{"a denial that was never without", []pair{{Read, Write}, {Write, Write}}, pair{Read, 0}, Inval},
+		{"a denial that was never without", []pair{{Read, Write}, {Read, Write}}, pair{Read, 0}, Inval},
 		{"nothing less", []pair{{Both, Both}}, pair{Both, Both}, OK},
 	} {
 		for _, client := range []uint64{v0, v1} {
@@ -315,11 +337,77 @@ func TestACourteousClientMakesWay(t *testing.T) {
 		_, st = p.tryOpen(f, Read, 0, done)
 		want(t, "its OPEN", st, Expired)
 		want(t, "its LOCK", l.first(g, other, ranges.Read, 0, 1), Expired)
-		r.DropClient(lost)
-		if lost == v0 {
-			want(t, "its open, when it is forgotten", r.check(f, id, lost, Read), BadStateid)
-		}
+		r.now += 46
+		r.Sweep()
+		want(t, "its open, when it is forgotten", r.check(f, id, lost, Read), BadStateid)
 		r.end()
+	}
+}
+
+// A client of 4.0 that was dropped, by whomever, is told for a lease time what has become of its
+// state: also when another incarnation has taken its place, whose owners count from the
+// beginning.
+func TestAClientOf40IsToldThatItHasExpired(t *testing.T) {
+	var r *rig
+	r = newRig(t, func(c *Config) {
+		c.Expire = func(id uint64) bool {
+			r.DropClient(id)
+			return true
+		}
+	})
+	defer r.end()
+	f := fileOf(1)
+	for _, lost := range []uint64{v0, v1} {
+		p := r.owner(lost, "one")
+		id := p.open(f, Both, Write)
+		r.courteous[lost] = true
+		q := r.owner(w1, "two")
+		other := q.open(f, Both, 0)
+		expect := BadStateid
+		if lost == v0 {
+			expect = Expired
+		}
+		for _, seq := range []uint32{p.seq, 0, 99} {
+			p.seq = seq
+			_, st := p.close(f, id)
+			want(t, "CLOSE", st, expect)
+		}
+		r.now += 45
+		r.Sweep()
+		want(t, "READ within a lease time", r.check(f, id, lost, Read), expect)
+		r.now++
+		r.Sweep()
+		want(t, "READ after it", r.check(f, id, lost, Read), BadStateid)
+		_, st := q.close(f, other)
+		want(t, "CLOSE", st, OK)
+	}
+	if n := r.Counts(); n.Clients != 2 || n.Dead != 0 {
+		t.Errorf("%+v", n)
+	}
+}
+
+// However often a client of 4.0 begins anew, what is kept of its former lives is bounded.
+func TestClientsThatBeginAnewLeaveLittle(t *testing.T) {
+	r := newRig(t, nil)
+	defer r.end()
+	for i := range uint64(5000) {
+		id := 100 + i
+		r.AddClient(id, 0)
+		if i%2 == 0 { // the others hold nothing, and leave nothing
+			var turn Turn
+			if v := r.BeginOpen(&turn, id, []byte("one"), opOpen, 1); v != Go {
+				t.Fatalf("verdict %d", v)
+			}
+			a := OpenArgs{Client: id, Turn: &turn, Access: Both, Recovery: done}
+			st := r.Open(fileOf(int(i)), &a, new(Opened))
+			want(t, "OPEN", st, OK)
+			r.End(&turn, st, nil, nil)
+		}
+		r.DropClient(id)
+	}
+	n := r.Counts()
+	if n.Clients != 4 || n.Dead < 1000 || n.Dead > 1024 || n.Files != 0 || len(r.expired) > 1024 {
+		t.Errorf("%+v", n)
 	}
 }
 
@@ -327,8 +415,7 @@ func TestALockOfACourteousClientMakesWay(t *testing.T) {
 	r := newRig(t, nil)
 	defer r.end()
 	f := fileOf(1)
-	p, q := r.owner(v1, "one"), r.owner(v0, "two")
-	pid, qid := p.open(f, Both, 0), q.open(f, Both, 0)
+	p, q, pid, qid := r.two(f, v1, v0)
 	l, m := p.locker("l"), q.locker("m")
 	want(t, "LOCK", l.first(f, pid, ranges.Write, 0, 10), OK)
 	want(t, "LOCK in the way", m.first(f, qid, ranges.Read, 5, 1), Denied)

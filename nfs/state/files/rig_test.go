@@ -94,11 +94,16 @@ func (r *rig) end() {
 			r.t.Errorf("client %d holds %d things after its end", id, r.held[id])
 		}
 	}
+	r.now += 46
+	r.Sweep()
 	if n := r.Counts(); n != (Counts{}) {
 		r.t.Errorf("left at the end: %+v", n)
 	}
-	if n := r.index.used(); n != 0 {
+	if n := r.index.Used(); n != 0 {
 		r.t.Errorf("%d places of the index are taken at the end", n)
+	}
+	if m, n := r.members.Load(), r.states.Load(); m != 0 || n != 0 {
+		r.t.Errorf("%d clients and %d states are counted at the end", m, n)
 	}
 	if n := r.denials.Load(); n != 0 {
 		r.t.Errorf("%d denials are left at the end", n)
@@ -145,7 +150,9 @@ type proxy struct {
 	seq    uint32
 }
 
-func (r *rig) owner(client uint64, name string) *proxy { return &proxy{r: r, client: client, name: name} }
+func (r *rig) owner(client uint64, name string) *proxy {
+	return &proxy{r: r, client: client, name: name}
+}
 
 func (p *proxy) legacy() bool { return p.client == v0 || p.client == w0 }
 
@@ -176,6 +183,18 @@ func (p *proxy) state(op uint32, id Stateid, run func(*Turn) Status) Status {
 	return p.turn(func(turn *Turn) Verdict { return p.r.BeginState(turn, &id, op, p.seq) }, run)
 }
 
+// tryOpenWith opens a file for reading in version 4.0, and has something else done after the
+// beginning.
+func (p *proxy) tryOpenWith(f *File, meanwhile func()) (o Opened, st Status) {
+	st = p.turn(
+		func(turn *Turn) Verdict { return p.r.BeginOpen(turn, p.client, []byte(p.name), opOpen, p.seq) },
+		func(turn *Turn) Status {
+			meanwhile()
+			return p.r.Open(f, &OpenArgs{Client: p.client, Turn: turn, Access: Read, Recovery: done}, &o)
+		})
+	return o, st
+}
+
 func (p *proxy) tryOpen(f *File, access, deny Share, g Recovery) (o Opened, st Status) {
 	p.r.t.Helper()
 	st = p.turn(
@@ -185,6 +204,13 @@ func (p *proxy) tryOpen(f *File, access, deny Share, g Recovery) (o Opened, st S
 			return p.r.Open(f, &a, &o)
 		})
 	return o, st
+}
+
+// two opens a file by owners of two clients.
+func (r *rig) two(f *File, a, b uint64) (p, q *proxy, pid, qid Stateid) {
+	r.t.Helper()
+	p, q = r.owner(a, "one"), r.owner(b, "two")
+	return p, q, p.open(f, Both, 0), q.open(f, Both, 0)
 }
 
 // open opens a file, and confirms that if need be.
@@ -203,7 +229,7 @@ func (p *proxy) open(f *File, access, deny Share) Stateid {
 func (p *proxy) confirm(f *File, id Stateid) (res Stateid, st Status) {
 	p.r.t.Helper()
 	st = p.state(opConfirm, id, func(turn *Turn) (st Status) {
-		res, st = p.r.Confirm(f, &id, turn)
+		res, st = p.r.Confirm(&Target{f, id, Caller{}, turn})
 		return st
 	})
 	return res, st
@@ -212,7 +238,7 @@ func (p *proxy) confirm(f *File, id Stateid) (res Stateid, st Status) {
 func (p *proxy) downgrade(f *File, id Stateid, access, deny Share) (res Stateid, st Status) {
 	p.r.t.Helper()
 	st = p.state(opDowngrade, id, func(turn *Turn) (st Status) {
-		res, st = p.r.Downgrade(f, &id, by(p.client), turn, access, deny)
+		res, st = p.r.Downgrade(&Target{f, id, by(p.client), turn}, access, deny)
 		return st
 	})
 	return res, st
@@ -221,7 +247,7 @@ func (p *proxy) downgrade(f *File, id Stateid, access, deny Share) (res Stateid,
 func (p *proxy) close(f *File, id Stateid) (res Stateid, st Status) {
 	p.r.t.Helper()
 	st = p.state(opClose, id, func(turn *Turn) (st Status) {
-		res, st = p.r.Close(f, &id, by(p.client), turn)
+		res, st = p.r.Close(&Target{f, id, by(p.client), turn})
 		return st
 	})
 	return res, st
@@ -250,8 +276,8 @@ func (l *locker) firstIn(f *File, open Stateid, k ranges.Kind, off, n uint64, g 
 	l.r.t.Helper()
 	seq := l.seq
 	return l.open.state(opLock, open, func(turn *Turn) Status {
-		a := LockArgs{by(l.client), turn, true, open, []byte(l.name), seq, k, off, n, l.wait, g}
-		id, st := l.r.Lock(f, &a, &l.held)
+		x := Target{f, open, by(l.client), turn}
+		id, st := l.r.Lock(&LockArgs{x, true, []byte(l.name), seq, k, off, n, l.wait, g}, &l.held)
 		if st == OK {
 			l.id = id
 			l.seq++
@@ -264,8 +290,8 @@ func (l *locker) firstIn(f *File, open Stateid, k ranges.Kind, off, n uint64, g 
 func (l *locker) again(f *File, k ranges.Kind, off, n uint64) Status {
 	l.r.t.Helper()
 	return l.state(opLock, l.id, func(turn *Turn) Status {
-		a := LockArgs{by(l.client), turn, false, l.id, nil, 0, k, off, n, l.wait, done}
-		id, st := l.r.Lock(f, &a, &l.held)
+		x := Target{f, l.id, by(l.client), turn}
+		id, st := l.r.Lock(&LockArgs{x, false, nil, 0, k, off, n, l.wait, done}, &l.held)
 		if st == OK {
 			l.id = id
 		}
@@ -276,7 +302,7 @@ func (l *locker) again(f *File, k ranges.Kind, off, n uint64) Status {
 func (l *locker) unlock(f *File, off, n uint64) Status {
 	l.r.t.Helper()
 	return l.state(opLockU, l.id, func(turn *Turn) Status {
-		id, st := l.r.LockU(f, &l.id, by(l.client), turn, off, n)
+		id, st := l.r.LockU(&Target{f, l.id, by(l.client), turn}, off, n)
 		if st == OK {
 			l.id = id
 		}

@@ -1,5 +1,7 @@
 package files
 
+import "slices"
+
 // sequence is what an owner of 4.0 needs so that each of its operations is done once: they are
 // numbered, and the last one's result is kept (RFC 7530 section 9.1.7). Guarded by client.mu.
 type sequence struct {
@@ -47,63 +49,69 @@ const (
 )
 
 // BeginOpen begins an OPEN of an open owner. Op is the operation's number.
-func (t *Table) BeginOpen(turn *Turn, client uint64, name []byte, op, seqid uint32) Verdict {
+func (t *Table) BeginOpen(turn *Turn, client uint64, name []byte, op, seqid uint32) (v Verdict) {
 	*turn = Turn{}
 	c := t.client(client)
 	if c == nil {
 		turn.Status = StaleClientID
 		return Refuse
 	}
+	st := t.attempt(true, func() (st Status) {
+		v, st = t.beginOpen(turn, c, name, op, seqid)
+		return st
+	})
+	if st != OK {
+		turn.Status = st
+		return Refuse
+	}
+	return v
+}
+
+// beginOpen is one attempt of BeginOpen.
+func (t *Table) beginOpen(turn *Turn, c *client, name []byte, op, seqid uint32) (Verdict, Status) {
 	for {
 		c.mu.Lock()
-		if c.gone != OK {
-			turn.Status = c.gone
-			c.mu.Unlock()
-			return Refuse
-		}
-		o, st := t.owner(c, openOwner, name)
-		if st == OK && o.seq == nil {
-			if !t.take(legacyBytes) {
-				t.dropOwner(o)
-				st = Resource
-			} else {
-				o.seq = new(sequence)
-			}
+		st := c.gone
+		if !c.legacy {
+			st = StaleClientID
 		}
 		if st != OK {
-			turn.Status = st
 			c.mu.Unlock()
-			return Refuse
+			return Refuse, st
+		}
+		o, st := t.owner(c, openOwner, name)
+		if st != OK {
+			c.mu.Unlock()
+			return Refuse, st
 		}
 		q := o.seq
 		if q.busy || q.confirmed || !q.known || q.answers(op, seqid) {
 			defer c.mu.Unlock()
-			if !q.confirmed && !q.busy && !q.known {
+			if !q.busy && !q.known {
 				q.last = seqid - 1 // a new owner begins with any number
 			}
-			return t.begin(turn, o, op, seqid)
+			return t.begin(turn, o, op, seqid), OK
 		}
 		// Not confirmed: nothing was promised, and it begins afresh (RFC 7530 section 9.1.11).
-		if s := o.states; s != nil {
-			c.mu.Unlock()
-			t.end(s, OK)
-			continue
+		s := o.states
+		if s == nil {
+			q.known = false
 		}
-		q.known = false
 		c.mu.Unlock()
+		if s != nil {
+			t.end(s, OK)
+		}
 	}
 }
 
 // BeginState begins an operation that names its owner by a stateid: OPEN_CONFIRM, OPEN_DOWNGRADE,
-// CLOSE, LOCK and LOCKU. The stateid's own seqid is judged later: the last operation is answered
+// CLOSE, LOCK and LOCKU. What the stateid is worth is judged later: the last operation is answered
 // again although it has made its stateid an old one.
 func (t *Table) BeginState(turn *Turn, id *Stateid, op, seqid uint32) Verdict {
 	*turn = Turn{}
 	s, st := t.find(id, Caller{})
-	if st == OK {
-		if mode := s.modes(); mode&(expired|revoked) != 0 {
-			st = flagged(mode)
-		}
+	if st == OK && s.modes()&expired != 0 {
+		st = Expired // whatever the number is: the client may have begun anew
 	}
 	if st != OK {
 		turn.Status = st
@@ -112,7 +120,7 @@ func (t *Table) BeginState(turn *Turn, id *Stateid, op, seqid uint32) Verdict {
 	o := s.owner
 	o.client.mu.Lock()
 	defer o.client.mu.Unlock()
-	if o.gone || o.seq == nil {
+	if o.gone {
 		turn.Status = BadStateid
 		return Refuse
 	}
@@ -173,17 +181,14 @@ func (t *Table) End(turn *Turn, st Status, file *File, reply []byte) {
 }
 
 // counts reports whether an operation with this status has used up its seqid.
-func counts(st Status) bool {
-	const (
-		noFileHandle Status = 10020
-		moved        Status = 10019
-		badXDR       Status = 10036
-	)
-	switch st {
-	case StaleClientID, StaleStateid, BadStateid, BadSeqid, badXDR, Resource, noFileHandle, moved:
-		return false
-	}
-	return true
+func counts(st Status) bool { return !slices.Contains(free, st) }
+
+// free is the errors with which an operation leaves its owner's number as it was.
+var free = []Status{
+	StaleClientID, StaleStateid, BadStateid, BadSeqid, Resource,
+	10019, // MOVED
+	10020, // NOFILEHANDLE
+	10036, // BADXDR
 }
 
 // of reports whether the turn, if there is one, is that of the owner; in 4.0 there must be one.
@@ -207,8 +212,7 @@ func (t *Table) entomb(s *state) {
 
 func (t *Table) dropTomb(q *sequence) {
 	if q.tomb != nil {
-		t.index.give(q.tomb.other.index())
-		t.give(stateBytes)
+		t.vacate(q.tomb.other.index())
 		q.tomb = nil
 	}
 }
@@ -273,10 +277,12 @@ func (t *Table) dropIdle(c *client) bool {
 	return false
 }
 
-// Sweep forgets open owners of 4.0 that have had no open for a lease time, and opens that nobody
-// has confirmed for so long. It is to be called about once a second.
+// Sweep forgets open owners of 4.0 that have had no open for a lease time, opens that nobody has
+// confirmed for so long, and clients that were expired so long ago. It is to be called about once a
+// second.
 func (t *Table) Sweep() {
 	now := t.now()
+	t.forgetExpired(now)
 	for _, c := range t.allClients() {
 		for t.sweep(c, now) {
 		}

@@ -54,7 +54,8 @@ func TestEachOperationIsAnsweredAgain(t *testing.T) {
 	again := func(what string, v Verdict, turn *Turn, st Status, seq uint32) {
 		t.Helper()
 		if v != Again || turn.Status != st || string(turn.Reply) != fmt.Sprint("reply ", seq) {
-			t.Fatalf("%s again: verdict %d, status %d, reply %q; want reply %d", what, v, turn.Status, turn.Reply, seq)
+			t.Fatalf("%s again: verdict %d, status %d, reply %q; want reply %d", what, v,
+				turn.Status, turn.Reply, seq)
 		}
 	}
 	var turn Turn
@@ -118,7 +119,8 @@ func TestTheReplyThatIsKeptIsACopy(t *testing.T) {
 	if v := r.BeginOpen(&turn, v0, []byte("one"), opOpen, 9); v != Go {
 		t.Fatalf("verdict %d", v)
 	}
-	want(t, "OPEN", r.Open(f, &OpenArgs{Client: v0, Turn: &turn, Access: Read, Recovery: done}, new(Opened)), OK)
+	want(t, "OPEN", r.Open(f, &OpenArgs{Client: v0, Turn: &turn, Access: Read, Recovery: done},
+		new(Opened)), OK)
 	reply, key := []byte("stateid and flags"), *f
 	r.End(&turn, OK, &key, reply)
 	reply[0], key.Export = 'X', 99
@@ -136,6 +138,14 @@ func TestNumbersOutOfTurnAreRefused(t *testing.T) {
 	p.seq = 1<<32 - 3
 	id := p.open(f, Read, 0) // OPEN and OPEN_CONFIRM
 	var turn Turn
+	low := r.owner(v0, "low")
+	low.seq = 5
+	lowID := low.open(f, Read, 0)
+	for _, seq := range []uint32{0, 5, 8, 57, 1 << 31, 1<<32 - 1} {
+		if v := r.BeginState(&turn, &lowID, opClose, seq); v != Refuse || turn.Status != BadSeqid {
+			t.Errorf("%d instead of 7: verdict %d, status %d", seq, v, turn.Status)
+		}
+	}
 	for _, ahead := range []uint32{1, 50, 1 << 31, 1<<32 - 2} {
 		if v := r.BeginState(&turn, &id, opClose, p.seq+ahead); v != Refuse || turn.Status != BadSeqid {
 			t.Errorf("%d ahead: verdict %d, status %d", ahead, v, turn.Status)
@@ -179,18 +189,44 @@ func TestOperationsOfAnOwnerRunOneAtATime(t *testing.T) {
 	}
 	r.End(&second, 2, nil, nil)
 	r.End(&first, 13, nil, nil)
-	// A turn is worth nothing for another owner, and an operation of 4.0 needs one.
-	two := r.owner(v0, "three").open(f, Read, 0)
-	if v := r.BeginState(&first, &id, opClose, p.seq+1); v != Go {
+}
+
+// A turn is worth nothing for another owner, and an operation of 4.0 needs one.
+func TestOperationsNeedTheTurnOfTheirOwner(t *testing.T) {
+	r := newRig(t, nil)
+	defer r.end()
+	f := fileOf(1)
+	p, q := r.owner(v0, "one"), r.owner(v0, "two")
+	id, other := p.open(f, Both, 0), q.open(f, Both, 0)
+	l := q.locker("l")
+	want(t, "LOCK", l.first(f, other, ranges.Read, 0, 1), OK)
+	unsure, st := r.owner(v0, "three").tryOpen(f, Read, 0, done)
+	want(t, "OPEN", st, OK)
+	var mine Turn
+	if v := r.BeginState(&mine, &id, opClose, p.seq); v != Go {
 		t.Fatalf("verdict %d", v)
 	}
-	_, st := r.Close(f, &two, by(v0), &first)
-	want(t, "CLOSE by the turn of another", st, BadStateid)
-	_, st = r.Close(f, &two, by(v0), nil)
-	want(t, "CLOSE without a turn", st, BadStateid)
-	want(t, "OPEN without a turn", r.Open(f, &OpenArgs{Client: v0, Owner: []byte("one"), Access: Read, Recovery: done},
-		new(Opened)), BadSeqid)
-	r.End(&first, st, nil, nil)
+	for _, turn := range []*Turn{nil, &mine} {
+		_, st = r.Close(&Target{f, other, by(v0), turn})
+		want(t, "CLOSE", st, BadStateid)
+		_, st = r.Downgrade(&Target{f, other, by(v0), turn}, Both, 0)
+		want(t, "OPEN_DOWNGRADE", st, BadStateid)
+		_, st = r.Confirm(&Target{f, unsure.Stateid, by(v0), turn})
+		want(t, "OPEN_CONFIRM", st, BadStateid)
+		_, st = r.LockU(&Target{f, l.id, by(v0), turn}, 0, 1)
+		want(t, "LOCKU", st, BadStateid)
+		_, st = r.Lock(&LockArgs{Target: Target{f, l.id, by(v0), turn}, Kind: ranges.Read, Length: 1,
+			Recovery: done}, new(Lock))
+		want(t, "LOCK", st, BadStateid)
+		_, st = r.Lock(&LockArgs{Target: Target{f, other, by(v0), turn}, New: true, Owner: []byte("m"),
+			Kind: ranges.Read, Length: 1, Recovery: done}, new(Lock))
+		want(t, "LOCK by a new owner", st, BadStateid)
+	}
+	a := OpenArgs{Client: v0, Owner: []byte("one"), Access: Read, Recovery: done}
+	want(t, "OPEN", r.Open(f, &a, new(Opened)), BadSeqid)
+	a = OpenArgs{Client: w0, Turn: &mine, Access: Read, Recovery: done}
+	want(t, "OPEN of another client", r.Open(f, &a, new(Opened)), BadSeqid)
+	r.End(&mine, BadStateid, nil, nil)
 }
 
 // RFC 7530 section 9.1.11.

@@ -81,7 +81,7 @@ func flagged(mode uint32) Status {
 
 // missing returns what an operation is told whose stateid is of no state.
 func (t *Table) missing(id *Stateid, minor uint8) Status {
-	if minor == 0 && !id.reserved() && id.Other.epoch() != t.mint.epoch {
+	if minor == 0 && !id.reserved() && id.Other.epoch() != t.mint.Epoch() {
 		return StaleStateid
 	}
 	return BadStateid
@@ -89,7 +89,7 @@ func (t *Table) missing(id *Stateid, minor uint8) Status {
 
 // find returns the state of a stateid that belongs to the caller, however dead.
 func (t *Table) find(id *Stateid, by Caller) (*state, Status) {
-	s := t.index.at(id.Other.index())
+	s := t.index.At(id.Other.index())
 	if s == nil || s.other != id.Other || s.legacy != (by.Minor == 0) || !s.legacy && s.client != by.Client {
 		return nil, t.missing(id, by.Minor)
 	}
@@ -108,10 +108,18 @@ func (s *state) sequence(seq uint32) Status {
 	return BadStateid
 }
 
-// hold returns the state of a stateid of the wanted kind and locks its file and its client. Flags
+// Target is the state that an operation is to change.
+type Target struct {
+	File    *File // the current file handle; borrowed
+	Stateid Stateid
+	By      Caller
+	Turn    *Turn // of version 4.0: begun with Stateid; else nil
+}
+
+// hold returns the state of a target, of the wanted kind, and locks its file and its client. Flags
 // that the caller allows do not count.
-func (t *Table) hold(key *File, id *Stateid, by Caller, lock bool, allow uint32) (*state, Status) {
-	s, st := t.find(id, by)
+func (t *Table) hold(x *Target, lock bool, allow uint32) (*state, Status) {
+	s, st := t.find(&x.Stateid, x.By)
 	if st != OK {
 		return nil, st
 	}
@@ -119,10 +127,12 @@ func (t *Table) hold(key *File, id *Stateid, by Caller, lock bool, allow uint32)
 	s.owner.client.mu.Lock()
 	switch st = flagged(s.modes() &^ allow); {
 	case st != OK:
-	case s.gone || s.lock != lock || s.file.key != *key:
+	case s.gone || s.lock != lock || s.file.key != *x.File:
+		st = BadStateid
+	case !x.Turn.of(s.owner):
 		st = BadStateid
 	default:
-		st = s.sequence(id.Seq)
+		st = s.sequence(x.Stateid.Seq)
 	}
 	if st != OK {
 		t.release(s)
@@ -140,12 +150,20 @@ func (t *Table) release(s *state) {
 // birth makes a state at a place of the index, with a seqid of 1. The file's opens are counted by
 // the caller. It returns nil if there are no random bits. Needs file.mu and client.mu.
 func (t *Table) birth(i uint32, f *file, o *owner, open *state) *state {
-	other, ok := t.mint.other(i)
-	if !ok {
+	var other Other
+	if !t.mint.Mint(other[:], i) {
 		return nil
 	}
 	c := o.client
-	s := &state{other: other, lock: open != nil, legacy: c.legacy, client: c.id, file: f, owner: o, peer: open}
+	s := &state{
+		other:  other,
+		lock:   open != nil,
+		legacy: c.legacy,
+		client: c.id,
+		file:   f,
+		owner:  o,
+		peer:   open,
+	}
 	s.seq.Store(1)
 	list := &f.opens
 	if s.lock {
@@ -165,7 +183,7 @@ func (t *Table) birth(i uint32, f *file, o *owner, open *state) *state {
 	o.states = s
 	o.n++
 	t.cfg.Hold(c.id, 1)
-	t.index.put(i, s)
+	t.index.Put(i, s)
 	return s
 }
 
@@ -228,8 +246,7 @@ func (t *Table) detach(s *state, why Status, e *effects) {
 // erase forgets a state that is detached. Needs client.mu.
 func (t *Table) erase(s *state) {
 	t.disown(s)
-	t.index.give(s.other.index())
-	t.give(stateBytes)
+	t.vacate(s.other.index())
 	t.unused(s.owner)
 }
 
@@ -253,7 +270,7 @@ func (t *Table) end(s *state, why Status) {
 	var e effects
 	s.file.mu.Lock()
 	s.owner.client.mu.Lock()
-	if t.index.at(s.other.index()) == s && s.mode.Load()&closed == 0 {
+	if t.index.At(s.other.index()) == s && s.mode.Load()&closed == 0 {
 		t.bury(s, why, &e)
 	}
 	t.release(s)

@@ -1,10 +1,6 @@
 package files
 
-import (
-	"encoding/binary"
-	"io"
-	"sync"
-)
+import "github.com/ringnfs/ringnfs/nfs/state/internal/ident"
 
 // Other is what identifies a stateid (stateid4.other): 4 bytes of an index, 4 random ones, 20
 // random bits, 12 of the server's epoch. Nothing else protects a stateid of version 4.0.
@@ -31,44 +27,8 @@ var (
 
 var ones = Other{255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255}
 
-const (
-	epochBits = 12
-	epochMask = 1<<epochBits - 1
-)
-
-func (o *Other) index() uint32 { return binary.BigEndian.Uint32(o[:4]) }
-func (o *Other) epoch() uint32 { return binary.BigEndian.Uint32(o[8:]) & epochMask }
+func (o *Other) index() uint32 { return ident.Place(o[:]) }
+func (o *Other) epoch() uint32 { return ident.Epoch(o[:]) }
 
 // reserved reports whether id can only be a special stateid, or is wrong.
 func (id *Stateid) reserved() bool { return id.Other == Other{} || id.Other == ones }
-
-// minter makes numbers that nobody guesses.
-type minter struct {
-	epoch  uint32 // immutable
-	source io.Reader
-
-	mu   sync.Mutex
-	buf  [256]byte
-	left int // unused bytes at the end of buf
-}
-
-// other returns a number for the state at an index. It reports false when the source of random
-// bits fails.
-func (m *minter) other(index uint32) (o Other, ok bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	n := len(o) - 4
-	if m.left < n {
-		if _, err := io.ReadFull(m.source, m.buf[:]); err != nil {
-			return o, false
-		}
-		m.left = len(m.buf)
-	}
-	from := m.buf[len(m.buf)-m.left:][:n]
-	copy(o[4:], from)
-	clear(from) // who reads this memory later does not learn them
-	m.left -= n
-	binary.BigEndian.PutUint32(o[:], index)
-	binary.BigEndian.PutUint32(o[8:], binary.BigEndian.Uint32(o[8:])&^epochMask|m.epoch)
-	return o, true
-}

@@ -13,11 +13,11 @@ func TestAStateidIsJudged(t *testing.T) {
 	defer r.end()
 	f, other := fileOf(1), fileOf(2)
 	p1, p0 := r.owner(v1, "one"), r.owner(v0, "zero")
+	p1.open(f, Read, 0)
+	p1.open(f, Read, 0)
 	id1 := p1.open(f, Read, 0)
-	id1 = p1.open(f, Read, 0)
-	id1 = p1.open(f, Read, 0)
+	p0.open(f, Read, 0)
 	id0 := p0.open(f, Read, 0)
-	id0 = p0.open(f, Read, 0)
 
 	guess := func(id Stateid) Stateid { id.Other[5] ^= 1; return id }
 	past := func(id Stateid) Stateid { id.Other[11] ^= 1; return id } // another epoch
@@ -97,24 +97,25 @@ func TestOperationsThatChangeStateJudgeStateidsAlike(t *testing.T) {
 
 	ops := map[string]func(*File, Stateid, Caller) Status{
 		"OPEN_DOWNGRADE": func(f *File, id Stateid, by Caller) Status {
-			_, st := r.Downgrade(f, &id, by, nil, Both, 0)
+			_, st := r.Downgrade(&Target{f, id, by, nil}, Both, 0)
 			return st
 		},
 		"CLOSE": func(f *File, id Stateid, by Caller) Status {
-			_, st := r.Close(f, &id, by, nil)
+			_, st := r.Close(&Target{f, id, by, nil})
 			return st
 		},
 		"LOCK by a new owner": func(f *File, id Stateid, by Caller) Status {
-			_, st := r.Lock(f, &LockArgs{By: by, New: true, Stateid: id, Owner: []byte("x"), Kind: ranges.Read,
-				Length: 1, Recovery: done}, new(Lock))
+			_, st := r.Lock(&LockArgs{Target: Target{f, id, by, nil}, New: true, Owner: []byte("x"),
+				Kind: ranges.Read, Length: 1, Recovery: done}, new(Lock))
 			return st
 		},
 		"LOCK": func(f *File, id Stateid, by Caller) Status {
-			_, st := r.Lock(f, &LockArgs{By: by, Stateid: id, Kind: ranges.Read, Length: 1, Recovery: done}, new(Lock))
+			_, st := r.Lock(&LockArgs{Target: Target{f, id, by, nil}, Kind: ranges.Read, Length: 1,
+				Recovery: done}, new(Lock))
 			return st
 		},
 		"LOCKU": func(f *File, id Stateid, by Caller) Status {
-			_, st := r.LockU(f, &id, by, nil, 0, 1)
+			_, st := r.LockU(&Target{f, id, by, nil}, 0, 1)
 			return st
 		},
 	}
@@ -142,7 +143,7 @@ func TestASeqidSkipsZero(t *testing.T) {
 	f := fileOf(1)
 	p := r.owner(v1, "one")
 	id := p.open(f, Read, 0)
-	r.index.at(id.Other.index()).seq.Store(^uint32(0))
+	r.index.At(id.Other.index()).seq.Store(^uint32(0))
 	id = p.open(f, Read, 0)
 	if id.Seq != 1 {
 		t.Fatalf("seqid %d after 2^32-1", id.Seq)

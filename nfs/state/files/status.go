@@ -1,31 +1,37 @@
 package files
 
-// Status is an nfsstat4 (RFC 8881 section 15.1), by its number on the wire.
-type Status uint32
+import "github.com/ringnfs/ringnfs/nfs/nfs4"
 
-// The statuses that this package answers.
+// Status is what an operation answers.
+type Status = nfs4.Nfsstat4
+
+// The statuses that this package answers, by names without the prefix of all of them.
 const (
-	OK              Status = 0
-	Inval           Status = 22
-	Delay           Status = 10008
-	Denied          Status = 10010
-	Expired         Status = 10011
-	Locked          Status = 10012
-	Grace           Status = 10013
-	ShareDenied     Status = 10015
-	Resource        Status = 10018
-	StaleClientID   Status = 10022
-	StaleStateid    Status = 10023
-	OldStateid      Status = 10024
-	BadStateid      Status = 10025
-	BadSeqid        Status = 10026
-	NoGrace         Status = 10033
-	ReclaimBad      Status = 10034
-	ReclaimConflict Status = 10035
-	LocksHeld       Status = 10037
-	OpenMode        Status = 10038
-	AdminRevoked    Status = 10047
+	OK              = nfs4.NFS4_OK
+	Inval           = nfs4.NFS4ERR_INVAL
+	Delay           = nfs4.NFS4ERR_DELAY
+	Denied          = nfs4.NFS4ERR_DENIED
+	Expired         = nfs4.NFS4ERR_EXPIRED
+	Locked          = nfs4.NFS4ERR_LOCKED
+	Grace           = nfs4.NFS4ERR_GRACE
+	ShareDenied     = nfs4.NFS4ERR_SHARE_DENIED
+	Resource        = nfs4.NFS4ERR_RESOURCE
+	StaleClientID   = nfs4.NFS4ERR_STALE_CLIENTID
+	StaleStateid    = nfs4.NFS4ERR_STALE_STATEID
+	OldStateid      = nfs4.NFS4ERR_OLD_STATEID
+	BadStateid      = nfs4.NFS4ERR_BAD_STATEID
+	BadSeqid        = nfs4.NFS4ERR_BAD_SEQID
+	NoGrace         = nfs4.NFS4ERR_NO_GRACE
+	ReclaimBad      = nfs4.NFS4ERR_RECLAIM_BAD
+	ReclaimConflict = nfs4.NFS4ERR_RECLAIM_CONFLICT
+	LocksHeld       = nfs4.NFS4ERR_LOCKS_HELD
+	OpenMode        = nfs4.NFS4ERR_OPENMODE
+	AdminRevoked    = nfs4.NFS4ERR_ADMIN_REVOKED
 )
+
+// crowded says that a bound for all clients is reached: there may be room when others have lost
+// what they need not have. No client sees it.
+const crowded Status = 1 << 30
 
 // full is what an operation is told that would exceed a bound: version 4.1 has no RESOURCE.
 func full(legacy bool) Status {

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/ringnfs/ringnfs/nfs/state/internal/ident"
 	"github.com/ringnfs/ringnfs/nfs/state/ranges"
 )
 
@@ -13,9 +14,9 @@ import (
 const (
 	stateBytes  = 112 // stateid: size class 96, its place in the index
 	fileBytes   = 128 // size class 112, its bucket
-	ownerBytes  = 288 // with its place in a map; without its name
-	legacyBytes = 160 // more for an owner of 4.0; without the kept reply
-	lockBytes   = 56  // a range
+	ownerBytes  = 128 // with its place in a map; without its name
+	legacyBytes = 176 // more for an owner of 4.0; without the kept reply
+	lockBytes   = 48  // a range, of 40 bytes, with room for more
 	waiterBytes = 128 // without the owner's name
 	clientBytes = 192
 )
@@ -27,8 +28,8 @@ type Table struct {
 	now  func() uint32
 	seed maphash.Seed
 
-	mint  minter
-	index index
+	mint  ident.Minter
+	index ident.Index[state]
 	files [shards]shard
 	plans sync.Pool // *ranges.Plan
 
@@ -36,6 +37,8 @@ type Table struct {
 	denials atomic.Int64 // opens that deny something, once for each way
 	used    atomic.Int64 // bytes
 	known   atomic.Int64 // files, in all shards
+	states  atomic.Int64 // places of the index that are taken
+	members atomic.Int64 // clients
 
 	clients [clientShards]clientShard
 
@@ -57,8 +60,8 @@ func New(cfg Config) *Table {
 		panic("files: a table needs a clock and randomness")
 	}
 	t := &Table{cfg: cfg, now: cfg.Now, seed: maphash.MakeSeed()}
-	t.mint.epoch, t.mint.source = cfg.Epoch&epochMask, cfg.Random
-	t.index.init(cfg.StatesMax)
+	t.mint.Init(cfg.Epoch, cfg.Random)
+	t.index.Init(cfg.StatesMax)
 	t.plans.New = func() any { return new(ranges.Plan) }
 	t.waiting.files = make(map[*file]struct{})
 	return t
@@ -69,7 +72,7 @@ func (t *Table) Any() bool { return t.known.Load() > 0 }
 
 // Counts is how much a table holds.
 type Counts struct {
-	Clients int
+	Clients int // that have not expired
 	Files   int // open, or pinned
 	Opens   int
 	Locks   int   // lock stateids
@@ -91,7 +94,9 @@ func (t *Table) Counts() Counts {
 	}
 	for _, c := range t.allClients() {
 		c.mu.Lock()
-		n.Clients++
+		if c.gone == OK {
+			n.Clients++
+		}
 		n.Opens += c.opens
 		n.Locks += c.locks
 		n.Ranges += c.ranges
@@ -113,3 +118,63 @@ func (t *Table) take(n int) bool {
 }
 
 func (t *Table) give(n int) { t.used.Add(int64(-n)) }
+
+// bounded says whether a client that has n states, or n owners, may have more. A half of the room
+// is for whoever comes first. Of the other half each client has an equal share, so that one that
+// hoards meets its own limit and not that of others.
+func (t *Table) bounded(c *client, n, most int) Status {
+	states := int64(t.cfg.StatesMax)
+	scarce := t.states.Load() > states/2 || t.used.Load() > t.cfg.MemoryMax/2
+	switch {
+	case n >= most:
+		return full(c.legacy)
+	case !scarce || int64(n) <= states/2/max(t.members.Load(), 1):
+		return OK
+	case t.oldestExpired() != nil:
+		return crowded
+	}
+	return full(c.legacy)
+}
+
+// placed makes a state of an owner, at a place of its own: see birth. Needs file.mu and client.mu.
+func (t *Table) placed(f *file, o *owner, open *state) (*state, Status) {
+	c := o.client
+	if st := t.bounded(c, c.opens+c.locks+c.dead, t.cfg.ClientStatesMax); st != OK {
+		return nil, st
+	}
+	if !t.take(stateBytes) {
+		return nil, crowded
+	}
+	i, ok := t.index.Take()
+	if !ok {
+		t.give(stateBytes)
+		return nil, crowded
+	}
+	t.states.Add(1)
+	s := t.birth(i, f, o, open)
+	if s == nil {
+		t.vacate(i)
+		return nil, Delay
+	}
+	return s, OK
+}
+
+// vacate gives back a place in the index, and a state's memory.
+func (t *Table) vacate(i uint32) {
+	t.index.Give(i)
+	t.give(stateBytes)
+	t.states.Add(-1)
+}
+
+// attempt runs an operation until it gets an answer that more room does not change. The operation
+// says crowded while it lacks room.
+func (t *Table) attempt(legacy bool, run func() Status) Status {
+	st := run()
+	if st == crowded && t.relieve() {
+		st = run()
+	}
+	if st == crowded {
+		return full(legacy)
+	}
+	return st
+}

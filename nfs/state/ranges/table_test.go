@@ -143,7 +143,8 @@ func TestTheKernelIsToldWhatChanges(t *testing.T) {
 		{"all but one end", 5, 14, write, []ranges.Range{{Start: 5, End: 9}}},
 		{"two locks of the owner alone", 0, 14, none, []ranges.Range{{Start: 0, End: 14}}},
 		{"nothing of the owner's", 50, 69, none, nil},
-		{"what another owner has stays", 0, 49, none, []ranges.Range{{Start: 0, End: 19}, {Start: 30, End: 39}}},
+		{"what another owner has stays", 0, 49, none,
+			[]ranges.Range{{Start: 0, End: 19}, {Start: 30, End: 39}}},
 	} {
 		var table ranges.Table
 		change(t, &table, 1, 0, 4, read)

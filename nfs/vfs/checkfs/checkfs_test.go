@@ -222,7 +222,8 @@ func TestEachBreachIsAServerFaultAndReported(t *testing.T) {
 		"Access to more":              {func(l *liar) { l.got = vfs.MayRead | vfs.MayWrite }, access, "Access"},
 		"Lookup without a handle":     {func(l *liar) { l.handle = vfs.Handle{} }, func(v vfs.View) vfs.Status { return v.Lookup(nil, vfs.Handle{}, nil, &vfs.Found{Entry: &e, Dir: &a}) }, "Lookup"},
 		"Mkdir without a handle": {func(l *liar) { l.handle = vfs.Handle{} }, func(v vfs.View) vfs.Status {
-			return v.Mkdir(nil, vfs.Handle{}, &vfs.MkdirArgs{Name: nil, Set: nil}, &vfs.Made{Entry: &e, Dir: &w})
+			return v.Mkdir(nil, vfs.Handle{}, &vfs.MkdirArgs{Name: nil, Set: nil},
+				&vfs.Made{Entry: &e, Dir: &w})
 		}, "Mkdir"},
 		"Walk without a handle":        {func(l *liar) { l.handle = vfs.Handle{} }, func(v vfs.View) vfs.Status { return v.Walk(nil, "", &e) }, "Walk"},
 		"ReadDir that goes on":         {func(l *liar) { l.entries = []vfs.DirEntry{entry("a", 6), entry("b", 7), entry("c", 8)} }, list, "ReadDir"},

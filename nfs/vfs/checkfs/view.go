@@ -34,6 +34,15 @@ func abilities(v *view, in *vfs.Abilities) (able vfs.Abilities) {
 	if in.Locks != nil {
 		able.Locks = &locker{view: v, in: in.Locks}
 	}
+	if in.Ranges != nil {
+		able.Ranges = &ranges{view: v, in: in.Ranges}
+	}
+	if in.Copy != nil {
+		able.Copy = &copier{view: v, in: in.Copy}
+	}
+	if in.Xattrs != nil {
+		able.Xattrs = &xattrs{view: v, in: in.Xattrs}
+	}
 	return able
 }
 

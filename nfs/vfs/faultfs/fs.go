@@ -140,6 +140,15 @@ func abilities(v *view, in *vfs.Abilities) (able vfs.Abilities) {
 	if in.Locks != nil {
 		able.Locks = &locker{v, in.Locks}
 	}
+	if in.Ranges != nil {
+		able.Ranges = &ranges{v, in.Ranges}
+	}
+	if in.Copy != nil {
+		able.Copy = &copier{v, in.Copy}
+	}
+	if in.Xattrs != nil {
+		able.Xattrs = &xattrs{v, in.Xattrs}
+	}
 	return able
 }
 

@@ -29,6 +29,17 @@ const (
 	GetACL
 	SetACL
 	OpenLocks
+	Allocate
+	Deallocate
+	Seek
+	WillNeed
+	Clone
+	Copy
+	Lend
+	GetXattr
+	SetXattr
+	ListXattrs
+	RemoveXattr
 	NumOp // the number of operations
 )
 
@@ -40,30 +51,42 @@ var ops = [NumOp]struct {
 	// flushes: if the operation fails as on a broken disc, unstable data may be lost.
 	flushes bool
 }{
-	GetAttr:   {name: "GetAttr"},
-	SetAttr:   {name: "SetAttr", changes: true},
-	Access:    {name: "Access"},
-	Statfs:    {name: "Statfs"},
-	PathConf:  {name: "PathConf"},
-	Read:      {name: "Read"},
-	Write:     {name: "Write", changes: true, flushes: true},
-	Commit:    {name: "Commit", changes: true, flushes: true},
-	ReadLink:  {name: "ReadLink"},
-	Lookup:    {name: "Lookup"},
-	Create:    {name: "Create", changes: true},
-	Mkdir:     {name: "Mkdir", changes: true},
-	Symlink:   {name: "Symlink", changes: true},
-	Mknod:     {name: "Mknod", changes: true},
-	Remove:    {name: "Remove", changes: true},
-	Rmdir:     {name: "Rmdir", changes: true},
-	Rename:    {name: "Rename", changes: true},
-	Link:      {name: "Link", changes: true},
-	Walk:      {name: "Walk"},
-	ReadDir:   {name: "ReadDir"},
-	Splice:    {name: "Splice"},
-	GetACL:    {name: "GetACL"},
-	SetACL:    {name: "SetACL", changes: true},
-	OpenLocks: {name: "OpenLocks"},
+	GetAttr:  {name: "GetAttr"},
+	SetAttr:  {name: "SetAttr", changes: true},
+	Access:   {name: "Access"},
+	Statfs:   {name: "Statfs"},
+	PathConf: {name: "PathConf"},
+	Read:     {name: "Read"},
+	Write:    {name: "Write", changes: true, flushes: true},
+	Commit:   {name: "Commit", changes: true, flushes: true},
+	ReadLink: {name: "ReadLink"},
+	Lookup:   {name: "Lookup"},
+	Create:   {name: "Create", changes: true},
+	Mkdir:    {name: "Mkdir", changes: true},
+	Symlink:  {name: "Symlink", changes: true},
+	Mknod:    {name: "Mknod", changes: true},
+	Remove:   {name: "Remove", changes: true},
+	Rmdir:    {name: "Rmdir", changes: true},
+	Rename:   {name: "Rename", changes: true},
+	Link:     {name: "Link", changes: true},
+	Walk:     {name: "Walk"},
+	ReadDir:  {name: "ReadDir"},
+	Splice:   {name: "Splice"},
+	GetACL:   {name: "GetACL"},
+	SetACL:   {name: "SetACL", changes: true},
+
+	Allocate:    {name: "Allocate", changes: true, flushes: true},
+	Deallocate:  {name: "Deallocate", changes: true, flushes: true},
+	Seek:        {name: "Seek"},
+	WillNeed:    {name: "WillNeed"},
+	Clone:       {name: "Clone", changes: true, flushes: true},
+	Copy:        {name: "Copy", changes: true, flushes: true},
+	Lend:        {name: "Lend"},
+	GetXattr:    {name: "GetXattr"},
+	SetXattr:    {name: "SetXattr", changes: true},
+	ListXattrs:  {name: "ListXattrs"},
+	RemoveXattr: {name: "RemoveXattr", changes: true},
+	OpenLocks:   {name: "OpenLocks"},
 }
 
 // String returns the method's name.

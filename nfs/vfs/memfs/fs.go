@@ -129,6 +129,7 @@ func (f *FS) Limits() vfs.Limits {
 		TimeDelta: vfs.Time{Nsec: 1},
 		HardLinks: true, SymbolicLinks: true, CasePreserving: true,
 		ChownRestricted: true, NoTrunc: true, Homogeneous: true, CanSetTime: true,
+		Xattrs: true, CheapSeek: true, CloneBlock: blockLen,
 	}
 }
 
@@ -141,7 +142,7 @@ func (f *FS) View(*vfs.Thread) (vfs.View, error) {
 		return nil, errors.New("memfs: the tree is closed")
 	}
 	v := &view{f: f, t: f.t}
-	v.able.Hold = (*holder)(f.t)
+	v.able = vfs.Abilities{Hold: (*holder)(f.t), Ranges: v, Copy: v, Xattrs: v}
 	return v, nil
 }
 
@@ -164,7 +165,8 @@ type view struct {
 
 func (v *view) Close() {}
 
-// Abilities implements vfs.View: a tree in memory holds files without names.
+// Abilities implements vfs.View: a tree in memory has no pages to splice, no lists, and no locks
+// to show.
 func (v *view) Abilities() *vfs.Abilities { return &v.able }
 
 // handleLen is the length of all handles: tree and inode number.

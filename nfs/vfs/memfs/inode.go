@@ -26,6 +26,8 @@ type inode struct {
 
 	target []byte // symbolic links
 
+	xattrs map[string][]byte // regular files and directories
+
 	dir    *directory // directories
 	parent *inode
 }
@@ -66,6 +68,10 @@ func (t *tree) newInode(typ vfs.FileType, c *vfs.Cred, mode uint32, in *inode) (
 func (t *tree) forget(n *inode) {
 	delete(t.nodes, n.ino)
 	t.refund(nodeCost + uint64(len(n.target)))
+	for name, value := range n.xattrs {
+		t.refund(uint64(entryCost + len(name) + len(value)))
+	}
+	n.xattrs = nil
 	t.cut(n, 0)
 }
 

@@ -69,6 +69,8 @@ func (v *View) change(
 	return v.fs.stabilize(e, fd, mark)
 }
 
+// locked runs act on an object under its lock with c's rights, and fills w with the attributes
+// before and after.
 func (v *View) locked(c *vfs.Cred, e *entry, w *vfs.WCC, act func(*entry) vfs.Status) vfs.Status {
 	l := v.fs.lock(e)
 	l.Lock()

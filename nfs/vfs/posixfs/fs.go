@@ -254,8 +254,13 @@ func (fs *FS) start(cfg Config, o options) (err error) {
 		return err
 	}
 	fs.rights = verdict.Shared{
-		Tick: &fs.tick, Self: fs.own.UID, Switching: fs.is.switching, Foreign: fs.is.foreign, Status: fs.status,
-		Nobody: fs.ns.Overflow, HasNobody: fs.ns.Users != nil,
+		Tick:      &fs.tick,
+		Self:      fs.own.UID,
+		Switching: fs.is.switching,
+		Foreign:   fs.is.foreign,
+		Status:    fs.status,
+		Nobody:    fs.ns.Overflow,
+		HasNobody: fs.ns.Users != nil,
 	}
 	fs.tryOddities()
 	if err = fs.chooseIO(cfg.IO, o); err != nil {
@@ -310,7 +315,8 @@ func (fs *FS) openRoot(o options) error {
 	// file on it would take the lock of the kernel's mount table, and every careful path walk
 	// on the machine would notice that and start again.
 	fs.tree = tree
-	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, &unix.MountAttr{Propagation: unix.MS_PRIVATE}); err != nil {
+	private := unix.MountAttr{Propagation: unix.MS_PRIVATE}
+	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, &private); err != nil {
 		return nil
 	}
 	// The directory is opened again, because the handle calls refuse an O_PATH descriptor.
@@ -397,6 +403,9 @@ func (fs *FS) identify(cfg Config, o options) error {
 		fs.tells |= vfs.AttrChange
 	}
 	kind.ProbeCase(fs.root, fs.magic, &fs.limits)
+	fs.limits.Xattrs = probeXattrs(fs.root)
+	fs.limits.CheapSeek = !fs.is.memory && !fs.is.foreign
+	fs.limits.CloneBlock = kind.ProbeClone(fs.root, &sf)
 	fs.data.Memory = fs.is.memory
 	fs.data.Block = uint64(max(int64(unix.Getpagesize()), sf.Bsize))
 	fs.data.StillPages = !fs.is.memory && iopath.StillPages(fs.root)

@@ -258,7 +258,8 @@ func (p *pile) read() {
 				len(p.model),
 				p.views[k].fs.data.Policy.Mode,
 			)
-			require.True(p.t, bytes.Equal(want, dst[:m]), "%d at %d by %v", n, off, p.views[k].fs.data.Policy.Mode)
+			require.True(p.t, bytes.Equal(want, dst[:m]), "%d at %d by %v", n, off,
+				p.views[k].fs.data.Policy.Mode)
 			require.Equal(p.t, off+n >= len(p.model), eof)
 		}
 		return st

@@ -54,7 +54,8 @@ func (v *View) lookup(c *vfs.Cred, de *entry, name []byte, e *vfs.Entry) vfs.Sta
 	if v.rights.Acting() != c {
 		switch ok := v.judge.Has(c, &de.Own.rights, &v.st, vfs.MayExec); {
 		case !ok && v.fs.is.switching:
-			if granted, s := v.judge.Decide(c, &de.Own.rights, &v.st, vfs.MayExec); s != vfs.OK || granted == 0 {
+			granted, s := v.judge.Decide(c, &de.Own.rights, &v.st, vfs.MayExec)
+			if s != vfs.OK || granted == 0 {
 				return refused(s)
 			}
 		case ok && !v.as(nil):

@@ -50,6 +50,7 @@ func (v *View) Read(c *vfs.Cred, h vfs.Handle, r *vfs.ReadArgs, a *vfs.Attr) (n 
 	if s = v.accessed(e); s != vfs.OK {
 		return 0, false, s
 	}
+	v.data.Passed(&e.Own.data, r.Off, n, v.st.Size)
 	v.fs.attributes(a, &v.st)
 	return n, eof, vfs.OK
 }

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/iopolicy"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/verdict"
 )
 
@@ -111,7 +112,8 @@ func TestAVerdictIsKeptOnlyWithACtimeThatNoChangeCanLeaveAgain(t *testing.T) {
 	t.Parallel()
 	for name, inode := range map[string]string{"fraction": "256", "whole seconds": "128"} {
 		t.Run(name, func(t *testing.T) {
-			s := serve(t, loopDir(t, 64, "mkfs.ext4", "-q", "-I", inode), Config{}, options{period: time.Hour})
+			s := serve(t, loopDir(t, 64, "mkfs.ext4", "-q", "-I", inode), Config{},
+				options{period: time.Hour})
 			s.write("f", "secret", 0o600)
 			p, h := filepath.Join(s.dir, "f"), s.lookup("f")
 			for n := time.Now().Nanosecond(); n > 3e8; n = time.Now().Nanosecond() { // early in a second
@@ -257,7 +259,8 @@ func TestTicksDoNotWaitForTheJanitor(t *testing.T) {
 	s.write("f", "", 0o666)
 	h := s.lookup("f")
 	s.w.do(func(v *View) {
-		_, _, _, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{{1}}, How: vfs.Unstable}, new(vfs.WCC))
+		_, _, _, st := v.Write(s.root(), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{{1}},
+			How: vfs.Unstable}, new(vfs.WCC))
 		require.Equal(t, vfs.OK, st)
 		e, st := v.acquire(&h, useMain)
 		require.Equal(t, vfs.OK, st)
@@ -348,6 +351,39 @@ func bytesRead(t *testing.T) (n int64) {
 	return n
 }
 
+// A caller who remembers the right to read reads first, and is refused when the ctime has moved.
+func TestAREADThatIsRefusedBelongsToNoStream(t *testing.T) {
+	needRoot(t)
+	s := serve(t, tmpfsDir(t), Config{}, options{period: time.Hour})
+	// With so little memory two READs of 64 KiB in sequence are a large stream.
+	s.fs.data.Policy = iopolicy.NewPolicy(IOAuto, 4096, 1<<20)
+	s.write("f", string(make([]byte, 1<<20)), 0o644)
+	h := s.lookup("f")
+	time.Sleep(verdict.Age + 20*time.Millisecond)
+	for _, want := range []vfs.Status{vfs.OK, vfs.Access} {
+		for i, uid := range []uint32{1000, 1001} {
+			n := 64 << 10
+			if want == vfs.OK {
+				n = 1 // too small for a stream
+			}
+			s.w.do(func(v *View) {
+				_, _, st := v.Read(
+					s.w.cred(uid, uid), h, &vfs.ReadArgs{Off: uint64(i) << 16,
+						Dst: make([]byte, n)}, new(vfs.Attr),
+				)
+				require.Equal(t, want, st)
+			})
+		}
+		require.NoError(t, os.Chmod(filepath.Join(s.dir, "f"), 0o600))
+	}
+	s.w.do(func(v *View) {
+		e, st := v.acquire(&h, useMain)
+		require.Equal(t, vfs.OK, st)
+		require.True(t, v.data.MaySplice(&e.Own.data, 128<<10, 64<<10), "it is in a stream")
+		v.done()
+	})
+}
+
 func TestSupplementaryGroupsAndAccessControlListsCount(t *testing.T) {
 	s := serve(t, loopDir(t, 16, "mkfs.ext4", "-q"), Config{}, options{})
 	t.Cleanup(s.close)
@@ -404,15 +440,20 @@ func TestNewObjectsBelongToTheCaller(t *testing.T) {
 		var e vfs.Entry
 		var w vfs.WCC
 		mode := &vfs.SetAttr{HasMode: true, Mode: 0o666}
-		require.Equal(t, vfs.OK, v.Create(c, s.fs.Root(), &vfs.CreateArgs{Name: []byte("f"), How: vfs.Guarded, Set: mode}, &vfs.Made{Entry: &e, Dir: &w}))
+		require.Equal(t, vfs.OK, v.Create(c, s.fs.Root(), &vfs.CreateArgs{Name: []byte("f"),
+			How: vfs.Guarded, Set: mode}, &vfs.Made{Entry: &e, Dir: &w}))
 		require.Equal(t, []uint32{1000, 1001, 0o666}, []uint32{e.Attr.UID, e.Attr.GID, e.Attr.Mode})
-		require.Equal(t, vfs.OK, v.Mkdir(c, sgid, &vfs.MkdirArgs{Name: []byte("d"), Set: &vfs.SetAttr{HasMode: true, Mode: 0o755}}, &vfs.Made{Entry: &e, Dir: &w}))
+		require.Equal(t, vfs.OK, v.Mkdir(c, sgid, &vfs.MkdirArgs{Name: []byte("d"),
+			Set: &vfs.SetAttr{HasMode: true, Mode: 0o755}}, &vfs.Made{Entry: &e, Dir: &w}))
 		require.Equal(t, []uint32{1000, 500, 0o2755}, []uint32{e.Attr.UID, e.Attr.GID, e.Attr.Mode})
-		require.Equal(t, vfs.OK, v.Create(c, sticky, &vfs.CreateArgs{Name: []byte("f"), How: vfs.Guarded, Set: mode}, &vfs.Made{Entry: &e, Dir: &w}))
+		require.Equal(t, vfs.OK, v.Create(c, sticky, &vfs.CreateArgs{Name: []byte("f"),
+			How: vfs.Guarded, Set: mode}, &vfs.Made{Entry: &e, Dir: &w}))
 		require.Equal(t, vfs.Perm, v.Remove(other, sticky, []byte("f"), &w))
 		require.Equal(t, vfs.OK, v.Remove(c, sticky, []byte("f"), &w))
-		require.Equal(t, vfs.Perm, v.Mknod(c, s.fs.Root(), &vfs.MknodArgs{Name: []byte("dev"), Type: vfs.TypeChr, Major: 1, Minor: 3, Set: mode}, &vfs.Made{Entry: &e, Dir: &w}))
-		require.Equal(t, vfs.OK, v.Mknod(s.root(), s.fs.Root(), &vfs.MknodArgs{Name: []byte("dev"), Type: vfs.TypeChr, Major: 1, Minor: 3, Set: mode}, &vfs.Made{Entry: &e, Dir: &w}))
+		require.Equal(t, vfs.Perm, v.Mknod(c, s.fs.Root(), &vfs.MknodArgs{Name: []byte("dev"),
+			Type: vfs.TypeChr, Major: 1, Minor: 3, Set: mode}, &vfs.Made{Entry: &e, Dir: &w}))
+		require.Equal(t, vfs.OK, v.Mknod(s.root(), s.fs.Root(), &vfs.MknodArgs{Name: []byte("dev"),
+			Type: vfs.TypeChr, Major: 1, Minor: 3, Set: mode}, &vfs.Made{Entry: &e, Dir: &w}))
 		require.Equal(t, []uint32{1, 3}, []uint32{e.Attr.Major, e.Attr.Minor})
 	})
 }
@@ -425,7 +466,8 @@ func TestAWriteByAnotherTakesSetIDBitsAway(t *testing.T) {
 	h := s.lookup("f")
 	s.w.do(func(v *View) {
 		var w vfs.WCC
-		_, _, _, st := v.Write(s.w.cred(1000, 1000), h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("y")}, How: vfs.Unstable}, &w)
+		_, _, _, st := v.Write(s.w.cred(1000, 1000), h,
+			&vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("y")}, How: vfs.Unstable}, &w)
 		require.Equal(t, vfs.OK, st)
 		require.EqualValues(t, 0o777, w.After.Mode)
 	})
@@ -441,7 +483,8 @@ func TestReservedBlocksAreNotForEverybody(t *testing.T) {
 		fill := func(c *vfs.Cred, off uint64) uint64 {
 			var w vfs.WCC
 			for {
-				n, _, _, st := v.Write(c, h, &vfs.WriteArgs{Off: off, Src: [][]byte{data}, How: vfs.FileSync}, &w)
+				n, _, _, st := v.Write(c, h, &vfs.WriteArgs{Off: off, Src: [][]byte{data},
+					How: vfs.FileSync}, &w)
 				if st != vfs.OK {
 					require.Equal(t, vfs.NoSpc, st)
 					return off
@@ -464,7 +507,8 @@ func TestWhoMayNotWriteDoesNotHaveAFileOpenedForWriting(t *testing.T) {
 	h := s.lookup("f")
 	for name, f := range map[string]func(v *View, c *vfs.Cred) vfs.Status{
 		"WRITE": func(v *View, c *vfs.Cred) vfs.Status {
-			_, _, _, st := v.Write(c, h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("x")}, How: vfs.Unstable}, new(vfs.WCC))
+			_, _, _, st := v.Write(c, h, &vfs.WriteArgs{Off: 0, Src: [][]byte{[]byte("x")},
+				How: vfs.Unstable}, new(vfs.WCC))
 			return st
 		},
 		"COMMIT": func(v *View, c *vfs.Cred) vfs.Status {
@@ -479,7 +523,8 @@ func TestWhoMayNotWriteDoesNotHaveAFileOpenedForWriting(t *testing.T) {
 		},
 	} {
 		s.w.do(func(v *View) { require.Equal(t, vfs.Access, f(v, s.w.cred(1000, 1000)), name) })
-		require.NoError(t, exec.Command(filepath.Join(s.dir, "f")).Run(), "%s keeps others from executing the file", name)
+		require.NoError(t, exec.Command(filepath.Join(s.dir, "f")).Run(),
+			"%s keeps others from executing the file", name)
 	}
 	text, st := s.read(h, 0, 0)
 	require.Equal(t, vfs.OK, st)

@@ -16,6 +16,9 @@ func (v *View) Splice(
 	if s != vfs.OK {
 		return 0, false, s
 	}
+	if !v.data.MaySplice(&e.Own.data, r.Off, r.N) {
+		return 0, false, vfs.NotSupp
+	}
 	// checkRead fills v.st, and asks for the verdict or recalls it.
 	if s = v.checkRead(c, e, a); s != vfs.OK {
 		return 0, false, s

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/iopolicy"
 )
 
 // spliceRoom is the size of the tests' pipe.
@@ -71,6 +72,25 @@ func (s *served) splice(
 		require.Empty(s.t, empty(s.t, p), "the pipe is not as it was")
 	}
 	return moved, eof, st
+}
+
+// Read asks for the attributes and the rights in any case, so Splice must not ask before it knows
+// that the data may be spliced.
+func TestSpliceAsksNothingForDataThatIsNotSpliced(t *testing.T) {
+	needRoot(t)
+	s := serve(t, tmpfsDir(t), Config{}, options{})
+	s.write("f", string(make([]byte, 8192)), 0o600)
+	h, p := s.lookup("f"), testPipe(t)
+	var a vfs.Attr
+	_, _, st := s.splice(p, h, 1000, 0, 4096, &a)
+	require.Equal(t, vfs.Access, st)
+	s.fs.data.Policy = iopolicy.NewPolicy(IODontCache, 4096, 0)
+	for _, r := range []*runner{s.l, s.w} {
+		r.do(func(v *View) {
+			_, _, st := v.Splice(r.cred(1000, 1000), h, &vfs.SpliceArgs{Off: 0, N: 4096, To: p}, &a)
+			require.Equal(t, vfs.NotSupp, st)
+		})
+	}
 }
 
 func TestSpliceGivesWhatReadGives(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ringnfs/ringnfs/nfs/syscalls"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/iopath"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
@@ -115,6 +116,15 @@ func (fs *FS) View(t *vfs.Thread) (vfs.View, error) {
 		v.able.ACLs = v
 	}
 	v.able.Hold, v.able.Locks = fs, v
+	if !syscalls.Refused(unix.SYS_FALLOCATE) {
+		v.able.Ranges = v
+	}
+	if !syscalls.Refused(unix.SYS_COPY_FILE_RANGE) {
+		v.able.Copy = v
+	}
+	if keepsXattrs() {
+		v.able.Xattrs = v
+	}
 	if v.lane {
 		v.samples = recall.NewOwn[sample](samplesMax, 1)
 	}

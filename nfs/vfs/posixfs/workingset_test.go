@@ -132,7 +132,8 @@ func TestAStreamLeavesNothingInThePageCache(t *testing.T) {
 				c := client{s}
 				// The data that passes before a stream counts as one, and readahead
 				// for the next stream.
-				rest := map[IOMode]int64{IOBuffered: size, IODontCache: 4 << 20, IODirect: 64 << 10, IOAuto: 12 << 20}[mode]
+				rest := map[IOMode]int64{IOBuffered: size, IODontCache: 4 << 20, IODirect: 64 << 10,
+					IOAuto: 12 << 20}[mode]
 				check := func(name, what string) {
 					t.Helper()
 					got := inCache(t, filepath.Join(dir, name))
@@ -277,6 +278,7 @@ const groupEnv = "POSIXFS_TEST_GROUP"
 // TestAWorkingSetOutlivesAStreamThroughLittleMemory runs the server in a control group with too
 // little memory for both working set and stream.
 func TestAWorkingSetOutlivesAStreamThroughLittleMemory(t *testing.T) {
+	again.Long(t)
 	needRoot(t)
 	again.Skip(t)
 	if group := os.Getenv(groupEnv); group != "" {
@@ -324,7 +326,8 @@ func streamInGroup(t *testing.T, order string) {
 	s := serve(t, dir, Config{IO: mode}, options{})
 	c := client{s}
 	if mode == IOAuto {
-		require.EqualValues(t, smallMachine/4, s.fs.data.Policy.Big(), "it has seen how little memory there is")
+		require.EqualValues(t, smallMachine/4, s.fs.data.Policy.Big(),
+			"it has seen how little memory there is")
 	}
 	const set, size = 24 << 20, 192 << 20
 	c.stream("set", set, 64<<10)

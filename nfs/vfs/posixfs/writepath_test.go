@@ -249,6 +249,8 @@ func TestLanesThatWereFrozenLeaveWritingToTheWorkers(t *testing.T) {
 	since := s.l.v.data.Writer().Since()
 	s.fs.watchWrites(s.fs.data.Pace.Clock() + 2*pace.StuckWrite)
 	require.False(t, s.l.v.data.Writer().Tell(since), "it was said")
+	var other pace.Writer
+	require.False(t, other.May(&s.fs.data.Pace), "the other lanes stop writing meanwhile")
 	thaw()
 	require.Equal(t, vfs.OK, <-done)
 	require.Equal(t, vfs.Again, s.laneWrite(h, 0, 4096, vfs.Unstable))

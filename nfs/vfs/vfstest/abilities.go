@@ -46,7 +46,10 @@ func Decorator(t *testing.T, wrap func(vfs.FS) vfs.FS) {
 
 // All returns Abilities with every ability. Each does nothing and returns OK.
 func All() *vfs.Abilities {
-	return &vfs.Abilities{Splice: idle{}, ACLs: idle{}, Hold: idle{}, Locks: idle{}}
+	return &vfs.Abilities{
+		Splice: idle{}, ACLs: idle{}, Hold: idle{}, Locks: idle{},
+		Ranges: idle{}, Copy: idle{}, Xattrs: idle{},
+	}
 }
 
 // Able returns in with other abilities. Decorator needs no more than that.
@@ -84,3 +87,24 @@ func (idle) OpenLocks(vfs.Handle) (vfs.Locks, vfs.Status) { return nil, vfs.OK }
 func (idle) Splice(_ *vfs.Cred, _ vfs.Handle, r *vfs.SpliceArgs, _ *vfs.Attr) (int, bool, vfs.Status) {
 	return 0, true, vfs.OK
 }
+
+func (idle) Allocate(*vfs.Cred, vfs.Handle, *vfs.RangeArgs, *vfs.WCC) vfs.Status   { return vfs.OK }
+func (idle) Deallocate(*vfs.Cred, vfs.Handle, *vfs.RangeArgs, *vfs.WCC) vfs.Status { return vfs.OK }
+func (idle) WillNeed(*vfs.Cred, vfs.Handle, *vfs.RangeArgs) vfs.Status             { return vfs.OK }
+
+func (idle) Seek(_ *vfs.Cred, _ vfs.Handle, r *vfs.SeekArgs, _ *vfs.Attr) (uint64, vfs.Status) {
+	return r.Off, vfs.OK
+}
+
+func (idle) Clone(*vfs.Cred, vfs.Handle, *vfs.CopyArgs, *vfs.WCC) vfs.Status { return vfs.OK }
+
+func (idle) Copy(*vfs.Cred, vfs.Handle, *vfs.CopyArgs, *vfs.WCC) (n, verf uint64, s vfs.Status) {
+	return 0, 0, vfs.OK
+}
+
+func (idle) Lend(*vfs.Cred, vfs.Handle, func(any, uint64) vfs.Status) vfs.Status { return vfs.OK }
+
+func (idle) GetXattr(*vfs.Cred, vfs.Handle, []byte, []byte) (int, vfs.Status)    { return 0, vfs.OK }
+func (idle) SetXattr(*vfs.Cred, vfs.Handle, *vfs.XattrArgs, *vfs.WCC) vfs.Status { return vfs.OK }
+func (idle) ListXattrs(*vfs.Cred, vfs.Handle, func(name []byte) bool) vfs.Status { return vfs.OK }
+func (idle) RemoveXattr(*vfs.Cred, vfs.Handle, []byte, *vfs.WCC) vfs.Status      { return vfs.OK }

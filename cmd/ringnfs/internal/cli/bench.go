@@ -145,8 +145,15 @@ func (f *benchFlags) jobs() ([]load.Job, error) {
 			return nil, fmt.Errorf("--workload: %w", err)
 		}
 		jobs = append(jobs, load.Job{
-			Workload: w, Conns: f.conns, Depth: f.depth, Threads: f.threads, Rate: f.rate, Stable: how, Verify: f.verify,
-			Time: seconds(f.seconds), Warmup: max(seconds(f.warmup), 1),
+			Workload: w,
+			Conns:    f.conns,
+			Depth:    f.depth,
+			Threads:  f.threads,
+			Rate:     f.rate,
+			Stable:   how,
+			Verify:   f.verify,
+			Time:     seconds(f.seconds),
+			Warmup:   max(seconds(f.warmup), 1),
 		})
 	}
 	return jobs, nil

@@ -127,6 +127,7 @@ func completeServe(c *cobra.Command) {
 		"log-level":      words("debug", "info", "warn", "error"),
 		"state-dir":      directories,
 		"without":        listed(nfs.FeatureNames),
+		"versions":       listed(nfs.VersionNames),
 		"mount-port":     numbers,
 		"anonuid":        numbers,
 		"anongid":        numbers,

@@ -14,6 +14,8 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs"
 	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/records"
+	"github.com/ringnfs/ringnfs/nfs/state"
 )
 
 // nobody is the user and group that squashed callers become unless --anonuid and --anongid say
@@ -226,8 +228,12 @@ func (f *serveFlags) config(c *cobra.Command, dirs []string) (nfs.Config, slog.L
 		return cfg, level, err
 	}
 	if cfg.Versions, err = nfs.ParseVersions(f.versions); err != nil {
-		return cfg, level, fmt.Errorf("--versions %q: say 3, 4.0, 4.1 or 4.2, or several with commas", f.versions)
+		return cfg, level, fmt.Errorf(
+			"--versions %q: say 3, 4.0, 4.1 or 4.2, or several with commas",
+			f.versions,
+		)
 	}
+	cfg.ClientStore = func(dir string) (state.Store, error) { return records.Open(dir) }
 	if cfg.ReadPath, err = nfs.ParseReadPath(f.readPath); err != nil {
 		return cfg, level, fmt.Errorf("--read-path %q: say copy, splice, zc or auto", f.readPath)
 	}

@@ -168,11 +168,16 @@ func TestAVariableThatIsNotSetServesNothing(t *testing.T) {
 
 func TestAnEmptyWordIsNeverADefault(t *testing.T) {
 	for _, args := range [][]string{
-		{"--allow", ""}, {"--allow", "10.0.0.0/8,,10.1.0.0/16"}, {"--allow", ","}, {"--allow", " "}, {"--allow", "", "--allow", "10.0.0.0/8"},
-		{"--allow", "10.0.0.0/8", "--allow="}, {"--listen", ""}, {"--listen", "127.0.0.1,"}, {"--without", ""}, {"--without", "SEND_ZC,"},
-		{"--io", ""}, {"--io", "/x="}, {"--port", ""}, {"--mount-port", ""}, {"--portmap", ""}, {"--squash", ""}, {"--anonuid", ""}, {"--anongid", ""},
-		{"--ro="}, {"--insecure="}, {"--lanes", ""}, {"--memory", ""}, {"--read-path", ""}, {"--splice-from", ""}, {"--zero-copy-from", ""},
-		{"--spin", ""}, {"--write-path", ""}, {"--transfer-max", ""}, {"--state-dir", ""}, {"--log-level", ""}, {"--cpu-profile", ""},
+		{"--allow", ""}, {"--allow", "10.0.0.0/8,,10.1.0.0/16"}, {"--allow", ","}, {"--allow", " "},
+		{"--allow", "", "--allow", "10.0.0.0/8"},
+		{"--allow", "10.0.0.0/8", "--allow="}, {"--listen", ""}, {"--listen", "127.0.0.1,"},
+		{"--without", ""}, {"--without", "SEND_ZC,"},
+		{"--io", ""}, {"--io", "/x="}, {"--port", ""}, {"--mount-port", ""}, {"--portmap", ""},
+		{"--squash", ""}, {"--anonuid", ""}, {"--anongid", ""},
+		{"--ro="}, {"--insecure="}, {"--lanes", ""}, {"--memory", ""}, {"--read-path", ""},
+		{"--splice-from", ""}, {"--zero-copy-from", ""},
+		{"--spin", ""}, {"--write-path", ""}, {"--transfer-max", ""}, {"--state-dir", ""},
+		{"--log-level", ""}, {"--cpu-profile", ""},
 	} {
 		var stdout, stderr bytes.Buffer
 		assert.Equal(
@@ -199,7 +204,8 @@ func TestAnEmptyWordIsNeverADefault(t *testing.T) {
 func TestHelpNamesEveryFlagThatScriptsMayUse(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	require.Equal(t, exitOK, Main([]string{"serve", "--help"}, &stdout, &stderr))
-	for _, flag := range []string{"--listen ADDR", "--allow CIDR", "--port PORT", "--mount-port PORT", "--portmap", "--squash", "--anonuid", "--anongid",
+	for _, flag := range []string{"--listen ADDR", "--allow CIDR", "--port PORT",
+		"--mount-port PORT", "--portmap", "--squash", "--anonuid", "--anongid",
 		"--ro", "--insecure", "--io MODE", "--splice-from SIZE", "--zero-copy-from SIZE", "--lanes N", "--memory SIZE", "--state-dir DIR", "--log-level", "--version"} {
 		assert.Contains(t, stdout.String(), flag)
 	}

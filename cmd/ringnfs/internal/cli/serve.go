@@ -143,10 +143,19 @@ func leaveProcessors(lanes int) {
 // factsOf gathers the facts that the banner tells.
 func factsOf(info nfs.Info, cfg nfs.Config, notes []string) facts {
 	f := facts{
-		version: versionText(), kernel: info.Kernel, lanes: info.Lanes, memory: info.Memory, stateDir: cfg.StateDir,
-		listen: info.Addrs, port: info.Port, mount: info.MountPort, portmap: info.PortmapPort, portmapWhy: info.PortmapWhy,
-		notes: slices.Concat(notes, info.Notes), uid: os.Geteuid(),
-		alone: !info.ActsForOthers,
+		version:    versionText(),
+		kernel:     info.Kernel,
+		lanes:      info.Lanes,
+		memory:     info.Memory,
+		stateDir:   cfg.StateDir,
+		listen:     info.Addrs,
+		port:       info.Port,
+		mount:      info.MountPort,
+		portmap:    info.PortmapPort,
+		portmapWhy: info.PortmapWhy,
+		notes:      slices.Concat(notes, info.Notes),
+		uid:        os.Geteuid(),
+		alone:      !info.ActsForOthers,
 	}
 	for _, x := range info.Features {
 		f.features = append(f.features, feature{name: x.Name, on: x.On, why: x.Why})

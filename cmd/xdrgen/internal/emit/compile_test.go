@@ -52,7 +52,8 @@ func everyKind() string {
 	`)
 	names := []string{
 		"int", "unsigned", "unsigned int", "hyper", "unsigned hyper", "float", "double", "bool",
-		"good", "bad", "lone", "flat", "loose", "single", "chosen", "ring", "kept", "kept_set", "kept_series", "uint32_t", "int64",
+		"good", "bad", "lone", "flat", "loose", "single", "chosen", "ring", "kept", "kept_set",
+		"kept_series", "uint32_t", "int64",
 	}
 	// A typedef of each type in each form, and a typedef of that.
 	forms := []string{"%s %s", "%s %s[3]", "%s %s<>", "%s %s<NINE>", "%s *%s"}

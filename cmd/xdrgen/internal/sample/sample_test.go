@@ -103,8 +103,10 @@ func TestOfManyNumbersOnlyTheFirstAreKept(t *testing.T) {
 			gotSeries.Decode(&d)
 			require.EqualValues(t, 9, d.Uint32())
 			require.NoError(t, d.Err())
-			require.EqualValues(t, set[:min(n, 64)], append(sample.LongSet(nil), gotSet...), "%d, cut at %d", n, cut)
-			require.EqualValues(t, series[:min(n, 33)], append(sample.LongSeries(nil), gotSeries...), "%d, cut at %d", n, cut)
+			require.EqualValues(t, set[:min(n, 64)], append(sample.LongSet(nil), gotSet...),
+				"%d, cut at %d", n, cut)
+			require.EqualValues(t, series[:min(n, 33)],
+				append(sample.LongSeries(nil), gotSeries...), "%d, cut at %d", n, cut)
 		}
 	}
 }
@@ -121,12 +123,14 @@ func TestNumbersThatAreNotThereAreNotPassedOver(t *testing.T) {
 func TestAWideUnionKeepsNothingOfItsLastUse(t *testing.T) {
 	number := new(int32)
 	used := sample.Wide{
-		One: 1, Two: []byte("two"), Three: sample.Digest{3}, Four: 4, Five: make([]sample.Label, 5), Six: number,
+		One: 1, Two: []byte("two"), Three: sample.Digest{3}, Four: 4, Five: make([]sample.Label, 5),
+		Six:   number,
 		Seven: make(sample.LongSet, 7), Eight: sample.RED, Nine: make([]sample.Chain, 9),
 	}
 	for _, c := range []sample.Wide{
 		{}, {Which: sample.ARM_1, One: 7}, {Which: sample.ARM_2, Two: []byte("x")}, {Which: sample.ARM_3},
-		{Which: sample.ARM_4}, {Which: sample.ARM_5, Five: make([]sample.Label, 0)}, {Which: sample.ARM_6, Six: new(int32)},
+		{Which: sample.ARM_4}, {Which: sample.ARM_5, Five: make([]sample.Label, 0)},
+		{Which: sample.ARM_6, Six: new(int32)},
 		{Which: sample.ARM_7, Seven: sample.LongSet{1}}, {Which: sample.ARM_8, Eight: sample.BLUE},
 		{Which: sample.ARM_9, Nine: []sample.Chain{{Value: 4, Name: []byte("n")}}}, {Which: sample.ARM_10},
 	} {
@@ -189,7 +193,8 @@ func TestWhatWasDecodedBeforeGivesTheRoom(t *testing.T) {
 	v.Many.Direction, v.One.Which, v.Fence.With = sample.UP, sample.RED, sample.BLUE
 	v.InPieces.Second.Paint = sample.RED
 	v.Range.Which, v.Range.Seven = sample.ARM_7, make(sample.LongSet, 9)
-	v.Ranges, v.Series = []sample.WideToo{{Which: sample.ARM_8}, {Which: sample.ARM_9}}, make(sample.LongSeries, 9)
+	v.Ranges, v.Series = []sample.WideToo{{Which: sample.ARM_8},
+		{Which: sample.ARM_9}}, make(sample.LongSeries, 9)
 	v.Ranges[0].Eight = sample.Wide{Which: sample.ARM_9, Nine: []sample.Chain{{}}}
 	b := xdrtest.Encode(t, v)
 	var d xdr.Decoder
@@ -234,7 +239,8 @@ func TestBoundsAreCheckedBothWays(t *testing.T) {
 		{"string", sample.Tight{Text: []byte("abcd")}, []uint32{0, 4, 0}},
 		{"array", sample.Tight{Numbers: make([]int32, 3)}, []uint32{0, 0, 3, 0, 0, 0}},
 		{"array of strings", sample.Tight{Names: make([]sample.Label, 3)}, []uint32{0, 0, 0, 3, 0, 0, 0}},
-		{"element", sample.Tight{Names: []sample.Label{make([]byte, 33)}}, []uint32{0, 0, 0, 1, 33, 0, 0, 0, 0, 0, 0, 0, 0, 0}},
+		{"element", sample.Tight{Names: []sample.Label{make([]byte, 33)}},
+			[]uint32{0, 0, 0, 1, 33, 0, 0, 0, 0, 0, 0, 0, 0, 0}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var e xdr.Encoder

@@ -1,9 +1,10 @@
 // Package iopath moves the data of READ and WRITE between files and memory: through the page cache
 // or past it, with a copy or by splice(2), on a lane that must not sleep or on a worker that may.
 //
-// A READ enters by [Path.Read] or [Path.Splice], a WRITE by [Path.Write], each once. Package
-// iopolicy decides which way the data goes, package pace whether a lane writes at all, and package
-// stable what is stable. Package posixfs opens the file, checks the caller's rights, and answers.
+// The data of a READ goes by [Path.Read] or [Path.Splice], that of a WRITE by [Path.Write]. Package
+// iopolicy decides which way it goes, package pace whether a lane writes at all, and package stable
+// what is stable. Package posixfs opens the file, checks the caller's rights, and answers. Before
+// the data moves it asks MaySplice or MayWrite, and after Path.Read it reports to Passed.
 //
 // # Who owns what
 //

@@ -36,7 +36,7 @@ var _ [table.Directions]struct{} = [iopolicy.Directions]struct{}{}
 // File is the state that this package keeps with an open object. Init makes the zero value ready.
 type File struct {
 	// Immutable.
-	fd    int // O_PATH
+	fd    int // O_PATH, or the descriptor that made the file
 	fds   *table.Descriptors
 	flush *stable.File
 
@@ -49,8 +49,8 @@ type File struct {
 	undropped atomic.Uint64 // where the last dropping write ended, 0 after a flush: see trail
 }
 
-// Init binds f to its object: an O_PATH descriptor, the descriptors for I/O, and the state of its
-// unstable data.
+// Init binds f to its object: a descriptor with which to ask for attributes, the descriptors for
+// I/O, and the state of its unstable data.
 func (f *File) Init(fd int, fds *table.Descriptors, flush *stable.File) {
 	f.fd, f.fds, f.flush = fd, fds, flush
 }

@@ -14,7 +14,7 @@ import (
 // Read reads from fd, a descriptor of f, at off, until dst is full or the file ends. Then it asks
 // for f's attributes. s is not OK if the read failed, or if a lane found only a part in memory, so
 // that a worker has to go on. Otherwise looked is the error of asking for the attributes. If looked
-// is 0, the attributes are in st, and n and eof are valid.
+// is 0, the attributes are in st, and n and eof are valid. The caller calls Passed afterwards.
 func (p *Path) Read(
 	f *File,
 	fd int,
@@ -37,8 +37,13 @@ func (p *Path) Read(
 	if n < len(dst) && !eof && p.lane {
 		return 0, false, vfs.Again, 0
 	}
-	p.passed(f, iopolicy.ToRead, off, n, st.Size)
 	return n, eof || n < len(dst), vfs.OK, 0
+}
+
+// Passed notes that a READ has moved n bytes at off, by Read. size is the file's size. The caller
+// calls it once the READ can no longer be refused or go to a worker: such a READ passes nothing.
+func (p *Path) Passed(f *File, off uint64, n int, size uint64) {
+	p.passed(f, iopolicy.ToRead, off, n, size)
 }
 
 // readBy reads in the way that the policy decides. If the policy's way is not Keeping, a lane reads

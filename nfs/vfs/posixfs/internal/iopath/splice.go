@@ -11,19 +11,29 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 )
 
+// MaySplice reports whether a READ of n bytes at off may be spliced. If not, Read should try. It
+// neither waits nor allocates.
+func (p *Path) MaySplice(f *File, off uint64, n int) bool {
+	return p.way(f, iopolicy.ToRead, off, n) == iopolicy.Keeping // spliced pages stay in the cache
+}
+
 // Splice moves bytes of f from off to the pipe, read by fd: n of them, or as many as the file of
 // size bytes has. moved may be smaller if somebody truncated the file meanwhile, if the pipe is
 // full, or after an error that the next READ will meet. If s is not OK, Splice has moved nothing.
-// NotSupp means that Read should try.
+// NotSupp means that Read should try. The caller calls MaySplice before.
 //
 // On a lane the whole range has to be in the page cache, because splice(2) would wait for a missing
 // page. Asking cachestat(2) (Linux 6.5) costs a microsecond. That call counts pages as cached while
 // they are still being read from disc, and a sequential reader of a cold file always meets such
 // pages. So allRead checks that they have arrived.
-func (p *Path) Splice(f *File, fd int, off uint64, n int, to *vfs.Pipe, size uint64) (moved int, s vfs.Status) {
-	if p.way(f, iopolicy.ToRead, off, n) != iopolicy.Keeping {
-		return 0, vfs.NotSupp // spliced pages stay in the cache
-	}
+func (p *Path) Splice(
+	f *File,
+	fd int,
+	off uint64,
+	n int,
+	to *vfs.Pipe,
+	size uint64,
+) (moved int, s vfs.Status) {
 	if off >= size || off >= math.MaxInt64 {
 		return 0, vfs.OK
 	}

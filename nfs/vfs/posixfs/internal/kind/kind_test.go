@@ -50,8 +50,10 @@ func TestWhatFATLacksIsNotClaimed(t *testing.T) {
 func TestWhatIsKeptOfAStampTellsItsResolution(t *testing.T) {
 	at := func(sec int64, nsec uint32) unix.StatxTimestamp { return unix.StatxTimestamp{Sec: sec, Nsec: nsec} }
 	for want, got := range map[vfs.Time]unix.StatxTimestamp{
-		{Nsec: 1}: at(1_600_000_001, 123_456_789), {Nsec: 100}: at(1_600_000_001, 123_456_700), {Nsec: 1000}: at(1_600_000_001, 123_456_000),
-		{Nsec: 10_000_000}: at(1_600_000_001, 120_000_000), {Sec: 1}: at(1_600_000_001, 0), {Sec: 2}: at(1_600_000_000, 0),
+		{Nsec: 1}: at(1_600_000_001, 123_456_789), {Nsec: 100}: at(1_600_000_001, 123_456_700),
+		{Nsec: 1000}:       at(1_600_000_001, 123_456_000),
+		{Nsec: 10_000_000}: at(1_600_000_001, 120_000_000), {Sec: 1}: at(1_600_000_001, 0),
+		{Sec: 2}: at(1_600_000_000, 0),
 	} {
 		require.Equal(t, want, resolution(got))
 	}

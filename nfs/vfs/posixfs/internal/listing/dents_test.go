@@ -36,7 +36,8 @@ func TestEntriesAsTheKernelWritesThem(t *testing.T) {
 	var all []seen
 	for x := d; len(x) > 0; x = x.Rest() {
 		all = append(all, seen{
-			x.Number(), x.Place(), x.Kind(), string(x.Name()), unix.BytePtrToString(x.Path()), x.Dot(), x.DotDot(),
+			x.Number(), x.Place(), x.Kind(), string(x.Name()), unix.BytePtrToString(x.Path()),
+			x.Dot(), x.DotDot(),
 		})
 	}
 	require.Equal(t, []seen{

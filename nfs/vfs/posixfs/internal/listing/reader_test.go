@@ -141,7 +141,8 @@ func TestCallsTogetherListEachNameOnce(t *testing.T) {
 				w.ask.Keep, w.ask.Plus = keep, plus
 				w.ask.ID++ // so that pages of before do not count
 				for _, each := range []int{1, 7, 1000} {
-					require.ElementsMatch(t, want, w.list(each), "keep=%v plus=%v unplaced=%v", keep, plus, unplaced)
+					require.ElementsMatch(t, want, w.list(each), "keep=%v plus=%v unplaced=%v",
+						keep, plus, unplaced)
 				}
 			}
 		}

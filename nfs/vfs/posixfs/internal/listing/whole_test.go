@@ -116,8 +116,10 @@ func TestAListingIsGoneOnWithByWhoBeganIt(t *testing.T) {
 		as   *vfs.Cred
 		read bool
 	}{
-		{alice, true}, {again, false}, {nil, true}, {nil, false}, {&vfs.Cred{UID: 2, Groups: []uint32{2}}, true},
-		{&vfs.Cred{UID: 1, GID: 1, Groups: []uint32{2}}, true}, {&vfs.Cred{UID: 1, Groups: []uint32{3}}, true}, {alice, false},
+		{alice, true}, {again, false}, {nil, true}, {nil, false},
+		{&vfs.Cred{UID: 2, Groups: []uint32{2}}, true},
+		{&vfs.Cred{UID: 1, GID: 1, Groups: []uint32{2}}, true},
+		{&vfs.Cred{UID: 1, Groups: []uint32{3}}, true}, {alice, false},
 	} {
 		w.ask.As, w.src.opens = x.as, 0
 		_, _, s := w.call(5)

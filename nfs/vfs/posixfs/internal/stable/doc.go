@@ -8,5 +8,6 @@
 // data that they hold. docs/design/0019-write-back-errors.md has the reasons.
 //
 // A [Store] belongs to a file system, a [File] to an open object. Any thread may use both. All
-// methods block for the disc, except Failures, Since, Verifier, Lost, Wrote and Dirty.
+// methods block for the disc, except Init, Failures, Since, MarkAll, Verifier, Lost, Leaving, Wrote
+// and Dirty.
 package stable

@@ -40,8 +40,9 @@ type Store struct {
 	Calls // immutable
 
 	verifier atomic.Uint64
-	all      Flushes      // of the whole file system, for changes without a flush of their own
 	leaving  atomic.Int32 // how many Leave calls are flushing
+	_        [64]byte     // keeps what each WRITE reads off the cache line of the lock in all
+	all      Flushes      // of the whole file system, for changes without a flush of their own
 }
 
 // Init makes s ready. seed is the first verifier; no earlier run may have had it.

@@ -54,15 +54,15 @@ type Shared struct {
 // Object is the state that this package keeps with an open object.
 type Object struct {
 	id   uint64 // never used twice
-	fd   int    // O_PATH
+	fd   int    // O_PATH, or the descriptor that made the file
 	link bool
 	warm atomic.Bool // the kernel has in memory what a permission check needs
 }
 
 var ids atomic.Uint64
 
-// Init binds o to an object. fd is an O_PATH descriptor; link says whether the object is a symbolic
-// link.
+// Init binds o to an object. fd is a descriptor of the object, of any kind; link says whether the
+// object is a symbolic link.
 func (o *Object) Init(fd int, link bool) { o.id, o.fd, o.link = ids.Add(1), fd, link }
 
 // Actor is the thread of a Judge.

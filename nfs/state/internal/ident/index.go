@@ -1,4 +1,4 @@
-package state
+package ident
 
 import (
 	"sync"
@@ -8,10 +8,10 @@ import (
 // chunkLen is how many pointers a chunk of an index has: 4 KiB.
 const chunkLen = 512
 
-// index is an array of pointers that is read without a lock. It grows by chunks, which are
+// Index is an array of pointers that is read without a lock. It grows by chunks, which are
 // never moved or freed. An index that was given back is given out again: who finds an object
 // compares its number with the one that was asked for.
-type index[T any] struct {
+type Index[T any] struct {
 	chunks []atomic.Pointer[[chunkLen]atomic.Pointer[T]]
 	max    uint32
 
@@ -20,13 +20,14 @@ type index[T any] struct {
 	next uint32   // the least that was never given out
 }
 
-func (x *index[T]) init(max int) {
+// Init makes x an array of max places, all free.
+func (x *Index[T]) Init(max int) {
 	x.max = uint32(max)
 	x.chunks = make([]atomic.Pointer[[chunkLen]atomic.Pointer[T]], (max+chunkLen-1)/chunkLen)
 }
 
-// at returns what stands at i, nil when nothing does.
-func (x *index[T]) at(i uint32) *T {
+// At returns what stands at i, nil when nothing does.
+func (x *Index[T]) At(i uint32) *T {
 	if i/chunkLen >= uint32(len(x.chunks)) {
 		return nil
 	}
@@ -37,9 +38,9 @@ func (x *index[T]) at(i uint32) *T {
 	return c[i%chunkLen].Load()
 }
 
-// take returns an index at which nothing stands, and false when all are taken. It is put
-// back by give.
-func (x *index[T]) take() (uint32, bool) {
+// Take returns an index at which nothing stands, and false when all are taken. It is put
+// back by Give.
+func (x *Index[T]) Take() (uint32, bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if n := len(x.free); n > 0 {
@@ -58,26 +59,33 @@ func (x *index[T]) take() (uint32, bool) {
 	return i, true
 }
 
-// put makes v stand at i, which was taken.
-func (x *index[T]) put(i uint32, v *T) { x.chunks[i/chunkLen].Load()[i%chunkLen].Store(v) }
+// Put makes v stand at i, which was taken.
+func (x *Index[T]) Put(i uint32, v *T) { x.chunks[i/chunkLen].Load()[i%chunkLen].Store(v) }
 
-// give makes nothing stand at i, which somebody else may take then.
-func (x *index[T]) give(i uint32) {
-	x.put(i, nil)
+// Give makes nothing stand at i, which somebody else may take then.
+func (x *Index[T]) Give(i uint32) {
+	x.Put(i, nil)
 	x.mu.Lock()
 	x.free = append(x.free, i)
 	x.mu.Unlock()
 }
 
-// used returns how many are taken.
-func (x *index[T]) used() int {
+// Used returns how many are taken.
+func (x *Index[T]) Used() int {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return int(x.next) - len(x.free)
 }
 
-// all calls f with everything that stands in x.
-func (x *index[T]) all(f func(*T)) {
+// Most returns how many were taken at one time at the most.
+func (x *Index[T]) Most() int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return int(x.next)
+}
+
+// All calls f with everything that stands in x.
+func (x *Index[T]) All(f func(*T)) {
 	for i := range x.chunks {
 		c := x.chunks[i].Load()
 		if c == nil {
