@@ -28,6 +28,7 @@ type guest struct {
 	beside  string            // shell command in the guest's network, instead of a server there
 	size    string            // of the file system
 	restart bool              // the script may kill the server
+	clients int               // guests that run the script; 0 is one
 	pcap    string            // file for a capture
 	filter  string            // what is captured
 }
@@ -67,6 +68,10 @@ func (g guest) run(t *testing.T) outcome {
 			args = append(args, flag, value)
 		}
 	}
+	clients := max(g.clients, 1)
+	if clients > 1 {
+		args = append(args, "--clients", fmt.Sprint(clients))
+	}
 	if g.restart {
 		args = append(args, "--restart")
 	}
@@ -84,7 +89,7 @@ func (g guest) run(t *testing.T) outcome {
 	}
 	args = append(args, "-c", command.String())
 
-	out, says, err := umlNFS(t, 1, args...)
+	out, says, err := umlNFS(t, clients, args...)
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatalf("uml-nfs: %v\n%s", err, says.String())

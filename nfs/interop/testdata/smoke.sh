@@ -277,6 +277,88 @@ assert os.fstat(d).st_size == n and os.pread(d, 8192, 0) == (b'q'*8192)[:n]
 PY
 }
 
+only42() { [ "$VERS" = 4.2 ] || { echo 'NFS 4.2 has it'; exit 77; }; }
+
+# What version 4.2 adds: a clone, and copies that do not pass through the client.
+t_clone() {
+  only42
+  python3 - <<'PY'
+import errno, fcntl, os, random, struct
+FICLONE, FICLONERANGE = 0x40049409, 0x4020940d
+data = random.randbytes(1 << 20)
+a = os.open('ca', os.O_CREAT|os.O_RDWR); os.write(a, data); os.fsync(a)
+b = os.open('cb', os.O_CREAT|os.O_RDWR)
+fcntl.ioctl(b, FICLONE, a)
+assert os.fstat(b).st_size == len(data) and os.pread(b, 1 << 20, 0) == data
+os.pwrite(b, b'z' * 4096, 0); os.fsync(b)
+assert os.pread(a, 4096, 0) == data[:4096] and os.pread(b, 1 << 20, 0) == b'z' * 4096 + data[4096:]
+fcntl.ioctl(b, FICLONERANGE, struct.pack('qQQQ', a, 65536, 131072, 2 << 20))
+assert os.fstat(b).st_size == (2 << 20) + 131072 and os.pread(b, 131072, 2 << 20) == data[65536:65536+131072]
+try:
+    fcntl.ioctl(b, FICLONERANGE, struct.pack('qQQQ', a, 1, 10, 0)); raise SystemExit('cloned what is not aligned')
+except OSError as e:
+    assert e.errno == errno.EINVAL, e
+c = os.open('cc', os.O_CREAT|os.O_RDWR)
+assert os.copy_file_range(a, c, len(data), 0, 100) == len(data)
+assert os.pread(c, 1 << 21, 0) == bytes(100) + data
+PY
+  grep -q ' COPY: [1-9]' /proc/self/mountstats; grep -q ' CLONE: [1-9]' /proc/self/mountstats
+}
+
+# Holes: made, punched, found.
+t_sparse() {
+  only42
+  python3 - <<'PY'
+import ctypes, errno, os
+libc = ctypes.CDLL(None, use_errno=True)
+libc.fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
+def falloc(fd, mode, off, n):
+    if libc.fallocate(fd, mode, off, n):
+        raise OSError(ctypes.get_errno(), 'fallocate')
+fd = os.open('sp', os.O_CREAT|os.O_RDWR); M = 1 << 20
+for at in (0, 4*M):
+    os.pwrite(fd, b'd' * M, at)
+os.ftruncate(fd, 8*M); os.fsync(fd)
+seek = lambda off, how: os.lseek(fd, off, how)
+assert seek(0, os.SEEK_DATA) == 0 and seek(0, os.SEEK_HOLE) == M, seek(0, os.SEEK_HOLE)
+assert seek(M, os.SEEK_DATA) == 4*M and seek(4*M, os.SEEK_HOLE) == 5*M and seek(6*M, os.SEEK_HOLE) == 6*M
+try:
+    seek(6*M, os.SEEK_DATA); raise SystemExit('data in the hole at the end')
+except OSError as e:
+    assert e.errno == errno.ENXIO
+falloc(fd, 3, 4*M + 65536, 65536) # punch, keep the size
+assert os.pread(fd, 131072, 4*M + 65536) == bytes(65536) + b'd' * 65536 and seek(4*M, os.SEEK_HOLE) == 4*M + 65536
+before = os.fstat(fd).st_blocks
+falloc(fd, 0, 5*M, 3*M)
+assert os.fstat(fd).st_blocks >= before + 3*M//512 and os.pread(fd, 10, 7*M) == bytes(10)
+PY
+}
+
+# Extended attributes of users.
+t_xattrs() {
+  only42
+  python3 - <<'PY'
+import errno, os
+open('xa', 'w').close(); os.mkdir('xd')
+for name in ('xa', 'xd'):
+    for i in range(20):
+        os.setxattr(name, 'user.n%d' % i, b'v' * i * 10)
+    assert sorted(os.listxattr(name)) == sorted('user.n%d' % i for i in range(20)), os.listxattr(name)
+    assert os.getxattr(name, 'user.n7') == b'v' * 70
+    os.setxattr(name, 'user.n7', b'new', os.XATTR_REPLACE)
+    assert os.getxattr(name, 'user.n7') == b'new'
+    for call, want in ((lambda: os.setxattr(name, 'user.n7', b'', os.XATTR_CREATE), errno.EEXIST),
+                       (lambda: os.setxattr(name, 'user.none', b'', os.XATTR_REPLACE), errno.ENODATA),
+                       (lambda: os.getxattr(name, 'user.none'), errno.ENODATA)):
+        try:
+            call(); raise SystemExit('no error')
+        except OSError as e:
+            assert e.errno == want, e
+    os.removexattr(name, 'user.n7')
+    assert 'user.n7' not in os.listxattr(name)
+PY
+}
+
 # The server decides who may read: owner, others, supplementary groups.
 t_perm() {
   as() { setpriv --reuid "$1" --regid "$1" "${@:2}"; }
@@ -290,6 +372,6 @@ t_perm() {
   as 1234 --groups 4321 cat p/f
 }
 
-for t in basic linktimes excl dir big oddio mmap locks cpinclude git sqlite fallocate fio fiojobs iouring perm; do step $t; done
+for t in basic linktimes excl dir big oddio mmap locks cpinclude git sqlite fallocate clone sparse xattrs fio fiojobs iouring perm; do step $t; done
 cd .. && rm -rf "$WORK" || { echo "FAIL cleanup 0 status $?"; FAILED=$((FAILED + 1)); }
 exit $FAILED
