@@ -100,6 +100,9 @@ func (k *compound) openFor(client uint64, turn *files.Turn) nfs4.Nfsstat4 {
 		k.current = dir
 		return st
 	}
+	if reclaim {
+		k.s.cfg.State.ExtendGrace()
+	}
 	k.stateid = res.Stateid
 	k.putOpened(&o, res)
 	return nfs4.NFS4_OK
