@@ -223,6 +223,8 @@ func init() {
 			from:  fromAttr,
 			write: func(e *xdr.Encoder, v *values) { e.Uint64(v.mounted) },
 		},
+		nfs4.FATTR4_MODE_SET_MASKED: {since: 1, set: true},
+		nfs4.FATTR4_MODE_UMASK:      {since: 2, set: true},
 		nfs4.FATTR4_SUPPATTR_EXCLCREAT: {since: 1, write: func(e *xdr.Encoder, v *values) {
 			b := exclusive[v.minor]
 			b.encode(e)

@@ -20,7 +20,7 @@ func (k *compound) create() nfs4.Nfsstat4 {
 		major, minor = d.Uint32(), d.Uint32()
 	}
 	name := decodeName(d)
-	given, st := decodeSet(d, k.minor, &settable[k.minor], &w.set)
+	given, st := decodeSet(d, k.minor, &settable[k.minor], w)
 	switch {
 	case k.bad():
 		return nfs4.NFS4ERR_BADXDR
@@ -36,6 +36,11 @@ func (k *compound) create() nfs4.Nfsstat4 {
 	o, st := k.changeable(&k.current)
 	if st != nfs4.NFS4_OK {
 		return st
+	}
+	if kind != nfs4.NF4LNK {
+		if st = k.unmask(&o); st != nfs4.NFS4_OK {
+			return st
+		}
 	}
 	var s vfs.Status
 	switch kind {
