@@ -10,7 +10,6 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
-	"github.com/ringnfs/ringnfs/nfs/vfs/faultfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
@@ -66,20 +65,48 @@ func TestAnUmaskDoesNotCountWhereAListIsInherited(t *testing.T) {
 	require.EqualValues(t, 0o775, made("a list"))
 }
 
+// races is a file system in which somebody changes the mode right before a SETATTR, some times.
+type races struct {
+	vfs.FS
+	left int
+}
+
+func (f *races) View(t *vfs.Thread) (vfs.View, error) {
+	in, err := f.FS.View(t)
+	return &racesView{in, f}, err
+}
+
+type racesView struct {
+	vfs.View
+	fs *races
+}
+
+func (v *racesView) SetAttr(c *vfs.Cred, h vfs.Handle, s *vfs.SetAttr, w *vfs.WCC) vfs.Status {
+	if v.fs.left > 0 {
+		v.fs.left--
+		other := vfs.SetAttr{HasMode: true, Mode: 0o1000 | uint32(v.fs.left)}
+		if st := v.View.SetAttr(c, h, &other, new(vfs.WCC)); st != vfs.OK {
+			return st
+		}
+	}
+	return v.View.SetAttr(c, h, s, w)
+}
+
 // Two who set different bits at once both have their way.
 func TestAMaskedModeIsSetOnWhatTheModeIsByThen(t *testing.T) {
-	d := newData(t, nil)
-	d.file("f", "text")
+	fs := &races{FS: memfs.New(memfs.Config{Mode: 0o777})}
+	r := newRig(t, remembers(new(uint32)), export.Export{Path: "/x", FS: fs})
+	r.ok(append(walk("x"), mkdir("d"))...)
+	s := r.session("me")
 	masked := nfs4.NfsArgop4{Argop: nfs4.OP_SETATTR}
 	masked.Opsetattr.ObjAttributes = fattr(t, []int{nfs4.FATTR4_MODE_SET_MASKED}, func(e *xdr.Encoder) {
-		e.Uint32(0)
-		e.Uint32(0o006)
+		e.Uint32(0o070)
+		e.Uint32(0o070)
 	})
-	rule := d.fs.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.SetAttr}, Status: vfs.NotSync, Count: 7})
-	res := d.ok(append(walk("x", "f"), masked, getattr(nfs4.FATTR4_MODE))...)
-	require.Equal(t, 7, rule.Hits())
-	mode := binary.BigEndian.Uint32(res[4].Opgetattr.Resok4.ObjAttributes.AttrVals)
-	require.EqualValues(t, 0o660, mode)
-	d.fs.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.SetAttr}, Status: vfs.NotSync, Count: 8})
-	d.fails(nfs4.NFS4ERR_DELAY, append(walk("x", "f"), masked)...)
+	fs.left = 7
+	res := r.ok(in(s.sequence(), append(walk("x", "d"), masked, getattr(nfs4.FATTR4_MODE))...)...)
+	mode := binary.BigEndian.Uint32(res[5].Opgetattr.Resok4.ObjAttributes.AttrVals)
+	require.EqualValues(t, 0o1070, mode)
+	fs.left = 8
+	r.fails(nfs4.NFS4ERR_DELAY, in(s.sequence(), append(walk("x", "d"), masked)...)...)
 }
