@@ -3,7 +3,6 @@ package v4
 import (
 	"encoding/binary"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
@@ -482,7 +481,14 @@ func TestExtendedAttributesAreListedInPagesOfEverySize(t *testing.T) {
 		want = append(want, fmt.Sprintf("%02d%s", i*7%40, strings.Repeat("n", i*5)))
 		d.ok(append(walk("x", "f"), setxattr(want[i], "v", 0))...)
 	}
-	slices.Sort(want)
+	whole := d.ok(append(walk("x", "f"), listxattrs(0, 100_000))...)[3].Oplistxattrs.LxrValue
+	require.True(t, whole.LxrEof)
+	var order []string
+	for _, name := range whole.LxrNames {
+		order = append(order, string(name))
+	}
+	require.ElementsMatch(t, want, order)
+	want = order
 	for most := uint32(0); most <= 600; most++ {
 		var got []string
 		cookie := uint64(0)
@@ -513,6 +519,34 @@ func TestExtendedAttributesAreListedInPagesOfEverySize(t *testing.T) {
 		}
 	}
 	d.ok(append(walk("x", "f"), listxattrs(1<<63, 1000))...)
+}
+
+// Names that are there throughout are listed once each, whatever comes and goes between the pages.
+func TestExtendedAttributesAreListedOnceWhileOthersComeAndGo(t *testing.T) {
+	d := newData(t, nil)
+	d.file("f", "")
+	at := walk("x", "f")
+	for i := range 40 {
+		d.ok(append(at, setxattr(fmt.Sprint("keep", i), "v", 0), setxattr(fmt.Sprint("go", i), "v", 0))...)
+	}
+	seen := map[string]int{}
+	cookie, gone := uint64(0), 0
+	for eof := false; !eof; gone++ {
+		res := d.ok(append(at, listxattrs(cookie, 60))...)
+		page := res[3].Oplistxattrs.LxrValue
+		for _, name := range page.LxrNames {
+			seen[string(name)]++
+		}
+		cookie, eof = uint64(page.LxrCookie), page.LxrEof
+		if gone < 40 {
+			name := fmt.Sprint("go", gone)
+			d.ok(append(at, removexattr(name), setxattr("come-"+name, "v", 0))...)
+		}
+	}
+	require.Greater(t, gone, 20, "pages")
+	for i := range 40 {
+		require.Equal(t, 1, seen[fmt.Sprint("keep", i)], "keep%d", i)
+	}
 }
 
 func TestAccessTellsOfExtendedAttributes(t *testing.T) {
