@@ -56,6 +56,9 @@ func (s *Server) Info() Info {
 	}
 	i.Notes = syscalls.Notes()
 	i.Notes = slices.Concat(i.Notes, s.notes)
+	if s.state4 != nil {
+		i.Notes = append(i.Notes, coarseNotes(s.cfg.Exports)...)
+	}
 	for _, x := range s.cfg.Exports {
 		fs, ok := x.FS.(interface {
 			Features() (kind string, without []string)
@@ -71,6 +74,17 @@ func (s *Server) Info() Info {
 		}
 	}
 	return i
+}
+
+// coarseNotes says where change attributes of version 4 are made of ctimes that changes share.
+func coarseNotes(exports []Export) (notes []string) {
+	for _, x := range exports {
+		if x.FS != nil && !x.FS.Limits().CtimeIsChange {
+			notes = append(notes, "fast changes below "+x.Dir+
+				" share a ctime: clients of version 4 read what has just changed once more")
+		}
+	}
+	return notes
 }
 
 // mountedReadOnly reports whether the mount of dir forbids all changes.

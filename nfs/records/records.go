@@ -52,8 +52,9 @@ var (
 
 // Store is the records of one server. It implements [state.Store].
 type Store struct {
-	db   *bbolt.DB
-	path string
+	db     *bbolt.DB
+	path   string
+	writer writer
 }
 
 var _ state.Store = (*Store)(nil)
@@ -101,7 +102,7 @@ func Open(dir string) (s *Store, err error) {
 		}
 		return nil, damaged(err)
 	}
-	s = &Store{db: db, path: path}
+	s = &Store{db: db, path: path, writer: writer{db: db}}
 	if err = s.prepare(); err != nil {
 		_ = db.Close()
 		if errors.As(err, new(*damage)) {
@@ -216,7 +217,7 @@ func (s *Store) Load() (list []state.Record, err error) {
 
 // Record implements [state.Store]. Calls at the same time share a write to the disc.
 func (s *Store) Record(rs []state.Record) error {
-	err := s.db.Batch(func(tx *bbolt.Tx) error {
+	err := s.writer.do(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(bucketCurrent)
 		for i := range rs {
 			if err := b.Put(key(&rs[i]), encode(&rs[i])); err != nil {
@@ -233,7 +234,7 @@ func (s *Store) Record(rs []state.Record) error {
 
 // Forget implements [state.Store].
 func (s *Store) Forget(rs []state.Record) error {
-	err := s.db.Batch(func(tx *bbolt.Tx) error {
+	err := s.writer.do(func(tx *bbolt.Tx) error {
 		for _, name := range [][]byte{bucketCurrent, bucketRecovery} {
 			b := tx.Bucket(name)
 			for i := range rs {

@@ -7,11 +7,13 @@ import (
 
 // grace is the time after a start of the server in which clients reclaim what they held before
 // (RFC 8881 section 8.4.2; RFC 7530 section 9.6.2). It ends when each client that was recorded
-// has said RECLAIM_COMPLETE or is gone, and after a lease in any case. Clients of version 4.0
-// never say that they are done: one of them makes it last a lease.
+// has said RECLAIM_COMPLETE or is gone, and else after a lease. Clients of version 4.0 never say
+// that they are done: one of them makes it last a lease. A client that is still at it then gets
+// more time, up to a second lease.
 type grace struct {
 	on    atomic.Bool
-	until uint32 // immutable after Recover: when it ends in any case
+	until atomic.Uint32 // when it ends in any case
+	last  uint32        // what until never exceeds; immutable after Recover
 
 	ending sync.Mutex // held while the store is told of the end
 
@@ -45,7 +47,8 @@ func (t *Table) Recover() error {
 		g.known[r.Owner] = &known{Record: r}
 	}
 	g.open = len(g.known)
-	g.until = t.now() + t.cfg.LeaseSeconds
+	g.until.Store(t.now() + t.cfg.LeaseSeconds)
+	g.last = t.now() + 2*t.cfg.LeaseSeconds
 	g.on.Store(true)
 	return nil
 }
@@ -66,6 +69,22 @@ func (c *Client) MayReclaim() bool {
 func (t *Table) MayReclaim(id ClientID) bool {
 	c := t.client(id)
 	return c != nil && c.MayReclaim()
+}
+
+// ExtendGrace says that a client has just reclaimed something, and that there may be more to come:
+// grace goes on for a quarter of a lease from now, but not beyond a second lease. It takes no lock.
+func (t *Table) ExtendGrace() {
+	g := &t.grace
+	later := t.now() + max(1, t.cfg.LeaseSeconds/4)
+	if int32(later-g.last) > 0 {
+		later = g.last
+	}
+	for {
+		now := g.until.Load()
+		if int32(later-now) <= 0 || g.until.CompareAndSwap(now, later) {
+			return
+		}
+	}
 }
 
 // completed is called when a client has said RECLAIM_COMPLETE, after its record says so, or
@@ -112,7 +131,7 @@ func (t *Table) endGrace() bool {
 
 // sweepGrace ends grace when its time is over.
 func (t *Table) sweepGrace() {
-	if t.grace.on.Load() && int32(t.now()-t.grace.until) >= 0 {
+	if t.grace.on.Load() && int32(t.now()-t.grace.until.Load()) >= 0 {
 		t.endGrace()
 	}
 }

@@ -124,6 +124,31 @@ func TestGraceLastsALeaseAtMost(t *testing.T) {
 	require.Equal(t, 1, s.ended)
 }
 
+func TestGraceGoesOnWhileSomebodyReclaims(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.LeaseSeconds, c.Store = 40, &shelf{before: []Record{before("a", 0)}} })
+	require.NoError(t, r.Recover())
+	pass := func(seconds uint32) bool {
+		r.clock.Add(seconds)
+		r.Sweep()
+		return r.InGrace()
+	}
+	r.ExtendGrace()
+	require.True(t, pass(39), "39 s")
+	r.ExtendGrace()
+	require.True(t, pass(9), "48 s")
+	require.False(t, pass(1), "a quarter of a lease after the last one")
+
+	r = newRig(t, func(c *Config) { c.LeaseSeconds, c.Store = 40, &shelf{before: []Record{before("a", 0)}} })
+	require.NoError(t, r.Recover())
+	for range 15 {
+		require.True(t, pass(5))
+		r.ExtendGrace()
+	}
+	require.True(t, pass(4), "79 s")
+	r.ExtendGrace()
+	require.False(t, pass(1), "two leases are the end")
+}
+
 func TestSomebodyElseByTheNameDoesNotReclaim(t *testing.T) {
 	other := before("a", 1)
 	other.Principal.UID = 7

@@ -71,7 +71,7 @@ func init() {
 		nfs4.FATTR4_FH_EXPIRE_TYPE: {write: word(nfs4.FH4_PERSISTENT)},
 		nfs4.FATTR4_CHANGE: {
 			from:  fromAttr,
-			write: func(e *xdr.Encoder, v *values) { e.Uint64(change(v.attr)) },
+			write: func(e *xdr.Encoder, v *values) { e.Uint64(v.s.change(v.attr)) },
 		},
 		nfs4.FATTR4_SIZE: {
 			from:  fromAttr,
@@ -223,14 +223,16 @@ func init() {
 			from:  fromAttr,
 			write: func(e *xdr.Encoder, v *values) { e.Uint64(v.mounted) },
 		},
+		nfs4.FATTR4_MODE_SET_MASKED: {since: 1, set: true},
+		nfs4.FATTR4_MODE_UMASK:      {since: 2, set: true},
 		nfs4.FATTR4_SUPPATTR_EXCLCREAT: {since: 1, write: func(e *xdr.Encoder, v *values) {
 			b := exclusive[v.minor]
 			b.encode(e)
 		}},
 		// Names are bytes, in whatever encoding clients and local processes use.
 		nfs4.FATTR4_FS_CHARSET_CAP: {since: 1, write: word(nfs4.FSCHARSET_CAP4_CONTAINS_NON_UTF8)},
-		nfs4.FATTR4_CHANGE_ATTR_TYPE: {since: 2, from: fromAttr, write: func(e *xdr.Encoder, v *values) {
-			if v.attr.Has(vfs.AttrChange) {
+		nfs4.FATTR4_CHANGE_ATTR_TYPE: {since: 2, from: fromLimits, write: func(e *xdr.Encoder, v *values) {
+			if v.limits.CtimeIsChange {
 				e.Uint32(uint32(nfs4.NFS4_CHANGE_TYPE_IS_TIME_METADATA))
 			} else {
 				e.Uint32(uint32(nfs4.NFS4_CHANGE_TYPE_IS_UNDEFINED))
@@ -306,15 +308,6 @@ func boolean(v bool) func(*xdr.Encoder, *values) {
 func putTime(e *xdr.Encoder, t vfs.Time) {
 	e.Int64(t.Sec)
 	e.Uint32(t.Nsec)
-}
-
-// change returns the change attribute. Where the back end has none of which it is sure, it is
-// made of the ctime.
-func change(a *vfs.Attr) uint64 {
-	if a.Has(vfs.AttrChange) {
-		return a.Change
-	}
-	return 2 * a.Ctime.Change()
 }
 
 // encode writes those of want that are there as a fattr4: the bitmap of what follows, and the
@@ -402,5 +395,5 @@ var pseudoFSID = [2]uint64{^uint64(0), 0}
 // pseudoLimits is what the pseudo file system can do: be looked at.
 var pseudoLimits = vfs.Limits{
 	NameMax: 255, LinkMax: 1, FileSizeMax: 1<<63 - 1, TimeDelta: vfs.Time{Nsec: 1},
-	CasePreserving: true, ChownRestricted: true, NoTrunc: true, Homogeneous: true,
+	CasePreserving: true, ChownRestricted: true, NoTrunc: true, Homogeneous: true, CtimeIsChange: true,
 }

@@ -8,26 +8,26 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
-// decodeSet reads a fattr4 of attributes to set into set, and returns which they are. Those in
-// allowed may be set.
+// decodeSet reads a fattr4 of attributes to set into w.set and w.modes, and returns which they are.
+// Those in allowed may be set.
 func decodeSet(
 	d *xdr.Decoder,
 	minor uint32,
 	allowed *bitmap,
-	set *vfs.SetAttr,
+	w *work,
 ) (given bitmap, st nfs4.Nfsstat4) {
-	*set = vfs.SetAttr{}
+	w.set = vfs.SetAttr{}
 	more := given.decode(d)
 	b := d.Opaque(attributesMax)
 	if d.Err() != nil {
 		return given, nfs4.NFS4ERR_BADXDR
 	}
-	return given, parseSet(&given, more, b, minor, allowed, set)
+	return given, parseSet(&given, more, b, minor, allowed, w)
 }
 
 // setOf is decodeSet for a fattr4 that has been decoded.
-func setOf(a *nfs4.Fattr4, minor uint32, allowed *bitmap, set *vfs.SetAttr) (given bitmap, st nfs4.Nfsstat4) {
-	*set = vfs.SetAttr{}
+func setOf(a *nfs4.Fattr4, minor uint32, allowed *bitmap, w *work) (given bitmap, st nfs4.Nfsstat4) {
+	w.set = vfs.SetAttr{}
 	more := false
 	for i, w := range a.Attrmask {
 		if i < words {
@@ -36,7 +36,7 @@ func setOf(a *nfs4.Fattr4, minor uint32, allowed *bitmap, set *vfs.SetAttr) (giv
 			more = true
 		}
 	}
-	return given, parseSet(&given, more, a.AttrVals, minor, allowed, set)
+	return given, parseSet(&given, more, a.AttrVals, minor, allowed, w)
 }
 
 // parseSet reads the values of the attributes given; more says that there are others, which the
@@ -47,8 +47,9 @@ func parseSet(
 	b []byte,
 	minor uint32,
 	allowed *bitmap,
-	set *vfs.SetAttr,
+	w *work,
 ) (st nfs4.Nfsstat4) {
+	set := &w.set
 	switch {
 	case more || !given.within(&supported[minor]):
 		return nfs4.NFS4ERR_ATTRNOTSUPP
@@ -77,6 +78,7 @@ func parseSet(
 	if given.has(nfs4.FATTR4_TIME_MODIFY_SET) {
 		set.MtimeHow, set.Mtime, st = decodeTime(&v, st)
 	}
+	st = decodeModes(&v, given, w, st)
 	if v.Err() != nil || v.Left() != 0 {
 		return nfs4.NFS4ERR_BADXDR
 	}

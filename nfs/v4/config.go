@@ -39,6 +39,8 @@ type Config struct {
 	// Places is how many places run the program's procedures, the same number as the export
 	// table has. The default allows for 1024.
 	Places int
+	// Clock is the clock that files are stamped by, time.Now by default.
+	Clock func() time.Time
 	// Refused, if not nil, hears of each call that an export refuses for where it comes
 	// from. It is called on the thread that runs the call, which may not sleep.
 	Refused func(*rpc.Call, *export.Export, export.Refusal)
@@ -56,6 +58,9 @@ func (c *Config) settle() {
 	}
 	if c.Lease == 0 {
 		c.Lease = LeaseDefault
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
 	}
 	if c.Places <= 0 {
 		c.Places = placesDefault

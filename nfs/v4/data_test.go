@@ -3,7 +3,6 @@ package v4
 import (
 	"encoding/binary"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
@@ -168,7 +167,7 @@ func TestReadPlusTellsHolesFromData(t *testing.T) {
 		for _, off := range []uint64{0, 1, 65535, 65536, 65537, 131071, 131072, 262143, 262144, 262145, 1 << 62} {
 			res := plus(off, n)
 			end := min(off+uint64(n), 262144)
-			require.LessOrEqual(t, len(res.RprContents), 2)
+			require.LessOrEqual(t, len(res.RprContents), 3)
 			next := off
 			for _, part := range res.RprContents {
 				if part.RpcContent == nfs4.NFS4_CONTENT_HOLE {
@@ -194,6 +193,46 @@ func TestReadPlusTellsHolesFromData(t *testing.T) {
 	require.Equal(t, nfs4.ReadPlusRes4{RprEof: true, RprContents: []nfs4.ReadPlusContent{{
 		RpcContent: nfs4.NFS4_CONTENT_HOLE, RpcHole: nfs4.DataInfo4{DiOffset: 65536, DiLength: 196608},
 	}}}, res, "the hole at the end")
+}
+
+// A result has all that is in the range, in turns, up to a bound.
+func TestReadPlusTellsOfEveryHoleInTheRange(t *testing.T) {
+	d := newData(t, nil)
+	text := strings.Repeat("x", 1<<20)
+	d.file("f", text)
+	at := walk("x", "f")
+	holes := func(pairs int) (segments []string) {
+		t.Helper()
+		for i := range pairs {
+			d.ok(append(at, deallocateOp(anonymous, uint64(8192*i+4096), 4096))...)
+		}
+		res := d.ok(append(at, readPlusOp(anonymous, 0, 1<<17))...)[3].OpreadPlus.RpResok4
+		require.False(t, res.RprEof)
+		for _, part := range res.RprContents {
+			if part.RpcContent == nfs4.NFS4_CONTENT_HOLE {
+				segments = append(segments, fmt.Sprint("hole ", part.RpcHole.DiLength))
+			} else {
+				segments = append(segments, fmt.Sprint("data ", len(part.RpcData.DData)))
+			}
+		}
+		return segments
+	}
+	require.Equal(t, []string{"data 131072"}, holes(0))
+	require.Equal(t, []string{"data 4096", "hole 4096", "data 122880"}, holes(1))
+	require.Equal(t, []string{
+		"data 4096", "hole 4096", "data 4096", "hole 4096", "data 114688",
+	}, holes(2))
+	require.Len(t, holes(7), 15)
+	for _, pairs := range []int{8, 16} {
+		list := holes(pairs)
+		require.Len(t, list, 15)
+		require.Equal(t, "hole 4096", list[13])
+		require.Equal(t, "data 73728", list[14], "the rest")
+	}
+	d.ok(append(at, deallocateOp(anonymous, 0, 4096))...)
+	list := holes(0)
+	require.Len(t, list, 16, "a hole comes first")
+	require.Equal(t, "data 65536", list[15])
 }
 
 func TestRangesAreClonedAndCopied(t *testing.T) {
@@ -482,7 +521,14 @@ func TestExtendedAttributesAreListedInPagesOfEverySize(t *testing.T) {
 		want = append(want, fmt.Sprintf("%02d%s", i*7%40, strings.Repeat("n", i*5)))
 		d.ok(append(walk("x", "f"), setxattr(want[i], "v", 0))...)
 	}
-	slices.Sort(want)
+	whole := d.ok(append(walk("x", "f"), listxattrs(0, 100_000))...)[3].Oplistxattrs.LxrValue
+	require.True(t, whole.LxrEof)
+	var order []string
+	for _, name := range whole.LxrNames {
+		order = append(order, string(name))
+	}
+	require.ElementsMatch(t, want, order)
+	want = order
 	for most := uint32(0); most <= 600; most++ {
 		var got []string
 		cookie := uint64(0)
@@ -513,6 +559,34 @@ func TestExtendedAttributesAreListedInPagesOfEverySize(t *testing.T) {
 		}
 	}
 	d.ok(append(walk("x", "f"), listxattrs(1<<63, 1000))...)
+}
+
+// Names that are there throughout are listed once each, whatever comes and goes between the pages.
+func TestExtendedAttributesAreListedOnceWhileOthersComeAndGo(t *testing.T) {
+	d := newData(t, nil)
+	d.file("f", "")
+	at := walk("x", "f")
+	for i := range 40 {
+		d.ok(append(at, setxattr(fmt.Sprint("keep", i), "v", 0), setxattr(fmt.Sprint("go", i), "v", 0))...)
+	}
+	seen := map[string]int{}
+	cookie, gone := uint64(0), 0
+	for eof := false; !eof; gone++ {
+		res := d.ok(append(at, listxattrs(cookie, 60))...)
+		page := res[3].Oplistxattrs.LxrValue
+		for _, name := range page.LxrNames {
+			seen[string(name)]++
+		}
+		cookie, eof = uint64(page.LxrCookie), page.LxrEof
+		if gone < 40 {
+			name := fmt.Sprint("go", gone)
+			d.ok(append(at, removexattr(name), setxattr("come-"+name, "v", 0))...)
+		}
+	}
+	require.Greater(t, gone, 20, "pages")
+	for i := range 40 {
+		require.Equal(t, 1, seen[fmt.Sprint("keep", i)], "keep%d", i)
+	}
 }
 
 func TestAccessTellsOfExtendedAttributes(t *testing.T) {

@@ -20,7 +20,7 @@ func (k *compound) create() nfs4.Nfsstat4 {
 		major, minor = d.Uint32(), d.Uint32()
 	}
 	name := decodeName(d)
-	given, st := decodeSet(d, k.minor, &settable[k.minor], &w.set)
+	given, st := decodeSet(d, k.minor, &settable[k.minor], w)
 	switch {
 	case k.bad():
 		return nfs4.NFS4ERR_BADXDR
@@ -36,6 +36,11 @@ func (k *compound) create() nfs4.Nfsstat4 {
 	o, st := k.changeable(&k.current)
 	if st != nfs4.NFS4_OK {
 		return st
+	}
+	if kind != nfs4.NF4LNK {
+		if st = k.unmask(&o); st != nfs4.NFS4_OK {
+			return st
+		}
 	}
 	var s vfs.Status
 	switch kind {
@@ -77,24 +82,9 @@ var madeTypes = map[nfs4.NfsFtype4]vfs.FileType{
 // changeInfo writes a change_info4 of a directory. It says that the two values need not be all
 // that happened in between: the server's lock does not keep local processes out.
 func (k *compound) changeInfo(w *vfs.WCC) {
-	before, after := wccChange(w)
+	before, after := k.s.wccChange(w)
 	e := &k.c.Reply
 	e.Bool(false)
 	e.Uint64(before)
 	e.Uint64(after)
-}
-
-// wccChange returns a directory's change attribute before and after a change.
-func wccChange(w *vfs.WCC) (before, after uint64) {
-	if w.After.Filled() {
-		after = change(&w.After)
-	}
-	switch {
-	case !w.HasBefore:
-	case w.Before.HasChange:
-		before = w.Before.Change
-	default:
-		before = 2 * w.Before.Ctime.Change()
-	}
-	return before, after
 }

@@ -74,6 +74,9 @@ func (k *compound) lock() nfs4.Nfsstat4 {
 		if st == files.Denied {
 			return k.denied()
 		}
+		if st == files.OK && reclaim {
+			k.s.cfg.State.ExtendGrace()
+		}
 		return k.stated(&got, st)
 	})
 }

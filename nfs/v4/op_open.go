@@ -100,6 +100,9 @@ func (k *compound) openFor(client uint64, turn *files.Turn) nfs4.Nfsstat4 {
 		k.current = dir
 		return st
 	}
+	if reclaim {
+		k.s.cfg.State.ExtendGrace()
+	}
 	k.stateid = res.Stateid
 	k.putOpened(&o, res)
 	return nfs4.NFS4_OK
@@ -263,13 +266,13 @@ func (k *compound) attributesOf(o *opening) (st nfs4.Nfsstat4) {
 	how, w := &o.a.Openhow.How, k.w
 	switch how.Mode {
 	case nfs4.UNCHECKED4, nfs4.GUARDED4:
-		o.given, st = setOf(&how.Createattrs, k.minor, &settable[k.minor], &w.set)
+		o.given, st = setOf(&how.Createattrs, k.minor, &settable[k.minor], w)
 	case nfs4.EXCLUSIVE4:
 	case nfs4.EXCLUSIVE4_1:
 		if k.minor == 0 {
 			return nfs4.NFS4ERR_BADXDR
 		}
-		o.given, st = setOf(&how.ChCreateboth.CvaAttrs, k.minor, &exclusive[k.minor], &w.set)
+		o.given, st = setOf(&how.ChCreateboth.CvaAttrs, k.minor, &exclusive[k.minor], w)
 	default:
 		return nfs4.NFS4ERR_BADXDR
 	}
@@ -282,7 +285,7 @@ func (k *compound) openFound(o *opening, dir *object.Object, name []byte) nfs4.N
 	if s := dir.View.Lookup(dir.Cred(k.c), dir.Handle, name, &w.found); s != vfs.OK {
 		return k.status(s)
 	}
-	o.before = change(&w.attr)
+	o.before = k.s.change(&w.attr)
 	o.after = o.before
 	if !w.entry.Attr.Filled() {
 		if s := dir.View.GetAttr(w.entry.Handle, &w.entry.Attr); s != vfs.OK {
@@ -303,19 +306,22 @@ func (k *compound) makeFile(o *opening, dir *object.Object, name []byte, how vfs
 	w := k.w
 	w.wcc = vfs.WCC{}
 	w.create = vfs.CreateArgs{Name: name, How: how, Set: &w.set}
+	if st := k.unmask(dir); st != nfs4.NFS4_OK {
+		return st
+	}
 	if how == vfs.Exclusive {
 		verf := &o.a.Openhow.How.Createverf
 		if o.a.Openhow.How.Mode == nfs4.EXCLUSIVE4_1 {
 			verf = &o.a.Openhow.How.ChCreateboth.CvaVerf
 		}
 		w.create.Verf = binary.BigEndian.Uint64(verf[:])
-		w.create.Set = new(vfs.SetAttr)
+		w.create.Set, w.create.Mode = nil, w.set.Mode
 	}
 	if s := dir.View.Create(dir.Cred(k.c), dir.Handle, &w.create, &w.made); s != vfs.OK {
 		return k.status(s)
 	}
 	o.made, o.set = true, o.given
-	o.before, o.after = wccChange(&w.wcc)
+	o.before, o.after = k.s.wccChange(&w.wcc)
 	k.at(dir.Export, &w.entry.Handle)
 	return nfs4.NFS4_OK
 }
@@ -324,7 +330,6 @@ func (k *compound) makeFile(o *opening, dir *object.Object, name []byte, how vfs
 // is kept in the times, so that a client of minor version 0 must set them afterwards.
 func (k *compound) makeExclusive(o *opening, dir *object.Object, name []byte) nfs4.Nfsstat4 {
 	w := k.w
-	set := w.set
 	if st := k.makeFile(o, dir, name, vfs.Exclusive); st != nfs4.NFS4_OK {
 		return st
 	}
@@ -334,10 +339,12 @@ func (k *compound) makeExclusive(o *opening, dir *object.Object, name []byte) nf
 		o.set.add(nfs4.FATTR4_TIME_MODIFY_SET)
 		return nfs4.NFS4_OK
 	}
-	if o.given == (bitmap{}) {
+	if w.set.Mode&setIDs == 0 { // the file has been made with it
+		w.set.HasMode, w.set.Mode = false, 0
+	}
+	if w.set == (vfs.SetAttr{}) {
 		return nfs4.NFS4_OK
 	}
-	w.set = set
 	return k.status(dir.View.SetAttr(dir.Cred(k.c), w.entry.Handle, &w.set, new(vfs.WCC)))
 }
 

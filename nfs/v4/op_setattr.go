@@ -11,9 +11,12 @@ import (
 func (k *compound) setattr() nfs4.Nfsstat4 {
 	id := decodeStateid(&k.c.Args)
 	w := k.w
-	given, st := decodeSet(&k.c.Args, k.minor, &settable[k.minor], &w.set)
-	if k.bad() {
+	given, st := decodeSet(&k.c.Args, k.minor, &settable[k.minor], w)
+	switch {
+	case k.bad():
 		st = nfs4.NFS4ERR_BADXDR
+	case st == nfs4.NFS4_OK && given.has(nfs4.FATTR4_MODE_UMASK): // it is for new objects
+		st = nfs4.NFS4ERR_INVAL
 	}
 	if st == nfs4.NFS4_OK {
 		st = k.set(id)
@@ -39,5 +42,8 @@ func (k *compound) set(id files.Stateid) nfs4.Nfsstat4 {
 		}
 	}
 	w.wcc = vfs.WCC{}
+	if w.modes.kept != 0 {
+		return k.status(k.setKept(&o))
+	}
 	return k.status(o.View.SetAttr(o.Cred(k.c), o.Handle, &w.set, &w.wcc))
 }

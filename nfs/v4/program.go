@@ -92,6 +92,7 @@ type work struct {
 
 	// What the View is asked for, one operation's at a time.
 	set     vfs.SetAttr
+	modes   modes // that go with set
 	read    vfs.ReadArgs
 	splice  vfs.SpliceArgs
 	write   vfs.WriteArgs

@@ -13,19 +13,22 @@ import (
 )
 
 // remembers is a Config with what a rig's server remembers of clients; the test sets the clock.
-func remembers(now *uint32) Config {
+func remembers(now *uint32) Config { return remembersIn(now, nil, 0) }
+
+// remembersIn is remembers with a store of client records, or nil, and the server's epoch.
+func remembersIn(now *uint32, store state.Store, epoch uint32) Config {
 	clock := func() uint32 { return *now }
 	var held *files.Table
 	clients := state.New(state.Config{
 		Now: clock, Random: rand.Reader, Server: state.Server{Major: []byte("server"),
-			Scope: []byte("server")},
+			Scope: []byte("server")}, Store: store, Epoch: epoch,
 		Confirmed: func(id state.ClientID, minor uint8) { held.AddClient(uint64(id), minor) },
 		Lapsed:    func(id state.ClientID) { held.Revoke(uint64(id), files.Expired) },
 		Dropped:   func(id state.ClientID) { held.DropClient(uint64(id)) },
 	})
 	keeper := NewKeeper()
 	held = files.New(files.Config{
-		Now: clock, Random: rand.Reader, Closed: keeper.Closed, Mirror: keeper.Mirror(),
+		Now: clock, Random: rand.Reader, Epoch: epoch, Closed: keeper.Closed, Mirror: keeper.Mirror(),
 		Courteous: func(id uint64) bool { return clients.Courteous(state.ClientID(id)) },
 		Expire:    func(id uint64) bool { return clients.ExpireID(state.ClientID(id)) },
 		Hold:      func(id uint64, n int) { clients.Hold(state.ClientID(id), n) },

@@ -42,6 +42,8 @@ type CreateArgs struct {
 	How  CreateHow
 	Set  *SetAttr // not for Exclusive
 	Verf uint64   // for Exclusive only
+	// Mode is the mode that a new file is made with, for Exclusive only; set-id bits are ignored.
+	Mode uint32
 }
 
 // MkdirArgs are the arguments of [Names.Mkdir].

@@ -76,6 +76,9 @@ type Limits struct {
 	Xattrs          bool   // objects have extended attributes: see [Xattrs]
 	CheapSeek       bool   // Ranges.Seek costs less than to read 64 KiB
 	CloneBlock      uint32 // bytes: what a clone is a multiple of, 0 if nothing can be cloned
+	// CtimeIsChange says that change attributes are ctimes in nanoseconds, and later ones greater.
+	// It is for the FS as a whole; single objects can lack Attr.Change nevertheless.
+	CtimeIsChange bool
 }
 
 // View is an FS seen from one thread. The package comment tells the rules for threads, blocking

@@ -32,6 +32,9 @@ type Config struct {
 	UID, GID, Mode uint32
 	// Now is the clock. nil means time.Now.
 	Now func() time.Time
+	// Tick, if not 0, stamps changes with the time of the last tick, as Linux before 6.13 does.
+	// There are no change attributes then.
+	Tick time.Duration
 }
 
 // FS is a tree in memory. It implements vfs.FS.
@@ -129,7 +132,7 @@ func (f *FS) Limits() vfs.Limits {
 		TimeDelta: vfs.Time{Nsec: 1},
 		HardLinks: true, SymbolicLinks: true, CasePreserving: true,
 		ChownRestricted: true, NoTrunc: true, Homogeneous: true, CanSetTime: true,
-		Xattrs: true, CheapSeek: true, CloneBlock: blockLen,
+		Xattrs: true, CheapSeek: true, CloneBlock: blockLen, CtimeIsChange: f.t.c.Tick == 0,
 	}
 }
 
@@ -206,6 +209,10 @@ func (t *tree) getDir(h *vfs.Handle) (*inode, vfs.Status) {
 // now returns a time stamp later than all earlier ones. t.mu is held.
 func (t *tree) now() vfs.Time {
 	w := t.c.Now()
+	if t.c.Tick > 0 {
+		w = w.Truncate(t.c.Tick)
+		return vfs.Time{Sec: w.Unix(), Nsec: uint32(w.Nanosecond())}
+	}
 	now := vfs.Time{Sec: w.Unix(), Nsec: uint32(w.Nanosecond())}
 	if last := t.clock; now.Sec < last.Sec || now.Sec == last.Sec && now.Nsec <= last.Nsec {
 		now = vfs.Time{Sec: last.Sec, Nsec: last.Nsec + 1}

@@ -97,6 +97,9 @@ func (t *tree) attr(n *inode, a *vfs.Attr) {
 		Major: n.major, Minor: n.minor, FSID: t.instance, FileID: n.ino,
 		Atime: n.atime, Mtime: n.mtime, Ctime: n.ctime, Change: n.ctime.Change(), Birth: n.birth,
 	}
+	if t.c.Tick > 0 {
+		a.Mask &^= vfs.AttrChange
+	}
 	switch n.typ {
 	case vfs.TypeDir:
 		a.Size = uint64(len(n.dir.byName)+2) * entryCost

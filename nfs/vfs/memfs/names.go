@@ -173,7 +173,7 @@ func (v *view) Create(c *vfs.Cred, dir vfs.Handle, r *vfs.CreateArgs, m *vfs.Mad
 		switch {
 		case child == nil:
 			if how == vfs.Exclusive {
-				set = nil
+				set = &vfs.SetAttr{HasMode: true, Mode: r.Mode & 0o777}
 			}
 			var s vfs.Status
 			if child, s = t.create(c, n, name, vfs.TypeReg, set, 0); s != vfs.OK {

@@ -23,7 +23,10 @@ func (v *View) Create(c *vfs.Cred, dir vfs.Handle, r *vfs.CreateArgs, m *vfs.Mad
 	v.fs.room(1)
 	return v.change(c, &dir, name, w, func(de *entry) vfs.Status {
 		mode := uint32(0)
-		if how != vfs.Exclusive && s.HasMode {
+		switch {
+		case how == vfs.Exclusive:
+			mode = r.Mode & 0777
+		case s.HasMode:
 			mode = s.Mode & 07777
 		}
 		fd, errno := v.fs.plenty(func() (int, unix.Errno) {

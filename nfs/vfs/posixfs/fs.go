@@ -397,9 +397,13 @@ func (fs *FS) identify(cfg Config, o options) error {
 	fs.is.ownAtime = fs.ownsAtime(&sf)
 	fs.limits = kind.LimitsOf(fs.magic, &sf)
 	fs.tells = vfs.AttrBasic
-	var changes bool
-	fs.limits.TimeDelta, changes = kind.ProbeTimes(fs.root, fs.magic, fs.limits.TimeDelta, &st)
-	if changes {
+	fs.limits.TimeDelta, fs.limits.CtimeIsChange = kind.ProbeTimes(
+		fs.root,
+		fs.magic,
+		fs.limits.TimeDelta,
+		&st,
+	)
+	if fs.limits.CtimeIsChange {
 		fs.tells |= vfs.AttrChange
 	}
 	kind.ProbeCase(fs.root, fs.magic, &fs.limits)

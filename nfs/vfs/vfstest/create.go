@@ -14,6 +14,7 @@ var createTests = []testCase{
 	{"CREATE UNCHECKED finds an existing file and applies only the size", createUnchecked},
 	{"CREATE GUARDED refuses whatever is there", createGuarded},
 	{"CREATE EXCLUSIVE succeeds again with the same verifier only", createExclusive},
+	{"CREATE EXCLUSIVE gives a new file its mode, and none to one that it finds", createExclusiveMode},
 	{"CREATE EXCLUSIVE tells verifiers apart that differ in one bit", createExclusiveBits},
 	{"CREATE EXCLUSIVE refuses what another CREATE made", createExclusiveForeign},
 	{"CREATE does not replace other objects", createOverOthers},
@@ -141,6 +142,18 @@ func createExclusive(t *T) {
 		_, s = t.tryCreate(name, vfs.Guarded, &vfs.SetAttr{}, verf)
 		require.Equal(t, vfs.Exist, s)
 	}
+}
+
+func createExclusiveMode(t *T) {
+	make := func(m uint32) vfs.Handle {
+		var e vfs.Entry
+		s := t.V.Create(t.C, t.Root, &vfs.CreateArgs{Name: []byte("f"), How: vfs.Exclusive, Verf: 7, Mode: m},
+			&vfs.Made{Entry: &e, Dir: new(vfs.WCC)})
+		require.Equal(t, vfs.OK, s)
+		return e.Handle
+	}
+	require.EqualValues(t, 0o751, t.attr(make(0o6751)).Mode)
+	require.EqualValues(t, 0o751, t.attr(make(0o600)).Mode)
 }
 
 func createExclusiveBits(t *T) {

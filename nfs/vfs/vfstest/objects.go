@@ -246,9 +246,18 @@ func changesAreTold(t *T) {
 		}
 	}
 	seen := map[uint64]string{t.attr(file).Change: "as it was made"}
+	last := make(map[vfs.Handle]uint64)
+	var limits vfs.Limits
+	require.Equal(t, vfs.OK, t.V.PathConf(t.Root, &limits))
 	told := func(h vfs.Handle, what string) {
 		t.Helper()
-		n := t.attr(h).Change
+		a := t.attr(h)
+		n := a.Change
+		if limits.CtimeIsChange {
+			require.Equal(t, a.Ctime.Change(), n, "after %s", what)
+			require.Greater(t, n, last[h], "after %s", what)
+			last[h] = n
+		}
 		require.NotContains(t, seen, n, "after %s", what)
 		seen[n] = what
 	}

@@ -1,0 +1,57 @@
+package v4
+
+import (
+	"time"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// Linux before 6.13, and some file systems of later ones, stamp a change with the time of the last
+// tick of the kernel's clock, and some keep whole seconds. Two changes can have one ctime there, of
+// which somebody has seen the first. So a change attribute that is made of a ctime has a further
+// bit: whether the ctime was settled when it was looked at, so old that a later change must have
+// another. Who has seen the value without the bit finds another one soon, and asks again, once.
+const (
+	// tickSettled is when a ctime with nanoseconds is settled: after two ticks of the slowest
+	// clock that Linux has, 100 Hz.
+	tickSettled = 20 * time.Millisecond
+	// secondsSettled is when one of whole seconds is: FAT keeps every other second.
+	secondsSettled = 2*time.Second + tickSettled
+)
+
+// change returns the change attribute (RFC 8881, section 5.8.1.4) of an object with the attributes
+// a: the back end's, or one that is made of the ctime.
+func (s *server) change(a *vfs.Attr) uint64 {
+	if a.Has(vfs.AttrChange) {
+		return a.Change
+	}
+	return s.ofCtime(a.Ctime)
+}
+
+// ofCtime makes a change attribute of a ctime. One of whole seconds is not doubled, for there are
+// file systems in which others are change attributes as they are, and order must be kept.
+func (s *server) ofCtime(t vfs.Time) uint64 {
+	c, grain := t.Change(), secondsSettled
+	if t.Nsec != 0 {
+		c, grain = 2*c, tickSettled
+	}
+	if s.cfg.Clock().Sub(time.Unix(t.Sec, int64(t.Nsec))) > grain {
+		c++
+	}
+	return c
+}
+
+// wccChange returns a directory's change attribute before and after a change.
+func (s *server) wccChange(w *vfs.WCC) (before, after uint64) {
+	if w.After.Filled() {
+		after = s.change(&w.After)
+	}
+	switch {
+	case !w.HasBefore:
+	case w.Before.HasChange:
+		before = w.Before.Change
+	default:
+		before = s.ofCtime(w.Before.Ctime)
+	}
+	return before, after
+}

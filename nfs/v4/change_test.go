@@ -1,0 +1,76 @@
+package v4
+
+import (
+	"encoding/binary"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/nfs4"
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
+)
+
+// Two changes within a tick have one ctime where stamps are as coarse as that. Who has seen the
+// first finds another change attribute nevertheless, as soon as the tick is over.
+func TestAChangeWithinATickIsSeenAfterIt(t *testing.T) {
+	now := time.Unix(1_700_000_000, 10_000_000)
+	clock := func() time.Time { return now }
+	fs := memfs.New(memfs.Config{Mode: 0o777, Now: clock, Tick: 10 * time.Millisecond})
+	cfg := remembers(new(uint32))
+	cfg.Clock = clock
+	r := newRig(t, cfg, export.Export{Path: "/x", FS: fs})
+	see := func() uint64 {
+		b := r.ok(append(walk("x"), getattr(nfs4.FATTR4_CHANGE))...)[2].Opgetattr.Resok4.ObjAttributes.AttrVals
+		return binary.BigEndian.Uint64(b)
+	}
+	info := func(name string) *nfs4.ChangeInfo4 {
+		res := r.ok(append(walk("x"), mkdir(name))...)
+		return &res[2].Opcreate.Resok4.Cinfo
+	}
+	r.ok(append(walk("x"), mkdir("one"))...)
+	first := see()
+	r.ok(append(walk("x"), mkdir("two"))...)
+	require.Equal(t, first, see(), "the ctime is the same")
+	now = now.Add(20 * time.Millisecond)
+	require.Equal(t, first, see(), "a change may still get it")
+	now = now.Add(time.Nanosecond)
+	settled := see()
+	require.NotEqual(t, first, settled)
+	now = now.Add(time.Hour)
+	require.Equal(t, settled, see())
+	c := info("three")
+	require.EqualValues(t, settled, c.Before, "what a client knows of the directory")
+	require.EqualValues(t, see(), c.After)
+	require.NotEqual(t, c.Before, c.After)
+	require.False(t, c.Atomic)
+}
+
+func TestTheKindOfTheChangeAttributeIsTold(t *testing.T) {
+	kind := func(tick time.Duration) nfs4.ChangeAttrType4 {
+		fs := memfs.New(memfs.Config{Mode: 0o777, Tick: tick})
+		r := newRig(t, remembers(new(uint32)), export.Export{Path: "/x", FS: fs})
+		s := r.session("me")
+		r.minor = 2
+		res := r.ok(in(s.sequence(), append(walk("x"), getattr(nfs4.FATTR4_CHANGE_ATTR_TYPE))...)...)
+		return nfs4.ChangeAttrType4(binary.BigEndian.Uint32(res[3].Opgetattr.Resok4.ObjAttributes.AttrVals))
+	}
+	require.Equal(t, nfs4.NFS4_CHANGE_TYPE_IS_TIME_METADATA, kind(0))
+	require.Equal(t, nfs4.NFS4_CHANGE_TYPE_IS_UNDEFINED, kind(time.Millisecond))
+}
+
+// A ctime of whole seconds may be a file system's that keeps no more, or one by chance.
+func TestAChangeAttributeOfWholeSecondsKeepsTheOrder(t *testing.T) {
+	at := vfs.Time{Sec: 1_700_000_000}
+	now := time.Unix(at.Sec, 0)
+	s := server{cfg: Config{Clock: func() time.Time { return now }}}
+	c := at.Change()
+	require.Equal(t, c, s.ofCtime(at))
+	now = now.Add(2020 * time.Millisecond)
+	require.Equal(t, c, s.ofCtime(at))
+	now = now.Add(time.Nanosecond)
+	require.Equal(t, c+1, s.ofCtime(at))
+	require.Less(t, c+1, s.change(&vfs.Attr{Mask: vfs.AttrChange, Change: c + 2}))
+}
