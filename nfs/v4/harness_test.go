@@ -18,6 +18,7 @@ import (
 // worker.
 type rig struct {
 	t      testing.TB
+	cfg    Config
 	table  *export.Table
 	server *rpc.Server
 	places [2]rpc.Place
@@ -37,7 +38,7 @@ type rig struct {
 
 func newRig(t testing.TB, cfg Config, exports ...export.Export) *rig {
 	t.Helper()
-	r := &rig{t: t, peer: netip.MustParseAddrPort("127.0.0.1:700"), memory: rpc.ReplyMemoryMin}
+	r := &rig{t: t, cfg: cfg, peer: netip.MustParseAddrPort("127.0.0.1:700"), memory: rpc.ReplyMemoryMin}
 	table, err := export.NewTable(export.Key{1, 2, 3}, len(r.places), exports)
 	require.NoError(t, err)
 	r.table = table

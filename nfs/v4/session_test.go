@@ -40,6 +40,8 @@ type session struct {
 	seq  [64]uint32
 	slot uint32
 	keep bool
+
+	highest uint32 // slot that the client uses
 }
 
 func exchange(owner string, flags uint32) nfs4.NfsArgop4 {
@@ -64,7 +66,7 @@ func (r *rig) sessionOf(owner string, replyMax nfs4.Count4) *session {
 		CsaClientid: id.EirClientid, CsaSequence: id.EirSequenceid, CsaForeChanAttrs: channel,
 		CsaBackChanAttrs: channel,
 	}})
-	return &session{r: r, id: res[0].OpcreateSession.CsrResok4.CsrSessionid}
+	return &session{r: r, id: res[0].OpcreateSession.CsrResok4.CsrSessionid, highest: 15}
 }
 
 // sequence is the SEQUENCE of the next request on the slot.
@@ -77,7 +79,7 @@ func (s *session) sequence() nfs4.NfsArgop4 {
 func (s *session) again() nfs4.NfsArgop4 {
 	return nfs4.NfsArgop4{Argop: nfs4.OP_SEQUENCE, Opsequence: nfs4.SEQUENCE4args{
 		SaSessionid: s.id, SaSequenceid: nfs4.Sequenceid4(s.seq[s.slot]),
-		SaSlotid: nfs4.Slotid4(s.slot), SaHighestSlotid: 15,
+		SaSlotid: nfs4.Slotid4(s.slot), SaHighestSlotid: nfs4.Slotid4(s.highest),
 		SaCachethis: s.keep,
 	}}
 }
