@@ -1,7 +1,6 @@
 package v4
 
 import (
-	"crypto/rand"
 	"encoding/binary"
 	"testing"
 
@@ -14,23 +13,7 @@ import (
 
 // remembers is a Config with what a rig's server remembers of clients; the test sets the clock.
 func remembers(now *uint32) Config {
-	clock := func() uint32 { return *now }
-	var held *files.Table
-	clients := state.New(state.Config{
-		Now: clock, Random: rand.Reader, Server: state.Server{Major: []byte("server"),
-			Scope: []byte("server")},
-		Confirmed: func(id state.ClientID, minor uint8) { held.AddClient(uint64(id), minor) },
-		Lapsed:    func(id state.ClientID) { held.Revoke(uint64(id), files.Expired) },
-		Dropped:   func(id state.ClientID) { held.DropClient(uint64(id)) },
-	})
-	keeper := NewKeeper()
-	held = files.New(files.Config{
-		Now: clock, Random: rand.Reader, Closed: keeper.Closed, Mirror: keeper.Mirror(),
-		Courteous: func(id uint64) bool { return clients.Courteous(state.ClientID(id)) },
-		Expire:    func(id uint64) bool { return clients.ExpireID(state.ClientID(id)) },
-		Hold:      func(id uint64, n int) { clients.Hold(state.ClientID(id), n) },
-	})
-	return Config{State: clients, Files: held, Keeper: keeper}
+	return remembersIn(now, func(*state.Config, *files.Config) {})
 }
 
 // session is a client's session on a rig.
