@@ -100,8 +100,7 @@ func (fl *flooded) fresh() {
 func (r *rig) client0(owner string) uint64 {
 	r.t.Helper()
 	got := r.ok(setclientid(owner, "127.0.0.1.8.1"))[0].Opsetclientid.Resok4
-	r.ok(nfs4.NfsArgop4{Argop: nfs4.OP_SETCLIENTID_CONFIRM, OpsetclientidConfirm: nfs4.SETCLIENTIDCONFIRM4args{
-		Clientid: got.Clientid, SetclientidConfirm: got.SetclientidConfirm}})
+	r.ok(nfs4.NfsArgop4{Argop: nfs4.OP_SETCLIENTID_CONFIRM, OpsetclientidConfirm: nfs4.SETCLIENTIDCONFIRM4args(got)})
 	return uint64(got.Clientid)
 }
 
@@ -169,8 +168,7 @@ func TestFloodsLeaveOthersServed(t *testing.T) {
 			for i := range 100 {
 				got := fl.ok(setclientid(name(i), long))[0].Opsetclientid.Resok4
 				st := fl.do(nfs4.NfsArgop4{Argop: nfs4.OP_SETCLIENTID_CONFIRM,
-					OpsetclientidConfirm: nfs4.SETCLIENTIDCONFIRM4args{
-						Clientid: got.Clientid, SetclientidConfirm: got.SetclientidConfirm}}).Status
+					OpsetclientidConfirm: nfs4.SETCLIENTIDCONFIRM4args(got)}).Status
 				if tolerated(t, st); st != nfs4.NFS4_OK {
 					refused++
 				}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
+	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
@@ -53,17 +54,6 @@ func (r *rig) sessionAs(owner string, a agreed) *session {
 	s := &session{r: r, id: res[0].OpcreateSession.CsrResok4.CsrSessionid, highest: uint32(a.slots) - 1}
 	r.ok(s.sequence(), nfs4.NfsArgop4{Argop: nfs4.OP_RECLAIM_COMPLETE})
 	return s
-}
-
-// twice runs a compound and its retransmission, whose replies must be the same but for the XID,
-// and returns the results.
-func (s *session) twice(tag string, ops ...nfs4.NfsArgop4) *nfs4.COMPOUND4res {
-	s.r.t.Helper()
-	args := s.r.compoundOf(tag, in(s.sequence(), ops...)...)
-	first := bytes.Clone(s.r.run(s.r.record(args)))
-	again := s.r.run(s.r.record(args))
-	require.Equal(s.r.t, first[4:], again[4:], "the retransmission's reply")
-	return results(s.r.t, first)
 }
 
 // used says whether the slot was taken: SEQUENCE has gone well.
@@ -458,4 +448,64 @@ func TestAForgedStateidIsNone(t *testing.T) {
 		}
 	}
 	d.ok(append(walk("x", "f"), closeOp(open))...)
+}
+
+// A retransmission needs more memory than what its reply is first tried with, comes by another
+// connection, or comes from somebody else under the same number.
+func TestARetransmissionIsAnsweredWhereverItComesBy(t *testing.T) {
+	r, file := one(t, export.Options{Squash: export.SquashNone})
+	file("f", "content")
+	r.conn = 1
+	s := r.sessionAs("me", agreed{1 << 16, 1 << 16, 1 << 12, 64, 4})
+	s.keep = true
+	ops := append(walk("x"), mkdir("d"), getfh())
+	for range 20 {
+		ops = append(ops, getattr(0, 1, 3, 4, 8, 20, 33, 35, 36, 37))
+	}
+	args := r.compoundOf("tag", in(s.sequence(), ops...)...)
+	first := bytes.Clone(r.run(r.record(args)))
+	require.Equal(t, nfs4.NFS4_OK, results(t, first).Status)
+	require.Greater(t, len(first), rpc.ReplyMemoryMin)
+	for conn := range uint64(3) {
+		for _, place := range []int{0, 1} {
+			r.conn, r.place = conn+1, place
+			require.Equal(t, first[4:], r.run(r.record(args))[4:])
+			require.Positive(t, r.grows, "it does not fit in the first buffer")
+		}
+	}
+	r.place = 0
+	for _, uid := range []uint32{1, 1000} {
+		r.uid = uid
+		reply := r.run(r.record(args))
+		require.Equal(t, nfs4.NFS4ERR_SEQ_FALSE_RETRY, results(t, reply).Status, "user %d", uid)
+	}
+	r.uid = 0
+	other := append(walk("x"), mkdir("e"), getfh())
+	for range 20 {
+		other = append(other, getattr(0, 1, 3, 4, 8, 20, 33, 35, 36, 37))
+	}
+	reply := r.run(r.record(r.compoundOf("tag", in(s.again(), other...)...)))
+	require.Equal(t, nfs4.NFS4ERR_SEQ_FALSE_RETRY, results(t, reply).Status)
+	res := r.do(in(s.sequence(), walk("x", "e")...)...)
+	require.Equal(t, nfs4.NFS4ERR_NOENT, res.Status)
+}
+
+// A clock that is set back takes nobody's state, and one that jumps ahead and comes back takes it
+// only if somebody else needs it meanwhile.
+func TestAClockThatIsSetBackEndsNoLease(t *testing.T) {
+	fl := newFlooded(t)
+	for _, at := range []uint32{1000, 10, 500, 0, 40_000, 39_000, 5, 100} {
+		*fl.now = at
+		fl.cfg.State.Sweep()
+		fl.cfg.Files.Sweep()
+		fl.survives()
+		for range 3 {
+			*fl.now += 40
+			fl.cfg.State.Sweep()
+			fl.cfg.Files.Sweep()
+			fl.comeBack()
+		}
+		fl.survives()
+	}
+	fl.fresh()
 }

@@ -38,7 +38,7 @@ type client struct {
 	locks  int // stateids
 	ranges int
 	dead   int
-	named  int // bytes of its owners, with what is kept for those of 4.0
+	named  int       // bytes of its owners, with what is kept for those of 4.0
 	idle   ownerList // of 4.0: open owners without opens, and not confirmed ones, oldest first
 }
 
