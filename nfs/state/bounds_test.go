@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"unsafe"
 
@@ -332,3 +333,73 @@ func TestFailingRandomness(t *testing.T) {
 type failing struct{}
 
 func (failing) Read([]byte) (int, error) { return 0, errStore }
+
+// The rule: how a client wants to be called back is kept, and counts like the session that it is of.
+func TestCallbacksCountForTheirSession(t *testing.T) {
+	long := Callback{Program: 7}
+	for range 64 {
+		long.Security = append(long.Security,
+			Security{Flavor: 1, Machine: strings.Repeat("m", 255), GIDs: make([]uint32, 16)})
+	}
+	each := int64(64 * (unsafe.Sizeof(Security{}) + 255 + 16*4))
+	const most = 1 << 20
+	r := newRig(t, func(c *Config) { c.MemoryMax = most })
+	id, session := r.client("old", 1, alice)
+	s := r.sessions.At(session.index())
+	before := r.Counts().Bytes
+	a := createArgs(id, 2, alice)
+	a.Callback = long
+	second, st := r.CreateSession(a)
+	require.Equal(t, OK, st)
+	require.Equal(t, before+int64(sessionBytes)+each, r.Counts().Bytes)
+	require.Equal(t, OK, s.SetCallback(long))
+	require.Equal(t, before+int64(sessionBytes)+2*each, r.Counts().Bytes)
+	require.Equal(t, OK, s.SetCallback(Callback{}))
+	require.Equal(t, OK, r.DestroySession(second.Session, 0))
+	require.Equal(t, before, r.Counts().Bytes)
+
+	// A client's share is a half of a MiB at most when more than a half is taken.
+	var flood []*Session
+	for i := 0; ; i++ {
+		e, st := r.exchange(fmt.Sprint("flood", i), 1, mario, 0)
+		require.Equal(t, OK, st)
+		a := createArgs(e.Client, 1, mario)
+		a.Callback = long
+		got, st := r.CreateSession(a)
+		if st != OK {
+			require.Equal(t, Delay, st)
+			break
+		}
+		flood = append(flood, r.sessions.At(got.Session.index()))
+		require.LessOrEqual(t, r.Counts().Bytes, int64(most))
+	}
+	require.Equal(t, Delay, flood[0].SetCallback(Callback{Security: append(long.Security, long.Security...)}))
+	require.Equal(t, long, flood[0].Callback(), "it stays as it was")
+	k := new(Ticket)
+	v, _ := r.Begin(&Sequence{Session: session, Seqid: 1}, k)
+	require.Equal(t, First, v)
+	k.End(nil)
+	r.atRest()
+}
+
+// The rule: of a client of 4.0 no more is kept than an address has.
+func TestNoLongAddressIsKept(t *testing.T) {
+	r := newRig(t)
+	for n, want := range map[int]int{127: 127, 128: 128, 129: 0, 1 << 20: 0} {
+		for _, again := range []string{"the first time", "a change"} {
+			a := setArgs("owner", 1, alice, 7)
+			a.Callback.NetID, a.Callback.Addr = "tcp", strings.Repeat("1", n)
+			id, confirm, st := r.SetClientID(a)
+			require.Equal(t, OK, st)
+			require.Equal(t, OK, r.ConfirmClientID(id, confirm, alice))
+			c, _ := r.Client0(id)
+			require.Len(t, c.Callback0().Addr, want, again)
+			a.Callback.NetID, a.Callback.Addr = a.Callback.Addr, "127.0.0.1.8.1"
+			id, confirm, st = r.SetClientID(a)
+			require.Equal(t, OK, st)
+			require.Equal(t, OK, r.ConfirmClientID(id, confirm, alice))
+			require.Len(t, c.Callback0().NetID, want, again)
+		}
+	}
+	r.atRest()
+}

@@ -97,7 +97,7 @@ func (t *Table) newSession(c *Client, a *Create) (r Created, left *Client, st St
 	if isFresh && c.principal != a.Principal {
 		return r, nil, ClidInUse
 	}
-	s, st := t.makeSession(c, fore, back)
+	s, st := t.makeSession(c, fore, back, a.Callback)
 	if st != OK {
 		return r, nil, st
 	}
@@ -106,7 +106,7 @@ func (t *Table) newSession(c *Client, a *Create) (r Created, left *Client, st St
 			left, st = t.confirm(c)
 		}
 		if st != OK {
-			t.budget.give(c, sessionBytes)
+			t.budget.give(c, s.bytes())
 			t.sessions.Give(s.id.index())
 			return r, nil, st
 		}
@@ -119,7 +119,6 @@ func (t *Table) newSession(c *Client, a *Create) (r Created, left *Client, st St
 	c.renew(t.now())
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s.callback = a.Callback
 	c.sessions = append(c.sessions, s)
 	t.sessions.Put(s.id.index(), s)
 	s.bindLocked(a.Conn, dir)
@@ -128,30 +127,30 @@ func (t *Table) newSession(c *Client, a *Create) (r Created, left *Client, st St
 }
 
 // makeSession makes a session that is nowhere yet. Needs t.mu.
-func (t *Table) makeSession(c *Client, fore, back Channel) (*Session, Status) {
+func (t *Table) makeSession(c *Client, fore, back Channel, cb Callback) (*Session, Status) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.sessions) >= t.cfg.SessionsMax && !c.killDeserted() {
 		return nil, NoSpc
 	}
-	if !t.budget.take(c, sessionBytes) {
+	s := &Session{
+		client: c, table: t, fore: fore, back: back, callback: cb,
+		keptClass: t.sizes.class(int(fore.KeptMax)),
+	}
+	if !t.budget.take(c, s.bytes()) {
 		return nil, Delay
 	}
 	i, ok := t.sessions.Take()
 	if !ok {
-		t.budget.give(c, sessionBytes)
+		t.budget.give(c, s.bytes())
 		return nil, Delay
 	}
-	var id SessionID
-	if !t.mint.Mint(id[:], i) {
+	if !t.mint.Mint(s.id[:], i) {
 		t.sessions.Give(i)
-		t.budget.give(c, sessionBytes)
+		t.budget.give(c, s.bytes())
 		return nil, ServerFault
 	}
-	return &Session{
-		id: id, client: c, table: t, fore: fore, back: back,
-		keptClass: t.sizes.class(int(fore.KeptMax)),
-	}, OK
+	return s, OK
 }
 
 // killDeserted ends the oldest session that no connection is bound to and no request uses. A

@@ -22,6 +22,9 @@ type Sequence struct {
 	Size uint32
 	// Ops is how many operations the request has, SEQUENCE included.
 	Ops uint32
+	// More is how many bytes the reply has at least, beyond one with an empty tag and no result but
+	// that of SEQUENCE.
+	More uint32
 	// Conn is the connection that it came by; 0 is not recorded.
 	Conn uint64
 }
@@ -89,7 +92,9 @@ func (t *Table) Begin(a *Sequence, k *Ticket) (Verdict, Status) {
 		return Refused, ReqTooBig
 	case a.Ops > s.fore.Ops:
 		return Refused, TooManyOps
-	case a.CacheThis && s.fore.KeptMax < sequenceReply:
+	case s.fore.ReplyMax < sequenceReply+a.More:
+		return Refused, RepTooBig
+	case a.CacheThis && s.fore.KeptMax < sequenceReply+a.More:
 		return Refused, RepTooBigToCache
 	}
 	g := s.groups[a.Slot/groupLen].Load()

@@ -338,3 +338,29 @@ func TestRetransmissionsOnTwoThreads(t *testing.T) {
 	t.Logf("%d replays", replays.Load())
 	r.atRest()
 }
+
+// What the tag and a further operation take belongs to the shortest reply.
+func TestAReplyThatHasNoRoomForItsBeginningIsRefused(t *testing.T) {
+	for _, tt := range []struct {
+		replyMax, keptMax, more uint32
+		keep                    bool
+		want                    Status
+	}{
+		{300, 300, 220, false, OK}, {300, 300, 221, false, RepTooBig}, {300, 300, 220, true, OK},
+		{300, 200, 120, true, OK}, {300, 200, 121, true, RepTooBigToCache}, {300, 200, 121, false, OK},
+	} {
+		r := newRig(t)
+		s := r.session(Channel{RequestMax: 512, ReplyMax: tt.replyMax, KeptMax: tt.keptMax, Ops: 4, Slots: 8})
+		a, k := request(s, 1), new(Ticket)
+		a.CacheThis, a.More = tt.keep, tt.more
+		_, st := r.Begin(a, k)
+		require.Equal(t, tt.want, st, "%+v", tt)
+		if st != OK {
+			a.More = 0
+			_, st = r.Begin(a, k)
+			require.Equal(t, OK, st, "the slot is as it was")
+		}
+		k.End(nil)
+		r.atRest()
+	}
+}

@@ -32,6 +32,16 @@ type Callback struct {
 	Security []Security
 }
 
+// bytes returns how much memory the callback takes beside the session.
+func (cb *Callback) bytes() int {
+	n := len(cb.Security) * int(unsafe.Sizeof(Security{}))
+	for i := range cb.Security {
+		s := &cb.Security[i]
+		n += len(s.Machine) + len(s.GIDs)*int(unsafe.Sizeof(s.GIDs[0]))
+	}
+	return n
+}
+
 // Session is a session of a client (RFC 8881 section 2.10). It is safe for use by several
 // goroutines.
 type Session struct {
@@ -58,6 +68,9 @@ const (
 	sessionBytes = int(unsafe.Sizeof(Session{}))
 	groupBytes   = int(unsafe.Sizeof(group{}))
 )
+
+// bytes returns what the session counts for, without its slots. Needs client.mu once it can be found.
+func (s *Session) bytes() int { return sessionBytes + s.callback.bytes() }
 
 // ID returns what the client calls the session.
 func (s *Session) ID() SessionID { return s.id }
@@ -135,7 +148,7 @@ func (s *Session) kill() {
 		t.conns.remove(b.Conn, s)
 	}
 	s.bound.Store(nil)
-	t.budget.give(c, sessionBytes)
+	t.budget.give(c, s.bytes())
 	c.judgePaths()
 }
 
@@ -177,13 +190,17 @@ func (t *Table) DestroySession(id SessionID, conn uint64) Status {
 }
 
 // SetCallback is BACKCHANNEL_CTL (RFC 8881 section 18.33) for the session of the request.
-// The Callback is the session's then.
+// The Callback is the session's then. If there is no memory for it, the session keeps its old one.
 func (s *Session) SetCallback(cb Callback) Status {
 	s.client.mu.Lock()
 	defer s.client.mu.Unlock()
 	if s.dead.Load() {
 		return BadSession
 	}
+	if !s.table.budget.take(s.client, cb.bytes()) {
+		return Delay
+	}
+	s.table.budget.give(s.client, s.callback.bytes())
 	s.callback = cb
 	return OK
 }

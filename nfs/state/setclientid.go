@@ -22,6 +22,18 @@ type Callback0 struct {
 	CallbackIdent uint32
 }
 
+// addrMax bounds NetID and Addr, in bytes. A universal address of IPv6 has some 50.
+const addrMax = 128
+
+// brief returns the callback without an address that is none: a client may send any number of
+// bytes, which would be kept.
+func (cb Callback0) brief() Callback0 {
+	if len(cb.NetID) > addrMax || len(cb.Addr) > addrMax {
+		cb.NetID, cb.Addr = "", ""
+	}
+	return cb
+}
+
 // SetClient is what SETCLIENTID asks. Owner is borrowed.
 type SetClient struct {
 	Owner     []byte
@@ -49,14 +61,14 @@ func (t *Table) SetClientID(a *SetClient) (ClientID, Verifier, Status) {
 	t.dropFresh(t.fresh.byOwner[string(a.Owner)])
 	if old != nil && old.minor == 0 && old.phase == confirmed &&
 		old.verifier == a.Verifier && old.principal == a.Principal {
-		old.v0.pending = &pending{confirm, a.Callback}
+		old.v0.pending = &pending{confirm, a.Callback.brief()}
 		return old.id, confirm, OK
 	}
 	c, st := t.add(string(a.Owner), a.Verifier, a.Principal, 0)
 	if st != OK {
 		return 0, Verifier{}, st
 	}
-	c.v0.confirm, c.v0.callback = confirm, a.Callback
+	c.v0.confirm, c.v0.callback = confirm, a.Callback.brief()
 	return c.id, confirm, OK
 }
 

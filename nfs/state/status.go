@@ -23,6 +23,7 @@ const (
 	ConnNotBound     Status = 10055
 	SeqMisordered    Status = 10063
 	ReqTooBig        Status = 10065
+	RepTooBig        Status = 10066
 	RepTooBigToCache Status = 10067
 	TooManyOps       Status = 10070
 	ClientIDBusy     Status = 10074

@@ -13,7 +13,7 @@ func TestStatusesHaveTheNumbersOfTheWire(t *testing.T) {
 		10005: TooSmall, 10006: ServerFault, 10008: Delay, 10011: Expired, 10017: ClidInUse,
 		10022: StaleClientID, 10027: NotSame, 10052: BadSession, 10053: BadSlot,
 		10054: CompleteAlready, 10055: ConnNotBound, 10063: SeqMisordered, 10065: ReqTooBig,
-		10067: RepTooBigToCache, 10070: TooManyOps, 10074: ClientIDBusy, 10076: SeqFalseRetry,
+		10066: RepTooBig, 10067: RepTooBigToCache, 10070: TooManyOps, 10074: ClientIDBusy, 10076: SeqFalseRetry,
 		10077: BadHighSlot, 10079: EncrAlgUnsupp,
 	} {
 		require.EqualValues(t, want, got)

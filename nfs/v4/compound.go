@@ -1,8 +1,6 @@
 package v4
 
 import (
-	"math"
-
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/state"
@@ -17,6 +15,8 @@ const (
 	operationsMax = 256
 	// resultHeader is what every result begins with: the operation's number and its status.
 	resultHeader = 4 + 4
+	// failureMax is how many bytes a result has that says that its operation was not run.
+	failureMax = resultHeader + 4
 )
 
 // compound is a COMPOUND in progress. While it runs it is its place's (work); when it is
@@ -108,7 +108,7 @@ func (s *server) compound(c *rpc.Call) rpc.Outcome {
 		k.c, k.w, k.base = c, w, c.Reply.Len()-old.done
 		return k.run()
 	}
-	*k = compound{s: s, c: c, w: w, base: c.Reply.Len(), replyMax: math.MaxInt}
+	*k = compound{s: s, c: c, w: w, base: c.Reply.Len(), replyMax: s.cfg.replyMax()}
 	tag := c.Args.Opaque(tagMax)
 	k.minor = c.Args.Uint32()
 	k.count = c.Args.Uint32()
@@ -233,11 +233,21 @@ func (k *compound) inOrder(op uint32, r *row) nfs4.Nfsstat4 {
 	return nfs4.NFS4_OK
 }
 
-// left returns how many bytes the results may still have.
-func (k *compound) left() int { return k.replyMax - (k.c.Reply.Len() - k.base) }
+// left returns how many bytes the result of the operation may still have. If others follow, the
+// next one must be able to say that there is no room for it.
+func (k *compound) left() int {
+	n := k.replyMax - (k.c.Reply.Len() - k.base)
+	if k.next+1 < k.count {
+		n -= failureMax
+	}
+	return n
+}
 
 // tooBig is the status of an operation whose result might be more than that.
 func (k *compound) tooBig() nfs4.Nfsstat4 {
+	if k.minor == 0 {
+		return nfs4.NFS4ERR_RESOURCE
+	}
 	if k.ticket.Keeps() && k.replyMax < int(k.session.Fore().ReplyMax)-replyHeader {
 		return nfs4.NFS4ERR_REP_TOO_BIG_TO_CACHE
 	}

@@ -17,6 +17,9 @@ const (
 	transferDefault  = 1 << 20
 	directoryDefault = 64 << 10
 	placesDefault    = 1024
+
+	// replySlack is what the results of a compound may have beside data.
+	replySlack = 4 << 10
 )
 
 // Config is what a server offers. Zero values mean the defaults.
@@ -45,6 +48,10 @@ type Config struct {
 	// from. It is called on the thread that runs the call, which may not sleep.
 	Refused func(*rpc.Call, *export.Export, export.Refusal)
 }
+
+// replyMax returns how many bytes the results of a compound may have that belongs to no session: a
+// READ or READDIR of the largest size, and what goes with it.
+func (c *Config) replyMax() int { return int(max(c.ReadMax, c.ReadDirMax)) + replySlack }
 
 func (c *Config) settle() {
 	if c.ReadMax == 0 {

@@ -13,6 +13,9 @@ const (
 	// callHeader is what a call has before the arguments of its COMPOUND, without the body of
 	// its credential.
 	callHeader = 40
+	// emptyHead is what the results of a COMPOUND begin with when its tag is empty: status, tag,
+	// number of results.
+	emptyHead = 4 + 4 + 4
 	// digestMax is how many bytes of a request its digest is made of.
 	digestMax = 256
 )
@@ -44,6 +47,10 @@ func (k *compound) sequence() nfs4.Nfsstat4 {
 	_, size := c.ArgsHead(0)
 	a.Size = uint32(callHeader + len(c.Credential()) + size)
 	a.Ops = k.count
+	a.More = uint32(len(c.Reply.Bytes()) - k.base - resultHeader - emptyHead)
+	if k.count > 1 {
+		a.More += failureMax
+	}
 	verdict, st := k.s.cfg.State.Begin(&a, &k.ticket)
 	switch verdict {
 	case state.Refused:

@@ -22,7 +22,12 @@ import (
 func one(t testing.TB, o export.Options) (r *rig, file func(name, content string)) {
 	fs := memfs.New(memfs.Config{Mode: 0o777})
 	r = newRig(t, remembers(new(uint32)), export.Export{Path: "/x", FS: fs, Options: o})
-	return r, func(name, content string) {
+	return r, maker(t, r, fs)
+}
+
+// maker returns a function that makes a file in the rig's first export, which is fs.
+func maker(t testing.TB, r *rig, fs *memfs.FS) func(name, content string) {
+	return func(name, content string) {
 		v := r.table.View(1, r.table.Exports()[0])
 		var m vfs.Made
 		m.Entry, m.Dir = new(vfs.Entry), new(vfs.WCC)

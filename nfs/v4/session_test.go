@@ -13,26 +13,31 @@ import (
 )
 
 // remembers is a Config with what a rig's server remembers of clients; the test sets the clock.
-func remembers(now *uint32) Config { return remembersIn(now, nil, 0) }
+func remembers(now *uint32) Config {
+	return remembersIn(now, func(*state.Config, *files.Config) {})
+}
 
-// remembersIn is remembers with a store of client records, or nil, and the server's epoch.
-func remembersIn(now *uint32, store state.Store, epoch uint32) Config {
+// remembersIn is remembers with what change makes of the two tables' configurations.
+func remembersIn(now *uint32, change func(*state.Config, *files.Config)) Config {
 	clock := func() uint32 { return *now }
 	var held *files.Table
-	clients := state.New(state.Config{
-		Now: clock, Random: rand.Reader, Server: state.Server{Major: []byte("server"),
-			Scope: []byte("server")}, Store: store, Epoch: epoch,
+	var clients *state.Table
+	c := state.Config{
+		Now: clock, Random: rand.Reader,
+		Server:    state.Server{Major: []byte("server"), Scope: []byte("server")},
 		Confirmed: func(id state.ClientID, minor uint8) { held.AddClient(uint64(id), minor) },
 		Lapsed:    func(id state.ClientID) { held.Revoke(uint64(id), files.Expired) },
 		Dropped:   func(id state.ClientID) { held.DropClient(uint64(id)) },
-	})
+	}
 	keeper := NewKeeper()
-	held = files.New(files.Config{
-		Now: clock, Random: rand.Reader, Epoch: epoch, Closed: keeper.Closed, Mirror: keeper.Mirror(),
+	f := files.Config{
+		Now: clock, Random: rand.Reader, Closed: keeper.Closed, Mirror: keeper.Mirror(),
 		Courteous: func(id uint64) bool { return clients.Courteous(state.ClientID(id)) },
 		Expire:    func(id uint64) bool { return clients.ExpireID(state.ClientID(id)) },
 		Hold:      func(id uint64, n int) { clients.Hold(state.ClientID(id), n) },
-	})
+	}
+	change(&c, &f)
+	clients, held = state.New(c), files.New(f)
 	return Config{State: clients, Files: held, Keeper: keeper}
 }
 
@@ -43,6 +48,8 @@ type session struct {
 	seq  [64]uint32
 	slot uint32
 	keep bool
+
+	highest uint32 // slot that the client uses
 }
 
 func exchange(owner string, flags uint32) nfs4.NfsArgop4 {
@@ -67,7 +74,7 @@ func (r *rig) sessionOf(owner string, replyMax nfs4.Count4) *session {
 		CsaClientid: id.EirClientid, CsaSequence: id.EirSequenceid, CsaForeChanAttrs: channel,
 		CsaBackChanAttrs: channel,
 	}})
-	return &session{r: r, id: res[0].OpcreateSession.CsrResok4.CsrSessionid}
+	return &session{r: r, id: res[0].OpcreateSession.CsrResok4.CsrSessionid, highest: 15}
 }
 
 // sequence is the SEQUENCE of the next request on the slot.
@@ -80,7 +87,7 @@ func (s *session) sequence() nfs4.NfsArgop4 {
 func (s *session) again() nfs4.NfsArgop4 {
 	return nfs4.NfsArgop4{Argop: nfs4.OP_SEQUENCE, Opsequence: nfs4.SEQUENCE4args{
 		SaSessionid: s.id, SaSequenceid: nfs4.Sequenceid4(s.seq[s.slot]),
-		SaSlotid: nfs4.Slotid4(s.slot), SaHighestSlotid: 15,
+		SaSlotid: nfs4.Slotid4(s.slot), SaHighestSlotid: nfs4.Slotid4(s.highest),
 		SaCachethis: s.keep,
 	}}
 }

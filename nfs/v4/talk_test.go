@@ -17,6 +17,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
 	"github.com/ringnfs/ringnfs/nfs/state"
+	"github.com/ringnfs/ringnfs/nfs/state/files"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
 )
@@ -220,7 +221,9 @@ func (k *talk) server() *rig {
 // start starts the server, for the first time or again.
 func (k *talk) start() {
 	k.epoch++
-	cfg := remembersIn(&k.now, k.store, k.epoch)
+	cfg := remembersIn(&k.now, func(c *state.Config, f *files.Config) {
+		c.Store, c.Epoch, f.Epoch = k.store, k.epoch, k.epoch
+	})
 	require.NoError(k.t, cfg.State.Recover())
 	k.r = newRig(k.t, cfg, export.Export{Path: "/x", FS: k.fs, Options: k.opts})
 	k.r.minor = k.minor

@@ -233,3 +233,77 @@ func TestMemoryIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// A client that takes much memory with few states meets its own share, not the end of all.
+func TestWhoHoardsMemoryMeetsItsShare(t *testing.T) {
+	// The four clients have a share of 50,000 bytes each of the second half.
+	const most, share = 400_000, 50_000
+	long := strings.Repeat("x", 1000)
+	for what, hoard := range map[string]func(p *proxy, i int) Status{
+		"names of owners": func(p *proxy, i int) Status {
+			_, st := p.r.owner(p.client, fmt.Sprint(long, i)).tryOpen(fileOf(1), Read, 0, done)
+			return st
+		},
+		"names of lock owners": func(p *proxy, i int) Status {
+			f := fileOf(1)
+			return p.locker(fmt.Sprint(long, i)).first(f, p.open(f, Both, 0), ranges.Read, 0, 1)
+		},
+		"ranges": func(p *proxy, i int) Status {
+			f := fileOf(1 + i/1000)
+			return p.locker(p.name).first(f, p.open(f, Both, 0), ranges.Read, uint64(i%1000)*2, 1)
+		},
+	} {
+		for _, client := range []uint64{v1, v0} {
+			if client == v0 && what != "names of owners" {
+				continue // the proxy of a lock owner of 4.0 counts from its beginning
+			}
+			t.Run(fmt.Sprint(what, " ", client), func(t *testing.T) {
+				r := newRig(t, func(c *Config) { c.MemoryMax = most })
+				defer r.end()
+				p, q := r.owner(client, "one"), r.owner(w1, "two")
+				fill := func(p *proxy) (took int64) {
+					before, no := r.Counts().Bytes, Delay
+					if p.legacy() {
+						no = Resource
+					}
+					for i := 0; ; i++ {
+						if st := hoard(p, i); st != OK {
+							want(t, what, st, no)
+							return r.Counts().Bytes - before
+						}
+					}
+				}
+				if n := fill(p); n < most/2-2000 || n > most/2+4000 {
+					t.Errorf("the first one has %d bytes", n)
+				}
+				if n := fill(q); n < share-6000 || n > share+4000 {
+					t.Errorf("the second one has %d bytes", n)
+				}
+				r.owner(w0, "three").open(fileOf(9999), Read, 0)
+			})
+		}
+	}
+}
+
+// Those who wait are remembered within their client's share: nobody else is told that there is no
+// memory.
+func TestWhoWaitsInGreatNumbersMeetsItsShare(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.MemoryMax, c.FileWaitersMax = 400_000, 1000 })
+	defer r.end()
+	f := fileOf(1)
+	holder := r.owner(w0, "holder")
+	want(t, "LOCK", holder.locker("l").first(f, holder.open(f, Both, 0), ranges.Write, 0, 1000), OK)
+	for _, client := range []uint64{v1, w1} {
+		p := r.owner(client, "one")
+		m := p.locker(strings.Repeat("x", 1000))
+		want(t, "LOCK", m.first(f, p.open(f, Both, 0), ranges.Read, 1000, 1), OK)
+		m.wait = true
+		for i := range uint64(500) {
+			want(t, "LOCK that waits", m.again(f, ranges.Write, i, 1), Denied)
+		}
+	}
+	if n := r.Counts(); n.Bytes > 260_000 || n.Waiters < 200 {
+		t.Errorf("%+v", n)
+	}
+	r.owner(v0, "three").open(fileOf(2), Read, 0)
+}

@@ -27,6 +27,7 @@ type client struct {
 	legacy bool // of version 4.0
 
 	waiters atomic.Int32
+	waiting atomic.Int64 // bytes of its waiters
 
 	mu sync.Mutex
 	// guarded by mu
@@ -37,7 +38,15 @@ type client struct {
 	locks  int // stateids
 	ranges int
 	dead   int
+	named  int       // bytes of its owners, with what is kept for those of 4.0
 	idle   ownerList // of 4.0: open owners without opens, and not confirmed ones, oldest first
+}
+
+// bytes returns about how much memory the client has, each of its files counted as its own. Needs
+// c.mu.
+func (c *client) bytes() int {
+	return (c.opens+c.locks+c.dead)*stateBytes + c.opens*fileBytes + c.ranges*lockBytes + c.named +
+		int(c.waiting.Load())
 }
 
 // owner is an open owner or a lock owner.
@@ -309,7 +318,9 @@ func (t *Table) owner(c *client, k kind, name []byte) (*owner, Status) {
 			return nil, crowded
 		}
 		o.seq = new(sequence)
+		c.named += legacyBytes
 	}
+	c.named += o.bytes()
 	if c.owners[k] == nil {
 		c.owners[k] = make(map[string]*owner)
 	}
@@ -329,6 +340,7 @@ func (t *Table) dropOwner(o *owner) {
 	o.gone = true
 	delete(c.owners[o.kind], o.name)
 	t.give(o.bytes())
+	c.named -= o.bytes()
 }
 
 // unused drops an owner when nothing is left that needs it. Needs client.mu.

@@ -175,6 +175,9 @@ func (t *Table) lockRange(f *file, l *state, w *waiter, wait bool, held *Lock, e
 	if st := t.mayGrow(f, c, p.Grow); st != OK {
 		return st, nil
 	}
+	if p.Grow > 0 && t.scarce() && !t.withinShare(c, p.Grow*lockBytes) {
+		return full(c.legacy), nil
+	}
 	if m := t.cfg.Mirror; m != nil {
 		for _, r := range p.Mirror { // one at most
 			var other ranges.Lock

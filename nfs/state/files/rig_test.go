@@ -85,7 +85,11 @@ func newRig(t testing.TB, change func(*Config)) *rig {
 // end drops all clients and checks that nothing is left.
 func (r *rig) end() {
 	r.t.Helper()
+	var clients []*client
 	for _, id := range []uint64{v0, w0, v1, w1} {
+		if c := r.client(id); c != nil {
+			clients = append(clients, c)
+		}
 		if got := r.held[id]; (got > 0) != r.HasState(id) {
 			r.t.Errorf("client %d holds %d things, HasState says %v", id, got, r.HasState(id))
 		}
@@ -96,6 +100,11 @@ func (r *rig) end() {
 	}
 	r.now += 46
 	r.Sweep()
+	for _, c := range clients {
+		if n := c.bytes(); n != 0 {
+			r.t.Errorf("client %d has %d bytes after its end", c.id, n)
+		}
+	}
 	if n := r.Counts(); n != (Counts{}) {
 		r.t.Errorf("left at the end: %+v", n)
 	}

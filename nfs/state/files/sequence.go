@@ -169,6 +169,7 @@ func (t *Table) End(turn *Turn, st Status, file *File, reply []byte) {
 	q.busy = false
 	if counts(st) {
 		t.give(len(q.reply))
+		c.named += len(reply) - len(q.reply)
 		q.last, q.known = turn.seqid, true
 		q.op, q.status, q.file, q.reply = turn.op, st, nil, append([]byte(nil), reply...)
 		t.used.Add(int64(len(reply))) // more than the bound, rather than not to keep it
@@ -226,6 +227,7 @@ func (t *Table) dropSequence(o *owner) {
 	o.client.idle.remove(o)
 	t.dropTomb(q)
 	t.give(legacyBytes + len(q.reply))
+	o.client.named -= legacyBytes + len(q.reply)
 	q.reply = nil
 }
 

@@ -121,19 +121,31 @@ func (t *Table) give(n int) { t.used.Add(int64(-n)) }
 
 // bounded says whether a client that has n states, or n owners, may have more. A half of the room
 // is for whoever comes first. Of the other half each client has an equal share, so that one that
-// hoards meets its own limit and not that of others.
+// hoards meets its own limit and not that of others. Needs c.mu.
 func (t *Table) bounded(c *client, n, most int) Status {
-	states := int64(t.cfg.StatesMax)
-	scarce := t.states.Load() > states/2 || t.used.Load() > t.cfg.MemoryMax/2
 	switch {
 	case n >= most:
 		return full(c.legacy)
-	case !scarce || int64(n) <= states/2/max(t.members.Load(), 1):
+	case !t.scarce() || int64(n) <= t.share(int64(t.cfg.StatesMax)) && t.withinShare(c, 0):
 		return OK
 	case t.oldestExpired() != nil:
 		return crowded
 	}
 	return full(c.legacy)
+}
+
+// scarce reports whether more than a half of the room is taken.
+func (t *Table) scarce() bool {
+	return t.states.Load() > int64(t.cfg.StatesMax)/2 || t.used.Load() > t.cfg.MemoryMax/2
+}
+
+// share returns what a client may have of most while room is scarce.
+func (t *Table) share(most int64) int64 { return most / 2 / max(t.members.Load(), 1) }
+
+// withinShare reports whether a client that gets n bytes more has no more than its share of the
+// memory. Needs c.mu.
+func (t *Table) withinShare(c *client, n int) bool {
+	return int64(c.bytes()+n) <= t.share(t.cfg.MemoryMax)
 }
 
 // placed makes a state of an owner, at a place of its own: see birth. Needs file.mu and client.mu.

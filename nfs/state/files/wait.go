@@ -70,7 +70,7 @@ func (t *Table) wait(f *file, w *waiter) {
 	}
 	c := w.client
 	if len(f.locks.waiters) >= t.cfg.FileWaitersMax || int(c.waiters.Load()) >= t.cfg.ClientWaitersMax ||
-		!t.take(w.bytes()) {
+		t.scarce() && !t.withinShare(c, w.bytes()) || !t.take(w.bytes()) {
 		return
 	}
 	if len(f.locks.waiters) == 0 {
@@ -80,6 +80,7 @@ func (t *Table) wait(f *file, w *waiter) {
 	}
 	f.locks.waiters = append(f.locks.waiters, *w)
 	c.waiters.Add(1)
+	c.waiting.Add(int64(w.bytes()))
 }
 
 func (w *waiter) bytes() int { return waiterBytes + len(w.owner) }
@@ -94,6 +95,7 @@ func (t *Table) dropWaiters(f *file, gone func(*waiter) bool) {
 			return false
 		}
 		w.client.waiters.Add(-1)
+		w.client.waiting.Add(int64(-w.bytes()))
 		t.give(w.bytes())
 		return true
 	})
