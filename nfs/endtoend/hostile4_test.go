@@ -139,7 +139,9 @@ func TestAVersion4ClientThatReadsNothingHoldsUpNobody(t *testing.T) {
 			mine := newSession4(t, other, "other", 4, 1<<21)
 			for range 20 {
 				res := fine4(t, other, 2, mine.next(0), at, read)
-				require.True(t, bytes.Equal(content, res[2].Opread.Resok4.Data))
+				data := res[2].Opread.Resok4.Data // fewer bytes than all, where memory is short
+				require.NotEmpty(t, data)
+				require.True(t, bytes.HasPrefix(content, data))
 			}
 			for _, d := range deafs {
 				require.NoError(t, d.Close())
