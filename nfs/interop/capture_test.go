@@ -20,6 +20,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/ringnfs/ringnfs/nfs/nfs4"
 )
 
 // recording is a capture of one server's traffic.
@@ -122,7 +124,7 @@ func (r *recording) check(t *testing.T, least int, wanted ...string) {
 }
 
 // decode makes tshark read the recording. It returns the faults that tshark finds, the numbers of
-// calls and of replies by transaction, and the number of calls by procedure.
+// calls and of replies by transaction, and the number of calls by procedure, or of operations.
 func (r *recording) decode(t *testing.T) (faults []string, calls, replies, count map[string]int) {
 	t.Helper()
 	args := []string{"-n", "-r", r.file}
@@ -134,7 +136,8 @@ func (r *recording) decode(t *testing.T) (faults []string, calls, replies, count
 	args = append(args, "-o", "tcp.reassemble_out_of_order:TRUE", // several processors record loopback as it comes
 		"-o", "rpc.dissect_unknown_programs:TRUE", "-T", "fields", "-E", "separator=|", "-E", "occurrence=a", "-E", "aggregator=,",
 		"-e", "frame.number", "-e", "rpc.msgtyp", "-e", "nfs.procedure_v3", "-e", "mount.procedure_v3", "-e", "rpc.xid",
-		"-e", "_ws.malformed", "-e", "_ws.expert.severity", "-e", "_ws.expert.group", "-e", "_ws.expert.message", "-Y", "rpc || _ws.malformed")
+		"-e", "_ws.malformed", "-e", "_ws.expert.severity", "-e", "_ws.expert.group", "-e", "nfs.opcode",
+		"-e", "_ws.expert.message", "-Y", "rpc || _ws.malformed")
 	out, err := exec.Command("tshark", args...).Output()
 	require.NoError(t, err)
 
@@ -142,11 +145,11 @@ func (r *recording) decode(t *testing.T) (faults []string, calls, replies, count
 	calls, replies, count = map[string]int{}, map[string]int{}, map[string]int{}
 	for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
 		f := strings.Split(line, "|")
-		if len(f) < 9 {
+		if len(f) < 10 {
 			t.Fatalf("tshark says: %s", line)
 		}
 		if f[5] != "" || strings.Contains(f[6], severityError) || strings.Contains(f[7], groupMalformed) {
-			faults = append(faults, fmt.Sprintf("packet %s: %s %s", f[0], f[5], strings.Join(f[8:], "|")))
+			faults = append(faults, fmt.Sprintf("packet %s: %s %s", f[0], f[5], strings.Join(f[9:], "|")))
 		}
 		if f[1] == "" {
 			continue // a fragment of a record
@@ -165,6 +168,11 @@ func (r *recording) decode(t *testing.T) (faults []string, calls, replies, count
 		if strings.Contains(f[1], "0") { // a reply has numbers that tshark kept from the call
 			tally(count, f[2], procedures)
 			tally(count, f[3], mountProcedures)
+			for _, text := range strings.Split(f[8], ",") {
+				if n, err := strconv.Atoi(text); err == nil {
+					count[strings.TrimPrefix(nfs4.NfsOpnum4(n).String(), "OP_")]++
+				}
+			}
 		}
 	}
 	return faults, calls, replies, count
@@ -180,18 +188,27 @@ func tally(count map[string]int, numbers string, names []string) {
 	}
 }
 
+// recorded runs the workload in a guest and records its traffic.
+func (g guest) recorded(t *testing.T) *recording {
+	t.Helper()
+	need(t, "dumpcap", "tshark")
+	r := &recording{file: filepath.Join(logDir(t), "capture.pcapng"), ports: []string{"2049"}, stop: func(*testing.T) {}}
+	g.pcap, g.filter = r.file, "port 2049"
+	o := g.run(t)
+	o.steps(t, g.args...)
+	says, err := os.ReadFile(filepath.Join(o.logs, "pcap.log"))
+	require.NoError(t, err)
+	complete(t, string(says))
+	return r
+}
+
 // TestTheKernelClientsConversationDecodes records a Linux client at work, and decodes the
 // recording.
 func TestTheKernelClientsConversationDecodes(t *testing.T) {
 	t.Parallel()
-	need(t, "dumpcap", "tshark", "fio")
-	r := &recording{file: filepath.Join(logDir(t), "capture.pcapng"), ports: []string{"2049"}, stop: func(*testing.T) {}}
+	need(t, "fio")
 	steps := []string{"basic", "linktimes", "excl", "dir", "oddio", "mmap", "cpinclude", "iouring", "perm"}
-	o := guest{fs: "ext4", script: "smoke.sh", args: steps, env: less, opts: "nconnect=2", pcap: r.file, filter: "port 2049"}.run(t)
-	o.steps(t, steps...)
-	says, err := os.ReadFile(filepath.Join(o.logs, "pcap.log"))
-	require.NoError(t, err)
-	complete(t, string(says))
+	r := guest{fs: "ext4", script: "smoke.sh", args: steps, env: less, opts: "nconnect=2"}.recorded(t)
 	r.check(t, 2000, "NULL", "GETATTR", "SETATTR", "LOOKUP", "ACCESS", "READLINK", "READ", "WRITE", "CREATE", "MKDIR", "SYMLINK", "MKNOD",
 		"REMOVE", "RMDIR", "RENAME", "LINK", "READDIRPLUS", "FSSTAT", "FSINFO", "PATHCONF", "COMMIT", "MNT")
 }

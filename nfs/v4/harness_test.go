@@ -32,6 +32,7 @@ type rig struct {
 	peer     netip.AddrPort
 	conn     uint64
 	uid, gid uint32
+	forgets  bool // verifiers of directories
 
 	waits, grows int // of the last compound
 }

@@ -166,7 +166,8 @@ func (k *compound) listObject(
 	}
 	w := k.w
 	l.x = o.Export
-	w.readdir = vfs.ReadDirArgs{Cookie: cookie, Verf: verf, Yield: l.yield}
+	// Some clients, libnfs among them, send no verifier with a cookie. The handle names the directory.
+	w.readdir = vfs.ReadDirArgs{Cookie: cookie, Verf: verf, AnyVerf: verf == 0, Yield: l.yield}
 	if cookie != 0 {
 		w.readdir.Cookie -= cookieBase
 	}

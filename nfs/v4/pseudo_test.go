@@ -25,7 +25,9 @@ func (r *rig) names(most uint32, ops ...nfs4.NfsArgop4) (names []string) {
 			a.Cookie = x.Cookie
 			n++
 		}
-		a.Cookieverf = ok.Cookieverf
+		if !r.forgets {
+			a.Cookieverf = ok.Cookieverf
+		}
 		if ok.Reply.Eof {
 			return names
 		}

@@ -86,6 +86,8 @@ type LinkArgs struct {
 type ReadDirArgs struct {
 	Cookie uint64 // of the entry after which the listing goes on, 0 for the first
 	Verf   uint64 // the verifier that came with Cookie
+	// AnyVerf says that the caller does not know the verifier: Verf is not looked at.
+	AnyVerf bool
 	// Want is what each entry should come with, as far as the caller may see it. A back end may
 	// give more.
 	Want EntryMask

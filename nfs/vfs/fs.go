@@ -223,8 +223,8 @@ type Directories interface {
 	// whether it reached the end. "." and ".." are included.
 	//
 	// A cookie stays valid while entries come and go: an entry that exists throughout is seen
-	// exactly once. If r.Cookie is not 0 and r.Verf is not the directory's verifier, or if
-	// r.Cookie cannot be a cookie, the status is BadCookie. d receives the directory's
+	// exactly once. If r.Cookie is not 0 and r.Verf is not the directory's verifier, unless
+	// r.AnyVerf, or if r.Cookie cannot be a cookie, the status is BadCookie. d receives the directory's
 	// attributes, also on failure. The returned verifier goes with the cookies.
 	//
 	// With Again the caller must forget the entries that were yielded.

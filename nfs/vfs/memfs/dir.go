@@ -100,7 +100,7 @@ func (v *view) ReadDir(
 			s = vfs.NotDir
 		case !n.may(c, vfs.MayRead):
 			s = vfs.Access
-		case cookie != 0 && (verf != t.dirVerifier(n) || cookie > n.dir.last):
+		case cookie != 0 && (verf != t.dirVerifier(n) && !r.AnyVerf || cookie > n.dir.last):
 			s = vfs.BadCookie
 		}
 	}

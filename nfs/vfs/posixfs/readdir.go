@@ -40,7 +40,7 @@ func (v *View) ReadDir(
 	switch {
 	case e.Kind != unix.S_IFDIR:
 		s = vfs.NotDir
-	case r.Cookie != 0 && r.Verf != newVerf || r.Cookie > math.MaxInt64:
+	case r.Cookie != 0 && r.Verf != newVerf && !r.AnyVerf || r.Cookie > math.MaxInt64:
 		s = vfs.BadCookie
 	default:
 		eof, s = v.list(c, e, r)

@@ -222,6 +222,17 @@ func listStaleVerifier(t *T) {
 			&a,
 		)
 		require.Equal(t, vfs.OK, s, "a listing from the beginning needs no verifier")
+		_, eof, s := t.V.ReadDir(
+			t.C,
+			d,
+			&vfs.ReadDirArgs{
+				Cookie: es[4].cookie, Verf: bad, AnyVerf: true,
+				Yield: func(*vfs.DirEntry) bool { called = true; return true },
+			},
+			&a,
+		)
+		require.Equal(t, vfs.OK, s, "a caller that does not know the verifier goes on without")
+		require.True(t, called && eof)
 	}
 }
 
