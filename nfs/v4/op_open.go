@@ -44,19 +44,37 @@ func (k *compound) open() nfs4.Nfsstat4 {
 	return k.inTurn(v, t, func() nfs4.Nfsstat4 { return k.openFor(client, t) })
 }
 
-// openFor opens for a client.
+// openFor opens for a client. A file is looked for before the open is recorded, and may go in
+// between, with its name or for another that takes it; then the name is looked for again. From the
+// record on the file stays.
 func (k *compound) openFor(client uint64, turn *files.Turn) nfs4.Nfsstat4 {
+	dir := k.current
+	for range triesMax {
+		st, gone := k.openOnce(client, turn)
+		if st == nfs4.NFS4_OK && !gone {
+			return st
+		}
+		switch k.current = dir; {
+		case !gone:
+			return st
+		case k.w.open.Claim.Claim != nfs4.CLAIM_NULL:
+			return nfs4.NFS4ERR_STALE
+		}
+	}
+	return nfs4.NFS4ERR_DELAY
+}
+
+// openOnce is one attempt of openFor. It says gone if it was in vain for that reason.
+func (k *compound) openOnce(client uint64, turn *files.Turn) (st nfs4.Nfsstat4, gone bool) {
 	a := &k.w.open
 	o := opening{a: a, access: files.Share(a.ShareAccess & 3), deny: files.Share(a.ShareDeny & 3)}
 	o.want = a.ShareAccess &^ 3
 	switch {
 	case o.access == 0 || a.ShareDeny > 3:
-		return nfs4.NFS4ERR_INVAL
+		return nfs4.NFS4ERR_INVAL, false
 	case o.want != 0 && (k.minor == 0 || o.want&^wants != 0):
-		return nfs4.NFS4ERR_INVAL
+		return nfs4.NFS4ERR_INVAL, false
 	}
-	dir := k.current
-	var st nfs4.Nfsstat4
 	reclaim := false
 	switch a.Claim.Claim {
 	case nfs4.CLAIM_NULL:
@@ -65,17 +83,16 @@ func (k *compound) openFor(client uint64, turn *files.Turn) nfs4.Nfsstat4 {
 		reclaim = a.Claim.Claim == nfs4.CLAIM_PREVIOUS
 		switch {
 		case k.minor == 0 && !reclaim:
-			return nfs4.NFS4ERR_INVAL
+			return nfs4.NFS4ERR_INVAL, false
 		case a.Openhow.Opentype == nfs4.OPEN4_CREATE:
-			return nfs4.NFS4ERR_INVAL
+			return nfs4.NFS4ERR_INVAL, false
 		}
 		st = k.openThis(&o, !reclaim)
 	default: // there are no delegations
-		return nfs4.NFS4ERR_NOTSUPP
+		return nfs4.NFS4ERR_NOTSUPP, false
 	}
 	if st != nfs4.NFS4_OK {
-		k.current = dir
-		return st
+		return st, false
 	}
 	key := k.current.file()
 	args := files.OpenArgs{
@@ -90,22 +107,29 @@ func (k *compound) openFor(client uint64, turn *files.Turn) nfs4.Nfsstat4 {
 		args.Known = k.s.cfg.State.MayReclaim(stateClient(client))
 	}
 	res := &k.w.opened
-	st = nfs4.Nfsstat4(k.s.files.Open(&key, &args, res))
-	if st == nfs4.NFS4_OK && !o.made && k.w.set.HasSize {
-		if st = k.truncate(&o); st != nfs4.NFS4_OK {
-			k.s.files.Undo(res)
-		}
+	if st = nfs4.Nfsstat4(k.s.files.Open(&key, &args, res)); st != nfs4.NFS4_OK {
+		return st, false
 	}
-	if st != nfs4.NFS4_OK {
-		k.current = dir
-		return st
+	gone = k.vanished()
+	if !gone && !o.made && k.w.set.HasSize {
+		st = k.truncate(&o)
+	}
+	if gone || st != nfs4.NFS4_OK {
+		k.s.files.Undo(res)
+		return st, gone
 	}
 	if reclaim {
 		k.s.cfg.State.ExtendGrace()
 	}
 	k.stateid = res.Stateid
 	k.putOpened(&o, res)
-	return nfs4.NFS4_OK
+	return nfs4.NFS4_OK, false
+}
+
+// vanished reports whether the current file is no more.
+func (k *compound) vanished() bool {
+	x, st := k.object(&k.current)
+	return st == nfs4.NFS4_OK && x.View.GetAttr(x.Handle, &k.w.attr) == vfs.Stale
 }
 
 // wants is what a client of minor version 1 and later may say of delegations.

@@ -68,9 +68,9 @@ type plus struct {
 }
 
 // write writes the segments.
-func (p *plus) write() nfs4.Nfsstat4 {
+func (p *plus) write() (st nfs4.Nfsstat4) {
 	for first := true; first || p.left > 0 && !p.eof; first = false {
-		hole, st := 0, nfs4.NFS4_OK
+		hole := 0
 		if p.segments+1 < segmentsMax { // data can follow
 			if hole, st = p.seek(false); st != nfs4.NFS4_OK {
 				return st

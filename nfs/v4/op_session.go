@@ -66,7 +66,7 @@ func (k *compound) sequence() nfs4.Nfsstat4 {
 		if k.ticket.Keeps() {
 			// What is kept must be in memory.
 			c.Pipes = nil
-			k.replyMax = min(k.replyMax, int(fore.KeptMax))
+			k.replyMax = min(k.replyMax, int(fore.KeptMax)-replyHeader)
 		}
 	}
 	e := &c.Reply

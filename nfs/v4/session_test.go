@@ -3,10 +3,12 @@ package v4
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
 	"github.com/ringnfs/ringnfs/nfs/state"
 	"github.com/ringnfs/ringnfs/nfs/state/files"
@@ -175,6 +177,19 @@ func TestAReplyThatIsTooLargeIsRefusedBefore(t *testing.T) {
 	}
 	s.keep = false
 	r.ok(in(s.sequence(), ops[1:]...)...)
+}
+
+// What a session keeps of a reply counts the header of the RPC message, too.
+func TestAReplyThatIsToBeKeptIsNoLongerThanWhatTheSessionKeeps(t *testing.T) {
+	r, file := one(t, export.Options{})
+	file("f", strings.Repeat("x", 10_000))
+	s := r.session("me")
+	s.keep = true
+	read := nfs4.NfsArgop4{Argop: nfs4.OP_READ, Opread: nfs4.READ4args{Count: 10_000}}
+	args := nfs4.COMPOUND4args{Minorversion: 1, Argarray: in(s.sequence(), append(walk("x", "f"), read)...)}
+	reply := r.run(r.record(encoded(t, args.Encode)))
+	require.Zero(t, binary.BigEndian.Uint32(reply[24:]))
+	require.Len(t, reply, 3248, "as much as is kept, and not a byte more")
 }
 
 // Every compound of a session, cut at every byte: the slot can be used again.

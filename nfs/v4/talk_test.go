@@ -30,6 +30,7 @@ import (
 //	file f 0123456789 mode=0666     # a file in the export, /x
 //	client me                       # makes a client, with a session if there are sessions
 //	me                              # a compound of that client: the lines that are indented
+//	                                # (slot=N, cachethis, again: of its SEQUENCE; fails=STATUS: of that)
 //	  WALK x f                      # PUTROOTFH and LOOKUPs
 //	  READ anonymous 0 3 -> data=012
 //	  GETATTR size -> size=$n       # the first $n stores the value, later ones compare it
@@ -261,9 +262,7 @@ func (k *talk) client(name string, o map[string]string) {
 			Client: nfs4.NfsClientId4{Verifier: nfs4.Verifier4{1}, Id: []byte(name)},
 		}}
 		got := r.ok(set)[0].Opsetclientid.Resok4
-		r.ok(nfs4.NfsArgop4{Argop: nfs4.OP_SETCLIENTID_CONFIRM, OpsetclientidConfirm: nfs4.SETCLIENTIDCONFIRM4args{
-			Clientid: got.Clientid, SetclientidConfirm: got.SetclientidConfirm,
-		}})
+		r.ok(nfs4.NfsArgop4{Argop: nfs4.OP_SETCLIENTID_CONFIRM, OpsetclientidConfirm: nfs4.SETCLIENTIDCONFIRM4args(got)})
 		c.id = uint64(got.Clientid)
 		return
 	}
@@ -314,7 +313,7 @@ func (k *talk) send() {
 	}
 	r := k.server()
 	r.uid, r.minor, r.conn = who.uid, k.minor, who.conn
-	o := k.options(who.options, "slot", "cachethis", "again")
+	o := k.options(who.options, "slot", "cachethis", "again", "fails")
 	var ops []nfs4.NfsArgop4
 	if s := who.session; s != nil {
 		s.r = r
@@ -336,6 +335,10 @@ func (k *talk) send() {
 	results := res.Resarray
 	if who.session != nil {
 		k.place = steps[0].place
+		if st, ok := o["fails"]; ok {
+			k.must(len(results) == 1 && statusName(res.Status) == st, "SEQUENCE: %v", res.Status)
+			return
+		}
 		k.must(len(results) > 0 && results[0].Opsequence.SrStatus == nfs4.NFS4_OK, "SEQUENCE: %v", res.Status)
 		results = results[1:]
 	}
@@ -346,13 +349,17 @@ func (k *talk) send() {
 		if i == len(results)-1 {
 			status = res.Status
 		}
-		got := strings.TrimPrefix(strings.TrimPrefix(status.String(), "NFS4ERR_"), "NFS4_")
-		k.must(got == s.status, "it is %s", got)
+		k.must(statusName(status) == s.status, "it is %v", status)
 		k.compare(s.want, s.op.result(&results[i]))
 		if status != nfs4.NFS4_OK {
 			k.must(i == len(steps)-1, "what follows is not answered")
 		}
 	}
+}
+
+// statusName is what dialogues call a status.
+func statusName(st nfs4.Nfsstat4) string {
+	return strings.TrimPrefix(strings.TrimPrefix(st.String(), "NFS4ERR_"), "NFS4_")
 }
 
 // compare compares the results that are named.

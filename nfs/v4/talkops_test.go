@@ -228,7 +228,7 @@ func talkTest(l *talkLine) *talkOp {
 	return &talkOp{arg, func(r *nfs4.NfsResop4) map[string]string {
 		m := map[string]string{}
 		for _, st := range r.OptestStateid.TsrResok4.TsrStatusCodes {
-			m["state"] = strings.TrimPrefix(strings.TrimPrefix(st.String(), "NFS4ERR_"), "NFS4_")
+			m["state"] = statusName(st)
 		}
 		return m
 	}}
