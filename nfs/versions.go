@@ -124,15 +124,16 @@ func (s *Server) withVersion4(p *rpc.Program, places int) error {
 		return errors.Join(err, s.state4.close())
 	}
 	version := v4.New(s.table, v4.Config{
-		ReadMax:  s.cfg.ReadMax,
-		WriteMax: s.cfg.WriteMax,
-		Places:   places,
-		Refused:  s.journal.refused,
-		State:    table,
-		Files:    held,
-		Lease:    s.cfg.Lease,
-		Minors:   [3]bool{s.cfg.Versions&NFSv40 != 0, s.cfg.Versions&NFSv41 != 0, s.cfg.Versions&NFSv42 != 0},
-		Keeper:   keeper,
+		ReadMax:   s.cfg.ReadMax,
+		WriteMax:  s.cfg.WriteMax,
+		Places:    places,
+		Refused:   s.journal.refused,
+		State:     table,
+		Files:     held,
+		Lease:     s.cfg.Lease,
+		Minors:    [3]bool{s.cfg.Versions&NFSv40 != 0, s.cfg.Versions&NFSv41 != 0, s.cfg.Versions&NFSv42 != 0},
+		Keeper:    keeper,
+		Unreached: s.unreached,
 	})
 	s.ended = table.Disconnect
 	volume := p.Volume

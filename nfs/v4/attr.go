@@ -351,8 +351,8 @@ func (k *compound) describe(p *position, want *bitmap) nfs4.Nfsstat4 {
 		v.fh = k.sealed(p)
 	}
 	if n := p.node; n != nil {
-		k.s.tree.attributes(n, &w.attr)
-		v.fsid, v.mounted = pseudoFSID, n.id
+		k.s.tree.attributes(n, k.c, &w.attr)
+		v.fsid, v.mounted = pseudoFSID, k.mountedOn(n)
 		w.statfs, w.limits = vfs.Statfs{}, pseudoLimits
 		return nfs4.NFS4_OK
 	}
@@ -384,7 +384,7 @@ func (k *compound) identify(v *values, x *export.Export, h *vfs.Handle, a *vfs.A
 	v.mounted = a.FileID
 	if *h == x.FS.Root() {
 		if n := k.s.tree.of[x]; n != nil {
-			v.mounted = n.id
+			v.mounted = k.mountedOn(n)
 		}
 	}
 }

@@ -47,6 +47,9 @@ type Config struct {
 	// Refused, if not nil, hears of each call that an export refuses for where it comes
 	// from. It is called on the thread that runs the call, which may not sleep.
 	Refused func(*rpc.Call, *export.Export, export.Refusal)
+	// Unreached, if not nil, is called by New for each export in which others lie to which it
+	// does not lead. Who is served by both does not get to the inner ones.
+	Unreached func(outer *export.Export)
 }
 
 // replyMax returns how many bytes the results of a compound may have that belongs to no session: a

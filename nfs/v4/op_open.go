@@ -225,7 +225,7 @@ func (k *compound) openNamed(o *opening) nfs4.Nfsstat4 {
 		if create {
 			return nfs4.NFS4ERR_ROFS
 		}
-		if k.current.node.kid(name) != nil {
+		if kid := k.current.node.kid(name); kid != nil && kid.shows(k.c) {
 			return nfs4.NFS4ERR_ISDIR
 		}
 		return nfs4.NFS4ERR_NOENT
