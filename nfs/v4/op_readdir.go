@@ -85,6 +85,10 @@ func (l *dirWriter) put(cookie uint64, name []byte, want bitmap) bool {
 	e.Opaque(name)
 	l.k.w.values.encode(e, want)
 	size := e.Len() - at
+	if l.k.w.values.unnamed {
+		l.st = stAgain
+		return false
+	}
 	if e.Err() != nil || size > l.room || info > l.names && l.n > 0 {
 		e.Truncate(at)
 		l.full = true

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/idmap"
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
 	"github.com/ringnfs/ringnfs/nfs/object"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
@@ -120,8 +121,8 @@ type work struct {
 	values   values   // of attributes that are being written
 	segments [][]byte // of WRITE's data; keeps its length between calls
 	fh       [export.WireMax]byte
-	target   [targetMax + 1]byte // of READLINK
-	number   [10]byte            // a user's or group's, in digits
+	target   [targetMax + 1]byte  // of READLINK
+	owner    [idmap.OwnerMax]byte // a user or group as clients see it
 	dir      dirWriter
 	served   object.Served
 }
