@@ -28,6 +28,8 @@ const (
 	NFSv40
 	NFSv41
 	NFSv42
+
+	VersionsAll = NFSv3 | NFSv40 | NFSv41 | NFSv42
 )
 
 var versionWords = []string{"3", "4.0", "4.1", "4.2"}
@@ -107,8 +109,9 @@ func (s *Server) withVersion4(p *rpc.Program, places int) error {
 		Lapsed:       func(id clients.ClientID) { held.Revoke(uint64(id), files.Expired) },
 		Dropped:      func(id clients.ClientID) { held.DropClient(uint64(id)) },
 		LeaseSeconds: uint32(s.cfg.Lease / time.Second), Store: store,
-		Server:     clients.Server{Major: name, Scope: name},
-		RequestMax: uint32(s.cfg.transfer() + slack), ReplyMax: uint32(s.cfg.transfer() + slack),
+		GraceSeconds: uint32(s.cfg.Grace / time.Second),
+		Server:       clients.Server{Major: name, Scope: name},
+		RequestMax:   uint32(s.cfg.transfer() + slack), ReplyMax: uint32(s.cfg.transfer() + slack),
 	})
 	keeper := v4.NewKeeper()
 	held = files.New(files.Config{
@@ -134,6 +137,7 @@ func (s *Server) withVersion4(p *rpc.Program, places int) error {
 		Minors:    [3]bool{s.cfg.Versions&NFSv40 != 0, s.cfg.Versions&NFSv41 != 0, s.cfg.Versions&NFSv42 != 0},
 		Keeper:    keeper,
 		Unreached: s.unreached,
+		Names:     names(s.cfg.IDMapDomain),
 	})
 	s.ended = table.Disconnect
 	volume := p.Volume

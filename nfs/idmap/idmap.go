@@ -3,6 +3,7 @@ package idmap
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +15,8 @@ const (
 	LookupsMax = 8
 	// OwnerMax is the longest text in bytes that is sent; what would be longer is sent as a number.
 	OwnerMax = 256
+	// domainMax is the longest domain in bytes. It leaves room for a name.
+	domainMax = 200
 	// nameMax is the longest name in bytes that is looked up.
 	nameMax = 255
 )
@@ -79,6 +82,19 @@ func New(cfg Config) *Map {
 
 // SendsNames reports whether names are sent rather than numbers. A nil Map sends numbers.
 func (m *Map) SendsNames() bool { return m != nil && m.domain != "" }
+
+// CheckDomain returns what is wrong with a domain to send names with, nil if nothing is.
+func CheckDomain(domain string) error {
+	isWrong := func(r rune) bool { return r <= ' ' || r > '~' || r == '@' }
+	if len(domain) > domainMax || strings.IndexFunc(domain, isWrong) >= 0 {
+		return fmt.Errorf(
+			"idmap: domain %q: a domain is like example.org: up to %d letters, digits, dots and hyphens",
+			domain,
+			domainMax,
+		)
+	}
+	return nil
+}
 
 // Side is the users or the groups of a Map.
 type Side struct {

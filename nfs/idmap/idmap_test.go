@@ -158,6 +158,15 @@ func TestNumbersAreSentUnlessThereIsADomain(t *testing.T) {
 	}
 }
 
+func TestADomainIsOneWord(t *testing.T) {
+	for _, good := range []string{"", "example.org", "localdomain", strings.Repeat("d", 200)} {
+		require.NoError(t, CheckDomain(good))
+	}
+	for _, bad := range []string{"a b", "joe@example.org", "ex\nample", "b\u00fccher.example", strings.Repeat("d", 201)} {
+		require.ErrorContains(t, CheckDomain(bad), "example.org", bad)
+	}
+}
+
 func TestAnswersAreGoodForTenMinutes(t *testing.T) {
 	s := newSystem()
 	m := New(s.config("example.org"))
