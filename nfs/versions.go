@@ -96,7 +96,7 @@ func (s *Server) withVersion4(p *rpc.Program, places int) error {
 	var store clients.Store
 	if s.cfg.ClientStore != nil {
 		if store, err = s.cfg.ClientStore(s.cfg.StateDir); err != nil {
-			return err
+			return fmt.Errorf("nfs: version 4: %w; version 3 (--versions 3) keeps no such file", err)
 		}
 	}
 	began := time.Now()
