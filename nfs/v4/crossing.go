@@ -16,8 +16,8 @@ import (
 //
 // The directory is known by its handle, so what is mounted there stays when the directory gets
 // another name, and when the inner export's file system is away. Where the handle cannot be had,
-// because the back end sees a mount point of the machine there, it is known by its name: a mount
-// point's name does not change.
+// because the back end sees a mount point of the machine there, it is known by its name: the name of
+// a mount point does not change.
 //
 // A node that leads to an inner export is mounted in the same way where the outer export's own
 // directories do not lead on, since a file system is mounted in between.
@@ -141,24 +141,15 @@ func (w *walker) find(path, name string) (c cover, found bool) {
 	}
 }
 
-// mountedAt returns the node that is mounted on the directory at h of the export x, nil if none is
-// that leads the caller anywhere.
-func (k *compound) mountedAt(x *export.Export, h *vfs.Handle) *node {
+// mounted returns the node that is mounted on what name is in the directory dir of the export x: the
+// object at found or, if that is nil, a mount point that the back end does not enter. It returns nil
+// if there is none that leads the caller anywhere.
+func (k *compound) mounted(x *export.Export, dir *vfs.Handle, name []byte, found *vfs.Handle) *node {
 	all := k.s.crossings[x]
 	for i := range all {
-		if c := &all[i]; c.name == "" && c.dir == *h {
-			return c.visible(k)
-		}
-	}
-	return nil
-}
-
-// mountedBy is mountedAt for a name in a directory, of a mount point that the back end does not
-// enter.
-func (k *compound) mountedBy(x *export.Export, dir *vfs.Handle, name []byte) *node {
-	all := k.s.crossings[x]
-	for i := range all {
-		if c := &all[i]; c.name != "" && c.name == string(name) && c.dir == *dir {
+		c := &all[i]
+		if c.name == "" && found != nil && c.dir == *found ||
+			c.name != "" && c.name == string(name) && c.dir == *dir {
 			return c.visible(k)
 		}
 	}
@@ -187,12 +178,12 @@ func (k *compound) isCovered(o *object.Object, name []byte) bool {
 	if k.s.crossings[o.Export] == nil {
 		return false
 	}
-	if k.mountedBy(o.Export, &o.Handle, name) != nil {
-		return true
-	}
 	w := k.w
-	return o.View.Lookup(o.Cred(k.c), o.Handle, name, &w.found) == vfs.OK &&
-		k.mountedAt(o.Export, &w.entry.Handle) != nil
+	found := &w.entry.Handle
+	if o.View.Lookup(o.Cred(k.c), o.Handle, name, &w.found) != vfs.OK {
+		found = nil
+	}
+	return k.mounted(o.Export, &o.Handle, name, found) != nil
 }
 
 // leave makes what is above n the current file handle: the directory that contains the one on

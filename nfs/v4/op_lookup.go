@@ -36,7 +36,7 @@ func (k *compound) find(name []byte) nfs4.Nfsstat4 {
 			return k.notDir()
 		}
 		if s == vfs.Access && k.s.crossings != nil {
-			if n := k.mountedBy(o.Export, &o.Handle, name); n != nil {
+			if n := k.mounted(o.Export, &o.Handle, name, nil); n != nil {
 				if st = k.passes(&o); st == nfs4.NFS4_OK {
 					k.enter(n)
 				}
@@ -46,7 +46,7 @@ func (k *compound) find(name []byte) nfs4.Nfsstat4 {
 		return k.status(s)
 	}
 	if k.s.crossings != nil {
-		if n := k.mountedAt(o.Export, &k.w.entry.Handle); n != nil {
+		if n := k.mounted(o.Export, &o.Handle, name, &k.w.entry.Handle); n != nil {
 			k.enter(n)
 			return nfs4.NFS4_OK
 		}

@@ -69,10 +69,11 @@ func (l *dirWriter) add(d *vfs.DirEntry) bool {
 
 // mounted returns the node that is mounted on the directory that an entry leads to, if any.
 func (l *dirWriter) mounted(d *vfs.DirEntry) *node {
-	if d.HasEntry {
-		return l.k.mountedAt(l.x, &d.Entry.Handle)
+	found := &d.Entry.Handle
+	if !d.HasEntry {
+		found = nil
 	}
-	return l.k.mountedBy(l.x, &l.k.current.handle, d.Name)
+	return l.k.mounted(l.x, &l.k.current.handle, d.Name, found)
 }
 
 // put writes an entry with the attributes in l.k.w.values.
