@@ -127,15 +127,25 @@ type Config struct {
 	// MountPort is where MOUNT answers; 0 means on Port.
 	MountPort int
 	Portmap   PortmapMode
-	// Versions are the versions of NFS that the server answers; by default version 3.
+	// Versions are the versions of NFS that the server answers. By default these are all with a
+	// ClientStore, and version 3 without: clients of version 4 expect to keep their locks over a
+	// restart of the server.
 	Versions Versions
 	// ClientStore opens the store of the records of NFSv4 clients in the state directory, which
 	// exists; package nfs/records has one. The server closes it if it is an io.Closer. Without
-	// one nobody can reclaim opens and locks after a restart.
+	// one nobody can reclaim opens and locks after a restart: another client may get them.
 	ClientStore func(stateDir string) (clients.Store, error)
-	// Lease is how long the state of an NFSv4 client is kept without a word of the client; by
-	// default 45 s.
+	// Lease is how long the state of an NFSv4 client is kept without a word of the client: whole
+	// seconds from [LeaseMin] to [LeaseMax], by default 45 s.
 	Lease time.Duration
+	// Grace is how long NFSv4 clients may reclaim after a restart, unless all have said earlier
+	// that they are done: whole seconds from Lease to [LeaseMax], by default Lease. Until then
+	// nobody gets new opens or locks.
+	Grace time.Duration
+	// IDMapDomain has the server send NFSv4's owners as name@IDMapDomain, and take names of no
+	// other domain. By default it sends numbers, and takes names of each domain. Names are those
+	// of the system's users and groups.
+	IDMapDomain string
 	// Lanes is the number of threads with a ring; by default one per processor.
 	Lanes int
 	// Workers is the number of threads for calls that may sleep; by default 32.
@@ -185,6 +195,9 @@ const (
 	// MemoryDefault is Config.Memory's default in bytes.
 	MemoryDefault = 256 << 20
 	transferMax   = 4 << 20
+	// LeaseMin and LeaseMax bound Config.Lease: with less, clients would do little but renew.
+	LeaseMin = 5 * time.Second
+	LeaseMax = time.Hour
 	// SpinMax is the longest Config.Spin.
 	SpinMax = time.Millisecond
 	// slack is what headers, names and handles add to the data of a call.
@@ -218,8 +231,8 @@ func (c *Config) settle() error {
 	if err := c.settleModes(); err != nil {
 		return err
 	}
-	if c.Versions == 0 {
-		c.Versions = NFSv3
+	if err := c.settleVersion4(); err != nil {
+		return err
 	}
 	if c.Lanes == 0 {
 		c.Lanes = runtime.NumCPU()

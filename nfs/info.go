@@ -27,6 +27,7 @@ type Info struct {
 	PortmapPort int
 	PortmapWhy  string
 	Exports     []Export
+	Versions    Versions
 	Lanes       int
 	Memory      int64
 	ReadMax     uint32
@@ -47,7 +48,7 @@ func (s *Server) Info() Info {
 	i := Info{
 		Kernel: s.kernel, Features: s.features, Addrs: s.cfg.Listen,
 		Port: s.cfg.Port, MountPort: s.cfg.MountPort, PortmapWhy: s.sockets.why,
-		Exports: s.cfg.Exports, Lanes: s.cfg.Lanes, Memory: s.cfg.Memory,
+		Exports: s.cfg.Exports, Versions: s.cfg.Versions, Lanes: s.cfg.Lanes, Memory: s.cfg.Memory,
 		ReadMax: s.cfg.ReadMax, WriteMax: s.cfg.WriteMax, ReadOnlyMounts: s.readOnly,
 		ActsForOthers: !s.origins.alone,
 	}

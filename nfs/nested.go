@@ -35,6 +35,14 @@ func refuseNested(exports []export.Export) error {
 	return nil
 }
 
+// unreached notes that clients of version 4 do not get from x to all exports that lie in it.
+func (s *Server) unreached(x *export.Export) {
+	s.notes = append(s.notes, fmt.Sprintf(
+		"version 4: from %s clients do not reach all exports below it, because it does not contain the directories "+
+			"that lead there: export a directory that does",
+		x.Path))
+}
+
 // place is where a directory is. The zero value is nowhere.
 type place struct {
 	path       string // without symbolic links

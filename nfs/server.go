@@ -30,7 +30,7 @@ import (
 	"github.com/ringnfs/ringnfs/uring"
 )
 
-// Server serves exports over NFS version 3. See the package comment.
+// Server serves exports over NFS. See the package comment.
 type Server struct {
 	cfg       Config
 	log       *notice.Queue // behind cfg.Log
@@ -564,8 +564,13 @@ func (s *Server) registry() *portmap.Registry {
 		}
 	}
 	add(s.sockets.portmap, portmap.RPCBPROG, 4, 3, 2)
-	add(s.sockets.nfs, nfs3.NFS_PROGRAM, 3)
-	add(s.sockets.nfs, nfsacl.NFS_ACL_PROGRAM, nfsacl.NFS_ACL_V3)
+	if s.cfg.Versions&NFSv3 != 0 {
+		add(s.sockets.nfs, nfs3.NFS_PROGRAM, 3)
+		add(s.sockets.nfs, nfsacl.NFS_ACL_PROGRAM, nfsacl.NFS_ACL_V3)
+	}
+	if s.cfg.Versions&^NFSv3 != 0 {
+		add(s.sockets.nfs, nfs3.NFS_PROGRAM, 4)
+	}
 	if s.cfg.MountPort == s.cfg.Port {
 		add(s.sockets.nfs, mount3.MOUNT_PROGRAM, 1, 2, 3)
 	}

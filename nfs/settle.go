@@ -8,10 +8,13 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/idmap"
+	v4 "github.com/ringnfs/ringnfs/nfs/v4"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
@@ -171,6 +174,35 @@ func (c *Config) settleModes() error {
 		return errors.New("nfs: port 111 is the port mapper's own: choose another port, or PortmapOff")
 	}
 	return nil
+}
+
+// settleVersion4 checks the fields of version 4.
+func (c *Config) settleVersion4() error {
+	if c.Versions == 0 {
+		if c.Versions = NFSv3; c.ClientStore != nil {
+			c.Versions = VersionsAll
+		}
+	}
+	if c.Versions&^VersionsAll != 0 {
+		return fmt.Errorf("nfs: versions %#x: there are %v", uint8(c.Versions), VersionsAll)
+	}
+	if c.Lease == 0 {
+		c.Lease = v4.LeaseDefault
+	}
+	if c.Lease < LeaseMin || c.Lease > LeaseMax || c.Lease%time.Second != 0 {
+		return fmt.Errorf("nfs: a lease of %v: it can be %v to %v, in whole seconds", c.Lease, LeaseMin, LeaseMax)
+	}
+	if c.Grace == 0 {
+		c.Grace = c.Lease
+	}
+	if c.Grace < c.Lease || c.Grace > LeaseMax || c.Grace%time.Second != 0 {
+		return fmt.Errorf(
+			"nfs: a grace period of %v: it can be %v, the lease, to %v, in whole seconds: clients may notice a restart "+
+				"that late",
+			c.Grace, c.Lease, LeaseMax,
+		)
+	}
+	return idmap.CheckDomain(c.IDMapDomain)
 }
 
 // closeExports closes the file systems that the caller handed over, each one once.

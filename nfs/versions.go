@@ -28,6 +28,8 @@ const (
 	NFSv40
 	NFSv41
 	NFSv42
+
+	VersionsAll = NFSv3 | NFSv40 | NFSv41 | NFSv42
 )
 
 var versionWords = []string{"3", "4.0", "4.1", "4.2"}
@@ -94,7 +96,7 @@ func (s *Server) withVersion4(p *rpc.Program, places int) error {
 	var store clients.Store
 	if s.cfg.ClientStore != nil {
 		if store, err = s.cfg.ClientStore(s.cfg.StateDir); err != nil {
-			return err
+			return fmt.Errorf("nfs: version 4: %w; version 3 (--versions 3) keeps no such file", err)
 		}
 	}
 	began := time.Now()
@@ -107,8 +109,9 @@ func (s *Server) withVersion4(p *rpc.Program, places int) error {
 		Lapsed:       func(id clients.ClientID) { held.Revoke(uint64(id), files.Expired) },
 		Dropped:      func(id clients.ClientID) { held.DropClient(uint64(id)) },
 		LeaseSeconds: uint32(s.cfg.Lease / time.Second), Store: store,
-		Server:     clients.Server{Major: name, Scope: name},
-		RequestMax: uint32(s.cfg.transfer() + slack), ReplyMax: uint32(s.cfg.transfer() + slack),
+		GraceSeconds: uint32(s.cfg.Grace / time.Second),
+		Server:       clients.Server{Major: name, Scope: name},
+		RequestMax:   uint32(s.cfg.transfer() + slack), ReplyMax: uint32(s.cfg.transfer() + slack),
 	})
 	keeper := v4.NewKeeper()
 	held = files.New(files.Config{
@@ -124,15 +127,17 @@ func (s *Server) withVersion4(p *rpc.Program, places int) error {
 		return errors.Join(err, s.state4.close())
 	}
 	version := v4.New(s.table, v4.Config{
-		ReadMax:  s.cfg.ReadMax,
-		WriteMax: s.cfg.WriteMax,
-		Places:   places,
-		Refused:  s.journal.refused,
-		State:    table,
-		Files:    held,
-		Lease:    s.cfg.Lease,
-		Minors:   [3]bool{s.cfg.Versions&NFSv40 != 0, s.cfg.Versions&NFSv41 != 0, s.cfg.Versions&NFSv42 != 0},
-		Keeper:   keeper,
+		ReadMax:   s.cfg.ReadMax,
+		WriteMax:  s.cfg.WriteMax,
+		Places:    places,
+		Refused:   s.journal.refused,
+		State:     table,
+		Files:     held,
+		Lease:     s.cfg.Lease,
+		Minors:    [3]bool{s.cfg.Versions&NFSv40 != 0, s.cfg.Versions&NFSv41 != 0, s.cfg.Versions&NFSv42 != 0},
+		Keeper:    keeper,
+		Unreached: s.unreached,
+		Names:     names(s.cfg.IDMapDomain),
 	})
 	s.ended = table.Disconnect
 	volume := p.Volume

@@ -298,6 +298,7 @@ func TestBannerNamesWhatIsServed(t *testing.T) {
 	}
 	assert.Contains(t, text, "export "+dir+": read-only, "+who+", for "+whom)
 	assert.Contains(t, text, "NFS and MOUNT on port "+p.port(t))
+	assert.Contains(t, text, "mount -t nfs -o port="+p.port(t)+" 127.0.0.1:/ /mnt")
 	assert.Contains(
 		t,
 		text,

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"net/netip"
 	"sync"
 	"sync/atomic"
 )
@@ -61,7 +62,8 @@ type Client struct {
 	complete completion
 	recorded bool // the store knows it
 
-	v0 legacy // guarded by Table.mu
+	v0   legacy         // guarded by Table.mu
+	from netip.AddrPort // where it has last said its name; guarded by Table.mu
 
 	// atomic, changed often and so far from what each request reads
 	memory  atomic.Int64 // bytes that it has of the budget

@@ -17,6 +17,10 @@ type Config struct {
 	Server Server
 	// LeaseSeconds is how long a client may be silent. 45.
 	LeaseSeconds uint32
+	// GraceSeconds is how long clients may reclaim after a restart, if they do not say earlier
+	// that they are done. It should not be shorter than the lease that clients had before the
+	// restart: they may notice it that late. As LeaseSeconds.
+	GraceSeconds uint32
 	// CourtesyMax is how many seconds after the end of its lease a client keeps state that
 	// nobody else needs. 86400.
 	CourtesyMax uint32
@@ -86,6 +90,7 @@ type Store interface {
 
 func (c *Config) setDefaults() {
 	set(&c.LeaseSeconds, 45)
+	set(&c.GraceSeconds, c.LeaseSeconds)
 	set(&c.CourtesyMax, 86400)
 	set(&c.ClientsMax, 4096)
 	set(&c.UnconfirmedMax, 1024)

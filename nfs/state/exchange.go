@@ -1,5 +1,7 @@
 package state
 
+import "net/netip"
+
 // Flags of EXCHANGE_ID (RFC 8881 section 18.35.3).
 const (
 	ExchangeMovedRefer    uint32 = 0x00000001 // SUPP_MOVED_REFER
@@ -37,6 +39,7 @@ type Exchange struct {
 	Flags     uint32
 	Protect   Protection
 	Principal Principal
+	From      netip.AddrPort // where it comes from: only for Info
 }
 
 // Exchanged is what EXCHANGE_ID answers, beside Table.Server. The protection is ProtectNone.
@@ -97,13 +100,14 @@ func (t *Table) exchange(a *Exchange) (c, left *Client, st Status) {
 			left = old
 		case old.minor != 0 && old.verifier == a.Verifier:
 			t.dropFresh(t.fresh.byOwner[old.owner])
+			old.from = a.From
 			return old, nil, OK // case 2
 		}
 		// Else case 5: what the earlier incarnation holds goes when this one has a session.
 		// A client of 4.0 that has come to speak 4.1 is another incarnation as well.
 	}
 	t.dropFresh(t.fresh.byOwner[string(a.Owner)]) // case 4
-	c, st = t.add(string(a.Owner), a.Verifier, a.Principal, 1)
+	c, st = t.add(string(a.Owner), a.Verifier, a.Principal, 1, a.From)
 	return c, left, st
 }
 

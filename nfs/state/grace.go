@@ -7,9 +7,9 @@ import (
 
 // grace is the time after a start of the server in which clients reclaim what they held before
 // (RFC 8881 section 8.4.2; RFC 7530 section 9.6.2). It ends when each client that was recorded
-// has said RECLAIM_COMPLETE or is gone, and else after a lease. Clients of version 4.0 never say
-// that they are done: one of them makes it last a lease. A client that is still at it then gets
-// more time, up to a second lease.
+// has said RECLAIM_COMPLETE or is gone, and else after Config.GraceSeconds. Clients of version 4.0
+// never say that they are done: one of them makes it last that long. A client that is still at it
+// then gets more time, up to a lease.
 type grace struct {
 	on    atomic.Bool
 	until atomic.Uint32 // when it ends in any case
@@ -47,8 +47,8 @@ func (t *Table) Recover() error {
 		g.known[r.Owner] = &known{Record: r}
 	}
 	g.open = len(g.known)
-	g.until.Store(t.now() + t.cfg.LeaseSeconds)
-	g.last = t.now() + 2*t.cfg.LeaseSeconds
+	g.until.Store(t.now() + t.cfg.GraceSeconds)
+	g.last = t.now() + t.cfg.GraceSeconds + t.cfg.LeaseSeconds
 	g.on.Store(true)
 	return nil
 }
@@ -72,7 +72,8 @@ func (t *Table) MayReclaim(id ClientID) bool {
 }
 
 // ExtendGrace says that a client has just reclaimed something, and that there may be more to come:
-// grace goes on for a quarter of a lease from now, but not beyond a second lease. It takes no lock.
+// grace goes on for a quarter of a lease from now, but not for a lease more than it lasts otherwise.
+// It takes no lock.
 func (t *Table) ExtendGrace() {
 	g := &t.grace
 	later := t.now() + max(1, t.cfg.LeaseSeconds/4)

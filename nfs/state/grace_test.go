@@ -104,7 +104,7 @@ func TestAClientThatGoesIsNotWaitedFor(t *testing.T) {
 	require.False(t, r.InGrace())
 }
 
-func TestGraceLastsALeaseAtMost(t *testing.T) {
+func TestGraceLastsALeaseUnlessToldOtherwise(t *testing.T) {
 	s := &shelf{before: []Record{before("a", 0), before("b", 1)}}
 	r := newRig(t, func(c *Config) { c.Store = s })
 	require.NoError(t, r.Recover())
@@ -147,6 +147,21 @@ func TestGraceGoesOnWhileSomebodyReclaims(t *testing.T) {
 	require.True(t, pass(4), "79 s")
 	r.ExtendGrace()
 	require.False(t, pass(1), "two leases are the end")
+}
+
+func TestGraceMayLastLongerThanALease(t *testing.T) {
+	r := newRig(t, func(c *Config) {
+		c.Store = &shelf{before: []Record{before("a", 0)}}
+		c.GraceSeconds = 100
+	})
+	require.NoError(t, r.Recover())
+	require.EqualValues(t, 45, r.LeaseSeconds())
+	r.pass(99)
+	r.Sweep()
+	require.True(t, r.InGrace())
+	r.pass(1)
+	r.Sweep()
+	require.False(t, r.InGrace())
 }
 
 func TestSomebodyElseByTheNameDoesNotReclaim(t *testing.T) {

@@ -1,10 +1,12 @@
 package state
 
+import "net/netip"
+
 // This file is how records of clients come into the table and leave it, whatever the version.
 // What has left is handed to Table.release when Table.mu is free.
 
 // add makes an unconfirmed record for an owner that has none. Needs t.mu.
-func (t *Table) add(owner string, v Verifier, p Principal, minor uint8) (*Client, Status) {
+func (t *Table) add(owner string, v Verifier, p Principal, minor uint8, from netip.AddrPort) (*Client, Status) {
 	if t.fresh.n >= t.cfg.UnconfirmedMax {
 		t.dropFresh(t.fresh.oldest)
 	}
@@ -17,7 +19,7 @@ func (t *Table) add(owner string, v Verifier, p Principal, minor uint8) (*Client
 		t.clients.Give(i)
 		return nil, ServerFault
 	}
-	c := &Client{table: t, id: id, owner: owner, verifier: v, principal: p, minor: minor}
+	c := &Client{table: t, id: id, owner: owner, verifier: v, principal: p, minor: minor, from: from}
 	c.renew(t.now())
 	t.fresh.add(c)
 	t.clients.Put(i, c)

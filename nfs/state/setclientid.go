@@ -1,5 +1,7 @@
 package state
 
+import "net/netip"
+
 // legacy is what a client of version 4.0 has beside: how to call it back, and what it has
 // asked for and not yet confirmed. Guarded by Table.mu.
 type legacy struct {
@@ -40,6 +42,7 @@ type SetClient struct {
 	Verifier  Verifier
 	Callback  Callback0
 	Principal Principal
+	From      netip.AddrPort // where it comes from: only for Info
 }
 
 // SetClientID is SETCLIENTID (RFC 7530 section 16.33). It returns what to confirm with. What
@@ -62,9 +65,10 @@ func (t *Table) SetClientID(a *SetClient) (ClientID, Verifier, Status) {
 	if old != nil && old.minor == 0 && old.phase == confirmed &&
 		old.verifier == a.Verifier && old.principal == a.Principal {
 		old.v0.pending = &pending{confirm, a.Callback.brief()}
+		old.from = a.From
 		return old.id, confirm, OK
 	}
-	c, st := t.add(string(a.Owner), a.Verifier, a.Principal, 0)
+	c, st := t.add(string(a.Owner), a.Verifier, a.Principal, 0, a.From)
 	if st != OK {
 		return 0, Verifier{}, st
 	}

@@ -2,9 +2,9 @@ package v4
 
 import (
 	"math/bits"
-	"strconv"
 
 	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/idmap"
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/xdr"
@@ -43,7 +43,9 @@ type values struct {
 	// mounted is the fileid of what the object is mounted on (mounted_on_fileid), which for
 	// most is its own.
 	mounted uint64
-	digits  *[10]byte
+	digits  *[idmap.OwnerMax]byte
+	mayWait bool          // for the names of users
+	unnamed bool          // a name was not known, and the values are no good
 	failed  nfs4.Nfsstat4 // rdattr_error
 }
 
@@ -169,12 +171,12 @@ func init() {
 		},
 		nfs4.FATTR4_OWNER: {
 			from:  fromAttr,
-			write: func(e *xdr.Encoder, v *values) { e.Opaque(strconv.AppendUint(v.digits[:0], uint64(v.attr.UID), 10)) },
+			write: putUser,
 			set:   true,
 		},
 		nfs4.FATTR4_OWNER_GROUP: {
 			from:  fromAttr,
-			write: func(e *xdr.Encoder, v *values) { e.Opaque(strconv.AppendUint(v.digits[:0], uint64(v.attr.GID), 10)) },
+			write: putGroup,
 			set:   true,
 		},
 		nfs4.FATTR4_RAWDEV: {from: fromAttr, write: func(e *xdr.Encoder, v *values) {
@@ -344,15 +346,17 @@ func (k *compound) describe(p *position, want *bitmap) nfs4.Nfsstat4 {
 		attr:   &w.attr,
 		statfs: &w.statfs,
 		limits: &w.limits,
-		digits: &w.number,
+		digits: &w.owner,
+
+		mayWait: k.c.Place.Thread.MayWait,
 	}
 	from := needsOf(want)
 	if from&fromHandle != 0 {
 		v.fh = k.sealed(p)
 	}
 	if n := p.node; n != nil {
-		k.s.tree.attributes(n, &w.attr)
-		v.fsid, v.mounted = pseudoFSID, n.id
+		k.s.tree.attributes(n, k.c, &w.attr)
+		v.fsid, v.mounted = pseudoFSID, k.mountedOn(n)
 		w.statfs, w.limits = vfs.Statfs{}, pseudoLimits
 		return nfs4.NFS4_OK
 	}
@@ -384,7 +388,7 @@ func (k *compound) identify(v *values, x *export.Export, h *vfs.Handle, a *vfs.A
 	v.mounted = a.FileID
 	if *h == x.FS.Root() {
 		if n := k.s.tree.of[x]; n != nil {
-			v.mounted = n.id
+			v.mounted = k.mountedOn(n)
 		}
 	}
 }

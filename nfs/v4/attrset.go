@@ -1,33 +1,26 @@
 package v4
 
 import (
-	"strconv"
-
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
-// decodeSet reads a fattr4 of attributes to set into w.set and w.modes, and returns which they are.
+// decodeSet reads a fattr4 of attributes to set into k.w.set and k.w.modes, and returns which they are.
 // Those in allowed may be set.
-func decodeSet(
-	d *xdr.Decoder,
-	minor uint32,
-	allowed *bitmap,
-	w *work,
-) (given bitmap, st nfs4.Nfsstat4) {
-	w.set = vfs.SetAttr{}
+func (k *compound) decodeSet(d *xdr.Decoder, allowed *bitmap) (given bitmap, st nfs4.Nfsstat4) {
+	k.w.set = vfs.SetAttr{}
 	more := given.decode(d)
 	b := d.Opaque(attributesMax)
 	if d.Err() != nil {
 		return given, nfs4.NFS4ERR_BADXDR
 	}
-	return given, parseSet(&given, more, b, minor, allowed, w)
+	return given, k.parseSet(&given, more, b, allowed)
 }
 
 // setOf is decodeSet for a fattr4 that has been decoded.
-func setOf(a *nfs4.Fattr4, minor uint32, allowed *bitmap, w *work) (given bitmap, st nfs4.Nfsstat4) {
-	w.set = vfs.SetAttr{}
+func (k *compound) setOf(a *nfs4.Fattr4, allowed *bitmap) (given bitmap, st nfs4.Nfsstat4) {
+	k.w.set = vfs.SetAttr{}
 	more := false
 	for i, w := range a.Attrmask {
 		if i < words {
@@ -36,24 +29,17 @@ func setOf(a *nfs4.Fattr4, minor uint32, allowed *bitmap, w *work) (given bitmap
 			more = true
 		}
 	}
-	return given, parseSet(&given, more, a.AttrVals, minor, allowed, w)
+	return given, k.parseSet(&given, more, a.AttrVals, allowed)
 }
 
 // parseSet reads the values of the attributes given; more says that there are others, which the
 // server does not know.
-func parseSet(
-	given *bitmap,
-	more bool,
-	b []byte,
-	minor uint32,
-	allowed *bitmap,
-	w *work,
-) (st nfs4.Nfsstat4) {
-	set := &w.set
+func (k *compound) parseSet(given *bitmap, more bool, b []byte, allowed *bitmap) (st nfs4.Nfsstat4) {
+	set := &k.w.set
 	switch {
-	case more || !given.within(&supported[minor]):
+	case more || !given.within(&supported[k.minor]):
 		return nfs4.NFS4ERR_ATTRNOTSUPP
-	case !given.within(&settable[minor]), !given.within(allowed):
+	case !given.within(&settable[k.minor]), !given.within(allowed):
 		return nfs4.NFS4ERR_INVAL
 	}
 	var v xdr.Decoder
@@ -67,10 +53,10 @@ func parseSet(
 		}
 	}
 	if given.has(nfs4.FATTR4_OWNER) {
-		set.HasUID, set.UID, st = number(&v, st)
+		set.HasUID, set.UID, st = k.owner(&v, false, st)
 	}
 	if given.has(nfs4.FATTR4_OWNER_GROUP) {
-		set.HasGID, set.GID, st = number(&v, st)
+		set.HasGID, set.GID, st = k.owner(&v, true, st)
 	}
 	if given.has(nfs4.FATTR4_TIME_ACCESS_SET) {
 		set.AtimeHow, set.Atime, st = decodeTime(&v, st)
@@ -78,26 +64,11 @@ func parseSet(
 	if given.has(nfs4.FATTR4_TIME_MODIFY_SET) {
 		set.MtimeHow, set.Mtime, st = decodeTime(&v, st)
 	}
-	st = decodeModes(&v, given, w, st)
+	st = decodeModes(&v, given, k.w, st)
 	if v.Err() != nil || v.Left() != 0 {
 		return nfs4.NFS4ERR_BADXDR
 	}
 	return st
-}
-
-// number reads an owner or group: a number in digits.
-func number(d *xdr.Decoder, before nfs4.Nfsstat4) (has bool, id uint32, st nfs4.Nfsstat4) {
-	name := d.Opaque(attributesMax)
-	n, err := strconv.ParseUint(string(name), 10, 32)
-	switch {
-	case before != nfs4.NFS4_OK:
-		st = before
-	case len(name) == 0:
-		st = nfs4.NFS4ERR_INVAL
-	case err != nil || name[0] == '+' || n == 1<<32-1: // which stands for none
-		st = nfs4.NFS4ERR_BADOWNER
-	}
-	return true, uint32(n), st
 }
 
 // decodeTime reads a settime4.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/idmap"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/state"
 	"github.com/ringnfs/ringnfs/nfs/state/files"
@@ -39,6 +40,8 @@ type Config struct {
 	// Keeper, if not nil, keeps files that lose their names while they are open, and shows locks
 	// to the machine. The table of files calls it.
 	Keeper *Keeper
+	// Names turns owners into numbers and back; nil means that there are numbers only.
+	Names *idmap.Map
 	// Places is how many places run the program's procedures, the same number as the export
 	// table has. The default allows for 1024.
 	Places int
@@ -47,6 +50,9 @@ type Config struct {
 	// Refused, if not nil, hears of each call that an export refuses for where it comes
 	// from. It is called on the thread that runs the call, which may not sleep.
 	Refused func(*rpc.Call, *export.Export, export.Refusal)
+	// Unreached, if not nil, is called by New for each export in which others lie to which it
+	// does not lead. Who is served by both does not get to the inner ones.
+	Unreached func(outer *export.Export)
 }
 
 // replyMax returns how many bytes the results of a compound may have that belongs to no session: a

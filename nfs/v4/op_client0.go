@@ -16,6 +16,7 @@ func (k *compound) setClientID() nfs4.Nfsstat4 {
 	}
 	id, confirm, st := k.s.cfg.State.SetClientID(&state.SetClient{
 		Owner: a.Client.Id, Verifier: state.Verifier(a.Client.Verifier), Principal: k.principal(),
+		From: k.c.Peer,
 		Callback: state.Callback0{
 			Program: a.Callback.CbProgram, CallbackIdent: a.CallbackIdent,
 			NetID: string(a.Callback.CbLocation.NaRNetid), Addr: string(a.Callback.CbLocation.NaRAddr),

@@ -20,7 +20,7 @@ func (k *compound) create() nfs4.Nfsstat4 {
 		major, minor = d.Uint32(), d.Uint32()
 	}
 	name := decodeName(d)
-	given, st := decodeSet(d, k.minor, &settable[k.minor], w)
+	given, st := k.decodeSet(d, &settable[k.minor])
 	switch {
 	case k.bad():
 		return nfs4.NFS4ERR_BADXDR

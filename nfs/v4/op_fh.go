@@ -19,7 +19,7 @@ func (k *compound) putfh() nfs4.Nfsstat4 {
 			return k.status(s)
 		}
 		n := k.s.tree.byID[id]
-		if n == nil || n.export != nil { // of another configuration
+		if n == nil || n.parent != nil && !n.shows(k.c) { // of another configuration
 			return nfs4.NFS4ERR_STALE
 		}
 		k.become(position{node: n})
@@ -33,23 +33,15 @@ func (k *compound) putfh() nfs4.Nfsstat4 {
 	return nfs4.NFS4_OK
 }
 
-// putrootfh is PUTROOTFH and PUTPUBFH, which means the same (sections 18.21 and 18.20).
+// putrootfh is PUTROOTFH and PUTPUBFH, which means the same (sections 18.21 and 18.20). Who is
+// served by no export does not get in: a mount then fails, which says more than an empty directory.
 func (k *compound) putrootfh() nfs4.Nfsstat4 {
 	root := k.s.tree.root
-	if x := root.export; x != nil && !k.admits(x) {
+	if k.hides(root) {
 		return nfs4.NFS4ERR_ACCESS
 	}
 	k.enter(root)
 	return nfs4.NFS4_OK
-}
-
-// admits reports whether x serves the caller.
-func (k *compound) admits(x *export.Export) bool {
-	why := x.Refuses(k.c.Peer, k.c.Origin.Local())
-	if why != export.Served && k.s.Refused != nil {
-		k.s.Refused(k.c, x, why)
-	}
-	return why == export.Served
 }
 
 // getfh is GETFH (section 18.8).

@@ -18,10 +18,16 @@ func (k *compound) getattr() nfs4.Nfsstat4 {
 	if st := k.unreadable(&want); st != nfs4.NFS4_OK {
 		return st
 	}
+	if st := k.roomForNames(); st != nfs4.NFS4_OK {
+		return st
+	}
 	if st := k.describe(&k.current, &want); st != nfs4.NFS4_OK {
 		return st
 	}
 	k.w.values.encode(&k.c.Reply, want)
+	if k.w.values.unnamed {
+		return stAgain
+	}
 	return nfs4.NFS4_OK
 }
 
@@ -86,5 +92,8 @@ func (k *compound) compare() (same bool, st nfs4.Nfsstat4) {
 	got.decode(&have)
 	same = got == want && bytes.Equal(have.Opaque(attributesMax), given)
 	e.Truncate(at)
+	if k.w.values.unnamed {
+		return false, stAgain
+	}
 	return same, nfs4.NFS4_OK
 }

@@ -21,11 +21,8 @@ func (k *compound) lookup() nfs4.Nfsstat4 {
 func (k *compound) find(name []byte) nfs4.Nfsstat4 {
 	if n := k.current.node; n != nil {
 		next := n.kid(name)
-		if next == nil || !next.shows(k.c) {
+		if next == nil || k.hides(next) {
 			return nfs4.NFS4ERR_NOENT
-		}
-		if x := next.export; x != nil && !k.admits(x) {
-			return nfs4.NFS4ERR_ACCESS
 		}
 		k.enter(next)
 		return nfs4.NFS4_OK
@@ -38,7 +35,21 @@ func (k *compound) find(name []byte) nfs4.Nfsstat4 {
 		if s == vfs.NotDir {
 			return k.notDir()
 		}
+		if s == vfs.Access && k.s.crossings != nil {
+			if n := k.mounted(o.Export, &o.Handle, name, nil); n != nil {
+				if st = k.passes(&o); st == nfs4.NFS4_OK {
+					k.enter(n)
+				}
+				return st
+			}
+		}
 		return k.status(s)
+	}
+	if k.s.crossings != nil {
+		if n := k.mounted(o.Export, &o.Handle, name, &k.w.entry.Handle); n != nil {
+			k.enter(n)
+			return nfs4.NFS4_OK
+		}
 	}
 	k.at(o.Export, &k.w.entry.Handle)
 	return nfs4.NFS4_OK
@@ -59,8 +70,8 @@ func (k *compound) notDir() nfs4.Nfsstat4 {
 	return nfs4.NFS4ERR_NOTDIR
 }
 
-// lookupp is LOOKUPP (section 18.14). Above an export's top directory is the node that its own
-// is in; above the root is nothing.
+// lookupp is LOOKUPP (section 18.14). Above an export's top directory is the directory that it is
+// mounted in, of another export or of the pseudo file system; above the root is nothing.
 func (k *compound) lookupp() nfs4.Nfsstat4 {
 	n := k.current.node
 	if n == nil {
@@ -80,9 +91,5 @@ func (k *compound) lookupp() nfs4.Nfsstat4 {
 		}
 		n = k.s.tree.of[o.Export]
 	}
-	if n == nil || n.parent == nil {
-		return nfs4.NFS4ERR_NOENT
-	}
-	k.enter(n.parent)
-	return nfs4.NFS4_OK
+	return k.leave(n)
 }

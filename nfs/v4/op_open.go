@@ -249,7 +249,7 @@ func (k *compound) openNamed(o *opening) nfs4.Nfsstat4 {
 		if create {
 			return nfs4.NFS4ERR_ROFS
 		}
-		if k.current.node.kid(name) != nil {
+		if kid := k.current.node.kid(name); kid != nil && kid.shows(k.c) {
 			return nfs4.NFS4ERR_ISDIR
 		}
 		return nfs4.NFS4ERR_NOENT
@@ -287,16 +287,16 @@ func (k *compound) openNamed(o *opening) nfs4.Nfsstat4 {
 
 // attributesOf reads the attributes that a new file is to have.
 func (k *compound) attributesOf(o *opening) (st nfs4.Nfsstat4) {
-	how, w := &o.a.Openhow.How, k.w
+	how := &o.a.Openhow.How
 	switch how.Mode {
 	case nfs4.UNCHECKED4, nfs4.GUARDED4:
-		o.given, st = setOf(&how.Createattrs, k.minor, &settable[k.minor], w)
+		o.given, st = k.setOf(&how.Createattrs, &settable[k.minor])
 	case nfs4.EXCLUSIVE4:
 	case nfs4.EXCLUSIVE4_1:
 		if k.minor == 0 {
 			return nfs4.NFS4ERR_BADXDR
 		}
-		o.given, st = setOf(&how.ChCreateboth.CvaAttrs, k.minor, &exclusive[k.minor], w)
+		o.given, st = k.setOf(&how.ChCreateboth.CvaAttrs, &exclusive[k.minor])
 	default:
 		return nfs4.NFS4ERR_BADXDR
 	}

@@ -41,6 +41,11 @@ func (l *dirWriter) add(d *vfs.DirEntry) bool {
 	if n := d.Name; string(n) == "." || string(n) == ".." {
 		return true
 	}
+	if l.k.s.crossings != nil {
+		if n := l.mounted(d); n != nil {
+			return l.addNode(n, d.Cookie+cookieBase, d.Name)
+		}
+	}
 	v := &l.k.w.values
 	v.failed, v.attr = nfs4.NFS4_OK, &d.Entry.Attr
 	want := l.want
@@ -53,18 +58,22 @@ func (l *dirWriter) add(d *vfs.DirEntry) bool {
 		}
 	case want.has(nfs4.FATTR4_RDATTR_ERROR):
 		// The caller may not see the object, or it is gone.
-		v.failed = nfs4.NFS4ERR_ACCESS
-		want = bitmap{}
-		want.add(nfs4.FATTR4_RDATTR_ERROR)
-		if l.want.has(nfs4.FATTR4_MOUNTED_ON_FILEID) {
-			want.add(nfs4.FATTR4_MOUNTED_ON_FILEID)
-			v.mounted = d.FileID
-		}
+		want = l.failure(nfs4.NFS4ERR_ACCESS)
+		v.mounted = d.FileID
 	default:
 		l.st = nfs4.NFS4ERR_ACCESS
 		return false
 	}
 	return l.put(d.Cookie+cookieBase, d.Name, want)
+}
+
+// mounted returns the node that is mounted on the directory that an entry leads to, if any.
+func (l *dirWriter) mounted(d *vfs.DirEntry) *node {
+	found := &d.Entry.Handle
+	if !d.HasEntry {
+		found = nil
+	}
+	return l.k.mounted(l.x, &l.k.current.handle, d.Name, found)
 }
 
 // put writes an entry with the attributes in l.k.w.values.
@@ -77,6 +86,10 @@ func (l *dirWriter) put(cookie uint64, name []byte, want bitmap) bool {
 	e.Opaque(name)
 	l.k.w.values.encode(e, want)
 	size := e.Len() - at
+	if l.k.w.values.unnamed {
+		l.st = stAgain
+		return false
+	}
 	if e.Err() != nil || size > l.room || info > l.names && l.n > 0 {
 		e.Truncate(at)
 		l.full = true
@@ -178,8 +191,11 @@ func (k *compound) listObject(
 		w.readdir.Want |= vfs.EntryHandle
 	}
 	newVerf, eof, s := o.View.ReadDir(o.Cred(k.c), o.Handle, &w.readdir, &w.attr)
-	if s != vfs.OK {
+	switch {
+	case s != vfs.OK:
 		return 0, false, k.status(s)
+	case l.st == stAgain:
+		return 0, false, l.st
 	}
 	return newVerf, eof, nfs4.NFS4_OK
 }
@@ -187,36 +203,79 @@ func (k *compound) listObject(
 // listNode lists the current node: the entries are in the order of their names, and each
 // cookie is that of the entry's number.
 func (k *compound) listNode(l *dirWriter, cookie uint64) (verf uint64, eof bool, st nfs4.Nfsstat4) {
-	n, t := k.current.node, &k.s.tree
-	v, w := &k.w.values, k.w
+	n := k.current.node
 	for i, kid := range n.kids {
 		at := uint64(i) + 1 + cookieBase
 		if at <= cookie || !kid.shows(k.c) {
 			continue
 		}
-		t.attributes(kid, &w.attr)
-		v.attr, v.mounted, v.fsid = &w.attr, kid.id, pseudoFSID
-		if x := kid.export; x != nil {
-			h := x.FS.Root()
-			if l.from&fromAttr != 0 {
-				if s := k.s.Table.View(k.c.Place.Index, x).GetAttr(h, &w.attr); s != vfs.OK {
-					if s == vfs.Again && !k.c.Place.Thread.MayWait {
-						return 0, false, stAgain
-					}
-					t.attributes(kid, &w.attr) // it is there, but does not answer
-				} else {
-					v.fsid = [2]uint64{w.attr.FSID, 0}
-				}
+		if !l.addNode(kid, at, []byte(kid.name)) {
+			if l.st == stAgain {
+				return 0, false, l.st
 			}
-			if l.from&fromHandle != 0 {
-				v.fh = k.s.Table.SealAt(k.c.Place.Index, x, &h, w.fh[:0])
-			}
-		} else if l.from&fromHandle != 0 {
-			v.fh = k.s.Table.SealNode(kid.id, w.fh[:0])
-		}
-		if !l.put(at, []byte(kid.name), l.want) {
 			return n.id, false, nfs4.NFS4_OK
 		}
 	}
 	return n.id, true, nfs4.NFS4_OK
+}
+
+// addNode writes an entry that leads to the node n, or to the export that begins there.
+func (l *dirWriter) addNode(n *node, cookie uint64, name []byte) bool {
+	k := l.k
+	v, w := &k.w.values, k.w
+	v.failed, v.attr = nfs4.NFS4_OK, &w.top
+	v.mounted = k.mountedOn(n)
+	if !n.serves(k.c) {
+		k.s.tree.attributes(n, k.c, &w.top)
+		v.fsid = pseudoFSID
+		if l.from&fromHandle != 0 {
+			v.fh = k.s.Table.SealNode(n.id, w.fh[:0])
+		}
+		return l.put(cookie, name, l.want)
+	}
+	x := n.export
+	h := x.FS.Root()
+	want := l.want
+	if l.from&fromAttr != 0 {
+		if st := l.topOf(x, &h); st == stAgain || st != nfs4.NFS4_OK && !want.has(nfs4.FATTR4_RDATTR_ERROR) {
+			l.st = st
+			return false
+		} else if st != nfs4.NFS4_OK {
+			want = l.failure(st)
+		}
+		v.fsid = [2]uint64{w.top.FSID, 0}
+	}
+	if l.from&fromHandle != 0 {
+		v.fh = k.s.Table.SealAt(k.c.Place.Index, x, &h, w.fh[:0])
+	}
+	return l.put(cookie, name, want)
+}
+
+// topOf asks for the attributes of the top directory of the export x, which READDIR has met in
+// another file system. That one must not wait for x's as long as there is another answer.
+func (l *dirWriter) topOf(x *export.Export, h *vfs.Handle) nfs4.Nfsstat4 {
+	k := l.k
+	may := k.c.Place.Thread.MayWait
+	canFail := l.want.has(nfs4.FATTR4_RDATTR_ERROR)
+	if may && canFail && (l.x == nil || l.x.Volume == 0 || l.x.Volume != x.Volume) {
+		return nfs4.NFS4ERR_DELAY
+	}
+	s := k.s.Table.View(k.c.Place.Index, x).GetAttr(*h, &k.w.top)
+	if s == vfs.Again && canFail {
+		s = vfs.Delay
+	}
+	if s == vfs.OK {
+		return nfs4.NFS4_OK
+	}
+	return k.status(s)
+}
+
+// failure makes st what the next entry has instead of attributes, and returns which that entry has.
+func (l *dirWriter) failure(st nfs4.Nfsstat4) (want bitmap) {
+	l.k.w.values.failed = st
+	want.add(nfs4.FATTR4_RDATTR_ERROR)
+	if l.want.has(nfs4.FATTR4_MOUNTED_ON_FILEID) {
+		want.add(nfs4.FATTR4_MOUNTED_ON_FILEID)
+	}
+	return want
 }

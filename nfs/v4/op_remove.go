@@ -2,6 +2,7 @@ package v4
 
 import (
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
+	"github.com/ringnfs/ringnfs/nfs/object"
 	"github.com/ringnfs/ringnfs/nfs/state/files"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
@@ -21,6 +22,9 @@ func (k *compound) remove() nfs4.Nfsstat4 {
 	o, st := k.changeable(&k.current)
 	if st != nfs4.NFS4_OK {
 		return st
+	}
+	if k.isCovered(&o, name) {
+		return nfs4.NFS4ERR_NOTEMPTY
 	}
 	w := k.w
 	w.wcc = vfs.WCC{}
@@ -61,6 +65,13 @@ func (k *compound) rename() nfs4.Nfsstat4 {
 	source, target, st := k.pair()
 	if st != nfs4.NFS4_OK {
 		return st
+	}
+	dir := object.Object{Export: target.Export, View: target.View, Handle: source}
+	if k.isCovered(&dir, from) {
+		return nfs4.NFS4ERR_ACCESS
+	}
+	if k.isCovered(&target, to) {
+		return nfs4.NFS4ERR_EXIST
 	}
 	w := k.w
 	w.wcc, w.wccTo = vfs.WCC{}, vfs.WCC{}

@@ -1,6 +1,7 @@
 package v4
 
 import (
+	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 )
@@ -42,9 +43,19 @@ func (k *compound) secinfoNoName() nfs4.Nfsstat4 {
 	return nfs4.NFS4_OK
 }
 
-// flavors writes which flavors the current file handle may be used with, the best first.
+// flavors writes which flavors the current file handle may be used with, the best first. Callers
+// without a credential are of use where nobody keeps a name.
 func (k *compound) flavors() {
-	e := &k.c.Reply
+	e, n := &k.c.Reply, k.current.node
+	anonymous := n != nil && n.offers(k.c, export.SquashAll)
+	if x := k.current.export; x != nil {
+		anonymous = x.Squash == export.SquashAll
+	}
+	if !anonymous {
+		e.Uint32(1)
+		e.Uint32(rpc.AuthSys)
+		return
+	}
 	e.Uint32(2)
 	e.Uint32(rpc.AuthSys)
 	e.Uint32(rpc.AuthNone)

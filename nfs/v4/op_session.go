@@ -104,6 +104,7 @@ func (k *compound) exchangeID() nfs4.Nfsstat4 {
 	r, st := k.s.cfg.State.ExchangeID(&state.Exchange{
 		Owner: a.EiaClientowner.CoOwnerid, Verifier: state.Verifier(a.EiaClientowner.CoVerifier),
 		Flags: a.EiaFlags, Protect: state.Protection(a.EiaStateProtect.SpaHow), Principal: k.principal(),
+		From: k.c.Peer,
 	})
 	if st != state.OK {
 		return nfs4.Nfsstat4(st)

@@ -10,8 +10,7 @@ import (
 // when it fails: none then.
 func (k *compound) setattr() nfs4.Nfsstat4 {
 	id := decodeStateid(&k.c.Args)
-	w := k.w
-	given, st := decodeSet(&k.c.Args, k.minor, &settable[k.minor], w)
+	given, st := k.decodeSet(&k.c.Args, &settable[k.minor])
 	switch {
 	case k.bad():
 		st = nfs4.NFS4ERR_BADXDR

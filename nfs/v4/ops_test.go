@@ -180,7 +180,7 @@ func TestAttributesAreSetAndSaidToBe(t *testing.T) {
 		"long":        {fattr(t, []int{nfs4.FATTR4_MODE}, func(e *xdr.Encoder) { e.Uint64(1) }), nfs4.NFS4ERR_BADXDR},
 		"mode":        {fattr(t, []int{nfs4.FATTR4_MODE}, func(e *xdr.Encoder) { e.Uint32(0o10000) }), nfs4.NFS4ERR_INVAL},
 		"owner":       {fattr(t, []int{nfs4.FATTR4_OWNER}, func(e *xdr.Encoder) { e.String("who") }), nfs4.NFS4ERR_BADOWNER},
-		"nobody":      {fattr(t, []int{nfs4.FATTR4_OWNER}, func(e *xdr.Encoder) { e.String("4294967295") }), nfs4.NFS4ERR_BADOWNER},
+		"nobody":      {fattr(t, []int{nfs4.FATTR4_OWNER}, func(e *xdr.Encoder) { e.String("4294967295") }), nfs4.NFS4ERR_INVAL},
 		"nanoseconds": {fattr(t, []int{nfs4.FATTR4_TIME_ACCESS_SET}, func(e *xdr.Encoder) { e.Uint32(1); e.Int64(1); e.Uint32(1e9) }), nfs4.NFS4ERR_INVAL},
 		"how":         {fattr(t, []int{nfs4.FATTR4_TIME_ACCESS_SET}, func(e *xdr.Encoder) { e.Uint32(2) }), nfs4.NFS4ERR_BADXDR},
 	} {

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/idmap"
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
 	"github.com/ringnfs/ringnfs/nfs/object"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
@@ -22,14 +23,17 @@ type server struct {
 	serves [minorMax + 1]bool // minor versions
 	tree   tree
 	files  *files.Table
-	byID   map[uint32]*export.Export
+	// crossings are the exports that lie in others, by the outer one; nil if there are none.
+	crossings map[*export.Export][]crossing
+	byID      map[uint32]*export.Export
 	// works[i] is made and used by place i only, on its thread.
 	works []*work
 	asked sync.Once // the back ends ask the keeper
 }
 
 // New returns version 4 of the NFS program, serving the exports of t. The places that run it
-// have been attached to t and have numbers below cfg.Places.
+// have been attached to t and have numbers below cfg.Places. New blocks for the file systems of
+// exports that contain others.
 func New(t *export.Table, cfg Config) rpc.Version {
 	return newServer(t, cfg).version()
 }
@@ -50,6 +54,7 @@ func newServer(t *export.Table, cfg Config) *server {
 	if s.serves = cfg.Minors; s.serves == [minorMax + 1]bool{} {
 		s.serves = [minorMax + 1]bool{true, true, true}
 	}
+	s.cross()
 	return s
 }
 
@@ -82,6 +87,7 @@ type work struct {
 	pool     pool // of a lane
 
 	attr   vfs.Attr // of the object, or of the directory of a LOOKUP
+	top    vfs.Attr // of an export that a READDIR has met
 	entry  vfs.Entry
 	found  vfs.Found // entry and attr
 	wcc    vfs.WCC
@@ -115,8 +121,8 @@ type work struct {
 	values   values   // of attributes that are being written
 	segments [][]byte // of WRITE's data; keeps its length between calls
 	fh       [export.WireMax]byte
-	target   [targetMax + 1]byte // of READLINK
-	number   [10]byte            // a user's or group's, in digits
+	target   [targetMax + 1]byte  // of READLINK
+	owner    [idmap.OwnerMax]byte // a user or group as clients see it
 	dir      dirWriter
 	served   object.Served
 }

@@ -108,6 +108,18 @@ func (t *Table) Counts() Counts {
 	return n
 }
 
+// CountsOf counts what a client holds: its opens, its lock stateids and the ranges that these have
+// locked. It locks the client for a moment.
+func (t *Table) CountsOf(id uint64) (opens, locks, ranges int) {
+	c := t.client(id)
+	if c == nil {
+		return 0, 0, 0
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.opens, c.locks, c.ranges
+}
+
 // take counts n bytes, and reports false when they may not be had.
 func (t *Table) take(n int) bool {
 	if t.used.Add(int64(n)) <= t.cfg.MemoryMax {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ringnfs/ringnfs/nfs"
 	"github.com/ringnfs/ringnfs/nfs/export"
 )
 
@@ -21,6 +22,7 @@ type facts struct {
 	stateDir string
 	features []feature
 	exports  []exported
+	versions nfs.Versions
 	listen   []netip.Addr
 	port     int
 	mount    int // port of MOUNT
@@ -93,14 +95,7 @@ func writeBanner(w io.Writer, f facts) {
 	for _, n := range f.notes {
 		fmt.Fprintf(&b, "  note: %s\n", n)
 	}
-	b.WriteString("mount on Linux, as root:\n")
-	for _, x := range f.exports {
-		fmt.Fprintf(&b, "  %s\n", mountLinux(f.of(x), x.path))
-	}
-	b.WriteString("mount on macOS:\n")
-	for _, x := range f.exports {
-		fmt.Fprintf(&b, "  %s\n", mountMacOS(f.of(x), x.path))
-	}
+	writeMounts(&b, f)
 	here := func(x exported) bool {
 		return x.serves(netip.AddrFrom4([4]byte{127, 0, 0, 1})) || x.serves(netip.IPv6Loopback())
 	}
@@ -119,6 +114,45 @@ func writeBanner(w io.Writer, f facts) {
 		)
 	}
 	_, _ = io.WriteString(w, b.String())
+}
+
+// writeMounts writes how to mount the exports by the versions that the server answers.
+func writeMounts(b *strings.Builder, f facts) {
+	var hosts []netip.Addr
+	for _, x := range f.exports {
+		if host := f.of(x).host; !slices.Contains(hosts, host) {
+			hosts = append(hosts, host)
+		}
+	}
+	with3, with4 := f.versions&nfs.NFSv3 != 0, f.versions&^nfs.NFSv3 != 0
+	if with4 {
+		b.WriteString("mount on Linux, as root:\n")
+		for _, host := range hosts {
+			fmt.Fprintf(b, "  %s\n", mountAll(f, host))
+		}
+	}
+	if with3 {
+		which := ""
+		if with4 {
+			which = " by version 3"
+		}
+		fmt.Fprintf(b, "mount on Linux%s, as root:\n", which)
+		for _, x := range f.exports {
+			fmt.Fprintf(b, "  %s\n", mountLinux(f.of(x), x.path))
+		}
+	}
+	switch {
+	case with3:
+		b.WriteString("mount on macOS:\n")
+		for _, x := range f.exports {
+			fmt.Fprintf(b, "  %s\n", mountMacOS(f.of(x), x.path))
+		}
+	case f.versions&nfs.NFSv40 != 0:
+		b.WriteString("mount on macOS:\n")
+		for _, host := range hosts {
+			fmt.Fprintf(b, "  %s\n", mountAllMacOS(f, host))
+		}
+	}
 }
 
 // login returns the user to log in as through ssh. A tunnel acts only as that user, unless the user

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/ringnfs/ringnfs/nfs"
 	"github.com/ringnfs/ringnfs/nfs/export"
 )
 
@@ -45,7 +46,7 @@ func TestBannerTellsAllThatAUserNeeds(t *testing.T) {
 			},
 		},
 		listen: []netip.Addr{loopback4, loopback6}, port: 12049, mount: 12050, portmapWhy: "switched off",
-		notes: []string{"a surprise"}, host: loopback4,
+		notes: []string{"a surprise"}, host: loopback4, versions: nfs.VersionsAll,
 	}
 	assert.Equal(t, `ringnfs 1.2.3
 kernel 6.1.0, 2 lanes, 64 MiB of buffers, state in /var/lib/ringnfs
@@ -57,6 +58,8 @@ export /srv/it's: read-only, everyone is 1000:100, for 10.0.0.0/8, from ports be
 listening on 127.0.0.1, ::1: NFS on port 12049, MOUNT on port 12050, no portmap: switched off
   note: a surprise
 mount on Linux, as root:
+  mount -t nfs -o port=12049 127.0.0.1:/ /mnt
+mount on Linux by version 3, as root:
   mount -t nfs -o vers=3,nolock,proto=tcp,port=12049,mountport=12050,mountproto=tcp 127.0.0.1:/srv/data /mnt
   mount -t nfs -o vers=3,nolock,proto=tcp,port=12049,mountport=12050,mountproto=tcp '127.0.0.1:/srv/it'\''s' /mnt
 mount on macOS:
@@ -105,11 +108,43 @@ func TestBannerOfAnOpenServerOnTheRegisteredPorts(t *testing.T) {
 	text := bannerOf(facts{
 		exports: []exported{{path: "/", squash: export.SquashNone, allow: everyone}},
 		listen:  []netip.Addr{host}, port: 2049, mount: 2049, portmap: 111, lanes: 1, host: host,
+		versions: nfs.VersionsAll,
 	})
 	assert.Contains(t, text, "listening on 2001:db8::1: NFS and MOUNT on port 2049, portmap on port 111\n")
 	assert.Contains(t, text, "root is root, for every client that reaches it")
+	assert.Contains(t, text, "mount on Linux, as root:\n  mount -t nfs '[2001:db8::1]:/' /mnt\n")
 	assert.Contains(t, text, "proto=tcp6,port=2049,mountport=2049,mountproto=tcp6 '[2001:db8::1]:/' /mnt\n")
 	assert.NotContains(t, text, "ssh")
+}
+
+func TestTheBannerShowsTheMountsThatWork(t *testing.T) {
+	host := netip.MustParseAddr("192.0.2.1")
+	mounts := func(v nfs.Versions) string {
+		text := bannerOf(facts{
+			exports: []exported{
+				{path: "/a", allow: everyone},
+				{path: "/b", allow: everyone, host: host},
+				{path: "/c", allow: everyone},
+			},
+			listen: []netip.Addr{host, loopback4}, port: 2049, mount: 2049, host: loopback4, versions: v,
+		})
+		return text[strings.Index(text, "mount on"):]
+	}
+	all := `mount on Linux, as root:
+  mount -t nfs 127.0.0.1:/ /mnt
+  mount -t nfs 192.0.2.1:/ /mnt
+`
+	require.Equal(t, all, mounts(nfs.NFSv42))
+	require.Equal(t, all+`mount on macOS:
+  mkdir -p /tmp/ringnfs && sudo mount_nfs -o vers=4.0,tcp,resvport,port=2049 127.0.0.1:/ /tmp/ringnfs
+  mkdir -p /tmp/ringnfs && sudo mount_nfs -o vers=4.0,tcp,resvport,port=2049 192.0.2.1:/ /tmp/ringnfs
+`, mounts(nfs.NFSv40|nfs.NFSv41))
+	only3 := mounts(nfs.NFSv3)
+	require.True(t, strings.HasPrefix(only3, "mount on Linux, as root:\n  mount -t nfs -o vers=3,nolock,"), only3)
+	require.NotContains(t, only3, ":/ ")
+	require.Equal(t, 3, strings.Count(only3, "mount_nfs -o vers=3,"))
+	both := mounts(nfs.NFSv3 | nfs.NFSv40)
+	require.Equal(t, all+strings.Replace(only3, "Linux", "Linux by version 3", 1), both)
 }
 
 func TestMountLinesSurviveTheShell(t *testing.T) {

@@ -14,8 +14,10 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs"
 	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/idmap"
 	"github.com/ringnfs/ringnfs/nfs/records"
 	"github.com/ringnfs/ringnfs/nfs/state"
+	v4 "github.com/ringnfs/ringnfs/nfs/v4"
 )
 
 // nobody is the user and group that squashed callers become unless --anonuid and --anongid say
@@ -39,6 +41,9 @@ type serveFlags struct {
 	memory    size
 	readPath  string
 	versions  string
+	lease     time.Duration
+	grace     time.Duration
+	idmap     string
 	splice    size
 	zeroCopy  size
 	spin      time.Duration
@@ -97,7 +102,30 @@ func (f *serveFlags) register(c *cobra.Command) {
 		"memory",
 		"buffer memory in all, such as 256M or 2GiB (default: by the number of lanes)",
 	)
-	fs.StringVar(&f.versions, "versions", "3", "`LIST` of the NFS versions to answer: 3, 4.0, 4.1, 4.2")
+	fs.StringVar(
+		&f.versions,
+		"versions",
+		nfs.VersionsAll.String(),
+		"`LIST` of the NFS versions to answer",
+	)
+	fs.DurationVar(
+		&f.lease,
+		"lease",
+		v4.LeaseDefault,
+		"`TIME`, such as 45s or 2m, for which clients of version 4 may be silent before others can have what they have locked",
+	)
+	fs.DurationVar(
+		&f.grace,
+		"grace",
+		0,
+		"`TIME` after a restart in which clients of version 4 get their locks back before others can have them; it ends earlier when all have (default: as --lease)",
+	)
+	fs.StringVar(
+		&f.idmap,
+		"idmap-domain",
+		"",
+		"send owners to clients of version 4 as name@`DOMAIN`, and take only such names (default: send numbers, take names of every domain)",
+	)
 	fs.StringVar(
 		&f.readPath,
 		"read-path",
@@ -151,7 +179,7 @@ func (f *serveFlags) register(c *cobra.Command) {
 		"log this `LEVEL` and those above: debug, info, warn or error",
 	)
 	fs.Lookup("spin").DefValue = "0"
-	for _, name := range []string{"memory", "splice-from", "zero-copy-from", "transfer-max"} {
+	for _, name := range []string{"memory", "splice-from", "zero-copy-from", "transfer-max", "grace"} {
 		fs.Lookup(name).DefValue = ""
 	}
 }
@@ -233,6 +261,9 @@ func (f *serveFlags) config(c *cobra.Command, dirs []string) (nfs.Config, slog.L
 			f.versions,
 		)
 	}
+	if err = f.version4(c, &cfg); err != nil {
+		return cfg, level, err
+	}
 	cfg.ClientStore = func(dir string) (state.Store, error) { return records.Open(dir) }
 	if cfg.ReadPath, err = nfs.ParseReadPath(f.readPath); err != nil {
 		return cfg, level, fmt.Errorf("--read-path %q: say copy, splice, zc or auto", f.readPath)
@@ -265,6 +296,28 @@ func (f *serveFlags) config(c *cobra.Command, dirs []string) (nfs.Config, slog.L
 		cfg.Exports = append(cfg.Exports, x)
 	}
 	return cfg, level, nil
+}
+
+// version4 sets what version 4 needs to know.
+func (f *serveFlags) version4(c *cobra.Command, cfg *nfs.Config) error {
+	if f.lease < nfs.LeaseMin || f.lease > nfs.LeaseMax || f.lease%time.Second != 0 {
+		return fmt.Errorf("--lease %v: %v to %v, in whole seconds", f.lease, nfs.LeaseMin, nfs.LeaseMax)
+	}
+	if c.Flags().Changed("grace") &&
+		(f.grace < f.lease || f.grace > nfs.LeaseMax || f.grace%time.Second != 0) {
+		return fmt.Errorf(
+			"--grace %v: at least the lease, %v, since clients may notice a restart that late, and %v at most, in whole seconds",
+			f.grace, f.lease, nfs.LeaseMax,
+		)
+	}
+	if f.idmap == "" && c.Flags().Changed("idmap-domain") {
+		return errors.New("--idmap-domain \"\": say which domain, or leave it out to send numbers")
+	}
+	if err := idmap.CheckDomain(f.idmap); err != nil {
+		return fmt.Errorf("--idmap-domain: %w", err)
+	}
+	cfg.Lease, cfg.Grace, cfg.IDMapDomain = f.lease, f.grace, f.idmap
+	return nil
 }
 
 // parseIO returns the mode of each directory. Each of texts is a MODE for all directories or

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/assert"
@@ -96,6 +97,24 @@ func TestThresholdsOfTheReadPathsCanBeSet(t *testing.T) {
 	assert.Equal(t, []int{0, 0}, []int{cfg.SpliceFrom, cfg.ZeroCopyFrom})
 }
 
+func TestVersion4IsServedUnlessToldOtherwise(t *testing.T) {
+	for line, want := range map[string]nfs.Config{
+		"/x":              {Versions: nfs.VersionsAll, Lease: 45 * time.Second},
+		"--versions 3 /x": {Versions: nfs.NFSv3, Lease: 45 * time.Second},
+		"--versions 4.1,4.2 --lease 5s --grace 1h --idmap-domain example.org /x": {
+			Versions: nfs.NFSv41 | nfs.NFSv42, Lease: 5 * time.Second, Grace: time.Hour, IDMapDomain: "example.org",
+		},
+		"--lease 1h --grace 3600s /x": {Versions: nfs.VersionsAll, Lease: time.Hour, Grace: time.Hour},
+	} {
+		cfg, _, err := configOf(t, line)
+		require.NoError(t, err)
+		require.NotNil(t, cfg.ClientStore)
+		require.Equal(t, want, nfs.Config{
+			Versions: cfg.Versions, Lease: cfg.Lease, Grace: cfg.Grace, IDMapDomain: cfg.IDMapDomain,
+		}, line)
+	}
+}
+
 func TestAWrongCommandLineIsOneLineAndExitCode2(t *testing.T) {
 	for line, says := range map[string]string{
 		"serve":                        "which directory",
@@ -131,6 +150,17 @@ func TestAWrongCommandLineIsOneLineAndExitCode2(t *testing.T) {
 		"serve --anonuid -2 /x":        "--anonuid",
 		"serve --anonuid 0 /x":         "would be root",
 		"serve --lanes -1 /x":          "--lanes",
+		"serve --versions 4 /x":        `--versions "4": say 3, 4.0, 4.1 or 4.2`,
+		"serve --versions 3, /x":       "--versions",
+		"serve --lease 4s /x":          "--lease 4s: 5s to 1h0m0s, in whole seconds",
+		"serve --lease 3601s /x":       "--lease",
+		"serve --lease 5500ms /x":      "--lease",
+		"serve --lease 45 /x":          "--lease",
+		"serve --grace 44s /x":         "--grace 44s: at least the lease, 45s",
+		"serve --grace 0s /x":          "--grace",
+		"serve --grace 3601s /x":       "--grace",
+		"serve --grace 45500ms /x":     "--grace",
+		"serve --idmap-domain a@b /x":  "--idmap-domain",
 		"serve --spin 2ms /x":          "--spin",
 		"serve --without MAGIC /x":     "--without \"MAGIC\": there are ",
 		"serve --spin -1us /x":         "--spin",
@@ -177,6 +207,7 @@ func TestAnEmptyWordIsNeverADefault(t *testing.T) {
 		{"--ro="}, {"--insecure="}, {"--lanes", ""}, {"--memory", ""}, {"--read-path", ""},
 		{"--splice-from", ""}, {"--zero-copy-from", ""},
 		{"--spin", ""}, {"--write-path", ""}, {"--transfer-max", ""}, {"--state-dir", ""},
+		{"--versions", ""}, {"--lease", ""}, {"--grace", ""}, {"--idmap-domain", ""},
 		{"--log-level", ""}, {"--cpu-profile", ""},
 	} {
 		var stdout, stderr bytes.Buffer
@@ -206,7 +237,7 @@ func TestHelpNamesEveryFlagThatScriptsMayUse(t *testing.T) {
 	require.Equal(t, exitOK, Main([]string{"serve", "--help"}, &stdout, &stderr))
 	for _, flag := range []string{"--listen ADDR", "--allow CIDR", "--port PORT",
 		"--mount-port PORT", "--portmap", "--squash", "--anonuid", "--anongid",
-		"--ro", "--insecure", "--io MODE", "--splice-from SIZE", "--zero-copy-from SIZE", "--lanes N", "--memory SIZE", "--state-dir DIR", "--log-level", "--version"} {
+		"--ro", "--insecure", "--io MODE", "--splice-from SIZE", "--zero-copy-from SIZE", "--lanes N", "--memory SIZE", "--versions LIST", "--lease TIME", "--grace TIME", "--idmap-domain DOMAIN", "--state-dir DIR", "--log-level", "--version"} {
 		assert.Contains(t, stdout.String(), flag)
 	}
 	text := strings.Join(strings.Fields(stdout.String()), " ")

@@ -76,6 +76,7 @@ func TestShellsAreToldWhatMayComeNext(t *testing.T) {
 		"serve --state-dir |":      {nil, ":16"},
 		"serve /a --io |":          {[]string{"buffered", "dontcache", "direct", "auto", "/a=buffered", "/a=dontcache", "/a=direct", "/a=auto"}, ":4"},
 		"bench -w null,getattr,t|": {[]string{"null,getattr,tree"}, ":6"},
+		"serve --lease |":          {[]string{"45s", "90s"}, ":4"},
 		"serve --versions 3,|":     {[]string{"3,4.0", "3,4.1", "3,4.2"}, ":6"},
 		"bench --json |":           {[]string{"json"}, ":8"}, // files that end so
 		"bench --stable |":         {[]string{"unstable", "data-sync", "file-sync"}, ":4"},

@@ -10,9 +10,19 @@ import (
 	"unicode/utf8"
 )
 
-// mountLinux returns a command that mounts path on a Linux client. The command names both ports, so
-// that it works without a port mapper. It keeps locks local, because the server has no lock
-// manager.
+// mountAll returns a command that mounts all exports on a Linux client, by the newest version that
+// both know.
+func mountAll(f facts, host netip.Addr) string {
+	port := ""
+	if f.port != portRoot {
+		port = fmt.Sprintf("-o port=%d ", f.port)
+	}
+	return fmt.Sprintf("mount -t nfs %s%s /mnt", port, source(host, "/"))
+}
+
+// mountLinux returns a command that mounts path on a Linux client by version 3. The command names
+// both ports, so that it works without a port mapper. It keeps locks local, because the server has
+// no lock manager.
 func mountLinux(f facts, path string) string {
 	proto := "tcp"
 	if f.host.Is6() {
@@ -31,6 +41,16 @@ func mountMacOS(f facts, path string) string {
 		f.port,
 		f.mount,
 		source(f.host, path),
+	)
+}
+
+// mountAllMacOS returns a command that mounts all exports on macOS by version 4.0, the newest one
+// that it knows.
+func mountAllMacOS(f facts, host netip.Addr) string {
+	return fmt.Sprintf(
+		"mkdir -p /tmp/ringnfs && sudo mount_nfs -o vers=4.0,tcp,resvport,port=%d %s /tmp/ringnfs",
+		f.port,
+		source(host, "/"),
 	)
 }
 

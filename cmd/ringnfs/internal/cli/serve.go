@@ -23,11 +23,12 @@ func newServe(stdout, stderr io.Writer) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve [flags] DIR...",
 		Short: "Serve directories over NFS until a signal ends it",
-		Long: "serve exports each DIR over NFSv3 under its own path; a single DIR can be mounted as / too. " +
+		Long: "serve exports each DIR over NFS under its own path. Version 4 has all of them below /; by version " +
+			"3 a single DIR can be mounted as / too. " +
 			"It prints what it started and how to mount it, and serves until SIGINT, SIGTERM or SIGHUP. " +
 			"After one of these it finishes the calls in flight. A second signal ends it at once, as does a " +
 			"first one before it serves: the exit code is then 128 plus the signal's number. On SIGUSR1 it " +
-			"logs what each lane has done.",
+			"logs what each lane has done, and which clients of version 4 hold what.",
 		Example: "  ringnfs serve /srv/data\n" +
 			"  ringnfs serve --allow 192.168.1.0/24 --ro /srv/media /srv/music",
 		Version: versionText(),
@@ -92,7 +93,7 @@ func serve(cfg nfs.Config, notes []string, portFixed bool, stdout io.Writer, log
 		return failure{err}
 	}
 	leaveProcessors(srv.Info().Lanes)
-	defer tellWhenAsked(asked, srv.Stats, log)()
+	defer tellWhenAsked(asked, figures{srv.Stats, srv.Clients}, log)()
 	return runEngine(srv, signals, drainMax, hangMax, log, func() {
 		if err := privileges.Drop(); err != nil {
 			notes = append(notes, fmt.Sprintf("the process keeps rights that it does not need: %v", err))
@@ -148,6 +149,7 @@ func factsOf(info nfs.Info, cfg nfs.Config, notes []string) facts {
 		lanes:      info.Lanes,
 		memory:     info.Memory,
 		stateDir:   cfg.StateDir,
+		versions:   info.Versions,
 		listen:     info.Addrs,
 		port:       info.Port,
 		mount:      info.MountPort,
