@@ -41,6 +41,7 @@ func (k *compound) find(name []byte) nfs4.Nfsstat4 {
 		return k.status(s)
 	}
 	k.at(o.Export, &k.w.entry.Handle)
+	k.learn(&k.w.entry.Attr)
 	return nfs4.NFS4_OK
 }
 
