@@ -113,8 +113,9 @@ func (s *Server) withVersion4(p *rpc.Program, places int) error {
 		Server:       clients.Server{Major: name, Scope: name},
 		RequestMax:   uint32(s.cfg.transfer() + slack), ReplyMax: uint32(s.cfg.transfer() + slack),
 	})
-	keeper := v4.NewKeeper()
+	keeper, calls := v4.NewKeeper(), v4.NewCallbacks()
 	held = files.New(files.Config{
+		Notify: calls.Notify,
 		Closed: keeper.Closed, Mirror: keeper.Mirror(),
 		LeaseSeconds: uint32(s.cfg.Lease / time.Second),
 		Now:          now, Random: rand.Reader, Epoch: binary.LittleEndian.Uint32(epoch[:]),
@@ -122,7 +123,7 @@ func (s *Server) withVersion4(p *rpc.Program, places int) error {
 		Expire:    func(id uint64) bool { return table.ExpireID(clients.ClientID(id)) },
 		Hold:      func(id uint64, n int) { table.Hold(clients.ClientID(id), n) },
 	})
-	s.state4 = &state4{clients: table, held: held, store: store, stop: make(chan struct{})}
+	s.state4 = &state4{clients: table, held: held, store: store, calls: calls, stop: make(chan struct{})}
 	if err := table.Recover(); err != nil {
 		return errors.Join(err, s.state4.close())
 	}
@@ -138,6 +139,8 @@ func (s *Server) withVersion4(p *rpc.Program, places int) error {
 		Keeper:    keeper,
 		Unreached: s.unreached,
 		Names:     names(s.cfg.IDMapDomain),
+		Callbacks: calls,
+		Ask:       func(conn uint64, a *rpc.Ask) error { return s.transport.Ask(conn, a) },
 	})
 	s.ended = table.Disconnect
 	volume := p.Volume
@@ -159,12 +162,14 @@ type state4 struct {
 	clients *clients.Table
 	held    *files.Table
 	store   clients.Store // nil for none
+	calls   *v4.Callbacks
 	stop    chan struct{} // closed to end runSweep
 	sweeper sync.WaitGroup
 }
 
-// sweepEvery is how often leases are looked at.
-const sweepEvery = time.Second
+// pollEvery is how often those are looked after who wait for locks, and callbacks that were put off.
+// Leases are looked at every second time.
+const pollEvery = time.Second / 2
 
 // begin starts the goroutine that ends what is over.
 func (x *state4) begin() {
@@ -176,15 +181,19 @@ func (x *state4) begin() {
 // runSweep ends leases, grace and what nobody waits for any more, until stop is closed. It waits
 // for the store.
 func (x *state4) runSweep() {
-	tick := time.NewTicker(sweepEvery)
+	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
-	for {
+	for n := 0; ; n++ {
 		select {
 		case <-x.stop:
 			return
 		case <-tick.C:
-			x.clients.Sweep()
-			x.held.Sweep()
+			x.held.Poll()
+			x.calls.Tick()
+			if n%2 == 1 {
+				x.clients.Sweep()
+				x.held.Sweep()
+			}
 		}
 	}
 }

@@ -195,6 +195,10 @@ func (b *BackCall) Answered(st Status, target uint32) BackNext {
 	return BackDone
 }
 
+// Unsure reports whether the client may have seen the callback, or its doubts were not cleared up: what
+// End is to be told if it is given up.
+func (b *BackCall) Unsure() bool { return b.again || b.Asks }
+
 // End frees the slot. With unsure nobody knows whether the client has seen the callback.
 func (b *BackCall) End(unsure bool) {
 	s := b.s
@@ -254,10 +258,13 @@ func (s *Session) prove(conn uint64) {
 // has for that.
 func (s *Session) Answers() bool { return s.answers.Load() }
 
+// ToProve reports whether Unproved returns something. It is one atomic load.
+func (s *Session) ToProve() bool { return s.fresh.Load() }
+
 // Unproved returns, once each, the connections for callbacks of which nobody knows whether they work:
-// each is to be sent a CB_NULL. It is cheap if there are none.
+// each is to be sent a CB_NULL.
 func (s *Session) Unproved() (conns []uint64) {
-	if !s.fresh.Load() || !s.fresh.CompareAndSwap(true, false) {
+	if !s.fresh.CompareAndSwap(true, false) {
 		return nil
 	}
 	s.client.mu.Lock()
