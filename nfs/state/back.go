@@ -212,7 +212,7 @@ func (b *BackCall) End(unsure bool) {
 // Useless says that a connection is good for no callback: it is over, or nobody answers there. The
 // client is told, unless there is another one, until it binds one.
 func (t *Table) Useless(id SessionID, conn uint64) {
-	if s := t.session(id); s != nil {
+	if s := t.SessionByID(id); s != nil {
 		s.client.mu.Lock()
 		defer s.client.mu.Unlock()
 		s.unback(conn)
@@ -237,7 +237,7 @@ func (s *Session) unback(conn uint64) {
 
 // Works says that the client has answered a CB_NULL by a connection.
 func (t *Table) Works(id SessionID, conn uint64) {
-	if s := t.session(id); s != nil {
+	if s := t.SessionByID(id); s != nil {
 		s.client.mu.Lock()
 		defer s.client.mu.Unlock()
 		s.prove(conn)
@@ -288,8 +288,8 @@ func (s *Session) CallsBackAs() (program uint32, sec Security, ok bool) {
 	return s.callback.Program, *u, true
 }
 
-// session returns the session with an ID, nil if there is none.
-func (t *Table) session(id SessionID) *Session {
+// SessionByID returns the session with an ID, nil if there is none.
+func (t *Table) SessionByID(id SessionID) *Session {
 	if s := t.sessions.At(id.index()); s != nil && s.id == id {
 		return s
 	}

@@ -40,9 +40,9 @@ const (
 	clientQueueMax, queueMax = 64, 4096
 	// laterMax is how often a client may want a callback to come later.
 	laterMax = 8
-	// callbackMax is the most bytes in a callback's record: of CB_NOTIFY_LOCK for an owner of
-	// NFS4_OPAQUE_LIMIT bytes, with the longest credential.
-	callbackMax = 4 << 10
+	// callbackMax is the most bytes in a callback's record. CB_NOTIFY_LOCK for an owner of
+	// NFS4_OPAQUE_LIMIT bytes has some 1,700, with the longest credential.
+	callbackMax = rpc.AskMax
 )
 
 // What becomes of a callback that is not answered, beside what rpc.Ask says.
@@ -153,17 +153,18 @@ func (x *Callbacks) probe(s *state.Session) {
 		e.Reset(make([]byte, callbackMax))
 		putCallbackHeader(&e, program, nfs4.CB_NULL, &sec)
 		id := s.ID()
-		_ = x.ask(conn, &rpc.Ask{
-			Record: e.Bytes(), Timeout: callbackTimeout,
-			Answered: func(d *xdr.Decoder, err error) {
-				switch {
-				case err == nil && rpc.Accepted(d) == nil:
-					x.state.Works(id, conn)
-				case !errors.Is(err, rpc.ErrNoRoom):
-					x.state.Useless(id, conn)
-				}
-			},
-		})
+		answered := func(d *xdr.Decoder, err error) {
+			switch {
+			case err == nil && rpc.Accepted(d) == nil:
+				x.state.Works(id, conn)
+			case !errors.Is(err, rpc.ErrNoRoom):
+				x.state.Useless(id, conn)
+			}
+		}
+		a := &rpc.Ask{Record: e.Bytes(), Timeout: callbackTimeout, Answered: answered}
+		if err := x.ask(conn, a); err != nil {
+			answered(nil, err)
+		}
 	}
 }
 
@@ -256,8 +257,8 @@ func (x *Callbacks) end(c *callback, st nfs4.Nfsstat4, err error) {
 // send sends c, which has a slot, by the first connection that takes it. The slot's doubts are cleared
 // up first.
 func (x *Callbacks) send(c *callback) {
-	record := c.record()
-	if uint32(len(record)) > c.b.Limits.RequestMax {
+	record, ok := c.record()
+	if !ok {
 		x.free(c, false, 0, errTooLarge)
 		return
 	}
@@ -279,8 +280,8 @@ func (x *Callbacks) send(c *callback) {
 	}
 }
 
-// record encodes c.
-func (c *callback) record() []byte {
+// record encodes c. It reports false if the client does not take records of that size.
+func (c *callback) record() (record []byte, ok bool) {
 	b := c.b
 	var e xdr.Encoder
 	e.Reset(make([]byte, callbackMax))
@@ -303,7 +304,7 @@ func (c *callback) record() []byte {
 		e.Uint32(uint32(c.op))
 		c.args(&e)
 	}
-	return e.Bytes()
+	return e.Bytes(), e.Err() == nil && uint32(e.Len()) <= b.Limits.RequestMax
 }
 
 // heard goes on with c when its record was answered, or was not.
