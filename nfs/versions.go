@@ -167,38 +167,49 @@ type state4 struct {
 	sweeper sync.WaitGroup
 }
 
-// pollEvery is how often those are looked after who wait for locks, and callbacks that were put off.
-// Leases are looked at every second time.
-const pollEvery = time.Second / 2
+// sweepEvery is how often leases and callbacks are looked at, pollEvery how often those are looked after
+// who wait for locks of programs of this machine.
+const (
+	sweepEvery = time.Second
+	pollEvery  = sweepEvery / 2
+)
 
-// begin starts the goroutine that ends what is over.
+// begin starts the goroutines that end what is over, and look after those who wait.
 func (x *state4) begin() {
 	if x != nil {
 		x.sweeper.Go(x.runSweep)
+		x.sweeper.Go(x.runPoll)
 	}
 }
 
 // runSweep ends leases, grace and what nobody waits for any more, until stop is closed. It waits
 // for the store.
 func (x *state4) runSweep() {
-	tick := time.NewTicker(pollEvery)
+	x.every(sweepEvery, func() {
+		x.clients.Sweep()
+		x.held.Sweep()
+		x.calls.Tick()
+	})
+}
+
+// runPoll looks for locks that have become free without a word, until stop is closed. It waits for file
+// systems whose locks sleep.
+func (x *state4) runPoll() { x.every(pollEvery, x.held.Poll) }
+
+func (x *state4) every(period time.Duration, do func()) {
+	tick := time.NewTicker(period)
 	defer tick.Stop()
-	for n := 0; ; n++ {
+	for {
 		select {
 		case <-x.stop:
 			return
 		case <-tick.C:
-			x.held.Poll()
-			x.calls.Tick()
-			if n%2 == 1 {
-				x.clients.Sweep()
-				x.held.Sweep()
-			}
+			do()
 		}
 	}
 }
 
-// close ends the goroutine and closes the store.
+// close ends the goroutines and closes the store.
 func (x *state4) close() error {
 	if x == nil {
 		return nil

@@ -169,14 +169,11 @@ func (b *BackCall) Answered(st Status, target uint32) BackNext {
 	s := b.s
 	s.client.mu.Lock()
 	defer s.client.mu.Unlock()
-	seen := st == OK
-	switch st {
-	case RetryUncachedRep, SeqFalseRetry, RepTooBigToCache:
-		seen = b.again || b.Asks
-	case Delay:
+	before := st == RetryUncachedRep || st == SeqFalseRetry || st == RepTooBigToCache
+	switch {
+	case st == Delay:
 		return BackLater
-	}
-	if !seen {
+	case st != OK && !(before && (b.again || b.Asks)):
 		s.flags.Or(StatusBackchannelFault)
 		s.client.judgePaths()
 		return BackBroken

@@ -114,7 +114,7 @@ func (x *Callbacks) Notify(ws []files.Waiter) {
 }
 
 // Tick sends again what clients wanted to come later, and asks clients to use fewer slots when memory
-// is short (CB_RECALL_SLOT, section 20.8). It is to be called about twice a second.
+// is short (CB_RECALL_SLOT, section 20.8). It is to be called about once a second.
 func (x *Callbacks) Tick() {
 	if x.ask == nil {
 		return
