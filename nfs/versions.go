@@ -113,8 +113,9 @@ func (s *Server) withVersion4(p *rpc.Program, places int) error {
 		Server:       clients.Server{Major: name, Scope: name},
 		RequestMax:   uint32(s.cfg.transfer() + slack), ReplyMax: uint32(s.cfg.transfer() + slack),
 	})
-	keeper := v4.NewKeeper()
+	keeper, calls := v4.NewKeeper(), v4.NewCallbacks()
 	held = files.New(files.Config{
+		Notify: calls.Notify,
 		Closed: keeper.Closed, Mirror: keeper.Mirror(),
 		LeaseSeconds: uint32(s.cfg.Lease / time.Second),
 		Now:          now, Random: rand.Reader, Epoch: binary.LittleEndian.Uint32(epoch[:]),
@@ -122,7 +123,7 @@ func (s *Server) withVersion4(p *rpc.Program, places int) error {
 		Expire:    func(id uint64) bool { return table.ExpireID(clients.ClientID(id)) },
 		Hold:      func(id uint64, n int) { table.Hold(clients.ClientID(id), n) },
 	})
-	s.state4 = &state4{clients: table, held: held, store: store, stop: make(chan struct{})}
+	s.state4 = &state4{clients: table, held: held, store: store, calls: calls, stop: make(chan struct{})}
 	if err := table.Recover(); err != nil {
 		return errors.Join(err, s.state4.close())
 	}
@@ -138,6 +139,8 @@ func (s *Server) withVersion4(p *rpc.Program, places int) error {
 		Keeper:    keeper,
 		Unreached: s.unreached,
 		Names:     names(s.cfg.IDMapDomain),
+		Callbacks: calls,
+		Ask:       func(conn uint64, a *rpc.Ask) error { return s.transport.Ask(conn, a) },
 	})
 	s.ended = table.Disconnect
 	volume := p.Volume
@@ -159,37 +162,54 @@ type state4 struct {
 	clients *clients.Table
 	held    *files.Table
 	store   clients.Store // nil for none
+	calls   *v4.Callbacks
 	stop    chan struct{} // closed to end runSweep
 	sweeper sync.WaitGroup
 }
 
-// sweepEvery is how often leases are looked at.
-const sweepEvery = time.Second
+// sweepEvery is how often leases and callbacks are looked at, pollEvery how often those are looked after
+// who wait for locks of programs of this machine.
+const (
+	sweepEvery = time.Second
+	pollEvery  = sweepEvery / 2
+)
 
-// begin starts the goroutine that ends what is over.
+// begin starts the goroutines that end what is over, and look after those who wait.
 func (x *state4) begin() {
 	if x != nil {
 		x.sweeper.Go(x.runSweep)
+		x.sweeper.Go(x.runPoll)
 	}
 }
 
 // runSweep ends leases, grace and what nobody waits for any more, until stop is closed. It waits
 // for the store.
 func (x *state4) runSweep() {
-	tick := time.NewTicker(sweepEvery)
+	x.every(sweepEvery, func() {
+		x.clients.Sweep()
+		x.held.Sweep()
+		x.calls.Tick()
+	})
+}
+
+// runPoll looks for locks that have become free without a word, until stop is closed. It waits for file
+// systems whose locks sleep.
+func (x *state4) runPoll() { x.every(pollEvery, x.held.Poll) }
+
+func (x *state4) every(period time.Duration, do func()) {
+	tick := time.NewTicker(period)
 	defer tick.Stop()
 	for {
 		select {
 		case <-x.stop:
 			return
 		case <-tick.C:
-			x.clients.Sweep()
-			x.held.Sweep()
+			do()
 		}
 	}
 }
 
-// close ends the goroutine and closes the store.
+// close ends the goroutines and closes the store.
 func (x *state4) close() error {
 	if x == nil {
 		return nil

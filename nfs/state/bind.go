@@ -91,11 +91,11 @@ func (t *Table) BindConn(id SessionID, conn uint64, asked Direction) (Direction,
 	switch asked {
 	case Fore:
 	case Both:
-		if s.back.Slots == 0 {
+		if !s.mayCallBack() {
 			dir = Fore
 		}
 	case Back, BackOrBoth:
-		if s.back.Slots == 0 {
+		if !s.mayCallBack() {
 			return 0, Inval
 		}
 		dir = asked & Both
@@ -137,9 +137,20 @@ func (s *Session) bindLocked(conn uint64, dir Direction) bool {
 		s.table.conns.add(conn, s)
 	}
 	s.bound.Store(&bs)
-	s.backed = s.backed || dir&Back != 0
+	s.working = slices.DeleteFunc(s.working, func(c uint64) bool { return c == conn })
+	if dir&Back != 0 {
+		s.backed = true
+		s.mend()
+	}
 	s.client.judgePaths()
 	return true
+}
+
+// mend lets the session be called back anew, after a fault. Needs client.mu.
+func (s *Session) mend() {
+	s.flags.And(^StatusBackchannelFault)
+	s.fresh.Store(true)
+	s.client.judgePaths()
 }
 
 // Disconnect forgets a connection that has ended. It must not be called while a Begin or
@@ -153,6 +164,7 @@ func (t *Table) Disconnect(conn uint64) {
 				return b.Conn == conn
 			})
 			s.bound.Store(&bs)
+			s.working = slices.DeleteFunc(s.working, func(c uint64) bool { return c == conn })
 			c.judgePaths()
 		}
 		c.mu.Unlock()
@@ -165,11 +177,15 @@ func (s *Session) hasBack() bool {
 }
 
 // judgePaths sets and clears the flags that tell the client that it cannot be called back: a
-// session that had a connection for that and lost it, and the client when none is left.
-// Needs c.mu.
+// session that had a connection for that and lost it, and the client when none is left. It also
+// notes which sessions can be called back for sure. Needs c.mu.
 func (c *Client) judgePaths() {
 	lost, have := false, false
 	for _, s := range c.sessions {
+		s.answers.Store(s.flags.Load()&StatusBackchannelFault == 0 &&
+			slices.ContainsFunc(s.bindings(), func(b Binding) bool {
+				return b.Dir&Back != 0 && s.proved(b.Conn)
+			}))
 		switch {
 		case s.hasBack():
 			have = true

@@ -23,6 +23,7 @@ type Create struct {
 	Flags      uint32
 	Fore, Back Channel
 	Callback   Callback
+	Minor      uint8 // the minor version that it came with
 	Principal  Principal
 	Conn       uint64 // is bound to the session; 0 is not recorded
 }
@@ -70,7 +71,7 @@ func (t *Table) create(a *Create) (r Created, left *Client, st Status) {
 	case a.Seqid == last.seqid+1:
 	case a.Seqid != last.seqid || !last.used:
 		return r, nil, SeqMisordered
-	case last.status == TooSmall || last.status == Inval:
+	case last.status == TooSmall || last.status == Inval || last.status == NoEnt:
 	default:
 		return last.result, nil, last.status
 	}
@@ -93,6 +94,10 @@ func (t *Table) newSession(c *Client, a *Create) (r Created, left *Client, st St
 	if !ok || !okBack {
 		return r, nil, TooSmall
 	}
+	_, canCall := a.Callback.usable()
+	if canCall == NoEnt {
+		return r, nil, NoEnt
+	}
 	isFresh := t.fresh.byOwner[c.owner] == c
 	if isFresh && c.principal != a.Principal {
 		return r, nil, ClidInUse
@@ -112,13 +117,14 @@ func (t *Table) newSession(c *Client, a *Create) (r Created, left *Client, st St
 		}
 	}
 	dir := Fore
-	if a.Flags&CreateBackChan != 0 && back.Slots > 0 {
+	if a.Flags&CreateBackChan != 0 && back.Slots > 0 && canCall == OK {
 		dir = Both
 		r.Flags = CreateBackChan
 	}
 	c.renew(t.now())
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	s.minor = a.Minor
 	c.sessions = append(c.sessions, s)
 	t.sessions.Put(s.id.index(), s)
 	s.bindLocked(a.Conn, dir)

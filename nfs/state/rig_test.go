@@ -75,7 +75,10 @@ var linuxFore = Channel{RequestMax: 1049620, ReplyMax: 1049480, KeptMax: 7584, O
 var linuxBack = Channel{RequestMax: 4096, ReplyMax: 4096, Ops: 2, Slots: 16}
 
 func createArgs(id ClientID, seqid uint32, p Principal) *Create {
-	return &Create{Client: id, Seqid: seqid, Fore: linuxFore, Back: linuxBack, Principal: p}
+	return &Create{
+		Client: id, Seqid: seqid, Fore: linuxFore, Back: linuxBack, Principal: p, Minor: 1,
+		Callback: Callback{Program: 0x40000000, Security: []Security{{Flavor: 1, Machine: "box"}}},
+	}
 }
 
 // client makes a confirmed client with a session.

@@ -116,6 +116,7 @@ func (t *Table) Begin(a *Sequence, k *Ticket) (Verdict, Status) {
 	k.TargetSlot = k.HighestSlot
 	if level := t.budget.level.Load(); level != plenty {
 		k.TargetSlot = s.target(level, a.Highest)
+		s.complied(a.Highest)
 	}
 	k.StatusFlags = s.client.flags.Load() | s.flags.Load()
 	return verdict, OK

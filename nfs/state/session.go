@@ -52,20 +52,30 @@ type Session struct {
 	fore      Channel
 	back      Channel // Slots is 0 when there is no back channel
 	keptClass int
+	minor     uint8 // of the CREATE_SESSION, and so of callbacks
 
 	// atomic
-	flags  atomic.Uint32                              // of SEQ4_STATUS
-	dead   atomic.Bool                                // set once, with client.mu held
-	groups [slotsMax / groupLen]atomic.Pointer[group] // set once each, with client.mu held
-	bound  atomic.Pointer[[]Binding]                  // replaced with client.mu held
+	flags    atomic.Uint32                              // of SEQ4_STATUS
+	dead     atomic.Bool                                // set once, with client.mu held
+	groups   [slotsMax / groupLen]atomic.Pointer[group] // set once each, with client.mu held
+	bound    atomic.Pointer[[]Binding]                  // replaced with client.mu held
+	fresh    atomic.Bool                                // a connection for callbacks is to be tried
+	recalled atomic.Bool                                // the client has been asked to use fewer slots
+	// answers is set while callbacks are known to arrive; with client.mu held.
+	answers atomic.Bool
 
 	// guarded by client.mu
 	callback Callback
 	backed   bool // a connection has been asked for as back channel
+	// backSlots are the slots for callbacks, nil before the first; those above backTarget are not to
+	// be used.
+	backSlots  []backSlot
+	backTarget uint32
+	working    []uint64 // connections by which callbacks were answered
 }
 
 const (
-	sessionBytes = int(unsafe.Sizeof(Session{}))
+	sessionBytes = int(unsafe.Sizeof(Session{})) + backSlotsMax*int(unsafe.Sizeof(backSlot{}))
 	groupBytes   = int(unsafe.Sizeof(group{}))
 )
 
@@ -148,6 +158,8 @@ func (s *Session) kill() {
 		t.conns.remove(b.Conn, s)
 	}
 	s.bound.Store(nil)
+	s.working = nil
+	s.answers.Store(false)
 	t.budget.give(c, s.bytes())
 	c.judgePaths()
 }
@@ -190,8 +202,12 @@ func (t *Table) DestroySession(id SessionID, conn uint64) Status {
 }
 
 // SetCallback is BACKCHANNEL_CTL (RFC 8881 section 18.33) for the session of the request.
-// The Callback is the session's then. If there is no memory for it, the session keeps its old one.
+// The Callback is the session's then. It is refused if the server can use none of its ways. If there is
+// no memory for it, the session keeps its old one.
 func (s *Session) SetCallback(cb Callback) Status {
+	if _, st := cb.usable(); st != OK {
+		return st
+	}
 	s.client.mu.Lock()
 	defer s.client.mu.Unlock()
 	if s.dead.Load() {
@@ -202,5 +218,6 @@ func (s *Session) SetCallback(cb Callback) Status {
 	}
 	s.table.budget.give(s.client, s.callback.bytes())
 	s.callback = cb
+	s.mend()
 	return OK
 }

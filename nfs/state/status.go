@@ -17,14 +17,17 @@ const (
 	ClidInUse        Status = 10017
 	StaleClientID    Status = 10022
 	NotSame          Status = 10027
+	CBPathDown       Status = 10048
 	BadSession       Status = 10052
 	BadSlot          Status = 10053
 	CompleteAlready  Status = 10054
 	ConnNotBound     Status = 10055
+	BackChanBusy     Status = 10057
 	SeqMisordered    Status = 10063
 	ReqTooBig        Status = 10065
 	RepTooBig        Status = 10066
 	RepTooBigToCache Status = 10067
+	RetryUncachedRep Status = 10068
 	TooManyOps       Status = 10070
 	ClientIDBusy     Status = 10074
 	SeqFalseRetry    Status = 10076

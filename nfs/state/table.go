@@ -23,6 +23,8 @@ type Table struct {
 
 	grace grace
 
+	recalled bool // Overgrown's: memory was short when it looked last
+
 	mu sync.Mutex
 	// guarded by mu
 	confirmed map[string]*Client // by owner; lapsed ones, too

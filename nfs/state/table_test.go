@@ -37,7 +37,7 @@ func TestWhatIsToldOfClientsAndSessions(t *testing.T) {
 	require.EqualValues(t, 64, s.Fore().Slots)
 	require.EqualValues(t, 16, s.Back().Slots)
 	require.Equal(t, Counts{
-		Clients: 1, Sessions: 1, SlotsBusy: 1, Bytes: int64(sessionBytes + groupBytes),
+		Clients: 1, Sessions: 1, SlotsBusy: 1, Bytes: int64(s.bytes() + groupBytes),
 	}, r.Counts())
 	k.End(nil)
 	require.False(t, c.Gone())

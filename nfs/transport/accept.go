@@ -137,6 +137,7 @@ func (a *acceptor) deal(fd int) {
 		_ = unix.Close(fd)
 		return
 	}
+	s.directory.add(cn)
 	a.lane.deal(cn, a.congestion)
 }
 
@@ -174,6 +175,7 @@ func (l *lane) adopt(cn *conn, congestion string) {
 	if !cn.zc.local && congestion != "" {
 		_ = unix.SetsockoptString(cn.fd, unix.IPPROTO_TCP, unix.TCP_CONGESTION, congestion)
 	}
+	cn.reached(l)
 	cn.touch()
 }
 

@@ -46,6 +46,7 @@ type conn struct {
 	ended   time.Time // when our side was shut down, see finish
 	input
 	output
+	asks    asks
 	account account // what the connection holds of what the lane's connections share
 	move    move
 
@@ -334,8 +335,11 @@ func (cn *conn) record(last bufring.Segment) {
 		cn.list(nil)
 	}
 	if err := cn.programs.Parse(&c.Call, c.views[0], c.views[1:]); err != nil {
+		answer := err == rpc.ErrNotCall && cn.answered(c.views[0], c.views[1:])
 		l.retire(c)
-		cn.kill(err.Error())
+		if !answer {
+			cn.kill(err.Error())
+		}
 	} else {
 		l.begin(c)
 	}

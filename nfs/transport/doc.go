@@ -30,6 +30,15 @@
 // with the call. Replies leave in the order in which they are ready, and all that are ready at the
 // end of a turn leave in one send.
 //
+// # Calls to peers
+//
+// The server may call a peer by a connection that the peer has opened ([Server.Ask], ask.go). The
+// record goes through the mailbox of the connection's lane, so that any goroutine may ask. What the
+// peer sends and is no call is looked up among what it has been asked. A peer that answers what
+// nobody has asked, or answers twice, loses its connection; an answer that comes after its time is
+// passed over. What became of an ask is told once: the answer, its time is over, or the connection
+// is.
+//
 // # Limits
 //
 // The lane stops reading from a connection that has too many calls in progress, too much unsent
@@ -67,6 +76,6 @@
 //
 // # Locks
 //
-// The workers' queue and each loop's mailbox have a mutex each. Nobody takes one of them while
-// holding another.
+// The workers' queue and each loop's mailbox have a mutex each, and so have the directory of
+// connections and what is asked by each of them. Nobody takes one of them while holding another.
 package transport

@@ -412,6 +412,8 @@ func (l *lane) Tick(now time.Time) {
 			}
 		case cn.queued > 0 && cn.life < lifeDraining && cn.origin.Ends():
 			cn.endInput() // the peer has been told why, and only takes the place of others
+		case len(cn.asks.asked) > 0:
+			cn.overdue(now)
 		}
 	}
 	for _, a := range l.acceptors {

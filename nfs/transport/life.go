@@ -79,10 +79,14 @@ func (cn *conn) become(next life) {
 		)
 	}
 	cn.life = next
+	if next >= lifeOwing {
+		cn.hangUp()
+	}
 }
 
 // over tells Config.Ended that a connection is over.
 func (s *Server) over(cn *conn) {
+	s.directory.remove(cn)
 	if s.cfg.Ended != nil {
 		s.cfg.Ended(cn.id)
 	}

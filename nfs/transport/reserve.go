@@ -245,6 +245,7 @@ func (cn *conn) leave() {
 	}
 	cn.become(lifeDealt)
 	cn.move.tries = 0
+	cn.unreached()
 	cn.dropBatch()
 	if cn.listed {
 		cn.listed = false

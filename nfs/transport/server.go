@@ -40,21 +40,22 @@ type Server struct {
 	running []*lane // guarded by mu
 	aborted bool    // guarded by mu
 
-	lanes    []*lane // immutable once Start has returned: those that get connections
-	reserve  *lane   // immutable like lanes; nil without Config.Reserve
-	queue    workQueue
-	workers  sync.WaitGroup
-	datagram []*datagramSocket
-	udp      sync.WaitGroup
-	conns    atomic.Int32
-	accepted atomic.Uint64 // connections, ever
-	peers    census
-	lookUps  lookUps
-	limits   limits
-	shedding atomic.Bool // Config.Shed runs
-	closing  sync.Once
-	done     chan struct{}
-	err      error
+	lanes     []*lane // immutable once Start has returned: those that get connections
+	reserve   *lane   // immutable like lanes; nil without Config.Reserve
+	queue     workQueue
+	workers   sync.WaitGroup
+	datagram  []*datagramSocket
+	udp       sync.WaitGroup
+	conns     atomic.Int32
+	accepted  atomic.Uint64 // connections, ever
+	peers     census
+	directory directory
+	lookUps   lookUps
+	limits    limits
+	shedding  atomic.Bool // Config.Shed runs
+	closing   sync.Once
+	done      chan struct{}
+	err       error
 }
 
 // New checks the configuration. It starts nothing.

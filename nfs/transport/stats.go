@@ -14,6 +14,9 @@ type Stats struct {
 	// machine. It stays zero where the kernel does not tell: without
 	// IORING_SEND_ZC_REPORT_USAGE (Linux 6.2).
 	Copied uint64
+	// Asked counts the calls that were sent to peers, Answered those that the peers have answered in
+	// time, Silent those that they have not, and Late the answers that came after that.
+	Asked, Answered, Silent, Late uint64
 	// Pinned is how many bytes of slabs zero-copy sends keep now, until their peers have
 	// acknowledged the bytes in them. PinnedMost is the most that it has been.
 	Pinned, PinnedMost int64
@@ -28,6 +31,7 @@ type Stats struct {
 // laneStats are figures that the lane alone writes and anybody reads.
 type laneStats struct {
 	plain, spliced, zeroCopy, copied atomic.Uint64
+	asked, answered, silent, late    atomic.Uint64
 	pinned, pinnedMost               atomic.Int64
 	sent, ack                        liveHistogram
 }
@@ -49,6 +53,8 @@ func (s *Server) Stats() []Stats {
 			Connections: int(l.count.Load()),
 			Plain:       l.stats.plain.Load(), Spliced: l.stats.spliced.Load(),
 			ZeroCopy: l.stats.zeroCopy.Load(), Copied: l.stats.copied.Load(),
+			Asked: l.stats.asked.Load(), Answered: l.stats.answered.Load(),
+			Silent: l.stats.silent.Load(), Late: l.stats.late.Load(),
 			Pinned: l.stats.pinned.Load(), PinnedMost: l.stats.pinnedMost.Load(),
 			Sent: l.stats.sent.load(), Ack: l.stats.ack.load(),
 		}

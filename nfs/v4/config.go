@@ -42,6 +42,9 @@ type Config struct {
 	Keeper *Keeper
 	// Names turns owners into numbers and back; nil means that there are numbers only.
 	Names *idmap.Map
+	// Callbacks and Ask, if not nil, call clients back. Ask is transport.Server.Ask.
+	Callbacks *Callbacks
+	Ask       func(conn uint64, a *rpc.Ask) error
 	// Places is how many places run the program's procedures, the same number as the export
 	// table has. The default allows for 1024.
 	Places int

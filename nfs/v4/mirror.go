@@ -129,16 +129,16 @@ func (m *mirror) Raise(f *files.File, r ranges.Range, kind ranges.Kind, held *ra
 	}
 	var other vfs.FileLock
 	s := x.locks.Lock(vfs.LockRange(r), vfs.LockKind(kind), &other)
-	if s == vfs.Access {
-		*held = lockOf(&other)
-		return files.Held
-	}
-	if s != vfs.OK {
+	if s != vfs.OK && s != vfs.Access {
 		return files.Failed
 	}
 	m.mu.Lock()
 	x.locked = true
 	m.mu.Unlock()
+	if s == vfs.Access {
+		*held = lockOf(&other)
+		return files.Held
+	}
 	return files.Granted
 }
 

@@ -136,6 +136,8 @@ func TestLocksOfTheMachineStandInTheWayOfClients(t *testing.T) {
 	require.Equal(t, nfs4.WRITE_LT, d.Locktype)
 	require.Zero(t, d.Owner.Clientid)
 	require.Zero(t, k.mirror.n.Load(), "nothing is locked")
+	fa.denied(nfs4.READW_LT, 0, 100)
+	require.EqualValues(t, 1, k.mirror.n.Load(), "somebody waits for a program")
 	fa.lock(nfs4.READ_LT, 0, 10)
 	res := fb.lockt(nfs4.READ_LT, 0, toEnd)
 	require.Equal(t, nfs4.NFS4ERR_DENIED, res.Status)

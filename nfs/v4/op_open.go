@@ -145,6 +145,9 @@ func (k *compound) putOpened(o *opening, res *files.Opened) {
 	e.Uint64(o.before)
 	e.Uint64(o.after)
 	flags := uint32(nfs4.OPEN4_RESULT_LOCKTYPE_POSIX)
+	if k.minor > 0 && k.session.Answers() {
+		flags |= nfs4.OPEN4_RESULT_MAY_NOTIFY_LOCK
+	}
 	if res.Confirm {
 		flags |= nfs4.OPEN4_RESULT_CONFIRM
 	}

@@ -61,6 +61,9 @@ func (k *compound) sequence() nfs4.Nfsstat4 {
 		k.uncached = true
 	case state.First:
 		k.session = k.ticket.Session()
+		if k.session.ToProve() && k.s.cfg.Callbacks != nil {
+			k.s.cfg.Callbacks.probe(k.session)
+		}
 		fore := k.session.Fore()
 		k.replyMax = int(fore.ReplyMax) - replyHeader
 		if k.ticket.Keeps() {
@@ -166,6 +169,7 @@ func (k *compound) createSession() nfs4.Nfsstat4 {
 		Client: state.ClientID(a.CsaClientid), Seqid: uint32(a.CsaSequence), Flags: a.CsaFlags,
 		Fore: channelOf(&a.CsaForeChanAttrs), Back: channelOf(&a.CsaBackChanAttrs),
 		Callback: callbackOf(a.CsaCbProgram, a.CsaSecParms), Principal: k.principal(), Conn: k.c.Conn,
+		Minor: uint8(k.minor),
 	})
 	if st != state.OK {
 		return nfs4.Nfsstat4(st)

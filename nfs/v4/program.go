@@ -51,6 +51,9 @@ func newServer(t *export.Table, cfg Config) *server {
 	if cfg.Keeper != nil {
 		cfg.Keeper.table = cfg.Files
 	}
+	if x := cfg.Callbacks; x != nil {
+		x.table, x.byID, x.state, x.ask = t, s.byID, cfg.State, cfg.Ask
+	}
 	if s.serves = cfg.Minors; s.serves == [minorMax + 1]bool{} {
 		s.serves = [minorMax + 1]bool{true, true, true}
 	}

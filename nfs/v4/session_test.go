@@ -31,16 +31,17 @@ func remembersIn(now *uint32, change func(*state.Config, *files.Config)) Config 
 		Lapsed:    func(id state.ClientID) { held.Revoke(uint64(id), files.Expired) },
 		Dropped:   func(id state.ClientID) { held.DropClient(uint64(id)) },
 	}
-	keeper := NewKeeper()
+	keeper, calls := NewKeeper(), NewCallbacks()
 	f := files.Config{
-		Now: clock, Random: rand.Reader, Closed: keeper.Closed, Mirror: keeper.Mirror(),
+		Notify: calls.Notify,
+		Now:    clock, Random: rand.Reader, Closed: keeper.Closed, Mirror: keeper.Mirror(),
 		Courteous: func(id uint64) bool { return clients.Courteous(state.ClientID(id)) },
 		Expire:    func(id uint64) bool { return clients.ExpireID(state.ClientID(id)) },
 		Hold:      func(id uint64, n int) { clients.Hold(state.ClientID(id), n) },
 	}
 	change(&c, &f)
 	clients, held = state.New(c), files.New(f)
-	return Config{State: clients, Files: held, Keeper: keeper}
+	return Config{State: clients, Files: held, Keeper: keeper, Callbacks: calls}
 }
 
 // session is a client's session on a rig.

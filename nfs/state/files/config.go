@@ -74,7 +74,9 @@ type Mirror interface {
 	Lower(f *File, rs []ranges.Range)
 	// Holder returns the lock of a program that is in the way of one of ours.
 	Holder(f *File, r ranges.Range, kind ranges.Kind) (ranges.Lock, bool)
-	// Done says that nothing is locked any more: what the mirror keeps for the file may go.
+	// Done says that nothing is locked any more, and that nobody waits for a program of the machine:
+	// what the mirror keeps for the file may go. It follows a Raise that was granted, or that found
+	// the lock of such a program.
 	Done(f *File)
 }
 

@@ -47,7 +47,7 @@ type file struct {
 type lockTable struct {
 	ranges.Table
 	waiters  []waiter // oldest first
-	mirrored bool     // the kernel has been told of some
+	mirrored bool     // the mirror has been asked, and keeps something for the file
 }
 
 // shards is how many parts the table of files has, each with a lock of its own.

@@ -1,6 +1,10 @@
 package files
 
-import "github.com/ringnfs/ringnfs/nfs/state/ranges"
+import (
+	"slices"
+
+	"github.com/ringnfs/ringnfs/nfs/state/ranges"
+)
 
 // LockArgs is a LOCK (RFC 8881 section 18.10; RFC 7530 section 16.10).
 type LockArgs struct {
@@ -183,7 +187,7 @@ func (t *Table) lockRange(f *file, l *state, w *waiter, wait bool, held *Lock, e
 			var other ranges.Lock
 			switch m.Raise(&f.key, r, p.Kind, &other) {
 			case Held:
-				w.local = true
+				w.local, f.locks.mirrored = true, true
 				*held = lockOf(other, 0, local)
 				return Denied, nil
 			case Failed:
@@ -256,12 +260,17 @@ func (t *Table) unlockAll(l *state, e *effects) {
 	}
 }
 
+// waitsForLocal reports whether somebody waits for a program of the machine.
+func (l *lockTable) waitsForLocal() bool {
+	return slices.ContainsFunc(l.waiters, func(w waiter) bool { return w.local })
+}
+
 // trim forgets a file's locks when there are none, and nobody waits. Needs file.mu.
 func (t *Table) trim(f *file) {
 	if f.locks == nil || f.locks.Len() > 0 {
 		return
 	}
-	if m := t.cfg.Mirror; m != nil && f.locks.mirrored {
+	if m := t.cfg.Mirror; m != nil && f.locks.mirrored && !f.locks.waitsForLocal() {
 		m.Done(&f.key)
 		f.locks.mirrored = false
 	}

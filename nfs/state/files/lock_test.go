@@ -145,6 +145,7 @@ func (k *kernel) Raise(f *File, r ranges.Range, kind ranges.Kind, held *ranges.L
 	}
 	if l, denied := k.Holder(f, r, kind); denied {
 		*held = l
+		k.open = true
 		return Held
 	}
 	k.open = true
@@ -437,12 +438,25 @@ func TestWaitersForLocalProgramsAreLookedAfter(t *testing.T) {
 	if got := r.told(); len(got) > 0 {
 		t.Fatalf("told %v", got)
 	}
+	if !k.open {
+		t.Error("the mirror is done while somebody waits for what it says")
+	}
 	k.theirs[3] = ranges.None
 	r.Poll()
 	if got := r.told(); !slices.Equal(got, []string{"m"}) {
 		t.Fatalf("told %v", got)
 	}
 	want(t, "LOCK", m.first(f, id, ranges.Write, 0, 10), OK)
+	want(t, "LOCKU", m.unlock(f, 0, 10), OK)
+	if k.open {
+		t.Error("the mirror is not done")
+	}
+	k.theirs[3] = ranges.Write
+	want(t, "LOCK that waits", m.again(f, ranges.Write, 0, 10), Denied)
+	p.close(f, id)
+	if k.open {
+		t.Error("the mirror is not done when who waited has closed the file")
+	}
 }
 
 // Locks with the same lock owner through two opens of one client are one set.

@@ -225,6 +225,7 @@ func (t *Table) detach(s *state, why Status, e *effects) {
 		for s.peer != nil {
 			t.bury(s.peer, why, e)
 		}
+		t.trim(f)
 		t.count(f, s.access(), s.deny, -1)
 		c.opens--
 		f.n--

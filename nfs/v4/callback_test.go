@@ -1,0 +1,547 @@
+package v4
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/nfs4"
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/nfs/state"
+	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
+	"github.com/ringnfs/ringnfs/nfs/xdr"
+)
+
+// wire is the connections of a rig's clients, for what the server asks.
+type wire struct {
+	t    *testing.T
+	asks []*question
+	// refused are the connections that take no asks, and why.
+	refused map[uint64]error
+}
+
+// question is something that the server asks a client, as the client decodes it.
+type question struct {
+	w    *wire
+	conn uint64
+	ask  *rpc.Ask
+	call rpc.Call
+	args nfs4.CBCOMPOUND4args // none of a CB_NULL
+}
+
+// callbackProgram is what a client has as a server, to decode headers.
+var callbackProgram = rpc.NewServer(&rpc.Program{Name: "cb", Number: 0x40000001, Versions: []rpc.Version{{
+	Number: 1, Procedures: []rpc.Procedure{{Name: "NULL", Handle: null}, {Name: "COMPOUND", Handle: null}},
+}}})
+
+func (w *wire) ask(conn uint64, a *rpc.Ask) error {
+	if err := w.refused[conn]; err != nil {
+		return err
+	}
+	q := &question{w: w, conn: conn, ask: a}
+	require.NoError(w.t, callbackProgram.Parse(&q.call, a.Record, nil))
+	require.NotNil(w.t, q.call.Procedure())
+	require.Positive(w.t, a.Timeout)
+	if q.call.Proc == 1 {
+		q.args.Decode(&q.call.Args)
+		require.NoError(w.t, q.call.Args.Err())
+	}
+	require.Zero(w.t, q.call.Args.Left())
+	w.asks = append(w.asks, q)
+	return nil
+}
+
+// next returns the oldest question that nobody has answered.
+func (w *wire) next() *question {
+	w.t.Helper()
+	require.NotEmpty(w.t, w.asks, "nobody is asked")
+	q := w.asks[0]
+	w.asks = w.asks[1:]
+	return q
+}
+
+// fail says that the question is not answered.
+func (q *question) fail(err error) { q.ask.Answered(nil, err) }
+
+// answer answers with this behind the message type.
+func (q *question) answer(words ...any) {
+	var e xdr.Encoder
+	e.Reset(make([]byte, 1024))
+	for _, w := range words {
+		switch w := w.(type) {
+		case int:
+			e.Uint32(uint32(w))
+		case nfs4.Nfsstat4:
+			e.Uint32(uint32(w))
+		case interface{ Encode(*xdr.Encoder) }:
+			w.Encode(&e)
+		}
+	}
+	var d xdr.Decoder
+	d.Reset(e.Bytes())
+	q.ask.Answered(&d, nil)
+}
+
+// null answers a CB_NULL.
+func (q *question) null() {
+	q.w.t.Helper()
+	require.Zero(q.w.t, q.call.Proc)
+	q.answer(0, 0, 0, 0)
+}
+
+// results answers as a client does that has run the callback.
+func (q *question) results(sequence, other nfs4.Nfsstat4) {
+	q.w.t.Helper()
+	require.EqualValues(q.w.t, 1, q.call.Proc)
+	a := &q.args.Argarray[0].Opcbsequence
+	res := nfs4.CBCOMPOUND4res{Status: sequence}
+	res.Resarray = append(res.Resarray, nfs4.NfsCbResop4{
+		Resop: nfs4.OP_CB_SEQUENCE,
+		Opcbsequence: nfs4.CBSEQUENCE4res{CsrStatus: sequence, CsrResok4: nfs4.CBSEQUENCE4resok{
+			CsrSessionid: a.CsaSessionid, CsrSequenceid: a.CsaSequenceid, CsrSlotid: a.CsaSlotid,
+			CsrHighestSlotid: 15, CsrTargetHighestSlotid: 15,
+		}},
+	})
+	if sequence == nfs4.NFS4_OK && len(q.args.Argarray) > 1 {
+		res.Status = other
+		r := nfs4.NfsCbResop4{Resop: q.args.Argarray[1].Argop}
+		r.OpcbnotifyLock.CnlrStatus, r.OpcbrecallSlot.RsrStatus = other, other
+		res.Resarray = append(res.Resarray, r)
+	}
+	q.answer(0, 0, 0, 0, &res)
+}
+
+// slot is the slot and the sequence ID of a callback.
+func (q *question) slot() [2]uint32 {
+	a := &q.args.Argarray[0].Opcbsequence
+	return [2]uint32{uint32(a.CsaSlotid), uint32(a.CsaSequenceid)}
+}
+
+// backSession makes a client with a session that can be called back by conns.
+func (r *rig) backSession(owner string, minor, slots uint32, conns ...uint64) *session {
+	r.t.Helper()
+	r.minor, r.conn = minor, conns[0]
+	id := r.ok(exchange(owner, 0))[0].OpexchangeId.EirResok4
+	channel := nfs4.ChannelAttrs4{
+		CaMaxrequestsize: 1 << 20, CaMaxresponsesize: 1 << 20, CaMaxresponsesizeCached: 4096,
+		CaMaxoperations: 16, CaMaxrequests: 64,
+	}
+	back := nfs4.ChannelAttrs4{
+		CaMaxrequestsize: 1100, CaMaxresponsesize: 4096, CaMaxoperations: 2, CaMaxrequests: nfs4.Count4(slots),
+	}
+	res := r.ok(nfs4.NfsArgop4{Argop: nfs4.OP_CREATE_SESSION, OpcreateSession: nfs4.CREATESESSION4args{
+		CsaClientid: id.EirClientid, CsaSequence: id.EirSequenceid, CsaForeChanAttrs: channel,
+		CsaFlags: nfs4.CREATE_SESSION4_FLAG_CONN_BACK_CHAN, CsaBackChanAttrs: back, CsaCbProgram: 0x40000001,
+		CsaSecParms: []nfs4.CallbackSecParms4{{CbSecflavor: rpc.AuthSys, CbspSysCred: nfs4.AuthsysParms{
+			Machinename: []byte("client"), Uid: 5, Gid: 6, Gids: []uint32{7},
+		}}},
+	}})[0].OpcreateSession.CsrResok4
+	require.EqualValues(r.t, nfs4.CREATE_SESSION4_FLAG_CONN_BACK_CHAN, res.CsrFlags)
+	s := &session{r: r, id: res.CsrSessionid}
+	for _, conn := range conns[1:] {
+		s.bind(conn)
+	}
+	r.conn = conns[0]
+	return s
+}
+
+func (s *session) bind(conn uint64) {
+	s.r.t.Helper()
+	s.r.conn = conn
+	s.r.ok(nfs4.NfsArgop4{Argop: nfs4.OP_BIND_CONN_TO_SESSION, OpbindConnToSession: nfs4.BINDCONNTOSESSION4args{
+		BctsaSessid: s.id, BctsaDir: nfs4.CDFC4_BACK_OR_BOTH,
+	}})
+}
+
+// status returns the flags of a SEQUENCE.
+func (s *session) status() uint32 {
+	return s.r.ok(s.sequence())[0].Opsequence.SrResok4.SrStatusFlags
+}
+
+// waiting is a rig whose client a has f locked, and whose client b waits for that lock and can be called
+// back by the connections conns.
+type waiting struct {
+	*rig
+	w    *wire
+	a, b *opener
+	held *opened
+	wait *opened
+	lock nfs4.Stateid4
+	cfg  Config
+}
+
+func newWaiting(t *testing.T, minor, slots uint32, conns ...uint64) *waiting {
+	x := &waiting{w: &wire{t: t, refused: make(map[uint64]error)}, cfg: remembers(new(uint32))}
+	x.cfg.Ask = x.w.ask
+	x.rig = newRig(t, x.cfg, export.Export{Path: "/x", FS: memfs.New(memfs.Config{Mode: 0o777})})
+	makeFile(t, x.rig, "f", "content")
+	x.a = &opener{x.session("a"), "a", []string{"x"}}
+	x.ok(x.a.sequence(), nfs4.NfsArgop4{Argop: nfs4.OP_RECLAIM_COMPLETE})
+	x.held = x.a.open("f")
+	x.lock = x.held.lock(nfs4.WRITE_LT, 0, toEnd)
+	x.b = &opener{x.backSession("b", minor, slots, conns...), "b", []string{"x"}}
+	require.Empty(t, x.w.asks, "the client does not know of the session yet")
+	x.ok(x.b.sequence(), nfs4.NfsArgop4{Argop: nfs4.OP_RECLAIM_COMPLETE})
+	for range conns {
+		x.w.next().null()
+	}
+	require.Empty(t, x.w.asks)
+	x.wait = x.b.open("f")
+	x.wait.denied(nfs4.WRITEW_LT, 0, toEnd)
+	require.Empty(t, x.w.asks)
+	return x
+}
+
+// by makes the next compounds client o's.
+func (x *waiting) by(minor uint32, conn uint64) { x.minor, x.conn = minor, conn }
+
+// handOver unlocks the lock that b waits for.
+func (x *waiting) handOver() {
+	x.t.Helper()
+	minor, conn := x.minor, x.conn
+	x.by(1, 0)
+	x.lock = x.held.unlock(x.lock, 0, toEnd)
+	x.by(minor, conn)
+}
+
+// takeBack lets a have the lock again, and b wait for it.
+func (x *waiting) takeBack() {
+	x.t.Helper()
+	minor, conn := x.minor, x.conn
+	x.by(1, 0)
+	x.lock = x.held.lock(nfs4.WRITE_LT, 0, toEnd)
+	x.by(minor, conn)
+	x.wait.denied(nfs4.WRITEW_LT, 0, toEnd)
+}
+
+// atRest fails the test if anything is under way.
+func (x *waiting) atRest() {
+	x.t.Helper()
+	n := x.cfg.Callbacks.Counts()
+	require.Empty(x.t, x.w.asks)
+	require.Zero(x.t, n.Waiting)
+	require.Equal(x.t, n.Made, n.Answered+n.Failed)
+}
+
+func TestALockThatIsFreeIsTold(t *testing.T) {
+	for _, minor := range []uint32{1, 2} {
+		x := newWaiting(t, minor, 16, 11)
+		x.handOver()
+		q := x.w.next()
+		require.EqualValues(t, 11, q.conn)
+		require.Equal(t, [2]uint32{5, 6}, [2]uint32{q.call.Auth.UID, q.call.Auth.GID})
+		require.Equal(t, []uint32{7}, q.call.Auth.Groups())
+		require.Equal(t, minor, q.args.Minorversion, "the session's")
+		require.Len(t, q.args.Argarray, 2)
+		seq := q.args.Argarray[0].Opcbsequence
+		require.Equal(t, nfs4.CBSEQUENCE4args{CsaSessionid: x.b.id, CsaSequenceid: 1}, seq)
+		tell := q.args.Argarray[1]
+		require.Equal(t, nfs4.OP_CB_NOTIFY_LOCK, tell.Argop)
+		require.Equal(t, x.wait.fh, []byte(tell.OpcbnotifyLock.CnlaFh), "the handle that the client knows")
+		require.Equal(t, "locks b", string(tell.OpcbnotifyLock.CnlaLockOwner.Owner))
+		q.results(nfs4.NFS4_OK, nfs4.NFS4_OK)
+		lock := x.wait.lock(nfs4.WRITEW_LT, 0, toEnd)
+		x.wait.unlock(lock, 0, toEnd)
+		x.takeBack()
+		x.handOver()
+		q = x.w.next()
+		require.Equal(t, [2]uint32{0, 2}, q.slot())
+		q.results(nfs4.NFS4_OK, nfs4.NFS4ERR_BADHANDLE) // an answer as well
+		x.atRest()
+		require.Equal(t, CallbackCounts{Made: 2, Answered: 2, Probes: 1}, x.cfg.Callbacks.Counts())
+	}
+}
+
+// The rule: OPEN says that a lock will be told of if the client has answered a callback.
+func TestOpenSaysWhetherLocksAreTold(t *testing.T) {
+	w := &wire{t: t, refused: make(map[uint64]error)}
+	cfg := remembers(new(uint32))
+	cfg.Ask = w.ask
+	r := newRig(t, cfg, export.Export{Path: "/x", FS: memfs.New(memfs.Config{Mode: 0o777})})
+	makeFile(t, r, "f", "content")
+	b := &opener{r.backSession("b", 1, 4, 11), "b", []string{"x"}}
+	r.ok(b.sequence(), nfs4.NfsArgop4{Argop: nfs4.OP_RECLAIM_COMPLETE})
+	flag := func() uint32 {
+		claim := nfs4.OpenClaim4{Claim: nfs4.CLAIM_NULL, File: nfs4.Component4("f")}
+		res := r.ok(in(b.sequence(), append(walk("x"), b.args(claim))...)...)
+		return res[len(res)-1].Opopen.Resok4.Rflags & nfs4.OPEN4_RESULT_MAY_NOTIFY_LOCK
+	}
+	require.Zero(t, flag(), "the client has not answered CB_NULL")
+	w.next().null()
+	require.NotZero(t, flag())
+	cfg.State.Disconnect(11)
+	r.conn = 12
+	require.Zero(t, flag())
+	require.EqualValues(t, 0x201, b.status())
+	b.bind(13)
+	require.Zero(t, flag())
+	require.Zero(t, b.status())
+	q := w.next()
+	require.EqualValues(t, 13, q.conn)
+	q.answer(1, 1, 5) // AUTH_ERROR
+	require.EqualValues(t, 0x201, b.status())
+	require.Zero(t, flag())
+	b.bind(14)
+	w.refused[14] = rpc.ErrGone
+	require.Zero(t, flag())
+	require.Empty(t, w.asks)
+	b.bind(15)
+	b.status()
+	w.next().fail(rpc.ErrSilent)
+	require.EqualValues(t, 0x201, b.status())
+	b.bind(15)
+	b.status()
+	w.next().null()
+	require.NotZero(t, flag())
+	require.Zero(t, b.status())
+}
+
+// A callback that fails, wherever, takes nothing away: its slot can be used, the client hears that it
+// cannot be called, and who asks again gets the lock.
+func TestACallbackThatFailsLosesNothing(t *testing.T) {
+	garbage := func(words ...any) func(*question) { return func(q *question) { q.answer(words...) } }
+	refuse := func(st nfs4.Nfsstat4) func(*question) { return func(q *question) { q.results(st, 0) } }
+	for _, c := range []struct {
+		name  string
+		fail  func(*question)
+		flags uint32
+		asks  bool // the slot is asked about before it is used again
+	}{
+		{"gone", func(q *question) { q.fail(rpc.ErrGone) }, 0x201, true},
+		{"silent", func(q *question) { q.fail(rpc.ErrSilent) }, 0x201, true},
+		{"no memory", func(q *question) { q.fail(rpc.ErrNoRoom) }, 0, false},
+		{"denied", garbage(1, 1, 5), 0x201, false},
+		{"no program", garbage(0, 0, 0, 1), 0x201, false},
+		{"empty", garbage(), 0x201, false},
+		{"no results", garbage(0, 0, 0, 0, 0, 0, 0), 0x400, true},
+		{"too many results", garbage(0, 0, 0, 0, 0, 0, 1000), 0x400, true},
+		{"another operation", garbage(0, 0, 0, 0, 0, 0, 1, 13, 0), 0x400, true},
+		{"another session", garbage(0, 0, 0, 0, 0, 0, 1, 11, 0, 1, 2, 3, 4, 1, 0, 15, 15), 0x400, true},
+		{"bad session", refuse(nfs4.NFS4ERR_BADSESSION), 0x400, true},
+		{"bad slot", refuse(nfs4.NFS4ERR_BADSLOT), 0x400, true},
+		{"misordered", refuse(nfs4.NFS4ERR_SEQ_MISORDERED), 0x400, true},
+		{"a retry that is none", refuse(nfs4.NFS4ERR_RETRY_UNCACHED_REP), 0x400, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			x := newWaiting(t, 1, 1, 11)
+			x.handOver()
+			c.fail(x.w.next())
+			x.atRest()
+			require.Equal(t, CallbackCounts{Made: 1, Failed: 1, Probes: 1}, x.cfg.Callbacks.Counts())
+			require.Equal(t, c.flags, x.b.status())
+			x.wait.unlock(x.wait.lock(nfs4.WRITEW_LT, 0, toEnd), 0, toEnd)
+			x.takeBack()
+			x.b.bind(12)
+			require.Zero(t, x.b.status())
+			for len(x.w.asks) > 0 {
+				x.w.next().null()
+			}
+			x.handOver()
+			q := x.w.next()
+			if c.asks {
+				require.Len(t, q.args.Argarray, 1, "CB_SEQUENCE alone")
+				require.Equal(t, [2]uint32{0, 1}, q.slot())
+				q.results(nfs4.NFS4_OK, 0)
+				q = x.w.next()
+				require.Equal(t, [2]uint32{0, 2}, q.slot())
+			} else {
+				require.Equal(t, [2]uint32{0, 1}, q.slot())
+			}
+			require.Len(t, q.args.Argarray, 2)
+			q.results(nfs4.NFS4_OK, nfs4.NFS4_OK)
+			x.atRest()
+		})
+	}
+}
+
+// Two connections are dead, in one way or the other; the third one works.
+func TestACallbackFindsTheConnectionThatWorks(t *testing.T) {
+	for _, refused := range []bool{true, false} {
+		x := newWaiting(t, 1, 1, 11, 12, 13)
+		if refused {
+			x.w.refused[11], x.w.refused[12] = rpc.ErrGone, rpc.ErrNoRoom
+		}
+		x.handOver()
+		if !refused {
+			first := x.w.next()
+			first.fail(rpc.ErrGone)
+			second := x.w.next()
+			require.EqualValues(t, 12, second.conn)
+			require.Equal(t, first.ask.Record, second.ask.Record, "a retry is the same")
+			second.fail(rpc.ErrSilent)
+		}
+		q := x.w.next()
+		require.EqualValues(t, 13, q.conn)
+		require.Equal(t, [2]uint32{0, 1}, q.slot())
+		if refused {
+			q.results(nfs4.NFS4_OK, nfs4.NFS4_OK)
+		} else {
+			q.results(nfs4.NFS4ERR_RETRY_UNCACHED_REP, 0) // the first one had arrived
+		}
+		x.atRest()
+		require.EqualValues(t, 1, x.cfg.Callbacks.Counts().Answered)
+		require.Zero(t, x.b.status())
+	}
+}
+
+func TestACallbackThatComesTooEarlyComesAgain(t *testing.T) {
+	x := newWaiting(t, 1, 1, 11)
+	x.handOver()
+	for i := range 8 {
+		x.w.next().results(nfs4.NFS4ERR_DELAY, 0)
+		require.Empty(t, x.w.asks, "not at once")
+		require.Equal(t, 1, x.cfg.Callbacks.Counts().Waiting, "%d", i)
+		x.cfg.Callbacks.Tick()
+	}
+	q := x.w.next()
+	require.Equal(t, [2]uint32{0, 1}, q.slot())
+	q.results(nfs4.NFS4ERR_DELAY, 0)
+	x.atRest()
+	require.EqualValues(t, 1, x.cfg.Callbacks.Counts().Failed)
+	require.Zero(t, x.b.status())
+	x.wait.lock(nfs4.WRITEW_LT, 0, toEnd)
+}
+
+// More callbacks than slots wait for each other, so many of a client.
+func TestCallbacksWaitForASlot(t *testing.T) {
+	for _, many := range []int{3, 64, 65, 66} {
+		x := newWaiting(t, 1, 1, 11)
+		x.wait = nil
+		var told []string
+		for i := range many - 1 {
+			o := &opener{x.b.session, fmt.Sprint("b", i), x.b.dir}
+			o.open("f").denied(nfs4.READW_LT, 0, toEnd)
+		}
+		x.handOver()
+		for len(x.w.asks) > 0 {
+			require.Len(t, x.w.asks, 1, "there is one slot")
+			q := x.w.next()
+			told = append(told, string(q.args.Argarray[1].OpcbnotifyLock.CnlaLockOwner.Owner))
+			if len(told) == 2 {
+				q.results(nfs4.NFS4_OK, nfs4.NFS4ERR_BADHANDLE)
+			} else {
+				q.results(nfs4.NFS4_OK, nfs4.NFS4_OK)
+			}
+		}
+		x.atRest()
+		n := x.cfg.Callbacks.Counts()
+		require.EqualValues(t, len(told), n.Answered)
+		require.LessOrEqual(t, len(told), 65)
+		if many < 66 {
+			require.Zero(t, n.Failed)
+		}
+	}
+}
+
+// Who waits with callbacks that wait for a slot is told when the connection ends.
+func TestCallbacksThatWaitEndWithTheConnection(t *testing.T) {
+	x := newWaiting(t, 1, 1, 11)
+	var ends []error
+	for range 5 {
+		x.cfg.Callbacks.call(&callback{
+			client: x.clientOf(x.b), op: nfs4.OP_CB_RECALL_SLOT,
+			args: func(e *xdr.Encoder) { e.Uint32(1) },
+			done: func(_ nfs4.Nfsstat4, err error) { ends = append(ends, err) },
+		})
+	}
+	require.Equal(t, 4, x.cfg.Callbacks.Counts().Waiting)
+	x.cfg.State.Disconnect(11)
+	x.w.next().fail(rpc.ErrGone)
+	x.atRest()
+	require.Len(t, ends, 5)
+	require.ErrorIs(t, ends[0], rpc.ErrGone)
+	for _, err := range ends[1:] {
+		require.True(t, errors.Is(err, errNoPath))
+	}
+}
+
+func (x *waiting) clientOf(o *opener) state.ClientID {
+	s := x.cfg.State.SessionByID(state.SessionID(o.id))
+	require.NotNil(x.t, s)
+	return s.Client().ID()
+}
+
+// A callback that is larger than the client takes is not sent.
+func TestLimitsOfTheBackChannelHold(t *testing.T) {
+	x := newWaiting(t, 1, 1, 11)
+	send := func(n int) (err error) {
+		x.cfg.Callbacks.call(&callback{
+			client: x.clientOf(x.b), op: nfs4.OP_CB_NOTIFY_LOCK,
+			args: func(e *xdr.Encoder) { e.Opaque([]byte("f")); e.Uint64(1); e.Opaque(make([]byte, n)) },
+			done: func(_ nfs4.Nfsstat4, failed error) { err = failed },
+		})
+		return err
+	}
+	require.NoError(t, send(0))
+	q := x.w.next()
+	rest := 1100 - len(q.ask.Record)
+	q.results(nfs4.NFS4_OK, nfs4.NFS4_OK)
+	require.NoError(t, send(rest))
+	q = x.w.next()
+	require.Len(t, q.ask.Record, 1100)
+	q.results(nfs4.NFS4_OK, nfs4.NFS4_OK)
+	require.ErrorIs(t, send(rest+1), errTooLarge)
+	require.ErrorIs(t, send(rest+9000), errTooLarge)
+	x.atRest()
+}
+
+// A client of minor version 0 is not called, and gets the lock when it asks again.
+func TestClientsThatCannotBeCalledAskAgain(t *testing.T) {
+	x := newWaiting(t, 1, 1, 11)
+	x.cfg.State.Disconnect(11)
+	x.handOver()
+	require.Empty(t, x.w.asks)
+	x.atRest()
+	x.wait.lock(nfs4.WRITEW_LT, 0, toEnd)
+}
+
+// When memory is short, clients are asked to use fewer slots.
+func TestSlotsAreCalledBackWhenMemoryIsShort(t *testing.T) {
+	w := &wire{t: t, refused: make(map[uint64]error)}
+	cfg := remembers(new(uint32))
+	cfg.State = state.New(state.Config{
+		Now: func() uint32 { return 0 }, Random: rand.Reader, MemoryMax: 40 << 10, KeptMax: 512,
+		Confirmed: func(id state.ClientID, minor uint8) { cfg.Files.AddClient(uint64(id), minor) },
+	})
+	cfg.Ask = w.ask
+	r := newRig(t, cfg, export.Export{Path: "/x", FS: memfs.New(memfs.Config{Mode: 0o777})})
+	var all []*session
+	for i, slots := range []uint32{64, 6, 6, 6, 6, 6, 6, 6, 6} {
+		s := r.backSession(fmt.Sprint("c", i), 1, 4, 11)
+		r.ok(s.sequence())
+		w.next().null()
+		s.keep = true
+		all = append(all, s)
+		for s.slot = range slots {
+			seq := s.sequence()
+			seq.Opsequence.SaHighestSlotid = 63
+			if st := r.do(in(seq, walk("x")...)...).Status; st != nfs4.NFS4_OK {
+				require.Equal(t, nfs4.NFS4ERR_DELAY, st)
+				break
+			}
+		}
+		if i == 0 {
+			cfg.Callbacks.Tick()
+			require.Empty(t, w.asks, "memory is not short")
+		}
+	}
+	cfg.Callbacks.Tick()
+	q := w.next()
+	require.Equal(t, nfs4.OP_CB_RECALL_SLOT, q.args.Argarray[1].Argop)
+	require.Equal(t, all[0].id, q.args.Argarray[0].Opcbsequence.CsaSessionid)
+	require.EqualValues(t, 7, q.args.Argarray[1].OpcbrecallSlot.RsaTargetHighestSlotid)
+	q.results(nfs4.NFS4_OK, nfs4.NFS4_OK)
+	cfg.Callbacks.Tick()
+	require.Empty(t, w.asks, "once, and of nobody who has few")
+	before := cfg.State.Counts().Bytes
+	s := all[0]
+	s.slot, s.keep = 0, false
+	seq := s.sequence()
+	seq.Opsequence.SaHighestSlotid = 7
+	r.ok(seq)
+	require.Less(t, cfg.State.Counts().Bytes, before)
+}
