@@ -23,7 +23,8 @@ type Keeper interface {
 	Any() bool
 	// Keep reports whether h, a regular file that is about to lose a name, is to be held if that is
 	// its last one. If the back end can hold no more, the name stays and its status is Delay.
-	// Locks of the back end are held.
+	// Locks of the back end are held. A back end whose files can be opened in the middle of that
+	// asks a keeper that has said no again, when the name has gone.
 	Keep(h Handle) bool
 	// Kept follows each Keep that said true, once the name is gone or is to stay. If the file has
 	// lost its last name and is held, held is not nil, and belongs to the keeper. No lock of the

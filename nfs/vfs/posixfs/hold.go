@@ -11,10 +11,17 @@ import (
 // open. Whether a name is the last one shows only afterwards, since another one may go from
 // another directory at the same time. So the entry is pinned before each name goes that the
 // keeper is asked about, and unpinned when there is a name left.
+//
+// A file that nobody had open when the keeper was asked may have been opened by the time that the
+// name goes. So the keeper that said no is asked again then, before the entry is closed. Who opens a
+// file looks whether it is still there after the keeper knows of the open, so one of the two sees
+// the other.
 
-// keeping is the file that a keeper wants while one of its names goes. The zero value is none.
+// keeping is a file that loses a name. The zero value is none.
 type keeping struct {
 	keeper vfs.Keeper
+	key    kernel.ObjectKey
+	wanted bool // the keeper has said so, and is to be told how it ends
 	h      vfs.Handle
 	e      *entry // pinned; nil if it could not be
 }
@@ -32,7 +39,11 @@ func (fs *FS) AskKeeper(k vfs.Keeper) {
 // not open. kept is to follow.
 func (v *View) keep(de *entry, name *byte, e *entry) vfs.Status {
 	k := v.fs.keeper.Load()
-	if k == nil || !(*k).Any() {
+	if k == nil {
+		return vfs.OK
+	}
+	v.keeping = keeping{keeper: *k, key: kernel.KeyOf(&v.st3)}
+	if !(*k).Any() {
 		return vfs.OK
 	}
 	var h vfs.Handle
@@ -47,7 +58,7 @@ func (v *View) keep(de *entry, name *byte, e *entry) vfs.Status {
 	if !(*k).Keep(h) {
 		return vfs.OK
 	}
-	v.keeping = keeping{keeper: *k, h: h}
+	v.keeping.h, v.keeping.wanted = h, true
 	if !v.fs.last() {
 		return vfs.Delay
 	}
@@ -83,13 +94,35 @@ func (v *View) openKept(de *entry, name *byte, h *vfs.Handle) *entry {
 	return v.adopt(got, &v.st3, fd, useChild, unnamed)
 }
 
+// keepLate asks the keeper again, if it has not wanted a file that has just lost a name. Without an
+// entry nobody has opened the file lately. kept is to follow.
+func (v *View) keepLate() {
+	k := &v.keeping
+	if k.keeper == nil || k.wanted || !k.keeper.Any() {
+		return
+	}
+	e := v.object(&k.key, useChild)
+	if e == nil || !k.keeper.Keep(e.Handle) {
+		return
+	}
+	k.h, k.wanted = e.Handle, true
+	if !v.fs.last() {
+		return // it goes, and who has opened it finds it stale
+	}
+	if !v.fs.tab.Pin(e) {
+		v.fs.lasting.Add(-1)
+		return
+	}
+	k.e = e
+}
+
 // kept ends what keep has begun: the file is held, or goes.
 func (v *View) kept() {
 	k := v.keeping
-	if k.keeper == nil {
+	v.keeping = keeping{}
+	if !k.wanted {
 		return
 	}
-	v.keeping = keeping{}
 	var x vfs.Held
 	if k.e != nil {
 		if kernel.StatxWait(k.e.FD, &v.st3) == 0 && v.fs.gone(&v.st3) {

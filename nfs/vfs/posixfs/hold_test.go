@@ -131,3 +131,55 @@ func TestHoldsEndWithTheServer(t *testing.T) {
 	s.close()
 	require.Equal(t, before, openFDs(t))
 }
+
+// keepLater says no to the first question of one kind, as if the file was opened after that.
+type keepLater struct {
+	keepAll
+	noneYet, notYet bool // to Any, and to Keep
+}
+
+func (k *keepLater) Any() bool {
+	no := k.noneYet
+	k.noneYet = false
+	return !no
+}
+
+func (k *keepLater) Keep(h vfs.Handle) bool {
+	if k.notYet {
+		k.notYet = false
+		return false
+	}
+	return k.keepAll.Keep(h)
+}
+
+func TestAFileThatIsOpenedWhileItsNameGoesIsHeld(t *testing.T) {
+	for _, on := range fileSystems {
+		t.Run(on.name, func(t *testing.T) {
+			s := serve(t, on.dir(t), Config{}, options{period: time.Hour})
+			for i, k := range []*keepLater{{noneYet: true}, {notYet: true}, {noneYet: true}, {notYet: true}} {
+				s.write("f", "content", 0o644)
+				h := s.lookup("f")
+				s.fs.AskKeeper(k)
+				if i < 2 {
+					require.Equal(t, vfs.OK, s.remove("f"))
+				} else {
+					s.write("g", "other", 0o644)
+					s.w.do(func(v *View) {
+						require.Equal(t, vfs.OK, v.Rename(s.root(), &vfs.RenameArgs{
+							From: s.fs.Root(), FromName: []byte("g"), To: s.fs.Root(), ToName: []byte("f"),
+						}, new(vfs.WCC), new(vfs.WCC)))
+					})
+				}
+				require.Equal(t, 1, k.told)
+				require.Len(t, k.held, 1)
+				text, st := s.content(h)
+				require.Equal(t, vfs.OK, st)
+				require.Equal(t, "content", text)
+				k.held[0].Drop()
+				_, st = s.content(h)
+				require.Equal(t, vfs.Stale, st)
+				require.Zero(t, s.fs.lasting.Load())
+			}
+		})
+	}
+}

@@ -43,6 +43,9 @@ func (v *View) unlink(c *vfs.Cred, dir vfs.Handle, name []byte, flags uintptr, w
 		}
 		return v.named(errno)
 	})
+	if s == vfs.OK {
+		v.keepLate()
+	}
 	v.release()
 	v.kept()
 	return s
@@ -76,6 +79,9 @@ func (v *View) Rename(c *vfs.Cred, r *vfs.RenameArgs, wf, wt *vfs.WCC) vfs.Statu
 	}
 	markFrom, markTo := v.fs.mark(fe, fd), v.fs.mark(te, td)
 	s = v.rename(c, fe, te, wf, wt)
+	if s == vfs.OK {
+		v.keepLate()
+	}
 	v.release()
 	v.kept()
 	if s != vfs.OK {
