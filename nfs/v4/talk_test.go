@@ -262,7 +262,9 @@ func (k *talk) client(name string, o map[string]string) {
 			Client: nfs4.NfsClientId4{Verifier: nfs4.Verifier4{1}, Id: []byte(name)},
 		}}
 		got := r.ok(set)[0].Opsetclientid.Resok4
-		r.ok(nfs4.NfsArgop4{Argop: nfs4.OP_SETCLIENTID_CONFIRM, OpsetclientidConfirm: nfs4.SETCLIENTIDCONFIRM4args(got)})
+		confirm := nfs4.NfsArgop4{Argop: nfs4.OP_SETCLIENTID_CONFIRM}
+		confirm.OpsetclientidConfirm = nfs4.SETCLIENTIDCONFIRM4args(got)
+		r.ok(confirm)
 		c.id = uint64(got.Clientid)
 		return
 	}

@@ -26,7 +26,10 @@ var (
 		put: func(l *talkLine, e *xdr.Encoder, v string) { e.Uint64(l.number(v)) },
 		get: func(d *xdr.Decoder) string { return fmt.Sprint(d.Uint64()) },
 	}
-	asMode = talkAttr{put: asUint32.put, get: func(d *xdr.Decoder) string { return fmt.Sprintf("%#o", d.Uint32()) }}
+	asMode = talkAttr{
+		put: asUint32.put,
+		get: func(d *xdr.Decoder) string { return fmt.Sprintf("%#o", d.Uint32()) },
+	}
 	asName = talkAttr{
 		put: func(_ *talkLine, e *xdr.Encoder, v string) { e.String(v) },
 		get: func(d *xdr.Decoder) string { return string(d.Opaque(1024)) },

@@ -156,11 +156,10 @@ func init() {
 }
 
 func talkAccess(l *talkLine) *talkOp {
-	op := &talkOp{arg: nfs4.NfsArgop4{Argop: nfs4.OP_ACCESS, Opaccess: nfs4.ACCESS4args{Access: uint32(l.num())}}}
-	op.result = func(r *nfs4.NfsResop4) map[string]string {
+	arg := nfs4.NfsArgop4{Argop: nfs4.OP_ACCESS, Opaccess: nfs4.ACCESS4args{Access: uint32(l.num())}}
+	return &talkOp{arg, func(r *nfs4.NfsResop4) map[string]string {
 		return map[string]string{"access": fmt.Sprint(r.Opaccess.Resok4.Access)}
-	}
-	return op
+	}}
 }
 
 func talkAllocate(l *talkLine) *talkOp {
@@ -458,7 +457,8 @@ func talkWrite(l *talkLine) *talkOp {
 }
 
 func talkGetxattr(l *talkLine) *talkOp {
-	arg := nfs4.NfsArgop4{Argop: nfs4.OP_GETXATTR, Opgetxattr: nfs4.GETXATTR4args{GxaName: nfs4.Xattrkey4(l.word())}}
+	arg := nfs4.NfsArgop4{Argop: nfs4.OP_GETXATTR}
+	arg.Opgetxattr.GxaName = nfs4.Xattrkey4(l.word())
 	return &talkOp{arg, func(r *nfs4.NfsResop4) map[string]string {
 		return map[string]string{"value": string(r.Opgetxattr.GxrValue)}
 	}}
@@ -487,7 +487,8 @@ func talkRemovexattr(l *talkLine) *talkOp {
 // talkListxattrs reads a cookie and the most bytes.
 func talkListxattrs(l *talkLine) *talkOp {
 	arg := nfs4.NfsArgop4{Argop: nfs4.OP_LISTXATTRS}
-	arg.Oplistxattrs = nfs4.LISTXATTRS4args{LxaCookie: nfs4.NfsCookie4(l.num()), LxaMaxcount: nfs4.Count4(l.num())}
+	a := &arg.Oplistxattrs
+	a.LxaCookie, a.LxaMaxcount = nfs4.NfsCookie4(l.num()), nfs4.Count4(l.num())
 	return &talkOp{arg, func(r *nfs4.NfsResop4) map[string]string {
 		ok := &r.Oplistxattrs.LxrValue
 		var names []string
