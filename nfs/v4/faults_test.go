@@ -395,7 +395,7 @@ func TestACopyIsBoundedAndLeavesNothingBehind(t *testing.T) {
 	d.file("to", "")
 	before := heap()
 	for range 20 {
-		res := d.ok(append(between("x", "big", "x", "to"), copyOp(anonymous, anonymous, 0, 0, 0))...)
+		res := d.ok(append(between("x", "big", "y", "to"), copyOp(anonymous, anonymous, 0, 0, 0))...)
 		ok := res[len(res)-1].Opcopy.CrResok4
 		require.EqualValues(t, 4<<20, ok.CrResponse.WrCount)
 		require.True(t, ok.CrRequirements.CrSynchronous, "nothing goes on behind the reply")
