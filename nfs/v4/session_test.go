@@ -163,23 +163,6 @@ func TestARetransmissionGetsTheReplyThatWasKept(t *testing.T) {
 	require.Len(t, res.Resarray, 2, "SEQUENCE goes well, what follows does not run")
 }
 
-// The reply of a compound that may not fit is refused before its operation has done anything.
-func TestAReplyThatIsTooLargeIsRefusedBefore(t *testing.T) {
-	r := two(t)
-	s := r.session("me")
-	s.keep = true
-	ops := in(s.sequence(), walk("srv", "a")...)
-	for range 12 {
-		ops = append(ops, getattr(0, 1, 3, 4, 8, 20, 33, 35, 36, 37, 45, 47, 52, 53))
-	}
-	res := r.do(ops...)
-	if res.Status != nfs4.NFS4_OK {
-		require.Equal(t, nfs4.NFS4ERR_REP_TOO_BIG_TO_CACHE, res.Status)
-	}
-	s.keep = false
-	r.ok(in(s.sequence(), ops[1:]...)...)
-}
-
 // What a session keeps of a reply counts the header of the RPC message, too.
 func TestAReplyThatIsToBeKeptIsNoLongerThanWhatTheSessionKeeps(t *testing.T) {
 	r, file := one(t, export.Options{})
@@ -191,30 +174,6 @@ func TestAReplyThatIsToBeKeptIsNoLongerThanWhatTheSessionKeeps(t *testing.T) {
 	reply := r.run(r.record(encoded(t, args.Encode)))
 	require.Zero(t, binary.BigEndian.Uint32(reply[24:]))
 	require.Len(t, reply, 3248, "as much as is kept, and not a byte more")
-}
-
-// Every compound of a session, cut at every byte: the slot can be used again.
-func TestACompoundThatIsCutLeavesItsSlotUsable(t *testing.T) {
-	r := two(t)
-	s := r.session("me")
-	for n := 0; ; n++ {
-		args := nfs4.COMPOUND4args{Minorversion: 1,
-			Argarray: in(s.sequence(), append(walk("srv", "a"), getattr(0, 1), getfh())...)}
-		whole := encoded(t, args.Encode)
-		if n == len(whole) {
-			break
-		}
-		reply := r.run(r.record(whole[:n:n]))
-		if binary.BigEndian.Uint32(reply[20:]) != 0 || binary.BigEndian.Uint32(reply[32:]) == 1 {
-			s.seq[0]-- // it has not come as far as taking the slot, or SEQUENCE has failed
-		}
-		next := r.do(in(s.sequence(), walk("srv")...)...)
-		if next.Status == nfs4.NFS4ERR_SEQ_MISORDERED {
-			s.seq[0] -= 2
-			next = r.do(in(s.sequence(), walk("srv")...)...)
-		}
-		require.Equal(t, nfs4.NFS4_OK, next.Status, "cut at %d", n)
-	}
 }
 
 // A session is destroyed by a connection of its client only. SEQUENCE makes one such.
