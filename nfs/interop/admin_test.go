@@ -68,9 +68,10 @@ func TestDefaultPorts(t *testing.T) {
 	assert.Equal(t, "2049", s.mount)
 	assert.Contains(t, s.banner, "portmap on port 111")
 	for _, address := range []string{"127.0.0.1", "::1"} {
-		assert.Regexp(t, `100003\s+3\s+tcp\S*\s.*`, run("rpcinfo", "-s", address))
+		assert.Regexp(t, `100003\s+(3,4|4,3)\s+tcp\S*\s.*`, run("rpcinfo", "-s", address))
 	}
 	assert.Regexp(t, `100003\s+3\s+tcp\s+2049\s`, run("rpcinfo", "-p", "127.0.0.1"))
+	assert.Regexp(t, `100003\s+4\s+tcp\s+2049\s`, run("rpcinfo", "-p", "127.0.0.1"))
 	assert.Regexp(t, `100005\s+3\s+udp\s+2049\s`, run("rpcinfo", "-p", "127.0.0.1"))
 	assert.Contains(t, run("showmount", "-e", "127.0.0.1"), s.dir)
 	require.NoError(t, os.WriteFile(s.dir+"/seen", nil, 0o644))

@@ -12,7 +12,6 @@ const (
 // those of RFC 1813, unless another document is named.
 var differences = []difference{
 	// RPC and XDR.
-	expect("", `rpc: call version 1`, "versions", `3-3`, "they speak version 4, too"),
 	expect(knfsd, `mount: call version 4`, "versions", `1-3`, "its mountd is told not to speak version 2"),
 	expect("", `rpc: call SETATTR with a truth value of 2`, "outcome", `GARBAGE_ARGS`, "RFC 4506, section 4.4: a bool is 0 or 1"),
 	expect("", `rpc: call WRITE with a stability of 3`, "outcome", `GARBAGE_ARGS`, "RFC 4506, section 4.3: no other value of an enum"),

@@ -79,7 +79,7 @@ func serveDir(t *testing.T, prefix []string, dir, state string, flags ...string)
 		lines := bufio.NewScanner(out)
 		for lines.Scan() {
 			banner.WriteString(lines.Text() + "\n")
-			if strings.Contains(lines.Text(), "mount -t nfs") {
+			if mountLine.MatchString(lines.Text()) { // there is one export
 				complete <- banner.String()
 			}
 		}

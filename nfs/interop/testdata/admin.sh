@@ -18,26 +18,36 @@ on-server 'echo top > f; mkdir -p sub/deep; echo low > sub/deep/f; ln -s /etc es
 mkdir -p /mnt/a /mnt/b
 vers() { grep " $1 nfs" /proc/mounts | grep -o 'vers=[0-9.]*' | head -1; }
 
-# The line that the server printed, as it is.
+# The lines that the server printed, as they are: of all exports, and of one by version 3.
 t_banner_line() {
   local line; line=$(on-server 'grep -m1 "mount -t nfs" ../../server.log')
-  echo "$line"
+  [ "$line" = "  mount -t nfs $SERVER:/ /mnt" ]
+  eval "$line"
+  [ "$(vers /mnt)" = vers=4.2 ]; grep -q top "/mnt$DIR/f"; umount -R /mnt
+  line=$(on-server 'grep -m1 "vers=3" ../../server.log')
   eval "$line"
   grep -q top /mnt/f; [ "$(vers /mnt)" = vers=3 ]; umount /mnt
   echo "$line"
 }
 
-# Without a version, mount.nfs tries 4.2 first, is told which versions there are, and goes on with 3;
-# it asks the port mapper for the ports.
+# Without a version, mount.nfs takes the newest one. A server that lacks it says so, and mount.nfs
+# goes on with the one before.
 t_version_falls_back() {
-  mount -t nfs -o nolock,retry=0 "$SERVER:$DIR" /mnt/a
-  [ "$(vers /mnt/a)" = vers=3 ]; grep -q top /mnt/a/f
+  mount -t nfs -o retry=0 "$SERVER:$DIR" /mnt/a
+  [ "$(vers /mnt/a)" = vers=4.2 ]; grep -q top /mnt/a/f
+  umount /mnt/a
+  on-server 'exe=$(tr "\\0" "\\n" < /proc/$(pgrep -xo ringnfs)/cmdline | head -1)
+    setsid $exe serve --listen '"$SERVER"' --port 2050 --versions 3,4.0 --portmap off --squash none --memory 80M --state-dir $PWD/../state2 . > ../old.log 2>&1 & echo $! > ../old.pid
+    for _ in $(seq 200); do grep -q vers=3 ../old.log && break; sleep 0.05; done; grep vers=3 ../old.log'
+  mount -t nfs -o retry=0,port=2050 "$SERVER:/" /mnt/a
+  [ "$(vers /mnt/a)" = vers=4.0 ]; grep -q top "/mnt/a$DIR/f"
   grep ' /mnt/a ' /proc/mounts | cut -c1-150
 }
 t_version_4_is_refused_at_once() {
   local start=$SECONDS
-  if mount -t nfs -o vers=4.2,retry=0 "$SERVER:/" /mnt/a; then return 1; fi
+  if mount -t nfs -o vers=4.2,port=2050,retry=0 "$SERVER:/" /mnt/a; then return 1; fi
   [ $((SECONDS - start)) -lt 20 ]
+  on-server 'kill $(cat ../old.pid)'
 }
 t_udp_mount_protocol() { mount -t nfs -o vers=3,nolock,proto=tcp,mountproto=udp,retry=0 "$SERVER:$DIR" /mnt/a; grep -q top /mnt/a/f; }
 t_short_path() { mount -t nfs -o vers=3,nolock,retry=0 "$SERVER:/" /mnt/a; grep -q top /mnt/a/f; }
@@ -73,8 +83,9 @@ t_rpcinfo() {
   grep -Eq '100003 +3 +tcp +2049' /tmp/rpcinfo; grep -Eq '100005 +3 +tcp' /tmp/rpcinfo; grep -Eq '100005 +3 +udp' /tmp/rpcinfo
   grep -Eq '100227 +3 +tcp +2049' /tmp/rpcinfo; grep -Eq '100000 +2 +tcp +111' /tmp/rpcinfo; grep -Eq '100000 +2 +udp +111' /tmp/rpcinfo
   rpcinfo -T tcp "$SERVER" 100003 3; rpcinfo -T udp "$SERVER" 100005 3; rpcinfo -T tcp "$SERVER" 100005 3
-  if rpcinfo -T tcp "$SERVER" 100003 4; then return 1; fi
-  rpcinfo -T tcp "$SERVER" 100003 4 2>&1 | grep -i 'low version = 3, high version = 3'
+  rpcinfo -T tcp "$SERVER" 100003 4; grep -Eq '100003 +4 +tcp +2049' /tmp/rpcinfo
+  if rpcinfo -T tcp "$SERVER" 100003 5; then return 1; fi
+  rpcinfo -T tcp "$SERVER" 100003 5 2>&1 | grep -i 'low version = 3, high version = 4'
 }
 
 # What is changed on the server without it is seen at once by a client that does not cache.
