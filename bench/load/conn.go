@@ -12,6 +12,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/client"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
+	"github.com/ringnfs/ringnfs/nfs/nfs4"
 )
 
 const (
@@ -29,8 +30,9 @@ const (
 // conn is a connection and its slots. It belongs to one thread.
 type conn struct {
 	fd    int
-	index int // among all connections of the run
-	place int // among the connections of its thread
+	index int    // among all connections of the run
+	place int    // among the connections of its thread
+	party *party // the client of version 4 that it belongs to
 	slots []slot
 	free  []uint16 // slots that make no call
 	seq   uint64   // blocks that were given out to sequential tasks
@@ -40,8 +42,9 @@ type conn struct {
 	sent     int      // bytes of the first one that have gone
 	vector   []unix.Iovec
 	msg      unix.Msghdr
-	blocked  bool // the socket takes no more: waiting for EPOLLOUT
-	stamping int  // calls at the queue's end that have no start yet
+	blocked  bool     // the socket takes no more: waiting for EPOLLOUT
+	stamping int      // calls at the queue's end that have no start yet
+	resting  []uint16 // slots whose server wants their calls later
 
 	// receiving
 	begin    time.Time // of the run's clock
@@ -58,7 +61,13 @@ type conn struct {
 	within   bool // a record mark has been read, and its fragment is not over
 }
 
-func newConn(fd, index, depth int, begin time.Time, cred client.OpaqueAuth, keep, discards bool) *conn {
+func newConn(
+	fd, index, depth int,
+	begin time.Time,
+	v Version,
+	cred client.OpaqueAuth,
+	keep, discards bool,
+) *conn {
 	c := &conn{
 		fd: fd, index: index, begin: begin, keep: keep, discards: discards && !keep,
 		slots: make([]slot, depth), free: make([]uint16, 0, depth), queue: make([]uint16, 0, depth),
@@ -69,7 +78,7 @@ func newConn(fd, index, depth int, begin time.Time, cred client.OpaqueAuth, keep
 		c.limit = 4 + headMax // so that the next data is not copied
 	}
 	for i := range c.slots {
-		c.slots[i] = newSlot(i, cred)
+		c.slots[i] = newSlot(i, v, cred)
 		c.free = append(c.free, uint16(depth-1-i))
 	}
 	return c
@@ -194,11 +203,24 @@ func (c *conn) reply(b []byte, total int, done func(*conn, *slot, []byte, int) e
 	s := &c.slots[index]
 	res, err := openReply(b, xid)
 	if err != nil {
-		return fmt.Errorf("%s: %w", client.Name(s.proc), err)
+		return fmt.Errorf("%s: %w", s.name(), err)
 	}
-	if s.proc != nfs3.NFSPROC3_NULL {
+	switch {
+	case s.compound.n > 0:
+		var status nfs4.Nfsstat4
+		if res, status, err = s.results(res); err != nil {
+			return err
+		}
+		if status != nfs4.NFS4_OK {
+			if c.now-s.start > int64(graceMax) {
+				return fmt.Errorf("%s: the server answers %v for %v", s.name(), status, graceMax)
+			}
+			c.resting = append(c.resting, uint16(index))
+			return nil
+		}
+	case s.proc != nfs3.NFSPROC3_NULL:
 		if len(res) < 4 {
-			return fmt.Errorf("%s: %w", client.Name(s.proc), client.ErrShortReply)
+			return fmt.Errorf("%s: %w", s.name(), client.ErrShortReply)
 		}
 		if status := binary.BigEndian.Uint32(res); status != 0 {
 			return statusError(s.proc, status)
@@ -206,11 +228,22 @@ func (c *conn) reply(b []byte, total int, done func(*conn, *slot, []byte, int) e
 	}
 	total -= len(b) - len(res)
 	if err := s.task.done(s, res, total); err != nil {
-		return fmt.Errorf("%s: %w", client.Name(s.proc), err)
+		return fmt.Errorf("%s: %w", s.name(), err)
 	}
 	s.busy = false
 	c.free = append(c.free, uint16(index))
 	return done(c, s, res, total)
+}
+
+// rested makes the calls again that the server wanted later.
+func (c *conn) rested() {
+	for _, index := range c.resting {
+		s := &c.slots[index]
+		s.task.next(s)
+		c.queue = append(c.queue, index)
+		c.stamping++ // which leaves the start that the call has
+	}
+	c.resting = c.resting[:0]
 }
 
 // issue makes the next call of a free slot and queues it. start is the time at which the call was
@@ -231,18 +264,21 @@ func (c *conn) issue(start int64) {
 // start yet.
 func (c *conn) flush(now int64) error {
 	for _, index := range c.queue[len(c.queue)-c.stamping:] {
-		c.slots[index].start = now
+		if c.slots[index].start == 0 {
+			c.slots[index].start = now
+		}
 	}
 	c.stamping = 0
 	for len(c.queue) > 0 {
 		v, skip := c.vector[:0], c.sent
 		for _, index := range c.queue {
-			if len(v)+2 > vectorMax {
+			if len(v)+3 > vectorMax {
 				break
 			}
 			s := &c.slots[index]
-			v = appendVector(v, s.rec, &skip)
+			v = appendVector(v, s.rec[:s.cut], &skip)
 			v = appendVector(v, s.payload, &skip)
+			v = appendVector(v, s.rec[s.cut:], &skip)
 		}
 		c.msg.Iov = &v[0]
 		c.msg.SetIovlen(len(v))

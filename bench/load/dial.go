@@ -101,10 +101,12 @@ func (s *Session) ordinary(ctx context.Context) error {
 		return err
 	}
 	c := newControl(nc, s.cred)
-	defer c.Close()
+	s.speak(c)
+	defer c.quit()
 	defer c.until(ctx)()
-	_, err = c.nfs().Getattr(s.root)
-	err = advise(err)
+	if err = c.establish(); err == nil {
+		err = c.getattr(s.root)
+	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

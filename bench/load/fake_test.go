@@ -91,7 +91,7 @@ func TestRepliesAreFoundInAnyFragmentsAndAnyPieces(t *testing.T) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	for range 300 {
 		for _, keep := range []bool{false, true} {
-			c := newConn(-1, 0, 4, time.Now(), credential(0, 0), keep, false)
+			c := newConn(-1, 0, 4, time.Now(), Version{}, credential(0, 0), keep, false)
 			var (
 				stream []byte
 				want   []int
@@ -161,7 +161,7 @@ func TestDiscardedDataIsNotCopied(t *testing.T) {
 		f, err := nc.(*net.TCPConn).File()
 		require.NoError(t, errors.Join(err, nc.Close()))
 		require.NoError(t, unix.SetNonblock(int(f.Fd()), true))
-		c := newConn(int(f.Fd()), 0, 1, time.Now(), credential(0, 0), false, discards)
+		c := newConn(int(f.Fd()), 0, 1, time.Now(), Version{}, credential(0, 0), false, discards)
 		s := &c.slots[0]
 		s.task = nullTask{}
 		s.begin(nfs3.NFSPROC3_NULL)

@@ -6,52 +6,11 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
-
-	"github.com/ringnfs/ringnfs/nfs/client"
-	"github.com/ringnfs/ringnfs/nfs/nfs3"
-	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
 // controls is how many connections make and remove many small files, because each call may wait for
 // a disc.
 const controls = 8
-
-func clone(h nfs3.NfsFh3) nfs3.NfsFh3 { return nfs3.NfsFh3{Data: append([]byte(nil), h.Data...)} }
-
-func (s *Session) mkdir(c *control, dir nfs3.NfsFh3, name string) (nfs3.NfsFh3, error) {
-	res, err := c.nfs().Mkdir(dir, name, client.Mode(0o755))
-	return s.made(c, dir, name, res.Resok.Obj, err)
-}
-
-func (s *Session) create(c *control, dir nfs3.NfsFh3, name string) (nfs3.NfsFh3, error) {
-	res, err := c.nfs().Create(dir, name, client.How(nfs3.UNCHECKED, client.Mode(0o644)))
-	return s.made(c, dir, name, res.Resok.Obj, err)
-}
-
-// made returns the handle of the object that a call has made, unless the call has failed.
-func (s *Session) made(
-	c *control,
-	dir nfs3.NfsFh3,
-	name string,
-	fh nfs3.PostOpFh3,
-	err error,
-) (nfs3.NfsFh3, error) {
-	if err != nil {
-		return nfs3.NfsFh3{}, advise(err)
-	}
-	if !fh.HandleFollows {
-		return s.lookup(c, dir, name)
-	}
-	return clone(fh.Handle), nil
-}
-
-func (s *Session) lookup(c *control, dir nfs3.NfsFh3, name string) (nfs3.NfsFh3, error) {
-	res, err := c.nfs().Lookup(dir, name)
-	if err != nil {
-		return nfs3.NfsFh3{}, advise(err)
-	}
-	return clone(res.Resok.Object), nil
-}
 
 // prepare makes the missing ones of the files that a job needs, unless ctx ends before. It tells
 // step how far it is, from 0 to 1.
@@ -79,7 +38,7 @@ func (s *Session) prepare(ctx context.Context, j Job, step func(float64)) error 
 		s.names = files
 	}
 	if directory && s.list == nil {
-		dir, err := s.mkdir(s.c, s.dir, "list")
+		dir, err := s.c.mkdir(s.dir, "list")
 		if err != nil {
 			return err
 		}
@@ -89,7 +48,7 @@ func (s *Session) prepare(ctx context.Context, j Job, step func(float64)) error 
 		if s.pages, err = s.walk(dir); err != nil {
 			return fmt.Errorf("list the directory: %w", err)
 		}
-		s.list = dir.Data
+		s.list = dir
 	}
 	return nil
 }
@@ -115,11 +74,11 @@ func (s *Session) prepareData(n, block int, step func(float64)) error {
 	for i := range n {
 		s.runs++
 		f := &dataFile{name: fmt.Sprintf("data-%d", s.runs), size: size, seed: uint64(s.runs) * 2}
-		fh, err := s.create(s.c, s.dir, f.name)
+		fh, err := s.c.create(s.dir, f.name)
 		if err != nil {
 			return err
 		}
-		f.fh = fh.Data
+		f.fh = fh
 		for off := int64(0); off < size; {
 			b := buf[:min(int64(chunk), size-off)]
 			fill(b, f.seed, off)
@@ -142,21 +101,11 @@ const spare = 20
 
 // room fails if the export has no room for need bytes. If the server does not tell, room succeeds.
 func (s *Session) room(need int64) error {
-	res, err := s.c.nfs().Fsstat(s.root)
-	var (
-		status *client.StatusError
-		no     *client.Refused
-	)
-	switch {
-	case errors.As(err, &status),
-		errors.As(err, &no),
-		errors.Is(err, xdr.ErrShort),
-		err == nil && res.Resok.Tbytes == 0:
-		return nil
-	case err != nil:
+	free, known, err := s.c.room(s.root)
+	if err != nil || !known {
 		return err
 	}
-	if free := uint64(res.Resok.Abytes); uint64(need) > free-free/spare {
+	if uint64(need) > free-free/spare {
 		return fmt.Errorf(
 			"%d MiB of data are wanted, and the export has room for %d MiB: ask for less (--file-size, or "+
 				"fewer --conns for large WRITEs), or make room",
@@ -170,7 +119,7 @@ func (s *Session) room(need int64) error {
 // dropData removes the data files.
 func (s *Session) dropData() error {
 	for _, f := range s.data {
-		if err := s.remove(s.c, s.dir, f.name, false); err != nil {
+		if err := s.c.remove(s.dir, f.name, false); err != nil {
 			return err
 		}
 	}
@@ -179,33 +128,30 @@ func (s *Session) dropData() error {
 }
 
 func (s *Session) write(f *dataFile, off int64, b []byte) error {
-	res, err := s.c.nfs().Write(nfs3.NfsFh3{Data: f.fh}, uint64(off), b, nfs3.UNSTABLE)
+	n, err := s.c.write(f.fh, uint64(off), b)
 	if err != nil {
-		return advise(err)
+		return err
 	}
-	if int(res.Resok.Count) != len(b) {
-		return fmt.Errorf("WRITE: %d bytes were written instead of %d", res.Resok.Count, len(b))
+	if n != len(b) {
+		return fmt.Errorf("WRITE: %d bytes were written instead of %d", n, len(b))
 	}
 	return nil
 }
 
-func (s *Session) commit(f *dataFile) error {
-	_, err := s.c.nfs().Commit(nfs3.NfsFh3{Data: f.fh}, 0, 0)
-	return advise(err)
-}
+func (s *Session) commit(f *dataFile) error { return s.c.commit(f.fh) }
 
 // read reads a block of a data file into dst.
 func (s *Session) read(f *dataFile, off int64, dst []byte) error {
 	for done := 0; done < len(dst); {
 		n := min(len(dst)-done, s.ReadMax, 1<<20)
-		res, err := s.c.nfs().Read(nfs3.NfsFh3{Data: f.fh}, uint64(off)+uint64(done), uint32(n))
+		data, err := s.c.read(f.fh, uint64(off)+uint64(done), uint32(n))
 		if err != nil {
-			return advise(err)
+			return err
 		}
-		if len(res.Resok.Data) == 0 || len(res.Resok.Data) > n {
-			return fmt.Errorf("READ: %d bytes instead of %d", len(res.Resok.Data), n)
+		if len(data) == 0 || len(data) > n {
+			return fmt.Errorf("READ: %d bytes instead of %d", len(data), n)
 		}
-		done += copy(dst[done:], res.Resok.Data)
+		done += copy(dst[done:], data)
 	}
 	return nil
 }
@@ -219,13 +165,13 @@ func (s *Session) each(ctx context.Context, n int, f func(c *control, i int) err
 		failed error
 	)
 	for range min(controls, n) {
-		c, err := dialControl(ctx, s.addr, s.cred)
+		c, err := s.dialControl(ctx)
 		if err != nil {
 			failed = errors.Join(failed, err)
 			break
 		}
 		wg.Go(func() {
-			defer c.Close()
+			defer c.quit()
 			defer c.until(ctx)()
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
 				if err := f(c, i); err != nil {
@@ -243,12 +189,12 @@ func (s *Session) each(ctx context.Context, n int, f func(c *control, i int) err
 }
 
 // many makes n empty files.
-func (s *Session) many(ctx context.Context, dir nfs3.NfsFh3, prefix string, n int) ([]nameFile, error) {
+func (s *Session) many(ctx context.Context, dir []byte, prefix string, n int) ([]nameFile, error) {
 	files := make([]nameFile, n)
 	return files, s.each(ctx, n, func(c *control, i int) error {
 		name := fmt.Sprintf("%s-%04d", prefix, i)
-		fh, err := s.create(c, dir, name)
-		files[i] = nameFile{name: name, fh: fh.Data}
+		fh, err := c.create(dir, name)
+		files[i] = nameFile{name: name, fh: fh}
 		return err
 	})
 }

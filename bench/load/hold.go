@@ -19,13 +19,13 @@ func (s *Session) Hold(ctx context.Context, n int) (release func(), err error) {
 		return nil, err
 	}
 	for i := range n {
-		c, err := dialControl(ctx, s.addr, s.cred)
+		c, err := s.dialPlain(ctx)
 		if err == nil {
 			held = append(held, c)
 			if tcp, ok := c.conn.NetConn().(*net.TCPConn); ok { // closing frees its port at once
 				_ = tcp.SetLinger(0) // otherwise a minute later
 			}
-			err = c.nfs().Null()
+			err = c.null()
 		}
 		if err != nil {
 			release()

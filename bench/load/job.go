@@ -21,6 +21,9 @@ type Job struct {
 	// Stable is the stability that WRITE asks for: 0 UNSTABLE, 1 DATA_SYNC, 2
 	// FILE_SYNC (RFC 1813, section 3.3.7).
 	Stable uint32
+	// Sessions is the number of sessions of version 4.1 and later, or of clients of version 4.0. The
+	// connections are divided among them. 0 is one for each connection.
+	Sessions int
 	// Verify compares the data of every READ, and reads back what WRITEs have written.
 	Verify bool
 	// ServerPIDs are the processes of the server whose CPU time is measured. If there are none,
@@ -66,7 +69,15 @@ func (j *Job) settle(s *Session) error {
 	if j.Progress == nil {
 		j.Progress = func(Progress) {}
 	}
+	if err := s.opts.Version.Has(j.Workload); err != nil {
+		return err
+	}
+	if j.Sessions == 0 || j.Sessions > j.Conns {
+		j.Sessions = j.Conns
+	}
 	switch w := j.Workload; {
+	case j.Sessions < 0:
+		return errors.New("the number of sessions is not negative")
 	case j.Conns < 1 || j.Conns > connsMax || j.Depth < 1 || j.Depth > depthMax:
 		return fmt.Errorf("%d connections with %d calls each: 1 to %d and 1 to %d are possible", j.Conns, j.Depth, connsMax, depthMax)
 	case j.Threads < 1:

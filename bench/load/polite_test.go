@@ -92,8 +92,8 @@ func TestACallThatIsNotAnsweredEndsWithItsContext(t *testing.T) {
 		cancel()
 	}()
 	release := c.until(ctx)
-	require.ErrorIs(t, c.nfs().Null(), context.Canceled)
-	require.ErrorIs(t, c.nfs().Null(), context.Canceled, "and the next one does not begin")
+	require.ErrorIs(t, c.null(), context.Canceled)
+	require.ErrorIs(t, c.null(), context.Canceled, "and the next one does not begin")
 	release()
 }
 
@@ -250,7 +250,7 @@ func TestARefusalSaysWhatItMeansAndWhatToDo(t *testing.T) {
 	}
 	for says, answer := range map[string]func(xid, prog, proc uint32) []byte{
 		"give the port of NFS in the target, HOST:PORT:/PATH":            reply(1),
-		"has versions 4 to 4 of the program, and bench speaks version 3": reply(2, 4, 4),
+		"has versions 4 to 4 of the program: say --nfs with one of them": reply(2, 4, 4),
 		"switch it on there":      reply(2),
 		"leave the workload out":  reply(3),
 		"did not understand":      reply(4),

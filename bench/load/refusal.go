@@ -7,7 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/client"
+	"github.com/ringnfs/ringnfs/nfs/client4"
 	"github.com/ringnfs/ringnfs/nfs/mount3"
+	"github.com/ringnfs/ringnfs/nfs/nfs4"
 )
 
 // advice is an error that says what to do.
@@ -28,10 +30,10 @@ func refused(e *client.Refused) error {
 	case client.PROG_UNAVAIL:
 		says = "the server has no such program at that port: give the port of NFS in the target, HOST:PORT:/PATH, and that of MOUNT by --mount-port (rpcinfo -p HOST lists them)"
 	case client.PROG_MISMATCH:
-		says = "the server does not have version 3 of the program: switch it on there"
+		says = "the server does not have that version of the program, such as version 3: switch it on there, or say --nfs with another"
 		if v := e.Versions; v.High > 0 {
 			says = fmt.Sprintf(
-				"the server has versions %d to %d of the program, and bench speaks version 3: switch that on there",
+				"the server has versions %d to %d of the program: say --nfs with one of them, or switch on there what bench asks for, version 3 unless --nfs says another",
 				v.Low,
 				v.High,
 			)
@@ -78,6 +80,22 @@ func mountRemedy(st mount3.Mountstat3) string {
 			"1024, or have the server take any (ringnfs serve --insecure)"
 	case mount3.MNT3ERR_NOENT, mount3.MNT3ERR_NOTDIR:
 		return ": name a path that the server exports (showmount -e HOST lists them)"
+	default:
+		return ""
+	}
+}
+
+// walkRemedy says what to do when version 4 does not find the export.
+func walkRemedy(err error) string {
+	var failed *client4.StatusError
+	if !errors.As(err, &failed) {
+		return ""
+	}
+	switch failed.Status {
+	case nfs4.NFS4ERR_NOENT, nfs4.NFS4ERR_NOTDIR:
+		return ": name the path that clients of NFSv4 mount, which a server may have below a root of its own"
+	case nfs4.NFS4ERR_ACCESS, nfs4.NFS4ERR_PERM:
+		return mountRemedy(mount3.MNT3ERR_ACCES)
 	default:
 		return ""
 	}

@@ -10,6 +10,8 @@ import (
 // is 2^30 bytes.
 type Result struct {
 	Workload string  `json:"workload"`
+	Version  string  `json:"nfs,omitempty"`      // of NFS; empty is 3
+	Sessions int     `json:"sessions,omitempty"` // of version 4
 	Conns    int     `json:"conns"`
 	Depth    int     `json:"depth"`
 	Threads  int     `json:"client_threads"`

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs"
 	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
 	"github.com/ringnfs/ringnfs/uring"
 )
@@ -20,8 +21,14 @@ import (
 // startServer serves an empty file system in memory, until the test ends.
 func startServer(t testing.TB) (Target, *memfs.FS) {
 	t.Helper()
-	needRing(t)
 	fs := memfs.New(memfs.Config{})
+	return startServerOf(t, fs), fs
+}
+
+// startServerOf is startServer for any file system.
+func startServerOf(t testing.TB, fs vfs.FS) Target {
+	t.Helper()
+	needRing(t)
 	srv, err := nfs.New(nfs.Config{
 		Exports:  []nfs.Export{{Dir: "/mem", FS: fs, Squash: export.SquashNone}},
 		Listen:   []netip.Addr{netip.MustParseAddr("127.0.0.1")},
@@ -29,6 +36,7 @@ func startServer(t testing.TB) (Target, *memfs.FS) {
 		Lanes:    1,
 		Workers:  4,
 		StateDir: t.TempDir(),
+		Versions: nfs.NFSv3 | nfs.NFSv40 | nfs.NFSv41 | nfs.NFSv42,
 	})
 	require.NoError(t, err)
 	served := make(chan error, 1)
@@ -41,12 +49,14 @@ func startServer(t testing.TB) (Target, *memfs.FS) {
 	})
 	target, err := ParseTarget(net.JoinHostPort("127.0.0.1", strconv.Itoa(srv.Info().Port)) + ":/mem")
 	require.NoError(t, err)
-	return target, fs
+	return target
 }
 
-func open(t testing.TB, target Target) *Session {
+func open(t testing.TB, target Target) *Session { return openBy(t, target, Version{}) }
+
+func openBy(t testing.TB, target Target, v Version) *Session {
 	t.Helper()
-	s, err := Open(context.Background(), target, Options{FileSize: 2 << 20, Entries: 300})
+	s, err := Open(context.Background(), target, Options{FileSize: 2 << 20, Entries: 300, Version: v})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s

@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/ringnfs/ringnfs/nfs/client"
 )
 
 const (
@@ -43,6 +41,7 @@ func (s *Session) Run(ctx context.Context, j Job) (*Result, error) {
 		return nil, err
 	}
 	g := s.stage(j)
+	defer s.part(ctx)
 	r, err := s.newRun(ctx, j, g)
 	if err != nil {
 		return nil, err
@@ -67,7 +66,7 @@ func (s *Session) Run(ctx context.Context, j Job) (*Result, error) {
 func (s *Session) stage(j Job) *stage {
 	s.runs++
 	g := &stage{
-		workload: j.Workload, verify: j.Verify, stable: j.Stable, dir: s.dir.Data,
+		version: s.opts.Version, workload: j.Workload, verify: j.Verify, stable: j.Stable, dir: s.dir,
 		scratch: fmt.Sprintf("made-%d", s.runs), data: s.data, names: s.names, list: s.list, pages: s.pages,
 		payload: make([]byte, j.Workload.Size),
 	}
@@ -116,6 +115,7 @@ func (s *Session) verifyWritten(ctx context.Context, j Job, g *stage) error {
 // run is one measurement under way.
 type run struct {
 	job     Job
+	version Version
 	phase   atomic.Int32
 	begin   time.Time
 	fds     []int
@@ -126,7 +126,7 @@ type run struct {
 
 func (s *Session) newRun(ctx context.Context, j Job, g *stage) (_ *run, err error) {
 	r := &run{
-		job:    j,
+		job: j, version: s.opts.Version,
 		begin:  time.Now(),
 		failed: make(chan struct{}, j.Threads),
 		ended:  make(chan error, j.Threads),
@@ -143,6 +143,13 @@ func (s *Session) newRun(ctx context.Context, j Job, g *stage) (_ *run, err erro
 	if err != nil {
 		return nil, err
 	}
+	used := used3
+	if s.opts.Version.Major == 4 {
+		used = used4
+		if err := s.gather(ctx, &j, g); err != nil {
+			return nil, err
+		}
+	}
 	shares := make([][]*conn, j.Threads)
 	for i := range j.Conns {
 		if err := ctx.Err(); err != nil {
@@ -153,7 +160,9 @@ func (s *Session) newRun(ctx context.Context, j Job, g *stage) (_ *run, err erro
 			return nil, fmt.Errorf("connection %d of %d: %w", i+1, j.Conns, err)
 		}
 		r.fds = append(r.fds, fd)
-		c := newConn(fd, i, j.Depth, r.begin, s.cred, j.Workload.keeps(j.Verify), j.Workload.discards())
+		c := newConn(fd, i, j.Depth, r.begin, s.opts.Version, s.cred,
+			j.Workload.keeps(s.opts.Version, j.Verify), j.Workload.discards())
+		s.admit(c, &j)
 		for k := range c.slots {
 			c.slots[k].task = g.newTask(c, k)
 		}
@@ -161,7 +170,7 @@ func (s *Session) newRun(ctx context.Context, j Job, g *stage) (_ *run, err erro
 		shares[i%j.Threads] = append(shares[i%j.Threads], c)
 	}
 	for _, share := range shares {
-		t, err := newThread(share, &r.phase, r.begin, j.Rate*float64(len(share))/float64(j.Conns))
+		t, err := newThread(share, &r.phase, r.begin, j.Rate*float64(len(share))/float64(j.Conns), used)
 		if err != nil {
 			return nil, err
 		}
@@ -335,6 +344,9 @@ func (r *run) result(samples []sample) *Result {
 		Ops:      last.ops - first.ops,
 		Bytes:    last.bytes - first.bytes,
 	}
+	if r.version.Major == 4 {
+		res.Version, res.Sessions = r.version.String(), j.Sessions
+	}
 	res.OpsPerSecond = float64(res.Ops) / res.Seconds
 	res.BytesPerSecond = float64(res.Bytes) / res.Seconds
 	for i := range samples[1:] {
@@ -352,7 +364,7 @@ func (r *run) result(samples []sample) *Result {
 	}
 	all := newHistogram()
 	byProc := make(map[string]Latency)
-	for proc := range procedures {
+	for proc := range callsMax {
 		one := newHistogram()
 		for _, t := range r.threads {
 			if h := t.latency[proc]; h != nil {
@@ -360,7 +372,7 @@ func (r *run) result(samples []sample) *Result {
 			}
 		}
 		if one.TotalCount() > 0 {
-			byProc[client.Name(uint32(proc))] = summary(one)
+			byProc[r.version.callName(uint32(proc))] = summary(one)
 			all.Merge(one)
 		}
 	}

@@ -2,9 +2,9 @@ package load
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -25,6 +25,8 @@ type Options struct {
 	// Entries is the number of entries of the directory that READDIRPLUS reads; 0
 	// means EntriesDefault.
 	Entries int
+	// Version is the version of NFS; the zero value is version 3.
+	Version Version
 }
 
 // Identity is a user with groups. A call can name at most 16 groups.
@@ -67,10 +69,11 @@ type Session struct {
 	last     *control // for Close, which may come when no port is left
 	asked    bool     // ordinary ports have been tried
 	refuses  error    // why they are refused
-	root     nfs3.NfsFh3
-	dir      nfs3.NfsFh3
+	root     []byte
+	dir      []byte
 	dirName  string
-	ReadMax  int // largest READ and WRITE that the server takes, in bytes
+	name     string // of its clients of version 4
+	ReadMax  int    // largest READ and WRITE that the server takes, in bytes
 	WriteMax int
 
 	data []*dataFile
@@ -80,6 +83,7 @@ type Session struct {
 	list        []byte
 	pages       []page
 	runs        int
+	parties     []*party // of the run under way
 	removed     bool
 }
 
@@ -100,30 +104,39 @@ func Open(ctx context.Context, t Target, opts Options) (_ *Session, err error) {
 	if err := s.findPorts(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.mount(ctx); err != nil {
-		return nil, err
+	if s.opts.Version.Major != 4 {
+		if err := s.mount(ctx); err != nil {
+			return nil, err
+		}
 	}
+	unique := fmt.Sprintf("%d-%x", os.Getpid(), time.Now().UnixNano()&0xffffffff)
+	s.name, s.dirName = "ringnfs-bench-"+unique, ".ringnfs-bench-"+unique
 	s.addr = s.target.addr(s.target.Port)
-	if s.c, err = dialControl(ctx, s.addr, s.cred); err != nil {
-		return nil, fmt.Errorf("connect to NFS: %w", err)
+	if s.c, err = s.dialControl(ctx); err != nil {
+		return nil, fmt.Errorf("connect to NFS: %w%s", err, connectRemedy(err))
 	}
 	defer s.c.until(ctx)()
 	defer func() {
 		if err != nil {
-			_ = s.c.Close() // err says more
+			s.c.quit()
 			if s.last != nil {
-				_ = s.last.Close()
+				s.last.quit()
 			}
 		}
 	}()
+	if v, ok := s.c.verbs.(*verbs4); ok {
+		names := strings.FieldsFunc(s.target.Path, func(r rune) bool { return r == '/' })
+		if s.root, err = v.walk(names); err != nil {
+			return nil, fmt.Errorf("%s: %w%s", s.target.Path, err, walkRemedy(err))
+		}
+	}
 	if err := s.limits(); err != nil {
 		return nil, err
 	}
-	if s.last, err = dialControl(ctx, s.addr, s.cred); err != nil {
+	if s.last, err = s.dialControl(ctx); err != nil {
 		return nil, fmt.Errorf("connect to NFS: %w", err)
 	}
-	s.dirName = fmt.Sprintf(".ringnfs-bench-%d-%x", os.Getpid(), time.Now().UnixNano()&0xffffffff)
-	dir, err := s.mkdir(s.c, s.root, s.dirName)
+	dir, err := s.c.mkdir(s.root, s.dirName)
 	if err != nil {
 		return nil, fmt.Errorf(
 			"make a directory to work in: %w (calls are made as user %d: give that user a writable directory, or --uid)",
@@ -151,6 +164,10 @@ func (s *Session) findPorts(ctx context.Context) error {
 		t.MountPort = t.Port // as on ringnfs; --mount-port is for other servers
 	}
 	if t.Port != 0 {
+		return nil
+	}
+	if s.opts.Version.Major == 4 {
+		t.Port = 2049 // RFC 7530, section 3.1; such a server need not have a port mapper
 		return nil
 	}
 	c, err := dialControl(ctx, t.addr(111), s.cred)
@@ -202,22 +219,22 @@ func (s *Session) mount(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w%s", err, mountRemedy(res.FhsStatus))
 	}
-	s.root = nfs3.NfsFh3{Data: append([]byte(nil), res.Mountinfo.Fhandle...)}
+	s.root = cloned(res.Mountinfo.Fhandle)
 	return nil
 }
 
 // limits asks for the largest READ and WRITE.
 func (s *Session) limits() error {
-	res, err := s.c.nfs().Fsinfo(s.root)
+	read, write, err := s.c.limits(s.root)
 	if err != nil {
-		return advise(err)
+		return err
 	}
-	s.ReadMax, s.WriteMax = int(min(res.Resok.Rtmax, sizeMax)), int(min(res.Resok.Wtmax, sizeMax))
+	s.ReadMax, s.WriteMax = min(read, sizeMax), min(write, sizeMax)
 	if s.ReadMax == 0 || s.WriteMax < 8 {
 		return fmt.Errorf(
 			"the server says that it reads %d and writes %d bytes at most",
-			s.ReadMax,
-			s.WriteMax,
+			read,
+			write,
 		)
 	}
 	return nil
@@ -238,15 +255,23 @@ func (s *Session) Close() error {
 	_ = s.c.Close() // a call on it may have been ended halfway
 	c, err := s.last, error(nil)
 	done := c.until(ctx)
-	if c.nfs().Null() != nil { // the server has closed it meanwhile
+	if c.null() != nil { // the server has closed it meanwhile
 		done()
 		_ = c.Close()
-		if c, err = dialControl(ctx, s.addr, s.cred); err != nil {
+		if c, err = s.dialControl(ctx); err != nil {
 			return fmt.Errorf("%s stays where it is: %w", s.dirName, err)
 		}
 		done = c.until(ctx)
 	}
 	defer done()
+	first := s.c
 	s.c = c
-	return errors.Join(s.removeAll(ctx), c.Close())
+	s.part(ctx)
+	err = s.removeAll(ctx)
+	if v, ok := first.verbs.(*verbs4); ok {
+		v.Caller = c.conn
+		_ = v.quit() // as far as the session is as the client believes
+	}
+	c.quit()
+	return err
 }

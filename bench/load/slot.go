@@ -5,6 +5,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/client"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
+	"github.com/ringnfs/ringnfs/nfs/nfs4"
 )
 
 // task decides which calls one slot makes. Only one thread uses it.
@@ -22,14 +23,17 @@ type slot struct {
 	task task
 
 	rec     []byte // the call: record mark, header, credential, arguments
-	payload []byte // follows rec; borrowed until the reply arrives
-	prefix  int    // bytes of rec that do not change
+	payload []byte // comes behind rec[:cut]; borrowed until the reply arrives
+	cut     int
+	prefix  int // bytes of rec that do not change
 
 	xid   uint32 // its low half is the slot's index
 	proc  uint32
 	busy  bool
 	start int64 // when the call was sent or was due, in nanoseconds of the run's clock
 	bytes int   // data that the call moves, counted when it is done
+
+	compound compound // of version 4
 }
 
 // Offsets of a call's fields in a record (RFC 5531, section 9).
@@ -38,8 +42,12 @@ const (
 	atProc = 24
 )
 
-func newSlot(index int, cred client.OpaqueAuth) slot {
-	prefix := callPrefix(uint32(index), nfs3.NFSPROC3_NULL, cred)
+func newSlot(index int, v Version, cred client.OpaqueAuth) slot {
+	version := uint32(nfs3.NFS_V3)
+	if v.Major == 4 {
+		version = nfs4.NFS_V4
+	}
+	prefix := callPrefix(uint32(index), version, nfs3.NFSPROC3_NULL, cred)
 	return slot{
 		xid:    uint32(index),
 		prefix: len(prefix),
@@ -50,7 +58,8 @@ func newSlot(index int, cred client.OpaqueAuth) slot {
 // begin starts a call: a new transaction id, and no arguments.
 func (s *slot) begin(proc uint32) {
 	s.xid += 1 << 16
-	s.proc, s.bytes, s.payload = proc, 0, nil
+	s.proc, s.bytes, s.payload, s.cut = proc, 0, nil, 0
+	s.compound.n = 0
 	s.rec = s.rec[:s.prefix]
 	binary.BigEndian.PutUint32(s.rec[atXID:], s.xid)
 	binary.BigEndian.PutUint32(s.rec[atProc:], proc)
@@ -67,9 +76,18 @@ func (s *slot) opaque(b []byte) {
 	}
 }
 
-// end closes the record. payload, a multiple of four bytes, is sent behind it and must not change
-// until the reply arrives.
+// split says that the payload comes here, and not at the end.
+func (s *slot) split() { s.cut = len(s.rec) }
+
+// end closes the record. payload, a multiple of four bytes, is sent behind it, or where split was
+// called, and must not change until the reply arrives.
 func (s *slot) end(payload []byte) {
 	s.payload = payload
+	if s.cut == 0 {
+		s.cut = len(s.rec)
+	}
+	if n := s.compound.n; n > 0 {
+		binary.BigEndian.PutUint32(s.rec[s.prefix+atCount:], uint32(n))
+	}
 	binary.BigEndian.PutUint32(s.rec, 1<<31|uint32(len(s.rec)-4+len(payload)))
 }

@@ -12,6 +12,7 @@ import (
 // stage is what the tasks of a run share. It is immutable while the run lasts, except the marks of
 // written blocks.
 type stage struct {
+	version  Version
 	workload Workload
 	verify   bool
 	stable   uint32 // stable_how of WRITE
@@ -42,6 +43,9 @@ type page struct{ cookie, verf uint64 }
 
 // newTask makes the task of slot number slot of connection number conn.
 func (g *stage) newTask(c *conn, slot int) task {
+	if g.version.Major == 4 && g.workload.Kind != "null" {
+		return g.newTask4(c, slot)
+	}
 	seed := uint64(c.index)<<16 + uint64(slot)
 	switch g.workload.Kind {
 	case "null":
@@ -131,7 +135,8 @@ func (g *stage) newData(c *conn, slot int, write bool) *dataTask {
 	return t
 }
 
-func (t *dataTask) next(s *slot) {
+// move goes to the next block, and returns what is to be written there.
+func (t *dataTask) move() (payload []byte) {
 	var block uint64
 	if t.g.workload.Random {
 		block = t.rnd.below(t.blocks)
@@ -141,6 +146,16 @@ func (t *dataTask) next(s *slot) {
 	}
 	size := t.g.workload.Size
 	t.off = int64(block) * int64(size)
+	if t.payload == nil {
+		return t.g.payload[:size]
+	}
+	fill(t.payload, t.f.seed+1, t.off)
+	return t.payload
+}
+
+func (t *dataTask) next(s *slot) {
+	payload := t.move()
+	size := t.g.workload.Size
 	if !t.write {
 		s.begin(nfs3.NFSPROC3_READ)
 		s.opaque(t.f.fh)
@@ -149,11 +164,6 @@ func (t *dataTask) next(s *slot) {
 		s.bytes = size
 		s.end(nil)
 		return
-	}
-	payload := t.g.payload[:size]
-	if t.payload != nil {
-		payload = t.payload
-		fill(payload, t.f.seed+1, t.off)
 	}
 	s.begin(nfs3.NFSPROC3_WRITE)
 	s.opaque(t.f.fh)
@@ -172,19 +182,30 @@ func (t *dataTask) done(s *slot, res []byte, total int) error {
 		if !ok || len(res) < at+4 {
 			return client.ErrShortReply
 		}
-		if n := binary.BigEndian.Uint32(res[at:]); n != uint32(size) {
-			return fmt.Errorf("%d bytes were written instead of %d", n, size)
-		}
-		if t.payload != nil {
-			t.f.written[t.off/int64(size)].Store(true)
-		}
-		return nil
+		return t.wrote(binary.BigEndian.Uint32(res[at:]))
 	}
 	data, n, err := readResult(res, total, size)
 	if err != nil {
 		return err
 	}
 	s.bytes = n // fewer if the server has little memory (RFC 1813, section 3.3.6)
+	return t.got(data)
+}
+
+// wrote takes note that n bytes of the block were written.
+func (t *dataTask) wrote(n uint32) error {
+	size := t.g.workload.Size
+	if n != uint32(size) {
+		return fmt.Errorf("%d bytes were written instead of %d", n, size)
+	}
+	if t.payload != nil {
+		t.f.written[t.off/int64(size)].Store(true)
+	}
+	return nil
+}
+
+// got checks the data of the block, if it is to be verified.
+func (t *dataTask) got(data []byte) error {
 	if !t.g.verify {
 		return nil
 	}

@@ -36,8 +36,11 @@ type thread struct {
 	due  float64 // when the next call is due
 	next int     // the connection that is asked first for a free slot
 
+	resting int   // calls that the server wants later
+	wake    int64 // when they are made again
+
 	seen    int32 // phase
-	latency [procedures]*hdrhistogram.Histogram
+	latency [callsMax]*hdrhistogram.Histogram
 	heard   int64 // when the last reply came
 	opsDone uint64
 	moved   uint64
@@ -49,7 +52,13 @@ type thread struct {
 	ops, bytes uint64     // opsDone and moved, for other threads to see together
 }
 
-func newThread(conns []*conn, phase *atomic.Int32, begin time.Time, rate float64) (*thread, error) {
+func newThread(
+	conns []*conn,
+	phase *atomic.Int32,
+	begin time.Time,
+	rate float64,
+	used []uint32,
+) (*thread, error) {
 	epfd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("epoll_create1: %w", err)
@@ -58,10 +67,8 @@ func newThread(conns []*conn, phase *atomic.Int32, begin time.Time, rate float64
 	if rate > 0 {
 		t.gap = 1e9 / rate
 	}
-	for i := range t.latency {
-		if i == nfs3.NFSPROC3_NULL || procUsed[i] {
-			t.latency[i] = newHistogram()
-		}
+	for _, i := range used {
+		t.latency[i] = newHistogram()
 	}
 	for i, c := range conns {
 		ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(i)}
@@ -73,10 +80,11 @@ func newThread(conns []*conn, phase *atomic.Int32, begin time.Time, rate float64
 	return t, nil
 }
 
-// procUsed are the procedures that tasks call.
-var procUsed = [procedures]bool{
-	nfs3.NFSPROC3_NULL: true, nfs3.NFSPROC3_GETATTR: true, nfs3.NFSPROC3_LOOKUP: true, nfs3.NFSPROC3_ACCESS: true, nfs3.NFSPROC3_READ: true, nfs3.NFSPROC3_WRITE: true, nfs3.NFSPROC3_CREATE: true,
-	nfs3.NFSPROC3_MKDIR: true, nfs3.NFSPROC3_REMOVE: true, nfs3.NFSPROC3_RMDIR: true, nfs3.NFSPROC3_READDIRPLUS: true, nfs3.NFSPROC3_COMMIT: true,
+// used3 are the procedures of version 3 that tasks call.
+var used3 = []uint32{
+	nfs3.NFSPROC3_NULL, nfs3.NFSPROC3_GETATTR, nfs3.NFSPROC3_LOOKUP, nfs3.NFSPROC3_ACCESS, nfs3.NFSPROC3_READ,
+	nfs3.NFSPROC3_WRITE, nfs3.NFSPROC3_CREATE, nfs3.NFSPROC3_MKDIR, nfs3.NFSPROC3_REMOVE, nfs3.NFSPROC3_RMDIR,
+	nfs3.NFSPROC3_READDIRPLUS, nfs3.NFSPROC3_COMMIT,
 }
 
 func (t *thread) clock() int64 { return int64(time.Since(t.begin)) }
@@ -98,6 +106,11 @@ func (t *thread) run() error {
 	for {
 		if err := t.notice(); err != nil {
 			return err
+		}
+		if t.resting > 0 {
+			if err := t.rest(); err != nil {
+				return err
+			}
 		}
 		if t.seen == stopping && t.under == 0 {
 			return nil
@@ -158,6 +171,9 @@ func (t *thread) wait() (int, error) {
 		return n, err
 	}
 	sleep := 50 * time.Millisecond // short enough to see the phase change
+	if t.resting > 0 {
+		sleep = restTime
+	}
 	if t.gap > 0 && t.seen != stopping && t.anyFree() {
 		sleep = min(sleep, max(0, time.Duration(t.due)-time.Duration(t.clock())))
 		if sleep == 0 {
@@ -170,11 +186,44 @@ func (t *thread) wait() (int, error) {
 // serve reads replies, makes new calls and sends them.
 func (t *thread) serve(c *conn, events uint32) error {
 	if events&(unix.EPOLLIN|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+		before := len(c.resting)
 		if _, err := c.receive(t.done); err != nil {
 			return err
 		}
+		if n := len(c.resting) - before; n > 0 {
+			if t.resting == 0 {
+				t.wake = t.clock() + int64(restTime)
+			}
+			t.resting += n
+			t.heard = c.now
+		}
 	}
 	return t.refill(c)
+}
+
+// restTime is how long calls rest that the server wants later.
+const restTime = 20 * time.Millisecond
+
+// rest makes the resting calls again when it is time. At the end nobody waits for them.
+func (t *thread) rest() error {
+	if t.seen != stopping && t.clock() < t.wake {
+		return nil
+	}
+	for _, c := range t.conns {
+		switch {
+		case len(c.resting) == 0:
+		case t.seen == stopping:
+			t.under -= len(c.resting)
+			c.resting = c.resting[:0]
+		default:
+			c.rested()
+			if err := t.send(c); err != nil {
+				return err
+			}
+		}
+	}
+	t.resting = 0
+	return nil
 }
 
 // done records a reply's time, which is the time of the read that brought the reply's end.

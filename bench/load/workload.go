@@ -31,8 +31,10 @@ var kinds = []struct {
 	{"write", "WRITE of SIZE bytes over what is there", 4 << 10},
 	{"mixed", "30 % READ, 25 % GETATTR, 20 % LOOKUP, 10 % ACCESS, 10 % WRITE, 5 % READDIRPLUS", 4 << 10},
 	{"readdirplus", "READDIRPLUS through a directory, 32 KiB at a time", 0},
-	{"create", "CREATE of a file and its REMOVE", 0},
+	{"create", "CREATE of a file and its REMOVE; by NFSv4 OPEN, CLOSE and REMOVE", 0},
 	{"tree", "small files: MKDIR, 8 files made, written and committed, listed, looked up, read and removed, RMDIR", 4 << 10},
+	{"open", "OPEN of 64 files in turn, each followed by CLOSE (NFSv4 only)", 0},
+	{"lock", "LOCK of a range of a file, and LOCKU (NFSv4 only)", 0},
 }
 
 // Kinds lists the kinds of workloads, each with a line of explanation.
@@ -141,7 +143,7 @@ func (w Workload) needs() (data, names, directory bool) {
 		return true, false, false
 	case "mixed":
 		return true, true, true
-	case "getattr", "lookup", "access":
+	case "getattr", "lookup", "access", "open", "lock":
 		return false, true, false
 	case "readdirplus":
 		return false, false, true
@@ -150,8 +152,9 @@ func (w Workload) needs() (data, names, directory bool) {
 }
 
 // keeps reports whether the tasks need whole replies.
-func (w Workload) keeps(verify bool) bool {
-	return w.Kind == "tree" || verify && (w.Kind == "read" || w.Kind == "mixed")
+func (w Workload) keeps(v Version, verify bool) bool {
+	handles := w.Kind == "tree" || v.Major == 4 && (w.Kind == "create" || w.Kind == "open")
+	return handles || verify && (w.Kind == "read" || w.Kind == "mixed")
 }
 
 // discards reports whether replies have so much data that the kernel should discard it. Small data
