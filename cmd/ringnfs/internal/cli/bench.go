@@ -30,6 +30,9 @@ const secondsLeast = 0.05
 // benchFlags are the flags of `ringnfs bench` as given.
 type benchFlags struct {
 	workloads []string
+	nfs       string
+	version   load.Version
+	sessions  int
 	conns     int
 	depth     int
 	threads   int
@@ -62,8 +65,15 @@ func (f *benchFlags) register(c *cobra.Command) {
 		strings.Split(benchDefaults, ","),
 		"`WORKLOADS` to run, one after the other",
 	)
+	fs.StringVar(&f.nfs, "nfs", "3", "`VERSION` of NFS: "+strings.Join(load.Versions(), ", "))
 	fs.IntVar(&f.conns, "conns", 4, "`N` connections")
 	fs.IntVar(&f.depth, "depth", 16, "`N` calls under way on each connection")
+	fs.IntVar(
+		&f.sessions,
+		"sessions",
+		0,
+		"`N` sessions of NFSv4.1 or later, or clients of NFSv4.0, that the connections are divided among (default: one for each)",
+	)
 	fs.Float64Var(&f.seconds, "seconds", 5, "measure each workload for `N` seconds, 0.05 or more")
 	fs.Float64Var(&f.warmup, "warmup", 1, "run each workload for `N` seconds before it is measured")
 	fs.IntVar(&f.rounds, "rounds", 1, "go through all workloads `N` times; comparing needs 4 or more")
@@ -122,7 +132,7 @@ func (f *benchFlags) jobs() ([]load.Job, error) {
 		flag         string
 		value, least float64
 	}{
-		{"conns", float64(f.conns), 1}, {"depth", float64(f.depth), 1}, {"rounds", float64(f.rounds), 1}, {"entries", float64(f.entries), 1},
+		{"sessions", float64(f.sessions), 0}, {"conns", float64(f.conns), 1}, {"depth", float64(f.depth), 1}, {"rounds", float64(f.rounds), 1}, {"entries", float64(f.entries), 1},
 		{"seconds", f.seconds, secondsLeast}, {"warmup", f.warmup, 0}, {"rate", f.rate, 0}, {"threads", float64(f.threads), 0},
 	} {
 		if !(x.value >= x.least && x.value < 1e9) { // also false for NaN
@@ -138,15 +148,29 @@ func (f *benchFlags) jobs() ([]load.Job, error) {
 	if len(f.workloads) == 0 {
 		return nil, errors.New("--workload names nothing")
 	}
+	var err error
+	if f.version, err = load.ParseVersion(f.nfs); err != nil {
+		return nil, fmt.Errorf("--nfs: %w", err)
+	}
+	switch {
+	case f.sessions > 0 && f.version.Major != 4:
+		return nil, errors.New("--sessions: NFSv3 has none; say --nfs 4.2 as well, or leave it out")
+	case f.sessions > f.conns:
+		return nil, fmt.Errorf("--sessions %d: a session needs a connection; say --conns %d or more", f.sessions, f.sessions)
+	}
 	var jobs []load.Job
 	for _, text := range f.workloads {
 		w, err := load.ParseWorkload(strings.TrimSpace(text), int(min(f.size, 1<<30)), f.random)
+		if err == nil {
+			err = f.version.Has(w)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("--workload: %w", err)
 		}
 		jobs = append(jobs, load.Job{
 			Workload: w,
 			Conns:    f.conns,
+			Sessions: f.sessions,
 			Depth:    f.depth,
 			Threads:  f.threads,
 			Rate:     f.rate,
@@ -165,12 +189,13 @@ func newBench(stdout, stderr io.Writer) *cobra.Command {
 	var flags benchFlags
 	c := &cobra.Command{
 		Use:   "bench [flags] TARGET",
-		Short: "Measure an NFS version 3 server",
-		Long: "bench puts load on an NFSv3 server and tells how many calls the server answers, how fast, and, if " +
+		Short: "Measure an NFS server",
+		Long: "bench puts load on an NFS server, by version 3 or another that --nfs names, and tells how many calls the server answers, how fast, and, if " +
 			"the server runs on this machine, at which cost. TARGET is an export: HOST:/PATH, HOST:PORT:/PATH or " +
 			"nfs://HOST:PORT/PATH. bench works in a directory of its own there, and removes that directory at the end.\n\n" +
 			workloadHelp(),
 		Example: "  ringnfs bench localhost:2049:/srv/data\n" +
+			"  ringnfs bench --nfs 4.2 -w open,lock,tree localhost:2049:/srv/data\n" +
 			"  ringnfs bench -w read-64k-rand,mixed --conns 8 --rounds 5 --json a.json nfs://server/export",
 		Version: versionText(),
 		Args: func(c *cobra.Command, args []string) error {
@@ -314,7 +339,9 @@ func measureAll(
 		Time: time.Now().UTC().Truncate(time.Second), Machine: report.ThisMachine(),
 		Servers: []report.Server{{Name: f.label, Command: target.String()}},
 	}
-	s, err := load.Open(ctx, target, load.Options{As: f.as, FileSize: int64(f.fileSize), Entries: f.entries})
+	s, err := load.Open(ctx, target, load.Options{
+		As: f.as, FileSize: int64(f.fileSize), Entries: f.entries, Version: f.version,
+	})
 	if err != nil {
 		return rep, fmt.Errorf("bench %s: %w", target, err)
 	}
@@ -334,6 +361,9 @@ func measureAll(
 		)
 	}
 	first := fmt.Sprintf("%s: %d connections x %d deep, %g s each", target, f.conns, f.depth, f.seconds)
+	if f.version.Major == 4 {
+		first += ", NFSv" + f.version.String()
+	}
 	if len(pids) > 0 {
 		first += fmt.Sprintf(", server process %s", strings.Trim(fmt.Sprint(pids), "[]"))
 	}

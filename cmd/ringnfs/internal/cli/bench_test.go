@@ -48,6 +48,7 @@ func startServerOf(t *testing.T, fs vfs.FS) string {
 		Exports: []nfs.Export{{Dir: "/mem", FS: fs, Squash: export.SquashNone}},
 		Listen:  []netip.Addr{netip.MustParseAddr("127.0.0.1")},
 		Portmap: nfs.PortmapOff, Lanes: 1, Workers: 4, StateDir: t.TempDir(),
+		Versions: nfs.NFSv3 | nfs.NFSv40 | nfs.NFSv41 | nfs.NFSv42,
 	})
 	require.NoError(t, err)
 	served := make(chan error, 1)
@@ -97,6 +98,22 @@ func TestBenchMeasuresAndComparesFromTheCommandLine(t *testing.T) {
 	require.Contains(t, out, "only before")
 }
 
+func TestBenchMeasuresVersion4(t *testing.T) {
+	target := startServer(t)
+	for _, version := range []string{"4.0", "4.1", "4.2"} {
+		code, out, errs := command(quick("--nfs", version, "--sessions", "1", "-w", "open,lock,tree", target)...)
+		require.Equal(t, exitOK, code, errs)
+		require.Contains(t, out, "NFSv"+version)
+		for _, load := range []string{"open 2x4", "lock 2x4", "tree-4k 2x4"} {
+			require.Contains(t, out, load)
+		}
+	}
+	code, _, errs := command(quick("--nfs", "4.2", "-w", "getattr", target+"/missing")...)
+	require.Equal(t, exitFailure, code)
+	require.Contains(t, errs, "NFS4ERR_NO")
+	require.Contains(t, errs, "which a server may have below a root of its own")
+}
+
 func TestBenchSaysWhatIsWrong(t *testing.T) {
 	for _, c := range []struct {
 		args []string
@@ -111,6 +128,12 @@ func TestBenchSaysWhatIsWrong(t *testing.T) {
 		{[]string{"bench", "--seconds", "NaN", "host:/x"}, exitUsage, "--seconds"},
 		{[]string{"bench", "--conns", "0", "host:/x"}, exitUsage, "--conns 0: 1 or more"},
 		{[]string{"bench", "--rate", "-1", "host:/x"}, exitUsage, "--rate"},
+		{[]string{"bench", "--nfs", "4", "host:/x"}, exitUsage, "--nfs: there is no version \"4\"; say 3, 4.0, 4.1, 4.2"},
+		{[]string{"bench", "-w", "null,open", "host:/x"}, exitUsage, "NFSv3 has no open: measure it with --nfs 4.2"},
+		{[]string{"bench", "--sessions", "-1", "host:/x"}, exitUsage, "--sessions -1: 0 or more"},
+		{[]string{"bench", "--sessions", "2", "host:/x"}, exitUsage, "say --nfs 4.2 as well"},
+		{[]string{"bench", "--nfs", "4.2", "--sessions", "5", "host:/x"}, exitUsage, "say --conns 5 or more"},
+		{[]string{"bench", "--nfs", "4.2", "127.0.0.1:1:/x"}, exitFailure, "is the server running"},
 		{[]string{"bench", "--mount-port", "70000", "host:/x"}, exitUsage, "--mount-port"},
 		{[]string{"bench", "--json", "-", "--html", "-", "host:/x"}, exitUsage, "standard output"},
 		{[]string{"bench", "--json", "/nonexistent/a.json", "127.0.0.1:1:/x"}, exitFailure, "--json: open /nonexistent/a.json"},

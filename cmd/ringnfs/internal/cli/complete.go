@@ -172,6 +172,8 @@ func completeBench(c *cobra.Command) {
 			}
 			return all
 		}),
+		"nfs":        words(load.Versions()...),
+		"sessions":   numbers,
 		"stable":     words("unstable", "data-sync", "file-sync"),
 		"json":       files("json"),
 		"html":       files("html"),
