@@ -315,6 +315,10 @@ func putTime(e *xdr.Encoder, t vfs.Time) {
 // encode writes those of want that are there as a fattr4: the bitmap of what follows, and the
 // values.
 func (v *values) encode(e *xdr.Encoder, want bitmap) {
+	if want.ofLinux() {
+		v.encodeLinux(e, want[1]&linuxBirth != 0)
+		return
+	}
 	want.and(&readable[v.minor])
 	if v.attr == nil || !v.attr.Has(vfs.AttrBirth) {
 		want.remove(nfs4.FATTR4_TIME_CREATE)
@@ -335,22 +339,18 @@ func (v *values) encode(e *xdr.Encoder, want bitmap) {
 	}
 }
 
-// describe asks for what the attributes in want need of the object at p, and readies
-// k.w.values for them.
-func (k *compound) describe(p *position, want *bitmap) nfs4.Nfsstat4 {
+// describe asks for what the attributes in want need of the object at p, and readies k.w.values for
+// them. Attributes that are known already, not nil, are not asked for again.
+func (k *compound) describe(p *position, want *bitmap, known *vfs.Attr) nfs4.Nfsstat4 {
 	w := k.w
 	v := &w.values
-	*v = values{
-		s:      k.s,
-		minor:  k.minor,
-		attr:   &w.attr,
-		statfs: &w.statfs,
-		limits: &w.limits,
-		digits: &w.owner,
-
-		mayWait: k.c.Place.Thread.MayWait,
+	v.s, v.minor, v.attr, v.export, v.fh = k.s, k.minor, &w.attr, nil, nil
+	v.statfs, v.limits, v.digits, v.failed = &w.statfs, &w.limits, &w.owner, nfs4.NFS4_OK
+	v.mayWait, v.unnamed = k.c.Place.Thread.MayWait, false
+	from := uint8(fromAttr)
+	if !want.ofLinux() {
+		from = needsOf(want)
 	}
-	from := needsOf(want)
 	if from&fromHandle != 0 {
 		v.fh = k.sealed(p)
 	}
@@ -364,10 +364,12 @@ func (k *compound) describe(p *position, want *bitmap) nfs4.Nfsstat4 {
 	if st != nfs4.NFS4_OK {
 		return st
 	}
-	if s := o.View.GetAttr(o.Handle, &w.attr); s != vfs.OK {
+	if known != nil {
+		v.attr = known
+	} else if s := o.View.GetAttr(o.Handle, &w.attr); s != vfs.OK {
 		return k.status(s)
 	}
-	k.identify(v, p.export, &p.handle, &w.attr)
+	k.identify(v, p.export, &p.handle, v.attr)
 	if from&fromStatfs != 0 {
 		if s := o.View.Statfs(o.Cred(k.c), o.Handle, &w.statfs); s != vfs.OK {
 			return k.status(s)
@@ -386,7 +388,7 @@ func (k *compound) identify(v *values, x *export.Export, h *vfs.Handle, a *vfs.A
 	v.export = x
 	v.fsid = [2]uint64{a.FSID, 0}
 	v.mounted = a.FileID
-	if *h == x.FS.Root() {
+	if a.Type == vfs.TypeDir && *h == x.FS.Root() {
 		if n := k.s.tree.of[x]; n != nil {
 			v.mounted = k.mountedOn(n)
 		}

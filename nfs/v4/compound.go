@@ -5,6 +5,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/state"
 	"github.com/ringnfs/ringnfs/nfs/state/files"
+	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
@@ -45,6 +46,10 @@ type compound struct {
 	base int  // where the results begin in c.Reply
 	body bool // the failed operation's result has more than a status
 	over bool // the results are an earlier run's: nothing more is to be written
+	// known are the current file handle's attributes as an operation of this run has found
+	// them, for the operation number knownFor.
+	known    *vfs.Attr
+	knownFor uint32
 
 	pool *pool
 	free *compound // the next in pool
@@ -59,7 +64,7 @@ func (k *compound) suspend() *compound {
 	if s, ok := k.c.State.(*compound); ok {
 		pool := s.pool
 		*s = *k
-		s.c, s.w, s.pool = nil, nil, pool
+		s.c, s.w, s.known, s.pool = nil, nil, nil, pool
 		return s
 	}
 	var s *compound
@@ -74,7 +79,7 @@ func (k *compound) suspend() *compound {
 		s = new(compound)
 	}
 	*s = *k
-	s.c, s.w, s.pool, s.free = nil, nil, p, nil
+	s.c, s.w, s.known, s.pool, s.free = nil, nil, nil, p, nil
 	return s
 }
 
@@ -295,7 +300,15 @@ func (k *compound) end(st nfs4.Nfsstat4) rpc.Outcome {
 }
 
 // drop forgets what is borrowed for one run.
-func (k *compound) drop() { k.c, k.w = nil, nil }
+func (k *compound) drop() { k.c, k.w, k.known = nil, nil, nil }
+
+// learn keeps attributes of the current file handle, as they were after the present operation, for the
+// next one. Nothing comes between the two, so GETATTR need not ask again. They are borrowed until then.
+func (k *compound) learn(a *vfs.Attr) {
+	if a.Filled() {
+		k.known, k.knownFor = a, k.next+1
+	}
+}
 
 // bad returns BADXDR when the operation's arguments could not be decoded.
 func (k *compound) bad() bool { return k.c.Args.Err() != nil }

@@ -51,6 +51,7 @@ func (k *compound) access() nfs4.Nfsstat4 {
 	if s != vfs.OK {
 		return k.status(s)
 	}
+	k.learn(&k.w.attr)
 	if o.Export.ReadOnly {
 		got &^= vfs.MayWrite
 	}

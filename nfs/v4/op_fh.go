@@ -46,6 +46,9 @@ func (k *compound) putrootfh() nfs4.Nfsstat4 {
 
 // getfh is GETFH (section 18.8).
 func (k *compound) getfh() nfs4.Nfsstat4 {
+	if k.knownFor == k.next {
+		k.knownFor++ // nothing has changed
+	}
 	k.c.Reply.Opaque(k.sealed(&k.current))
 	return nfs4.NFS4_OK
 }

@@ -21,7 +21,11 @@ func (k *compound) getattr() nfs4.Nfsstat4 {
 	if st := k.roomForNames(); st != nfs4.NFS4_OK {
 		return st
 	}
-	if st := k.describe(&k.current, &want); st != nfs4.NFS4_OK {
+	known := k.known
+	if k.knownFor != k.next {
+		known = nil
+	}
+	if st := k.describe(&k.current, &want, known); st != nfs4.NFS4_OK {
 		return st
 	}
 	k.w.values.encode(&k.c.Reply, want)
@@ -78,7 +82,7 @@ func (k *compound) compare() (same bool, st nfs4.Nfsstat4) {
 	if st = k.unreadable(&want); st != nfs4.NFS4_OK {
 		return false, st
 	}
-	if st = k.describe(&k.current, &want); st != nfs4.NFS4_OK {
+	if st = k.describe(&k.current, &want, nil); st != nfs4.NFS4_OK {
 		return false, st
 	}
 	// The values are written where the result would be, and taken back.

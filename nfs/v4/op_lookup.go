@@ -52,6 +52,7 @@ func (k *compound) find(name []byte) nfs4.Nfsstat4 {
 		}
 	}
 	k.at(o.Export, &k.w.entry.Handle)
+	k.learn(&k.w.entry.Attr)
 	return nfs4.NFS4_OK
 }
 

@@ -57,6 +57,7 @@ func (k *compound) read() nfs4.Nfsstat4 {
 	case count == 0 && w.attr.Filled():
 		eof = off >= w.attr.Size // nothing was read that could tell
 	}
+	k.learn(&w.attr)
 	e.Truncate(at)
 	e.Bool(eof)
 	e.Uint32(uint32(n))

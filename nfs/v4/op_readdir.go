@@ -138,7 +138,7 @@ func (k *compound) readdir() nfs4.Nfsstat4 {
 		room: size - dirHeader - dirTrailer, names: int(min(names, math.MaxInt32)),
 	}
 	// What is the same for the whole file system is asked for once.
-	if st := k.describe(&k.current, &want); st != nfs4.NFS4_OK {
+	if st := k.describe(&k.current, &want, nil); st != nfs4.NFS4_OK {
 		return st
 	}
 	at := e.Len()

@@ -46,6 +46,7 @@ func (k *compound) write() nfs4.Nfsstat4 {
 		}
 		return k.status(s)
 	}
+	k.learn(&w.wcc.After)
 	e := &c.Reply
 	e.Uint32(uint32(n))
 	e.Uint32(uint32(got))
