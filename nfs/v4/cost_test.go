@@ -72,11 +72,11 @@ func newCosts(t testing.TB, fs vfs.FS) *costs {
 
 // hot is a call that is made again and again.
 type hot struct {
-	x       *costs
-	server  *rpc.Server
-	record  []byte
-	seqid   int // where the sequence number stands in the record
-	waits   int // calls that the lane did not answer
+	x      *costs
+	server *rpc.Server
+	record []byte
+	seqid  int // where the sequence number stands in the record
+	waits  int // calls that the lane did not answer
 }
 
 // compound is a compound in the session, built by hand.
