@@ -35,10 +35,27 @@ func (s *server) ofCtime(t vfs.Time) uint64 {
 	if t.Nsec != 0 {
 		c, grain = 2*c, tickSettled
 	}
-	if s.cfg.Clock().Sub(time.Unix(t.Sec, int64(t.Nsec))) > grain {
+	if s.settled(t, grain) {
 		c++
 	}
 	return c
+}
+
+// longSettled is when, in seconds, a ctime is settled by any clock.
+const longSettled = 4
+
+// settled reports whether a ctime is older than grain. Most are much older: for these it does not
+// ask the clock, but compares with a time of the last second or two that somebody has asked for.
+func (s *server) settled(t vfs.Time, grain time.Duration) bool {
+	recent := s.recent.Load()
+	if t.Sec < recent-longSettled {
+		return true
+	}
+	now := s.cfg.Clock()
+	if sec := now.Unix(); sec != recent { // once a second, for the lanes share it
+		s.recent.Store(sec)
+	}
+	return now.Sub(time.Unix(t.Sec, int64(t.Nsec))) > grain
 }
 
 // wccChange returns a directory's change attribute before and after a change.

@@ -74,3 +74,26 @@ func TestAChangeAttributeOfWholeSecondsKeepsTheOrder(t *testing.T) {
 	require.Equal(t, c+1, s.ofCtime(at))
 	require.Less(t, c+1, s.change(&vfs.Attr{Mask: vfs.AttrChange, Change: c + 2}))
 }
+
+// A ctime that is long settled does not have the clock asked again, whatever the lanes do.
+func TestTheClockIsAskedForYoungCtimesOnly(t *testing.T) {
+	now, asked := time.Unix(1000, 0), 0
+	s := server{cfg: Config{Clock: func() time.Time { asked++; return now }}}
+	settled := func(sec int64) bool { return s.settled(vfs.Time{Sec: sec, Nsec: 1}, tickSettled) }
+	require.True(t, settled(990))
+	require.Equal(t, 1, asked, "nobody has asked before")
+	require.True(t, settled(995))
+	require.Equal(t, 1, asked)
+	require.True(t, settled(996))
+	require.Equal(t, 2, asked, "it is not certain of this one")
+	require.False(t, settled(1000))
+	now = time.Unix(1001, 0)
+	require.True(t, settled(1000))
+	require.Equal(t, 4, asked)
+	require.True(t, settled(996), "the time has been noted")
+	require.Equal(t, 4, asked)
+	now = time.Unix(500, 0) // somebody has set the clock back
+	require.False(t, settled(1000))
+	require.False(t, settled(500))
+	require.True(t, settled(495))
+}

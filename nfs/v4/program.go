@@ -1,6 +1,8 @@
 package v4
 
 import (
+	"sync/atomic"
+
 	"sync"
 
 	"github.com/ringnfs/ringnfs/nfs/export"
@@ -16,7 +18,7 @@ import (
 // minorMax is the highest minor version that the package knows.
 const minorMax = 2
 
-// server is what all compounds share. It is immutable but for the scratches.
+// server is what all compounds share. It is immutable but for recent and the scratches.
 type server struct {
 	object.Opener
 	cfg    Config
@@ -26,6 +28,8 @@ type server struct {
 	// crossings are the exports that lie in others, by the outer one; nil if there are none.
 	crossings map[*export.Export][]crossing
 	byID      map[uint32]*export.Export
+	// recent is a time of the clock in seconds; see settled.
+	recent atomic.Int64
 	// works[i] is made and used by place i only, on its thread.
 	works []*work
 	asked sync.Once // the back ends ask the keeper
