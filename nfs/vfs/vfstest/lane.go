@@ -270,10 +270,13 @@ func (l *laneFirst) ReadDir(
 	v, eof, s := l.worker.ReadDir(
 		c,
 		dir,
-		&vfs.ReadDirArgs{Cookie: cookie, Verf: verf, Want: Plus(plus), Yield: func(e *vfs.DirEntry) bool {
-			got = append(got, listedOf(e))
-			return yield(e)
-		}},
+		&vfs.ReadDirArgs{
+			Cookie: cookie, Verf: verf, AnyVerf: r.AnyVerf, Want: Plus(plus),
+			Yield: func(e *vfs.DirEntry) bool {
+				got = append(got, listedOf(e))
+				return yield(e)
+			},
+		},
 		d,
 	)
 	var lgot []listed
@@ -282,10 +285,13 @@ func (l *laneFirst) ReadDir(
 		lv, leof, ls = l.lane.v.ReadDir(
 			c,
 			dir,
-			&vfs.ReadDirArgs{Cookie: cookie, Verf: verf, Want: Plus(plus), Yield: func(e *vfs.DirEntry) bool {
-				lgot = append(lgot, listedOf(e))
-				return len(lgot) < len(got) || eof
-			}},
+			&vfs.ReadDirArgs{
+				Cookie: cookie, Verf: verf, AnyVerf: r.AnyVerf, Want: Plus(plus),
+				Yield: func(e *vfs.DirEntry) bool {
+					lgot = append(lgot, listedOf(e))
+					return len(lgot) < len(got) || eof
+				},
+			},
 			&ld,
 		)
 	})
