@@ -4,6 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -401,4 +405,28 @@ func TestACopyIsBoundedAndLeavesNothingBehind(t *testing.T) {
 		require.True(t, ok.CrRequirements.CrSynchronous, "nothing goes on behind the reply")
 	}
 	require.Less(t, heap()-before, int64(8<<20))
+}
+
+// The list of faults names tests that there are.
+func TestTheTestsOfTheListOfFaultsExist(t *testing.T) {
+	const root = "../.."
+	list, err := os.ReadFile(root + "/docs/design/0041-faults-of-others.md")
+	require.NoError(t, err)
+	there := make(map[string]bool)
+	begin := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
+	require.NoError(t, filepath.WalkDir(root+"/nfs", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		for _, m := range begin.FindAllSubmatch(b, -1) {
+			there[string(m[1])] = true
+		}
+		return err
+	}))
+	names := regexp.MustCompile(`\b(?:Test|Fuzz)[A-Z]\w+`).FindAllString(string(list), -1)
+	require.Greater(t, len(names), 100)
+	for _, name := range names {
+		require.True(t, there[name], "%s is not there", name)
+	}
 }
