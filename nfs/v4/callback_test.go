@@ -162,8 +162,8 @@ func (s *session) status() uint32 {
 	return s.r.ok(s.sequence())[0].Opsequence.SrResok4.SrStatusFlags
 }
 
-// waiting is a rig whose client a has f locked, and whose client b waits for that lock and can be called
-// back by the connections conns.
+// waiting is a rig whose client a has f locked, and whose client b waits for that lock and can be
+// called back by the connections conns.
 type waiting struct {
 	*rig
 	w    *wire
@@ -300,8 +300,8 @@ func TestOpenSaysWhetherLocksAreTold(t *testing.T) {
 	require.Zero(t, b.status())
 }
 
-// A callback that fails, wherever, takes nothing away: its slot can be used, the client hears that it
-// cannot be called, and who asks again gets the lock.
+// A callback that fails, wherever, takes nothing away: its slot can be used, the client hears that
+// it cannot be called, and who asks again gets the lock.
 func TestACallbackThatFailsLosesNothing(t *testing.T) {
 	garbage := func(words ...any) func(*question) { return func(q *question) { q.answer(words...) } }
 	refuse := func(st nfs4.Nfsstat4) func(*question) { return func(q *question) { q.results(st, 0) } }
