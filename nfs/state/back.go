@@ -126,7 +126,7 @@ func (s *Session) callBack() (*BackCall, Status) {
 func (b *BackCall) route() bool {
 	b.Conn = 0
 	for _, x := range b.s.bindings() {
-		if x.Dir&Back == 0 || slices.Contains(b.tried, x.Conn) {
+		if x.Dir&Back == 0 || slices.Contains(b.tried, x.Conn) || slices.Contains(b.s.deaf, x.Conn) {
 			continue
 		}
 		if b.Conn == 0 || b.s.proved(x.Conn) && !b.s.proved(b.Conn) {
@@ -228,7 +228,7 @@ func (s *Session) unback(conn uint64) {
 		s.table.conns.remove(conn, s)
 	}
 	s.bound.Store(&bs)
-	s.working = slices.DeleteFunc(s.working, func(c uint64) bool { return c == conn })
+	s.forgetTrials(conn)
 	s.client.judgePaths()
 }
 
@@ -239,6 +239,27 @@ func (t *Table) Works(id SessionID, conn uint64) {
 		defer s.client.mu.Unlock()
 		s.prove(conn)
 	}
+}
+
+// Refuses says that the client takes no callbacks by a connection, as its answers say: it does not
+// know the program, for example. It is asked for none there until it binds the connection again.
+// The flags of SEQUENCE do not tell it, for it would do that at once, and again.
+func (t *Table) Refuses(id SessionID, conn uint64) {
+	if s := t.SessionByID(id); s != nil {
+		s.client.mu.Lock()
+		defer s.client.mu.Unlock()
+		s.forgetTrials(conn)
+		if !s.dead.Load() && s.isBound(conn) {
+			s.deaf = append(s.deaf, conn)
+		}
+		s.client.judgePaths()
+	}
+}
+
+// forgetTrials forgets how a connection has turned out for callbacks. Needs client.mu.
+func (s *Session) forgetTrials(conn uint64) {
+	is := func(c uint64) bool { return c == conn }
+	s.working, s.deaf = slices.DeleteFunc(s.working, is), slices.DeleteFunc(s.deaf, is)
 }
 
 func (s *Session) proved(conn uint64) bool { return slices.Contains(s.working, conn) }
@@ -267,7 +288,7 @@ func (s *Session) Unproved() (conns []uint64) {
 	s.client.mu.Lock()
 	defer s.client.mu.Unlock()
 	for _, b := range s.bindings() {
-		if b.Dir&Back != 0 && !s.proved(b.Conn) {
+		if b.Dir&Back != 0 && !s.proved(b.Conn) && !slices.Contains(s.deaf, b.Conn) {
 			conns = append(conns, b.Conn)
 		}
 	}

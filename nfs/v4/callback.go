@@ -157,6 +157,8 @@ func (x *Callbacks) probe(s *state.Session) {
 			switch {
 			case err == nil && rpc.Accepted(d) == nil:
 				x.state.Works(id, conn)
+			case err == nil:
+				x.state.Refuses(id, conn)
 			case !errors.Is(err, rpc.ErrNoRoom):
 				x.state.Useless(id, conn)
 			}
@@ -319,7 +321,7 @@ func (x *Callbacks) heard(c *callback, d *xdr.Decoder, err error) {
 		return
 	}
 	if err := rpc.Accepted(d); err != nil { // it has not been run
-		x.state.Useless(c.b.Session, c.b.Conn)
+		x.state.Refuses(c.b.Session, c.b.Conn)
 		x.again(c, false, err)
 		return
 	}
