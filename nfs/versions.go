@@ -167,8 +167,8 @@ type state4 struct {
 	sweeper sync.WaitGroup
 }
 
-// sweepEvery is how often leases and callbacks are looked at, pollEvery how often those are looked after
-// who wait for locks of programs of this machine.
+// sweepEvery is how often leases and callbacks are looked at, pollEvery how often those are looked
+// after who wait for locks of programs of this machine.
 const (
 	sweepEvery = time.Second
 	pollEvery  = sweepEvery / 2
@@ -192,8 +192,8 @@ func (x *state4) runSweep() {
 	})
 }
 
-// runPoll looks for locks that have become free without a word, until stop is closed. It waits for file
-// systems whose locks sleep.
+// runPoll looks for locks that have become free without a word, until stop is closed. It waits for
+// file systems whose locks sleep.
 func (x *state4) runPoll() { x.every(pollEvery, x.held.Poll) }
 
 func (x *state4) every(period time.Duration, do func()) {

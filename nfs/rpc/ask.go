@@ -8,18 +8,18 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
-// Ask is a call that the server makes to a peer, over a connection that the peer has opened. Whoever
-// makes it leaves all fields alone until Answered has been called.
+// Ask is a call that the server makes to a peer, over a connection that the peer has opened.
+// Whoever makes it leaves all fields alone until Answered has been called.
 type Ask struct {
-	// Record is the call: a header, as PutHeader writes it, and arguments. It has at most AskMax
-	// bytes. The transport sets the XID, which are the first four bytes.
+	// Record is the call: a header, as PutHeader writes it, and arguments. It has at most
+	// AskMax bytes. The transport sets the XID, which are the first four bytes.
 	Record []byte
 	// Timeout is how long the peer may take to answer, from when the record has left.
 	Timeout time.Duration
 	// Answered is told once what became of the call. Without an error, reply is what the peer
-	// sent, from behind the message type on, to be read by [Accepted]; it is borrowed. The error
-	// is one of ErrGone, ErrSilent, ErrNoRoom. Answered may be called on any thread, and must not
-	// block.
+	// sent, from behind the message type on, to be read by [Accepted]; it is borrowed. The
+	// error is one of ErrGone, ErrSilent, ErrNoRoom. Answered may be called on any thread, and
+	// must not block.
 	Answered func(reply *xdr.Decoder, err error)
 }
 
@@ -90,8 +90,8 @@ func Accepted(d *xdr.Decoder) error {
 	return nil
 }
 
-// ReplyTo reads the XID of a record that is a reply, and leaves d behind the message type. It reports
-// false for every other record.
+// ReplyTo reads the XID of a record that is a reply, and leaves d behind the message type. It
+// reports false for every other record.
 func ReplyTo(d *xdr.Decoder) (xid uint32, ok bool) {
 	xid = d.Uint32()
 	return xid, d.Uint32() == msgReply && d.Err() == nil

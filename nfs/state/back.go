@@ -3,11 +3,11 @@ package state
 import "slices"
 
 // This file is the back channel of a session: by which connections, in which slots and as whom the
-// client is called back (RFC 8881 sections 2.10.3.1 and 2.10.6). Who calls sends the record, and says
-// here what came of it.
+// client is called back (RFC 8881 sections 2.10.3.1 and 2.10.6). Who calls sends the record, and
+// says here what came of it.
 
-// The flavors by which clients let themselves be called back. A handle of RPCSEC_GSS is none that the
-// server has given.
+// The flavors by which clients let themselves be called back. A handle of RPCSEC_GSS is none that
+// the server has given.
 const (
 	flavorNone = 0
 	flavorSys  = 1
@@ -40,8 +40,8 @@ type backSlot struct {
 	unsure bool
 }
 
-// BackCall is a callback under way, from Table.CallBack to End. One goroutine at a time uses it. The
-// fields are to be read.
+// BackCall is a callback under way, from Table.CallBack to End. One goroutine at a time uses it.
+// The fields are to be read.
 type BackCall struct {
 	Session  SessionID
 	Minor    uint8
@@ -52,8 +52,8 @@ type BackCall struct {
 	Slot     uint32
 	Seqid    uint32
 	Highest  uint32 // csa_highest_slotid
-	// Asks says that the slot's sequence ID is in doubt: the client is first to be sent CB_SEQUENCE
-	// alone.
+	// Asks says that the slot's sequence ID is in doubt: the client is first to be sent
+	// CB_SEQUENCE alone.
 	Asks bool
 
 	s     *Session
@@ -61,8 +61,8 @@ type BackCall struct {
 	tried []uint64 // connections that were of no use
 }
 
-// CallBack begins a callback of a client by any of its sessions. The status is CBPathDown if there is
-// no connection for that, and BackChanBusy if all slots are taken.
+// CallBack begins a callback of a client by any of its sessions. The status is CBPathDown if there
+// is no connection for that, and BackChanBusy if all slots are taken.
 func (t *Table) CallBack(id ClientID) (*BackCall, Status) {
 	c := t.client(id)
 	if c == nil {
@@ -126,7 +126,7 @@ func (s *Session) callBack() (*BackCall, Status) {
 func (b *BackCall) route() bool {
 	b.Conn = 0
 	for _, x := range b.s.bindings() {
-		if x.Dir&Back == 0 || slices.Contains(b.tried, x.Conn) {
+		if x.Dir&Back == 0 || slices.Contains(b.tried, x.Conn) || slices.Contains(b.s.deaf, x.Conn) {
 			continue
 		}
 		if b.Conn == 0 || b.s.proved(x.Conn) && !b.s.proved(b.Conn) {
@@ -152,8 +152,8 @@ type BackNext uint8
 
 // How a callback goes on after the client has answered its CB_SEQUENCE.
 const (
-	// BackDone: the client has seen it, now or before. What follows CB_SEQUENCE in the answer is its
-	// result, if there is any.
+	// BackDone: the client has seen it, now or before. What follows CB_SEQUENCE in the answer
+	// is its result, if there is any.
 	BackDone BackNext = iota
 	// BackSend: the slot is good now, and the callback itself is to be sent.
 	BackSend
@@ -192,8 +192,8 @@ func (b *BackCall) Answered(st Status, target uint32) BackNext {
 	return BackDone
 }
 
-// Unsure reports whether the client may have seen the callback, or its doubts were not cleared up: what
-// End is to be told if it is given up.
+// Unsure reports whether the client may have seen the callback, or its doubts were not cleared up:
+// what End is to be told if it is given up.
 func (b *BackCall) Unsure() bool { return b.again || b.Asks }
 
 // End frees the slot. With unsure nobody knows whether the client has seen the callback.
@@ -228,7 +228,7 @@ func (s *Session) unback(conn uint64) {
 		s.table.conns.remove(conn, s)
 	}
 	s.bound.Store(&bs)
-	s.working = slices.DeleteFunc(s.working, func(c uint64) bool { return c == conn })
+	s.forgetTrials(conn)
 	s.client.judgePaths()
 }
 
@@ -239,6 +239,27 @@ func (t *Table) Works(id SessionID, conn uint64) {
 		defer s.client.mu.Unlock()
 		s.prove(conn)
 	}
+}
+
+// Refuses says that the client takes no callbacks by a connection, as its answers say: it does not
+// know the program, for example. It is asked for none there until it binds the connection again.
+// The flags of SEQUENCE do not tell it, for it would do that at once, and again.
+func (t *Table) Refuses(id SessionID, conn uint64) {
+	if s := t.SessionByID(id); s != nil {
+		s.client.mu.Lock()
+		defer s.client.mu.Unlock()
+		s.forgetTrials(conn)
+		if !s.dead.Load() && s.isBound(conn) {
+			s.deaf = append(s.deaf, conn)
+		}
+		s.client.judgePaths()
+	}
+}
+
+// forgetTrials forgets how a connection has turned out for callbacks. Needs client.mu.
+func (s *Session) forgetTrials(conn uint64) {
+	is := func(c uint64) bool { return c == conn }
+	s.working, s.deaf = slices.DeleteFunc(s.working, is), slices.DeleteFunc(s.deaf, is)
 }
 
 func (s *Session) proved(conn uint64) bool { return slices.Contains(s.working, conn) }
@@ -258,8 +279,8 @@ func (s *Session) Answers() bool { return s.answers.Load() }
 // ToProve reports whether Unproved returns something. It is one atomic load.
 func (s *Session) ToProve() bool { return s.fresh.Load() }
 
-// Unproved returns, once each, the connections for callbacks of which nobody knows whether they work:
-// each is to be sent a CB_NULL.
+// Unproved returns, once each, the connections for callbacks of which nobody knows whether they
+// work: each is to be sent a CB_NULL.
 func (s *Session) Unproved() (conns []uint64) {
 	if !s.fresh.CompareAndSwap(true, false) {
 		return nil
@@ -267,7 +288,7 @@ func (s *Session) Unproved() (conns []uint64) {
 	s.client.mu.Lock()
 	defer s.client.mu.Unlock()
 	for _, b := range s.bindings() {
-		if b.Dir&Back != 0 && !s.proved(b.Conn) {
+		if b.Dir&Back != 0 && !s.proved(b.Conn) && !slices.Contains(s.deaf, b.Conn) {
 			conns = append(conns, b.Conn)
 		}
 	}

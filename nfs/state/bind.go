@@ -137,7 +137,7 @@ func (s *Session) bindLocked(conn uint64, dir Direction) bool {
 		s.table.conns.add(conn, s)
 	}
 	s.bound.Store(&bs)
-	s.working = slices.DeleteFunc(s.working, func(c uint64) bool { return c == conn })
+	s.forgetTrials(conn)
 	if dir&Back != 0 {
 		s.backed = true
 		s.mend()
@@ -164,7 +164,7 @@ func (t *Table) Disconnect(conn uint64) {
 				return b.Conn == conn
 			})
 			s.bound.Store(&bs)
-			s.working = slices.DeleteFunc(s.working, func(c uint64) bool { return c == conn })
+			s.forgetTrials(conn)
 			c.judgePaths()
 		}
 		c.mu.Unlock()

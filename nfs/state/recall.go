@@ -2,8 +2,10 @@ package state
 
 // Overgrown returns the sessions whose clients are to be asked to use fewer slots (CB_RECALL_SLOT),
 // with the highest that each may go on using: memory is short, they keep replies of slots beyond
-// their first eight, and they can be called back. A session comes once, until its client has done so
-// or memory is plentiful again. It looks at all slots while memory is short, and costs nothing else.
+// their first eight, and they can be called back. A session comes once, until its client has done
+// so or memory is plentiful again. One goroutine at a
+// time calls it. It looks at all slots while memory is short, and costs nothing
+// else.
 func (t *Table) Overgrown() (ss []*Session, highest []uint32) {
 	is := t.budget.level.Load() == dire
 	if !is && !t.recalled {

@@ -72,6 +72,7 @@ type Session struct {
 	backSlots  []backSlot
 	backTarget uint32
 	working    []uint64 // connections by which callbacks were answered
+	deaf       []uint64 // those by which the client wants none, though it has bound them
 }
 
 const (
@@ -158,7 +159,7 @@ func (s *Session) kill() {
 		t.conns.remove(b.Conn, s)
 	}
 	s.bound.Store(nil)
-	s.working = nil
+	s.working, s.deaf = nil, nil
 	s.answers.Store(false)
 	t.budget.give(c, s.bytes())
 	c.judgePaths()

@@ -70,9 +70,9 @@ func (x *directory) remove(cn *conn) {
 	delete(x.of, cn.id)
 }
 
-// Ask makes a call to the peer of a connection (rpc.Call.Conn). If Ask returns an error, rpc.ErrGone
-// or rpc.ErrNoRoom, the call is not made, and a.Answered is not called. Else a.Answered is called
-// once. The Server has a until then. Any goroutine may call Ask; it does not block.
+// Ask makes a call to the peer of a connection (rpc.Call.Conn). If Ask returns an error,
+// rpc.ErrGone or rpc.ErrNoRoom, the call is not made, and a.Answered is not called. Else a.Answered
+// is called once. The Server has a until then. Any goroutine may call Ask; it does not block.
 //
 // The answer is not read while the connection has too many calls of the peer in progress: who waits
 // for an answer within such a call may wait until the timeout.
@@ -121,8 +121,8 @@ func (cn *conn) unreached() {
 	cn.asks.mu.Unlock()
 }
 
-// takeAsks sends what is asked of the peer. It is called on the thread of l. If another lane has the
-// connection by now, that one has taken the asks.
+// takeAsks sends what is asked of the peer. It is called on the thread of l. If another lane has
+// the connection by now, that one has taken the asks.
 func (cn *conn) takeAsks(l *lane) {
 	as := &cn.asks
 	as.mu.Lock()
@@ -193,8 +193,8 @@ func (cn *conn) tell(a *rpc.Ask, reply *xdr.Decoder, err error) {
 	a.Answered(reply, err)
 }
 
-// overdue gives up the asks that the peer has had for too long. An ask's time begins when its record
-// has left, and not while it waits behind others.
+// overdue gives up the asks that the peer has had for too long. An ask's time begins when its
+// record has left, and not while it waits behind others.
 func (cn *conn) overdue(now time.Time) {
 	as := &cn.asks
 	sent := cn.queued - uint64(cn.unsent)

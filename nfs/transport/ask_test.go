@@ -39,8 +39,8 @@ type told struct {
 	err     error
 }
 
-// ask asks the peer of a connection for the echo of data. It fails the test if the server tells twice
-// what became of that.
+// ask asks the peer of a connection for the echo of data. It fails the test if the server tells
+// twice what became of that.
 func (ts *testServer) ask(conn uint64, data string, timeout time.Duration) (<-chan told, error) {
 	record := make([]byte, 4096)
 	var e xdr.Encoder
@@ -345,8 +345,8 @@ func TestTheEndOfAConnectionIsToldToAllWhoAskBy(t *testing.T) {
 	}
 }
 
-// A connection that goes to another lane takes along what its peer has been asked, and what is asked
-// meanwhile reaches the peer from there.
+// A connection that goes to another lane takes along what its peer has been asked, and what is
+// asked meanwhile reaches the peer from there.
 func TestAConnectionThatMovesTakesAlongWhatIsAsked(t *testing.T) {
 	hold := make(chan struct{})
 	ts := startStalling(t, hold, 1)

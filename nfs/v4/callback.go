@@ -14,8 +14,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
-// Callbacks makes the calls of the server to its clients (RFC 8881, section 20). It is made before the
-// table of files, which calls Notify. Any goroutine may call its methods; none blocks.
+// Callbacks makes the calls of the server to its clients (RFC 8881, section 20). It is made before
+// the table of files, which calls Notify. Any goroutine may call its methods; none blocks.
 type Callbacks struct {
 	// set by New
 	table *export.Table
@@ -35,8 +35,8 @@ type Callbacks struct {
 const (
 	// callbackTimeout is how long a client may take to answer.
 	callbackTimeout = 10 * time.Second
-	// clientQueueMax is how many callbacks of one client may wait for a slot, queueMax how many of
-	// all.
+	// clientQueueMax is how many callbacks of one client may wait for a slot, queueMax how many
+	// of all.
 	clientQueueMax, queueMax = 64, 4096
 	// laterMax is how often a client may want a callback to come later.
 	laterMax = 8
@@ -60,8 +60,8 @@ type callback struct {
 	session *state.Session // the one that it is about, nil for any of the client's
 	op      nfs4.NfsCbOpnum4
 	args    func(*xdr.Encoder) // writes the operation's arguments
-	// done, if not nil, is told once what became of it: the operation's status, or an error when
-	// nobody knows that. It must not block.
+	// done, if not nil, is told once what became of it: the operation's status, or an error
+	// when nobody knows that. It must not block.
 	done func(nfs4.Nfsstat4, error)
 
 	b     *state.BackCall // once it has a slot
@@ -75,8 +75,8 @@ func NewCallbacks() *Callbacks {
 
 // CallbackCounts counts what Callbacks has done.
 type CallbackCounts struct {
-	// Made is how many callbacks were begun, of which clients have answered Answered and Failed have
-	// come to nothing. Probes counts CB_NULLs.
+	// Made is how many callbacks were begun, of which clients have answered Answered and Failed
+	// have come to nothing. Probes counts CB_NULLs.
 	Made, Answered, Failed, Probes uint64
 	// Waiting is how many wait for a slot or for a later time.
 	Waiting int
@@ -113,8 +113,8 @@ func (x *Callbacks) Notify(ws []files.Waiter) {
 	}
 }
 
-// Tick sends again what clients wanted to come later, and asks clients to use fewer slots when memory
-// is short (CB_RECALL_SLOT, section 20.8). It is to be called about once a second.
+// Tick sends again what clients wanted to come later, and asks clients to use fewer slots when
+// memory is short (CB_RECALL_SLOT, section 20.8). It is to be called about once a second.
 func (x *Callbacks) Tick() {
 	if x.ask == nil {
 		return
@@ -157,6 +157,8 @@ func (x *Callbacks) probe(s *state.Session) {
 			switch {
 			case err == nil && rpc.Accepted(d) == nil:
 				x.state.Works(id, conn)
+			case err == nil:
+				x.state.Refuses(id, conn)
 			case !errors.Is(err, rpc.ErrNoRoom):
 				x.state.Useless(id, conn)
 			}
@@ -209,8 +211,8 @@ func (x *Callbacks) take(c *callback) (st state.Status) {
 	return st
 }
 
-// free frees the slot of c, with unsure if nobody knows what the client has seen, tells what became of
-// c, and begins what has waited for the slot.
+// free frees the slot of c, with unsure if nobody knows what the client has seen, tells what became
+// of c, and begins what has waited for the slot.
 func (x *Callbacks) free(c *callback, unsure bool, st nfs4.Nfsstat4, err error) {
 	c.b.End(unsure)
 	x.end(c, st, err)
@@ -254,8 +256,8 @@ func (x *Callbacks) end(c *callback, st nfs4.Nfsstat4, err error) {
 	}
 }
 
-// send sends c, which has a slot, by the first connection that takes it. The slot's doubts are cleared
-// up first.
+// send sends c, which has a slot, by the first connection that takes it. The slot's doubts are
+// cleared up first.
 func (x *Callbacks) send(c *callback) {
 	record, ok := c.record()
 	if !ok {
@@ -319,7 +321,7 @@ func (x *Callbacks) heard(c *callback, d *xdr.Decoder, err error) {
 		return
 	}
 	if err := rpc.Accepted(d); err != nil { // it has not been run
-		x.state.Useless(c.b.Session, c.b.Conn)
+		x.state.Refuses(c.b.Session, c.b.Conn)
 		x.again(c, false, err)
 		return
 	}
@@ -381,8 +383,9 @@ func (c *callback) sequenced(d *xdr.Decoder, r *nfs4.CBSEQUENCE4res) (st nfs4.Nf
 	return r.CsrStatus, uint32(k.CsrTargetHighestSlotid), true
 }
 
-// result reads the status of the operation behind CB_SEQUENCE, which the client has seen. The status
-// of CB_SEQUENCE is sequenced; if it is not OK, the operation has run before, and its answer is lost.
+// result reads the status of the operation behind CB_SEQUENCE, which the client has seen. The
+// status of CB_SEQUENCE is sequenced; if it is not OK, the operation has run before, and its answer
+// is lost.
 func (c *callback) result(d *xdr.Decoder, sequenced nfs4.Nfsstat4) (nfs4.Nfsstat4, error) {
 	if sequenced != nfs4.NFS4_OK {
 		return sequenced, nil

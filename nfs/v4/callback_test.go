@@ -162,8 +162,8 @@ func (s *session) status() uint32 {
 	return s.r.ok(s.sequence())[0].Opsequence.SrResok4.SrStatusFlags
 }
 
-// waiting is a rig whose client a has f locked, and whose client b waits for that lock and can be called
-// back by the connections conns.
+// waiting is a rig whose client a has f locked, and whose client b waits for that lock and can be
+// called back by the connections conns.
 type waiting struct {
 	*rig
 	w    *wire
@@ -283,8 +283,10 @@ func TestOpenSaysWhetherLocksAreTold(t *testing.T) {
 	q := w.next()
 	require.EqualValues(t, 13, q.conn)
 	q.answer(1, 1, 5) // AUTH_ERROR
-	require.EqualValues(t, 0x201, b.status())
+	require.Zero(t, b.status(), "a client that refuses callbacks would only bind again")
 	require.Zero(t, flag())
+	require.Empty(t, w.asks, "it is not asked again")
+	cfg.State.Disconnect(13)
 	b.bind(14)
 	w.refused[14] = rpc.ErrGone
 	require.Zero(t, flag())
@@ -300,8 +302,8 @@ func TestOpenSaysWhetherLocksAreTold(t *testing.T) {
 	require.Zero(t, b.status())
 }
 
-// A callback that fails, wherever, takes nothing away: its slot can be used, the client hears that it
-// cannot be called, and who asks again gets the lock.
+// A callback that fails, wherever, takes nothing away: its slot can be used, the client hears that
+// it cannot be called, and who asks again gets the lock.
 func TestACallbackThatFailsLosesNothing(t *testing.T) {
 	garbage := func(words ...any) func(*question) { return func(q *question) { q.answer(words...) } }
 	refuse := func(st nfs4.Nfsstat4) func(*question) { return func(q *question) { q.results(st, 0) } }
@@ -314,13 +316,21 @@ func TestACallbackThatFailsLosesNothing(t *testing.T) {
 		{"gone", func(q *question) { q.fail(rpc.ErrGone) }, 0x201, true},
 		{"silent", func(q *question) { q.fail(rpc.ErrSilent) }, 0x201, true},
 		{"no memory", func(q *question) { q.fail(rpc.ErrNoRoom) }, 0, false},
-		{"denied", garbage(1, 1, 5), 0x201, false},
-		{"no program", garbage(0, 0, 0, 1), 0x201, false},
-		{"empty", garbage(), 0x201, false},
+		{"denied", garbage(1, 1, 5), 0, false},
+		{"no program", garbage(0, 0, 0, 1), 0, false},
+		{"empty", garbage(), 0, false},
 		{"no results", garbage(0, 0, 0, 0, 0, 0, 0), 0x400, true},
 		{"too many results", garbage(0, 0, 0, 0, 0, 0, 1000), 0x400, true},
 		{"another operation", garbage(0, 0, 0, 0, 0, 0, 1, 13, 0), 0x400, true},
 		{"another session", garbage(0, 0, 0, 0, 0, 0, 1, 11, 0, 1, 2, 3, 4, 1, 0, 15, 15), 0x400, true},
+		{"another number", func(q *question) {
+			q.args.Argarray[0].Opcbsequence.CsaSequenceid++
+			q.results(nfs4.NFS4_OK, nfs4.NFS4_OK)
+		}, 0x400, true},
+		{"another slot", func(q *question) {
+			q.args.Argarray[0].Opcbsequence.CsaSlotid++
+			q.results(nfs4.NFS4_OK, nfs4.NFS4_OK)
+		}, 0x400, true},
 		{"bad session", refuse(nfs4.NFS4ERR_BADSESSION), 0x400, true},
 		{"bad slot", refuse(nfs4.NFS4ERR_BADSLOT), 0x400, true},
 		{"misordered", refuse(nfs4.NFS4ERR_SEQ_MISORDERED), 0x400, true},
@@ -406,34 +416,29 @@ func TestACallbackThatComesTooEarlyComesAgain(t *testing.T) {
 	x.wait.lock(nfs4.WRITEW_LT, 0, toEnd)
 }
 
-// More callbacks than slots wait for each other, so many of a client.
+// More callbacks than slots wait for each other, at most 64 of a client.
 func TestCallbacksWaitForASlot(t *testing.T) {
-	for _, many := range []int{3, 64, 65, 66} {
+	for many, failed := range map[int]int{3: 0, 64: 0, 65: 0, 66: 1} {
 		x := newWaiting(t, 1, 1, 11)
-		x.wait = nil
-		var told []string
-		for i := range many - 1 {
-			o := &opener{x.b.session, fmt.Sprint("b", i), x.b.dir}
-			o.open("f").denied(nfs4.READW_LT, 0, toEnd)
+		var ends []string
+		for i := range many {
+			x.cfg.Callbacks.call(&callback{
+				client: x.clientOf(x.b), op: nfs4.OP_CB_RECALL_SLOT,
+				args: func(e *xdr.Encoder) { e.Uint32(uint32(i)) },
+				done: func(st nfs4.Nfsstat4, err error) { ends = append(ends, fmt.Sprint(i, st, err)) },
+			})
 		}
-		x.handOver()
-		for len(x.w.asks) > 0 {
+		require.Len(t, ends, failed)
+		for i := range many - failed {
 			require.Len(t, x.w.asks, 1, "there is one slot")
 			q := x.w.next()
-			told = append(told, string(q.args.Argarray[1].OpcbnotifyLock.CnlaLockOwner.Owner))
-			if len(told) == 2 {
-				q.results(nfs4.NFS4_OK, nfs4.NFS4ERR_BADHANDLE)
-			} else {
-				q.results(nfs4.NFS4_OK, nfs4.NFS4_OK)
-			}
+			require.EqualValues(t, i, q.args.Argarray[1].OpcbrecallSlot.RsaTargetHighestSlotid)
+			require.Equal(t, [2]uint32{0, uint32(i) + 1}, q.slot())
+			q.results(nfs4.NFS4_OK, nfs4.NFS4ERR_INVAL)
+			require.Equal(t, fmt.Sprint(i, nfs4.NFS4ERR_INVAL, nil), ends[failed+i])
 		}
 		x.atRest()
-		n := x.cfg.Callbacks.Counts()
-		require.EqualValues(t, len(told), n.Answered)
-		require.LessOrEqual(t, len(told), 65)
-		if many < 66 {
-			require.Zero(t, n.Failed)
-		}
+		require.EqualValues(t, failed, x.cfg.Callbacks.Counts().Failed)
 	}
 }
 

@@ -24,6 +24,14 @@
 // attr.go has the table of all attributes that the server knows: since which minor version, what
 // must be asked for to know them, and how each is written or read.
 //
+// # Callbacks
+//
+// [Callbacks] calls clients of minor versions 1 and 2 back (callback.go): it tells those who wait that
+// a lock is free (CB_NOTIFY_LOCK), asks for slots back (CB_RECALL_SLOT), and finds out whether a
+// connection for callbacks works (CB_NULL). A callback is sent by Config.Ask and goes on when that
+// answers; nobody waits for it. Its slot, its connection and what the client has to be told of both
+// are package state's business.
+//
 // # Threads
 //
 // Methods of a compound run on the thread of the place that runs the call, and use that place's
