@@ -229,6 +229,37 @@ func TestHotCompoundsAllocateNothing(t *testing.T) {
 	}
 }
 
+// openClose opens the file by its name and closes it, in one compound.
+func (x *costs) openClose() *hot {
+	fh := x.fh
+	x.fh = x.dir
+	defer func() { x.fh = fh }()
+	return x.compound(func(e *xdr.Encoder) {
+		e.Uint32(uint32(nfs4.OP_OPEN))
+		e.Uint32(0) // seqid
+		e.Uint32(nfs4.OPEN4_SHARE_ACCESS_READ)
+		e.Uint32(nfs4.OPEN4_SHARE_DENY_NONE)
+		e.Uint64(0)
+		e.String("another owner")
+		e.Uint32(uint32(nfs4.OPEN4_NOCREATE))
+		e.Uint32(uint32(nfs4.CLAIM_NULL))
+		e.String("f")
+		e.Uint32(uint32(nfs4.OP_CLOSE))
+		e.Uint32(0)
+		putID(e, &nfs4.Stateid4{Seqid: 1}) // the current one
+	}, 2)
+}
+
+// What OPEN allocates is what the server has to remember, and what that is found by.
+func TestOpenAndCloseAllocateLittle(t *testing.T) {
+	x := newCosts(t, memfs.New(memfs.Config{Mode: 0o777}))
+	h := x.openClose()
+	require.True(t, h.run())
+	require.Equal(t, 1, h.waits, "OPEN is a worker's")
+	require.LessOrEqual(t, testing.AllocsPerRun(200, func() { h.run() }), 3.0, "the owner, its name, the open")
+	require.True(t, h.run())
+}
+
 // BenchmarkCompounds measures what a lane spends on compounds, and on calls of version 3, with files
 // of the temporary directory's file system. All are made in turn, so that other work on the machine
 // is the same for all. Each shows the first quartile of the thread's CPU time for a call.
