@@ -68,7 +68,8 @@ func moduleVersion(program string) string {
 	return ""
 }
 
-// ganesha writes a configuration for nfs-ganesha: NFSv3 over TCP, one export, nothing else.
+// ganesha writes a configuration for nfs-ganesha: NFSv3 over TCP, one export, nothing else. A flag
+// adds a version.
 func ganesha(p place) ([]string, error) {
 	program, err := exec.LookPath("ganesha.nfsd")
 	if err != nil {
@@ -78,11 +79,12 @@ func ganesha(p place) ([]string, error) {
 		return nil, fmt.Errorf("%w: it needs a port mapper, which this program starts in a network of its own only (as root, with rpcbind installed)", ErrMissing)
 	}
 	conf := filepath.Join(p.work, "ganesha.conf")
-	text := fmt.Sprintf(`NFS_CORE_PARAM { NFS_Port = %d; MNT_Port = %d; Enable_NLM = false; Enable_RQUOTA = false; Enable_UDP = false; Protocols = 3; mount_path_pseudo = true; }
+	protocols := strings.Join(append([]string{"3"}, p.flags...), ", ")
+	text := fmt.Sprintf(`NFS_CORE_PARAM { NFS_Port = %d; MNT_Port = %d; Enable_NLM = false; Enable_RQUOTA = false; Enable_UDP = false; Protocols = %s; mount_path_pseudo = true; }
 NFSV4 { RecoveryBackend = fs; Graceless = true; }
-EXPORT_DEFAULTS { Access_Type = RW; Squash = No_root_squash; SecType = sys; Protocols = 3; Transports = TCP; }
+EXPORT_DEFAULTS { Access_Type = RW; Squash = No_root_squash; SecType = sys; Protocols = %s; Transports = TCP; }
 EXPORT { Export_Id = 1; Path = "%s"; Pseudo = /export; FSAL { Name = VFS; } }
-`, p.port, p.port+1, p.dir)
+`, p.port, p.port+1, protocols, protocols, p.dir)
 	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
 		return nil, err
 	}

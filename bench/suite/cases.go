@@ -3,6 +3,7 @@ package suite
 import (
 	"slices"
 
+	"github.com/ringnfs/ringnfs/bench/load"
 	"github.com/ringnfs/ringnfs/bench/peers"
 	"github.com/ringnfs/ringnfs/bench/report"
 )
@@ -18,6 +19,8 @@ type Variant struct {
 	Name  string
 	Kind  *peers.Kind
 	Flags []string
+	// Version is the version of NFS that it is measured by; the zero value is version 3.
+	Version load.Version
 	// needs is a flag of `ringnfs serve`. If that has no such flag, the variant does not take
 	// part.
 	needs string
@@ -31,6 +34,9 @@ var variants = []Variant{
 	{Name: "floor-reno", Kind: peers.Floor, Flags: []string{"reno"}},
 	{Name: "ganesha", Kind: peers.Ganesha},
 	{Name: "go-nfs", Kind: peers.GoNFS},
+	// The same by NFS version 4.2.
+	{Name: "ringnfs-4.2", Kind: peers.Ringnfs, Flags: []string{"--versions", "3,4.2"}, Version: version42},
+	{Name: "ganesha-4.2", Kind: peers.Ganesha, Flags: []string{"4"}, Version: version42},
 	{Name: "ringnfs-1", Kind: peers.Ringnfs, Flags: []string{"--lanes", "1"}},
 	{Name: "ringnfs-2", Kind: peers.Ringnfs, Flags: []string{"--lanes", "2"}},
 	{Name: "ringnfs-copy", Kind: peers.Ringnfs, Flags: []string{"--read-path", "copy"}},
@@ -38,6 +44,22 @@ var variants = []Variant{
 	{Name: "ringnfs-zc", Kind: peers.Ringnfs, Flags: []string{"--read-path", "zc"}},
 	{Name: "ringnfs-worker", Kind: peers.Ringnfs, Flags: []string{"--write-path", "worker"}},
 	{Name: "ringnfs-spin", Kind: peers.Ringnfs, Flags: []string{"--spin", "50us"}, needs: "--spin"},
+}
+
+var version42 = load.Version{Major: 4, Minor: 2}
+
+// both are the servers that are measured by version 3 and by version 4.2, side by side.
+var both = []string{"ringnfs", "ringnfs-4.2", "ganesha", "ganesha-4.2"}
+
+// by42 are goals of version 4.2 beside version 3 and beside nfs-ganesha: bounds of CPU time. 0 is none.
+func by42(m report.Metric, version3, ganesha float64) (goals []Goal) {
+	if version3 > 0 {
+		goals = append(goals, Goal{Metric: m, Of: "ringnfs-4.2", Against: "ringnfs", Ratio: version3})
+	}
+	if ganesha > 0 {
+		goals = append(goals, Goal{Metric: m, Of: "ringnfs-4.2", Against: "ganesha-4.2", Ratio: ganesha})
+	}
+	return goals
 }
 
 var everybody = []string{"ringnfs", "floor", "ganesha", "go-nfs"}
@@ -111,6 +133,30 @@ func Cases() []Case {
 	add("readdirplus", 4, 4, onDisk, real)
 	add("create", 4, 4, onDisk, real)
 	add("tree", 4, 4, onDisk, real)
+
+	// Version 4.2: what it costs beside version 3, and what opens and locks cost.
+	add("getattr", 4, 16, onDisk, both, by42(report.CPUPerOp, 1.2, 0)...)
+	add("read-4k-rand", 8, 8, onDisk, both, by42(report.CPUPerOp, 1.15, 0.2)...)
+	add("write-4k-rand", 4, 16, onDisk, both, by42(report.CPUPerOp, 1.15, 0)...)
+	for _, w := range []string{"read-1m-seq", "write-1m-seq"} {
+		add(w, 4, 4, onDisk, both, by42(report.CPUPerGiB, 1.15, 0)...)
+	}
+	for _, w := range []string{"lookup", "access"} {
+		add(w, 4, 16, onDisk, both)
+	}
+	opens := []string{"ringnfs-4.2", "ganesha-4.2"}
+	for _, w := range []string{"open", "lock"} {
+		add(w, 4, 16, onDisk, opens, by42(report.CPUPerOp, 0, 0.2)...)
+	}
+	for _, w := range []string{"readdirplus", "create", "tree"} {
+		add(w, 4, 4, onDisk, both)
+	}
+	// One client with one session, 8 and 64 of them.
+	for _, w := range []string{"getattr", "read-4k-rand"} {
+		for _, conns := range []int{1, 8, 64} {
+			add(w, conns, 4, onDisk, []string{"ringnfs", "ringnfs-4.2"}, by42(report.CPUPerOp, 1.2, 0)...)
+		}
+	}
 
 	// Latency of single calls.
 	for _, w := range []string{"null", "getattr", "read-4k-rand"} {

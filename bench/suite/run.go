@@ -280,7 +280,7 @@ func (s *suite) start(ctx context.Context, v Variant, fs string, flags ...string
 		return nil, err
 	}
 	l := &live{variant: v.Name, fs: fs, server: server}
-	if l.session, err = load.Open(ctx, server.Target, load.Options{}); err != nil {
+	if l.session, err = load.Open(ctx, server.Target, load.Options{Version: v.Version}); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", v.Name, err), server.Stop())
 	}
 	s.live = append(s.live, l)

@@ -2,6 +2,7 @@ package suite
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -44,14 +45,14 @@ func TestEachLoadIsRunOnceARound(t *testing.T) {
 	require.Equal(t, all, goals)
 }
 
-// result returns a report in which every server has the same figures, except ringnfs, which has the
+// result returns a report in which every server has the same figures, except ringnfs, and by version 4.2, which has the
 // given multiple of rates and costs.
 func result(rate, cost float64) *report.Report {
 	r := new(report.Report)
 	for _, c := range Cases() {
 		for _, name := range c.Servers {
 			f, g := 1.0, 1.0
-			if name == "ringnfs" || name == "ringnfs-2" || c.Apart && name == "ringnfs-1" {
+			if name == "ringnfs" || name == "ringnfs-4.2" || name == "ringnfs-2" || c.Apart && name == "ringnfs-1" {
 				f, g = rate, cost
 			}
 			r.Runs = append(r.Runs, report.Run{Server: name, Load: c.name(someFS), Result: load.Result{
@@ -74,7 +75,7 @@ func TestTargetsAreJudgedByTheRatioOfMedians(t *testing.T) {
 	judge(r, Cases(), someFS)
 	met := 0
 	for _, x := range r.Targets {
-		if x.Met {
+		if x.Met && !strings.Contains(x.What, "ringnfs-4.2 : ringnfs") {
 			met++
 		}
 	}

@@ -360,16 +360,19 @@ func (k *compound) describe(p *position, want *bitmap, known *vfs.Attr) nfs4.Nfs
 		w.statfs, w.limits = vfs.Statfs{}, pseudoLimits
 		return nfs4.NFS4_OK
 	}
-	o, st := k.object(p)
-	if st != nfs4.NFS4_OK {
-		return st
+	if p.export == nil {
+		return nfs4.NFS4ERR_NOFILEHANDLE
 	}
 	if known != nil {
 		v.attr = known
-	} else if s := o.View.GetAttr(o.Handle, &w.attr); s != vfs.OK {
+	} else if s := k.s.Table.View(k.c.Place.Index, p.export).GetAttr(p.handle, &w.attr); s != vfs.OK {
 		return k.status(s)
 	}
 	k.identify(v, p.export, &p.handle, v.attr)
+	if from&(fromStatfs|fromLimits) == 0 {
+		return nfs4.NFS4_OK
+	}
+	o, _ := k.object(p)
 	if from&fromStatfs != 0 {
 		if s := o.View.Statfs(o.Cred(k.c), o.Handle, &w.statfs); s != vfs.OK {
 			return k.status(s)

@@ -17,6 +17,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/v3"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/faultfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs"
 	"github.com/ringnfs/ringnfs/nfs/xdr"
@@ -227,6 +228,67 @@ func TestHotCompoundsAllocateNothing(t *testing.T) {
 			require.Zero(t, h.waits)
 		})
 	}
+}
+
+// openClose opens the file by its name and closes it, in one compound.
+func (x *costs) openClose() *hot {
+	fh := x.fh
+	x.fh = x.dir
+	defer func() { x.fh = fh }()
+	return x.compound(func(e *xdr.Encoder) {
+		e.Uint32(uint32(nfs4.OP_OPEN))
+		e.Uint32(0) // seqid
+		e.Uint32(nfs4.OPEN4_SHARE_ACCESS_READ)
+		e.Uint32(nfs4.OPEN4_SHARE_DENY_NONE)
+		e.Uint64(0)
+		e.String("another owner")
+		e.Uint32(uint32(nfs4.OPEN4_NOCREATE))
+		e.Uint32(uint32(nfs4.CLAIM_NULL))
+		e.String("f")
+		e.Uint32(uint32(nfs4.OP_CLOSE))
+		e.Uint32(0)
+		putID(e, &nfs4.Stateid4{Seqid: 1}) // the current one
+	}, 2)
+}
+
+// What OPEN allocates is what the server has to remember, and what that is found by.
+func TestOpenAndCloseAllocateLittle(t *testing.T) {
+	x := newCosts(t, memfs.New(memfs.Config{Mode: 0o777}))
+	h := x.openClose()
+	require.True(t, h.run())
+	require.Zero(t, h.waits, "a lane opens what there is")
+	require.LessOrEqual(t, testing.AllocsPerRun(200, func() { h.run() }), 3.0, "the owner, its name, the open")
+	require.True(t, h.run())
+}
+
+// A lane leaves to a worker an OPEN that might wait: one that makes a file, one of minor version 0, and
+// one that a share is in the way of. Where the back end must wait nothing has been opened yet.
+func TestOpensThatMayWaitAreAWorkers(t *testing.T) {
+	d := newData(t, nil)
+	d.file("f", "x")
+	open := nfs4.NfsArgop4{Argop: nfs4.OP_OPEN, Opopen: nfs4.OPEN4args{
+		ShareAccess: nfs4.OPEN4_SHARE_ACCESS_READ, Owner: nfs4.OpenOwner4{Owner: []byte("o")},
+		Claim: nfs4.OpenClaim4{File: nfs4.Component4("f")},
+	}}
+	seq := func(res []nfs4.NfsResop4) uint32 { return res[len(res)-1].Opopen.Resok4.Stateid.Seqid }
+	require.EqualValues(t, 1, seq(d.ok(append(walk("x"), open)...)))
+	require.Zero(t, d.r.waits)
+	for i, op := range []faultfs.Op{faultfs.Lookup, faultfs.Access, faultfs.GetAttr} {
+		fault := d.fs.Add(faultfs.Rule{Ops: []faultfs.Op{op}, Threads: faultfs.LaneOnly, Status: vfs.Again})
+		res := d.ok(append(walk("x"), open)...)
+		require.Equal(t, 1, d.r.waits, op)
+		fault.Remove()
+		require.EqualValues(t, 2+i, seq(res), "each OPEN counts once, whatever came between")
+	}
+	create := open
+	create.Opopen.Openhow.Opentype = nfs4.OPEN4_CREATE
+	create.Opopen.Claim.File = nfs4.Component4("new")
+	d.ok(append(walk("x"), create)...)
+	require.Equal(t, 1, d.r.waits)
+	deny := open
+	deny.Opopen.ShareDeny, deny.Opopen.Owner.Owner = nfs4.OPEN4_SHARE_DENY_READ, []byte("p")
+	d.fails(nfs4.NFS4ERR_SHARE_DENIED, append(walk("x"), deny)...)
+	require.Equal(t, 1, d.r.waits)
 }
 
 // BenchmarkCompounds measures what a lane spends on compounds, and on calls of version 3, with files

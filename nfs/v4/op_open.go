@@ -30,6 +30,9 @@ func (k *compound) open() nfs4.Nfsstat4 {
 	if k.bad() {
 		return nfs4.NFS4ERR_BADXDR
 	}
+	if !k.brief(a) {
+		return stAgain
+	}
 	if k.minor > 0 {
 		return k.openFor(uint64(k.session.Client().ID()), nil)
 	}
@@ -42,6 +45,13 @@ func (k *compound) open() nfs4.Nfsstat4 {
 	}
 	v := k.s.files.BeginOpen(t, client, a.Owner.Owner, uint32(nfs4.OP_OPEN), uint32(a.Seqid))
 	return k.inTurn(v, t, func() nfs4.Nfsstat4 { return k.openFor(client, t) })
+}
+
+// brief reports whether this place may try an OPEN: a lane one that makes nothing and that goes back to
+// no client's record. What turns out to wait all the same is run again on a worker, as any operation.
+func (k *compound) brief(a *nfs4.OPEN4args) bool {
+	return k.c.Place.Thread.MayWait || k.minor > 0 && a.Openhow.Opentype == nfs4.OPEN4_NOCREATE &&
+		(a.Claim.Claim == nfs4.CLAIM_NULL || a.Claim.Claim == nfs4.CLAIM_FH)
 }
 
 // openFor opens for a client. A file is looked for before the open is recorded, and may go in
@@ -101,17 +111,22 @@ func (k *compound) openOnce(client uint64, turn *files.Turn) (st nfs4.Nfsstat4, 
 		Turn:     turn,
 		Access:   o.access,
 		Deny:     o.deny,
+		Brief:    !k.c.Place.Thread.MayWait,
 		Recovery: k.recovery(reclaim),
 	}
 	if k.minor == 0 && reclaim {
 		args.Known = k.s.cfg.State.MayReclaim(stateClient(client))
 	}
 	res := &k.w.opened
-	if st = nfs4.Nfsstat4(k.s.files.Open(&key, &args, res)); st != nfs4.NFS4_OK {
+	switch st = nfs4.Nfsstat4(k.s.files.Open(&key, &args, res)); st {
+	case nfs4.NFS4_OK:
+	case files.MustWait:
+		return stAgain, false
+	default:
 		return st, false
 	}
-	gone = k.vanished()
-	if !gone && !o.made && k.w.set.HasSize {
+	gone, st = k.vanished()
+	if st == nfs4.NFS4_OK && !gone && !o.made && k.w.set.HasSize {
 		st = k.truncate(&o)
 	}
 	if gone || st != nfs4.NFS4_OK {
@@ -126,10 +141,17 @@ func (k *compound) openOnce(client uint64, turn *files.Turn) (st nfs4.Nfsstat4, 
 	return nfs4.NFS4_OK, false
 }
 
-// vanished reports whether the current file is no more.
-func (k *compound) vanished() bool {
+// vanished reports whether the current file is no more. The status is OK or stAgain.
+func (k *compound) vanished() (gone bool, st nfs4.Nfsstat4) {
 	x, st := k.object(&k.current)
-	return st == nfs4.NFS4_OK && x.View.GetAttr(x.Handle, &k.w.attr) == vfs.Stale
+	if st != nfs4.NFS4_OK {
+		return false, nfs4.NFS4_OK
+	}
+	s := x.View.GetAttr(x.Handle, &k.w.attr)
+	if s == vfs.Again && k.status(s) == stAgain {
+		return false, stAgain
+	}
+	return s == vfs.Stale, nfs4.NFS4_OK
 }
 
 // wants is what a client of minor version 1 and later may say of delegations.

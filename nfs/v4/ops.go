@@ -102,7 +102,7 @@ func init() {
 		nfs4.OP_LAYOUTRETURN:       {"LAYOUTRETURN", 1, 2, lane, 0, 0, unsupported},
 		nfs4.OP_SET_SSV:            {"SET_SSV", 1, 2, lane, 0, 0, unsupported},
 
-		nfs4.OP_OPEN:                {"OPEN", 0, 2, worker, needCurrent, 96, (*compound).open},
+		nfs4.OP_OPEN:                {"OPEN", 0, 2, lane, needCurrent, 96, (*compound).open},
 		nfs4.OP_CLOSE:               {"CLOSE", 0, 2, lane, needCurrent, 16, (*compound).close},
 		nfs4.OP_OPEN_DOWNGRADE:      {"OPEN_DOWNGRADE", 0, 2, lane, needCurrent, 16, (*compound).openDowngrade},
 		nfs4.OP_OPEN_CONFIRM:        {"OPEN_CONFIRM", 0, 0, lane, needCurrent, 16, (*compound).openConfirm},

@@ -44,7 +44,9 @@ func (k *compound) changeable(p *position) (o object.Object, st nfs4.Nfsstat4) {
 
 // at makes an object of the export x the current file handle.
 func (k *compound) at(x *export.Export, h *vfs.Handle) {
-	k.become(position{export: x, handle: *h})
+	p := &k.current
+	p.node, p.export, p.handle = nil, x, *h
+	k.stateid = files.Stateid{}
 }
 
 // become changes the current file handle: the current stateid is another file's.

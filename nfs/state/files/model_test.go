@@ -210,7 +210,7 @@ func (m *model) openAndUndo(p *proxy, file int, access, deny Share) (o Opened, g
 	p.turn(
 		func(turn *Turn) Verdict { return m.r.BeginOpen(turn, p.client, []byte(p.name), opOpen, p.seq) },
 		func(turn *Turn) Status {
-			a := OpenArgs{p.client, []byte(p.name), turn, access, deny, done}
+			a := OpenArgs{p.client, []byte(p.name), turn, access, deny, false, done}
 			if got = m.r.Open(fileOf(file), &a, &o); got == OK {
 				m.r.Undo(&o)
 				return 28

@@ -7,6 +7,10 @@ type OpenArgs struct {
 	Turn   *Turn  // of version 4.0, else nil
 	Access Share  // not none
 	Deny   Share
+	// Brief says that the caller may not wait. What might write to the store of clients, because
+	// somebody is to lose what he holds, is not done; the answer is MustWait, and nothing has
+	// changed.
+	Brief bool
 	Recovery
 }
 
@@ -52,7 +56,7 @@ func (t *Table) Open(key *File, a *OpenArgs, o *Opened) Status {
 	}
 	for range rounds {
 		var who []*client
-		st := t.attempt(c.legacy, func() (st Status) {
+		run := func() (st Status) {
 			var e effects
 			f := t.lock(key, true)
 			c.mu.Lock()
@@ -61,8 +65,16 @@ func (t *Table) Open(key *File, a *OpenArgs, o *Opened) Status {
 			t.unlock(f)
 			t.after(&e)
 			return st
-		})
+		}
+		var st Status
+		if a.Brief {
+			st = run()
+		} else {
+			st = t.attempt(c.legacy, run)
+		}
 		switch {
+		case a.Brief && (st == ShareDenied || st == crowded):
+			return MustWait
 		case st == ShareDenied && a.Reclaim:
 			return ReclaimConflict
 		case st == ShareDenied && t.expire(who, c):

@@ -240,7 +240,7 @@ func TestAnOpenWhoseEffectsFailIsUndone(t *testing.T) {
 			st := p.turn(
 				func(turn *Turn) Verdict { return r.BeginOpen(turn, client, []byte("one"), opOpen, p.seq) },
 				func(turn *Turn) Status {
-					a := OpenArgs{client, []byte("one"), turn, access, deny, done}
+					a := OpenArgs{client, []byte("one"), turn, access, deny, false, done}
 					want(t, "OPEN", r.Open(f, &a, &o), OK)
 					r.Undo(&o)
 					return 28
@@ -511,4 +511,20 @@ func TestLocksWithoutAnyAreFreed(t *testing.T) {
 		t.Errorf("counts %+v", n)
 	}
 	want(t, "LOCK again", l.first(f, id, ranges.Write, 0, 10), OK)
+}
+
+// Who is brief does not decide that somebody loses what he holds: that is written to a store.
+func TestWhoIsBriefWaitsToTakeAnythingAway(t *testing.T) {
+	r := newRig(t, nil)
+	f := fileOf(1)
+	p, q := r.owner(v1, "one"), r.owner(w1, "two")
+	p.open(f, Write, Read)
+	brief := OpenArgs{Client: w1, Owner: []byte(q.name), Access: Read, Brief: true, Recovery: done}
+	var o Opened
+	want(t, "of a client that is there", r.Open(f, &brief, &o), MustWait)
+	r.courteous[v1] = true
+	want(t, "of a courteous one", r.Open(f, &brief, &o), MustWait)
+	want(t, "what is in nobody's way", r.Open(fileOf(2), &brief, &o), OK)
+	brief.Brief = false
+	want(t, "who may wait", r.Open(f, &brief, &o), OK)
 }

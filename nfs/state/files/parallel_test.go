@@ -231,7 +231,7 @@ func TestEverythingAtOnce(t *testing.T) {
 			switch rnd.IntN(12) {
 			case 0, 1, 2:
 				var o Opened
-				a := OpenArgs{client, owner, turn, Share(1 + rnd.IntN(3)), Share(rnd.IntN(8) / 6), done}
+				a := OpenArgs{client, owner, turn, Share(1 + rnd.IntN(3)), Share(rnd.IntN(8) / 6), false, done}
 				if st = tab.Open(f, &a, &o); st == OK {
 					slot.Store(&o.Stateid)
 				}

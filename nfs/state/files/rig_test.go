@@ -209,7 +209,7 @@ func (p *proxy) tryOpen(f *File, access, deny Share, g Recovery) (o Opened, st S
 	st = p.turn(
 		func(turn *Turn) Verdict { return p.r.BeginOpen(turn, p.client, []byte(p.name), opOpen, p.seq) },
 		func(turn *Turn) Status {
-			a := OpenArgs{p.client, []byte(p.name), turn, access, deny, g}
+			a := OpenArgs{p.client, []byte(p.name), turn, access, deny, false, g}
 			return p.r.Open(f, &a, &o)
 		})
 	return o, st

@@ -33,6 +33,9 @@ const (
 // what they need not have. No client sees it.
 const crowded Status = 1 << 30
 
+// MustWait is what [Table.Open] answers who is brief. No client sees it.
+const MustWait Status = 1<<30 + 1
+
 // full is what an operation is told that would exceed a bound: version 4.1 has no RESOURCE.
 func full(legacy bool) Status {
 	if legacy {
