@@ -6,8 +6,11 @@ import "sync/atomic"
 //
 // Up to a half of it is for whoever comes first. Of the other half each client has an equal
 // share, but at least what one session with eight slots and one kept reply need. So a client
-// that hoards replies meets its own limit and not that of others. A
-// request whose reply could not be kept is told DELAY before it runs; it may come again when
+// that hoards replies meets its own limit and not that of others. Shares shrink as clients come,
+// and what was taken stays taken: the last quarter is for those that have no more than the least
+// share, so that whoever comes late finds it.
+//
+// A request whose reply could not be kept is told DELAY before it runs; it may come again when
 // the client has used fewer slots, as sr_target_highest_slotid asks it to (RFC 8881 section
 // 2.10.6.1).
 type budget struct {
@@ -31,7 +34,7 @@ func (b *budget) take(c *Client, n int) bool {
 		return true
 	}
 	used, mine := b.used.Add(int64(n)), c.memory.Add(int64(n))
-	if used > b.max || used > b.max/2 && mine > b.share() {
+	if used > b.max || used > b.max/2 && mine > b.share() || used > b.max/4*3 && mine > b.least {
 		b.give(c, n)
 		return false
 	}
