@@ -404,3 +404,23 @@ func TestNoLongAddressIsKept(t *testing.T) {
 	}
 	r.atRest()
 }
+
+// The rule: shares shrink as clients come, and whoever took more before leaves later ones their least
+// share.
+func TestThoseWhoComeLateFindTheirLeastShare(t *testing.T) {
+	b := budget{max: 1 << 20, least: 10_000}
+	for range 12 {
+		b.clients.Add(1)
+		for c := new(Client); b.take(c, 1000); {
+		}
+	}
+	require.Greater(t, b.used.Load(), b.max/2)
+	for i := range 10 {
+		b.clients.Add(1)
+		c := new(Client)
+		for range b.least / 1000 {
+			require.True(t, b.take(c, 1000), "latecomer %d", i)
+		}
+		require.False(t, b.take(c, 1000))
+	}
+}
