@@ -120,6 +120,7 @@ func (s *Server) withVersion4(p *rpc.Program, places int) error {
 		LeaseSeconds: uint32(s.cfg.Lease / time.Second),
 		Now:          now, Random: rand.Reader, Epoch: binary.LittleEndian.Uint32(epoch[:]),
 		Courteous: func(id uint64) bool { return table.Courteous(clients.ClientID(id)) },
+		Relieve:   func() bool { return table.Relieve() },
 		Expire:    func(id uint64) bool { return table.ExpireID(clients.ClientID(id)) },
 		Hold:      func(id uint64, n int) { table.Hold(clients.ClientID(id), n) },
 	})

@@ -18,6 +18,22 @@ func (t *Table) Expire(c *Client) bool {
 	return true
 }
 
+// Relieve has the client lose what it holds whose lease has ended for longest, because memory is
+// needed. It reports whether there was one. It writes to the store, and takes as long as the client
+// held much.
+func (t *Table) Relieve() bool {
+	var first *Client
+	t.mu.Lock()
+	longest, now := t.cfg.LeaseSeconds, t.now()
+	for _, c := range t.confirmed {
+		if idle := c.idleFor(now); idle > longest && c.phase == confirmed && c.held.Load() > 0 {
+			first, longest = c, idle
+		}
+	}
+	t.mu.Unlock()
+	return first != nil && t.Expire(first)
+}
+
 // lapse ends a confirmed client whose lease is over. Needs t.mu.
 func (t *Table) lapse(c *Client) {
 	if c.minor != 0 {

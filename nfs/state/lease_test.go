@@ -178,3 +178,23 @@ func TestWithoutAStoreNothingIsRecorded(t *testing.T) {
 	require.Equal(t, OK, r.DestroyClient(id))
 	r.atRest()
 }
+
+func TestMemoryIsMadeByWhoIsOverdueForLongest(t *testing.T) {
+	r := newRig(t)
+	var ids []ClientID
+	for _, owner := range []string{"first", "second", "third"} {
+		id, _ := r.client(owner, 1, alice)
+		r.byID(id).Hold(1)
+		ids = append(ids, id)
+		r.pass(10)
+	}
+	require.False(t, r.Relieve(), "all are there")
+	r.pass(30) // the third is there still
+	r.byID(ids[0]).Hold(-1)
+	require.True(t, r.Relieve(), "of those who hold something")
+	require.Nil(t, r.byID(ids[1]))
+	require.NotNil(t, r.byID(ids[0]))
+	require.False(t, r.Relieve())
+	require.NotNil(t, r.byID(ids[2]))
+	r.atRest()
+}

@@ -13,6 +13,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/faultfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs"
 )
 
@@ -188,4 +189,31 @@ func TestAFileWithoutANameIsLocked(t *testing.T) {
 	require.Zero(t, k.Held())
 	require.Zero(t, k.mirror.n.Load())
 	fa.gone()
+}
+
+// A lane takes nothing from a client whose lease is over: that is written to the disc first.
+func TestALaneTakesNoLocksAway(t *testing.T) {
+	now := new(uint32)
+	cfg := remembers(now)
+	fs := memfs.New(memfs.Config{Mode: 0o777})
+	r := newRig(t, cfg, export.Export{Path: "/x", FS: fs, Options: export.Options{Squash: export.SquashNone}})
+	maker(t, r, fs)("f", "content")
+	a, b := r.session("a"), r.session("b")
+	var open [2]nfs4.Stateid4
+	for i, s := range []*session{a, b} {
+		r.ok(s.sequence(), nfs4.NfsArgop4{Argop: nfs4.OP_RECLAIM_COMPLETE})
+		open[i] = opens(r.ok(in(s.sequence(), append(walk("x"), openOp("o", "f", 3, 0, nfs4.OPEN4_NOCREATE))...)...))
+	}
+	r.ok(in(a.sequence(), append(walk("x", "f"), lockOp(open[0], "l", nfs4.WRITE_LT, 0, 5))...)...)
+	require.Zero(t, r.waits, "a lane locks")
+	test := append(walk("x", "f"), locktOp("other", nfs4.READ_LT, 0, 1))
+	r.fails(nfs4.NFS4ERR_DENIED, in(b.sequence(), test...)...)
+	require.Zero(t, r.waits)
+	*now = 40
+	r.ok(b.sequence())
+	*now = 60
+	r.ok(in(b.sequence(), test...)...)
+	require.Equal(t, 1, r.waits, "who is overdue has lost his lock, by a worker")
+	r.ok(in(b.sequence(), append(walk("x", "f"), lockOp(open[1], "l", nfs4.WRITE_LT, 0, 5))...)...)
+	require.Zero(t, r.waits)
 }

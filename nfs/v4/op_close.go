@@ -93,7 +93,7 @@ func (k *compound) stated(id *files.Stateid, st files.Status) nfs4.Nfsstat4 {
 		k.stateid = *id
 		putStateid(&k.c.Reply, id)
 	}
-	return nfs4.Nfsstat4(st)
+	return judged(st)
 }
 
 // openDowngrade is OPEN_DOWNGRADE (section 18.18).

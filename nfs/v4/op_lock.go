@@ -48,6 +48,9 @@ func (k *compound) lock() nfs4.Nfsstat4 {
 	if st := k.lockable(); st != nfs4.NFS4_OK {
 		return st
 	}
+	if k.minor == 0 && !k.c.Place.Thread.MayWait {
+		return stAgain // an owner's turn is taken once, and somebody may have to lose a lock for it
+	}
 	if k.minor == 0 && a.New {
 		if st := k.known0(client); st != nfs4.NFS4_OK {
 			return st
@@ -140,7 +143,7 @@ func (k *compound) lockt() nfs4.Nfsstat4 {
 	if got == files.Denied {
 		return k.denied()
 	}
-	return nfs4.Nfsstat4(got)
+	return judged(got)
 }
 
 // isFile says why the current object is no regular file.

@@ -41,10 +41,11 @@ func (p *position) file() files.File { return files.File{Export: p.export.ID, Ha
 // caller returns who sends the compound, to those who keep opens and locks. In minor version 0
 // only stateids say that.
 func (k *compound) caller() files.Caller {
-	if k.session == nil {
-		return files.Caller{Minor: uint8(k.minor)}
+	by := files.Caller{Minor: uint8(k.minor), Brief: !k.c.Place.Thread.MayWait}
+	if k.session != nil {
+		by.Client = uint64(k.session.Client().ID())
 	}
-	return files.Caller{Client: uint64(k.session.Client().ID()), Minor: uint8(k.minor)}
+	return by
 }
 
 // recovery is what there is to know of grace.
@@ -75,10 +76,18 @@ func (k *compound) mayUseOf(
 	}
 	key := p.file()
 	if id.Special() {
-		return nfs4.Nfsstat4(k.s.files.CheckSpecial(&key, &id, want, k.recovery(false), uint8(k.minor)))
+		return judged(k.s.files.CheckSpecial(&key, &id, want, k.recovery(false), k.caller()))
 	}
 	client, st := k.s.files.Check(&key, &id, k.caller(), want)
 	k.renew(client)
+	return judged(st)
+}
+
+// judged is what package files says, to a client or to this package.
+func judged(st files.Status) nfs4.Nfsstat4 {
+	if st == files.MustWait {
+		return stAgain
+	}
 	return nfs4.Nfsstat4(st)
 }
 

@@ -22,7 +22,7 @@ func (t *Table) Check(key *File, id *Stateid, by Caller, want Share) (client uin
 		return s.client, st
 	}
 	if missing := want &^ Share(mode); missing != 0 {
-		return s.client, t.readWhileWriting(s, missing)
+		return s.client, t.readWhileWriting(s, missing, by.Brief)
 	}
 	return s.client, OK
 }
@@ -30,7 +30,7 @@ func (t *Table) Check(key *File, id *Stateid, by Caller, want Share) (client uin
 // readWhileWriting judges the READ of who has opened a file for writing only. Clients whose cache
 // has whole pages must read to write a part of one, so it is allowed (RFC 8881 section 9.1.2)
 // unless somebody denies reading.
-func (t *Table) readWhileWriting(s *state, missing Share) Status {
+func (t *Table) readWhileWriting(s *state, missing Share, brief bool) Status {
 	if missing != Read {
 		return OpenMode
 	}
@@ -49,8 +49,8 @@ func (t *Table) readWhileWriting(s *state, missing Share) Status {
 		if len(who) == 0 {
 			return OK
 		}
-		if !t.expire(who, s.owner.client) {
-			return Locked
+		if st := t.expire(who, s.owner.client, brief, Locked); st != OK {
+			return st
 		}
 	}
 	return Delay
@@ -59,11 +59,11 @@ func (t *Table) readWhileWriting(s *state, missing Share) Status {
 // CheckSpecial says whether a file may be used with a special stateid, [Anonymous] or [Bypass]:
 // what other clients deny holds for both, READ included (RFC 8881 sections 8.2.3 and 9.7). Of other
 // special values it says BadStateid. Courteous clients lose what stands in the way.
-func (t *Table) CheckSpecial(key *File, id *Stateid, want Share, r Recovery, minor uint8) Status {
+func (t *Table) CheckSpecial(key *File, id *Stateid, want Share, r Recovery, by Caller) Status {
 	if *id != Anonymous && *id != Bypass {
 		return BadStateid
 	}
-	if st := r.Judge(OpIO, minor); st != OK {
+	if st := r.Judge(OpIO, by.Minor); st != OK {
 		return st
 	}
 	for range rounds {
@@ -79,8 +79,8 @@ func (t *Table) CheckSpecial(key *File, id *Stateid, want Share, r Recovery, min
 		if len(who) == 0 {
 			return OK
 		}
-		if !t.expire(who, nil) {
-			return Locked
+		if st := t.expire(who, nil, by.Brief, Locked); st != OK {
+			return st
 		}
 	}
 	return Delay

@@ -10,6 +10,10 @@ import (
 type Caller struct {
 	Client uint64
 	Minor  uint8
+	// Brief says that the operation may not wait. What might write to the store of clients, because
+	// somebody is to lose what he holds, is not done; the answer is [MustWait], and nothing has
+	// changed.
+	Brief bool
 }
 
 // Kinds of owners and of states.
@@ -227,21 +231,28 @@ func (c *client) remembers() bool {
 	return c.dead > 0
 }
 
-// expire revokes the state of clients whose leases have ended, unless self is among them. It
-// reports whether each was such.
-func (t *Table) expire(who []*client, self *client) bool {
+// expire revokes the state of clients whose leases have ended, unless self is among them, for an
+// operation that else answers denied. It answers OK if each was such, and MustWait if that is not for
+// who is brief.
+func (t *Table) expire(who []*client, self *client, brief bool, denied Status) Status {
 	for _, c := range who {
 		if c == self || !t.cfg.Courteous(c.id) {
-			return false
+			return denied
 		}
+	}
+	if brief && len(who) > 0 {
+		return MustWait
 	}
 	for _, c := range who {
 		if !t.cfg.Expire(c.id) {
-			return false
+			return denied
 		}
 		t.Revoke(c.id, Expired)
 	}
-	return len(who) > 0
+	if len(who) == 0 {
+		return denied
+	}
+	return OK
 }
 
 // relieve makes room when a bound for all is reached: clients that have expired go first. It
@@ -251,7 +262,13 @@ func (t *Table) relieve() bool {
 		t.forget(c)
 		return true
 	}
-	return t.cfg.Relieve()
+	if !t.cfg.Relieve() {
+		return false
+	}
+	if c := t.oldestExpired(); c != nil { // who had to go leaves stateids that say so
+		t.forget(c)
+	}
+	return true
 }
 
 // oldestExpired returns the client that expired first of those that are kept to be told so.

@@ -26,7 +26,7 @@ func TestCheckAllocatesNothing(t *testing.T) {
 			t.Errorf("Check allocates %v times", n)
 		}
 	}
-	if n := testing.AllocsPerRun(100, func() { r.CheckSpecial(f, &Anonymous, Read, done, 1) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { r.CheckSpecial(f, &Anonymous, Read, done, Caller{Minor: 1}) }); n != 0 {
 		t.Errorf("CheckSpecial allocates %v times", n)
 	}
 }
@@ -131,7 +131,7 @@ func BenchmarkCheck(b *testing.B) {
 			i := 0
 			for b.Loop() {
 				i = (i + 1) & (n - 1)
-				if _, st := tab.Check(&files[i], &ids[i], Caller{v1, 1}, Read); st != OK {
+				if _, st := tab.Check(&files[i], &ids[i], Caller{Client: v1, Minor: 1}, Read); st != OK {
 					b.Fatal(st)
 				}
 			}
@@ -145,7 +145,7 @@ func BenchmarkCheckParallel(b *testing.B) {
 		i := 0
 		for pb.Next() {
 			i = (i + 1) & 4095
-			if _, st := tab.Check(&files[i], &ids[i], Caller{v1, 1}, Read); st != OK {
+			if _, st := tab.Check(&files[i], &ids[i], Caller{Client: v1, Minor: 1}, Read); st != OK {
 				b.Error(st)
 			}
 		}
@@ -162,7 +162,7 @@ func BenchmarkOpenClose(b *testing.B) {
 		if st := tab.Open(f, &a, &o); st != OK {
 			b.Fatal(st)
 		}
-		if _, st := tab.Close(&Target{f, o.Stateid, Caller{v1, 1}, nil}); st != OK {
+		if _, st := tab.Close(&Target{f, o.Stateid, Caller{Client: v1, Minor: 1}, nil}); st != OK {
 			b.Fatal(st)
 		}
 	}
@@ -171,7 +171,7 @@ func BenchmarkOpenClose(b *testing.B) {
 func BenchmarkLockUnlock(b *testing.B) {
 	tab, files, ids := benchTable(b, 1)
 	var held Lock
-	a := LockArgs{Target: Target{&files[0], ids[0], Caller{v1, 1}, nil}, New: true, Owner: []byte("l"),
+	a := LockArgs{Target: Target{&files[0], ids[0], Caller{Client: v1, Minor: 1}, nil}, New: true, Owner: []byte("l"),
 		Kind: ranges.Write, Length: 10, Recovery: done}
 	id, st := tab.Lock(&a, &held)
 	if st != OK {

@@ -65,10 +65,10 @@ func graceOfOperation(t *testing.T, op Op, client uint64, g Recovery, expect Sta
 	case OpLock:
 		want(t, "LOCK", l.firstIn(f, id, ranges.Read, 0, 1, g), expect)
 	case OpLockT:
-		a := TestArgs{Caller{client, by(client).Minor}, []byte("l"), ranges.Read, 0, 1, g}
+		a := TestArgs{Caller{Client: client, Minor: by(client).Minor}, []byte("l"), ranges.Read, 0, 1, g}
 		want(t, "LOCKT", r.LockT(f, &a, new(Lock)), expect)
 	case OpIO:
-		want(t, "READ", r.CheckSpecial(f, &Anonymous, Read, g, by(client).Minor), expect)
+		want(t, "READ", r.CheckSpecial(f, &Anonymous, Read, g, by(client)), expect)
 	case OpOther:
 		want(t, "LOCK", l.first(f, id, ranges.Read, 0, 1), OK)
 		want(t, "LOCKU", l.unlock(f, 0, 1), expect)

@@ -49,7 +49,7 @@ func (t *Table) Lock(a *LockArgs, held *Lock) (Stateid, Status) {
 	var id Stateid
 	for range rounds {
 		var self, who *client
-		st := t.attempt(a.By.Minor == 0, func() Status {
+		st := t.attempt(a.By.Minor == 0, a.By.Brief, func() Status {
 			s, st := t.hold(&a.Target, !a.New, 0)
 			if st != OK {
 				return st
@@ -61,13 +61,15 @@ func (t *Table) Lock(a *LockArgs, held *Lock) (Stateid, Status) {
 			t.after(&e)
 			return st
 		})
-		switch {
-		case st == Denied && who != nil && t.expire([]*client{who}, self):
-		case st == Denied && a.Reclaim:
-			return Stateid{}, ReclaimConflict
-		default:
-			return id, st
+		if st == Denied && who != nil {
+			if st = t.expire([]*client{who}, self, a.By.Brief, Denied); st == OK {
+				continue
+			}
 		}
+		if st == Denied && a.Reclaim {
+			st = ReclaimConflict
+		}
+		return id, st
 	}
 	return Stateid{}, Delay
 }
@@ -311,11 +313,11 @@ func (t *Table) LockT(key *File, a *TestArgs, held *Lock) Status {
 	}
 	for range rounds {
 		who := t.lockT(key, c, a, r, held)
-		switch {
-		case who == nil:
+		if who == nil {
 			return OK
-		case who == c || !t.expire([]*client{who}, c):
-			return Denied
+		}
+		if st := t.expire([]*client{who}, c, a.By.Brief, Denied); st != OK {
+			return st
 		}
 	}
 	return Delay

@@ -62,9 +62,9 @@ func TestTheSameNameOfAnotherClientIsAnotherOwner(t *testing.T) {
 	want(t, "LOCK", m.first(f, qid, ranges.Write, 0, 10), Denied)
 	want(t, "LOCKT of its owner", l.test(f, ranges.Write, 0, 10), OK)
 	want(t, "LOCKT of another", m.test(f, ranges.Write, 0, 10), Denied)
-	a := TestArgs{Caller{99, 1}, []byte("same"), ranges.Read, 0, 1, done}
+	a := TestArgs{Caller{Client: 99, Minor: 1}, []byte("same"), ranges.Read, 0, 1, done}
 	want(t, "LOCKT of no client", r.LockT(f, &a, new(Lock)), StaleClientID)
-	a.By = Caller{v1, 0}
+	a.By = Caller{Client: v1, Minor: 0}
 	want(t, "LOCKT of a client of 4.1 in 4.0", r.LockT(f, &a, new(Lock)), StaleClientID)
 }
 

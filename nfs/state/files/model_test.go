@@ -488,7 +488,7 @@ func (m *model) special() (what string, got, expect Status) {
 	if who := m.against(nil, file, way, 0); len(who) > 0 && !m.expireAll(who, 0) {
 		expect = Locked
 	}
-	got = m.r.CheckSpecial(fileOf(file), &Anonymous, way, done, 1)
+	got = m.r.CheckSpecial(fileOf(file), &Anonymous, way, done, Caller{Minor: 1})
 	return what, got, expect
 }
 

@@ -66,18 +66,13 @@ func (t *Table) Open(key *File, a *OpenArgs, o *Opened) Status {
 			t.after(&e)
 			return st
 		}
-		var st Status
-		if a.Brief {
-			st = run()
-		} else {
-			st = t.attempt(c.legacy, run)
-		}
+		st := t.attempt(c.legacy, a.Brief, run)
 		switch {
-		case a.Brief && (st == ShareDenied || st == crowded):
+		case a.Brief && st == ShareDenied:
 			return MustWait
 		case st == ShareDenied && a.Reclaim:
 			return ReclaimConflict
-		case st == ShareDenied && t.expire(who, c):
+		case st == ShareDenied && t.expire(who, c, false, st) == OK:
 		default:
 			return st
 		}

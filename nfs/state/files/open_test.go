@@ -517,6 +517,7 @@ func TestLocksWithoutAnyAreFreed(t *testing.T) {
 func TestWhoIsBriefWaitsToTakeAnythingAway(t *testing.T) {
 	r := newRig(t, nil)
 	f := fileOf(1)
+	defer r.end()
 	p, q := r.owner(v1, "one"), r.owner(w1, "two")
 	p.open(f, Write, Read)
 	brief := OpenArgs{Client: w1, Owner: []byte(q.name), Access: Read, Brief: true, Recovery: done}
@@ -527,4 +528,40 @@ func TestWhoIsBriefWaitsToTakeAnythingAway(t *testing.T) {
 	want(t, "what is in nobody's way", r.Open(fileOf(2), &brief, &o), OK)
 	brief.Brief = false
 	want(t, "who may wait", r.Open(f, &brief, &o), OK)
+}
+
+// The same of locks, and of I/O that what another client denies is in the way of.
+func TestWhoIsBriefWaitsToTakeALockAway(t *testing.T) {
+	r := newRig(t, nil)
+	defer r.end()
+	f := fileOf(3)
+	p, _, pid, qid := r.two(f, v1, w1)
+	l := p.locker("l")
+	want(t, "LOCK", l.first(f, pid, ranges.Write, 0, 10), OK)
+	r.owner(v1, "denies").open(fileOf(4), Read, Read)
+	lock := func(me Caller) Status {
+		x := Target{f, qid, me, nil}
+		_, st := r.Lock(&LockArgs{x, true, []byte("m"), 0, ranges.Read, 5, 1, false, done}, new(Lock))
+		return st
+	}
+	test := func(me Caller) Status {
+		return r.LockT(f, &TestArgs{me, []byte("m"), ranges.Read, 5, 1, done}, new(Lock))
+	}
+	special := func(me Caller) Status { return r.CheckSpecial(fileOf(4), &Anonymous, Read, done, me) }
+	me := by(w1)
+	me.Brief = true
+	for what, op := range map[string]func(Caller) Status{"LOCK": lock, "LOCKT": test, "I/O": special} {
+		st := Denied
+		if what == "I/O" {
+			st = Locked
+		}
+		want(t, what+" against who is there", op(me), st)
+		r.courteous[v1] = true
+		want(t, what+" against who is courteous", op(me), MustWait)
+		r.courteous[v1] = false
+	}
+	if len(r.lost) > 0 {
+		t.Errorf("%d clients have lost something", len(r.lost))
+	}
+	want(t, "what they had", r.check(f, pid, v1, Read), OK)
 }

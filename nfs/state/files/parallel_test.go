@@ -200,7 +200,7 @@ func TestEverythingAtOnce(t *testing.T) {
 		for range steps {
 			client := uint64(100 + rnd.IntN(clients))
 			minor := uint8((client - 100) % 2)
-			caller := Caller{client, minor}
+			caller := Caller{Client: client, Minor: minor}
 			f := fileOf(rnd.IntN(4))
 			owner := fmt.Append(nil, "o", rnd.IntN(3))
 			slot := &ids[client-100][rnd.IntN(4)]
@@ -259,7 +259,7 @@ func TestEverythingAtOnce(t *testing.T) {
 			case 9:
 				tab.Check(f, &id, caller, Both)
 				tab.TestStateid(&id, caller)
-				tab.CheckSpecial(f, &Anonymous, Both, done, minor)
+				tab.CheckSpecial(f, &Anonymous, Both, done, Caller{Minor: minor})
 			case 10:
 				a := TestArgs{caller, owner, ranges.Write, off, n, done}
 				tab.LockT(f, &a, new(Lock))

@@ -136,7 +136,7 @@ func by(client uint64) Caller {
 	if client == v0 || client == w0 {
 		return Caller{}
 	}
-	return Caller{client, 1}
+	return Caller{Client: client, Minor: 1}
 }
 
 var done = Recovery{Complete: true}
@@ -320,7 +320,7 @@ func (l *locker) unlock(f *File, off, n uint64) Status {
 }
 
 func (l *locker) test(f *File, k ranges.Kind, off, n uint64) Status {
-	a := TestArgs{Caller{l.client, by(l.client).Minor}, []byte(l.name), k, off, n, done}
+	a := TestArgs{Caller{Client: l.client, Minor: by(l.client).Minor}, []byte(l.name), k, off, n, done}
 	return l.r.LockT(f, &a, &l.held)
 }
 

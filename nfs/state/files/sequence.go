@@ -56,7 +56,7 @@ func (t *Table) BeginOpen(turn *Turn, client uint64, name []byte, op, seqid uint
 		turn.Status = StaleClientID
 		return Refuse
 	}
-	st := t.attempt(true, func() (st Status) {
+	st := t.attempt(true, false, func() (st Status) {
 		v, st = t.beginOpen(turn, c, name, op, seqid)
 		return st
 	})

@@ -44,7 +44,7 @@ func TestAStateidIsJudged(t *testing.T) {
 		{"of another epoch is not stale in 4.1", f, past(id1), by(v1), BadStateid},
 		{"of another client", f, id1, by(w1), BadStateid},
 		{"of 4.0 in 4.1", f, id0, by(v1), BadStateid},
-		{"of 4.0 in 4.1 as client 1", f, id0, Caller{v0, 1}, BadStateid},
+		{"of 4.0 in 4.1 as client 1", f, id0, Caller{Client: v0, Minor: 1}, BadStateid},
 		{"of 4.1 in 4.0", f, id1, by(v0), BadStateid},
 		{"of another file", other, id1, by(v1), BadStateid},
 		{"of the same handle in another export", &elsewhere, id1, by(v1), BadStateid},
@@ -265,15 +265,15 @@ func TestDenialsHoldForSpecialStateids(t *testing.T) {
 				if way&deny != 0 {
 					expect = Locked
 				}
-				want(t, "special", r.CheckSpecial(f, &special, way, done, 1), expect)
-				want(t, "another file", r.CheckSpecial(fileOf(2), &special, way, done, 1), OK)
+				want(t, "special", r.CheckSpecial(f, &special, way, done, Caller{Minor: 1}), expect)
+				want(t, "another file", r.CheckSpecial(fileOf(2), &special, way, done, Caller{Minor: 1}), OK)
 			}
 		}
 		for _, wrong := range []Stateid{Current, Invalid, {5, ones}, id} {
-			want(t, "not special", r.CheckSpecial(f, &wrong, Read, done, 1), BadStateid)
+			want(t, "not special", r.CheckSpecial(f, &wrong, Read, done, Caller{Minor: 1}), BadStateid)
 		}
 		r.courteous[v1] = true
-		want(t, "after the end of its lease", r.CheckSpecial(f, &Anonymous, Both, done, 1), OK)
+		want(t, "after the end of its lease", r.CheckSpecial(f, &Anonymous, Both, done, Caller{Minor: 1}), OK)
 		r.courteous[v1] = false
 		r.end()
 	}

@@ -33,7 +33,7 @@ const (
 // what they need not have. No client sees it.
 const crowded Status = 1 << 30
 
-// MustWait is what [Table.Open] answers who is brief. No client sees it.
+// MustWait is what is answered to who is brief: see [Caller]. No client sees it.
 const MustWait Status = 1<<30 + 1
 
 // full is what an operation is told that would exceed a bound: version 4.1 has no RESOURCE.

@@ -191,9 +191,12 @@ func (t *Table) vacate(i uint32) {
 }
 
 // attempt runs an operation until it gets an answer that more room does not change. The operation
-// says crowded while it lacks room.
-func (t *Table) attempt(legacy bool, run func() Status) Status {
+// says crowded while it lacks room. Who is brief makes none: MustWait.
+func (t *Table) attempt(legacy, brief bool, run func() Status) Status {
 	st := run()
+	if st == crowded && brief {
+		return MustWait
+	}
 	if st == crowded && t.relieve() {
 		st = run()
 	}
