@@ -93,7 +93,8 @@ func init() {
 			e.Uint64(v.fsid[0])
 			e.Uint64(v.fsid[1])
 		}},
-		nfs4.FATTR4_UNIQUE_HANDLES: {write: boolean(true)},
+		// Where exports lie in each other, an object has a handle in each of them.
+		nfs4.FATTR4_UNIQUE_HANDLES: {write: boolean(false)},
 		nfs4.FATTR4_LEASE_TIME: {write: func(e *xdr.Encoder, v *values) {
 			e.Uint32(uint32(v.s.cfg.Lease.Seconds()))
 		}},

@@ -389,19 +389,34 @@ func TestOperationsOnContentAreOfFiles(t *testing.T) {
 	sym := mkdir("s")
 	sym.Opcreate.Objtype = nfs4.Createtype4{Type: nfs4.NF4LNK, Linkdata: nfs4.Linktext4("f")}
 	d.ok(append(walk("x"), sym)...)
+	fifo := mkdir("p")
+	fifo.Opcreate.Objtype = nfs4.Createtype4{Type: nfs4.NF4FIFO}
+	d.ok(append(walk("x"), fifo)...)
+	read := nfs4.NfsArgop4{Argop: nfs4.OP_READ, Opread: nfs4.READ4args{Count: 1}}
+	write := nfs4.NfsArgop4{Argop: nfs4.OP_WRITE, Opwrite: nfs4.WRITE4args{Data: []byte("x")}}
+	advise := nfs4.NfsArgop4{Argop: nfs4.OP_IO_ADVISE}
+	commit := nfs4.NfsArgop4{Argop: nfs4.OP_COMMIT}
 	for _, op := range []nfs4.NfsArgop4{
 		seekOp(anonymous, 0, 0), allocateOp(anonymous, 0, 1), deallocateOp(anonymous, 0, 1),
-		readPlusOp(anonymous, 0, 1),
+		readPlusOp(anonymous, 0, 1), read, write, advise, commit, lockOp(anonymous, "me", nfs4.READ_LT, 0, 1),
+		locktOp("me", nfs4.READ_LT, 0, 1),
 	} {
 		d.fails(nfs4.NFS4ERR_ISDIR, append(walk(), op)...)
 		d.fails(nfs4.NFS4ERR_ISDIR, append(walk("x", "d"), op)...)
-		d.fails(nfs4.NFS4ERR_WRONG_TYPE, append(walk("x", "s"), op)...)
+		d.fails(nfs4.NFS4ERR_SYMLINK, append(walk("x", "s"), op)...)
+		d.fails(nfs4.NFS4ERR_WRONG_TYPE, append(walk("x", "p"), op)...)
+	}
+	// A Linux client opens these by itself when it is told SYMLINK, and reports EIO for WRONG_TYPE.
+	for _, name := range []string{"p", "s"} {
+		d.fails(nfs4.NFS4ERR_SYMLINK, append(walk("x"), openOp("me", name, 1, 0, nfs4.OPEN4_NOCREATE))...)
+		d.fails(nfs4.NFS4ERR_SYMLINK, append(walk("x"), openOp("me", name, 1, 0, nfs4.OPEN4_CREATE))...)
 	}
 	for _, op := range []nfs4.NfsArgop4{cloneOp(anonymous, anonymous, 0, 0, 0), copyOp(anonymous, anonymous, 0, 0, 0)} {
 		d.fails(nfs4.NFS4ERR_ISDIR, append(append(walk(), savefh()), append(walk("x", "f"), op)...)...)
 		d.fails(nfs4.NFS4ERR_ISDIR, append(between("x", "f", "x", "d"), op)...)
-		d.fails(nfs4.NFS4ERR_WRONG_TYPE, append(between("x", "s", "x", "f"), op)...)
-		d.fails(nfs4.NFS4ERR_WRONG_TYPE, append(between("x", "f", "x", "s"), op)...)
+		d.fails(nfs4.NFS4ERR_SYMLINK, append(between("x", "s", "x", "f"), op)...)
+		d.fails(nfs4.NFS4ERR_SYMLINK, append(between("x", "f", "x", "s"), op)...)
+		d.fails(nfs4.NFS4ERR_WRONG_TYPE, append(between("x", "p", "x", "f"), op)...)
 	}
 }
 

@@ -35,5 +35,5 @@ func (k *compound) shape(
 		return nfs4.NFS4ERR_INVAL
 	}
 	w.wcc = vfs.WCC{}
-	return k.dataStatus(act(x, o.Cred(k.c), o.Handle, &args, &w.wcc), &w.wcc.After)
+	return k.dataFailed(&o, act(x, o.Cred(k.c), o.Handle, &args, &w.wcc))
 }

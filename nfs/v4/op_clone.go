@@ -43,15 +43,10 @@ func (k *compound) begin(x *copying) (st nfs4.Nfsstat4) {
 
 // copyStatus is k.status for a status that may be about either file.
 func (k *compound) copyStatus(x *copying, s vfs.Status) nfs4.Nfsstat4 {
-	if s == vfs.Inval && (!k.regular(&x.from) || !k.regular(&x.to)) {
-		return nfs4.NFS4ERR_WRONG_TYPE
+	if st := k.dataFailed(&x.from, s); st != k.status(s) {
+		return st
 	}
-	return k.status(s)
-}
-
-// regular reports whether an object is a regular file, as far as that can be found out.
-func (k *compound) regular(o *object.Object) bool {
-	return o.View.GetAttr(o.Handle, &k.w.attr) != vfs.OK || k.w.attr.Type == vfs.TypeReg
+	return k.dataFailed(&x.to, s)
 }
 
 // clone is CLONE (RFC 7862, section 15.13).

@@ -24,7 +24,7 @@ func (k *compound) commit() nfs4.Nfsstat4 {
 	w.wcc, w.commit = vfs.WCC{}, vfs.CommitArgs{Off: off, Count: count}
 	verf, s := o.View.Commit(o.Cred(k.c), o.Handle, &w.commit, &w.wcc)
 	if s != vfs.OK {
-		return k.status(s)
+		return k.dataFailed(&o, s)
 	}
 	k.c.Reply.Uint64(verf)
 	return nfs4.NFS4_OK

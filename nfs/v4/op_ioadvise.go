@@ -21,6 +21,9 @@ func (k *compound) ioAdvise() nfs4.Nfsstat4 {
 	if st != nfs4.NFS4_OK {
 		return st
 	}
+	if st = k.isFile(); st != nfs4.NFS4_OK {
+		return st
+	}
 	var followed bitmap
 	if x := o.View.Abilities().Ranges; x != nil && hints.has(int(nfs4.IO_ADVISE4_WILLNEED)) {
 		if s := x.WillNeed(o.Cred(k.c), o.Handle, &args); s != vfs.OK {

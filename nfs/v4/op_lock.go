@@ -74,10 +74,14 @@ func (k *compound) lock() nfs4.Nfsstat4 {
 		a.Target, a.Recovery = *k.target(&a.Stateid, t), k.recovery(reclaim)
 		a.Known = reclaim // in grace an open is one that was reclaimed
 		got, st := k.s.files.Lock(&a, &k.w.held)
-		if st == files.Denied {
+		switch {
+		case st == files.Denied:
 			return k.denied()
-		}
-		if st == files.OK && reclaim {
+		case st == files.BadStateid:
+			if why := k.isFile(); why != nfs4.NFS4_OK {
+				return why
+			}
+		case st == files.OK && reclaim:
 			k.s.cfg.State.ExtendGrace()
 		}
 		return k.stated(&got, st)
@@ -155,10 +159,7 @@ func (k *compound) isFile() nfs4.Nfsstat4 {
 	if st = k.status(o.View.GetAttr(o.Handle, &k.w.attr)); st != nfs4.NFS4_OK {
 		return st
 	}
-	if st = k.openable(&k.w.attr); st == nfs4.NFS4ERR_SYMLINK && k.minor == 0 {
-		return nfs4.NFS4ERR_INVAL
-	}
-	return st
+	return k.hasContent(&k.w.attr)
 }
 
 // locku is LOCKU (section 18.12).

@@ -200,27 +200,55 @@ func (k *compound) openThis(o *opening, check bool) nfs4.Nfsstat4 {
 	if s := x.View.GetAttr(x.Handle, &k.w.attr); s != vfs.OK {
 		return k.status(s)
 	}
-	if st = k.openable(&k.w.attr); st != nfs4.NFS4_OK || !check {
+	if st = openable(&k.w.attr); st != nfs4.NFS4_OK || !check {
 		return st
 	}
 	return k.permitted(&x, o)
 }
 
-// openable says why an object cannot be opened.
-func (k *compound) openable(a *vfs.Attr) nfs4.Nfsstat4 {
+// openable says why an object cannot be opened. To SYMLINK a Linux client looks the name up, and opens
+// a FIFO or a device by itself. RFC 8881, section 18.16.3, has WRONG_TYPE for these, of which that
+// client makes an I/O error.
+func openable(a *vfs.Attr) nfs4.Nfsstat4 {
 	switch a.Type {
 	case vfs.TypeReg:
 		return nfs4.NFS4_OK
 	case vfs.TypeDir:
 		return nfs4.NFS4ERR_ISDIR
-	case vfs.TypeLnk:
+	default:
 		return nfs4.NFS4ERR_SYMLINK
-	case vfs.TypeBlk, vfs.TypeChr, vfs.TypeSock, vfs.TypeFifo:
 	}
-	if k.minor > 0 {
+}
+
+// hasContent says why an object has no content to work on (RFC 8881, sections 18.22.3 and others; RFC
+// 7530, section 16.23.4).
+func (k *compound) hasContent(a *vfs.Attr) nfs4.Nfsstat4 {
+	switch {
+	case a.Type == vfs.TypeReg:
+		return nfs4.NFS4_OK
+	case a.Type == vfs.TypeDir:
+		return nfs4.NFS4ERR_ISDIR
+	case k.minor == 0:
+		return nfs4.NFS4ERR_INVAL
+	case a.Type == vfs.TypeLnk:
+		return nfs4.NFS4ERR_SYMLINK
+	default:
 		return nfs4.NFS4ERR_WRONG_TYPE
 	}
-	return nfs4.NFS4ERR_SYMLINK
+}
+
+// dataFailed is k.status for an operation on the content of o. It looks at what o is.
+func (k *compound) dataFailed(o *object.Object, s vfs.Status) nfs4.Nfsstat4 {
+	if s != vfs.Inval {
+		return k.status(s)
+	}
+	if t := o.View.GetAttr(o.Handle, &k.w.attr); t != vfs.OK {
+		return k.status(t)
+	}
+	if st := k.hasContent(&k.w.attr); st != nfs4.NFS4_OK {
+		return st
+	}
+	return k.status(s)
 }
 
 // permitted asks the kernel whether the caller may open the object as it wants to.
@@ -341,7 +369,7 @@ func (k *compound) openFound(o *opening, dir *object.Object, name []byte) nfs4.N
 			return k.status(s)
 		}
 	}
-	if st := k.openable(&w.entry.Attr); st != nfs4.NFS4_OK {
+	if st := openable(&w.entry.Attr); st != nfs4.NFS4_OK {
 		return st
 	}
 	x := *dir
@@ -375,17 +403,16 @@ func (k *compound) makeFile(o *opening, dir *object.Object, name []byte, how vfs
 	return nfs4.NFS4_OK
 }
 
-// makeExclusive makes a file that a later OPEN with the same verifier finds again. The verifier
-// is kept in the times, so that a client of minor version 0 must set them afterwards.
+// makeExclusive makes a file that a later OPEN with the same verifier finds again. The verifier is
+// kept in the times. The client is told so, and has to set them afterwards.
 func (k *compound) makeExclusive(o *opening, dir *object.Object, name []byte) nfs4.Nfsstat4 {
 	w := k.w
 	if st := k.makeFile(o, dir, name, vfs.Exclusive); st != nfs4.NFS4_OK {
 		return st
 	}
+	o.set.add(nfs4.FATTR4_TIME_ACCESS_SET)
+	o.set.add(nfs4.FATTR4_TIME_MODIFY_SET)
 	if o.a.Openhow.How.Mode == nfs4.EXCLUSIVE4 {
-		o.set = bitmap{}
-		o.set.add(nfs4.FATTR4_TIME_ACCESS_SET)
-		o.set.add(nfs4.FATTR4_TIME_MODIFY_SET)
 		return nfs4.NFS4_OK
 	}
 	if w.set.Mode&setIDs == 0 { // the file has been made with it

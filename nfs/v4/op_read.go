@@ -51,7 +51,7 @@ func (k *compound) read() nfs4.Nfsstat4 {
 	n, eof, s := o.View.Read(o.Cred(c), o.Handle, &w.read, &w.attr)
 	switch {
 	case s != vfs.OK:
-		return k.readFailed(s)
+		return k.dataFailed(&o, s)
 	case uint(n) > uint(len(data)):
 		return nfs4.NFS4ERR_SERVERFAULT // what is behind data is another reply's
 	case count == 0 && w.attr.Filled():
@@ -64,14 +64,6 @@ func (k *compound) read() nfs4.Nfsstat4 {
 	e.Reserve(n)
 	e.Pad(n)
 	return nfs4.NFS4_OK
-}
-
-// readFailed is the status of a READ that failed with s.
-func (k *compound) readFailed(s vfs.Status) nfs4.Nfsstat4 {
-	if s == vfs.Inval && k.minor > 0 {
-		return nfs4.NFS4ERR_WRONG_TYPE
-	}
-	return k.status(s)
 }
 
 // spliced answers READ with the file's pages in a pipe, where the transport lends one for that
@@ -94,7 +86,7 @@ func (k *compound) spliced(o *object.Object, off uint64, count int) (st nfs4.Nfs
 	case vfs.NotSupp:
 		return 0, false
 	default:
-		return k.readFailed(s), true
+		return k.dataFailed(o, s), true
 	}
 	e := &k.c.Reply
 	e.Bool(eof)

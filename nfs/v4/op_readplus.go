@@ -136,7 +136,7 @@ func (p *plus) seek(data bool) (n int, st nfs4.Nfsstat4) {
 		p.asks = false // reading will tell
 		return otherwise, nfs4.NFS4_OK
 	case s != vfs.OK:
-		return 0, p.k.dataStatus(s, a)
+		return 0, p.k.dataFailed(p.o, s)
 	}
 	n = int(min(ends-p.off, uint64(p.left)))
 	if !data {
@@ -156,7 +156,7 @@ func (k *compound) dataAt(o *object.Object, off uint64, n int) (got int, eof boo
 	w.read.Dst = nil
 	switch {
 	case s != vfs.OK:
-		return 0, false, k.readFailed(s)
+		return 0, false, k.dataFailed(o, s)
 	case uint(got) > uint(n):
 		return 0, false, nfs4.NFS4ERR_SERVERFAULT
 	case n == 0 && w.attr.Filled():

@@ -27,7 +27,7 @@ func (k *compound) seek() nfs4.Nfsstat4 {
 	args.Hole = what == nfs4.NFS4_CONTENT_HOLE
 	at, s := x.Seek(o.Cred(k.c), o.Handle, &args, &k.w.attr)
 	if s != vfs.OK {
-		return k.dataStatus(s, &k.w.attr)
+		return k.dataFailed(&o, s)
 	}
 	k.c.Reply.Bool(at >= k.w.attr.Size)
 	k.c.Reply.Uint64(at)
@@ -49,13 +49,4 @@ func (k *compound) file(id files.Stateid, want files.Share) (o object.Object, st
 		st = k.mayUse(id, want)
 	}
 	return o, st
-}
-
-// dataStatus is k.status for an operation on the content of the object with the attributes a, if
-// they are known.
-func (k *compound) dataStatus(s vfs.Status, a *vfs.Attr) nfs4.Nfsstat4 {
-	if s == vfs.Inval && a.Filled() && a.Type != vfs.TypeReg {
-		return nfs4.NFS4ERR_WRONG_TYPE
-	}
-	return k.status(s)
 }

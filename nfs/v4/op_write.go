@@ -41,10 +41,7 @@ func (k *compound) write() nfs4.Nfsstat4 {
 	w.write = vfs.WriteArgs{Off: off, Src: w.segments, How: vfs.Stability(how)}
 	n, got, verf, s := o.View.Write(o.Cred(c), o.Handle, &w.write, &w.wcc)
 	if s != vfs.OK {
-		if s == vfs.Inval && k.minor > 0 {
-			return nfs4.NFS4ERR_WRONG_TYPE
-		}
-		return k.status(s)
+		return k.dataFailed(&o, s)
 	}
 	k.learn(&w.wcc.After)
 	e := &c.Reply
