@@ -21,6 +21,7 @@ func main() {
 	addr := flag.String("addr", "", "`host:port` of NFS")
 	mountAddr := flag.String("mount", "", "`host:port` of MOUNT, if another")
 	path := flag.String("path", "/", "`path` of the export")
+	path4 := flag.String("path4", "", "`path` of the export by version 4; without it, version 3 alone is asked")
 	leave := flag.String(
 		"leave",
 		"",
@@ -31,7 +32,7 @@ func main() {
 	if *mountAddr == "" {
 		*mountAddr = *addr
 	}
-	answers, err := interview(*addr, *mountAddr, *path, *leave)
+	answers, err := interview(*addr, *mountAddr, *path, *path4, *leave)
 	if err == nil {
 		var data []byte
 		if data, err = json.MarshalIndent(answers, "", " "); err == nil {
@@ -48,7 +49,7 @@ func main() {
 type failure struct{ error }
 
 // interview asks everything.
-func interview(addr, mountAddr, path, leave string) (answers []*Answer, err error) {
+func interview(addr, mountAddr, path, path4, leave string) (answers []*Answer, err error) {
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
@@ -118,6 +119,11 @@ func interview(addr, mountAddr, path, leave string) (answers []*Answer, err erro
 		dir := a.root.mkdir("", a.export, subject.name, client.Mode(0o777))
 		a.root.setattr("", dir, client.Mode(0o777))
 		subject.ask(a, dir)
+	}
+	if path4 != "" {
+		if err := ask4(a, addr, path4); err != nil {
+			return nil, err
+		}
 	}
 	return a.answers, nil
 }
