@@ -24,7 +24,14 @@ func (k *compound) inTurn(v files.Verdict, t *files.Turn, run func() nfs4.Nfssta
 	case files.Go:
 	}
 	at := e.Len()
+	over := false
+	defer func() {
+		if !over { // a panic, of which the client is told by RPC: the operation does not count
+			k.s.files.End(t, files.Resource, nil, nil)
+		}
+	}()
 	st := run()
+	over = true
 	var body []byte
 	if st == nfs4.NFS4_OK || k.body {
 		body = e.Bytes()[at:]
