@@ -3,6 +3,7 @@ package v4
 import (
 	"encoding/binary"
 	"net/netip"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -43,6 +44,7 @@ func newRig(t testing.TB, cfg Config, exports ...export.Export) *rig {
 	table, err := export.NewTable(export.Key{1, 2, 3}, len(r.places), exports)
 	require.NoError(t, err)
 	r.table = table
+	runtime.LockOSThread() // both places are this thread; never unlocked: their Views change it
 	for i := range r.places {
 		r.places[i] = rpc.Place{Index: i, Thread: &vfs.Thread{MayWait: i == 1}}
 		require.NoError(t, table.Attach(i, r.places[i].Thread))

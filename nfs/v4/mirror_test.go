@@ -3,7 +3,6 @@ package v4
 import (
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -35,7 +34,6 @@ func onDisk(t *testing.T) (r *rig, a, b *opener, p *os.File, k *Keeper, faults *
 	require.NoError(t, err)
 	faults = faultfs.Wrap(in, 1)
 	cfg := remembers(new(uint32))
-	runtime.LockOSThread() // never unlocked: the Views change the thread
 	r = newRig(t, cfg, export.Export{
 		Path: "/x", FS: faults, Options: export.Options{Squash: export.SquashNone},
 	})
