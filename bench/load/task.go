@@ -63,10 +63,10 @@ func (g *stage) newTask(c *conn, slot int) task {
 	case "mixed":
 		return &mixedTask{
 			rnd:   random(seed),
-			attr:  nameTask{g: g, kind: "getattr", at: int(seed)},
-			find:  nameTask{g: g, kind: "lookup", at: int(seed)},
-			right: nameTask{g: g, kind: "access", at: int(seed)},
-			list:  listTask{g: g, at: int(seed)},
+			attr:  &nameTask{g: g, kind: "getattr", at: int(seed)},
+			find:  &nameTask{g: g, kind: "lookup", at: int(seed)},
+			right: &nameTask{g: g, kind: "access", at: int(seed)},
+			list:  &listTask{g: g, at: int(seed)},
 			read:  g.newData(c, slot, false), write: g.newData(c, slot, true),
 		}
 	}
@@ -300,11 +300,9 @@ func (t *listTask) done(s *slot, _ []byte, total int) error {
 
 // mixedTask draws one of several tasks for each call.
 type mixedTask struct {
-	rnd               random
-	attr, find, right nameTask
-	list              listTask
-	read, write       *dataTask
-	now               task
+	rnd                                  random
+	attr, find, right, list, read, write task
+	now                                  task
 }
 
 func (t *mixedTask) next(s *slot) {
@@ -312,15 +310,15 @@ func (t *mixedTask) next(s *slot) {
 	case n < 30:
 		t.now = t.read
 	case n < 55:
-		t.now = &t.attr
+		t.now = t.attr
 	case n < 75:
-		t.now = &t.find
+		t.now = t.find
 	case n < 85:
-		t.now = &t.right
+		t.now = t.right
 	case n < 95:
 		t.now = t.write
 	default:
-		t.now = &t.list
+		t.now = t.list
 	}
 	t.now.next(s)
 }

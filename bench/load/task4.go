@@ -19,11 +19,10 @@ var used4 = []uint32{
 func (g *stage) newTask4(c *conn, slot int) task {
 	seed := uint64(c.index)<<16 + uint64(slot)
 	name := fmt.Sprintf("%s-%d-%d", g.scratch, c.index, slot)
-	attr := func(kind string) nameTask4 { return nameTask4{nameTask{g: g, kind: kind, at: int(seed)}} }
+	attr := func(kind string) *nameTask4 { return &nameTask4{nameTask{g: g, kind: kind, at: int(seed)}} }
 	switch g.workload.Kind {
 	case "getattr", "lookup", "access":
-		t := attr(g.workload.Kind)
-		return &t
+		return attr(g.workload.Kind)
 	case "read", "write":
 		return g.newData4(c, slot, g.workload.Kind == "write")
 	case "readdirplus":
@@ -37,9 +36,9 @@ func (g *stage) newTask4(c *conn, slot int) task {
 	case "tree":
 		return newTree4(g, c.party.newOpener(), name)
 	case "mixed":
-		return &mixedTask4{
+		return &mixedTask{
 			rnd: random(seed), attr: attr("getattr"), find: attr("lookup"), right: attr("access"),
-			list: listTask4{listTask{g: g, at: int(seed)}},
+			list: &listTask4{listTask{g: g, at: int(seed)}},
 			read: g.newData4(c, slot, false), write: g.newData4(c, slot, true),
 		}
 	}
@@ -178,32 +177,3 @@ func list(s *slot, dir []byte, p page) {
 	s.u32(maskFull[1])
 	s.end(nil)
 }
-
-// mixedTask4 is mixedTask by version 4.
-type mixedTask4 struct {
-	rnd               random
-	attr, find, right nameTask4
-	list              listTask4
-	read, write       *dataTask4
-	now               task
-}
-
-func (t *mixedTask4) next(s *slot) {
-	switch n := t.rnd.below(100); {
-	case n < 30:
-		t.now = t.read
-	case n < 55:
-		t.now = &t.attr
-	case n < 75:
-		t.now = &t.find
-	case n < 85:
-		t.now = &t.right
-	case n < 95:
-		t.now = t.write
-	default:
-		t.now = &t.list
-	}
-	t.now.next(s)
-}
-
-func (t *mixedTask4) done(s *slot, res []byte, total int) error { return t.now.done(s, res, total) }

@@ -215,6 +215,18 @@ func (c *client4) open(dir, name string) (id nfs4.Stateid4, told bool) {
 	return r.Stateid, r.Rflags&nfs4.OPEN4_RESULT_MAY_NOTIFY_LOCK != 0
 }
 
+// waits has b wait for what a has locked, unlocks it, and returns b's open.
+func waits(a, b *client4, dir string) (open nfs4.Stateid4) {
+	a.t.Helper()
+	x, _ := a.open(dir, "f")
+	y, _ := b.open(dir, "f")
+	held, _ := a.lock(x, "la")
+	_, st := b.lock(y, "lb")
+	require.Equal(a.t, nfs4.NFS4ERR_DENIED, st)
+	a.unlock(held)
+	return y
+}
+
 // lock asks for a lock of the whole file, and waits for it.
 func (c *client4) lock(open nfs4.Stateid4, owner string) (nfs4.Stateid4, nfs4.Nfsstat4) {
 	c.t.Helper()
@@ -284,19 +296,14 @@ func TestACallbackSurvivesItsConnection(t *testing.T) {
 			a, b := s.client4(t, "a"), s.client4(t, "b")
 			second := s.line4(t)
 			b.also(second)
-			x, _ := a.open(dir, "f")
-			y, _ := b.open(dir, "f")
-			held, _ := a.lock(x, "la")
-			_, st := b.lock(y, "lb")
-			require.Equal(t, nfs4.NFS4ERR_DENIED, st)
-			a.unlock(held)
+			y := waits(a, b, dir)
 			xid, _, first := b.asked()
 			end(b.line4, xid)
 			xid, _, again := second.asked()
 			require.Equal(t, first, again, "a retry")
 			second.write(ran(xid, again))
 			b.line4 = second
-			_, st = b.lock(y, "lb")
+			_, st := b.lock(y, "lb")
 			require.Equal(t, nfs4.NFS4_OK, st)
 		})
 	}
@@ -306,19 +313,14 @@ func TestACallbackSurvivesItsConnection(t *testing.T) {
 func TestAnAnswerThatComesTwiceEndsTheConnection(t *testing.T) {
 	s, dir := serve4(t)
 	a, b := s.client4(t, "a"), s.client4(t, "b")
-	x, _ := a.open(dir, "f")
-	y, _ := b.open(dir, "f")
-	held, _ := a.lock(x, "la")
-	_, st := b.lock(y, "lb")
-	require.Equal(t, nfs4.NFS4ERR_DENIED, st)
-	a.unlock(held)
+	y := waits(a, b, dir)
 	xid, _, ops := b.asked()
 	b.write(ran(xid, ops))
 	b.write(ran(xid, ops))
 	_, err := b.read()
 	require.Error(t, err)
 	b.line4 = s.line4(t)
-	_, st = b.lock(y, "lb")
+	_, st := b.lock(y, "lb")
 	require.Equal(t, nfs4.NFS4_OK, st)
 	res := b.ok(b.sequence())
 	require.EqualValues(t, 0x201, res[0].Opsequence.SrResok4.SrStatusFlags, "it cannot be called back")

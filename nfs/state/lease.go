@@ -22,14 +22,8 @@ func (t *Table) Expire(c *Client) bool {
 // needed. It reports whether there was one. It writes to the store, and takes as long as the client
 // held much.
 func (t *Table) Relieve() bool {
-	var first *Client
 	t.mu.Lock()
-	longest, now := t.cfg.LeaseSeconds, t.now()
-	for _, c := range t.confirmed {
-		if idle := c.idleFor(now); idle > longest && c.phase == confirmed && c.held.Load() > 0 {
-			first, longest = c, idle
-		}
-	}
+	first := t.mostOverdue(func(c *Client) bool { return c.phase == confirmed && c.held.Load() > 0 })
 	t.mu.Unlock()
 	return first != nil && t.Expire(first)
 }

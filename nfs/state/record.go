@@ -66,17 +66,23 @@ func (t *Table) room() (*Client, Status) {
 	if len(t.confirmed) < t.cfg.ClientsMax {
 		return nil, OK
 	}
-	var first *Client
-	longest, now := t.cfg.LeaseSeconds, t.now()
-	for _, c := range t.confirmed {
-		if idle := c.idleFor(now); idle > longest {
-			first, longest = c, idle
-		}
-	}
+	first := t.mostOverdue(func(*Client) bool { return true })
 	if first == nil {
 		return nil, Delay
 	}
 	return first, OK
+}
+
+// mostOverdue returns the client whose lease has ended for longest, of those that will do; nil when
+// there is none. Needs t.mu.
+func (t *Table) mostOverdue(willDo func(*Client) bool) (first *Client) {
+	longest, now := t.cfg.LeaseSeconds, t.now()
+	for _, c := range t.confirmed {
+		if idle := c.idleFor(now); idle > longest && willDo(c) {
+			first, longest = c, idle
+		}
+	}
+	return first
 }
 
 // remove removes a confirmed client. What it held is dropped by release. Needs t.mu.

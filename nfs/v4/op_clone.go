@@ -43,7 +43,7 @@ func (k *compound) begin(x *copying) (st nfs4.Nfsstat4) {
 
 // copyStatus is k.status for a status that may be about either file.
 func (k *compound) copyStatus(x *copying, s vfs.Status) nfs4.Nfsstat4 {
-	if st := k.dataFailed(&x.from, s); st != k.status(s) {
+	if st := k.dataFailed(&x.from, s); st != nfs4.NFS4ERR_INVAL {
 		return st
 	}
 	return k.dataFailed(&x.to, s)

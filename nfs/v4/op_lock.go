@@ -156,10 +156,7 @@ func (k *compound) isFile() nfs4.Nfsstat4 {
 	if st != nfs4.NFS4_OK {
 		return st
 	}
-	if st = k.status(o.View.GetAttr(o.Handle, &k.w.attr)); st != nfs4.NFS4_OK {
-		return st
-	}
-	return k.hasContent(&k.w.attr)
+	return k.contentOf(&o)
 }
 
 // locku is LOCKU (section 18.12).

@@ -239,16 +239,20 @@ func (k *compound) hasContent(a *vfs.Attr) nfs4.Nfsstat4 {
 
 // dataFailed is k.status for an operation on the content of o. It looks at what o is.
 func (k *compound) dataFailed(o *object.Object, s vfs.Status) nfs4.Nfsstat4 {
-	if s != vfs.Inval {
-		return k.status(s)
-	}
-	if t := o.View.GetAttr(o.Handle, &k.w.attr); t != vfs.OK {
-		return k.status(t)
-	}
-	if st := k.hasContent(&k.w.attr); st != nfs4.NFS4_OK {
-		return st
+	if s == vfs.Inval {
+		if st := k.contentOf(o); st != nfs4.NFS4_OK {
+			return st
+		}
 	}
 	return k.status(s)
+}
+
+// contentOf asks what o is, and says why it has no content.
+func (k *compound) contentOf(o *object.Object) nfs4.Nfsstat4 {
+	if s := o.View.GetAttr(o.Handle, &k.w.attr); s != vfs.OK {
+		return k.status(s)
+	}
+	return k.hasContent(&k.w.attr)
 }
 
 // permitted asks the kernel whether the caller may open the object as it wants to.
