@@ -19,6 +19,11 @@
 // runs the operation once more, from its beginning, on a worker. So an operation is one synchronous
 // function, whichever thread completes it.
 //
+// # Stable storage
+//
+// Where a method says that a change is on stable storage when it returns, a thread's caller may have
+// it put off: see [Debts]. Then the change is there when the debt is paid.
+//
 // # Ownership
 //
 // Every argument is borrowed until the method returns: names, data and result structures belong to

@@ -13,6 +13,8 @@ type Thread struct {
 	// for one of them is fresh enough for the others. 0 says nothing of that kind; on a worker
 	// Epoch stays 0.
 	Epoch uint64
+	// Debts are what changes on this thread owe to stable storage.
+	Debts Debts
 
 	local map[any]any // see Local
 }

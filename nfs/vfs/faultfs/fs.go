@@ -105,7 +105,8 @@ func (f *FS) View(th *vfs.Thread) (vfs.View, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &view{f: f, in: in, mayWait: th.MayWait}
+	v := &view{f: f, in: in, th: th, mayWait: th.MayWait}
+	v.payer.v = v
 	v.able = abilities(v, in.Abilities())
 	return v, nil
 }
@@ -117,11 +118,22 @@ func (f *FS) Close() error { return f.in.Close() }
 type view struct {
 	f       *FS
 	in      vfs.View
+	th      *vfs.Thread
 	mayWait bool
+	payer   payer
 	able    vfs.Abilities
 }
 
 func (v *view) Close() { v.in.Close() }
+
+// payer pays what changes owe, behind what the wrapped View owes, if it owes anything.
+type payer struct{ v *view }
+
+// Pay implements vfs.Payer.
+func (p *payer) Pay() vfs.Status {
+	x := p.v.begin(Pay, nil, "")
+	return p.v.run(&x, func() vfs.Status { return vfs.OK }, nil)
+}
 
 // Abilities returns those of the wrapped View, each with faults.
 func (v *view) Abilities() *vfs.Abilities { return &v.able }
@@ -198,6 +210,9 @@ func (v *view) run(x *call, do func() vfs.Status, fill func()) vfs.Status {
 		}
 	case fill != nil && s != vfs.Stale && s != vfs.BadHandle:
 		fill()
+	}
+	if s == vfs.OK && ops[x.op].owes {
+		_ = v.th.Debts.Owe(&v.payer)
 	}
 	if ops[x.op].flushes && x.rule.Status != vfs.OK && (s == vfs.IO || s == vfs.NoSpc || s == vfs.DQuot) {
 		v.f.LoseData()

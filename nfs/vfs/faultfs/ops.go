@@ -1,6 +1,6 @@
 package faultfs
 
-// Op is an operation: a method of vfs.View other than Close and Abilities, or of an ability.
+// Op is an operation: a method of vfs.View other than Close and Abilities, or of an ability, or Pay.
 type Op uint8
 
 // The operations.
@@ -40,6 +40,9 @@ const (
 	SetXattr
 	ListXattrs
 	RemoveXattr
+	// Pay is the method of vfs.Payer. Where a thread's vfs.Debts are open, every change owes, with
+	// every back end.
+	Pay
 	NumOp // the number of operations
 )
 
@@ -50,9 +53,11 @@ var ops = [NumOp]struct {
 	changes bool
 	// flushes: if the operation fails as on a broken disc, unstable data may be lost.
 	flushes bool
+	// owes: the operation makes a change that is to be on stable storage.
+	owes bool
 }{
 	GetAttr:  {name: "GetAttr"},
-	SetAttr:  {name: "SetAttr", changes: true},
+	SetAttr:  {name: "SetAttr", changes: true, owes: true},
 	Access:   {name: "Access"},
 	Statfs:   {name: "Statfs"},
 	PathConf: {name: "PathConf"},
@@ -61,31 +66,32 @@ var ops = [NumOp]struct {
 	Commit:   {name: "Commit", changes: true, flushes: true},
 	ReadLink: {name: "ReadLink"},
 	Lookup:   {name: "Lookup"},
-	Create:   {name: "Create", changes: true},
-	Mkdir:    {name: "Mkdir", changes: true},
-	Symlink:  {name: "Symlink", changes: true},
-	Mknod:    {name: "Mknod", changes: true},
-	Remove:   {name: "Remove", changes: true},
-	Rmdir:    {name: "Rmdir", changes: true},
-	Rename:   {name: "Rename", changes: true},
-	Link:     {name: "Link", changes: true},
+	Create:   {name: "Create", changes: true, owes: true},
+	Mkdir:    {name: "Mkdir", changes: true, owes: true},
+	Symlink:  {name: "Symlink", changes: true, owes: true},
+	Mknod:    {name: "Mknod", changes: true, owes: true},
+	Remove:   {name: "Remove", changes: true, owes: true},
+	Rmdir:    {name: "Rmdir", changes: true, owes: true},
+	Rename:   {name: "Rename", changes: true, owes: true},
+	Link:     {name: "Link", changes: true, owes: true},
 	Walk:     {name: "Walk"},
 	ReadDir:  {name: "ReadDir"},
 	Splice:   {name: "Splice"},
 	GetACL:   {name: "GetACL"},
-	SetACL:   {name: "SetACL", changes: true},
+	SetACL:   {name: "SetACL", changes: true, owes: true},
 
-	Allocate:    {name: "Allocate", changes: true, flushes: true},
-	Deallocate:  {name: "Deallocate", changes: true, flushes: true},
+	Allocate:    {name: "Allocate", changes: true, flushes: true, owes: true},
+	Deallocate:  {name: "Deallocate", changes: true, flushes: true, owes: true},
 	Seek:        {name: "Seek"},
 	WillNeed:    {name: "WillNeed"},
-	Clone:       {name: "Clone", changes: true, flushes: true},
+	Clone:       {name: "Clone", changes: true, flushes: true, owes: true},
 	Copy:        {name: "Copy", changes: true, flushes: true},
 	Lend:        {name: "Lend"},
 	GetXattr:    {name: "GetXattr"},
-	SetXattr:    {name: "SetXattr", changes: true},
+	SetXattr:    {name: "SetXattr", changes: true, owes: true},
 	ListXattrs:  {name: "ListXattrs"},
-	RemoveXattr: {name: "RemoveXattr", changes: true},
+	RemoveXattr: {name: "RemoveXattr", changes: true, owes: true},
+	Pay:         {name: "Pay", flushes: true},
 	OpenLocks:   {name: "OpenLocks"},
 }
 

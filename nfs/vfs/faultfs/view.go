@@ -63,6 +63,8 @@ func (v *view) Write(
 	}, func() { v.wcc(h, w) })
 	if s != vfs.OK {
 		n = 0
+	} else if r.How != vfs.Unstable {
+		_ = v.th.Debts.Owe(&v.payer)
 	}
 	return n, got, verf ^ lost, s
 }

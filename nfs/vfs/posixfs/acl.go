@@ -116,7 +116,7 @@ func (v *View) SetACL(c *vfs.Cred, h vfs.Handle, set *vfs.ACLSet, a *vfs.Attr) v
 	mark := v.fs.mark(e, fd)
 	changed, s := v.setACL(c, e, set, a)
 	if changed {
-		if t := v.fs.stabilize(e, fd, mark); s == vfs.OK {
+		if t := v.stabilize(e, fd, mark); s == vfs.OK {
 			s = t
 		}
 	}

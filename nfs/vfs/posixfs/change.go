@@ -10,8 +10,9 @@ import (
 // A change of a directory has three steps. First, with the process's rights, the View prepares what
 // it will need: the entry, and a descriptor to sync with. Second, under the directory's lock, it
 // reads the attributes, acts with the caller's rights, and reads the attributes again. Third, it
-// syncs. It syncs outside the lock, so that the file system can merge the commits of changes that
-// are made at the same time.
+// syncs, or leaves that to Pay. It syncs outside the lock, so that the file system can merge the
+// commits of changes that are made at the same time. A call whose sync has failed may have made its
+// change.
 
 // directory acquires a directory that is about to change, and a descriptor to sync it with. The
 // descriptor is -1 if the process may not read the directory; callers that change it need not read
@@ -42,7 +43,7 @@ func (v *View) before(e *entry, w *vfs.WCC) vfs.Status {
 
 // change runs act in the directory h under its lock with c's rights. It fills w with the attributes
 // before and after, and syncs the directory if act returns OK. act gets the directory's entry; the
-// name is in v.name.
+// name is in v.name. If more than the directory is to be synced, act leaves it in v.born.
 func (v *View) change(
 	c *vfs.Cred,
 	h *vfs.Handle,
@@ -62,11 +63,30 @@ func (v *View) change(
 		return s
 	}
 	mark := v.fs.mark(e, fd)
-	v.mark = v.fs.store.MarkAll()
+	v.mark, v.born = v.fs.store.MarkAll(), debt{}
 	if s = v.locked(c, e, w, act); s != vfs.OK {
 		return s
 	}
-	return v.fs.stabilize(e, fd, mark)
+	if b := &v.born; b.e != nil { // before its name
+		if s = v.stabilize(b.e, b.fd, b.mark); s != vfs.OK {
+			return s
+		}
+	}
+	return v.stabilize(e, fd, mark)
+}
+
+// bear notes that the change of a directory owes the object in the slot useChild, too, which is new.
+func (v *View) bear() vfs.Status {
+	e := v.use.At(useChild)
+	fd, s := v.stabilizer(e)
+	if s != vfs.OK {
+		return s
+	}
+	v.born = debt{e: e, fd: fd}
+	if fd < 0 {
+		v.born.mark = v.mark
+	}
+	return vfs.OK
 }
 
 // locked runs act on an object under its lock with c's rights, and fills w with the attributes

@@ -111,7 +111,7 @@ func (v *View) Clone(c *vfs.Cred, h vfs.Handle, r *vfs.CopyArgs, w *vfs.WCC) vfs
 		if s != vfs.OK {
 			return s
 		}
-		return v.fs.flushSince(e, fd, mark)
+		return v.stabilizeData(e, fd, mark)
 	})
 }
 

@@ -43,31 +43,37 @@ func (v *View) Create(c *vfs.Cred, dir vfs.Handle, r *vfs.CreateArgs, m *vfs.Mad
 		if errno != 0 {
 			return v.named(errno)
 		}
-		if st := v.finish(fd, how, s, verf); st != vfs.OK {
+		touched, st := v.finish(fd, how, s, verf)
+		if st != vfs.OK {
 			v.undo(de, fd, 0)
 			return st
 		}
-		st := v.arrived(de, fd, true, e)
-		if st == vfs.OK && how == vfs.Exclusive && !stamped(&e.Attr, verf, v.fs.limits.TimeDelta) {
+		if st = v.arrived(de, fd, true, e); st != vfs.OK {
+			return st
+		}
+		if how == vfs.Exclusive && !stamped(&e.Attr, verf, v.fs.limits.TimeDelta) {
 			v.fs.exclusives.add(e.Handle, verf)
 		}
-		return st
+		if touched && !v.fs.is.memory {
+			return v.bear()
+		}
+		return vfs.OK
 	})
 }
 
-// finish sets the remaining attributes of a new file, open as fd. It also syncs what syncing the
-// directory does not put on stable storage.
-func (v *View) finish(fd int, how vfs.CreateHow, s *vfs.SetAttr, verf uint64) vfs.Status {
-	touched := v.fs.is.selfSync
+// finish sets the remaining attributes of a new file, open as fd. touched says that syncing the
+// directory does not put all of it on stable storage.
+func (v *View) finish(fd int, how vfs.CreateHow, s *vfs.SetAttr, verf uint64) (touched bool, st vfs.Status) {
+	touched = v.fs.is.selfSync
 	if how == vfs.Exclusive {
-		if st := v.stamp(fd, verf); st != vfs.OK {
-			return st
+		if st = v.stamp(fd, verf); st != vfs.OK {
+			return false, st
 		}
 		touched = true
 	} else {
 		if s.HasSize && s.Size != 0 {
-			if st := v.fs.truncate(fd, s.Size); st != vfs.OK {
-				return st
+			if st = v.fs.truncate(fd, s.Size); st != vfs.OK {
+				return false, st
 			}
 			touched = true
 		}
@@ -75,14 +81,11 @@ func (v *View) finish(fd int, how vfs.CreateHow, s *vfs.SetAttr, verf uint64) vf
 		later.HasMode = takesSetID(s)
 		more, st := v.apply(fd, unix.S_IFREG, &later)
 		if st != vfs.OK {
-			return st
+			return false, st
 		}
 		touched = touched || more
 	}
-	if touched && !v.fs.is.memory {
-		return v.fs.syncNow(fd)
-	}
-	return vfs.OK
+	return touched, vfs.OK
 }
 
 // takesSetID reports whether setting the other attributes of s clears set-id bits that the mode in
@@ -187,11 +190,7 @@ func (v *View) exists(
 	if st = v.resize(c, x, fd, s.Size); st != vfs.OK {
 		return st
 	}
-	if !v.fs.is.memory {
-		if st = v.fs.flushSince(x, fd, mark); st != vfs.OK {
-			return st
-		}
-	}
+	v.born = debt{x, fd, mark}
 	if st = v.stat(x, &v.st2); st != vfs.OK {
 		return st
 	}

@@ -1,9 +1,28 @@
 package posixfs
 
-import "github.com/ringnfs/ringnfs/nfs/vfs"
+import (
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/table"
+)
 
-// How the code that makes changes gets them on stable storage: before it answers that a change is
-// stable, it takes a mark, makes the change, and calls stabilize.
+// How the code that makes changes gets them on stable storage: it takes a mark, makes the change,
+// and calls stabilize or stabilizeData. These flush at once, or note what the change owes for Pay.
+
+// debt is what changes of one object owe.
+type debt struct {
+	e    *entry // kept by the View's Uses
+	fd   int    // see stabilize
+	mark uint64 // from before the first of the changes
+}
+
+// debts are what the changes owe that a View has made, see vfs.Debts. The zero value is nothing.
+type debts struct {
+	list  [table.KeptMax]debt
+	n     int
+	all   bool       // the whole file system is to be flushed
+	mark  uint64     // with all
+	early vfs.Status // what became of debts that were paid for want of room in list
+}
 
 // mark returns a mark for stabilize, before a change of e.
 func (fs *FS) mark(e *entry, fd int) uint64 {
@@ -13,18 +32,89 @@ func (fs *FS) mark(e *entry, fd int) uint64 {
 	return e.Own.flush.Failures()
 }
 
-// stabilize puts a change of e on stable storage. fd is -1 for an object that cannot be opened: a
-// link, a device, a socket, and, if the process is not root, an object that it may not read. Such
-// an object reaches stable storage only when the whole file system is flushed. mark is from before
-// the change.
-func (fs *FS) stabilize(e *entry, fd int, mark uint64) vfs.Status {
-	if fs.is.memory {
+// stabilize puts a change of e that is not one of data on stable storage, or leaves that to Pay. fd is
+// -1 for an object that cannot be opened: a link, a device, a socket, and, if the process is not root,
+// an object that it may not read. Such an object reaches stable storage only when the whole file system
+// is flushed. mark is from before the change.
+func (v *View) stabilize(e *entry, fd int, mark uint64) vfs.Status {
+	if v.fs.is.memory {
 		return vfs.OK
 	}
-	if fd < 0 {
-		return fs.flushAll(mark)
+	return v.stabilizeData(e, fd, mark)
+}
+
+// stabilizeData is stabilize for a change of e's data. In memory, too, the file is clean afterwards.
+func (v *View) stabilizeData(e *entry, fd int, mark uint64) vfs.Status {
+	switch {
+	case v.th.Debts.Owe(v):
+		v.owe(e, fd, mark)
+		return vfs.OK
+	case fd < 0:
+		return v.fs.flushAll(mark)
 	}
-	return fs.flushSince(e, fd, mark)
+	return v.fs.flushSince(e, fd, mark)
+}
+
+// owe notes what a change of e owes. What does not fit is paid at once, and Pay tells what became of
+// it.
+func (v *View) owe(e *entry, fd int, mark uint64) {
+	d := &v.debts
+	if fd < 0 {
+		if !d.all {
+			d.all, d.mark = true, mark
+		}
+		return
+	}
+	if i := d.of(e); i >= 0 {
+		d.list[i].mark = min(d.list[i].mark, mark)
+		return
+	}
+	if d.n == len(d.list) {
+		v.payEarly()
+	}
+	v.use.Keep(e, d.n)
+	d.list[d.n] = debt{e, fd, mark}
+	d.n++
+}
+
+// of returns the place of e's debt in d.list, -1 if e owes nothing.
+func (d *debts) of(e *entry) int {
+	for i := range d.n {
+		if d.list[i].e == e {
+			return i
+		}
+	}
+	return -1
+}
+
+// payEarly pays before the caller asks for it.
+func (v *View) payEarly() {
+	s := v.Pay()
+	v.debts.early = s
+}
+
+// Pay implements vfs.Payer. It flushes the objects in the order in which they came to owe.
+func (v *View) Pay() vfs.Status {
+	v.owner.check()
+	d := &v.debts
+	s := d.early
+	if d.all {
+		if t := v.fs.flushAll(d.mark); s == vfs.OK {
+			s = t
+		}
+	}
+	for i := range d.n {
+		x := d.list[i]
+		x.e.Own.data.Locking.Add(1)
+		t := v.fs.flushSince(x.e, x.fd, x.mark)
+		x.e.Own.data.Locking.Add(-1)
+		if s == vfs.OK {
+			s = t
+		}
+		v.use.Unkeep(i)
+	}
+	*d = debts{}
+	return s
 }
 
 // flushSince is flush for a change that must be on stable storage when the caller answers. mark is
@@ -61,12 +151,4 @@ func (fs *FS) flush(e *entry, fd int) (verf uint64, s vfs.Status) {
 // change.
 func (fs *FS) flushAll(mark uint64) vfs.Status {
 	return fs.status(fs.store.SyncAll(fs.root, mark))
-}
-
-// syncNow flushes a descriptor that no other operation uses.
-func (fs *FS) syncNow(fd int) vfs.Status {
-	if errno := fs.store.Sync(fd); errno != 0 {
-		return fs.status(errno)
-	}
-	return vfs.OK
 }

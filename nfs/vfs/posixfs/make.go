@@ -104,8 +104,8 @@ func nodeOf(t vfs.FileType, major, minor uint32) (mode uint32, dev uint64, s vfs
 	return mode, unix.Mkdev(major, minor), vfs.OK
 }
 
-// made finishes an object that was just made as v.name in de. It sets the remaining attributes. It
-// also puts the object on stable storage, as far as syncing de does not do that.
+// made finishes an object that was just made as v.name in de. It sets the remaining attributes, and
+// sees to what syncing de does not put on stable storage.
 func (v *View) made(de *entry, later *vfs.SetAttr, e *vfs.Entry) vfs.Status {
 	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: v.fs.noXDev}
 	v.how = how
@@ -135,37 +135,13 @@ func (v *View) made(de *entry, later *vfs.SetAttr, e *vfs.Entry) vfs.Status {
 		v.undo(de, fd, flags)
 		return st
 	}
-	if (changed || v.fs.is.selfSync) && !v.fs.is.memory {
-		if st := v.syncNew(fd, kind, changed); st != vfs.OK {
-			kernel.CloseFD(fd)
-			return st
-		}
+	if st = v.arrived(de, fd, false, e); st != vfs.OK {
+		return st
 	}
-	return v.arrived(de, fd, false, e)
-}
-
-// syncNew flushes a new object that is not a regular file.
-func (v *View) syncNew(fd int, kind uint16, changed bool) vfs.Status {
-	if kind != unix.S_IFDIR {
-		if !changed {
-			return vfs.OK // syncing its directory is enough
-		}
-		return v.fs.flushAll(v.mark)
+	if (changed || v.fs.is.selfSync && kind == unix.S_IFDIR) && !v.fs.is.memory {
+		return v.bear()
 	}
-	if !v.as(nil) {
-		return vfs.ServerFault
-	}
-	d, errno := v.fs.plenty(func() (int, unix.Errno) {
-		return kernel.Openat(fd, &dot[0], unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	})
-	if errno == unix.EACCES { // not root, and the owner may not read it
-		return v.fs.flushAll(v.mark)
-	}
-	if errno != 0 {
-		return v.fs.status(errno)
-	}
-	defer kernel.CloseFD(d)
-	return v.fs.syncNow(d)
+	return vfs.OK
 }
 
 var (

@@ -38,7 +38,7 @@ func (v *View) fallocate(c *vfs.Cred, h *vfs.Handle, off, n uint64, mode uintptr
 		if errno != 0 {
 			return v.fs.status(errno)
 		}
-		return v.fs.flushSince(e, fd, mark)
+		return v.stabilizeData(e, fd, mark)
 	})
 }
 

@@ -77,6 +77,10 @@ func (v *View) Rename(c *vfs.Cred, r *vfs.RenameArgs, wf, wt *vfs.WCC) vfs.Statu
 		}
 		return s
 	}
+	if fe != te && v.debts.of(fe) >= 0 {
+		// It may stand before te, see below.
+		v.payEarly()
+	}
 	markFrom, markTo := v.fs.mark(fe, fd), v.fs.mark(te, td)
 	s = v.rename(c, fe, te, wf, wt)
 	if s == vfs.OK {
@@ -89,8 +93,8 @@ func (v *View) Rename(c *vfs.Cred, r *vfs.RenameArgs, wf, wt *vfs.WCC) vfs.Statu
 	}
 	// The directory with the new name first: if the server crashes in between, the object has
 	// two names rather than none.
-	if s = v.fs.stabilize(te, td, markTo); s == vfs.OK && fe != te {
-		s = v.fs.stabilize(fe, fd, markFrom)
+	if s = v.stabilize(te, td, markTo); s == vfs.OK && fe != te {
+		s = v.stabilize(fe, fd, markFrom)
 	}
 	if s == vfs.OK {
 		v.renamed(te)
@@ -171,7 +175,9 @@ func (v *View) Link(c *vfs.Cred, r *vfs.LinkArgs, a *vfs.Attr, w *vfs.WCC) vfs.S
 	if s == vfs.OK && e.Kind == unix.S_IFDIR {
 		s = vfs.IsDir
 	}
+	mark := uint64(0)
 	if s == vfs.OK {
+		mark = e.Own.flush.Failures()
 		s = v.stat(e, &v.st)
 	}
 	s = v.change(c, &dir, name, w, func(de *entry) vfs.Status {
@@ -191,19 +197,13 @@ func (v *View) Link(c *vfs.Cred, r *vfs.LinkArgs, a *vfs.Attr, w *vfs.WCC) vfs.S
 		return v.named(errno)
 	})
 	if s == vfs.OK && v.fs.is.selfSync && e.Kind == unix.S_IFREG {
-		s = v.flushEntry(e)
+		fd, st := v.stabilizer(e)
+		if s = st; s == vfs.OK {
+			s = v.stabilize(e, fd, mark)
+		}
 	}
 	if e != nil && kernel.StatxWait(e.FD, &v.st) == 0 && !v.fs.lost(e, &v.st) {
 		v.fs.attributes(a, &v.st)
 	}
-	return s
-}
-
-func (v *View) flushEntry(e *entry) vfs.Status {
-	fd, s := v.flusher(e)
-	if s != vfs.OK {
-		return s
-	}
-	_, s = v.fs.flush(e, fd)
 	return s
 }

@@ -52,7 +52,7 @@ func (v *View) SetAttr(c *vfs.Cred, h vfs.Handle, s *vfs.SetAttr, w *vfs.WCC) vf
 	mark := v.fs.mark(e, fd)
 	changed, st := v.setAttr(c, e, fd, s, guard, w)
 	if changed {
-		if t := v.fs.stabilize(e, fd, mark); st == vfs.OK {
+		if t := v.stabilize(e, fd, mark); st == vfs.OK {
 			st = t
 		}
 	}

@@ -46,7 +46,7 @@ func (v *View) Write(
 		}
 		if s == vfs.OK && n > 0 && r.How != vfs.Unstable {
 			// Without RWF_SYNC: writers of one file that wait together share an fsync.
-			s = v.fs.flushSince(e, fd, mark)
+			s = v.stabilizeData(e, fd, mark)
 		}
 	}
 	*w = vfs.WCC{}

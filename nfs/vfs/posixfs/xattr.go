@@ -176,5 +176,5 @@ func (v *View) changeXattr(c *vfs.Cred, h *vfs.Handle, w *vfs.WCC, act func(path
 	if s != vfs.OK {
 		return s
 	}
-	return v.fs.stabilize(e, fd, mark)
+	return v.stabilize(e, fd, mark)
 }

@@ -81,6 +81,7 @@ var groups = []struct {
 	{"ranges", rangeTests},
 	{"copy", copyTests},
 	{"xattrs", xattrTests},
+	{"debts", debtTests},
 	{"walk", walkTests},
 	{"threads", threadTests},
 	{"restart", restartTests},

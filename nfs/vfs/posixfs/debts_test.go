@@ -1,0 +1,235 @@
+package posixfs
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+)
+
+// flushing is a served tree on a tmpfs that is treated as a disc, and what was flushed in it: the
+// names of objects, "*" for the whole file system.
+type flushing struct {
+	*served
+	mu     sync.Mutex
+	did    []string
+	errnos []unix.Errno // what the next ones return
+}
+
+func newFlushing(t *testing.T) *flushing {
+	x := &flushing{}
+	note := func(name string) unix.Errno {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		x.did = append(x.did, name)
+		if len(x.errnos) == 0 {
+			return 0
+		}
+		errno := x.errnos[0]
+		x.errnos = x.errnos[1:]
+		return errno
+	}
+	x.served = serve(t, tmpfsDir(t), Config{}, options{
+		fsync: func(fd int) unix.Errno {
+			name, _ := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
+			return note(filepath.Base(name))
+		},
+		syncfs: func(int) unix.Errno { return note("*") },
+	})
+	x.fs.is.memory = false
+	return x
+}
+
+// flushed returns what has been flushed since it was last called.
+func (x *flushing) flushed() []string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	did := x.did
+	x.did = nil
+	return did
+}
+
+// owing makes changes, and says what they have flushed at once and which debt they leave.
+func (x *flushing) owing(change func(v *View) vfs.Status) (number uint64) {
+	x.t.Helper()
+	x.w.do(func(v *View) {
+		x.w.th.Debts.Open()
+		require.Equal(x.t, vfs.OK, change(v))
+		number = x.w.th.Debts.Close()
+	})
+	return number
+}
+
+func (x *flushing) pay(number uint64) (s vfs.Status) {
+	x.w.do(func(*View) { s = x.w.th.Debts.Pay(number) })
+	return s
+}
+
+func (x *flushing) create(v *View, dir vfs.Handle, name string, set vfs.SetAttr) vfs.Status {
+	return v.Create(x.root(), dir, &vfs.CreateArgs{Name: []byte(name), How: vfs.Guarded, Set: &set},
+		&vfs.Made{Entry: new(vfs.Entry), Dir: new(vfs.WCC)})
+}
+
+func (x *flushing) rename(v *View, from vfs.Handle, name string, to vfs.Handle) vfs.Status {
+	return v.Rename(x.root(), &vfs.RenameArgs{From: from, FromName: []byte(name), To: to, ToName: []byte(name)},
+		new(vfs.WCC), new(vfs.WCC))
+}
+
+func TestChangesOfOneDirectoryAreFlushedOnce(t *testing.T) {
+	x := newFlushing(t)
+	const top = "/" // in the mount of the server's own
+	var numbers []uint64
+	for i := range 20 {
+		numbers = append(numbers, x.owing(func(v *View) vfs.Status {
+			return x.create(v, x.fs.Root(), fmt.Sprint("f", i), vfs.SetAttr{})
+		}))
+	}
+	numbers = append(numbers, x.owing(func(v *View) vfs.Status {
+		return v.Remove(x.root(), x.fs.Root(), []byte("f3"), new(vfs.WCC))
+	}))
+	require.Empty(t, x.flushed())
+	for _, n := range numbers {
+		require.Equal(t, vfs.OK, x.pay(n))
+	}
+	require.Equal(t, []string{top}, x.flushed())
+}
+
+func TestAnObjectIsFlushedBeforeItsName(t *testing.T) {
+	x := newFlushing(t)
+	const top = "/" // in the mount of the server's own
+	n := x.owing(func(v *View) vfs.Status {
+		if s := x.create(v, x.fs.Root(), "plain", vfs.SetAttr{}); s != vfs.OK {
+			return s
+		}
+		return x.create(v, x.fs.Root(), "given", vfs.SetAttr{HasUID: true, UID: 7})
+	})
+	require.Equal(t, vfs.OK, x.pay(n))
+	require.Equal(t, []string{top, "given"}, x.flushed(), "the directory is flushed for plain anyway")
+	n = x.owing(func(v *View) vfs.Status {
+		return x.create(v, x.fs.Root(), "alone", vfs.SetAttr{HasUID: true, UID: 7})
+	})
+	require.Equal(t, vfs.OK, x.pay(n))
+	require.Equal(t, []string{"alone", top}, x.flushed())
+
+	x.fs.is.selfSync = true
+	n = x.owing(func(v *View) vfs.Status {
+		return v.Mkdir(x.root(), x.fs.Root(), &vfs.MkdirArgs{Name: []byte("dir"), Set: &vfs.SetAttr{}},
+			&vfs.Made{Entry: new(vfs.Entry), Dir: new(vfs.WCC)})
+	})
+	require.Equal(t, vfs.OK, x.pay(n))
+	require.Equal(t, []string{"dir", top}, x.flushed())
+	plain := x.lookup("plain")
+	n = x.owing(func(v *View) vfs.Status {
+		return v.Link(x.root(), &vfs.LinkArgs{Object: plain, Dir: x.fs.Root(), Name: []byte("again")},
+			new(vfs.Attr), new(vfs.WCC))
+	})
+	require.Equal(t, vfs.OK, x.pay(n))
+	require.ElementsMatch(t, []string{"plain", top}, x.flushed())
+}
+
+// Else a crash between the two could leave an object without a name.
+func TestTheNewPlaceOfAnObjectIsFlushedBeforeTheOld(t *testing.T) {
+	x := newFlushing(t)
+	for _, d := range []string{"a", "b"} {
+		require.NoError(t, os.Mkdir(filepath.Join(x.dir, d), 0o755))
+	}
+	x.write("a/one", "", 0o644)
+	x.write("b/two", "", 0o644)
+	a, b := x.lookup("a"), x.lookup("b")
+	n := x.owing(func(v *View) vfs.Status { return x.rename(v, a, "one", b) })
+	require.Equal(t, vfs.OK, x.pay(n))
+	require.Equal(t, []string{"b", "a"}, x.flushed())
+
+	n = x.owing(func(v *View) vfs.Status { return x.create(v, a, "new", vfs.SetAttr{}) })
+	_ = x.owing(func(v *View) vfs.Status { return x.rename(v, a, "new", b) })
+	require.Equal(t, []string{"a"}, x.flushed(), "a owes already, and would come before b")
+	require.Equal(t, vfs.OK, x.pay(n))
+	require.Equal(t, []string{"b", "a"}, x.flushed())
+
+	x.errnos = []unix.Errno{unix.EIO}
+	n = x.owing(func(v *View) vfs.Status { return x.create(v, a, "bad", vfs.SetAttr{}) })
+	_ = x.owing(func(v *View) vfs.Status { return x.rename(v, a, "bad", b) })
+	require.Equal(t, vfs.IO, x.pay(n), "what was paid early counts")
+}
+
+func TestMoreDebtsThanThereIsRoomForArePaidEarly(t *testing.T) {
+	x := newFlushing(t)
+	const files = 20
+	var handles []vfs.Handle
+	for i := range files {
+		name := fmt.Sprint("f", i)
+		x.write(name, "", 0o644)
+		handles = append(handles, x.lookup(name))
+	}
+	for _, fail := range []bool{false, true} {
+		if fail {
+			x.errnos = []unix.Errno{0, unix.ENOSPC} // among those that are paid early
+		}
+		verf := x.fs.Verifier()
+		n := x.owing(func(v *View) vfs.Status {
+			for _, h := range handles {
+				s := v.SetAttr(x.root(), h, &vfs.SetAttr{HasMode: true, Mode: 0o600}, new(vfs.WCC))
+				if s != vfs.OK {
+					return s
+				}
+			}
+			return vfs.OK
+		})
+		early := len(x.flushed())
+		require.Positive(t, early)
+		require.Less(t, early, files)
+		if fail {
+			require.Equal(t, vfs.NoSpc, x.pay(n))
+			require.NotEqual(t, verf, x.fs.Verifier())
+		} else {
+			require.Equal(t, vfs.OK, x.pay(n))
+		}
+		require.Len(t, x.flushed(), files-early)
+	}
+}
+
+// Nothing is left of what was used for a debt: entries can be closed again.
+func TestAnEntryStaysOpenUntilItsDebtIsPaid(t *testing.T) {
+	x := newFlushing(t)
+	x.write("f", "", 0o644)
+	h := x.lookup("f")
+	n := x.owing(func(v *View) vfs.Status {
+		return v.SetAttr(x.root(), h, &vfs.SetAttr{HasSize: true, Size: 9}, new(vfs.WCC))
+	})
+	e := x.entryOf(h)
+	x.owing(func(v *View) vfs.Status { return v.Remove(x.root(), x.fs.Root(), []byte("f"), new(vfs.WCC)) })
+	x.fs.reap(true)
+	require.True(t, e.Dead())
+	_, err := unix.FcntlInt(uintptr(e.FD), unix.F_GETFD, 0)
+	require.NoError(t, err, "closed")
+	require.Equal(t, vfs.OK, x.pay(n))
+	require.True(t, slices.Contains(x.flushed(), "f (deleted)"))
+	x.fs.reap(true)
+	require.Zero(t, x.fs.tab.Counts().Retired)
+}
+
+func TestAFailureDuringAChangeIsItsDebts(t *testing.T) {
+	x := newFlushing(t)
+	x.write("f", "", 0o644)
+	h := x.lookup("f")
+	n := x.owing(func(v *View) vfs.Status {
+		_, got, _, s := v.Write(x.root(), h, &vfs.WriteArgs{Src: [][]byte{{1}}, How: vfs.FileSync}, new(vfs.WCC))
+		require.Equal(t, vfs.FileSync, got)
+		return s
+	})
+	require.Empty(t, x.flushed())
+	// Another one is told of the failure, and the kernel reports it once.
+	x.errnos = []unix.Errno{unix.EIO}
+	x.w.do(func(v *View) {
+		_, s := v.Commit(x.root(), h, &vfs.CommitArgs{}, new(vfs.WCC))
+		require.Equal(t, vfs.IO, s, "COMMIT is not put off")
+	})
+	require.Equal(t, vfs.IO, x.pay(n))
+}
