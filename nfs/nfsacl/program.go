@@ -26,7 +26,7 @@ func New(t *export.Table, cfg Config) *rpc.Program {
 		Versions: []rpc.Version{{Number: NFS_ACL_V3, Procedures: []rpc.Procedure{
 			ACLPROC3_NULL:   {Name: "NULL", Class: rpc.Inline, Handle: s.null},
 			ACLPROC3_GETACL: {Name: "GETACL", Class: rpc.Blocking, Reads: true, Handle: s.getacl},
-			ACLPROC3_SETACL: {Name: "SETACL", Class: rpc.Blocking, Once: true, Handle: s.setacl},
+			ACLPROC3_SETACL: {Name: "SETACL", Class: rpc.Blocking, Once: true, Handle: s.setacl, Settled: unpaid},
 		}}},
 		Volume: s.Volume,
 	}

@@ -26,6 +26,9 @@ const (
 	SystemErr
 	// TooWeak: the procedure wants a stronger credential (AUTH_ERROR, AUTH_TOOWEAK).
 	TooWeak
+	// Owing: the results are encoded, but tell of changes that are not on stable storage yet (see
+	// [vfs.Debts]). Server.Settle must be called before the reply leaves.
+	Owing
 )
 
 // Place is one thread that runs procedures: a lane or a worker. The places of a server have
@@ -100,6 +103,8 @@ type Call struct {
 	// Brief is set with Wait by a procedure that will hardly ever sleep on a worker. The
 	// transport may hand such calls over in batches.
 	Brief bool
+	// Debt is set with Owing by Server.Run: the number of what the call owes.
+	Debt uint64
 
 	program    *Program // nil with procedure, and for calls that a flavor answers
 	procedure  *Procedure
@@ -130,6 +135,7 @@ func (c *Call) Reset() {
 	c.args.Reset(nil)
 	c.Reply.Reset(nil)
 	c.Need, c.Least, c.Short, c.Brief, c.Keep, c.Once = 0, 0, false, false, false, false
+	c.Debt = 0
 	if c.State != nil {
 		c.State.Drop()
 		c.State = nil
@@ -248,6 +254,12 @@ func (t *Tail) Size() int { return t.Len + t.Pad }
 // starts. All results but those of READ, READLINK, READDIR, READDIRPLUS and lists fit into it.
 const ReplyMin = 1024
 
+// Restart drops the results that have been encoded so far.
+func (c *Call) Restart() { c.undo(c.header) }
+
+// Encoded returns the results that have been encoded so far, as a view of Reply's memory.
+func (c *Call) Encoded() []byte { return c.Reply.Bytes()[c.header:] }
+
 // Room makes sure that n more bytes can be encoded into Reply. When it returns false the procedure
 // must return Grow at once.
 func (c *Call) Room(n int) bool {
@@ -344,8 +356,15 @@ type Procedure struct {
 	// Reads means that the procedure changes nothing. It can go on while a file system takes no
 	// changes, such as a frozen one, and the transport reserves workers for such calls.
 	Reads bool
-	// Handle decodes c.Args, does the work and encodes the results to c.Reply.
+	// Handle decodes c.Args, does the work and encodes the results to c.Reply. While it runs on a
+	// thread that may wait, the thread's [vfs.Debts] are open. If it returns Done, and changes owe
+	// something, the outcome is Owing.
 	Handle func(c *Call) Outcome
+	// Settled ends a call that Handle has left Owing: s says what became of the debt. It runs where
+	// Handle ran, and other calls may have run there in between. If s is not OK, it replaces the
+	// results, for which there is as much room as Handle had. nil means that a debt that cannot be
+	// paid is answered with SYSTEM_ERR.
+	Settled func(c *Call, s vfs.Status)
 }
 
 // Version is one version of a program; the index is the procedure number.

@@ -3,6 +3,8 @@ package rpc
 import (
 	"encoding/binary"
 	"runtime/debug"
+
+	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
 // Run runs the call's procedure on this thread, which is c.Place, and encodes the reply into
@@ -15,6 +17,8 @@ import (
 //     the procedure has said, else 0.
 //   - Grow: the caller must reset c.Reply with at least c.Need bytes of memory and call
 //     Run again; c is as with Wait.
+//   - Owing: c.Reply holds a reply that must not leave before [Server.Settle]. Only calls that run
+//     on a thread that may wait owe.
 //
 // Whatever else goes wrong in the procedure, a panic included, becomes a reply: GARBAGE_ARGS,
 // SYSTEM_ERR or AUTH_ERROR. Run blocks only as long as the procedure does.
@@ -33,6 +37,9 @@ func (s *Server) Run(c *Call) Outcome {
 	out := s.invoke(c)
 	switch out {
 	case Done:
+		if c.Debt != 0 {
+			return Owing
+		}
 		if c.Reply.Err() != nil || c.Reply.Free() < c.behind {
 			s.fault(c, ErrOverflow)
 			return Done
@@ -109,17 +116,64 @@ func (s *Server) Replay(c *Call, results []byte) Outcome {
 	return Done
 }
 
+// Settle pays what a call owes that Run has left Owing, and completes the reply. It runs on the thread
+// that Run ran on, and blocks for stable storage. Calls that have run there one after the other share
+// what they owe: the first Settle pays for all of them.
+func (s *Server) Settle(c *Call) {
+	if out := s.settle(c); out != Done {
+		c.fail(acceptSystemErr)
+		return
+	}
+	if c.Reply.Err() != nil || c.Reply.Free() < c.behind {
+		s.fault(c, ErrOverflow)
+		return
+	}
+	c.complete()
+}
+
+// settle pays and tells the procedure. It turns a panic into SystemErr.
+func (s *Server) settle(c *Call) (out Outcome) {
+	defer s.catch(c, &out)
+	st := c.Place.Thread.Debts.Pay(c.Debt)
+	c.Debt = 0
+	switch {
+	case c.procedure.Settled != nil:
+		c.procedure.Settled(c, st)
+	case st != vfs.OK:
+		return SystemErr
+	}
+	return Done
+}
+
 // invoke runs the procedure and turns a panic into SystemErr.
 func (s *Server) invoke(c *Call) (out Outcome) {
-	defer func() {
-		if v := recover(); v != nil {
-			if s.OnPanic != nil {
-				s.OnPanic(c, v, debug.Stack())
-			}
-			out = SystemErr
-		}
-	}()
+	if c.Place == nil || c.Place.Thread == nil || !c.Place.Thread.MayWait {
+		return s.handle(c)
+	}
+	d := &c.Place.Thread.Debts
+	d.Open()
+	out = s.handle(c)
+	if c.Debt = d.Close(); c.Debt != 0 && out != Done {
+		// The results say nothing of the changes.
+		_ = d.Pay(c.Debt)
+		c.Debt = 0
+	}
+	return out
+}
+
+func (s *Server) handle(c *Call) (out Outcome) {
+	defer s.catch(c, &out)
 	return c.procedure.Handle(c)
+}
+
+// catch is deferred: it turns a panic into SystemErr.
+func (s *Server) catch(c *Call, out *Outcome) {
+	if v := recover(); v != nil {
+		if s.OnPanic != nil {
+			s.OnPanic(c, v, debug.Stack())
+		}
+		*out = SystemErr
+	}
 }
 
 // begin encodes the header of a successful reply. If there is no room for n bytes of results behind

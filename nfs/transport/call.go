@@ -362,6 +362,10 @@ func (c *call) asJob() *job {
 func (c *call) work(place *rpc.Place) {
 	c.Place = place
 	c.outcome = c.conn.programs.Run(&c.Call)
+	if c.outcome == rpc.Owing {
+		c.conn.programs.Settle(&c.Call)
+		c.outcome = rpc.Done
+	}
 }
 
 // home implements task.

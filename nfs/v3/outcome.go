@@ -1,6 +1,8 @@
 package v3
 
 import (
+	"encoding/binary"
+
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3/translate"
 	"github.com/ringnfs/ringnfs/nfs/object"
@@ -80,6 +82,23 @@ func end(c *rpc.Call, proc int, st vfs.Status, w *vfs.WCC) rpc.Outcome {
 	translate.WCC(&wcc, w)
 	wcc.Encode(&c.Reply)
 	return rpc.Done
+}
+
+// unpaid returns how a procedure ends whose change could not be put on stable storage (see
+// [rpc.Procedure]). attributes is how many structures its failure has that may say that they are
+// empty: each a post_op_attr, or a half of a wcc_data. It says so of all of them, since the call's
+// own are no longer known.
+func unpaid(proc, attributes int) func(*rpc.Call, vfs.Status) {
+	return func(c *rpc.Call, st vfs.Status) {
+		if st == vfs.OK || binary.BigEndian.Uint32(c.Encoded()) != uint32(nfs3.NFS3_OK) {
+			return // it has failed before
+		}
+		c.Restart()
+		status(proc, st).Encode(&c.Reply)
+		for range attributes {
+			c.Reply.Bool(false)
+		}
+	}
 }
 
 // finishMade ends CREATE, MKDIR, SYMLINK and MKNOD. Their results have the same form, so it uses

@@ -58,6 +58,13 @@ func (s *server) program() *rpc.Program {
 		nfs3.NFSPROC3_PATHCONF:    {Class: rpc.Inline, Reads: true, Handle: s.pathconf},
 		nfs3.NFSPROC3_COMMIT:      {Class: rpc.Blocking, Handle: s.commit},
 	}
+	for proc, attributes := range map[int]int{
+		nfs3.NFSPROC3_SETATTR: 2, nfs3.NFSPROC3_WRITE: 2, nfs3.NFSPROC3_CREATE: 2, nfs3.NFSPROC3_MKDIR: 2,
+		nfs3.NFSPROC3_SYMLINK: 2, nfs3.NFSPROC3_MKNOD: 2, nfs3.NFSPROC3_REMOVE: 2, nfs3.NFSPROC3_RMDIR: 2,
+		nfs3.NFSPROC3_RENAME: 4, nfs3.NFSPROC3_LINK: 3,
+	} {
+		procedures[proc].Settled = unpaid(proc, attributes)
+	}
 	for i := range procedures {
 		procedures[i].Name = nfs3.NFSV3Names[i]
 	}

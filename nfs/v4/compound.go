@@ -50,6 +50,7 @@ type compound struct {
 	// them, for the operation number knownFor.
 	known    *vfs.Attr
 	knownFor uint32
+	owed     *owed // the operation whose change is not on stable storage yet, if there is one
 
 	pool *pool
 	free *compound // the next in pool
@@ -158,6 +159,11 @@ func (k *compound) run() rpc.Outcome {
 		if r.class == worker && !c.Place.Thread.MayWait {
 			return k.toWorker(r, args, at)
 		}
+		if k.owed != nil && r.needs&harmless == 0 {
+			if st := k.pay(); st != nfs4.NFS4_OK {
+				return k.end(st)
+			}
+		}
 		if !c.Room(resultHeader + int(r.worst)) {
 			return k.pause(args, at, rpc.Grow)
 		}
@@ -190,6 +196,9 @@ func (k *compound) run() rpc.Outcome {
 		k.next++
 		if st != nfs4.NFS4_OK {
 			return k.end(st)
+		}
+		if r.needs&harmless == 0 && c.Place.Thread.Debts.Owing() {
+			k.owe(op, r, at)
 		}
 	}
 	return k.end(nfs4.NFS4_OK)
@@ -274,6 +283,11 @@ func (k *compound) toWorker(r *row, args xdr.Decoder, at int) rpc.Outcome {
 // pause suspends the compound before the operation whose arguments begin at args and whose
 // result begins at at.
 func (k *compound) pause(args xdr.Decoder, at int, out rpc.Outcome) rpc.Outcome {
+	if k.owed != nil { // it may go on at another place
+		if st := k.pay(); st != nfs4.NFS4_OK {
+			return k.end(st)
+		}
+	}
 	c := k.c
 	c.Args = args
 	c.Reply.Truncate(at)
@@ -286,21 +300,31 @@ func (k *compound) pause(args xdr.Decoder, at int, out rpc.Outcome) rpc.Outcome 
 	return out
 }
 
-// end writes how the compound has ended.
+// end writes how the compound has ended. If it owes something, finish waits until that is settled.
 func (k *compound) end(st nfs4.Nfsstat4) rpc.Outcome {
 	e := &k.c.Reply
 	e.SetUint32(k.base, uint32(st))
 	e.SetUint32(k.base+k.fixed, k.next)
-	if k.session != nil {
-		k.session = nil
-		k.ticket.End(e.Bytes()[k.base:])
+	if k.c.Place.Thread.Debts.Owing() {
+		k.c.State = k.suspend()
+		k.session = nil // the ticket is its now
+	} else {
+		k.finish()
 	}
 	k.drop()
 	return rpc.Done
 }
 
+// finish ends the compound's slot, if it has one, with the results.
+func (k *compound) finish() {
+	if k.session != nil {
+		k.session = nil
+		k.ticket.End(k.c.Reply.Bytes()[k.base:])
+	}
+}
+
 // drop forgets what is borrowed for one run.
-func (k *compound) drop() { k.c, k.w, k.known = nil, nil, nil }
+func (k *compound) drop() { k.c, k.w, k.known, k.owed = nil, nil, nil, nil }
 
 // learn keeps attributes of the current file handle, as they were after the present operation, for the
 // next one. Nothing comes between the two, so GETATTR need not ask again. They are borrowed until then.

@@ -11,6 +11,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
@@ -106,7 +107,7 @@ func (r *rig) run(record []byte) []byte {
 	memory := make([]byte, r.memory)
 	for {
 		c.Reply.Reset(memory)
-		switch out := r.server.Run(c); out {
+		switch out := rpctest.Run(r.server, c); out {
 		case rpc.Done:
 			return c.Reply.Bytes()
 		case rpc.Wait:
@@ -120,7 +121,7 @@ func (r *rig) run(record []byte) []byte {
 		case rpc.Grow:
 			r.grows++
 			memory = make([]byte, c.Need)
-		case rpc.GarbageArgs, rpc.SystemErr, rpc.TooWeak: // Run makes replies of these
+		case rpc.GarbageArgs, rpc.SystemErr, rpc.TooWeak, rpc.Owing: // Run makes replies of these
 			r.t.Fatalf("outcome %d", out)
 		}
 	}

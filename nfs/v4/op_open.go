@@ -129,6 +129,10 @@ func (k *compound) openOnce(client uint64, turn *files.Turn) (st nfs4.Nfsstat4, 
 	if st == nfs4.NFS4_OK && !gone && !o.made && k.w.set.HasSize {
 		st = k.truncate(&o)
 	}
+	if st == nfs4.NFS4_OK && turn != nil && k.c.Place.Thread.Debts.Owing() {
+		// The owner's last reply is kept in the turn.
+		st = k.status(k.c.Place.Thread.Debts.PayAll())
+	}
 	if gone || st != nfs4.NFS4_OK {
 		k.s.files.Undo(res)
 		return st, gone

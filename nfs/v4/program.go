@@ -71,7 +71,7 @@ func (s *server) renew(client uint64) { _ = s.cfg.State.Renew(state.ClientID(cli
 func (s *server) version() rpc.Version {
 	return rpc.Version{Number: nfs4.NFS_V4, Procedures: []rpc.Procedure{
 		nfs4.NFSPROC4_NULL:     {Name: "NULL", Class: rpc.Inline, Handle: null},
-		nfs4.NFSPROC4_COMPOUND: {Name: "COMPOUND", Class: rpc.Inline, Handle: s.compound},
+		nfs4.NFSPROC4_COMPOUND: {Name: "COMPOUND", Class: rpc.Inline, Handle: s.compound, Settled: s.paid},
 	}}
 }
 

@@ -1,0 +1,137 @@
+package v4
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ringnfs/ringnfs/nfs/nfs4"
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/faultfs"
+)
+
+// unpayable makes changes impossible to put on stable storage.
+func unpayable(d *data) *faultfs.Fault {
+	return d.fs.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.Pay}, Status: vfs.IO})
+}
+
+func newFile(owner, name string, deny uint32) nfs4.NfsArgop4 {
+	op := openOp(owner, name, nfs4.OPEN4_SHARE_ACCESS_BOTH, deny, nfs4.OPEN4_CREATE)
+	op.Opopen.Openhow.How.Mode = nfs4.GUARDED4
+	return op
+}
+
+func removeOp(name string) nfs4.NfsArgop4 {
+	return nfs4.NfsArgop4{Argop: nfs4.OP_REMOVE, Opremove: nfs4.REMOVE4args{Target: nfs4.Component4(name)}}
+}
+
+// setMode is a SETATTR of the mode.
+func setMode(mode uint32) nfs4.NfsArgop4 {
+	return nfs4.NfsArgop4{Argop: nfs4.OP_SETATTR, Opsetattr: nfs4.SETATTR4args{ObjAttributes: nfs4.Fattr4{
+		Attrmask: bitsOf(nfs4.FATTR4_MODE), AttrVals: []byte{0, 0, byte(mode >> 8), byte(mode)},
+	}}}
+}
+
+func TestWhatLooksAfterAChangeIsPaidWithIt(t *testing.T) {
+	d := newData(t, nil)
+	d.file("f", "content")
+	pays := d.fs.Count(faultfs.Pay)
+	d.ok(append(walk("x", "f"), setMode(0o600), getattr(nfs4.FATTR4_MODE), getfh())...)
+	require.Equal(t, pays+1, d.fs.Count(faultfs.Pay))
+	d.ok(append(walk("x", "f"), setMode(0o640), setMode(0o600), getfh())...)
+	require.Equal(t, pays+3, d.fs.Count(faultfs.Pay), "a change is paid before the next one begins")
+	d.ok(append(walk("x", "f"), getattr(nfs4.FATTR4_MODE))...)
+	require.Equal(t, pays+3, d.fs.Count(faultfs.Pay))
+}
+
+func TestACompoundEndsWithTheChangeThatIsNotOnStableStorage(t *testing.T) {
+	d := newData(t, nil)
+	d.file("f", "content")
+	fault := unpayable(d)
+	// The results behind it are gone. SETATTR says in any case what it has set.
+	res := d.r.do(in(d.sequence(), append(walk("x", "f"), setMode(0o600), getfh(), getattr(nfs4.FATTR4_MODE))...)...)
+	require.Equal(t, nfs4.NFS4ERR_IO, res.Status)
+	require.Len(t, res.Resarray, 5)
+	require.Equal(t, nfs4.NFS4ERR_IO, res.Resarray[4].Opsetattr.Status)
+	require.Empty(t, res.Resarray[4].Opsetattr.Attrsset)
+
+	// The next change does not begin.
+	calls := d.fs.Count(faultfs.Remove)
+	res = d.r.do(in(d.sequence(), append(walk("x"), mkdir("d"), putroot(), lookup("x"), removeOp("f"))...)...)
+	require.Equal(t, nfs4.NFS4ERR_IO, res.Status)
+	require.Len(t, res.Resarray, 4)
+	require.Equal(t, nfs4.NFS4ERR_IO, res.Resarray[3].Opcreate.Status)
+	require.Equal(t, calls, d.fs.Count(faultfs.Remove))
+	fault.Remove()
+	d.ok(walk("x", "f")...)
+}
+
+// The answer that was kept says so, too.
+func TestARetransmissionIsToldOfTheSameFailure(t *testing.T) {
+	d := newData(t, nil)
+	d.keep = true
+	fault := unpayable(d)
+	ops := append(walk("x"), mkdir("d"), getfh())
+	first := d.r.do(in(d.sequence(), ops...)...)
+	require.Equal(t, nfs4.NFS4ERR_IO, first.Status)
+	fault.Remove()
+	require.Equal(t, first, d.r.do(in(d.again(), ops...)...))
+}
+
+func TestAnOpenWhoseFileIsNotOnStableStorageIsNotOpen(t *testing.T) {
+	d := newData(t, nil)
+	fault := unpayable(d)
+	res := d.r.do(in(d.sequence(), append(walk("x"), newFile("me", "f", nfs4.OPEN4_SHARE_DENY_BOTH), getfh())...)...)
+	require.Equal(t, nfs4.NFS4ERR_IO, res.Status)
+	require.Len(t, res.Resarray, 4)
+	require.Zero(t, d.r.cfg.Files.Counts().Opens)
+	fault.Remove()
+	d.ok(append(walk("x"), openOp("other", "f", 3, 0, nfs4.OPEN4_NOCREATE))...)
+}
+
+// In minor version 0 the owner's last answer is kept. It is the one that was given.
+func TestAnOwnerOfMinorVersion0IsToldTheSameTwice(t *testing.T) {
+	d := newData(t, nil)
+	d.r.minor = 0
+	client := d.r.client0("old")
+	op := newFile("owner", "f", 0)
+	op.Opopen.Owner.Clientid, op.Opopen.Seqid = nfs4.Clientid4(client), 1
+	fault := unpayable(d)
+	d.r.fails(nfs4.NFS4ERR_IO, append(walk("x"), op)...)
+	require.Zero(t, d.r.cfg.Files.Counts().Opens)
+	fault.Remove()
+	d.r.fails(nfs4.NFS4ERR_IO, append(walk("x"), op)...)
+	op = openOp("owner", "f", 3, 0, nfs4.OPEN4_NOCREATE)
+	op.Opopen.Owner.Clientid, op.Opopen.Seqid = nfs4.Clientid4(client), 2
+	d.r.ok(append(walk("x"), op)...)
+}
+
+// A compound that needs more memory may go on at another place.
+func TestACompoundPaysBeforeItIsSuspended(t *testing.T) {
+	d := newData(t, nil)
+	d.file("f", "content")
+	read := nfs4.NfsArgop4{Argop: nfs4.OP_READ, Opread: nfs4.READ4args{Count: 1 << 19}}
+	ops := append(walk("x", "f"), setMode(0o600), read)
+	d.r.memory = rpc.ReplyMemoryMin
+	pays := d.fs.Count(faultfs.Pay)
+	d.ok(ops...)
+	require.NotZero(t, d.r.grows)
+	require.Equal(t, pays+1, d.fs.Count(faultfs.Pay))
+	unpayable(d)
+	res := d.r.do(in(d.sequence(), ops...)...)
+	require.Equal(t, nfs4.NFS4ERR_IO, res.Status)
+	require.Len(t, res.Resarray, 5)
+	require.Zero(t, d.r.grows)
+}
+
+func TestAnOperationThatFailsBehindAChangeLeavesItsStatus(t *testing.T) {
+	d := newData(t, nil)
+	d.file("f", "content")
+	ops := append(walk("x", "f"), setMode(0o600), lookup("none"))
+	d.fails(nfs4.NFS4ERR_NOTDIR, ops...)
+	unpayable(d)
+	res := d.r.do(in(d.sequence(), ops...)...)
+	require.Equal(t, nfs4.NFS4ERR_IO, res.Status, "the change is what counts")
+	require.Len(t, res.Resarray, 5)
+}
