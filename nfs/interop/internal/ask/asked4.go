@@ -214,8 +214,13 @@ func ask4Listings(t *talker) {
 	for _, cookie := range []uint64{1, 2, 1 << 63} {
 		t.question(fmt.Sprint("after ", cookie), readDir(cookie, 1000, 4000))
 	}
-	for _, most := range []uint32{0, 1, 8, 12, 16, 20, 24, 60, 100, 1000} {
+	// The file system decides which name comes first: none fits, or each does.
+	for _, most := range []uint32{0, 1, 8, 12, 16, 20, 24, 100, 1000} {
 		t.question(fmt.Sprint("in ", most, " bytes"), readDir(0, 1000, most))
+	}
+	t.must(client4.Mkdir("single", 0o755), client4.Mkdir("name", 0o755))
+	for _, most := range []uint32{24, 60} {
+		t.question(fmt.Sprint("of a single name in ", most, " bytes"), client4.Lookup("single"), readDir(0, 1000, most))
 	}
 	for _, hint := range []uint32{0, 1, 10, 100000} {
 		t.question(fmt.Sprint("with a hint of ", hint), readDir(0, hint, 4000))

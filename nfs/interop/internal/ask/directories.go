@@ -63,6 +63,8 @@ func askReaddir(a *asker, dir FH) {
 				nfs3.Sattr3{},
 			)
 			r.page("from the end, after a change", many, plus, last, first.Verf, 4096, 4096)
+			// The file system decides whether the new name lies before or behind the others.
+			delete(a.answers[len(a.answers)-1].Fields, "entries")
 		}
 		r.page("from the beginning with a wrong verifier", empty, plus, 0, wrong, 4096, 4096)
 		a.bob.page("as another", many, plus, 0, none, 32<<10, 32<<10)
