@@ -5,6 +5,7 @@ package interop
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"sort"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -20,7 +22,18 @@ import (
 // answer is a server's answer to one question, as the command ask writes it.
 type answer struct {
 	Name   string
+	Asked  time.Duration // since the first question
 	Fields map[string]string
+}
+
+// String returns all that was answered, a field a line.
+func (a answer) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "after %v", a.Asked)
+	for _, field := range slices.Sorted(maps.Keys(a.Fields)) {
+		fmt.Fprintf(&b, "\n\t%s: %q", field, a.Fields[field])
+	}
+	return b.String()
 }
 
 // outcome returns the result in one word: what RPC says if it refuses, else the status.
@@ -61,8 +74,8 @@ var references = []reference{
 
 // TestAnswersLikeOtherServers asks ringnfs, nfs-ganesha and Linux's own nfsd the same several
 // thousand questions, by version 3 and by version 4.2, and compares the answers, field by field. The
-// tables differences and differences4 have the answers that may differ, with the reason. Every other difference is a mistake of ringnfs, or of
-// this table.
+// tables differences and differences4 have the answers that may differ, with the reason. Every other
+// difference is a mistake of ringnfs, or of these tables.
 func TestAnswersLikeOtherServers(t *testing.T) {
 	t.Parallel()
 	needRoot(t)
@@ -127,7 +140,7 @@ func compare(t *testing.T, reference string, ours, theirs []answer) {
 	}
 	compared, fields, unexpected, used := 0, 0, 0, map[int]int{}
 	all := slices.Concat(differences, differences4)
-	for _, a := range ours {
+	for n, a := range ours {
 		b, ok := others[a.Name]
 		if !ok || b.Fields["left out"] != "" {
 			continue // only one of the servers gave occasion to this question
@@ -142,6 +155,9 @@ func compare(t *testing.T, reference string, ours, theirs []answer) {
 			}
 			if unexpected++; unexpected <= 50 {
 				t.Errorf("%s: %s: we say %q, %s says %q", a.Name, field, our, reference, their)
+			}
+			if unexpected <= 5 {
+				t.Logf("question %d of %d; ringnfs %v\n%s %v", n+1, len(ours), a, reference, b)
 			}
 		}
 		if our, their := a.outcome(), b.outcome(); our != their {

@@ -17,6 +17,7 @@ type FH = nfs3.NfsFh3
 // Answer is what the server said to one question.
 type Answer struct {
 	Name   string            // unique
+	Asked  time.Duration     // since the first question
 	Fields map[string]string // of the reply
 }
 
@@ -39,7 +40,9 @@ type asker struct {
 	names    map[string]int
 	known    map[string]nfs3.Fattr3 // by handle, the attributes that the server gave last
 	verf     *nfs3.Writeverf3
+	clock    FH             // of the file that shows the server's time
 	leave    *regexp.Regexp // nil: ask everything
+	began    time.Time
 
 	root, alice, bob, carol, nobody caller
 }
@@ -59,6 +62,7 @@ func newAsker(nfs, mnt line, path string, export FH) *asker {
 		export: export,
 		names:  map[string]int{},
 		known:  map[string]nfs3.Fattr3{},
+		began:  time.Now(),
 	}
 	a.root = a.as(0, 0)
 	a.alice = a.as(aliceID, aliceID, teamID)
@@ -94,8 +98,56 @@ func (a *asker) as(uid, gid uint32, groups ...uint32) caller {
 	return caller{asker: a, c: a.nfs.as(uid, gid, groups...)}
 }
 
-// tick is longer than the coarsest clock that time stamps are taken from.
-const tick = 25 * time.Millisecond
+const (
+	// clockStep is the pause between two looks at the server's clock.
+	clockStep = time.Millisecond
+	// clockLooks is after how many looks a clock stands still.
+	clockLooks = 10_000
+)
+
+// findClock makes the file that shows the server's time.
+func (a *asker) findClock() {
+	var r nfs3.CREATE3res
+	how := nfs3.Createhow3{Mode: nfs3.UNCHECKED, ObjAttributes: client.Mode(0o600)}
+	args := &nfs3.CREATE3args{Where: client.At(a.export, "clock"), How: how}
+	a.quietly(nfs3.NFSPROC3_CREATE, args, &r)
+	if r.Status != nfs3.NFS3_OK || !r.Resok.Obj.HandleFollows {
+		panic(failure{fmt.Errorf("the server's clock: CREATE: %s", r.Status)})
+	}
+	a.clock = FH{Data: bytes.Clone(r.Resok.Obj.Handle.Data)}
+}
+
+// now returns the time that the server gives to a change.
+func (a *asker) now() nfs3.Nfstime3 {
+	var r nfs3.SETATTR3res
+	args := &nfs3.SETATTR3args{Object: a.clock, NewAttributes: client.TimesNow()}
+	a.quietly(nfs3.NFSPROC3_SETATTR, args, &r)
+	if after := r.Resok.ObjWcc.After; r.Status == nfs3.NFS3_OK && after.AttributesFollow {
+		return after.Attributes.Ctime
+	}
+	panic(failure{fmt.Errorf("the server's clock: SETATTR: %s", r.Status)})
+}
+
+// quietly makes a call as the superuser that is no question.
+func (a *asker) quietly(proc uint32, args client.Encoder, res client.Decoder) {
+	x := &Answer{Name: "the server's clock", Fields: map[string]string{}}
+	if !x.reply(a.root.c, program, nfs3.NFS_V3, proc, args, res) {
+		panic(failure{fmt.Errorf("%s: %v", x.Name, x.Fields)})
+	}
+}
+
+// afterTick returns when what is changed next gets a later time than what was changed before. How
+// long that takes the server alone can tell: its clock may stand still while its machine is busy.
+func (a *asker) afterTick() {
+	before := a.now()
+	for range clockLooks {
+		if a.now() != before {
+			return
+		}
+		time.Sleep(clockStep)
+	}
+	panic(failure{fmt.Errorf("the server's clock stands still at %d.%09d", before.Seconds, before.Nseconds)})
+}
 
 // slowly returns a caller that waits before each call until the server's clock has moved on, so
 // that the answer shows which times were changed.
@@ -121,7 +173,7 @@ func (a *asker) note(proc, what string) *Answer {
 	} else {
 		a.names[name] = 1
 	}
-	x := &Answer{Name: name, Fields: map[string]string{}}
+	x := &Answer{Name: name, Asked: time.Since(a.began), Fields: map[string]string{}}
 	a.answers = append(a.answers, x)
 	return x
 }
@@ -131,12 +183,12 @@ func (x *Answer) set(field string, value any) { x.Fields[field] = fmt.Sprint(val
 // ask makes a call of NFS and reports whether res could be decoded.
 func (w caller) ask(proc uint32, what string, args client.Encoder, res client.Decoder) (*Answer, bool) {
 	x := w.note(nfs3.NFSV3Names[proc], what)
-	if w.slow {
-		time.Sleep(tick)
-	}
 	if w.leave != nil && w.leave.MatchString(x.Name) {
 		x.set("left out", true)
 		return x, false
+	}
+	if w.slow {
+		w.afterTick()
 	}
 	return x, x.reply(w.c, program, nfs3.NFS_V3, proc, args, res)
 }

@@ -83,6 +83,7 @@ func interview(addr, mountAddr, path, path4, leave string) (answers []*Answer, e
 			return nil, err
 		}
 	}
+	a.findClock()
 	for _, subject := range []struct {
 		name string
 		ask  func(*asker, FH)
