@@ -120,6 +120,7 @@ type kernel struct {
 	fail   bool
 	open   bool
 	calls  int
+	asked  int // calls of Holder
 }
 
 func (k *kernel) each(r ranges.Range, f func(i int)) {
@@ -129,6 +130,7 @@ func (k *kernel) each(r ranges.Range, f func(i int)) {
 }
 
 func (k *kernel) Holder(_ *File, r ranges.Range, kind ranges.Kind) (l ranges.Lock, held bool) {
+	k.asked++
 	k.each(r, func(i int) {
 		if !held && k.theirs[i] != ranges.None && (kind == ranges.Write || k.theirs[i] == ranges.Write) {
 			l = ranges.Lock{Range: ranges.Range{Start: uint64(i), End: uint64(i)}, Kind: k.theirs[i]}
@@ -155,6 +157,9 @@ func (k *kernel) Raise(f *File, r ranges.Range, kind ranges.Kind, held *ranges.L
 
 func (k *kernel) Lower(_ *File, rs []ranges.Range) {
 	k.calls++
+	if len(rs) == 0 {
+		k.t.Error("the mirror is to unlock nothing")
+	}
 	for _, r := range rs {
 		k.each(r, func(i int) { k.ours[i] = ranges.None })
 	}
@@ -182,6 +187,7 @@ func TestTheKernelIsAskedBeforeALockIsGranted(t *testing.T) {
 	if l.held != (Lock{7, 1, ranges.Read, 0, "local"}) {
 		t.Errorf("denied by %+v", l.held)
 	}
+	l.held = Lock{}
 	want(t, "LOCKT", l.test(f, ranges.Write, 0, 10), Denied)
 	if l.held != (Lock{7, 1, ranges.Read, 0, "local"}) {
 		t.Errorf("LOCKT: denied by %+v", l.held)
@@ -201,8 +207,13 @@ func TestTheKernelIsAskedBeforeALockIsGranted(t *testing.T) {
 	want(t, "LOCK that the kernel cannot take", m.again(f, ranges.Read, 30, 10), Delay)
 	k.fail = false
 	id := m.id
+	calls = k.calls
+	want(t, "LOCKU of what another one has locked, too", m.unlock(f, 6, 1), OK)
+	if k.calls != calls {
+		t.Error("the kernel was told of what has not changed")
+	}
 	want(t, "LOCKU", m.unlock(f, 0, 10), OK)
-	if m.id.Seq != id.Seq+1 {
+	if m.id.Seq != id.Seq+2 {
 		t.Errorf("seqid %d after %d", m.id.Seq, id.Seq)
 	}
 	if k.ours[9] != ranges.Read || k.ours[10] != ranges.Read || k.ours[15] != ranges.None {
@@ -423,17 +434,22 @@ func TestWaitersEndWithTheirOpen(t *testing.T) {
 	}
 }
 
-func TestWaitersForLocalProgramsAreLookedAfter(t *testing.T) {
-	k := &kernel{t: t}
-	r := newRig(t, func(c *Config) { c.Mirror = k })
-	defer r.end()
-	f := fileOf(1)
+// waitsForLocal is a rig whose locker m waits for a program that has locked byte 3 of f.
+func waitsForLocal(t *testing.T, f *File) (r *rig, k *kernel, m *locker, id Stateid) {
+	k = &kernel{t: t}
+	r = newRig(t, func(c *Config) { c.Mirror = k })
 	p := r.owner(v1, "one")
-	id := p.open(f, Both, 0)
-	m := p.locker("m")
+	id, m = p.open(f, Both, 0), p.locker("m")
 	m.wait = true
 	k.theirs[3] = ranges.Write
 	want(t, "LOCK that waits", m.first(f, id, ranges.Write, 0, 10), Denied)
+	return r, k, m, id
+}
+
+func TestWaitersForLocalProgramsAreLookedAfter(t *testing.T) {
+	f := fileOf(1)
+	r, k, m, id := waitsForLocal(t, f)
+	defer r.end()
 	r.Poll()
 	if got := r.told(); len(got) > 0 {
 		t.Fatalf("told %v", got)
@@ -453,9 +469,72 @@ func TestWaitersForLocalProgramsAreLookedAfter(t *testing.T) {
 	}
 	k.theirs[3] = ranges.Write
 	want(t, "LOCK that waits", m.again(f, ranges.Write, 0, 10), Denied)
-	p.close(f, id)
+	m.open.close(f, id)
 	if k.open {
 		t.Error("the mirror is not done when who waited has closed the file")
+	}
+}
+
+func TestTheMirrorIsDoneWhenWhoWaitedForALocalProgramGivesUp(t *testing.T) {
+	r, k, _, _ := waitsForLocal(t, fileOf(1))
+	defer r.end()
+	r.now += 46
+	r.Poll()
+	if n := r.Counts(); n.Waiters != 0 || k.open {
+		t.Errorf("counts %+v, and the mirror keeps something: %v", n, k.open)
+	}
+}
+
+// A waiter that was told may find that somebody who does not wait was faster.
+func TestAWaiterThatWasToldInVainIsToldAgain(t *testing.T) {
+	r := newRig(t, nil)
+	defer r.end()
+	f := fileOf(1)
+	p, q, pid, qid := r.two(f, v1, w1)
+	l, m := p.locker("l"), q.locker("m")
+	m.wait = true
+	want(t, "LOCK", l.first(f, pid, ranges.Write, 0, 10), OK)
+	for range 2 {
+		want(t, "LOCK that waits", m.first(f, qid, ranges.Write, 0, 10), Denied)
+		want(t, "LOCKU", l.unlock(f, 0, 10), OK)
+		if got := r.told(); !slices.Equal(got, []string{"m"}) {
+			t.Errorf("told %v", got)
+		}
+		want(t, "LOCK of who does not wait", l.again(f, ranges.Write, 0, 10), OK)
+	}
+}
+
+// Who waits for another client is none of the mirror's business: it is done, once, when nothing is
+// locked, and not asked.
+func TestTheMirrorIsDoneOnceWhileSomebodyWaitsForAnotherClient(t *testing.T) {
+	k := &kernel{t: t}
+	r := newRig(t, func(c *Config) { c.Mirror = k })
+	defer r.end()
+	f := fileOf(1)
+	p, q, pid, qid := r.two(f, v1, w1)
+	l, m := p.locker("l"), q.locker("m")
+	m.wait = true
+	want(t, "LOCK", l.first(f, pid, ranges.Write, 0, 10), OK)
+	want(t, "LOCK that waits", m.first(f, qid, ranges.Write, 0, 10), Denied)
+	asked := k.asked
+	r.Poll()
+	if k.asked != asked {
+		t.Error("the kernel is asked about who waits for another client")
+	}
+	want(t, "LOCKU", l.unlock(f, 0, 10), OK)
+	if got := r.told(); !slices.Equal(got, []string{"m"}) {
+		t.Errorf("told %v", got)
+	}
+	if k.open {
+		t.Error("the mirror is not done")
+	}
+	r.Poll() // kernel.Done fails if it is called again
+	if n := r.Counts(); n.Waiters != 1 {
+		t.Errorf("counts %+v", n)
+	}
+	want(t, "LOCK", m.first(f, qid, ranges.Write, 0, 10), OK)
+	if !k.open {
+		t.Error("the kernel has not been asked")
 	}
 }
 
