@@ -40,3 +40,62 @@ func TestTheHeaderOfACallOfTheServerIsOne(t *testing.T) {
 		}
 	}
 }
+
+func TestOnlyAnAcceptedCallHasRun(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		words []uint32
+		ok    bool
+	}{
+		{"accepted", []uint32{0, 0, 0, 0}, true},
+		{"accepted, with a verifier", []uint32{0, 1, 4, 9, 0}, true},
+		{"no such program", []uint32{0, 0, 0, 1}, false},
+		{"no such version", []uint32{0, 0, 0, 2, 1, 1}, false},
+		{"a fault of the peer", []uint32{0, 0, 0, 5}, false},
+		{"denied", []uint32{1, 1, 5}, false},
+		{"neither", []uint32{2, 0, 0, 0}, false},
+		{"nothing", nil, false},
+		{"cut off", []uint32{0, 0, 0}, false},
+		{"too long a verifier", append([]uint32{0, 1, 404}, make([]uint32, 102)...), false},
+	} {
+		var e xdr.Encoder
+		e.Reset(make([]byte, 1024))
+		for _, w := range append(c.words, 7) {
+			e.Uint32(w)
+		}
+		b := e.Bytes()
+		if !c.ok && len(c.words) < 4 {
+			b = b[:len(b)-4]
+		}
+		var d xdr.Decoder
+		d.Reset(b)
+		if err := Accepted(&d); c.ok {
+			require.NoError(t, err, c.name)
+			require.EqualValues(t, 7, d.Uint32(), "%s: the results", c.name)
+		} else {
+			require.Error(t, err, c.name)
+		}
+	}
+}
+
+func TestAReplyIsToldFromACall(t *testing.T) {
+	for _, c := range []struct {
+		record string
+		ok     bool
+	}{
+		{"\x00\x00\x00\x09\x00\x00\x00\x01", true},
+		{"\x00\x00\x00\x09\x00\x00\x00\x00", false},
+		{"\x00\x00\x00\x09\x00\x00\x00\x02", false},
+		{"\x00\x00\x00\x09\x00\x00\x00", false},
+		{"", false},
+	} {
+		var d xdr.Decoder
+		d.Reset([]byte(c.record))
+		xid, ok := ReplyTo(&d)
+		require.Equal(t, c.ok, ok, "%q", c.record)
+		if ok {
+			require.EqualValues(t, 9, xid)
+			require.Zero(t, d.Left())
+		}
+	}
+}

@@ -141,6 +141,43 @@ func TestASlotInDoubtIsAskedAbout(t *testing.T) {
 	}
 }
 
+// What was sent by a connection that failed the client may have seen; what the slot is asked about
+// it may have seen, too, until it has answered. What follows the answer is new to it.
+func TestDoubtsEndWithTheAnswer(t *testing.T) {
+	r, id, s := backRig(t, 3, 1)
+	b := r.callBack(id)
+	require.False(t, b.Unsure())
+	require.True(t, b.Another(false), "it was not sent")
+	require.False(t, b.Unsure())
+	require.True(t, b.Another(true))
+	require.True(t, b.Unsure())
+	b.End(b.Unsure())
+	b = r.callBack(id)
+	require.True(t, b.Asks)
+	require.True(t, b.Unsure())
+	require.True(t, b.Another(true))
+	require.Equal(t, BackSend, b.Answered(OK, 0))
+	require.False(t, b.Unsure())
+	require.True(t, s.Answers(), "by the connection that it was asked by")
+	require.Equal(t, BackBroken, b.Answered(RetryUncachedRep, 0), "nobody has sent this number before")
+	b.End(false)
+	r.atRest()
+}
+
+func TestASessionThatIsOverIsNotCalledBack(t *testing.T) {
+	r, id, s := backRig(t, 2, 2)
+	b := r.callBack(id)
+	require.Equal(t, OK, r.DestroySession(s.ID(), 1))
+	require.False(t, b.Another(true))
+	b.End(true)
+	_, st := s.CallBack()
+	require.Equal(t, CBPathDown, st)
+	r.Works(s.ID(), 1)
+	require.False(t, s.Answers())
+	require.Empty(t, s.Unproved())
+	r.atRest()
+}
+
 func TestAClientThatDoesNotKnowItsSlotIsTold(t *testing.T) {
 	for _, st := range []Status{BadSession, BadSlot, SeqMisordered, RetryUncachedRep, SeqFalseRetry, ServerFault} {
 		r, id, s := backRig(t, 1, 1)

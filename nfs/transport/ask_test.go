@@ -301,9 +301,22 @@ func TestOneConnectionHas64CallsOfTheServerUnderWay(t *testing.T) {
 	for _, to := range all {
 		require.ErrorIs(t, (<-to).err, rpc.ErrGone)
 	}
-	long := make([]byte, 8193)
 	c = ts.dial()
-	require.ErrorIs(t, ts.srv.Ask(number(t, c), &rpc.Ask{Record: long}), rpc.ErrNoRoom)
+	id = number(t, c)
+	require.ErrorIs(t, ts.srv.Ask(id, &rpc.Ask{Record: make([]byte, 8193)}), rpc.ErrNoRoom)
+	most := bytes.Repeat([]byte("most"), 2048)
+	end := make(chan error, 1)
+	require.NoError(t, ts.srv.Ask(id, &rpc.Ask{
+		Record: most, Timeout: time.Second, Answered: func(_ *xdr.Decoder, err error) { end <- err },
+	}))
+	patiently(c)
+	got := make([]byte, 4+8192)
+	_, err = io.ReadFull(c, got)
+	require.NoError(t, err)
+	require.EqualValues(t, 1<<31|8192, binary.BigEndian.Uint32(got))
+	require.Equal(t, string(most[4:]), string(got[8:]))
+	write(t, c, accepted(binary.BigEndian.Uint32(got[4:]), nil))
+	require.NoError(t, <-end)
 }
 
 // What is asked is told once, whenever the connection ends.
@@ -377,6 +390,33 @@ func TestAConnectionThatMovesTakesAlongWhatIsAsked(t *testing.T) {
 		write(t, c, accepted(xid, nil))
 		require.NoError(t, (<-to).err)
 	}
+}
+
+// While a connection is on its way to a lane, what is asked waits for its arrival. A task of the
+// lane that it has left takes nothing.
+func TestWhatIsAskedOnTheWayToALaneWaits(t *testing.T) {
+	ts := asking(t, nil)
+	c := ts.dial()
+	id := number(t, c)
+	cn := ts.srv.directory.find(id)
+	cn.asks.mu.Lock()
+	l := cn.asks.lane // cn.lane is the lane's own
+	cn.asks.mu.Unlock()
+	onLane := func(f func()) {
+		done := make(chan struct{})
+		require.NoError(t, l.loop.Post(loop.TaskFunc(func() { f(); close(done) })))
+		<-done
+	}
+	onLane(cn.unreached)
+	to := ts.mustAsk(id, "abc")
+	onLane(func() { cn.takeAsks(l) })
+	require.Zero(t, ts.total().Asked)
+	onLane(func() { cn.reached(l) })
+	require.EqualValues(t, 1, ts.total().Asked)
+	xid, data := question(t, c)
+	require.Equal(t, "abc", string(data))
+	write(t, c, accepted(xid, nil))
+	require.NoError(t, (<-to).err)
 }
 
 func TestAskingEndsWithTheServer(t *testing.T) {
