@@ -244,6 +244,23 @@ func TestCallbacksAreSureWhenOneWasAnswered(t *testing.T) {
 	r.atRest()
 }
 
+func TestOnlyConnectionsThatNobodyKnowsAreTried(t *testing.T) {
+	r, id, s := backRig(t, 3, 1)
+	b := r.callBack(id)
+	require.EqualValues(t, 1, b.Conn)
+	require.Equal(t, BackDone, b.Answered(OK, 0))
+	b.End(false)
+	require.True(t, s.Answers(), "its answer has proved the connection")
+	r.Refuses(s.ID(), 2)
+	r.Refuses(s.ID(), 9) // which is none of the session's
+	require.Equal(t, []uint64{2}, s.deaf)
+	require.Equal(t, []uint64{3}, s.Unproved())
+	r.Useless(s.ID(), 1)
+	require.False(t, s.Answers())
+	require.Empty(t, s.working)
+	r.atRest()
+}
+
 // The rule: the flag of CREATE_SESSION's answer is the truth.
 func TestWaysToCallBack(t *testing.T) {
 	gss, none, sys := Security{Flavor: 6}, Security{}, Security{Flavor: 1, UID: 5, Machine: "m"}

@@ -281,6 +281,22 @@ func TestAPeerThatDoesNotAnswerIsToldSo(t *testing.T) {
 	closedByServer(t, c)
 }
 
+func TestARecordThatWaitsBehindOthersCostsNoTime(t *testing.T) {
+	cn := new(conn)
+	cn.queued, cn.unsent = 100, 1
+	cn.asks.asked = []sentAsk{{Ask: &rpc.Ask{Timeout: time.Second}, end: 100}}
+	now := time.Now()
+	cn.overdue(now)
+	require.True(t, cn.asks.asked[0].left.IsZero(), "a byte of it has not left")
+	cn.unsent = 0
+	now = now.Add(time.Hour)
+	cn.overdue(now)
+	require.Equal(t, now, cn.asks.asked[0].left)
+	cn.queued, cn.unsent = 200, 100 // what comes behind it does not matter
+	cn.overdue(now.Add(time.Second - 1))
+	require.Len(t, cn.asks.asked, 1)
+}
+
 func TestOneConnectionHas64CallsOfTheServerUnderWay(t *testing.T) {
 	ts := asking(t, nil)
 	c := ts.dial()
@@ -417,6 +433,11 @@ func TestWhatIsAskedOnTheWayToALaneWaits(t *testing.T) {
 	require.Equal(t, "abc", string(data))
 	write(t, c, accepted(xid, nil))
 	require.NoError(t, (<-to).err)
+	onLane(cn.unreached)
+	to = ts.mustAsk(id, "abc")
+	onLane(cn.hangUp)
+	require.Len(t, to, 1)
+	require.ErrorIs(t, (<-to).err, rpc.ErrGone)
 }
 
 func TestAskingEndsWithTheServer(t *testing.T) {

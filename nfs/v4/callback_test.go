@@ -115,6 +115,21 @@ func (q *question) results(sequence, other nfs4.Nfsstat4) {
 	q.answer(0, 0, 0, 0, &res)
 }
 
+// also answers CB_SEQUENCE as a client does that has run the callback, with results of these
+// operations behind it.
+func (q *question) also(ops ...nfs4.NfsCbOpnum4) {
+	a := &q.args.Argarray[0].Opcbsequence
+	var res nfs4.CBCOMPOUND4res
+	res.Resarray = []nfs4.NfsCbResop4{{Resop: nfs4.OP_CB_SEQUENCE}}
+	res.Resarray[0].Opcbsequence.CsrResok4 = nfs4.CBSEQUENCE4resok{
+		CsrSessionid: a.CsaSessionid, CsrSequenceid: a.CsaSequenceid, CsrSlotid: a.CsaSlotid,
+	}
+	for _, n := range ops {
+		res.Resarray = append(res.Resarray, nfs4.NfsCbResop4{Resop: n})
+	}
+	q.answer(0, 0, 0, 0, &res)
+}
+
 // slot is the slot and the sequence ID of a callback.
 func (q *question) slot() [2]uint32 {
 	a := &q.args.Argarray[0].Opcbsequence
@@ -286,7 +301,15 @@ func TestOpenSaysWhetherLocksAreTold(t *testing.T) {
 	require.Zero(t, b.status(), "a client that refuses callbacks would only bind again")
 	require.Zero(t, flag())
 	require.Empty(t, w.asks, "it is not asked again")
+	_, st := cfg.State.SessionByID(state.SessionID(b.id)).CallBack()
+	require.Equal(t, state.CBPathDown, st, "nor called back")
 	cfg.State.Disconnect(13)
+	b.bind(16)
+	w.refused[16] = rpc.ErrNoRoom
+	require.Zero(t, flag())
+	require.Zero(t, b.status(), "the connection may be a good one")
+	cfg.State.Disconnect(16)
+	r.conn = 12
 	b.bind(14)
 	w.refused[14] = rpc.ErrGone
 	require.Zero(t, flag())
@@ -321,6 +344,7 @@ func TestACallbackThatFailsLosesNothing(t *testing.T) {
 		{"empty", garbage(), 0, false},
 		{"no results", garbage(0, 0, 0, 0, 0, 0, 0), 0x400, true},
 		{"too many results", garbage(0, 0, 0, 0, 0, 0, 1000), 0x400, true},
+		{"three results", func(q *question) { q.also(nfs4.OP_CB_NOTIFY_LOCK, nfs4.OP_CB_NOTIFY_LOCK) }, 0x400, true},
 		{"another operation", garbage(0, 0, 0, 0, 0, 0, 1, 13, 0), 0x400, true},
 		{"another session", garbage(0, 0, 0, 0, 0, 0, 1, 11, 0, 1, 2, 3, 4, 1, 0, 15, 15), 0x400, true},
 		{"another number", func(q *question) {
@@ -343,6 +367,13 @@ func TestACallbackThatFailsLosesNothing(t *testing.T) {
 			x.atRest()
 			require.Equal(t, CallbackCounts{Made: 1, Failed: 1, Probes: 1}, x.cfg.Callbacks.Counts())
 			require.Equal(t, c.flags, x.b.status())
+			b, st := x.cfg.State.SessionByID(state.SessionID(x.b.id)).CallBack()
+			if c.name == "no memory" {
+				require.Equal(t, state.OK, st)
+				b.End(false)
+			} else {
+				require.Equal(t, state.CBPathDown, st, "not by this connection, as it is")
+			}
 			x.wait.unlock(x.wait.lock(nfs4.WRITEW_LT, 0, toEnd), 0, toEnd)
 			x.takeBack()
 			x.b.bind(12)
@@ -365,6 +396,25 @@ func TestACallbackThatFailsLosesNothing(t *testing.T) {
 			q.results(nfs4.NFS4_OK, nfs4.NFS4_OK)
 			x.atRest()
 		})
+	}
+}
+
+// A client that has seen a callback, and answers another one, has used up the number.
+func TestTheResultOfAnotherCallbackIsNone(t *testing.T) {
+	for _, ops := range [][]nfs4.NfsCbOpnum4{{nfs4.OP_CB_RECALL_SLOT}, nil} {
+		x := newWaiting(t, 1, 1, 11)
+		x.handOver()
+		x.w.next().also(ops...)
+		x.atRest()
+		require.Equal(t, CallbackCounts{Made: 1, Failed: 1, Probes: 1}, x.cfg.Callbacks.Counts())
+		require.Zero(t, x.b.status())
+		x.wait.unlock(x.wait.lock(nfs4.WRITEW_LT, 0, toEnd), 0, toEnd)
+		x.takeBack()
+		x.handOver()
+		q := x.w.next()
+		require.Equal(t, [2]uint32{0, 2}, q.slot())
+		q.results(nfs4.NFS4_OK, nfs4.NFS4_OK)
+		x.atRest()
 	}
 }
 
@@ -394,6 +444,17 @@ func TestACallbackFindsTheConnectionThatWorks(t *testing.T) {
 		}
 		x.atRest()
 		require.EqualValues(t, 1, x.cfg.Callbacks.Counts().Answered)
+		var back []uint64
+		for _, b := range x.cfg.State.SessionByID(state.SessionID(x.b.id)).Bindings() {
+			if b.Dir&state.Back != 0 {
+				back = append(back, b.Conn)
+			}
+		}
+		if refused {
+			require.Equal(t, []uint64{12, 13}, back, "what had no room may have some later")
+		} else {
+			require.Equal(t, []uint64{13}, back)
+		}
 		require.Zero(t, x.b.status())
 	}
 }
@@ -440,6 +501,34 @@ func TestCallbacksWaitForASlot(t *testing.T) {
 		x.atRest()
 		require.EqualValues(t, failed, x.cfg.Callbacks.Counts().Failed)
 	}
+}
+
+// At most 4,096 of all clients wait.
+func TestCallbacksOfAllClientsThatWaitAreBounded(t *testing.T) {
+	x := newWaiting(t, 1, 1, 11)
+	var ends []error
+	call := func() {
+		x.cfg.Callbacks.call(&callback{
+			client: x.clientOf(x.b), op: nfs4.OP_CB_RECALL_SLOT,
+			args: func(e *xdr.Encoder) { e.Uint32(1) },
+			done: func(_ nfs4.Nfsstat4, err error) { ends = append(ends, err) },
+		})
+	}
+	call()
+	const others = 4095
+	x.cfg.Callbacks.queued += others
+	call()
+	require.Empty(t, ends)
+	call()
+	require.Equal(t, []error{errCrowded}, ends)
+	x.w.next().results(nfs4.NFS4_OK, nfs4.NFS4_OK)
+	call()
+	x.cfg.Callbacks.queued -= others
+	for range 2 {
+		x.w.next().results(nfs4.NFS4_OK, nfs4.NFS4_OK)
+	}
+	require.Equal(t, []error{errCrowded, nil, nil, nil}, ends)
+	x.atRest()
 }
 
 // Who waits with callbacks that wait for a slot is told when the connection ends.
