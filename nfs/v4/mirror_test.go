@@ -10,6 +10,8 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
+	"github.com/ringnfs/ringnfs/nfs/state/files"
+	"github.com/ringnfs/ringnfs/nfs/state/ranges"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/faultfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
@@ -214,4 +216,110 @@ func TestALaneTakesNoLocksAway(t *testing.T) {
 	require.Equal(t, 1, r.waits, "who is overdue has lost his lock, by a worker")
 	r.ok(in(b.sequence(), append(walk("x", "f"), lockOp(open[1], "l", nfs4.WRITE_LT, 0, 5))...)...)
 	require.Zero(t, r.waits)
+}
+
+// shown is the locks of a file, of which the mirror is to take good care.
+type shown struct {
+	sleeps, fails bool
+	unlocked      []vfs.LockRange
+	closed        int
+}
+
+func (s *shown) Lock(vfs.LockRange, vfs.LockKind, *vfs.FileLock) vfs.Status {
+	if s.fails {
+		return vfs.Delay
+	}
+	return vfs.OK
+}
+func (s *shown) Unlock(r vfs.LockRange) { s.unlocked = append(s.unlocked, r) }
+func (s *shown) Conflict(vfs.LockRange, vfs.LockKind) (vfs.FileLock, bool) {
+	return vfs.FileLock{}, false
+}
+func (s *shown) Sleeps() bool { return s.sleeps }
+func (s *shown) Close()       { s.closed++ }
+
+// shower is a View that opens locks of files.
+type shower struct {
+	vfs.View
+	opens *shown
+	asked int
+}
+
+func (v *shower) Abilities() *vfs.Abilities { return &vfs.Abilities{Locks: v} }
+
+func (v *shower) OpenLocks(vfs.Handle) (vfs.Locks, vfs.Status) {
+	v.asked++
+	return v.opens, vfs.OK
+}
+
+func TestTheLocksOfAFileAreClosedAfterTheirLastUse(t *testing.T) {
+	k := NewKeeper()
+	m := &k.mirror
+	f := new(files.File)
+	first, second := &shown{sleeps: true}, new(shown)
+	v := &shower{opens: first}
+	begin := func(mayWait bool, want vfs.Status) {
+		t.Helper()
+		on, st := m.begin(v, mayWait, f)
+		require.Equal(t, want, st)
+		require.Equal(t, want == vfs.OK, on)
+	}
+	begin(true, vfs.OK)
+	begin(true, vfs.OK)
+	require.Equal(t, 1, v.asked, "they are open")
+	begin(false, vfs.Again) // what sleeps is for a worker; it leaves no use behind
+	m.use(f, second)
+	require.Equal(t, 1, second.closed, "somebody else was faster")
+	m.end(f)
+	m.end(f)
+	require.Zero(t, first.closed, "somebody uses them")
+	first.fails = true
+	var held ranges.Lock
+	require.Equal(t, files.Failed, m.Raise(f, ranges.All, ranges.Read, &held))
+	m.end(f)
+	require.Equal(t, 1, first.closed)
+	require.Zero(t, m.n.Load())
+
+	v.opens = second
+	begin(true, vfs.OK)
+	require.Equal(t, 2, v.asked)
+	require.Equal(t, files.Granted, m.Raise(f, ranges.All, ranges.Read, &held))
+	m.end(f)
+	require.Equal(t, 1, second.closed, "something is locked")
+	two := []ranges.Range{{Start: 1, End: 2}, {Start: 5, End: 9}}
+	m.Lower(f, two)
+	require.Equal(t, []vfs.LockRange{{Start: 1, End: 2}, {Start: 5, End: 9}}, second.unlocked)
+	begin(true, vfs.OK)
+	m.Done(f)
+	require.Equal(t, 1, second.closed, "somebody uses them")
+	m.end(f)
+	require.Equal(t, 2, second.closed)
+	require.Zero(t, m.n.Load())
+	require.Equal(t, files.Granted, m.Raise(f, ranges.All, ranges.Read, &held), "what is not open is not shown")
+}
+
+// sleeper is locks of a file system that may sleep over them.
+type sleeper struct{ vfs.Locks }
+
+func (sleeper) Sleeps() bool { return true }
+
+func TestALaneDoesNotSleepOverLocks(t *testing.T) {
+	r, a, b, p, k, _ := onDisk(t)
+	fa, fb := a.open("f"), b.open("f")
+	id := fa.lock(nfs4.WRITE_LT, 0, 10)
+	for _, x := range k.mirror.files {
+		x.locks = sleeper{x.locks}
+	}
+	fb.lock(nfs4.WRITE_LT, 20, 10)
+	require.Equal(t, 1, r.waits, "LOCK is for a worker")
+	require.Equal(t, nfs4.NFS4_OK, fb.lockt(nfs4.WRITE_LT, 40, 10).Status)
+	require.Equal(t, 1, r.waits, "LOCKT too")
+	fa.unlock(id, 0, 5)
+	require.Equal(t, 1, r.waits, "LOCKU too")
+	fa.close()
+	require.Equal(t, 1, r.waits, "CLOSE too")
+	require.True(t, tries(t, p, unix.F_WRLCK, 0, 10))
+	require.False(t, tries(t, p, unix.F_WRLCK, 20, 1))
+	fb.close()
+	require.Zero(t, k.mirror.n.Load())
 }
