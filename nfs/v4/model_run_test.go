@@ -10,10 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
-	"github.com/ringnfs/ringnfs/nfs/state"
-	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
 )
 
 var (
@@ -60,12 +57,6 @@ func (m *model) open(c *mClient) {
 	}
 	m.same(what, id, nfs4.Stateid4{Seqid: 1, Other: id.Other})
 	c.opens = append(c.opens, &mOpen{c: c, owner: owner, file: file, asked: []mShare{s}, id: id})
-}
-
-func (m *model) same(what string, got, want nfs4.Stateid4) {
-	if got != want {
-		m.r.t.Fatalf("%s: stateid %v, want %v", what, got, want)
-	}
 }
 
 func (m *model) closeOpen(c *mClient) {
@@ -117,12 +108,6 @@ func (m *model) downgrade(c *mClient) {
 		o.id.Seqid++
 		m.same(what, res.Resarray[2].OpopenDowngrade.Resok4.OpenStateid, o.id)
 	}
-}
-
-// aRange returns some bytes and a kind of lock.
-func (m *model) aRange() (kind nfs4.NfsLockType4, off, n int) {
-	off = m.rnd.IntN(spanOfModel)
-	return []nfs4.NfsLockType4{nfs4.READ_LT, nfs4.WRITE_LT}[m.rnd.IntN(2)], off, 1 + m.rnd.IntN(spanOfModel-off)
 }
 
 func (l *mLocks) set(kind nfs4.NfsLockType4, off, n int) {
@@ -355,7 +340,7 @@ func (m *model) finish(c *mClient) {
 // restart ends the server and starts another one. Records are kept, all else is lost.
 func (m *model) restart() {
 	m.say("the server starts anew")
-	m.r.serve(m.start())
+	m.r.serve(m.start(0))
 	require.NoError(m.r.t, m.r.cfg.State.Recover())
 	known := make(map[string]bool)
 	maps.Copy(known, m.known)
@@ -444,25 +429,8 @@ func (m *model) compare() {
 }
 
 func runModel(t *testing.T, seed uint64, steps int) {
-	m := &model{rnd: rand.New(rand.NewPCG(seed, 0)), now: 100, conns: 4,
-		store: &twoGenerations{current: make(map[string]state.Record)}, now1: make(map[string]bool)}
-	fs := memfs.New(memfs.Config{Mode: 0o777})
-	m.r = newRig(t, m.start(), export.Export{Path: "/x", FS: fs, Options: export.Options{Squash: export.SquashNone}})
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("the last steps: %q", m.log[max(0, len(m.log)-16):])
-		}
-	})
-	require.NoError(t, m.r.cfg.State.Recover())
-	file := maker(t, m.r, fs)
-	for i := range 3 {
-		name := fmt.Sprint("f", i)
-		file(name, "content")
-		m.r.minor = 0
-		res := m.r.ok(append(walk("x", name), getfh())...)
-		m.files = append(m.files, nfs4.NfsArgop4{Argop: nfs4.OP_PUTFH,
-			Opputfh: nfs4.PUTFH4args{Object: slices.Clone(res[3].Opgetfh.Resok4.Object)}})
-	}
+	m := &model{course: newCourse(seed), now1: make(map[string]bool)}
+	m.begin(t, m.start(0))
 	for i := range 4 {
 		m.clients = append(m.clients, &mClient{name: fmt.Sprint("c", i), minor: uint32(1 + i%2), away: true})
 	}

@@ -2,26 +2,15 @@ package v4
 
 import (
 	"bytes"
-	"fmt"
-	"maps"
-	"math/rand/v2"
-	"slices"
 
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
-	"github.com/ringnfs/ringnfs/nfs/state"
-	"github.com/ringnfs/ringnfs/nfs/state/files"
 )
 
 // model is what a server is to remember, as plain lists that are searched from end to end, and byte
 // by byte: the last request of each slot, opens with what they share and deny, locks, leases, and
 // who may reclaim. It foretells the answer to every request.
 type model struct {
-	r     *rig
-	rnd   *rand.Rand
-	now   uint32
-	store *twoGenerations
-	files []nfs4.NfsArgop4 // PUTFH of each
-	conns uint64           // that there have been
+	course
 
 	clients []*mClient
 	grace   bool
@@ -29,9 +18,6 @@ type model struct {
 	waited  map[string]bool // clients of before whose word grace waits for
 	known   map[string]bool // clients of before
 	now1    map[string]bool // clients that are recorded since the start
-
-	log      []string
-	accepted int
 }
 
 const (
@@ -95,60 +81,6 @@ func (o *mOpen) deny() (s uint32) {
 }
 
 func (l *mLocks) any() bool { return l.has != [spanOfModel]nfs4.NfsLockType4{} }
-
-// twoGenerations is a store of client records that survives restarts.
-type twoGenerations struct{ old, current map[string]state.Record }
-
-func (g *twoGenerations) Load() ([]state.Record, error) {
-	if g.old == nil {
-		g.old = make(map[string]state.Record)
-	}
-	maps.Copy(g.old, g.current)
-	g.current = make(map[string]state.Record)
-	return slices.Collect(maps.Values(g.old)), nil
-}
-
-func (g *twoGenerations) Record(rs []state.Record) error {
-	for _, r := range rs {
-		g.current[r.Owner] = r
-	}
-	return nil
-}
-
-func (g *twoGenerations) Forget(rs []state.Record) error {
-	for _, r := range rs {
-		for _, m := range []map[string]state.Record{g.old, g.current} {
-			if m[r.Owner].Verifier == r.Verifier {
-				delete(m, r.Owner)
-			}
-		}
-	}
-	return nil
-}
-
-func (g *twoGenerations) EndGrace() error { clear(g.old); return nil }
-
-// start starts a server, the first one or another.
-func (m *model) start() Config {
-	return remembersIn(&m.now, func(c *state.Config, f *files.Config) {
-		c.Store, c.LeaseSeconds, f.LeaseSeconds = m.store, leaseOfModel, leaseOfModel
-		c.Epoch = m.rnd.Uint32()
-		f.Epoch = c.Epoch
-	})
-}
-
-func (m *model) say(format string, args ...any) { m.log = append(m.log, fmt.Sprintf(format, args...)) }
-
-func (m *model) want(what string, got, want nfs4.Nfsstat4) {
-	m.r.t.Helper()
-	m.say("%s: %v", what, got)
-	if got != want {
-		m.r.t.Fatalf("%s: %v, want %v", what, got, want)
-	}
-	if got == nfs4.NFS4_OK {
-		m.accepted++
-	}
-}
 
 // courteous reports whether the lease of a client is over and it has not been taken for that.
 func (m *model) courteous(c *mClient) bool { return !c.away && m.now-c.renewed > leaseOfModel }
@@ -287,16 +219,6 @@ func (m *model) request(c *mClient, ops ...nfs4.NfsArgop4) *nfs4.COMPOUND4res {
 	c.renewed = m.now
 	c.slots[c.s.slot] = mSlot{args, bytes.Clone(reply[4:]), c.s.keep, len(ops) + 1}
 	return res
-}
-
-// send sends a request by any connection.
-func (m *model) send(args []byte) []byte {
-	if m.rnd.IntN(8) == 0 { // one is lost, and another one begins
-		m.r.cfg.State.Disconnect(1 + m.rnd.Uint64N(m.conns))
-		m.conns++
-	}
-	m.r.conn = 1 + m.rnd.Uint64N(m.conns)
-	return m.r.run(m.r.record(args))
 }
 
 // again sends the last request of a slot once more, or another one under its number.
