@@ -190,6 +190,60 @@ func TestAnUnconfirmedOpenEndsWithItsIncarnation(t *testing.T) {
 	r.ok(append(walk("x"), op)...) // nothing is denied any more
 }
 
+// In minor version 0 each operation with a stateid renews the lease (RFC 7530, section 9.5).
+func TestEachUseOfAStateidRenewsTheLeaseOfItsClient(t *testing.T) {
+	now := uint32(100)
+	fs := memfs.New(memfs.Config{Mode: 0o777})
+	r := newRig(t, remembers(&now), export.Export{Path: "/x", FS: fs, Options: export.Options{Squash: export.SquashNone}})
+	file := maker(t, r, fs)
+	file("f", "content")
+	file("g", "content")
+	id := r.client0("me")
+	unused := openOp("new", "g", 1, 0, nfs4.OPEN4_NOCREATE)
+	unused.Opopen.Owner.Clientid = nfs4.Clientid4(id)
+	unconfirmed := opens(r.ok(append(walk("x"), unused)...))
+	open := r.open40(id, "o", "f", 1)
+	lock := lockOp(open, "l", nfs4.WRITE_LT, 0, 10)
+	lock.Oplock.Locker.OpenOwner.OpenSeqid, lock.Oplock.Locker.OpenOwner.LockOwner.Clientid = 3, nfs4.Clientid4(id)
+	res := r.ok(append(walk("x", "f"), lock)...)
+	locks := res[len(res)-1].Oplock.Resok4.LockStateid
+
+	more := lockOp(locks, "", nfs4.WRITE_LT, 20, 1)
+	more.Oplock.Locker = nfs4.Locker4{LockOwner: nfs4.ExistLockOwner4{LockStateid: locks, LockSeqid: 1}}
+	locks.Seqid++
+	unlock := lockuOp(locks, 0, 1)
+	unlock.Oplocku.Seqid = 2
+	end := closeOp(open)
+	end.Opclose.OpenStateid.Seqid, end.Opclose.Seqid = open.Seqid+1, 5
+	wrong := end
+	wrong.Opclose.Seqid = 9
+	read := nfs4.NfsArgop4{Argop: nfs4.OP_READ, Opread: nfs4.READ4args{Stateid: open, Count: 3}}
+	for _, use := range []struct {
+		name string
+		op   nfs4.NfsArgop4
+		want nfs4.Nfsstat4
+	}{
+		{"g", nfs4.NfsArgop4{Argop: nfs4.OP_OPEN_CONFIRM, OpopenConfirm: nfs4.OPENCONFIRM4args{
+			OpenStateid: unconfirmed, Seqid: 1}}, nfs4.NFS4_OK},
+		{"f", more, nfs4.NFS4_OK},
+		{"f", unlock, nfs4.NFS4_OK},
+		{"f", unlock, nfs4.NFS4_OK}, // again
+		{"f", read, nfs4.NFS4_OK},
+		{"f", writeOp(open, 0, "x"), nfs4.NFS4_OK},
+		{"f", nfs4.NfsArgop4{Argop: nfs4.OP_OPEN_DOWNGRADE, OpopenDowngrade: nfs4.OPENDOWNGRADE4args{
+			OpenStateid: open, Seqid: 4, ShareAccess: 3}}, nfs4.NFS4_OK},
+		{"f", wrong, nfs4.NFS4ERR_BAD_SEQID},
+		{"f", end, nfs4.NFS4_OK},
+		{"f", end, nfs4.NFS4_OK}, // again
+	} {
+		now += 46
+		require.True(t, r.cfg.State.Courteous(stateClient(id)))
+		got := r.do(append(walk("x", use.name), use.op)...)
+		require.Equal(t, use.want.String(), got.Status.String(), use.op.Argop)
+		require.False(t, r.cfg.State.Courteous(stateClient(id)), "%v renews", use.op.Argop)
+	}
+}
+
 // The current stateid follows the operations that return one, and is none after CLOSE and when the
 // file handle has changed.
 func TestTheCurrentStateidIsWhatTheLastOperationReturned(t *testing.T) {

@@ -67,7 +67,9 @@ func (k *compound) ofState(
 		return run(nil)
 	}
 	t := &k.w.turn
-	return k.inTurn(k.s.files.BeginState(t, id, uint32(op), seqid), t, func() nfs4.Nfsstat4 { return run(t) })
+	v := k.s.files.BeginState(t, id, uint32(op), seqid)
+	k.renew(t.Client)
+	return k.inTurn(v, t, func() nfs4.Nfsstat4 { return run(t) })
 }
 
 // target returns what an operation on a state is about, in the place's scratch.

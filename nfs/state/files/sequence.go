@@ -31,6 +31,9 @@ type Turn struct {
 	Status Status
 	File   *File
 	Reply  []byte // must not be changed
+	// Client is whose stateid BeginState has found, whatever the verdict; 0 if nobody's. It shows that
+	// it is there, so its lease is to be renewed (RFC 7530 section 9.5).
+	Client uint64
 
 	owner *owner
 	op    uint32
@@ -110,8 +113,11 @@ func (t *Table) beginOpen(turn *Turn, c *client, name []byte, op, seqid uint32) 
 func (t *Table) BeginState(turn *Turn, id *Stateid, op, seqid uint32) Verdict {
 	*turn = Turn{}
 	s, st := t.find(id, Caller{})
-	if st == OK && s.modes()&expired != 0 {
-		st = Expired // whatever the number is: the client may have begun anew
+	if st == OK {
+		turn.Client = s.client
+		if s.modes()&expired != 0 {
+			st = Expired // whatever the number is: the client may have begun anew
+		}
 	}
 	if st != OK {
 		turn.Status = st
