@@ -1,6 +1,7 @@
 package v4
 
 import (
+	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -14,6 +15,11 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/state"
 	"github.com/ringnfs/ringnfs/nfs/state/files"
 	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
+)
+
+var (
+	modelSeed  = flag.Uint64("model.seed", 0, "the sequence that the model tests run; 0 for several")
+	modelSteps = flag.Int("model.steps", 3000, "how many steps it has")
 )
 
 // course is the way of a model and a server side by side: what is sent to the server, by which
@@ -100,6 +106,20 @@ func (c *course) same(what string, got, want nfs4.Stateid4) {
 func (c *course) aRange() (kind nfs4.NfsLockType4, off, n int) {
 	off = c.rnd.IntN(spanOfModel)
 	return []nfs4.NfsLockType4{nfs4.READ_LT, nfs4.WRITE_LT}[c.rnd.IntN(2)], off, 1 + c.rnd.IntN(spanOfModel-off)
+}
+
+// eachSeed runs a model beside a server by several seeds, or by the one that is asked for.
+func eachSeed(t *testing.T, run func(t *testing.T, seed uint64, steps int)) {
+	seeds := []uint64{*modelSeed}
+	if *modelSeed == 0 {
+		seeds = []uint64{1, 2, 3, 4, rand.Uint64()}
+	}
+	for _, seed := range seeds {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Logf("again: -model.seed %d -model.steps %d", seed, *modelSteps)
+			run(t, seed, *modelSteps)
+		})
+	}
 }
 
 // twoGenerations is a store of client records that survives restarts.

@@ -1,21 +1,14 @@
 package v4
 
 import (
-	"flag"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
-)
-
-var (
-	modelSeed  = flag.Uint64("model.seed", 0, "the sequence that the model test runs; 0 for several")
-	modelSteps = flag.Int("model.steps", 3000, "how many steps it has")
 )
 
 // judge is what an OPEN or LOCK of c is told for the time after a restart, OK if nothing.
@@ -443,15 +436,4 @@ func runModel(t *testing.T, seed uint64, steps int) {
 	}
 }
 
-func TestAServerIsLikeAModelOfPlainLists(t *testing.T) {
-	seeds := []uint64{*modelSeed}
-	if *modelSeed == 0 {
-		seeds = []uint64{1, 2, 3, 4, rand.Uint64()}
-	}
-	for _, seed := range seeds {
-		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			t.Logf("again: -model.seed %d -model.steps %d", seed, *modelSteps)
-			runModel(t, seed, *modelSteps)
-		})
-	}
-}
+func TestAServerIsLikeAModelOfPlainLists(t *testing.T) { eachSeed(t, runModel) }
