@@ -365,6 +365,82 @@ func TestAWaiterThatWasToldComesFirst(t *testing.T) {
 	want(t, "LOCK of the first", m.first(f, id, ranges.Write, 0, 10), OK)
 }
 
+// Of two that cannot both have their locks the one that came first is told, also when it has asked again
+// since.
+func TestWhoCameFirstIsToldFirst(t *testing.T) {
+	r := newRig(t, nil)
+	defer r.end()
+	f := fileOf(1)
+	p := r.owner(v1, "one")
+	id := p.open(f, Both, 0)
+	l, m, n := p.locker("l"), p.locker("m"), p.locker("n")
+	m.wait, n.wait = true, true
+	want(t, "LOCK", l.first(f, id, ranges.Write, 0, 10), OK)
+	want(t, "LOCK that waits", m.first(f, id, ranges.Write, 0, 10), Denied)
+	want(t, "LOCK that waits later", n.first(f, id, ranges.Write, 0, 10), Denied)
+	want(t, "LOCK that waits still", m.first(f, id, ranges.Write, 0, 10), Denied)
+	if c := r.Counts(); c.Waiters != 2 {
+		t.Errorf("%+v", c)
+	}
+	want(t, "LOCKU", l.unlock(f, 0, 10), OK)
+	if got := r.told(); !slices.Equal(got, []string{"m"}) {
+		t.Errorf("told %v", got)
+	}
+}
+
+// Who has given up when its lock becomes free keeps it from nobody.
+func TestNothingIsKeptForWhoHasGivenUp(t *testing.T) {
+	r := newRig(t, nil)
+	defer r.end()
+	f := fileOf(1)
+	p := r.owner(v1, "one")
+	id := p.open(f, Both, 0)
+	l, m, n := p.locker("l"), p.locker("m"), p.locker("n")
+	m.wait, n.wait = true, true
+	want(t, "LOCK", l.first(f, id, ranges.Write, 0, 10), OK)
+	want(t, "LOCK that waits", m.first(f, id, ranges.Write, 0, 10), Denied)
+	r.now += 43
+	want(t, "LOCKU", l.unlock(f, 0, 10), OK)
+	if got := r.told(); !slices.Equal(got, []string{"m"}) {
+		t.Fatalf("told %v", got)
+	}
+	r.now += 2
+	want(t, "LOCK while it may still come", n.first(f, id, ranges.Write, 0, 10), Denied)
+	r.now++ // 46 s after it asked: a lease, and more
+	want(t, "LOCK", n.first(f, id, ranges.Write, 0, 10), OK)
+}
+
+// An owner may wait for several ranges, and has them one by one.
+func TestWhoHasOneLockWaitsForTheOthers(t *testing.T) {
+	r := newRig(t, nil)
+	defer r.end()
+	f := fileOf(1)
+	p := r.owner(v1, "one")
+	id := p.open(f, Both, 0)
+	l, m, n := p.locker("l"), p.locker("m"), p.locker("n")
+	m.wait, n.wait = true, true
+	want(t, "LOCK", l.first(f, id, ranges.Write, 0, 100), OK)
+	want(t, "LOCK that waits", m.first(f, id, ranges.Write, 0, 10), Denied)
+	want(t, "LOCK that waits elsewhere", m.first(f, id, ranges.Write, 20, 10), Denied)
+	want(t, "LOCK of another that waits", n.first(f, id, ranges.Read, 0, 10), Denied)
+	want(t, "LOCKU", l.unlock(f, 0, 10), OK)
+	if got := r.told(); !slices.Equal(got, []string{"m"}) {
+		t.Errorf("told %v", got)
+	}
+	want(t, "LOCK", m.first(f, id, ranges.Write, 0, 10), OK)
+	if c := r.Counts(); c.Waiters != 2 {
+		t.Errorf("%+v", c)
+	}
+	want(t, "LOCKU", l.unlock(f, 20, 10), OK)
+	if got := r.told(); !slices.Equal(got, []string{"m"}) {
+		t.Errorf("told %v", got)
+	}
+	want(t, "LOCKU of the first one's", m.unlock(f, 0, 10), OK)
+	if got := r.told(); !slices.Equal(got, []string{"n"}) {
+		t.Errorf("told %v", got)
+	}
+}
+
 // Who was told in vain is told again when the lock is free the next time.
 func TestAWaiterIsToldEachTime(t *testing.T) {
 	r := newRig(t, nil)
@@ -453,6 +529,12 @@ func TestWaitersForLocalProgramsAreLookedAfter(t *testing.T) {
 	r.Poll()
 	if got := r.told(); len(got) > 0 {
 		t.Fatalf("told %v", got)
+	}
+	other := p.locker("other")
+	want(t, "LOCK elsewhere", other.first(f, id, ranges.Write, 20, 10), OK)
+	want(t, "LOCKU elsewhere", other.unlock(f, 20, 10), OK)
+	if got := r.told(); len(got) > 0 {
+		t.Fatalf("told %v, and the program has its lock", got)
 	}
 	if !k.open {
 		t.Error("the mirror is done while somebody waits for what it says")
