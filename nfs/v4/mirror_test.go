@@ -127,6 +127,23 @@ func TestProgramsOfTheMachineSeeTheLocksOfClients(t *testing.T) {
 	require.True(t, tries(t, p, unix.F_WRLCK, 0, 0))
 }
 
+// What two clients read stays when one of them unlocks: on both sides of it the kernel lets go.
+func TestAnUnlockLeavesWhatOthersHaveInItsMiddle(t *testing.T) {
+	_, a, b, p, _, _ := onDisk(t)
+	fa, fb := a.open("f"), b.open("f")
+	id := fa.lock(nfs4.READ_LT, 0, 30)
+	fb.lock(nfs4.READ_LT, 10, 10)
+	require.False(t, tries(t, p, unix.F_WRLCK, 0, 1))
+	require.False(t, tries(t, p, unix.F_WRLCK, 29, 1))
+	fa.unlock(id, 0, toEnd)
+	require.True(t, tries(t, p, unix.F_WRLCK, 0, 10))
+	require.True(t, tries(t, p, unix.F_WRLCK, 20, 10))
+	require.False(t, tries(t, p, unix.F_WRLCK, 10, 1))
+	require.False(t, tries(t, p, unix.F_WRLCK, 19, 1))
+	fa.close()
+	fb.close()
+}
+
 func TestLocksOfTheMachineStandInTheWayOfClients(t *testing.T) {
 	_, a, b, p, k, _ := onDisk(t)
 	fa, fb := a.open("f"), b.open("f")
