@@ -164,6 +164,9 @@ func TestLocksOfTheMachineStandInTheWayOfClients(t *testing.T) {
 	require.Equal(t, nfs4.NFS4ERR_DENIED, res.Status)
 	require.Zero(t, res.Resarray[2].Oplockt.Denied.Offset, "a client's comes first")
 	require.Equal(t, nfs4.NFS4_OK, fb.lockt(nfs4.READ_LT, 0, 10).Status)
+	require.True(t, tries(t, p, unix.F_RDLCK, 10, 10))
+	require.Equal(t, nfs4.NFS4_OK, fb.lockt(nfs4.READ_LT, 0, toEnd).Status)
+	require.Equal(t, nfs4.READ_LT, fb.lockt(nfs4.WRITE_LT, 15, 1).Resarray[2].Oplockt.Denied.Locktype)
 	require.True(t, tries(t, p, unix.F_UNLCK, 0, 0))
 	require.Equal(t, nfs4.NFS4_OK, fb.lockt(nfs4.READ_LT, 0, toEnd).Status)
 	fa.lock(nfs4.READ_LT, 0, 100)
@@ -188,6 +191,76 @@ func TestALockThatCannotBeShownNowIsForLater(t *testing.T) {
 	require.True(t, tries(t, p, unix.F_WRLCK, 0, 10), "it stands among clients only")
 	require.Zero(t, k.mirror.n.Load())
 	x.Remove()
+}
+
+// closing is the locks of a file, which tell when they are closed.
+type closing struct {
+	vfs.Locks
+	closed int
+	sleeps bool
+}
+
+func (c *closing) Close()       { c.closed++ }
+func (c *closing) Sleeps() bool { return c.sleeps }
+
+// The locks of a file stay open until the last of the operations that use them has ended. Of two that
+// open them at once the first one's are used, and the other's are closed.
+func TestLocksAreOpenAsLongAsAnyOperationUsesThem(t *testing.T) {
+	m := &NewKeeper().mirror
+	f := files.File{Export: 1}
+	first, second := new(closing), new(closing)
+	require.Nil(t, m.use(&f, nil))
+	x := m.use(&f, first)
+	require.Same(t, x, m.use(&f, second))
+	require.Equal(t, [2]int{0, 1}, [2]int{first.closed, second.closed})
+	require.Same(t, x, m.use(&f, nil))
+	for range 2 {
+		m.end(&f)
+		require.Zero(t, first.closed)
+	}
+	m.end(&f)
+	require.Equal(t, 1, first.closed)
+	require.Zero(t, m.n.Load())
+	m.end(&f) // which nobody has begun
+	require.Equal(t, [2]int{1, 1}, [2]int{first.closed, second.closed})
+}
+
+// canLock is a View of a back end with locks, and no more.
+type canLock struct {
+	vfs.View
+	vfs.Locker
+}
+
+func (c canLock) Abilities() *vfs.Abilities { return &vfs.Abilities{Locks: c.Locker} }
+
+// Where to lock or unlock may sleep, a lane leaves both to a worker, and has then begun nothing.
+func TestALaneNeitherLocksNorUnlocksWhereThatMaySleep(t *testing.T) {
+	for _, sleeps := range []bool{false, true} {
+		m := &NewKeeper().mirror
+		f := files.File{Export: 1}
+		locks := &closing{sleeps: sleeps}
+		m.use(&f, locks)
+		require.Equal(t, sleeps, m.sleeps(&f))
+		v := canLock{Locker: struct{ vfs.Locker }{}}
+		want := vfs.OK
+		if sleeps {
+			want = vfs.Again
+		}
+		on, s := m.begin(v, false, &f)
+		require.Equal(t, !sleeps, on)
+		require.Equal(t, want, s)
+		if on {
+			m.end(&f)
+		}
+		on, s = m.begin(v, true, &f)
+		require.True(t, on, "a worker locks")
+		require.Equal(t, vfs.OK, s)
+		m.end(&f)
+		require.Zero(t, locks.closed)
+		m.end(&f)
+		require.Equal(t, 1, locks.closed)
+		require.False(t, m.sleeps(&f))
+	}
 }
 
 // The file that has lost its name is locked and unlocked by its open as before.
