@@ -198,7 +198,10 @@ type closing struct {
 	vfs.Locks
 	closed int
 	sleeps bool
+	status vfs.Status // of Lock
 }
+
+func (c *closing) Lock(vfs.LockRange, vfs.LockKind, *vfs.FileLock) vfs.Status { return c.status }
 
 func (c *closing) Close()       { c.closed++ }
 func (c *closing) Sleeps() bool { return c.sleeps }
@@ -260,6 +263,23 @@ func TestALaneNeitherLocksNorUnlocksWhereThatMaySleep(t *testing.T) {
 		m.end(&f)
 		require.Equal(t, 1, locks.closed)
 		require.False(t, m.sleeps(&f))
+	}
+}
+
+// A lock that the kernel has no memory for is not granted, and keeps nothing open.
+func TestALockThatTheKernelCannotTakeHasFailed(t *testing.T) {
+	for status, want := range map[vfs.Status]files.Raised{
+		vfs.OK: files.Granted, vfs.Access: files.Held, vfs.Delay: files.Failed, vfs.IO: files.Failed,
+	} {
+		m := &NewKeeper().mirror
+		f := files.File{Export: 1}
+		locks := &closing{status: status}
+		m.use(&f, locks)
+		require.Equal(t, want, m.Raise(&f, ranges.All, ranges.Write, new(ranges.Lock)), status)
+		m.end(&f)
+		require.Equal(t, want == files.Failed, locks.closed == 1, status)
+		m.Done(&f)
+		require.Equal(t, 1, locks.closed)
 	}
 }
 
