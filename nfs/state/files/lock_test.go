@@ -530,7 +530,7 @@ func TestWaitersForLocalProgramsAreLookedAfter(t *testing.T) {
 	if got := r.told(); len(got) > 0 {
 		t.Fatalf("told %v", got)
 	}
-	other := p.locker("other")
+	other := m.open.locker("other")
 	want(t, "LOCK elsewhere", other.first(f, id, ranges.Write, 20, 10), OK)
 	want(t, "LOCKU elsewhere", other.unlock(f, 20, 10), OK)
 	if got := r.told(); len(got) > 0 {
