@@ -58,7 +58,7 @@ func TestAttributesThatAreKnownAreNotAskedForAgain(t *testing.T) {
 		{"WRITE, and a directory", append(append([]nfs4.NfsArgop4{writeOp(anonymous, 0, "1")},
 			putroot(), lookup("x"), lookupp()), getattr(nfs4.FATTR4_TYPE)), 0, 0},
 		{"READ, saved and restored", []nfs4.NfsArgop4{read, savefh(), {Argop: nfs4.OP_RESTOREFH}, size}, 8, 1},
-		{"READ, and SETATTR", []nfs4.NfsArgop4{read, empty, size}, 0, 1},
+		{"READ, and SETATTR", []nfs4.NfsArgop4{read, empty, size}, 0, 0},
 		{"GETFH alone", []nfs4.NfsArgop4{savefh(), getfh(), size}, 0, 1},
 	} {
 		before := d.fs.Count(faultfs.GetAttr)
@@ -67,6 +67,41 @@ func TestAttributesThatAreKnownAreNotAskedForAgain(t *testing.T) {
 		if c.ops[len(c.ops)-1].Opgetattr.AttrRequest[0] == size.Opgetattr.AttrRequest[0] {
 			require.Equal(t, c.size, sizeOf(t, res), c.does)
 		}
+	}
+}
+
+// What is made, opened, or found above tells its attributes, too: the first of two GETATTRs does not
+// ask, and says what the second one finds. OPEN itself asks whether its file is still there.
+func TestAttributesOfWhatIsMadeOrOpenedAreKnown(t *testing.T) {
+	d := newData(t, nil)
+	d.file("f", "12345")
+	open := func(how nfs4.Opentype4, name string, attrs nfs4.Fattr4) nfs4.NfsArgop4 {
+		return nfs4.NfsArgop4{Argop: nfs4.OP_OPEN, Opopen: nfs4.OPEN4args{
+			ShareAccess: nfs4.OPEN4_SHARE_ACCESS_BOTH, Owner: nfs4.OpenOwner4{Owner: []byte("o")},
+			Openhow: nfs4.Openflag4{Opentype: how, How: nfs4.Createhow4{Createattrs: attrs}},
+			Claim:   nfs4.OpenClaim4{File: nfs4.Component4(name)},
+		}}
+	}
+	none := nfs4.Fattr4{}
+	cut := nfs4.Fattr4{Attrmask: bitsOf(nfs4.FATTR4_SIZE), AttrVals: make([]byte, 8)}
+	mode := nfs4.Fattr4{Attrmask: bitsOf(nfs4.FATTR4_MODE), AttrVals: []byte{0, 0, 1, 0o244}}
+	for _, c := range []struct {
+		does string
+		ops  []nfs4.NfsArgop4
+		asks int
+	}{
+		{"CREATE", []nfs4.NfsArgop4{mkdir("d"), getfh()}, 0},
+		{"OPEN of a file that is there", []nfs4.NfsArgop4{open(nfs4.OPEN4_NOCREATE, "f", none), getfh()}, 1},
+		{"OPEN that makes a file", []nfs4.NfsArgop4{open(nfs4.OPEN4_CREATE, "g", mode), getfh()}, 1},
+		{"OPEN that cuts a file", []nfs4.NfsArgop4{open(nfs4.OPEN4_CREATE, "f", cut), getfh()}, 1},
+		{"LOOKUPP", []nfs4.NfsArgop4{lookup("d"), lookupp()}, 0},
+	} {
+		all := getattr(nfs4.FATTR4_TYPE, nfs4.FATTR4_SIZE, nfs4.FATTR4_FILEID, nfs4.FATTR4_MODE,
+			nfs4.FATTR4_NUMLINKS, nfs4.FATTR4_TIME_METADATA, nfs4.FATTR4_TIME_MODIFY)
+		before := d.fs.Count(faultfs.GetAttr)
+		res := d.ok(append(append(walk("x"), c.ops...), all, all)...)
+		require.Equal(t, c.asks+1, d.fs.Count(faultfs.GetAttr)-before, c.does)
+		require.Equal(t, res[len(res)-1], res[len(res)-2], c.does)
 	}
 }
 

@@ -66,6 +66,7 @@ func (k *compound) create() nfs4.Nfsstat4 {
 		return k.status(s)
 	}
 	k.at(o.Export, &w.entry.Handle)
+	k.learn(&w.entry.Attr)
 	k.changeInfo(&w.wcc)
 	given.encode(&k.c.Reply)
 	return nfs4.NFS4_OK

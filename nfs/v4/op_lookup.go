@@ -88,6 +88,7 @@ func (k *compound) lookupp() nfs4.Nfsstat4 {
 				return k.status(s)
 			}
 			k.at(o.Export, &k.w.entry.Handle)
+			k.learn(&k.w.entry.Attr)
 			return nfs4.NFS4_OK
 		}
 		n = k.s.tree.of[o.Export]

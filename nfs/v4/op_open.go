@@ -126,8 +126,9 @@ func (k *compound) openOnce(client uint64, turn *files.Turn) (st nfs4.Nfsstat4, 
 		return st, false
 	}
 	gone, st = k.vanished()
+	known := &k.w.attr
 	if st == nfs4.NFS4_OK && !gone && !o.made && k.w.set.HasSize {
-		st = k.truncate(&o)
+		st, known = k.truncate(&o), &k.w.wcc.After
 	}
 	if st == nfs4.NFS4_OK && turn != nil && k.c.Place.Thread.Debts.Owing() {
 		// The owner's last reply is kept in the turn.
@@ -140,12 +141,14 @@ func (k *compound) openOnce(client uint64, turn *files.Turn) (st nfs4.Nfsstat4, 
 	if reclaim {
 		k.s.cfg.State.ExtendGrace()
 	}
+	k.learn(known)
 	k.stateid = res.Stateid
 	k.putOpened(&o, res)
 	return nfs4.NFS4_OK, false
 }
 
-// vanished reports whether the current file is no more. The status is OK or stAgain.
+// vanished reports whether the current file is no more. If it is there, its attributes are in the
+// place's attr, not filled in where they could not be had. The status is OK or stAgain.
 func (k *compound) vanished() (gone bool, st nfs4.Nfsstat4) {
 	x, st := k.object(&k.current)
 	if st != nfs4.NFS4_OK {
@@ -154,6 +157,9 @@ func (k *compound) vanished() (gone bool, st nfs4.Nfsstat4) {
 	s := x.View.GetAttr(x.Handle, &k.w.attr)
 	if s == vfs.Again && k.status(s) == stAgain {
 		return false, stAgain
+	}
+	if s != vfs.OK {
+		k.w.attr.Mask = 0
 	}
 	return s == vfs.Stale, nfs4.NFS4_OK
 }

@@ -41,8 +41,15 @@ func (k *compound) set(id files.Stateid) nfs4.Nfsstat4 {
 		}
 	}
 	w.wcc = vfs.WCC{}
+	var s vfs.Status
 	if w.modes.kept != 0 {
-		return k.status(k.setKept(&o))
+		s = k.setKept(&o)
+	} else {
+		s = o.View.SetAttr(o.Cred(k.c), o.Handle, &w.set, &w.wcc)
 	}
-	return k.status(o.View.SetAttr(o.Cred(k.c), o.Handle, &w.set, &w.wcc))
+	if s != vfs.OK {
+		return k.status(s)
+	}
+	k.learn(&w.wcc.After)
+	return nfs4.NFS4_OK
 }
