@@ -194,6 +194,16 @@ func (c *Call) ArgsHead(n int) (head []byte, size int) {
 	return d.Fixed(min(n, size) &^ 3), size
 }
 
+// ArgsSize returns how many bytes the arguments have in all.
+func (c *Call) ArgsSize() int { return c.args.Left() }
+
+// Back makes Args read on from where it had left bytes unread. Views of the arguments that were read
+// from there on, or that came in pieces, are not valid any more.
+func (c *Call) Back(left int) {
+	c.Args = c.args
+	c.Args.Skip(c.Args.Left() - left)
+}
+
 // Credential returns the body of the credential, as it came. Together with Auth it tells callers
 // apart. It is empty for a flavor that protects the call, since such a flavor's credential is new
 // each time that the call is sent (RFC 2203, section 5.3.3.1). The view ends with the record.
@@ -266,6 +276,9 @@ func (c *Call) Room(n int) bool {
 	c.Need = n + c.Reply.Len() - c.header
 	return c.Reply.Free()-c.behind >= n
 }
+
+// Free returns for how many bytes Room is true.
+func (c *Call) Free() int { return c.Reply.Free() - c.behind }
 
 // RoomBetween is Room for results that may have between least and n bytes when memory is short. It
 // returns how many of n bytes there is room for.

@@ -57,6 +57,28 @@ func TestWhatHappensAfterTheEndOfALease(t *testing.T) {
 	}
 }
 
+// A lane renews the leases of all that it has received together by one look at the clock, which
+// another lane may have passed.
+func TestARequestThatArrivedEarlierTakesNoLeaseBack(t *testing.T) {
+	r := newRig(t)
+	id, session := r.client("owner", 1, alice)
+	c := r.byID(id)
+	now := r.Now()
+	r.pass(10)
+	begin := func(seqid, at uint32) {
+		var k Ticket
+		_, st := r.Begin(&Sequence{Session: session, Seqid: seqid, Now: at}, &k)
+		require.Equal(t, OK, st)
+		k.End(nil)
+	}
+	begin(1, now+5)
+	require.Equal(t, now+5, c.renewed.Load(), "the time that is given counts")
+	begin(2, 0)
+	require.Equal(t, now+10, c.renewed.Load(), "without one the clock is asked")
+	begin(3, now+9)
+	require.Equal(t, now+10, c.renewed.Load())
+}
+
 func TestExpireEndsACourteousClient(t *testing.T) {
 	r := newRig(t)
 	id, session := r.client("owner", 1, alice)

@@ -24,6 +24,9 @@ type Sequence struct {
 	More uint32
 	// Conn is the connection that it came by; 0 is not recorded.
 	Conn uint64
+	// Now, unless it is 0, is what Table.Now returned when the request had already arrived. With 0
+	// Begin asks the clock.
+	Now uint32
 }
 
 // Verdict is what a request turned out to be.
@@ -69,6 +72,9 @@ func (t *Table) Digest(who uint64, length int, head []byte) uint64 {
 	return maphash.Bytes(t.seed, head) ^ (who*0x9e3779b97f4a7c15+uint64(length))*0xd6e8feb86659fd93
 }
 
+// Now returns the time of Config.Now, for Sequence.
+func (t *Table) Now() uint32 { return t.now() }
+
 // Begin is SEQUENCE (RFC 8881 section 18.46): it takes the slot for the request in a, or says
 // what else is to be done. With Refused the Status is the operation's; else it is OK, k is
 // filled, the client's lease is renewed, and the connection is bound to the session.
@@ -104,7 +110,11 @@ func (t *Table) Begin(a *Sequence, k *Ticket) (Verdict, Status) {
 	if verdict == Refused {
 		return Refused, st
 	}
-	s.client.renew(t.now())
+	now := a.Now
+	if now == 0 {
+		now = t.now()
+	}
+	s.client.renew(now)
 	if !s.isBound(a.Conn) {
 		s.bind(a.Conn, Fore)
 	}

@@ -2,6 +2,7 @@ package v4
 
 import (
 	"math/bits"
+	"time"
 
 	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/idmap"
@@ -44,6 +45,9 @@ type values struct {
 	// most is its own.
 	mounted uint64
 	digits  *[idmap.OwnerMax]byte
+	clock   func() time.Time
+	user    digits // the last ones
+	group   digits
 	mayWait bool          // for the names of users
 	unnamed bool          // a name was not known, and the values are no good
 	failed  nfs4.Nfsstat4 // rdattr_error
@@ -73,7 +77,7 @@ func init() {
 		nfs4.FATTR4_FH_EXPIRE_TYPE: {write: word(nfs4.FH4_PERSISTENT)},
 		nfs4.FATTR4_CHANGE: {
 			from:  fromAttr,
-			write: func(e *xdr.Encoder, v *values) { e.Uint64(v.s.change(v.attr)) },
+			write: func(e *xdr.Encoder, v *values) { e.Uint64(v.s.change(v.attr, v.clock)) },
 		},
 		nfs4.FATTR4_SIZE: {
 			from:  fromAttr,
@@ -345,9 +349,8 @@ func (v *values) encode(e *xdr.Encoder, want bitmap) {
 func (k *compound) describe(p *position, want *bitmap, known *vfs.Attr) nfs4.Nfsstat4 {
 	w := k.w
 	v := &w.values
-	v.s, v.minor, v.attr, v.export, v.fh = k.s, k.minor, &w.attr, nil, nil
-	v.statfs, v.limits, v.digits, v.failed = &w.statfs, &w.limits, &w.owner, nfs4.NFS4_OK
-	v.mayWait, v.unnamed = k.c.Place.Thread.MayWait, false
+	v.minor, v.attr, v.export, v.fh = k.minor, &w.attr, nil, nil
+	v.failed, v.mayWait, v.unnamed = nfs4.NFS4_OK, k.c.Place.Thread.MayWait, false
 	from := uint8(fromAttr)
 	if !want.ofLinux() {
 		from = needsOf(want)

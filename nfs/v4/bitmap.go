@@ -1,6 +1,10 @@
 package v4
 
-import "github.com/ringnfs/ringnfs/nfs/xdr"
+import (
+	"encoding/binary"
+
+	"github.com/ringnfs/ringnfs/nfs/xdr"
+)
 
 // words is how many words of a bitmap4 have attributes that the server knows.
 const words = 3
@@ -30,6 +34,12 @@ func (b *bitmap) within(o *bitmap) bool {
 // decode reads a bitmap4. Attributes beyond those that the server knows are dropped; more
 // says that there were some.
 func (b *bitmap) decode(d *xdr.Decoder) (more bool) {
+	const two = 4 + 2*4
+	if v := d.Ahead(two); v != nil && binary.BigEndian.Uint32(v) == 2 { // as nearly all have
+		d.Run(two)
+		*b = bitmap{binary.BigEndian.Uint32(v[4:]), binary.BigEndian.Uint32(v[8:])}
+		return false
+	}
 	*b = bitmap{}
 	n := d.Count(bitmapMax, 4)
 	for i := range n {

@@ -20,22 +20,32 @@ const (
 )
 
 // change returns the change attribute (RFC 8881, section 5.8.1.4) of an object with the attributes
-// a: the back end's, or one that is made of the ctime.
-func (s *server) change(a *vfs.Attr) uint64 {
+// a: the back end's, or one that is made of the ctime. The clock may be behind, but no later than when
+// somebody has looked at the object.
+func (s *server) change(a *vfs.Attr, clock func() time.Time) uint64 {
 	if a.Has(vfs.AttrChange) {
 		return a.Change
 	}
-	return s.ofCtime(a.Ctime)
+	return s.ofCtime(a.Ctime, clock)
+}
+
+// now is the clock of this place: [Config.Clock], which a lane asks once for all calls that it has
+// received together.
+func (w *work) now() time.Time {
+	if epoch := w.thread.Epoch; epoch == 0 || w.askedIn != epoch {
+		w.askedIn, w.asked = epoch, w.values.s.cfg.Clock()
+	}
+	return w.asked
 }
 
 // ofCtime makes a change attribute of a ctime. One of whole seconds is not doubled, for there are
 // file systems in which others are change attributes as they are, and order must be kept.
-func (s *server) ofCtime(t vfs.Time) uint64 {
+func (s *server) ofCtime(t vfs.Time, clock func() time.Time) uint64 {
 	c, grain := t.Change(), secondsSettled
 	if t.Nsec != 0 {
 		c, grain = 2*c, tickSettled
 	}
-	if s.settled(t, grain) {
+	if s.settled(t, grain, clock) {
 		c++
 	}
 	return c
@@ -46,29 +56,36 @@ const longSettled = 4
 
 // settled reports whether a ctime is older than grain. Most are much older: for these it does not
 // ask the clock, but compares with a time of the last second or two that somebody has asked for.
-func (s *server) settled(t vfs.Time, grain time.Duration) bool {
+func (s *server) settled(t vfs.Time, grain time.Duration, clock func() time.Time) bool {
 	recent := s.recent.Load()
 	if t.Sec < recent-longSettled {
 		return true
 	}
-	now := s.cfg.Clock()
+	now := clock()
 	if sec := now.Unix(); sec != recent { // once a second, for the lanes share it
 		s.recent.Store(sec)
 	}
-	return now.Sub(time.Unix(t.Sec, int64(t.Nsec))) > grain
+	switch gone := now.Unix() - t.Sec; {
+	case gone > longSettled:
+		return true
+	case gone < 0: // by less than a second, or in the future
+		return false
+	default:
+		return gone*int64(time.Second)+int64(now.Nanosecond())-int64(t.Nsec) > int64(grain)
+	}
 }
 
 // wccChange returns a directory's change attribute before and after a change.
-func (s *server) wccChange(w *vfs.WCC) (before, after uint64) {
+func (s *server) wccChange(w *vfs.WCC, clock func() time.Time) (before, after uint64) {
 	if w.After.Filled() {
-		after = s.change(&w.After)
+		after = s.change(&w.After, clock)
 	}
 	switch {
 	case !w.HasBefore:
 	case w.Before.HasChange:
 		before = w.Before.Change
 	default:
-		before = s.ofCtime(w.Before.Ctime)
+		before = s.ofCtime(w.Before.Ctime, clock)
 	}
 	return before, after
 }

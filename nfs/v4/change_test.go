@@ -67,19 +67,19 @@ func TestAChangeAttributeOfWholeSecondsKeepsTheOrder(t *testing.T) {
 	now := time.Unix(at.Sec, 0)
 	s := server{cfg: Config{Clock: func() time.Time { return now }}}
 	c := at.Change()
-	require.Equal(t, c, s.ofCtime(at))
+	require.Equal(t, c, s.ofCtime(at, s.cfg.Clock))
 	now = now.Add(2020 * time.Millisecond)
-	require.Equal(t, c, s.ofCtime(at))
+	require.Equal(t, c, s.ofCtime(at, s.cfg.Clock))
 	now = now.Add(time.Nanosecond)
-	require.Equal(t, c+1, s.ofCtime(at))
-	require.Less(t, c+1, s.change(&vfs.Attr{Mask: vfs.AttrChange, Change: c + 2}))
+	require.Equal(t, c+1, s.ofCtime(at, s.cfg.Clock))
+	require.Less(t, c+1, s.change(&vfs.Attr{Mask: vfs.AttrChange, Change: c + 2}, s.cfg.Clock))
 }
 
 // A ctime that is long settled does not have the clock asked again, whatever the lanes do.
 func TestTheClockIsAskedForYoungCtimesOnly(t *testing.T) {
 	now, asked := time.Unix(1000, 0), 0
 	s := server{cfg: Config{Clock: func() time.Time { asked++; return now }}}
-	settled := func(sec int64) bool { return s.settled(vfs.Time{Sec: sec, Nsec: 1}, tickSettled) }
+	settled := func(sec int64) bool { return s.settled(vfs.Time{Sec: sec, Nsec: 1}, tickSettled, s.cfg.Clock) }
 	require.True(t, settled(990))
 	require.Equal(t, 1, asked, "nobody has asked before")
 	require.True(t, settled(995))
@@ -96,4 +96,29 @@ func TestTheClockIsAskedForYoungCtimesOnly(t *testing.T) {
 	require.False(t, settled(1000))
 	require.False(t, settled(500))
 	require.True(t, settled(495))
+}
+
+// A lane judges the ctimes of one epoch by one look at the clock: it is no later than the looks at the
+// objects, so no change attribute counts as settled too early.
+func TestALaneAsksTheClockOnceInAnEpoch(t *testing.T) {
+	now, asked := time.Unix(1_700_000_000, 10_000_000), 0
+	cfg := remembers(new(uint32))
+	cfg.Clock = func() time.Time { asked++; return now }
+	fs := memfs.New(memfs.Config{Mode: 0o777, Now: func() time.Time { return now }, Tick: time.Millisecond})
+	r := newRig(t, cfg, export.Export{Path: "/x", FS: fs})
+	see := func(epoch uint64) (change uint64, asks int) {
+		r.places[0].Thread.Epoch = epoch
+		before := asked
+		b := r.ok(append(walk("x"), getattr(nfs4.FATTR4_CHANGE))...)[2].Opgetattr.Resok4.ObjAttributes.AttrVals
+		return binary.BigEndian.Uint64(b), asked - before
+	}
+	first, asks := see(1)
+	require.Equal(t, 1, asks)
+	now = now.Add(time.Second)
+	again, asks := see(1)
+	require.Zero(t, asks)
+	require.Equal(t, first, again, "it is not settled yet, as far as this epoch knows")
+	settled, asks := see(2)
+	require.Equal(t, 1, asks)
+	require.NotEqual(t, first, settled)
 }

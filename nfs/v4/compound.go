@@ -1,12 +1,13 @@
 package v4
 
 import (
+	"encoding/binary"
+
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/state"
 	"github.com/ringnfs/ringnfs/nfs/state/files"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
-	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
 const (
@@ -43,9 +44,10 @@ type compound struct {
 	// Of one run.
 	c    *rpc.Call
 	w    *work
-	base int  // where the results begin in c.Reply
-	body bool // the failed operation's result has more than a status
-	over bool // the results are an earlier run's: nothing more is to be written
+	base int // where the results begin in c.Reply
+	// plainTo is how long c.Reply may become without a further question: see plain.
+	plainTo int
+	body    bool // the failed operation's result has more than a status
 	// known are the current file handle's attributes as an operation of this run has found
 	// them, for the operation number knownFor.
 	known    *vfs.Attr
@@ -114,21 +116,10 @@ func (s *server) compound(c *rpc.Call) rpc.Outcome {
 		k.c, k.w, k.base = c, w, c.Reply.Len()-old.done
 		return k.run()
 	}
-	*k = compound{s: s, c: c, w: w, base: c.Reply.Len(), replyMax: s.cfg.replyMax()}
-	tag := c.Args.Opaque(tagMax)
-	k.minor = c.Args.Uint32()
-	k.count = c.Args.Uint32()
-	if c.Args.Err() != nil {
-		return rpc.GarbageArgs
+	k.reset(s, c, w)
+	if out := k.head(); out != rpc.Done {
+		return out
 	}
-	if !c.Room(4 + 4 + len(tag) + 3 + 4 + resultHeader) {
-		return rpc.Grow
-	}
-	e := &c.Reply
-	e.Uint32(0)
-	e.Opaque(tag)
-	k.fixed = e.Len() - k.base
-	e.Uint32(0)
 	switch {
 	case k.minor > minorMax || !s.serves[k.minor]:
 		return k.end(nfs4.NFS4ERR_MINOR_VERS_MISMATCH)
@@ -141,11 +132,52 @@ func (s *server) compound(c *rpc.Call) rpc.Outcome {
 	return k.run()
 }
 
+// reset makes k a compound of which nothing has been read. k is another one that has ended: end, pause
+// and lose have left no ticket, and of handles nobody asks as long as no export goes with them.
+func (k *compound) reset(s *server, c *rpc.Call, w *work) {
+	k.s, k.c, k.w = s, c, w
+	k.minor, k.count, k.next, k.done, k.fixed = 0, 0, 0, 0, 0
+	k.current.node, k.current.export, k.saved.node, k.saved.export = nil, nil, nil, nil
+	k.stateid, k.savedState = files.Stateid{}, files.Stateid{}
+	k.session, k.uncached = nil, false
+	k.base, k.replyMax = c.Reply.Len(), s.cfg.replyMax()
+	k.body, k.plainTo = false, 0
+	k.known, k.knownFor, k.owed = nil, 0, nil
+}
+
+// head reads what comes before the operations, and writes what comes before the results.
+func (k *compound) head() rpc.Outcome {
+	c, be := k.c, binary.BigEndian
+	e := &c.Reply
+	const least = 4 + 4 + 4
+	if v := c.Args.Ahead(least); v != nil && be.Uint32(v) == 0 && c.Room(least+resultHeader) { // no tag
+		args := (*[least]byte)(c.Args.Run(least))
+		k.minor, k.count = be.Uint32(args[4:]), be.Uint32(args[8:])
+		*(*[least]byte)(e.Reserve(least)) = [least]byte{}
+		k.fixed = 4 + 4
+		return rpc.Done
+	}
+	tag := c.Args.Opaque(tagMax)
+	k.minor, k.count = c.Args.Uint32(), c.Args.Uint32()
+	if c.Args.Err() != nil {
+		return rpc.GarbageArgs
+	}
+	if !c.Room(least + len(tag) + 3 + resultHeader) {
+		return rpc.Grow
+	}
+	e.Uint32(0)
+	e.Opaque(tag)
+	k.fixed = e.Len() - k.base
+	e.Uint32(0)
+	return rpc.Done
+}
+
 // run runs the operations from k.next on.
 func (k *compound) run() rpc.Outcome {
 	c, e := k.c, &k.c.Reply
+	k.bound()
 	for k.next < k.count {
-		args, at := c.Args, e.Len()
+		args, at := c.Args.Left(), e.Len()
 		op := c.Args.Uint32()
 		if c.Args.Err() != nil {
 			// Not even a number: the result says which operation it is that is missing.
@@ -156,36 +188,48 @@ func (k *compound) run() rpc.Outcome {
 			return k.end(nfs4.NFS4ERR_BADXDR)
 		}
 		r := rowOf(op, k.minor)
-		if r.class == worker && !c.Place.Thread.MayWait {
-			return k.toWorker(r, args, at)
+		plain := k.plain(r, at)
+		if c.Need = 0; !plain {
+			switch {
+			case r.class == worker && !c.Place.Thread.MayWait:
+				return k.toWorker(r, args, at)
+			case !c.Room(resultHeader + int(r.worst)):
+				return k.pause(args, at, rpc.Grow)
+			case r == &illegal:
+				op = uint32(nfs4.OP_ILLEGAL)
+			}
 		}
 		if k.owed != nil && r.needs&harmless == 0 {
 			if st := k.pay(); st != nfs4.NFS4_OK {
 				return k.end(st)
 			}
 		}
-		if !c.Room(resultHeader + int(r.worst)) {
-			return k.pause(args, at, rpc.Grow)
+		if b := e.Reserve(resultHeader); len(b) == resultHeader { // there is room
+			binary.BigEndian.PutUint32(b, op)
+			binary.BigEndian.PutUint32(b[4:], uint32(nfs4.NFS4_OK))
 		}
-		if r == &illegal {
-			op = uint32(nfs4.OP_ILLEGAL)
-		}
-		e.Uint32(op)
-		e.Uint32(0)
 		k.body = false
-		st := k.check(op, r)
+		st := nfs4.NFS4_OK
+		if !plain {
+			st = k.check(op, r)
+		}
 		if st == nfs4.NFS4_OK {
-			st = r.run(k)
+			if st = r.run(k); st == nfs4.NFS4_OK {
+				k.next++
+				if r.needs&harmless == 0 && c.Place.Thread.Debts.Owing() {
+					k.owe(op, r, at)
+				}
+				continue
+			}
 		}
 		switch {
-		case k.over:
+		case st == stOver:
 			k.drop()
 			return rpc.Done
 		case st == stAgain:
 			return k.toWorker(r, args, at)
 		case st == stGrow:
 			return k.pause(args, at, rpc.Grow)
-		case st == nfs4.NFS4_OK:
 		case !k.body:
 			e.Truncate(at + resultHeader)
 			if r.needs&answersAlways != 0 {
@@ -194,14 +238,25 @@ func (k *compound) run() rpc.Outcome {
 		}
 		e.SetUint32(at+4, uint32(st))
 		k.next++
-		if st != nfs4.NFS4_OK {
-			return k.end(st)
-		}
-		if r.needs&harmless == 0 && c.Place.Thread.Debts.Owing() {
-			k.owe(op, r, at)
-		}
+		return k.end(st)
 	}
 	return k.end(nfs4.NFS4_OK)
+}
+
+// bound sets plainTo: how long Reply may become without more of a question, after a SEQUENCE that went
+// well.
+func (k *compound) bound() {
+	k.plainTo = 0
+	if k.session != nil {
+		k.plainTo = min(k.base+k.replyMax, k.c.Reply.Len()+k.c.Free())
+	}
+}
+
+// plain reports that the operation of r, whose result begins at at, may run now and here without more of
+// a check.
+func (k *compound) plain(r *row, at int) bool {
+	return r.needs&common != 0 && at+resultHeader+int(r.worst)+failureMax <= k.plainTo &&
+		(r.needs&needCurrent == 0 || !k.current.none())
 }
 
 // check says whether the operation of r may run now.
@@ -272,24 +327,30 @@ func (k *compound) tooBig() nfs4.Nfsstat4 {
 // the duplicate request cache knows a compound that is sent again, so all go there that may change
 // what can be changed once. What has begun with an operation on data hardly ever goes on to that,
 // and would take much of the cache.
-func (k *compound) toWorker(r *row, args xdr.Decoder, at int) rpc.Outcome {
+func (k *compound) toWorker(r *row, args, at int) rpc.Outcome {
+	c := k.c
 	if k.minor == 0 && r.needs&repeatable == 0 {
-		k.c.Once = true
-		k.c.Pipes = nil
+		c.Once = true
+		c.Pipes = nil
 	}
+	// It needs as much there as it has asked for here, and what it needs at least.
+	asked := c.Need
+	c.Reply.Truncate(at)
+	c.Room(resultHeader + int(r.worst))
+	c.Need = max(c.Need, asked)
 	return k.pause(args, at, rpc.Wait)
 }
 
-// pause suspends the compound before the operation whose arguments begin at args and whose
-// result begins at at.
-func (k *compound) pause(args xdr.Decoder, at int, out rpc.Outcome) rpc.Outcome {
+// pause suspends the compound before the operation whose arguments begin where args bytes were left,
+// and whose result begins at at.
+func (k *compound) pause(args, at int, out rpc.Outcome) rpc.Outcome {
 	if k.owed != nil { // it may go on at another place
 		if st := k.pay(); st != nfs4.NFS4_OK {
 			return k.end(st)
 		}
 	}
 	c := k.c
-	c.Args = args
+	c.Back(args)
 	c.Reply.Truncate(at)
 	c.Tail = rpc.Tail{}
 	c.Keep = true
@@ -303,7 +364,9 @@ func (k *compound) pause(args xdr.Decoder, at int, out rpc.Outcome) rpc.Outcome 
 // end writes how the compound has ended. If it owes something, finish waits until that is settled.
 func (k *compound) end(st nfs4.Nfsstat4) rpc.Outcome {
 	e := &k.c.Reply
-	e.SetUint32(k.base, uint32(st))
+	if st != nfs4.NFS4_OK {
+		e.SetUint32(k.base, uint32(st))
+	}
 	e.SetUint32(k.base+k.fixed, k.next)
 	if k.c.Place.Thread.Debts.Owing() {
 		k.c.State = k.suspend()
@@ -332,6 +395,14 @@ func (k *compound) learn(a *vfs.Attr) {
 	if a.Filled() {
 		k.known, k.knownFor = a, k.next+1
 	}
+}
+
+// knows returns the current file handle's attributes, nil if the operation before has not told them.
+func (k *compound) knows() *vfs.Attr {
+	if k.knownFor != k.next {
+		return nil
+	}
+	return k.known
 }
 
 // bad returns BADXDR when the operation's arguments could not be decoded.

@@ -2,12 +2,16 @@ package v4
 
 import (
 	"encoding/binary"
+	"reflect"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/nfs/state"
+	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
 )
 
@@ -133,4 +137,44 @@ func TestWhatMayRunOnceIsSaidInMinorVersion0(t *testing.T) {
 	s := r.session("me")
 	r.ok(in(s.sequence(), append(walk("x"), mkdir("e"))...)...)
 	require.False(t, r.call.Once)
+}
+
+// reset names each field. What it leaves of the compound before is what nobody reads then.
+func TestACompoundBeginsWithNothingOfTheOneBefore(t *testing.T) {
+	r := two(t)
+	var k compound
+	scribble(reflect.ValueOf(&k).Elem())
+	k.ticket, k.pool, k.free = state.Ticket{}, nil, nil // what end and suspend leave
+	s := newServer(r.table, r.cfg)
+	c, w := &rpc.Call{Place: &r.places[0]}, &work{}
+	k.reset(s, c, w)
+	k.current.handle, k.saved.handle = vfs.Handle{}, vfs.Handle{} // of no export
+	require.Equal(t, compound{s: s, c: c, w: w, replyMax: s.cfg.replyMax()}, k)
+}
+
+// scribble gives every field of v another value than none, as far as reflection can write to it.
+func scribble(v reflect.Value) {
+	v = reflect.NewAt(v.Type(), v.Addr().UnsafePointer()).Elem() // unexported fields, too
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			scribble(v.Field(i))
+		}
+	case reflect.Array:
+		for i := range v.Len() {
+			scribble(v.Index(i))
+		}
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int:
+		v.SetInt(1)
+	case reflect.Uint8, reflect.Uint32, reflect.Uint64:
+		v.SetUint(1)
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+	default:
+		panic(v.Kind().String())
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -144,7 +145,7 @@ func TestLinuxsAttributesAreThoseOfTheTable(t *testing.T) {
 			a.Mask = mask
 			v := values{
 				s: newServer(&export.Table{}, remembers(new(uint32))), attr: &a, minor: 2,
-				fsid: [2]uint64{10, 11}, mounted: 12, digits: new([idmap.OwnerMax]byte),
+				fsid: [2]uint64{10, 11}, mounted: 12, digits: new([idmap.OwnerMax]byte), clock: time.Now,
 			}
 			var want bitmap
 			for _, n := range list {
@@ -167,11 +168,38 @@ func TestLinuxsAttributesAreThoseOfTheTable(t *testing.T) {
 	}
 	// Memory that is too short is found out in both pieces.
 	for size := range 164 {
-		v := values{s: newServer(&export.Table{}, remembers(new(uint32))), attr: &attr, minor: 2, digits: new([idmap.OwnerMax]byte)}
+		v := values{s: newServer(&export.Table{}, remembers(new(uint32))), attr: &attr, minor: 2, digits: new([idmap.OwnerMax]byte), clock: time.Now}
 		var e xdr.Encoder
 		e.Reset(make([]byte, size))
 		v.encodeLinux(&e, true)
 		require.Error(t, e.Err(), size)
+	}
+}
+
+// What GETATTR writes straight is what it writes by the table, which one attribute more leads to.
+func TestAStraightGetattrSaysWhatTheTableSays(t *testing.T) {
+	d := newData(t, nil)
+	d.file("f", "12345")
+	full := []int{
+		nfs4.FATTR4_TYPE, nfs4.FATTR4_CHANGE, nfs4.FATTR4_SIZE, nfs4.FATTR4_FSID, nfs4.FATTR4_FILEID,
+		nfs4.FATTR4_MODE, nfs4.FATTR4_NUMLINKS, nfs4.FATTR4_OWNER, nfs4.FATTR4_OWNER_GROUP, nfs4.FATTR4_RAWDEV,
+		nfs4.FATTR4_SPACE_USED, nfs4.FATTR4_TIME_ACCESS, nfs4.FATTR4_TIME_METADATA, nfs4.FATTR4_TIME_MODIFY,
+		nfs4.FATTR4_MOUNTED_ON_FILEID,
+	}
+	// As captured.
+	few := []int{nfs4.FATTR4_CHANGE, nfs4.FATTR4_SIZE, nfs4.FATTR4_TIME_METADATA, nfs4.FATTR4_TIME_MODIFY}
+	require.Equal(t, nfs4.Bitmap4{0x18, 0x00300000}, bitsOf(few...))
+	extra := encoded(t, func(e *xdr.Encoder) { b := exclusive[2]; b.encode(e) })
+	for _, list := range [][]int{full, append(slices.Clone(full), nfs4.FATTR4_TIME_CREATE), few} {
+		for _, names := range [][]string{{"x", "f"}, {"x"}, {}} {
+			more := append(slices.Clone(list), nfs4.FATTR4_SUPPATTR_EXCLCREAT)
+			res := d.ok(append(walk(names...), getattr(list...), getattr(more...))...)
+			n := len(res)
+			straight, table := res[n-2].Opgetattr.Resok4.ObjAttributes, res[n-1].Opgetattr.Resok4.ObjAttributes
+			require.Equal(t, []uint32(straight.Attrmask[:2]), []uint32(table.Attrmask[:2]))
+			require.Len(t, straight.Attrmask, 2)
+			require.Equal(t, string(table.AttrVals[:len(table.AttrVals)-len(extra)]), string(straight.AttrVals))
+		}
 	}
 }
 

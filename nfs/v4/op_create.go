@@ -83,7 +83,7 @@ var madeTypes = map[nfs4.NfsFtype4]vfs.FileType{
 // changeInfo writes a change_info4 of a directory. It says that the two values need not be all
 // that happened in between: the server's lock does not keep local processes out.
 func (k *compound) changeInfo(w *vfs.WCC) {
-	before, after := k.s.wccChange(w)
+	before, after := k.s.wccChange(w, k.w.values.clock)
 	e := &k.c.Reply
 	e.Bool(false)
 	e.Uint64(before)

@@ -376,7 +376,7 @@ func (k *compound) openFound(o *opening, dir *object.Object, name []byte) nfs4.N
 	if s := dir.View.Lookup(dir.Cred(k.c), dir.Handle, name, &w.found); s != vfs.OK {
 		return k.status(s)
 	}
-	o.before = k.s.change(&w.attr)
+	o.before = k.s.change(&w.attr, w.values.clock)
 	o.after = o.before
 	if !w.entry.Attr.Filled() {
 		if s := dir.View.GetAttr(w.entry.Handle, &w.entry.Attr); s != vfs.OK {
@@ -412,7 +412,7 @@ func (k *compound) makeFile(o *opening, dir *object.Object, name []byte, how vfs
 		return k.status(s)
 	}
 	o.made, o.set = true, o.given
-	o.before, o.after = k.s.wccChange(&w.wcc)
+	o.before, o.after = k.s.wccChange(&w.wcc, w.values.clock)
 	k.at(dir.Export, &w.entry.Handle)
 	return nfs4.NFS4_OK
 }

@@ -1,6 +1,8 @@
 package v4
 
 import (
+	"encoding/binary"
+
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/state"
@@ -16,6 +18,9 @@ const (
 	// emptyHead is what the results of a COMPOUND begin with when its tag is empty: status, tag,
 	// number of results.
 	emptyHead = 4 + 4 + 4
+	// argsSequence and resSequence are the sizes of SEQUENCE4args and SEQUENCE4resok.
+	argsSequence = 16 + 4*4
+	resSequence  = 16 + 5*4
 	// digestMax is how many bytes of a request its digest is made of.
 	digestMax = 256
 )
@@ -30,24 +35,24 @@ func (k *compound) principal() state.Principal {
 func (k *compound) sequence() nfs4.Nfsstat4 {
 	c := k.c
 	d := &c.Args
-	var a state.Sequence
-	copy(a.Session[:], d.Fixed(len(a.Session)))
-	a.Seqid, a.Slot, a.Highest = d.Uint32(), d.Uint32(), d.Uint32()
-	a.CacheThis, a.Conn = d.Bool(), c.Conn
+	args, be := (*[argsSequence]byte)(d.Run(argsSequence)), binary.BigEndian
+	a := state.Sequence{
+		Session: state.SessionID(args[:16]), Seqid: be.Uint32(args[16:]), Slot: be.Uint32(args[20:]),
+		Highest: be.Uint32(args[24:]), CacheThis: d.Truth(be.Uint32(args[28:])), Conn: c.Conn,
+	}
 	if k.bad() {
 		return nfs4.NFS4ERR_BADXDR
 	}
-	rest := *d
-	left := rest.Left()
-	a.Digest = k.s.cfg.State.Digest(
-		uint64(c.Auth.UID)<<32|uint64(c.Auth.Flavor),
-		left,
-		rest.Fixed(min(left, digestMax)&^3),
-	)
-	_, size := c.ArgsHead(0)
-	a.Size = uint32(callHeader + len(c.Credential()) + size)
-	a.Ops = k.count
-	a.More = uint32(len(c.Reply.Bytes()) - k.base - resultHeader - emptyHead)
+	left := d.Left()
+	head := d.Ahead(min(left, digestMax) &^ 3)
+	if head == nil { // in pieces
+		rest := *d
+		head = rest.Fixed(min(left, digestMax) &^ 3)
+	}
+	a.Digest = k.s.cfg.State.Digest(uint64(c.Auth.UID)<<32|uint64(c.Auth.Flavor), left, head)
+	a.Size = uint32(callHeader + len(c.Credential()) + c.ArgsSize())
+	a.Ops, a.Now = k.count, k.second()
+	a.More = uint32(c.Reply.Len() - k.base - resultHeader - emptyHead)
 	if k.count > 1 {
 		a.More += failureMax
 	}
@@ -71,15 +76,28 @@ func (k *compound) sequence() nfs4.Nfsstat4 {
 			c.Pipes = nil
 			k.replyMax = min(k.replyMax, int(fore.KeptMax)-replyHeader)
 		}
+		k.bound()
 	}
-	e := &c.Reply
-	e.Fixed(a.Session[:])
-	e.Uint32(a.Seqid)
-	e.Uint32(a.Slot)
-	e.Uint32(k.ticket.HighestSlot)
-	e.Uint32(k.ticket.TargetSlot)
-	e.Uint32(k.ticket.StatusFlags)
+	if b := c.Reply.Reserve(resSequence); b != nil {
+		res := (*[resSequence]byte)(b)
+		copy(res[:16], a.Session[:])
+		be.PutUint32(res[16:], a.Seqid)
+		be.PutUint32(res[20:], a.Slot)
+		be.PutUint32(res[24:], k.ticket.HighestSlot)
+		be.PutUint32(res[28:], k.ticket.TargetSlot)
+		be.PutUint32(res[32:], k.ticket.StatusFlags)
+	}
 	return nfs4.NFS4_OK
+}
+
+// second returns the time of the clock of leases. A lane asks for it once for all calls that it has
+// received together, as they had all arrived then.
+func (k *compound) second() uint32 {
+	w, epoch := k.w, k.c.Place.Thread.Epoch
+	if epoch == 0 || w.epoch != epoch {
+		w.epoch, w.second = epoch, k.s.cfg.State.Now()
+	}
+	return w.second
 }
 
 // replay answers with the results of the first time.
@@ -93,8 +111,7 @@ func (k *compound) replay() nfs4.Nfsstat4 {
 	}
 	copy(e.Reserve(n), k.ticket.Reply)
 	k.ticket.Replayed()
-	k.over = true
-	return nfs4.NFS4_OK
+	return stOver
 }
 
 // exchangeID is EXCHANGE_ID (section 18.35).

@@ -23,6 +23,9 @@ const (
 	repeatable
 	// It changes nothing that a client could see: see owed.
 	harmless
+	// init says this of those that may run anywhere, behind any SEQUENCE, with a current file handle
+	// at most: see compound.plain.
+	common
 )
 
 // row is one operation.
@@ -39,16 +42,12 @@ type row struct {
 // illegal is the row of what is no operation of the minor version.
 var illegal = row{name: "ILLEGAL", run: func(*compound) nfs4.Nfsstat4 { return nfs4.NFS4ERR_OP_ILLEGAL }}
 
-// rowOf returns the row of an operation.
+// rowOf returns the row of an operation of a minor version that there is.
 func rowOf(op, minor uint32) *row {
-	if op >= uint32(len(rows)) || rows[op].run == nil {
-		return &illegal
+	if list := &rowsOf[minor]; op < uint32(len(list)) {
+		return list[op]
 	}
-	r := &rows[op]
-	if minor < uint32(r.from) || minor > uint32(r.to) {
-		return &illegal
-	}
-	return r
+	return &illegal
 }
 
 // unsupported is the method of operations that the server does not have.
@@ -66,6 +65,9 @@ func delegreturn(k *compound) nfs4.Nfsstat4 {
 // rows is the table of all operations, by number. It is filled by init, since methods refer to
 // it.
 var rows [nfs4.OP_REMOVEXATTR + 1]row
+
+// rowsOf are the rows of each minor version, illegal for what it does not have.
+var rowsOf [minorMax + 1][len(rows)]*row
 
 func init() {
 	rows = [nfs4.OP_REMOVEXATTR + 1]row{
@@ -147,5 +149,19 @@ func init() {
 		nfs4.OP_BIND_CONN_TO_SESSION: {"BIND_CONN_TO_SESSION", 1, 2, lane, alone, 24, (*compound).bindConn},
 		nfs4.OP_RECLAIM_COMPLETE:     {"RECLAIM_COMPLETE", 1, 2, worker, 0, 0, (*compound).reclaimComplete},
 		nfs4.OP_BACKCHANNEL_CTL:      {"BACKCHANNEL_CTL", 1, 2, lane, 0, 0, (*compound).backchannelCtl},
+	}
+	for op := range rows {
+		if r := &rows[op]; r.class == lane && r.needs&(needSaved|sessionless|alone) == 0 {
+			r.needs |= common
+		}
+	}
+	for minor := range rowsOf {
+		for op := range rows {
+			r := &rows[op]
+			if r.run == nil || minor < int(r.from) || minor > int(r.to) {
+				r = &illegal
+			}
+			rowsOf[minor][op] = r
+		}
 	}
 }

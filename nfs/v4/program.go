@@ -1,9 +1,9 @@
 package v4
 
 import (
-	"sync/atomic"
-
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/idmap"
@@ -93,6 +93,12 @@ type work struct {
 	compound compound
 	pool     pool // of a lane
 
+	thread  *vfs.Thread
+	epoch   uint64 // of the thread, when it asked for second
+	second  uint32 // see compound.second
+	askedIn uint64 // the epoch in which it asked for now
+	asked   time.Time
+
 	attr   vfs.Attr // of the object, or of the directory of a LOOKUP
 	top    vfs.Attr // of an export that a READDIR has met
 	entry  vfs.Entry
@@ -149,6 +155,8 @@ func (s *server) work(c *rpc.Call) *work {
 	w := s.works[c.Place.Index]
 	if w == nil {
 		w = &work{segments: make([][]byte, 0, 64)}
+		w.thread = c.Place.Thread
+		w.values = values{s: s, statfs: &w.statfs, limits: &w.limits, digits: &w.owner, clock: w.now}
 		w.dir.yield = w.dir.add // bound once, for each binding allocates
 		w.found = vfs.Found{Entry: &w.entry, Dir: &w.attr}
 		w.made = vfs.Made{Entry: &w.entry, Dir: &w.wcc}

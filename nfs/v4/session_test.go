@@ -197,3 +197,29 @@ func TestAStrangersConnectionDestroysNoSession(t *testing.T) {
 	destroy.OpdestroySession.DsaSessionid = s.id
 	r.ok(destroy)
 }
+
+// All calls of one epoch of a lane had arrived when the first one asked for the time.
+func TestALaneAsksForTheTimeOfLeasesOnceInAnEpoch(t *testing.T) {
+	now, asked := uint32(100), 0
+	r := newRig(t, remembersIn(&now, func(c *state.Config, _ *files.Config) {
+		clock := c.Now
+		c.Now = func() uint32 { asked++; return clock() }
+	}))
+	s := r.session("me")
+	ask := func(epoch uint64) int {
+		r.places[0].Thread.Epoch = epoch
+		before := asked
+		r.ok(s.sequence())
+		return asked - before
+	}
+	require.Equal(t, 1, ask(0), "a thread without epochs asks for each")
+	require.Equal(t, 1, ask(0))
+	require.Equal(t, 1, ask(1))
+	require.Equal(t, 0, ask(1))
+	now++
+	require.Equal(t, 1, ask(2))
+	require.Equal(t, 0, ask(2))
+	r.place = 1
+	require.Equal(t, 1, ask(2), "a worker has no epoch")
+	require.Equal(t, 1, ask(2))
+}

@@ -1,6 +1,8 @@
 package v4
 
 import (
+	"encoding/binary"
+
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
 	"github.com/ringnfs/ringnfs/nfs/state/files"
 	"github.com/ringnfs/ringnfs/nfs/xdr"
@@ -8,9 +10,9 @@ import (
 
 // decodeStateid reads a stateid4.
 func decodeStateid(d *xdr.Decoder) (id files.Stateid) {
-	id.Seq = d.Uint32()
-	copy(id.Other[:], d.Fixed(len(id.Other)))
-	return id
+	const size = 4 + len(id.Other)
+	b := (*[size]byte)(d.Run(size))
+	return files.Stateid{Seq: binary.BigEndian.Uint32(b[:]), Other: files.Other(b[4:])}
 }
 
 // putStateid writes a stateid4.

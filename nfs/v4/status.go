@@ -9,6 +9,7 @@ import (
 const (
 	stAgain nfs4.Nfsstat4 = 1<<31 + iota // the operation must run on a worker
 	stGrow                               // and must have more memory for its result
+	stOver                               // the results are an earlier run's: nothing more is to be written
 )
 
 // statuses maps those of back ends. NFSv4 has no NXIO for all of them, and no NOTSYNC.

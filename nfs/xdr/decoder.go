@@ -124,6 +124,15 @@ func (d *Decoder) Run(n int) (b []byte) {
 	return
 }
 
+// Ahead returns the next n bytes without reading them, or nil if there are not so many or they do not
+// lie in one piece. The result is a view that is valid until the next read.
+func (d *Decoder) Ahead(n int) []byte {
+	if len(d.b) < n {
+		return nil
+	}
+	return d.b[:n]
+}
+
 // Fixed reads n bytes of fixed-length opaque data and the padding after them
 // (section 4.9). The result is a view. Padding of any value is accepted.
 func (d *Decoder) Fixed(n int) []byte {
@@ -141,6 +150,14 @@ func (d *Decoder) Fixed(n int) []byte {
 // 4.11). It first checks the length against max and against the number of unread bytes. The result
 // is a view.
 func (d *Decoder) Opaque(max uint32) []byte {
+	// Most lie in one segment with all that belongs to them.
+	if b := d.b; len(b) >= 4 {
+		n := binary.BigEndian.Uint32(b)
+		if end := 4 + (uint64(n)+3)&^3; n <= max && end <= uint64(len(b)) {
+			d.b = b[end:]
+			return b[4 : 4+n : 4+n]
+		}
+	}
 	n, ok := d.length(max)
 	if !ok {
 		return nil
