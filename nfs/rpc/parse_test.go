@@ -269,6 +269,34 @@ func TestArgsHeadIsTheBeginningOfTheArguments(t *testing.T) {
 	assert.Equal(t, 9, size)
 }
 
+// Whoever has read too far goes back, wherever the arguments lie and whatever reading them has come to.
+func TestArgumentsAreReadAgainFromAPlace(t *testing.T) {
+	s := testServer()
+	var c rpc.Call
+	args := []byte("aaaabbbbccccdddd")
+	msg := rpctest.NewCall(xid, testProg, testVers, procNull, args).Bytes()
+	memory := make([]byte, 1024)
+	for n := range msg {
+		c.Reset()
+		require.NoError(t, s.Parse(&c, msg[:n], [][]byte{msg[n:]}))
+		require.Equal(t, 16, c.ArgsSize())
+		c.Args.Skip(4)
+		left := c.Args.Left()
+		require.Equal(t, "bbbbcccc", string(c.Args.Fixed(8)))
+		require.Nil(t, c.Args.Fixed(5))
+		require.Error(t, c.Args.Err())
+		c.Back(left)
+		require.NoError(t, c.Args.Err())
+		require.Equal(t, "bbbbccccdddd", string(c.Args.Fixed(12)))
+		c.Back(left)
+		require.True(t, c.Move(memory, msg[:n], [][]byte{msg[n:]}))
+		require.Equal(t, "bbbb", string(c.Args.Fixed(4)))
+		c.Back(left)
+		require.Equal(t, "bbbbccccdddd", string(c.Args.Fixed(12)))
+		require.Equal(t, 16, c.ArgsSize())
+	}
+}
+
 // answers runs a call that has been parsed, and holds it to a reply.
 func answers(t *testing.T, s *rpc.Server, c *rpc.Call, want []byte) {
 	t.Helper()

@@ -158,3 +158,15 @@ func TestOfALongOpaqueTheBeginningIsKept(t *testing.T) {
 		require.ErrorIs(t, d.Err(), xdr.ErrShort, "%d", n)
 	}
 }
+
+func TestLookingAheadReadsNothing(t *testing.T) {
+	var d xdr.Decoder
+	d.ResetSegments([]byte("abcd"), [][]byte{[]byte("efgh")})
+	require.Equal(t, "abc", string(d.Ahead(3)))
+	require.Equal(t, "abcd", string(d.Ahead(4)))
+	require.Nil(t, d.Ahead(5), "it does not lie in one piece")
+	require.Equal(t, 8, d.Left())
+	require.Equal(t, "abcdefgh", string(d.Run(8)))
+	require.Nil(t, d.Ahead(1))
+	require.NoError(t, d.Err())
+}
