@@ -150,6 +150,7 @@ func (k *compound) openOnce(client uint64, turn *files.Turn) (st nfs4.Nfsstat4, 
 // vanished reports whether the current file is no more. If it is there, its attributes are in the
 // place's attr, not filled in where they could not be had. The status is OK or stAgain.
 func (k *compound) vanished() (gone bool, st nfs4.Nfsstat4) {
+	k.w.attr.Mask = 0
 	x, st := k.object(&k.current)
 	if st != nfs4.NFS4_OK {
 		return false, nfs4.NFS4_OK
