@@ -134,8 +134,9 @@ func (s *Server) Settle(c *Call) {
 // settle pays and tells the procedure. It turns a panic into SystemErr.
 func (s *Server) settle(c *Call) (out Outcome) {
 	defer s.catch(c, &out)
-	st := c.Place.Thread.Debts.Pay(c.Debt)
+	number := c.Debt
 	c.Debt = 0
+	st := c.Place.Thread.Debts.Pay(number)
 	switch {
 	case c.procedure.Settled != nil:
 		c.procedure.Settled(c, st)
@@ -154,11 +155,17 @@ func (s *Server) invoke(c *Call) (out Outcome) {
 	d.Open()
 	out = s.handle(c)
 	if c.Debt = d.Close(); c.Debt != 0 && out != Done {
-		// The results say nothing of the changes.
-		_ = d.Pay(c.Debt)
-		c.Debt = 0
+		s.forgo(c, &out)
 	}
 	return out
+}
+
+// forgo pays what a call owes whose results say nothing of the changes.
+func (s *Server) forgo(c *Call, out *Outcome) {
+	defer s.catch(c, out)
+	number := c.Debt
+	c.Debt = 0
+	_ = c.Place.Thread.Debts.Pay(number)
 }
 
 func (s *Server) handle(c *Call) (out Outcome) {

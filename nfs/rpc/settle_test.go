@@ -126,3 +126,76 @@ func TestAPanicOfWhoIsToldOfADebtIsSystemErr(t *testing.T) {
 	require.EqualValues(t, rpctest.SystemErr, decode(t, c).Accept)
 	require.Equal(t, 1, panics)
 }
+
+// breaking is a payer that panics.
+type breaking struct{}
+
+func (breaking) Pay() vfs.Status { panic("paying") }
+
+func TestAPanicOfAPayerIsSystemErr(t *testing.T) {
+	for _, out := range []rpc.Outcome{rpc.Done, rpc.GarbageArgs} {
+		s := testServer(rpc.Procedure{Name: "MORE", Handle: func(c *rpc.Call) rpc.Outcome {
+			c.Place.Thread.Debts.Owe(breaking{})
+			return out
+		}})
+		panics := 0
+		s.OnPanic = func(*rpc.Call, any, []byte) { panics++ }
+		c := parsed(t, s, worker, rpc.ReplyMemoryMin)
+		if s.Run(c) == rpc.Owing {
+			s.Settle(c)
+		}
+		require.EqualValues(t, rpctest.SystemErr, decode(t, c).Accept)
+		require.Equal(t, 1, panics)
+
+		p := &payer{}
+		s = owing(p, rpc.Done, true)
+		c = parsed(t, s, worker, rpc.ReplyMemoryMin)
+		require.Equal(t, rpc.Owing, s.Run(c), "the worker goes on")
+		s.Settle(c)
+		require.Equal(t, words(7), decode(t, c).Results)
+	}
+}
+
+// The results of one that owes are looked at when they are complete.
+func TestAReplyThatOwesMayOverflow(t *testing.T) {
+	p := &payer{}
+	var fault error
+	s := more(func(c *rpc.Call) rpc.Outcome {
+		c.Place.Thread.Debts.Owe(p)
+		c.Reply.Reserve(c.Reply.Free() + 1)
+		return rpc.Done
+	})
+	s.OnFault = func(_ *rpc.Call, err error) { fault = err }
+	c := parsed(t, s, worker, rpc.ReplyMemoryMin)
+	require.Equal(t, rpc.Owing, s.Run(c))
+	s.Settle(c)
+	require.EqualValues(t, rpctest.SystemErr, decode(t, c).Accept)
+	require.ErrorIs(t, fault, rpc.ErrOverflow)
+	require.Equal(t, 1, p.paid)
+}
+
+// What is wrapped and kept for duplicates is what the settled call says.
+func TestAProtectedReplyIsWrappedWhenItIsSettled(t *testing.T) {
+	p := &payer{status: vfs.IO}
+	s, g := gssServer(rpc.Procedure{Name: "MORE", Once: true, Handle: func(c *rpc.Call) rpc.Outcome {
+		c.Place.Thread.Debts.Owe(p)
+		c.Reply.Uint32(7)
+		return rpc.Done
+	}, Settled: func(c *rpc.Call, st vfs.Status) {
+		c.Restart()
+		c.Reply.Uint32(uint32(st))
+	}})
+	var c rpc.Call
+	require.NoError(t, s.Parse(&c, sealed(procMore, 1, nil).Bytes(), nil))
+	c.Place = worker
+	c.Reply.Reset(make([]byte, rpc.ReplyMemoryMin))
+	require.Equal(t, rpc.Owing, s.Run(&c))
+	require.Zero(t, g.wraps)
+	s.Settle(&c)
+	require.Equal(t, 1, g.wraps)
+	body := words(1, uint32(vfs.IO))
+	require.Equal(t, append(words(8), append(body, words(sum(body))...)...), decode(t, &c).Results)
+	results, ok := c.Results()
+	require.True(t, ok)
+	require.Equal(t, words(uint32(vfs.IO)), results)
+}

@@ -84,9 +84,15 @@ func (d *Debts) PayAll() Status {
 	if len(d.owed) == 0 {
 		return OK
 	}
+	// Should a payer panic, the debt has failed and is over, and the thread can go on.
+	owed := d.owed
+	d.owed, d.added = owed[:0], false
+	d.paid++
+	status := &d.status[d.paid%debtsKept]
+	*status = ServerFault
 	s := OK
-	for i, p := range d.owed {
-		d.owed[i] = nil
+	for i, p := range owed {
+		owed[i] = nil
 		t := p.Pay()
 		if t == Again || t >= NumStatus {
 			t = ServerFault
@@ -95,8 +101,6 @@ func (d *Debts) PayAll() Status {
 			s = t
 		}
 	}
-	d.owed, d.added = d.owed[:0], false
-	d.paid++
-	d.status[d.paid%debtsKept] = s
+	*status = s
 	return s
 }

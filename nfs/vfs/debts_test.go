@@ -111,3 +111,18 @@ func TestPayingAllocatesNothing(t *testing.T) {
 		d.Pay(d.Close())
 	}))
 }
+
+// broken is a payer that panics.
+type broken struct{}
+
+func (broken) Pay() vfs.Status { panic("broken") }
+
+func TestAPayerThatPanicsEndsItsDebt(t *testing.T) {
+	var d vfs.Debts
+	p := &payer{}
+	n := owing(t, &d, broken{}, p)
+	require.Panics(t, func() { d.Pay(n) })
+	require.Equal(t, vfs.ServerFault, d.Pay(n))
+	require.Equal(t, vfs.OK, d.Pay(owing(t, &d, p)), "the thread goes on")
+	require.Equal(t, 1, p.paid)
+}
