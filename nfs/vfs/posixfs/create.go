@@ -177,7 +177,10 @@ func (v *View) exists(
 			!(e.Attr.Size == 0 && v.fs.exclusives.has(e.Handle, verf)) {
 			return vfs.Exist
 		}
-		return vfs.OK
+		if v.fs.is.memory {
+			return vfs.OK
+		}
+		return v.bear() // whoever has made it may not have paid yet
 	}
 	if !s.HasSize {
 		return vfs.OK

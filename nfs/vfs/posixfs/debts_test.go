@@ -233,3 +233,21 @@ func TestAFailureDuringAChangeIsItsDebts(t *testing.T) {
 	})
 	require.Equal(t, vfs.IO, x.pay(n))
 }
+
+// The second CREATE promises what the first one has not kept yet.
+func TestAnExclusiveCreateThatComesAgainFlushesTheFile(t *testing.T) {
+	x := newFlushing(t)
+	const top = "/" // in the mount of the server's own
+	create := func(v *View) vfs.Status {
+		return v.Create(x.root(), x.fs.Root(), &vfs.CreateArgs{Name: []byte("f"), How: vfs.Exclusive, Verf: 7},
+			&vfs.Made{Entry: new(vfs.Entry), Dir: new(vfs.WCC)})
+	}
+	for _, c := range []struct {
+		errno unix.Errno
+		want  vfs.Status
+	}{{0, vfs.OK}, {0, vfs.OK}, {unix.EIO, vfs.IO}, {0, vfs.IO}} { // what has failed is no success later
+		x.errnos = []unix.Errno{c.errno}
+		require.Equal(t, c.want, x.pay(x.owing(create)))
+		require.Equal(t, []string{"f", top}, x.flushed())
+	}
+}
