@@ -94,7 +94,8 @@ type View interface {
 	// Abilities returns what the View can do beyond these methods: never nil, and the same each
 	// time.
 	Abilities() *Abilities
-	// Close releases what the View holds. It is called on the View's thread.
+	// Close releases what the View holds. It is called on the View's thread. If changes owe
+	// something ([Debts]), it pays, and a later Pay says what became of that.
 	Close()
 }
 

@@ -211,8 +211,26 @@ func TestAnEntryStaysOpenUntilItsDebtIsPaid(t *testing.T) {
 	require.NoError(t, err, "closed")
 	require.Equal(t, vfs.OK, x.pay(n))
 	require.True(t, slices.Contains(x.flushed(), "f (deleted)"))
-	x.fs.reap(true)
-	require.Zero(t, x.fs.tab.Counts().Retired)
+	require.Zero(t, x.fs.tab.Counts().Retired, "its space is free")
+}
+
+// Afterwards nothing keeps entries from being closed.
+func TestAViewThatIsClosedPays(t *testing.T) {
+	x := newFlushing(t)
+	x.write("f", "", 0o644)
+	h, r := x.lookup("f"), newRunner(t, x.fs, true)
+	var number uint64
+	r.do(func(v *View) {
+		r.th.Debts.Open()
+		require.Equal(t, vfs.OK, v.SetAttr(x.root(), h, &vfs.SetAttr{HasMode: true}, new(vfs.WCC)))
+		number = r.th.Debts.Close()
+		x.errnos = []unix.Errno{unix.EIO}
+		v.Close()
+		require.Equal(t, []string{"f"}, x.flushed())
+		require.Equal(t, vfs.IO, r.th.Debts.Pay(number))
+		require.Empty(t, x.flushed())
+	})
+	r.close()
 }
 
 func TestAFailureDuringAChangeIsItsDebts(t *testing.T) {

@@ -87,7 +87,7 @@ func (d *debts) of(e *entry) int {
 	return -1
 }
 
-// payEarly pays before the caller asks for it.
+// payEarly pays before the caller asks for it, and keeps the result for Pay.
 func (v *View) payEarly() {
 	s := v.Pay()
 	v.debts.early = s
@@ -97,7 +97,7 @@ func (v *View) payEarly() {
 func (v *View) Pay() vfs.Status {
 	v.owner.check()
 	d := &v.debts
-	s := d.early
+	s, gone := d.early, false
 	if d.all {
 		if t := v.fs.flushAll(d.mark); s == vfs.OK {
 			s = t
@@ -112,8 +112,12 @@ func (v *View) Pay() vfs.Status {
 			s = t
 		}
 		v.use.Unkeep(i)
+		gone = gone || x.e.Dead()
 	}
 	*d = debts{}
+	if gone {
+		v.fs.reap(false) // see release
+	}
 	return s
 }
 

@@ -141,8 +141,10 @@ func (fs *FS) View(t *vfs.Thread) (vfs.View, error) {
 // Abilities implements vfs.View.
 func (v *View) Abilities() *vfs.Abilities { return &v.able }
 
-// Close implements vfs.View.
+// Close implements vfs.View. It blocks if the View owes something: afterwards nothing keeps entries
+// open for it.
 func (v *View) Close() {
+	v.payEarly()
 	v.done()
 	v.as(nil)
 	fs := v.fs
