@@ -159,6 +159,37 @@ func TestTheNewPlaceOfAnObjectIsFlushedBeforeTheOld(t *testing.T) {
 	require.Equal(t, vfs.IO, x.pay(n), "what was paid early counts")
 }
 
+// A directory that the process may not read is flushed with the whole file system.
+func TestTheWholeFileSystemIsFlushedInItsTurn(t *testing.T) {
+	x := newFlushing(t)
+	for _, d := range []string{"a", "b"} {
+		require.NoError(t, os.Mkdir(filepath.Join(x.dir, d), 0o755))
+	}
+	a, b := x.lookup("a"), x.lookup("b")
+	chmod := func(v *View, h vfs.Handle) vfs.Status {
+		return v.SetAttr(x.root(), h, &vfs.SetAttr{HasMode: true, Mode: 0o700}, new(vfs.WCC))
+	}
+	n := x.owing(func(v *View) vfs.Status {
+		s := chmod(v, a)
+		for _, name := range []string{"s", "t"} { // links cannot be opened
+			if s == vfs.OK {
+				s = v.Symlink(x.root(), x.fs.Root(), &vfs.SymlinkArgs{
+					Name: []byte(name), Target: []byte("to"), Set: &vfs.SetAttr{HasUID: true, UID: 7},
+				}, &vfs.Made{Entry: new(vfs.Entry), Dir: new(vfs.WCC)})
+			}
+		}
+		require.True(t, v.debts.owes(nil, -1))
+		require.False(t, v.debts.owes(x.entryOf(b), 0))
+		if s == vfs.OK {
+			s = chmod(v, b)
+		}
+		return s
+	})
+	x.errnos = []unix.Errno{0, unix.ENOSPC}
+	require.Equal(t, vfs.NoSpc, x.pay(n))
+	require.Equal(t, []string{"a", "*", "/", "b"}, x.flushed())
+}
+
 func TestMoreDebtsThanThereIsRoomForArePaidEarly(t *testing.T) {
 	x := newFlushing(t)
 	const files = 20

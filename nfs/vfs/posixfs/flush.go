@@ -20,6 +20,7 @@ type debts struct {
 	list  [table.KeptMax]debt
 	n     int
 	all   bool       // the whole file system is to be flushed
+	at    int        // with all: before which one of list
 	mark  uint64     // with all
 	early vfs.Status // what became of debts that were paid for want of room in list
 }
@@ -61,7 +62,7 @@ func (v *View) owe(e *entry, fd int, mark uint64) {
 	d := &v.debts
 	if fd < 0 {
 		if !d.all {
-			d.all, d.mark = true, mark
+			d.all, d.at, d.mark = true, d.n, mark
 		}
 		return
 	}
@@ -87,6 +88,9 @@ func (d *debts) of(e *entry) int {
 	return -1
 }
 
+// owes reports whether e owes something. fd is as in stabilize.
+func (d *debts) owes(e *entry, fd int) bool { return fd < 0 && d.all || d.of(e) >= 0 }
+
 // payEarly pays before the caller asks for it, and keeps the result for Pay.
 func (v *View) payEarly() {
 	s := v.Pay()
@@ -98,19 +102,22 @@ func (v *View) Pay() vfs.Status {
 	v.owner.check()
 	d := &v.debts
 	s, gone := d.early, false
-	if d.all {
-		if t := v.fs.flushAll(d.mark); s == vfs.OK {
-			s = t
-		}
-	}
-	for i := range d.n {
-		x := d.list[i]
-		x.e.Own.data.Locking.Add(1)
-		t := v.fs.flushSince(x.e, x.fd, x.mark)
-		x.e.Own.data.Locking.Add(-1)
+	add := func(t vfs.Status) {
 		if s == vfs.OK {
 			s = t
 		}
+	}
+	for i := range d.n + 1 {
+		if d.all && i == d.at {
+			add(v.fs.flushAll(d.mark))
+		}
+		if i == d.n {
+			break
+		}
+		x := d.list[i]
+		x.e.Own.data.Locking.Add(1)
+		add(v.fs.flushSince(x.e, x.fd, x.mark))
+		x.e.Own.data.Locking.Add(-1)
 		v.use.Unkeep(i)
 		gone = gone || x.e.Dead()
 	}

@@ -77,7 +77,7 @@ func (v *View) Rename(c *vfs.Cred, r *vfs.RenameArgs, wf, wt *vfs.WCC) vfs.Statu
 		}
 		return s
 	}
-	if fe != te && v.debts.of(fe) >= 0 {
+	if fe != te && v.debts.owes(fe, fd) {
 		// It may stand before te, see below.
 		v.payEarly()
 	}
