@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
 // listenUDP binds a UDP socket to all addresses of a family.
@@ -95,6 +96,28 @@ func TestDatagramRepliesAreNotMuchLongerThanTheirCalls(t *testing.T) {
 			require.Zero(t, stat)
 		}
 	}
+}
+
+// payer pays at once, and notes it.
+type payer atomic.Bool
+
+func (p *payer) Pay() vfs.Status { (*atomic.Bool)(p).Store(true); return vfs.OK }
+
+func TestADatagramsReplyWaitsForStableStorage(t *testing.T) {
+	ln := listenUDP(t, false)
+	port := ln.Addr.Port()
+	var p payer
+	ln.Programs = rpc.NewServer(&rpc.Program{Name: "TEST", Number: testProgram, Versions: []rpc.Version{{
+		Number: 1, Procedures: []rpc.Procedure{{Name: "NULL", Handle: func(c *rpc.Call) rpc.Outcome {
+			c.Place.Thread.Debts.Owe(&p)
+			return rpc.Done
+		}}},
+	}}})
+	startWith(t, ln)
+	c := dialDatagrams(t, "127.0.0.1", port)
+	c.send(1, procNull)
+	c.hears(1)
+	require.True(t, (*atomic.Bool)(&p).Load())
 }
 
 // datagrams is a socket for calls by UDP that comes from an address of the loopback network.
