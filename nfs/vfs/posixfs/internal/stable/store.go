@@ -61,9 +61,6 @@ func (s *Store) Lost() { s.verifier.Add(1) }
 // Leaving returns how many files Leave is flushing now.
 func (s *Store) Leaving() int { return int(s.leaving.Load()) }
 
-// Sync flushes fd alone, and shares the call with nobody.
-func (s *Store) Sync(fd int) unix.Errno { return s.told(s.Fsync, fd) }
-
 // told makes a call that flushes and tells of failures. Each failure changes the verifier before
 // anybody is told of it. told repeats a call that was interrupted; even such a call may have used
 // up a failure.
