@@ -29,6 +29,7 @@ type keeper struct {
 	cred   *vfs.Cred
 	asked  vfs.ACLSet // of the last call
 	writes int
+	owe    func() // of SetACL, or nil
 }
 
 func (k *keeper) GetACL(c *vfs.Cred, _ vfs.Handle, set *vfs.ACLSet, a *vfs.Attr) vfs.Status {
@@ -45,6 +46,9 @@ func (k *keeper) GetACL(c *vfs.Cred, _ vfs.Handle, set *vfs.ACLSet, a *vfs.Attr)
 func (k *keeper) SetACL(c *vfs.Cred, _ vfs.Handle, set *vfs.ACLSet, a *vfs.Attr) vfs.Status {
 	k.cred, k.asked, *a = c, *set, k.attr
 	k.writes++
+	if k.owe != nil {
+		k.owe()
+	}
 	return k.st
 }
 
@@ -370,6 +374,25 @@ func TestWhoMayAndWhoMayNot(t *testing.T) {
 	require.Equal(t, nfs3.NFS3ERR_ACCES, r.put("/keeps", Secattr{Mask: NFS_ACL, Aclents: entries}).Status)
 	require.Equal(t, []export.Refusal{export.RefusedAddress, export.RefusedAddress}, r.refused)
 	require.Equal(t, 1, r.keeper.writes)
+}
+
+// full is a vfs.Payer on a full disc.
+type full struct{}
+
+func (full) Pay() vfs.Status { return vfs.NoSpc }
+
+func TestAListThatIsNotOnStableStorageIsNoSuccess(t *testing.T) {
+	r := newRig(t)
+	r.keeper.owe = func() { require.True(t, r.place.Thread.Debts.Owe(full{})) }
+	list := Secattr{Mask: NFS_ACL, Aclents: []Aclent{{1, 0, 7}, {4, 0, 5}, {32, 0, 1}}}
+	res := r.put("/keeps", list)
+	require.Equal(t, nfs3.NFS3ERR_NOSPC, res.Status)
+	require.False(t, res.Attr.AttributesFollow, "they are from before the failure")
+
+	r.keeper.st = vfs.Perm // of the second list, say
+	res = r.put("/keeps", list)
+	require.Equal(t, nfs3.NFS3ERR_PERM, res.Status, "the first failure is told of")
+	require.True(t, res.Attr.AttributesFollow)
 }
 
 // In a tree without lists every object has the list that grants the same as its mode, and no list

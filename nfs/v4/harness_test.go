@@ -35,6 +35,7 @@ type rig struct {
 	conn     uint64
 	uid, gid uint32
 	forgets  bool // verifiers of directories
+	pipes    rpc.Pipes
 
 	waits, grows int // of the last compound
 }
@@ -103,7 +104,7 @@ func (r *rig) run(record []byte) []byte {
 	r.waits, r.grows = 0, 0
 	c.Peer, c.Conn = r.peer, r.conn
 	require.NoError(r.t, r.server.Parse(c, record, nil))
-	c.Place = &r.places[r.place]
+	c.Place, c.Pipes = &r.places[r.place], r.pipes
 	memory := make([]byte, r.memory)
 	for {
 		c.Reply.Reset(memory)

@@ -5,10 +5,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/faultfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
+	"github.com/ringnfs/ringnfs/nfs/vfs/vfstest"
 )
 
 // unpayable makes changes impossible to put on stable storage.
@@ -134,4 +137,53 @@ func TestAnOperationThatFailsBehindAChangeLeavesItsStatus(t *testing.T) {
 	res := d.r.do(in(d.sequence(), ops...)...)
 	require.Equal(t, nfs4.NFS4ERR_IO, res.Status, "the change is what counts")
 	require.Len(t, res.Resarray, 5)
+}
+
+// spliced lends a pipe to everybody, and says that what is read is in it.
+type spliced struct{ p vfs.Pipe }
+
+func (p *spliced) Pipe(int) *vfs.Pipe { return &p.p }
+
+func (p *spliced) Splice(_ *vfs.Cred, _ vfs.Handle, r *vfs.SpliceArgs, _ *vfs.Attr) (int, bool, vfs.Status) {
+	return r.N, false, vfs.OK
+}
+
+// The transport sends no pipe behind a reply that says nothing of its content.
+func TestAReadBehindAChangeThatIsNotOnStableStorageLeavesNoTail(t *testing.T) {
+	p := &spliced{}
+	in := memfs.New(memfs.Config{Mode: 0o777})
+	fs := faultfs.Wrap(vfstest.Able(in, &vfs.Abilities{Splice: p}), 1)
+	d := newData(t, func(_ *Config, x *export.Export) { x.FS = fs })
+	d.r.pipes = p
+	d.ok(append(walk("x"), newFile("me", "f", 0))...)
+	pays := fs.Count(faultfs.Pay)
+	read := nfs4.NfsArgop4{Argop: nfs4.OP_READ, Opread: nfs4.READ4args{Count: 1000}}
+	args := nfs4.COMPOUND4args{Minorversion: 2, Argarray: append([]nfs4.NfsArgop4{d.sequence()},
+		append(walk("x", "f"), setMode(0o600), read)...)}
+	_ = d.r.run(d.r.record(encoded(t, args.Encode)))
+	require.Equal(t, 1000, d.r.call.Tail.Len)
+	require.Equal(t, pays+1, fs.Count(faultfs.Pay))
+
+	fs.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.Pay}, Status: vfs.IO})
+	args.Argarray[0] = d.sequence()
+	_ = d.r.run(d.r.record(encoded(t, args.Encode)))
+	require.Zero(t, d.r.call.Tail)
+}
+
+// Results of these alone can be dropped: they change nothing, neither files nor state.
+func TestOnlyWhatLooksFollowsAChangeThatIsNotPaid(t *testing.T) {
+	looks := []nfs4.NfsOpnum4{
+		nfs4.OP_ACCESS, nfs4.OP_GETATTR, nfs4.OP_GETFH, nfs4.OP_LOOKUP, nfs4.OP_LOOKUPP, nfs4.OP_NVERIFY,
+		nfs4.OP_PUTFH, nfs4.OP_PUTPUBFH, nfs4.OP_PUTROOTFH, nfs4.OP_READ, nfs4.OP_READDIR, nfs4.OP_READLINK,
+		nfs4.OP_RESTOREFH, nfs4.OP_SAVEFH, nfs4.OP_SECINFO, nfs4.OP_VERIFY, nfs4.OP_SECINFO_NO_NAME,
+		nfs4.OP_LOCKT, nfs4.OP_TEST_STATEID, nfs4.OP_IO_ADVISE, nfs4.OP_READ_PLUS, nfs4.OP_SEEK,
+		nfs4.OP_GETXATTR, nfs4.OP_LISTXATTRS,
+	}
+	var got []nfs4.NfsOpnum4
+	for op := range rows {
+		if rows[op].needs&harmless != 0 {
+			got = append(got, nfs4.NfsOpnum4(op))
+		}
+	}
+	require.ElementsMatch(t, looks, got)
 }

@@ -21,6 +21,7 @@ type flushing struct {
 	mu     sync.Mutex
 	did    []string
 	errnos []unix.Errno // what the next ones return
+	during func()       // called while something is flushed, if not nil
 }
 
 func newFlushing(t *testing.T) *flushing {
@@ -29,6 +30,9 @@ func newFlushing(t *testing.T) *flushing {
 		x.mu.Lock()
 		defer x.mu.Unlock()
 		x.did = append(x.did, name)
+		if x.during != nil {
+			x.during()
+		}
 		if len(x.errnos) == 0 {
 			return 0
 		}
@@ -299,4 +303,49 @@ func TestAnExclusiveCreateThatComesAgainFlushesTheFile(t *testing.T) {
 		require.Equal(t, c.want, x.pay(x.owing(create)))
 		require.Equal(t, []string{"f", top}, x.flushed())
 	}
+}
+
+// Of several changes of an object the first one says which failures count.
+func TestAFailureBetweenTwoChangesIsTheirDebts(t *testing.T) {
+	x := newFlushing(t)
+	x.write("f", "", 0o644)
+	h := x.lookup("f")
+	chmod := func(v *View) vfs.Status {
+		return v.SetAttr(x.root(), h, &vfs.SetAttr{HasMode: true, Mode: 0o600}, new(vfs.WCC))
+	}
+	link := func(name string) func(v *View) vfs.Status {
+		return func(v *View) vfs.Status {
+			return v.Symlink(x.root(), x.fs.Root(), &vfs.SymlinkArgs{
+				Name: []byte(name), Target: []byte("to"), Set: &vfs.SetAttr{HasUID: true, UID: 7},
+			}, &vfs.Made{Entry: new(vfs.Entry), Dir: new(vfs.WCC)})
+		}
+	}
+	r := newRunner(t, x.fs, true) // somebody else, who is told of the failure
+	defer r.close()
+	for _, c := range []struct{ first, failing, second func(v *View) vfs.Status }{
+		{chmod, chmod, chmod},
+		{link("a"), link("b"), link("c")},
+	} {
+		n := x.owing(c.first)
+		x.errnos = []unix.Errno{unix.EIO}
+		r.do(func(v *View) { require.Equal(t, vfs.IO, c.failing(v)) })
+		require.Equal(t, n, x.owing(c.second))
+		require.Equal(t, vfs.IO, x.pay(n))
+	}
+}
+
+// A lane that wrote to the file now would wait.
+func TestAFileIsLockedWhileItsDebtIsPaid(t *testing.T) {
+	x := newFlushing(t)
+	x.write("f", "", 0o644)
+	h := x.lookup("f")
+	n := x.owing(func(v *View) vfs.Status {
+		return v.SetAttr(x.root(), h, &vfs.SetAttr{HasMode: true, Mode: 0o600}, new(vfs.WCC))
+	})
+	e, locking := x.entryOf(h), int32(0)
+	require.Zero(t, e.Own.data.Locking.Load())
+	x.during = func() { locking = e.Own.data.Locking.Load() }
+	require.Equal(t, vfs.OK, x.pay(n))
+	require.EqualValues(t, 1, locking)
+	require.Zero(t, e.Own.data.Locking.Load())
 }
