@@ -187,3 +187,20 @@ func TestOnlyWhatLooksFollowsAChangeThatIsNotPaid(t *testing.T) {
 	}
 	require.ElementsMatch(t, looks, got)
 }
+
+// A retransmission that comes while the compound owes waits for it, as for one that is running.
+func TestASlotIsInUseUntilItsCompoundIsSettled(t *testing.T) {
+	d := newData(t, nil)
+	ops := append(walk("x"), mkdir("d"))
+	args := nfs4.COMPOUND4args{Minorversion: 2, Argarray: in(d.sequence(), ops...)}
+	c := rpc.Call{Place: &d.r.places[1], Peer: d.r.peer, Conn: d.r.conn}
+	require.NoError(t, d.r.server.Parse(&c, d.r.record(encoded(t, args.Encode)), nil))
+	c.Reply.Reset(make([]byte, d.r.memory))
+	require.Equal(t, rpc.Owing, d.r.server.Run(&c))
+	res := d.r.do(in(d.again(), ops...)...)
+	require.Equal(t, nfs4.NFS4ERR_DELAY, res.Status)
+	require.Len(t, res.Resarray, 1)
+	d.r.server.Settle(&c)
+	c.Reset()
+	d.ok(walk("x", "d")...)
+}
