@@ -8,8 +8,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/idmap"
 )
 
-// names returns the system's users and groups, for the owners of version 4. Looking one up blocks if
-// the database is on another machine.
+// names returns the system's users and groups, for the owners of version 4. Looking one up blocks
+// if the database is on another machine.
 func names(domain string) *idmap.Map {
 	return idmap.New(idmap.Config{
 		Domain: domain,

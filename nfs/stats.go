@@ -54,8 +54,8 @@ type ClientStat struct {
 }
 
 // Clients returns what there is to tell of the clients of version 4, and up to most of them. It is
-// not ok if the server does not answer version 4. Any goroutine may call it at any time. It waits for
-// locks that are held for a moment.
+// not ok if the server does not answer version 4. Any goroutine may call it at any time. It waits
+// for locks that are held for a moment.
 func (s *Server) Clients(most int) (c ClientStats, ok bool) {
 	x := s.state4
 	if x == nil {

@@ -34,8 +34,8 @@ const (
 
 var versionWords = []string{"3", "4.0", "4.1", "4.2"}
 
-// VersionNames returns the words that ParseVersions knows, the oldest version first. The caller owns
-// the slice.
+// VersionNames returns the words that ParseVersions knows, the oldest version first. The caller
+// owns the slice.
 func VersionNames() []string { return slices.Clone(versionWords) }
 
 // ParseVersions reads words such as 3 and 4.2, with commas between them.

@@ -10,8 +10,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
 )
 
-// compound is what a slot knows of its call of version 4: of the slot of the session that it has, and
-// of the compound under way.
+// compound is what a slot knows of its call of version 4: of the slot of the session that it has,
+// and of the compound under way.
 type compound struct {
 	minor   uint32
 	session nfs4.Sessionid4

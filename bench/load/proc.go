@@ -9,8 +9,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
 )
 
-// callsMax is more than the number of any call: of a procedure of version 3, or of the operation that
-// gives a compound of version 4 its name.
+// callsMax is more than the number of any call: of a procedure of version 3, or of the operation
+// that gives a compound of version 4 its name.
 const callsMax = int(nfs4.OP_REMOVEXATTR) + 1
 
 // callName returns the name of a call.

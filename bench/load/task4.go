@@ -137,8 +137,8 @@ func (t *dataTask4) done(s *slot, res []byte, total int) error {
 	return t.got(data)
 }
 
-// read takes the result of a READ of size bytes before the file's end, the last one of total bytes of
-// results. It returns how many bytes were read, at least one, and as many of them as are there.
+// read takes the result of a READ of size bytes before the file's end, the last one of total bytes
+// of results. It returns how many bytes were read, at least one, and as many of them as are there.
 func (r *results) read(total, size int) (data []byte, n int, err error) {
 	r.op(nfs4.OP_READ)
 	r.u32() // eof
@@ -154,7 +154,8 @@ func (r *results) read(total, size int) (data []byte, n int, err error) {
 	return r.b[r.at:min(len(r.b), r.at+n)], n, nil
 }
 
-// listTask4 is listTask by version 4: READDIR with the attributes that a listing of READDIRPLUS has.
+// listTask4 is listTask by version 4: READDIR with the attributes that a listing of READDIRPLUS
+// has.
 type listTask4 struct{ listTask }
 
 func (t *listTask4) next(s *slot) {

@@ -51,7 +51,8 @@ var version42 = load.Version{Major: 4, Minor: 2}
 // both are the servers that are measured by version 3 and by version 4.2, side by side.
 var both = []string{"ringnfs", "ringnfs-4.2", "ganesha", "ganesha-4.2"}
 
-// by42 are goals of version 4.2 beside version 3 and beside nfs-ganesha: bounds of CPU time. 0 is none.
+// by42 are goals of version 4.2 beside version 3 and beside nfs-ganesha: bounds of CPU time. 0 is
+// none.
 func by42(m report.Metric, version3, ganesha float64) (goals []Goal) {
 	if version3 > 0 {
 		goals = append(goals, Goal{Metric: m, Of: "ringnfs-4.2", Against: "ringnfs", Ratio: version3})

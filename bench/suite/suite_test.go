@@ -45,8 +45,8 @@ func TestEachLoadIsRunOnceARound(t *testing.T) {
 	require.Equal(t, all, goals)
 }
 
-// result returns a report in which every server has the same figures, except ringnfs, and by version 4.2, which has the
-// given multiple of rates and costs.
+// result returns a report in which every server has the same figures, except ringnfs, and by
+// version 4.2, which has the given multiple of rates and costs.
 func result(rate, cost float64) *report.Report {
 	r := new(report.Report)
 	for _, c := range Cases() {

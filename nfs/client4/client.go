@@ -139,8 +139,8 @@ func (c *Client) introduce() error {
 	return err
 }
 
-// Sequence returns the sequence number that slot 0 of the session was used with last. Who makes calls
-// on that slot by other means goes on from there, and says by GoOn how far that went.
+// Sequence returns the sequence number that slot 0 of the session was used with last. Who makes
+// calls on that slot by other means goes on from there, and says by GoOn how far that went.
 func (c *Client) Sequence() uint32 { return c.seq }
 
 // GoOn has the client go on behind a sequence number of slot 0; see Sequence.

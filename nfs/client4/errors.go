@@ -23,7 +23,8 @@ func Name(op nfs4.NfsOpnum4) string {
 // Later reports whether a status asks for the same call again after a while.
 func Later(st nfs4.Nfsstat4) bool { return st == nfs4.NFS4ERR_DELAY || st == nfs4.NFS4ERR_GRACE }
 
-// Forgotten reports whether a status says that the server no longer knows the client or its session.
+// Forgotten reports whether a status says that the server no longer knows the client or its
+// session.
 // [Client.Establish] makes them anew; what the client held is lost.
 func Forgotten(st nfs4.Nfsstat4) bool {
 	switch st {

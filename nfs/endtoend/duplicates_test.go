@@ -262,13 +262,19 @@ func (r *rawConn) send(c rpctest.Call) {
 // receive reads one reply, of one fragment.
 func (r *rawConn) receive() []byte {
 	r.t.Helper()
-	var h [4]byte
-	_, err := io.ReadFull(r.nc, h[:])
-	require.NoError(r.t, err)
-	b := make([]byte, binary.BigEndian.Uint32(h[:])&^(1<<31))
-	_, err = io.ReadFull(r.nc, b)
+	b, err := r.read()
 	require.NoError(r.t, err)
 	return b
+}
+
+func (r *rawConn) read() ([]byte, error) {
+	var h [4]byte
+	if _, err := io.ReadFull(r.nc, h[:]); err != nil {
+		return nil, err
+	}
+	b := make([]byte, binary.BigEndian.Uint32(h[:])&^(1<<31))
+	_, err := io.ReadFull(r.nc, b)
+	return b, err
 }
 
 func (r *rawConn) reset() {

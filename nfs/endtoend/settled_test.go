@@ -27,19 +27,34 @@ func TestNoReplyOvertakesStableStorage(t *testing.T) {
 		call := rpctest.NewCall(xid, nfs3.NFS_PROGRAM, 3, nfs3.NFSPROC3_MKDIR,
 			nfstest.Bytes(t, &nfs3.MKDIR3args{Where: nfstest.At(root, want.String())})).As(rpctest.Sys(0, 0))
 		from := dialRaw(t, s)
+		replies := make(chan []byte)
+		go func() {
+			defer close(replies)
+			for b, err := from.read(); err == nil; b, err = from.read() {
+				replies <- b
+			}
+		}()
+		receive := func() []byte { return <-replies }
 		from.send(call)
-		<-gate.Entered()
+		select {
+		case <-gate.Entered():
+		case <-replies:
+			from.reset()
+			t.Fatal("the reply has left")
+		}
 		from.send(call)
 		from.send(rpctest.NewCall(xid+1, nfs3.NFS_PROGRAM, 3, 0, nil))
-		require.Equal(t, xid+1, binary.BigEndian.Uint32(from.receive()), "the change is made, and not answered")
+		require.Equal(t, xid+1, binary.BigEndian.Uint32(receive()), "the change is made, and not answered")
 		require.Contains(t, c.Names(root), want.String())
 		gate.Open()
-		first := from.receive()
-		require.Equal(t, first, from.receive())
+		first := receive()
+		require.Equal(t, first, receive())
 		r, err := rpctest.ParseReply(first)
 		require.NoError(t, err)
 		require.Equal(t, want, statusOf(t, nfs3.NFSPROC3_MKDIR, r.Results))
 		require.Equal(t, before+1, f.Count(faultfs.Mkdir), "carried out once")
 		rule.Remove()
+		from.reset()
+		require.Nil(t, receive(), "a third reply")
 	}
 }

@@ -1,12 +1,12 @@
-// Package idmap is about the owners and owning groups of NFSv4, which are texts: a number in digits,
-// or name@domain (RFC 8881, section 5.9).
+// Package idmap is about the owners and owning groups of NFSv4, which are texts: a number in
+// digits, or name@domain (RFC 8881, section 5.9).
 //
 // # What is taken and what is sent
 //
 // A number is taken as it is. A name is looked up in the system's database; its domain is of no
-// account unless [Config.Domain] says which one names are of. Numbers are sent, too, unless there is
-// such a domain: Linux and the hosts of virtual machines get along with numbers best, since no two
-// databases have to agree. What has no name is sent as a number in any case.
+// account unless [Config.Domain] says which one names are of. Numbers are sent, too, unless there
+// is such a domain: Linux and the hosts of virtual machines get along with numbers best, since no
+// two databases have to agree. What has no name is sent as a number in any case.
 //
 // # Look-ups that take long
 //

@@ -37,8 +37,8 @@ type fact[V any] struct {
 	done chan struct{} // guarded by mu; of the look-up that is under way, or nil
 }
 
-// fresh returns what is known if it can be used without a look-up: it is good, or there is no use in
-// waiting for better.
+// fresh returns what is known if it can be used without a look-up: it is good, or there is no use
+// in waiting for better.
 func (f *fact[V]) fresh(now time.Time) (*finding[V], bool) {
 	x := f.found.Load()
 	return x, x != nil && now.Before(x.until) || f.late.Load()
@@ -94,8 +94,8 @@ func (a *asker) init(cfg *Config) {
 	a.turns = make(chan struct{}, LookupsMax)
 }
 
-// ask returns what the database says of f, by the function look, or said last. It returns nil if that
-// is not known. It waits for as long as the asker has patience.
+// ask returns what the database says of f, by the function look, or said last. It returns nil if
+// that is not known. It waits for as long as the asker has patience.
 func ask[V any](a *asker, f *fact[V], look func() (V, error)) *finding[V] {
 	x, ok := f.fresh(a.now())
 	if ok {

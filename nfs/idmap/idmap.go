@@ -154,9 +154,9 @@ func digits(b []byte) (n uint64, ok bool) {
 	return n, len(b) > 0
 }
 
-// AppendOwner appends to dst what is sent for a number, and returns the extended slice. It is not ok
-// if the database has to be waited for and wait is false; dst is as before then. It does not allocate
-// for what is remembered when dst has room for OwnerMax bytes.
+// AppendOwner appends to dst what is sent for a number, and returns the extended slice. It is not
+// ok if the database has to be waited for and wait is false; dst is as before then. It does not
+// allocate for what is remembered when dst has room for OwnerMax bytes.
 func (s *Side) AppendOwner(dst []byte, id uint32, wait bool) (owner []byte, ok bool) {
 	known := s.ids.get(id)
 	var f *finding[string]

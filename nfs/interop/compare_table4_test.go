@@ -2,8 +2,8 @@
 
 package interop
 
-// differences4 are those of version 4, as differences. Sections are those of RFC 8881, unless another
-// document is named.
+// differences4 are those of version 4, as differences. Sections are those of RFC 8881, unless
+// another document is named.
 var differences4 = []difference{
 	// Compounds and sessions.
 	expect("", `v4 compounds: RESTOREFH without a saved handle`, "outcome", `NFS4ERR_NOFILEHANDLE`,

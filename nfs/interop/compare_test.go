@@ -73,9 +73,9 @@ var references = []reference{
 }
 
 // TestAnswersLikeOtherServers asks ringnfs, nfs-ganesha and Linux's own nfsd the same several
-// thousand questions, by version 3 and by version 4.2, and compares the answers, field by field. The
-// tables differences and differences4 have the answers that may differ, with the reason. Every other
-// difference is a mistake of ringnfs, or of these tables.
+// thousand questions, by version 3 and by version 4.2, and compares the answers, field by field.
+// The tables differences and differences4 have the answers that may differ, with the reason. Every
+// other difference is a mistake of ringnfs, or of these tables.
 func TestAnswersLikeOtherServers(t *testing.T) {
 	t.Parallel()
 	needRoot(t)

@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestALockIsHandedOver has the kernel's client wait for locks that another client holds. The server
-// calls it back when such a lock becomes free, and the client answers; else it would ask again after
-// half a minute.
+// TestALockIsHandedOver has the kernel's client wait for locks that another client holds. The
+// server calls it back when such a lock becomes free, and the client answers; else it would ask
+// again after half a minute.
 func TestALockIsHandedOver(t *testing.T) {
 	t.Parallel()
 	need(t, "dumpcap", "tshark")

@@ -3,8 +3,8 @@
 // names are those of the RFCs. The package knows neither a server nor a client; both stand on it.
 //
 // Operation NAME has the number OP_NAME, the arguments NAME4args and the results NAME4res; some
-// operations have no arguments. [NfsOpnum4] has the names of the operations, [Nfsstat4] those of the
-// statuses. [Fattr4] holds the values of attributes as one opaque: the constants from
+// operations have no arguments. [NfsOpnum4] has the names of the operations, [Nfsstat4] those of
+// the statuses. [Fattr4] holds the values of attributes as one opaque: the constants from
 // [FATTR4_SUPPORTED_ATTRS] on are their numbers, and each value that has a structure has a type.
 // The parts of layouts that depend on the kind of layout are opaque.
 //
@@ -23,8 +23,8 @@
 // [Bitmap4] 63 words. Encoding writes everything.
 //
 // Lists have bounds that the RFCs do not set, far above what clients and servers send: [LIST_MAX],
-// [LONG_LIST_MAX], [XATTRS_MAX] and [OPERATIONS_MAX]. A longer list is an error, in both directions.
-// So no record makes decoding the arguments of one operation allocate more than 64 KiB, opaque
-// data in several segments aside. Arguments without lists allocate nothing, nor do lists that
-// are decoded into memory that held as many elements before.
+// [LONG_LIST_MAX], [XATTRS_MAX] and [OPERATIONS_MAX]. A longer list is an error, in both
+// directions. So no record makes decoding the arguments of one operation allocate more than 64 KiB,
+// opaque data in several segments aside. Arguments without lists allocate nothing, nor do lists
+// that are decoded into memory that held as many elements before.
 package nfs4

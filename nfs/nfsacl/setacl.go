@@ -51,8 +51,8 @@ func (s *server) setacl(c *rpc.Call) rpc.Outcome {
 	return rpc.Done
 }
 
-// unpaid ends a SETACL whose change could not be put on stable storage (see [rpc.Procedure]): with the
-// status and no attributes.
+// unpaid ends a SETACL whose change could not be put on stable storage (see [rpc.Procedure]): with
+// the status and no attributes.
 func unpaid(c *rpc.Call, st vfs.Status) {
 	if st == vfs.OK || binary.BigEndian.Uint32(c.Encoded()) != uint32(nfs3.NFS3_OK) {
 		return

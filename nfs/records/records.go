@@ -14,9 +14,9 @@
 // # Life cycle
 //
 // [Open] checks the whole file and fails when it is damaged; nothing is ever taken for an empty
-// table. (bbolt has two first pages, of which a crash may have torn one: then the change that it was
-// for, which nobody has been told of, has not been made.) The store is then safe for use by any goroutine. Each method returns when its effect is on
-// stable storage. [Store.Close] comes last.
+// table. (bbolt has two first pages, of which a crash may have torn one: then the change that it
+// was for, which nobody has been told of, has not been made.) The store is then safe for use by any
+// goroutine. Each method returns when its effect is on stable storage. [Store.Close] comes last.
 package records
 
 import (

@@ -26,8 +26,8 @@ type change struct {
 	err  error
 }
 
-// do has act done in a transaction, and returns when that is on stable storage. If act of one caller
-// fails, so do all that share the transaction.
+// do has act done in a transaction, and returns when that is on stable storage. If act of one
+// caller fails, so do all that share the transaction.
 func (w *writer) do(act func(*bbolt.Tx) error) error {
 	c := &change{act: act, told: make(chan bool, 1)}
 	w.mu.Lock()
@@ -41,8 +41,8 @@ func (w *writer) do(act func(*bbolt.Tx) error) error {
 	return c.err
 }
 
-// write makes the changes of all who wait, and tells the first of those who came meanwhile to go on.
-// The caller is one of them.
+// write makes the changes of all who wait, and tells the first of those who came meanwhile to go
+// on. The caller is one of them.
 func (w *writer) write() {
 	w.mu.Lock()
 	all := w.waiting

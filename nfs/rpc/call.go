@@ -197,8 +197,8 @@ func (c *Call) ArgsHead(n int) (head []byte, size int) {
 // ArgsSize returns how many bytes the arguments have in all.
 func (c *Call) ArgsSize() int { return c.args.Left() }
 
-// Back makes Args read on from where it had left bytes unread. Views of the arguments that were read
-// from there on, or that came in pieces, are not valid any more.
+// Back makes Args read on from where it had left bytes unread. Views of the arguments that were
+// read from there on, or that came in pieces, are not valid any more.
 func (c *Call) Back(left int) {
 	c.Args = c.args
 	c.Args.Skip(c.Args.Left() - left)

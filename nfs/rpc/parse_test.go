@@ -269,7 +269,8 @@ func TestArgsHeadIsTheBeginningOfTheArguments(t *testing.T) {
 	assert.Equal(t, 9, size)
 }
 
-// Whoever has read too far goes back, wherever the arguments lie and whatever reading them has come to.
+// Whoever has read too far goes back, wherever the arguments lie and whatever reading them has come
+// to.
 func TestArgumentsAreReadAgainFromAPlace(t *testing.T) {
 	s := testServer()
 	var c rpc.Call

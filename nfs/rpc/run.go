@@ -116,9 +116,9 @@ func (s *Server) Replay(c *Call, results []byte) Outcome {
 	return Done
 }
 
-// Settle pays what a call owes that Run has left Owing, and completes the reply. It runs on the thread
-// that Run ran on, and blocks for stable storage. Calls that have run there one after the other share
-// what they owe: the first Settle pays for all of them.
+// Settle pays what a call owes that Run has left Owing, and completes the reply. It runs on the
+// thread that Run ran on, and blocks for stable storage. Calls that have run there one after the
+// other share what they owe: the first Settle pays for all of them.
 func (s *Server) Settle(c *Call) {
 	if out := s.settle(c); out != Done {
 		c.fail(acceptSystemErr)

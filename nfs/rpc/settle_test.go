@@ -18,8 +18,8 @@ type payer struct {
 
 func (p *payer) Pay() vfs.Status { p.paid++; return p.status }
 
-// owing is a server whose procedure changes something that p pays for, and returns out. With settled
-// it answers what has not been paid with the status.
+// owing is a server whose procedure changes something that p pays for, and returns out. With
+// settled it answers what has not been paid with the status.
 func owing(p *payer, out rpc.Outcome, settled bool) *rpc.Server {
 	x := rpc.Procedure{Name: "MORE", Once: true, Handle: func(c *rpc.Call) rpc.Outcome {
 		c.Reply.Uint32(7)

@@ -334,7 +334,8 @@ type failing struct{}
 
 func (failing) Read([]byte) (int, error) { return 0, errStore }
 
-// The rule: how a client wants to be called back is kept, and counts like the session that it is of.
+// The rule: how a client wants to be called back is kept, and counts like the session that it is
+// of.
 func TestCallbacksCountForTheirSession(t *testing.T) {
 	long := Callback{Program: 7}
 	for range 64 {
@@ -405,8 +406,8 @@ func TestNoLongAddressIsKept(t *testing.T) {
 	r.atRest()
 }
 
-// The rule: shares shrink as clients come, and whoever took more before leaves later ones their least
-// share.
+// The rule: shares shrink as clients come, and whoever took more before leaves later ones their
+// least share.
 func TestThoseWhoComeLateFindTheirLeastShare(t *testing.T) {
 	b := budget{max: 1 << 20, least: 10_000}
 	for range 12 {

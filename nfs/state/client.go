@@ -105,8 +105,8 @@ func (c *Client) Hold(n int) { c.held.Add(int64(n)) }
 func (c *Client) SetFlags(flags uint32)   { c.flags.Or(flags) }
 func (c *Client) ClearFlags(flags uint32) { c.flags.And(^flags) }
 
-// renew renews the lease at second now: each request of the client does that. A request that arrived
-// before another one and is later to say so takes nothing back.
+// renew renews the lease at second now: each request of the client does that. A request that
+// arrived before another one and is later to say so takes nothing back.
 func (c *Client) renew(now uint32) {
 	for at := c.renewed.Load(); at < now; at = c.renewed.Load() {
 		if c.renewed.CompareAndSwap(at, now) {

@@ -72,8 +72,8 @@ func (t *Table) MayReclaim(id ClientID) bool {
 }
 
 // ExtendGrace says that a client has just reclaimed something, and that there may be more to come:
-// grace goes on for a quarter of a lease from now, but not for a lease more than it lasts otherwise.
-// It takes no lock.
+// grace goes on for a quarter of a lease from now, but not for a lease more than it lasts
+// otherwise. It takes no lock.
 func (t *Table) ExtendGrace() {
 	g := &t.grace
 	later := t.now() + max(1, t.cfg.LeaseSeconds/4)

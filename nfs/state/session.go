@@ -80,7 +80,8 @@ const (
 	groupBytes   = int(unsafe.Sizeof(group{}))
 )
 
-// bytes returns what the session counts for, without its slots. Needs client.mu once it can be found.
+// bytes returns what the session counts for, without its slots. Needs client.mu once it can be
+// found.
 func (s *Session) bytes() int { return sessionBytes + s.callback.bytes() }
 
 // ID returns what the client calls the session.
@@ -202,8 +203,8 @@ func (t *Table) DestroySession(id SessionID, conn uint64) Status {
 	return OK
 }
 
-// SetCallback is BACKCHANNEL_CTL (RFC 8881 section 18.33) for the session of the request.
-// The Callback is the session's then. It is refused if the server can use none of its ways. If there is
+// SetCallback is BACKCHANNEL_CTL (RFC 8881 section 18.33) for the session of the request. The
+// Callback is the session's then. It is refused if the server can use none of its ways. If there is
 // no memory for it, the session keeps its old one.
 func (s *Session) SetCallback(cb Callback) Status {
 	if _, st := cb.usable(); st != OK {

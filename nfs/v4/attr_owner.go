@@ -12,7 +12,8 @@ import (
 // names.
 const namesWorst = 2 * idmap.OwnerMax
 
-// putUser writes an owner, and putGroup an owning group: the number in digits, unless names are sent.
+// putUser writes an owner, and putGroup an owning group: the number in digits, unless names are
+// sent.
 func putUser(e *xdr.Encoder, v *values) {
 	if names := v.s.cfg.Names; names.SendsNames() {
 		v.putName(e, &names.Users, v.attr.UID)

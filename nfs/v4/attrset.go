@@ -6,8 +6,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
-// decodeSet reads a fattr4 of attributes to set into k.w.set and k.w.modes, and returns which they are.
-// Those in allowed may be set.
+// decodeSet reads a fattr4 of attributes to set into k.w.set and k.w.modes, and returns which they
+// are. Those in allowed may be set.
 func (k *compound) decodeSet(d *xdr.Decoder, allowed *bitmap) (given bitmap, st nfs4.Nfsstat4) {
 	k.w.set = vfs.SetAttr{}
 	more := given.decode(d)

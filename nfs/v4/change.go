@@ -20,8 +20,8 @@ const (
 )
 
 // change returns the change attribute (RFC 8881, section 5.8.1.4) of an object with the attributes
-// a: the back end's, or one that is made of the ctime. The clock may be behind, but no later than when
-// somebody has looked at the object.
+// a: the back end's, or one that is made of the ctime. The clock may be behind, but no later than
+// when somebody has looked at the object.
 func (s *server) change(a *vfs.Attr, clock func() time.Time) uint64 {
 	if a.Has(vfs.AttrChange) {
 		return a.Change

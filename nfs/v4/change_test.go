@@ -98,8 +98,8 @@ func TestTheClockIsAskedForYoungCtimesOnly(t *testing.T) {
 	require.True(t, settled(495))
 }
 
-// A lane judges the ctimes of one epoch by one look at the clock: it is no later than the looks at the
-// objects, so no change attribute counts as settled too early.
+// A lane judges the ctimes of one epoch by one look at the clock: it is no later than the looks at
+// the objects, so no change attribute counts as settled too early.
 func TestALaneAsksTheClockOnceInAnEpoch(t *testing.T) {
 	now, asked := time.Unix(1_700_000_000, 10_000_000), 0
 	cfg := remembers(new(uint32))

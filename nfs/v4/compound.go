@@ -132,8 +132,9 @@ func (s *server) compound(c *rpc.Call) rpc.Outcome {
 	return k.run()
 }
 
-// reset makes k a compound of which nothing has been read. k is another one that has ended: end, pause
-// and lose have left no ticket, and of handles nobody asks as long as no export goes with them.
+// reset makes k a compound of which nothing has been read. k is another one that has ended: end,
+// pause and lose have left no ticket, and of handles nobody asks as long as no export goes with
+// them.
 func (k *compound) reset(s *server, c *rpc.Call, w *work) {
 	k.s, k.c, k.w = s, c, w
 	k.minor, k.count, k.next, k.done, k.fixed = 0, 0, 0, 0, 0
@@ -243,8 +244,8 @@ func (k *compound) run() rpc.Outcome {
 	return k.end(nfs4.NFS4_OK)
 }
 
-// bound sets plainTo: how long Reply may become without more of a question, after a SEQUENCE that went
-// well.
+// bound sets plainTo: how long Reply may become without more of a question, after a SEQUENCE that
+// went well.
 func (k *compound) bound() {
 	k.plainTo = 0
 	if k.session != nil {
@@ -252,8 +253,8 @@ func (k *compound) bound() {
 	}
 }
 
-// plain reports that the operation of r, whose result begins at at, may run now and here without more of
-// a check.
+// plain reports that the operation of r, whose result begins at at, may run now and here without
+// more of a check.
 func (k *compound) plain(r *row, at int) bool {
 	return r.needs&common != 0 && at+resultHeader+int(r.worst)+failureMax <= k.plainTo &&
 		(r.needs&needCurrent == 0 || !k.current.none())
@@ -341,8 +342,8 @@ func (k *compound) toWorker(r *row, args, at int) rpc.Outcome {
 	return k.pause(args, at, rpc.Wait)
 }
 
-// pause suspends the compound before the operation whose arguments begin where args bytes were left,
-// and whose result begins at at.
+// pause suspends the compound before the operation whose arguments begin where args bytes were
+// left, and whose result begins at at.
 func (k *compound) pause(args, at int, out rpc.Outcome) rpc.Outcome {
 	if k.owed != nil { // it may go on at another place
 		if st := k.pay(); st != nfs4.NFS4_OK {
@@ -389,15 +390,17 @@ func (k *compound) finish() {
 // drop forgets what is borrowed for one run.
 func (k *compound) drop() { k.c, k.w, k.known, k.owed = nil, nil, nil, nil }
 
-// learn keeps attributes of the current file handle, as they were after the present operation, for the
-// next one. Nothing comes between the two, so GETATTR need not ask again. They are borrowed until then.
+// learn keeps attributes of the current file handle, as they were after the present operation, for
+// the next one. Nothing comes between the two, so GETATTR need not ask again. They are borrowed
+// until then.
 func (k *compound) learn(a *vfs.Attr) {
 	if a.Filled() {
 		k.known, k.knownFor = a, k.next+1
 	}
 }
 
-// knows returns the current file handle's attributes, nil if the operation before has not told them.
+// knows returns the current file handle's attributes, nil if the operation before has not told
+// them.
 func (k *compound) knows() *vfs.Attr {
 	if k.knownFor != k.next {
 		return nil

@@ -262,8 +262,8 @@ func TestOpenAndCloseAllocateLittle(t *testing.T) {
 	require.True(t, h.run())
 }
 
-// A lane leaves to a worker an OPEN that might wait: one that makes a file, one of minor version 0, and
-// one that a share is in the way of. Where the back end must wait nothing has been opened yet.
+// A lane leaves to a worker an OPEN that might wait: one that makes a file, one of minor version 0,
+// and one that a share is in the way of. Where the back end must wait nothing has been opened yet.
 func TestOpensThatMayWaitAreAWorkers(t *testing.T) {
 	d := newData(t, nil)
 	d.file("f", "x")
@@ -292,9 +292,9 @@ func TestOpensThatMayWaitAreAWorkers(t *testing.T) {
 	require.Equal(t, 1, d.r.waits)
 }
 
-// BenchmarkCompounds measures what a lane spends on compounds, and on calls of version 3, with files
-// of the temporary directory's file system. All are made in turn, so that other work on the machine
-// is the same for all. Each shows the first quartile of the thread's CPU time for a call.
+// BenchmarkCompounds measures what a lane spends on compounds, and on calls of version 3, with
+// files of the temporary directory's file system. All are made in turn, so that other work on the
+// machine is the same for all. Each shows the first quartile of the thread's CPU time for a call.
 func BenchmarkCompounds(b *testing.B) {
 	runtime.LockOSThread() // never unlocked: the Views change the thread
 	fs, err := posixfs.New(posixfs.Config{Dir: b.TempDir(), Writes: posixfs.WriteInline})

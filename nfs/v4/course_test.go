@@ -63,7 +63,8 @@ func (c *course) begin(t *testing.T, cfg Config) {
 	}
 }
 
-// start starts a server, the first one or another. Clients are courteous so many seconds, 0 for long.
+// start starts a server, the first one or another. Clients are courteous so many seconds, 0 for
+// long.
 func (c *course) start(courtesyMax uint32) Config {
 	return remembersIn(&c.now, func(s *state.Config, f *files.Config) {
 		s.CourtesyMax = courtesyMax

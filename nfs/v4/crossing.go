@@ -16,8 +16,8 @@ import (
 //
 // The directory is known by its handle, so what is mounted there stays when the directory gets
 // another name, and when the inner export's file system is away. Where the handle cannot be had,
-// because the back end sees a mount point of the machine there, it is known by its name: the name of
-// a mount point does not change.
+// because the back end sees a mount point of the machine there, it is known by its name: the name
+// of a mount point does not change.
 //
 // A node that leads to an inner export is mounted in the same way where the outer export's own
 // directories do not lead on, since a file system is mounted in between.
@@ -141,9 +141,9 @@ func (w *walker) find(path, name string) (c cover, found bool) {
 	}
 }
 
-// mounted returns the node that is mounted on what name is in the directory dir of the export x: the
-// object at found or, if that is nil, a mount point that the back end does not enter. It returns nil
-// if there is none that leads the caller anywhere.
+// mounted returns the node that is mounted on what name is in the directory dir of the export x:
+// the object at found or, if that is nil, a mount point that the back end does not enter. It
+// returns nil if there is none that leads the caller anywhere.
 func (k *compound) mounted(x *export.Export, dir *vfs.Handle, name []byte, found *vfs.Handle) *node {
 	all := k.s.crossings[x]
 	for i := range all {

@@ -26,11 +26,11 @@
 //
 // # Callbacks
 //
-// [Callbacks] calls clients of minor versions 1 and 2 back (callback.go): it tells those who wait that
-// a lock is free (CB_NOTIFY_LOCK), asks for slots back (CB_RECALL_SLOT), and finds out whether a
-// connection for callbacks works (CB_NULL). A callback is sent by Config.Ask and goes on when that
-// answers; nobody waits for it. Its slot, its connection and what the client has to be told of both
-// are package state's business.
+// [Callbacks] calls clients of minor versions 1 and 2 back (callback.go): it tells those who wait
+// that a lock is free (CB_NOTIFY_LOCK), asks for slots back (CB_RECALL_SLOT), and finds out whether
+// a connection for callbacks works (CB_NULL). A callback is sent by Config.Ask and goes on when
+// that answers; nobody waits for it. Its slot, its connection and what the client has to be told of
+// both are package state's business.
 //
 // # Threads
 //

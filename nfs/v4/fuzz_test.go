@@ -16,8 +16,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/state/files"
 )
 
-// fuzzed is a server that is the same each time: a client of 4.2 with a session and an open of /x/f,
-// and one of 4.0.
+// fuzzed is a server that is the same each time: a client of 4.2 with a session and an open of
+// /x/f, and one of 4.0.
 func fuzzed(t testing.TB) (*data, nfs4.Stateid4) {
 	now := uint32(100)
 	d := newData(t, func(c *Config, x *export.Export) {

@@ -101,8 +101,8 @@ func locktOp(owner string, kind nfs4.NfsLockType4, off, n uint64) nfs4.NfsArgop4
 // opens returns the stateid that the last operation of a compound has opened.
 func opens(res []nfs4.NfsResop4) nfs4.Stateid4 { return res[len(res)-1].Opopen.Resok4.Stateid }
 
-// A LOCK that is denied tells of an owner of 1,024 bytes. Whatever the reply cache holds: either the
-// denial and its retransmission are the same, or the LOCK was refused before it did anything.
+// A LOCK that is denied tells of an owner of 1,024 bytes. Whatever the reply cache holds: either
+// the denial and its retransmission are the same, or the LOCK was refused before it did anything.
 func TestALockIsDeniedWithinAnyReplyCache(t *testing.T) {
 	r, file := one(t, export.Options{Squash: export.SquashNone})
 	file("f", "content")
@@ -359,8 +359,8 @@ func linux(open nfs4.Stateid4) map[string][]nfs4.NfsArgop4 {
 	}
 }
 
-// Each compound is cut at each byte. The slot is taken or it is not, as SEQUENCE's result says; what
-// was cut is answered again like the first time; and the next request on the slot works.
+// Each compound is cut at each byte. The slot is taken or it is not, as SEQUENCE's result says;
+// what was cut is answered again like the first time; and the next request on the slot works.
 func TestACutCompoundAnswersTheSameAgainAndLeavesItsSlot(t *testing.T) {
 	for name := range linux(nfs4.Stateid4{}) {
 		t.Run(name, func(t *testing.T) {

@@ -71,8 +71,8 @@ func TestAttributesThatAreKnownAreNotAskedForAgain(t *testing.T) {
 	}
 }
 
-// What is made, opened, or found above tells its attributes, too: the first of two GETATTRs does not
-// ask, and says what the second one finds. OPEN itself asks whether its file is still there.
+// What is made, opened, or found above tells its attributes, too: the first of two GETATTRs does
+// not ask, and says what the second one finds. OPEN itself asks whether its file is still there.
 func TestAttributesOfWhatIsMadeOrOpenedAreKnown(t *testing.T) {
 	d := newData(t, nil)
 	d.file("f", "12345")

@@ -9,10 +9,10 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
-// Linux asks for one set of attributes nearly always: of what it looks up, opens and makes, and when
-// it looks whether what it knows still holds. Since 2025 the set has the time of birth, too. For
-// speed the values of both sets are written in one piece; TestLinuxsAttributesAreThoseOfTheTable
-// holds them equal to those of the table.
+// Linux asks for one set of attributes nearly always: of what it looks up, opens and makes, and
+// when it looks whether what it knows still holds. Since 2025 the set has the time of birth, too.
+// For speed the values of both sets are written in one piece;
+// TestLinuxsAttributesAreThoseOfTheTable holds them equal to those of the table.
 const (
 	linux0 = 1<<nfs4.FATTR4_TYPE | 1<<nfs4.FATTR4_CHANGE | 1<<nfs4.FATTR4_SIZE | 1<<nfs4.FATTR4_FSID |
 		1<<nfs4.FATTR4_FILEID
@@ -43,8 +43,8 @@ const (
 	behindWorst = behindOwner + timeSize + behindBirth
 )
 
-// encodeLinux writes the fattr4 of one of Linux's sets. It takes the room that the longest needs, and
-// gives back what is left.
+// encodeLinux writes the fattr4 of one of Linux's sets. It takes the room that the longest needs,
+// and gives back what is left.
 func (v *values) encodeLinux(e *xdr.Encoder, birth bool) {
 	a := v.attr
 	birth = birth && a.Has(vfs.AttrBirth)
@@ -135,8 +135,8 @@ type digits struct {
 	text [digitsWorst]byte
 }
 
-// put writes the owner id to b, of which all digitsWorst bytes may be written to, and returns how many
-// the owner takes.
+// put writes the owner id to b, of which all digitsWorst bytes may be written to, and returns how
+// many the owner takes.
 func (d *digits) put(b []byte, id uint32) int {
 	if d.id != id || d.size == 0 {
 		var e xdr.Encoder

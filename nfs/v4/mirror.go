@@ -29,9 +29,9 @@ type mirrored struct {
 	locked bool // between Raise and Done
 }
 
-// begin opens the locks of f, for an operation at a place with the View v that may change or ask for
-// them; end follows if it reports true. It reports false if they are not shown. The status is then
-// OK, Again or Delay: what else is wrong with f is for others to find.
+// begin opens the locks of f, for an operation at a place with the View v that may change or ask
+// for them; end follows if it reports true. It reports false if they are not shown. The status is
+// then OK, Again or Delay: what else is wrong with f is for others to find.
 func (m *mirror) begin(v vfs.View, mayWait bool, f *files.File) (bool, vfs.Status) {
 	able := v.Abilities().Locks
 	if able == nil {
@@ -174,8 +174,8 @@ func (m *mirror) Done(f *files.File) {
 // Mirror returns what shows the clients' locks to the machine. It is for [files.Config].
 func (k *Keeper) Mirror() files.Mirror { return &k.mirror }
 
-// showing opens the locks of f, the current file, for an operation that locks or asks; mirror.end is
-// to follow if it reports true. The status stAgain is for returning at once.
+// showing opens the locks of f, the current file, for an operation that locks or asks; mirror.end
+// is to follow if it reports true. The status stAgain is for returning at once.
 func (k *compound) showing(f *files.File) (bool, nfs4.Nfsstat4) {
 	if k.s.cfg.Keeper == nil {
 		return false, nfs4.NFS4_OK

@@ -18,8 +18,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs"
 )
 
-// onDisk is a rig with one export in a directory, two clients, and a program of the machine that has
-// the file f open there.
+// onDisk is a rig with one export in a directory, two clients, and a program of the machine that
+// has the file f open there.
 func onDisk(t *testing.T) (r *rig, a, b *opener, p *os.File, k *Keeper, faults *faultfs.FS) {
 	dir, err := os.MkdirTemp("/dev/shm", "v4")
 	if err != nil {
@@ -206,8 +206,8 @@ func (c *closing) Lock(vfs.LockRange, vfs.LockKind, *vfs.FileLock) vfs.Status { 
 func (c *closing) Close()       { c.closed++ }
 func (c *closing) Sleeps() bool { return c.sleeps }
 
-// The locks of a file stay open until the last of the operations that use them has ended. Of two that
-// open them at once the first one's are used, and the other's are closed.
+// The locks of a file stay open until the last of the operations that use them has ended. Of two
+// that open them at once the first one's are used, and the other's are closed.
 func TestLocksAreOpenAsLongAsAnyOperationUsesThem(t *testing.T) {
 	m := &NewKeeper().mirror
 	f := files.File{Export: 1}

@@ -7,8 +7,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
 )
 
-// This file has the operations of model40: each sends one with given arguments, foretells what comes,
-// and does to the model what the server is to have done.
+// This file has the operations of model40: each sends one with given arguments, foretells what
+// comes, and does to the model what the server is to have done.
 
 // call sends an operation on an object, and asks afterwards what the current file handle is. The
 // result is that of the operation.

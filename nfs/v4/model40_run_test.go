@@ -107,8 +107,8 @@ func (m *model40) come(a *actor40) {
 	}
 }
 
-// usurp has another user ask for the name of a client that has nothing yet, and confirm that when it has
-// something, or not.
+// usurp has another user ask for the name of a client that has nothing yet, and confirm that when
+// it has something, or not.
 func (m *model40) usurp(a *actor40) {
 	if m.rnd.IntN(4) > 0 || a.c == nil || m.confirmed[a.name] != a.c {
 		return
@@ -360,8 +360,8 @@ func runModel40(t *testing.T, seed uint64, steps int, given map[answer40]bool) {
 	}
 }
 
-// common40 is what operations are told again and again. The run is to meet each of it, and of numbered
-// operations what comes with the same number as well.
+// common40 is what operations are told again and again. The run is to meet each of it, and of
+// numbered operations what comes with the same number as well.
 var common40 = map[nfs4.NfsOpnum4][]nfs4.Nfsstat4{
 	nfs4.OP_CLOSE: {nfs4.NFS4_OK, nfs4.NFS4ERR_BAD_SEQID, nfs4.NFS4ERR_BAD_STATEID, nfs4.NFS4ERR_OLD_STATEID,
 		nfs4.NFS4ERR_STALE_STATEID},

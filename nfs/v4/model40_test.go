@@ -522,8 +522,8 @@ func (m *model40) born(o *owner40, file int, id nfs4.Stateid4) *state40 {
 	return s
 }
 
-// changed compares the stateid of what an operation has changed. If there is none, the operation has
-// failed, and its status says more.
+// changed compares the stateid of what an operation has changed. If there is none, the operation
+// has failed, and its status says more.
 func (m *model40) changed(what string, got nfs4.Stateid4, s *state40) {
 	if s.id.Seqid++; got != (nfs4.Stateid4{}) {
 		m.same(what, got, s.id)

@@ -110,7 +110,8 @@ func (m *model) endGrace() {
 	m.grace, m.known = false, nil
 }
 
-// make makes way for an operation of c that clients stand against. It reports whether all have gone.
+// make makes way for an operation of c that clients stand against. It reports whether all have
+// gone.
 func (m *model) makeWay(against []*mClient, c *mClient) bool {
 	for _, o := range against {
 		if o == c || !m.courteous(o) {

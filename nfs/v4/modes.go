@@ -22,8 +22,8 @@ type modes struct {
 	kept uint32
 }
 
-// decodeModes reads mode_set_masked and mode_umask, as far as they are given. Only one attribute may
-// give the mode.
+// decodeModes reads mode_set_masked and mode_umask, as far as they are given. Only one attribute
+// may give the mode.
 func decodeModes(v *xdr.Decoder, given *bitmap, w *work, st nfs4.Nfsstat4) nfs4.Nfsstat4 {
 	w.modes = modes{}
 	bad := func(no bool) {

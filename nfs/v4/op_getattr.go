@@ -38,9 +38,9 @@ func (k *compound) getattr() nfs4.Nfsstat4 {
 	return nfs4.NFS4_OK
 }
 
-// straight reads the arguments of a GETATTR that can be answered without the table: for one of Linux's
-// sets, of an object in an export, while owners are numbers. It returns what writes the result, or nil
-// and has read nothing.
+// straight reads the arguments of a GETATTR that can be answered without the table: for one of
+// Linux's sets, of an object in an export, while owners are numbers. It returns what writes the
+// result, or nil and has read nothing.
 func (k *compound) straight() func(*values, *xdr.Encoder) {
 	const size = 4 + 2*4
 	b := k.c.Args.Ahead(size)

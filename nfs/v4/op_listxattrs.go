@@ -14,10 +14,10 @@ import (
 // xattrsAround is what a LISTXATTRS4resok has beside its names: the cookie, their number and eof.
 const xattrsAround = 8 + 4 + 4
 
-// listxattrs is LISTXATTRS (RFC 8276, section 8.4.3). Names are listed in the order of a hash, and a
-// cookie is the hash of the last one that was listed. So a name that is there throughout is listed
-// once, whatever others come and go between two pages. Of names with one hash only those of one page
-// would be listed; with 64 bits of SHA-256 nobody has two such names by chance.
+// listxattrs is LISTXATTRS (RFC 8276, section 8.4.3). Names are listed in the order of a hash, and
+// a cookie is the hash of the last one that was listed. So a name that is there throughout is
+// listed once, whatever others come and go between two pages. Of names with one hash only those of
+// one page would be listed; with 64 bits of SHA-256 nobody has two such names by chance.
 func (k *compound) listxattrs() nfs4.Nfsstat4 {
 	cookie, most := k.c.Args.Uint64(), k.c.Args.Uint32()
 	if k.bad() {

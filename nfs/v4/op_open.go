@@ -47,8 +47,9 @@ func (k *compound) open() nfs4.Nfsstat4 {
 	return k.inTurn(v, t, func() nfs4.Nfsstat4 { return k.openFor(client, t) })
 }
 
-// brief reports whether this place may try an OPEN: a lane one that makes nothing and that goes back to
-// no client's record. What turns out to wait all the same is run again on a worker, as any operation.
+// brief reports whether this place may try an OPEN: a lane one that makes nothing and that goes
+// back to no client's record. What turns out to wait all the same is run again on a worker, as any
+// operation.
 func (k *compound) brief(a *nfs4.OPEN4args) bool {
 	return k.c.Place.Thread.MayWait || k.minor > 0 && a.Openhow.Opentype == nfs4.OPEN4_NOCREATE &&
 		(a.Claim.Claim == nfs4.CLAIM_NULL || a.Claim.Claim == nfs4.CLAIM_FH)
@@ -217,9 +218,9 @@ func (k *compound) openThis(o *opening, check bool) nfs4.Nfsstat4 {
 	return k.permitted(&x, o)
 }
 
-// openable says why an object cannot be opened. To SYMLINK a Linux client looks the name up, and opens
-// a FIFO or a device by itself. RFC 8881, section 18.16.3, has WRONG_TYPE for these, of which that
-// client makes an I/O error.
+// openable says why an object cannot be opened. To SYMLINK a Linux client looks the name up, and
+// opens a FIFO or a device by itself. RFC 8881, section 18.16.3, has WRONG_TYPE for these, of which
+// that client makes an I/O error.
 func openable(a *vfs.Attr) nfs4.Nfsstat4 {
 	switch a.Type {
 	case vfs.TypeReg:
@@ -231,8 +232,8 @@ func openable(a *vfs.Attr) nfs4.Nfsstat4 {
 	}
 }
 
-// hasContent says why an object has no content to work on (RFC 8881, sections 18.22.3 and others; RFC
-// 7530, section 16.23.4).
+// hasContent says why an object has no content to work on (RFC 8881, sections 18.22.3 and others;
+// RFC 7530, section 16.23.4).
 func (k *compound) hasContent(a *vfs.Attr) nfs4.Nfsstat4 {
 	switch {
 	case a.Type == vfs.TypeReg:

@@ -7,11 +7,12 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
-// A compound's changes are put on stable storage when its reply is about to leave ([vfs.Debts]), and
-// not by the operation that makes them. What only looks may follow a change. Before the next
+// A compound's changes are put on stable storage when its reply is about to leave ([vfs.Debts]),
+// and not by the operation that makes them. What only looks may follow a change. Before the next
 // operation that changes something, and before the compound is suspended, it pays. So at most one
 // operation owes. If its change cannot be put on stable storage, the compound ends with that
-// operation, and the results behind it are dropped: they are of operations that have changed nothing.
+// operation, and the results behind it are dropped: they are of operations that have changed
+// nothing.
 
 // owed is the operation that owes.
 type owed struct {
@@ -30,7 +31,8 @@ func (k *compound) owe(op uint32, r *row, at int) {
 	}
 }
 
-// pay pays what the compound owes. If that fails it has ended with the status, and its results say so.
+// pay pays what the compound owes. If that fails it has ended with the status, and its results say
+// so.
 func (k *compound) pay() nfs4.Nfsstat4 {
 	s := k.c.Place.Thread.Debts.PayAll()
 	st := nfs4.NFS4_OK

@@ -140,7 +140,8 @@ type work struct {
 	served   object.Served
 }
 
-// ask has all back ends ask the keeper from now on. Nobody has a file open before the first compound.
+// ask has all back ends ask the keeper from now on. Nobody has a file open before the first
+// compound.
 func (s *server) ask(place int) {
 	if s.cfg.Keeper == nil {
 		return

@@ -11,8 +11,8 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
 )
 
-// meddled is a file system in which something happens right after the next Access, which is the last
-// thing that an OPEN asks before it is recorded.
+// meddled is a file system in which something happens right after the next Access, which is the
+// last thing that an OPEN asks before it is recorded.
 type meddled struct {
 	vfs.FS
 	next func(vfs.View)

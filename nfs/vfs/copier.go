@@ -1,8 +1,8 @@
 package vfs
 
 // Copier is the ability to copy between regular files of one file system, also of two exports, that
-// is two Views on one thread. For other objects the status is Inval or IsDir, for files that have no
-// file system in common XDev. Lanes get Again.
+// is two Views on one thread. For other objects the status is Inval or IsDir, for files that have
+// no file system in common XDev. Lanes get Again.
 type Copier interface {
 	// Clone makes a range of h the same as one of r.From by sharing its blocks, with the rights
 	// that Read and Write ask for. Ranges begin and end at multiples of [Limits.CloneBlock], but

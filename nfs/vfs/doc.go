@@ -21,8 +21,8 @@
 //
 // # Stable storage
 //
-// Where a method says that a change is on stable storage when it returns, a thread's caller may have
-// it put off: see [Debts]. Then the change is there when the debt is paid.
+// Where a method says that a change is on stable storage when it returns, a thread's caller may
+// have it put off: see [Debts]. Then the change is there when the debt is paid.
 //
 // # Ownership
 //

@@ -227,8 +227,8 @@ type Directories interface {
 	//
 	// A cookie stays valid while entries come and go: an entry that exists throughout is seen
 	// exactly once. If r.Cookie is not 0 and r.Verf is not the directory's verifier, unless
-	// r.AnyVerf, or if r.Cookie cannot be a cookie, the status is BadCookie. d receives the directory's
-	// attributes, also on failure. The returned verifier goes with the cookies.
+	// r.AnyVerf, or if r.Cookie cannot be a cookie, the status is BadCookie. d receives the
+	// directory's attributes, also on failure. The returned verifier goes with the cookies.
 	//
 	// With Again the caller must forget the entries that were yielded.
 	ReadDir(c *Cred, dir Handle, r *ReadDirArgs, d *Attr) (newVerf uint64, eof bool, s Status)

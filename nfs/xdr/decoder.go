@@ -124,8 +124,8 @@ func (d *Decoder) Run(n int) (b []byte) {
 	return
 }
 
-// Ahead returns the next n bytes without reading them, or nil if there are not so many or they do not
-// lie in one piece. The result is a view that is valid until the next read.
+// Ahead returns the next n bytes without reading them, or nil if there are not so many or they do
+// not lie in one piece. The result is a view that is valid until the next read.
 func (d *Decoder) Ahead(n int) []byte {
 	if len(d.b) < n {
 		return nil

@@ -232,8 +232,8 @@ func (c *client) remembers() bool {
 }
 
 // expire revokes the state of clients whose leases have ended, unless self is among them, for an
-// operation that else answers denied. It answers OK if each was such, and MustWait if that is not for
-// who is brief.
+// operation that else answers denied. It answers OK if each was such, and MustWait if that is not
+// for who is brief.
 func (t *Table) expire(who []*client, self *client, brief bool, denied Status) Status {
 	for _, c := range who {
 		if c == self || !t.cfg.Courteous(c.id) {

@@ -365,8 +365,8 @@ func TestAWaiterThatWasToldComesFirst(t *testing.T) {
 	want(t, "LOCK of the first", m.first(f, id, ranges.Write, 0, 10), OK)
 }
 
-// Of two that cannot both have their locks the one that came first is told, also when it has asked again
-// since.
+// Of two that cannot both have their locks the one that came first is told, also when it has asked
+// again since.
 func TestWhoCameFirstIsToldFirst(t *testing.T) {
 	r := newRig(t, nil)
 	defer r.end()

@@ -1,6 +1,7 @@
 package faultfs
 
-// Op is an operation: a method of vfs.View other than Close and Abilities, or of an ability, or Pay.
+// Op is an operation: a method of vfs.View other than Close and Abilities, or of an ability, or
+// Pay.
 type Op uint8
 
 // The operations.

@@ -75,8 +75,8 @@ func (v *View) change(
 	return v.stabilize(e, fd, mark)
 }
 
-// bear notes that the change of a directory owes the object in the slot useChild, too, which is new,
-// from its beginning.
+// bear notes that the change of a directory owes the object in the slot useChild, too, which is
+// new, from its beginning.
 func (v *View) bear() vfs.Status {
 	e := v.use.At(useChild)
 	fd, s := v.stabilizer(e)

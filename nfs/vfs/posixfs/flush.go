@@ -33,10 +33,10 @@ func (fs *FS) mark(e *entry, fd int) uint64 {
 	return e.Own.flush.Failures()
 }
 
-// stabilize puts a change of e that is not one of data on stable storage, or leaves that to Pay. fd is
-// -1 for an object that cannot be opened: a link, a device, a socket, and, if the process is not root,
-// an object that it may not read. Such an object reaches stable storage only when the whole file system
-// is flushed. mark is from before the change.
+// stabilize puts a change of e that is not one of data on stable storage, or leaves that to Pay. fd
+// is -1 for an object that cannot be opened: a link, a device, a socket, and, if the process is not
+// root, an object that it may not read. Such an object reaches stable storage only when the whole
+// file system is flushed. mark is from before the change.
 func (v *View) stabilize(e *entry, fd int, mark uint64) vfs.Status {
 	if v.fs.is.memory {
 		return vfs.OK
@@ -44,7 +44,8 @@ func (v *View) stabilize(e *entry, fd int, mark uint64) vfs.Status {
 	return v.stabilizeData(e, fd, mark)
 }
 
-// stabilizeData is stabilize for a change of e's data. In memory, too, the file is clean afterwards.
+// stabilizeData is stabilize for a change of e's data. In memory, too, the file is clean
+// afterwards.
 func (v *View) stabilizeData(e *entry, fd int, mark uint64) vfs.Status {
 	switch {
 	case v.th.Debts.Owe(v):
@@ -56,8 +57,8 @@ func (v *View) stabilizeData(e *entry, fd int, mark uint64) vfs.Status {
 	return v.fs.flushSince(e, fd, mark)
 }
 
-// owe notes what a change of e owes. What does not fit is paid at once, and Pay tells what became of
-// it.
+// owe notes what a change of e owes. What does not fit is paid at once, and Pay tells what became
+// of it.
 func (v *View) owe(e *entry, fd int, mark uint64) {
 	d := &v.debts
 	if fd < 0 {

@@ -138,8 +138,8 @@ func (fs *FS) stale(errno unix.Errno) {
 // gone reports whether an object with the attributes st has lost its last name.
 func (fs *FS) gone(st *unix.Statx_t) bool { return st.Nlink == 0 && !fs.odd.uncounted.Load() }
 
-// lost reports whether clients can no longer use the object of e, which has the attributes st: it has
-// no name, and nobody holds it.
+// lost reports whether clients can no longer use the object of e, which has the attributes st: it
+// has no name, and nobody holds it.
 func (fs *FS) lost(e *entry, st *unix.Statx_t) bool { return fs.gone(st) && !e.Pinned() }
 
 // notes returns lines for the start-up message. unplaced says that places in directories do not

@@ -13,8 +13,8 @@ import (
 // keeper is asked about, and unpinned when there is a name left.
 //
 // A file that nobody had open when the keeper was asked may have been opened by the time that the
-// name goes. So the keeper that said no is asked again then, before the entry is closed. Who opens a
-// file looks whether it is still there after the keeper knows of the open, so one of the two sees
+// name goes. So the keeper that said no is asked again then, before the entry is closed. Who opens
+// a file looks whether it is still there after the keeper knows of the open, so one of the two sees
 // the other.
 
 // keeping is a file that loses a name. The zero value is none.

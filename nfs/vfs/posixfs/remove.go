@@ -198,6 +198,9 @@ func (v *View) Link(c *vfs.Cred, r *vfs.LinkArgs, a *vfs.Attr, w *vfs.WCC) vfs.S
 	})
 	if s == vfs.OK && v.fs.is.selfSync && e.Kind == unix.S_IFREG {
 		fd, st := v.stabilizer(e)
+		if fd < 0 {
+			mark = v.mark
+		}
 		if s = st; s == vfs.OK {
 			s = v.stabilize(e, fd, mark)
 		}

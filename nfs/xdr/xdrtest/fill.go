@@ -14,8 +14,8 @@ const (
 	itemsMax = 4
 )
 
-// triesMax is how often Fill tries to fill a part until the part can be encoded. A union over a number
-// that has two cases needs some fifty tries.
+// triesMax is how often Fill tries to fill a part until the part can be encoded. A union over a
+// number that has two cases needs some fifty tries.
 const triesMax = 10_000
 
 // Fill sets everything that v points to, at every depth, to random values that can be encoded. It

@@ -113,8 +113,8 @@ func (t *Table[S]) Writable(e *Entry[S]) {
 	t.writers = append(t.writers, e)
 }
 
-// Pin keeps e open until the caller unpins it. Of all methods RetireAll alone retires a pinned entry.
-// Pin reports false if e is retired already.
+// Pin keeps e open until the caller unpins it. Of all methods RetireAll alone retires a pinned
+// entry. Pin reports false if e is retired already.
 func (t *Table[S]) Pin(e *Entry[S]) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
