@@ -21,21 +21,23 @@ func TestShowmountUnderstandsTheAnswers(t *testing.T) {
 	if !inside(t, "showmount", "unshare") {
 		return
 	}
-	table, err := export.NewTable(export.Key{1}, 2, []export.Export{
+	const places = 3 // of TCP, of UDP, and of the test's own goroutine
+	table, err := export.NewTable(export.Key{1}, places, []export.Export{
 		{Path: "/srv/open", FS: memfs.New(memfs.Config{}), Options: export.Options{Allow: []netip.Prefix{
 			netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}}},
 		{Path: "/srv/some", FS: memfs.New(memfs.Config{}), Options: export.Options{Allow: []netip.Prefix{
 			netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}}},
 	})
 	require.NoError(t, err)
-	var places [2]rpc.Place
-	for i := range places {
-		places[i] = rpc.Place{Index: i, Thread: &vfs.Thread{MayWait: true}}
-		require.NoError(t, table.Attach(i, places[i].Thread))
+	var at [places]rpc.Place
+	for i := range at {
+		at[i] = rpc.Place{Index: i, Thread: &vfs.Thread{MayWait: true}}
+		require.NoError(t, table.Attach(i, at[i].Thread))
 	}
 	t.Cleanup(func() {
-		table.Detach(0)
-		table.Detach(1)
+		for i := range at {
+			table.Detach(i)
+		}
 		require.NoError(t, table.Close())
 	})
 	r := sample()
@@ -49,7 +51,7 @@ func TestShowmountUnderstandsTheAnswers(t *testing.T) {
 	}
 	s := rpc.NewServer(portmap.New(r), mount.New(table, mount.Config{}))
 	serve(t, s, "127.0.0.1:111", nil, nil)
-	serve(t, s, "127.0.0.1:20048", &places[0], &places[1])
+	serve(t, s, "127.0.0.1:20048", &at[0], &at[1])
 
 	lines := run(t, "showmount", "-e", "127.0.0.1")
 	require.Equal(t, [][]string{
@@ -63,7 +65,7 @@ func TestShowmountUnderstandsTheAnswers(t *testing.T) {
 	args := rpctest.Args(nil).String("/srv/some")
 	_, err = rpctest.Serve(
 		s,
-		&places[0],
+		&at[2],
 		c,
 		rpctest.NewCall(1, mount3.MOUNT_PROGRAM, 3, mount3.MOUNTPROC3_MNT, args).Bytes(),
 	)
