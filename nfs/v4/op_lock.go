@@ -71,6 +71,9 @@ func (k *compound) lock() nfs4.Nfsstat4 {
 		if st != nfs4.NFS4_OK { // within the turn, for the owner's number counts
 			return st
 		}
+		if a.New && t != nil && t.Client != 0 && t.Client != client {
+			return nfs4.NFS4ERR_BAD_STATEID // a client locks what it has opened itself
+		}
 		a.Target, a.Recovery = *k.target(&a.Stateid, t), k.recovery(reclaim)
 		a.Known = reclaim // in grace an open is one that was reclaimed
 		got, st := k.s.files.Lock(&a, &k.w.held)
