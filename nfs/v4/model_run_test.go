@@ -289,6 +289,8 @@ func (m *model) reclaim(c *mClient) {
 	if want != nfs4.NFS4_OK {
 		return
 	}
+	// Who reclaims gets more time.
+	m.until = max(m.until, min(m.now+leaseOfModel/4, m.latest))
 	id := opens(res.Resarray)
 	m.same(what, id, nfs4.Stateid4{Seqid: 1, Other: id.Other})
 	n := &mOpen{c: c, owner: o.owner, file: o.file, asked: []mShare{{o.access(), o.deny()}}, id: id}
@@ -340,6 +342,7 @@ func (m *model) restart() {
 	maps.Copy(known, m.now1)
 	m.known, m.now1 = known, make(map[string]bool)
 	m.waited, m.grace, m.until = maps.Clone(known), len(known) > 0, m.now+leaseOfModel
+	m.latest = m.until + leaseOfModel
 	for _, c := range m.clients {
 		c.before = append(c.before, c.opens...)
 		c.opens, c.away = nil, true

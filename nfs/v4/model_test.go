@@ -15,6 +15,7 @@ type model struct {
 	clients []*mClient
 	grace   bool
 	until   uint32          // when grace is over
+	latest  uint32          // until at the latest
 	waited  map[string]bool // clients of before whose word grace waits for
 	known   map[string]bool // clients of before
 	now1    map[string]bool // clients that are recorded since the start
