@@ -1,10 +1,7 @@
 package nfsacl
 
 import (
-	"encoding/binary"
-
 	"github.com/ringnfs/ringnfs/nfs/acl"
-	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3/translate"
 	"github.com/ringnfs/ringnfs/nfs/object"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
@@ -51,15 +48,11 @@ func (s *server) setacl(c *rpc.Call) rpc.Outcome {
 	return rpc.Done
 }
 
-// unpaid ends a SETACL whose change could not be put on stable storage (see [rpc.Procedure]): with
-// the status and no attributes.
+// unpaid ends a SETACL whose change could not be put on stable storage (see [rpc.Procedure]).
 func unpaid(c *rpc.Call, st vfs.Status) {
-	if st == vfs.OK || binary.BigEndian.Uint32(c.Encoded()) != uint32(nfs3.NFS3_OK) {
-		return
+	if st != vfs.OK {
+		translate.Unpaid(c, translate.Status(st), 1)
 	}
-	c.Restart()
-	translate.Status(st).Encode(&c.Reply)
-	c.Reply.Bool(false)
 }
 
 // list reads the entries of one list, and puts them into the kernel's order. If the mask only

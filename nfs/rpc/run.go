@@ -40,11 +40,7 @@ func (s *Server) Run(c *Call) Outcome {
 		if c.Debt != 0 {
 			return Owing
 		}
-		if c.Reply.Err() != nil || c.Reply.Free() < c.behind {
-			s.fault(c, ErrOverflow)
-			return Done
-		}
-		c.complete()
+		s.conclude(c)
 		return Done
 	case Wait:
 		if c.Place != nil && c.Place.Thread != nil && c.Place.Thread.MayWait {
@@ -124,6 +120,22 @@ func (s *Server) Settle(c *Call) {
 		c.fail(acceptSystemErr)
 		return
 	}
+	s.conclude(c)
+}
+
+// RunSettled is Run, and Settle if the call owes, for a reply that leaves at once. It does not
+// return Owing.
+func (s *Server) RunSettled(c *Call) Outcome {
+	out := s.Run(c)
+	if out == Owing {
+		s.Settle(c)
+		return Done
+	}
+	return out
+}
+
+// conclude ends a reply with results, if they have had room.
+func (s *Server) conclude(c *Call) {
 	if c.Reply.Err() != nil || c.Reply.Free() < c.behind {
 		s.fault(c, ErrOverflow)
 		return
@@ -131,12 +143,17 @@ func (s *Server) Settle(c *Call) {
 	c.complete()
 }
 
+// pay pays what the call owes.
+func (c *Call) pay() vfs.Status {
+	number := c.Debt
+	c.Debt = 0
+	return c.Place.Thread.Debts.Pay(number)
+}
+
 // settle pays and tells the procedure. It turns a panic into SystemErr.
 func (s *Server) settle(c *Call) (out Outcome) {
 	defer s.catch(c, &out)
-	number := c.Debt
-	c.Debt = 0
-	st := c.Place.Thread.Debts.Pay(number)
+	st := c.pay()
 	switch {
 	case c.procedure.Settled != nil:
 		c.procedure.Settled(c, st)
@@ -163,9 +180,7 @@ func (s *Server) invoke(c *Call) (out Outcome) {
 // forgo pays what a call owes whose results say nothing of the changes.
 func (s *Server) forgo(c *Call, out *Outcome) {
 	defer s.catch(c, out)
-	number := c.Debt
-	c.Debt = 0
-	_ = c.Place.Thread.Debts.Pay(number)
+	_ = c.pay()
 }
 
 func (s *Server) handle(c *Call) (out Outcome) {

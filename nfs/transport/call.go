@@ -361,11 +361,7 @@ func (c *call) asJob() *job {
 // work implements task.
 func (c *call) work(place *rpc.Place) {
 	c.Place = place
-	c.outcome = c.conn.programs.Run(&c.Call)
-	if c.outcome == rpc.Owing {
-		c.conn.programs.Settle(&c.Call)
-		c.outcome = rpc.Done
-	}
+	c.outcome = c.conn.programs.RunSettled(&c.Call)
 }
 
 // home implements task.

@@ -100,12 +100,7 @@ func (d *datagramSocket) answer(c *rpc.Call, in, out []byte, peer, local netip.A
 		d.programs.From(c, origin)
 	}
 	c.Reply.Reset(out)
-	o := d.programs.Run(c)
-	if o == rpc.Owing {
-		d.programs.Settle(c)
-		o = rpc.Done
-	}
-	if o != rpc.Done || c.Reply.Len() > datagramGain*len(in) {
+	if d.programs.RunSettled(c) != rpc.Done || c.Reply.Len() > datagramGain*len(in) {
 		d.programs.Fail(c)
 	}
 	return c.Reply.Bytes()

@@ -10,7 +10,6 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
-	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/faultfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
@@ -111,7 +110,7 @@ func TestCallsOfALaneEndAsTheyDoOnAWorker(t *testing.T) {
 			if out == rpc.Wait {
 				waited++
 				r.call.Place = &r.places[1]
-				require.Equal(t, rpc.Done, rpctest.Run(r.server, &r.call))
+				require.Equal(t, rpc.Done, r.server.RunSettled(&r.call))
 				b = r.call.Reply.Bytes()[acceptedLen:]
 			}
 			decode(t, proc, b)

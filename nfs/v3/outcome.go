@@ -1,8 +1,6 @@
 package v3
 
 import (
-	"encoding/binary"
-
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfs3/translate"
 	"github.com/ringnfs/ringnfs/nfs/object"
@@ -85,18 +83,11 @@ func end(c *rpc.Call, proc int, st vfs.Status, w *vfs.WCC) rpc.Outcome {
 }
 
 // unpaid returns how a procedure ends whose change could not be put on stable storage (see
-// [rpc.Procedure]). attributes is how many structures its failure has that may say that they are
-// empty: each a post_op_attr, or a half of a wcc_data. It says so of all of them, since the call's
-// own are no longer known.
+// [rpc.Procedure]). attributes is as in [translate.Unpaid].
 func unpaid(proc, attributes int) func(*rpc.Call, vfs.Status) {
 	return func(c *rpc.Call, st vfs.Status) {
-		if st == vfs.OK || binary.BigEndian.Uint32(c.Encoded()) != uint32(nfs3.NFS3_OK) {
-			return // it has failed before
-		}
-		c.Restart()
-		status(proc, st).Encode(&c.Reply)
-		for range attributes {
-			c.Reply.Bool(false)
+		if st != vfs.OK {
+			translate.Unpaid(c, status(proc, st), attributes)
 		}
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
-	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
 )
@@ -33,7 +32,7 @@ func TestACallThatHadToWaitIsRunFromItsBeginning(t *testing.T) {
 			require.Equal(t, rpc.Wait, r.outcome(proc, a.b), name(proc))
 			f.view.st, f.view.attrSt = vfs.OK, vfs.OK
 			r.call.Place = &r.places[1]
-			require.Equal(t, rpc.Done, rpctest.Run(r.server, &r.call), name(proc))
+			require.Equal(t, rpc.Done, r.server.RunSettled(&r.call), name(proc))
 			require.Equal(t, want, r.call.Reply.Bytes()[acceptedLen:], name(proc))
 		}
 	}
@@ -238,7 +237,7 @@ func TestPlacesRunSideBySide(t *testing.T) {
 					c.Place, c.Peer = &r.places[i], r.peer
 					err := r.server.Parse(&c, record, nil)
 					c.Reply.Reset(reply)
-					if out := rpctest.Run(r.server, &c); err != nil || out != rpc.Done ||
+					if out := r.server.RunSettled(&c); err != nil || out != rpc.Done ||
 						statusOf(c.Reply.Bytes()[acceptedLen:]) != nfs3.NFS3_OK {
 						failed[i] = c.Procedure().Name
 					}

@@ -11,7 +11,6 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
-	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
@@ -86,7 +85,7 @@ func TestReadIsShortWhereThereIsNotMoreMemory(t *testing.T) {
 		require.Equal(t, rpc.Grow, out)
 		r.call.Short = true
 		r.call.Reply.Reset(make([]byte, memory))
-		require.Equal(t, rpc.Done, rpctest.Run(r.server, &r.call))
+		require.Equal(t, rpc.Done, r.server.RunSettled(&r.call))
 		res := decode(t, nfs3.NFSPROC3_READ, r.call.Reply.Bytes()[acceptedLen:]).(*nfs3.READ3res)
 		require.EqualValues(t, want, res.Resok.Count)
 		require.False(t, res.Resok.Eof, "there is more")
@@ -112,7 +111,7 @@ func TestADatagramHasAsMuchDataAsItHolds(t *testing.T) {
 	require.NoError(t, r.server.Parse(c, r.record(nfs3.NFSPROC3_READ, on(r.root(0)).u64(0).u32(8192).b), nil))
 	c.Datagram = true
 	c.Reply.Reset(make([]byte, 2000))
-	require.Equal(t, rpc.Done, rpctest.Run(r.server, c))
+	require.Equal(t, rpc.Done, r.server.RunSettled(c))
 	res := decode(t, nfs3.NFSPROC3_READ, c.Reply.Bytes()[acceptedLen:]).(*nfs3.READ3res)
 	require.NotZero(t, res.Resok.Count)
 	require.Zero(t, res.Resok.Count%4)

@@ -10,7 +10,6 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
-	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 )
 
@@ -115,7 +114,7 @@ func (l *lender) read(r *rig, off uint64, count uint32) (rpc.Outcome, []byte) {
 	)
 	c.Pipes = l
 	c.Reply.Reset(r.reply)
-	out := rpctest.Run(r.server, c)
+	out := r.server.RunSettled(c)
 	if out != rpc.Done {
 		require.Zero(l.t, c.Tail)
 		require.Empty(l.t, l.empty())

@@ -11,7 +11,6 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
-	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
@@ -108,7 +107,7 @@ func (r *rig) run(record []byte) []byte {
 	memory := make([]byte, r.memory)
 	for {
 		c.Reply.Reset(memory)
-		switch out := rpctest.Run(r.server, c); out {
+		switch out := r.server.RunSettled(c); out {
 		case rpc.Done:
 			return c.Reply.Bytes()
 		case rpc.Wait:

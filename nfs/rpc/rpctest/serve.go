@@ -10,16 +10,6 @@ import (
 // ErrWait says that the procedure must be run on a worker.
 var ErrWait = errors.New("the procedure wants to wait")
 
-// Run is [rpc.Server.Run] for a reply that leaves at once: what the call owes is settled.
-func Run(s *rpc.Server, c *rpc.Call) rpc.Outcome {
-	out := s.Run(c)
-	if out == rpc.Owing {
-		s.Settle(c)
-		return rpc.Done
-	}
-	return out
-}
-
 // Serve runs the message msg through s on the given place, with as much memory for the reply as the
 // call asks for. It first resets c, except Peer, Origin, Local and Datagram, and leaves the call in
 // it; nil means a new Call. The reply is nil when the call was dropped. The error is Parse's, or
@@ -37,7 +27,7 @@ func Serve(s *rpc.Server, place *rpc.Place, c *rpc.Call, msg []byte) (reply []by
 	c.Place = place
 	for size := rpc.ReplyMemoryMin; ; {
 		c.Reply.Reset(make([]byte, size))
-		switch o := Run(s, c); o {
+		switch o := s.RunSettled(c); o {
 		case rpc.Done:
 			if c.Reply.Len() == 0 {
 				return nil, nil
