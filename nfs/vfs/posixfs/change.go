@@ -43,7 +43,7 @@ func (v *View) before(e *entry, w *vfs.WCC) vfs.Status {
 
 // change runs act in the directory h under its lock with c's rights. It fills w with the attributes
 // before and after, and syncs the directory if act returns OK. act gets the directory's entry; the
-// name is in v.name. If more than the directory is to be synced, act leaves it in v.born.
+// name is in v.name. If more than the directory is to be synced, act says so by also.
 func (v *View) change(
 	c *vfs.Cred,
 	h *vfs.Handle,
@@ -63,11 +63,11 @@ func (v *View) change(
 		return s
 	}
 	mark := v.fs.mark(e, fd)
-	v.mark, v.born = v.fs.store.MarkAll(), debt{}
+	v.mark, v.beside = v.fs.store.MarkAll(), debt{}
 	if s = v.locked(c, e, w, act); s != vfs.OK {
 		return s
 	}
-	if b := &v.born; b.e != nil { // before its name
+	if b := &v.beside; b.e != nil { // before its name
 		if s = v.stabilize(b.e, b.fd, b.mark); s != vfs.OK {
 			return s
 		}
@@ -75,18 +75,17 @@ func (v *View) change(
 	return v.stabilize(e, fd, mark)
 }
 
-// bear notes that the change of a directory owes the object in the slot useChild, too, which is
-// new, from its beginning.
-func (v *View) bear() vfs.Status {
-	e := v.use.At(useChild)
+// also notes that the change of a directory is to put its object e on stable storage, too. mark is
+// from before the change, 0 for an object that is new.
+func (v *View) also(e *entry, mark uint64) vfs.Status {
 	fd, s := v.stabilizer(e)
 	if s != vfs.OK {
 		return s
 	}
-	v.born = debt{e: e, fd: fd}
 	if fd < 0 {
-		v.born.mark = v.mark
+		mark = v.mark
 	}
+	v.beside = debt{e, fd, mark}
 	return vfs.OK
 }
 

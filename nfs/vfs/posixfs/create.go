@@ -55,7 +55,7 @@ func (v *View) Create(c *vfs.Cred, dir vfs.Handle, r *vfs.CreateArgs, m *vfs.Mad
 			v.fs.exclusives.add(e.Handle, verf)
 		}
 		if touched && !v.fs.is.memory {
-			return v.bear()
+			return v.also(v.use.At(useChild), 0)
 		}
 		return vfs.OK
 	})
@@ -180,7 +180,7 @@ func (v *View) exists(
 		if v.fs.is.memory {
 			return vfs.OK
 		}
-		return v.bear() // whoever has made it may not have paid yet
+		return v.also(x, 0) // whoever has made it may not have paid yet
 	}
 	if !s.HasSize {
 		return vfs.OK
@@ -193,7 +193,7 @@ func (v *View) exists(
 	if st = v.resize(c, x, fd, s.Size); st != vfs.OK {
 		return st
 	}
-	v.born = debt{x, fd, mark}
+	v.beside = debt{x, fd, mark}
 	if st = v.stat(x, &v.st2); st != vfs.OK {
 		return st
 	}

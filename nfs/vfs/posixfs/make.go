@@ -139,7 +139,7 @@ func (v *View) made(de *entry, later *vfs.SetAttr, e *vfs.Entry) vfs.Status {
 		return st
 	}
 	if (changed || v.fs.is.selfSync && kind == unix.S_IFDIR) && !v.fs.is.memory {
-		return v.bear()
+		return v.also(v.use.At(useChild), 0)
 	}
 	return vfs.OK
 }

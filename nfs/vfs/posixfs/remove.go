@@ -194,17 +194,11 @@ func (v *View) Link(c *vfs.Cred, r *vfs.LinkArgs, a *vfs.Attr, w *vfs.WCC) vfs.S
 			unix.AT_SYMLINK_FOLLOW,
 			0,
 		)
+		if errno == 0 && v.fs.is.selfSync && e.Kind == unix.S_IFREG {
+			return v.also(e, mark)
+		}
 		return v.named(errno)
 	})
-	if s == vfs.OK && v.fs.is.selfSync && e.Kind == unix.S_IFREG {
-		fd, st := v.stabilizer(e)
-		if fd < 0 {
-			mark = v.mark
-		}
-		if s = st; s == vfs.OK {
-			s = v.stabilize(e, fd, mark)
-		}
-	}
 	if e != nil && kernel.StatxWait(e.FD, &v.st) == 0 && !v.fs.lost(e, &v.st) {
 		v.fs.attributes(a, &v.st)
 	}

@@ -83,7 +83,7 @@ type View struct {
 	last         bool // see existed
 	keeping      keeping
 	mark         uint64 // FS.store's mark from before the present change of a directory
-	born         debt   // what the change of a directory owes beside the directory; no entry if nothing
+	beside       debt   // what a change of a directory owes beside it: see also
 	debts        debts
 	listing      listing.Reader[entry]
 	knows        known.Moment // for a listing with handles
