@@ -218,7 +218,7 @@ func (k *compound) run() rpc.Outcome {
 			if st = r.run(k); st == nfs4.NFS4_OK {
 				k.next++
 				if r.needs&harmless == 0 && c.Place.Thread.Debts.Owing() {
-					k.owe(op, r, at)
+					k.owe(r, at)
 				}
 				continue
 			}
@@ -232,16 +232,22 @@ func (k *compound) run() rpc.Outcome {
 		case st == stGrow:
 			return k.pause(args, at, rpc.Grow)
 		case !k.body:
-			e.Truncate(at + resultHeader)
-			if r.needs&answersAlways != 0 {
-				e.Uint32(0)
-			}
+			k.cut(r, at)
 		}
 		e.SetUint32(at+4, uint32(st))
 		k.next++
 		return k.end(st)
 	}
 	return k.end(nfs4.NFS4_OK)
+}
+
+// cut leaves of the result of r that begins at at what a failure has.
+func (k *compound) cut(r *row, at int) {
+	e := &k.c.Reply
+	e.Truncate(at + resultHeader)
+	if r.needs&answersAlways != 0 {
+		e.Uint32(0)
+	}
 }
 
 // bound sets plainTo: how long Reply may become without more of a question, after a SEQUENCE that
@@ -362,13 +368,9 @@ func (k *compound) pause(args, at int, out rpc.Outcome) rpc.Outcome {
 	return out
 }
 
-// end writes how the compound has ended. If it owes something, finish waits until that is settled.
+// end ends the compound with the status. If it owes something, finish waits until that is settled.
 func (k *compound) end(st nfs4.Nfsstat4) rpc.Outcome {
-	e := &k.c.Reply
-	if st != nfs4.NFS4_OK {
-		e.SetUint32(k.base, uint32(st))
-	}
-	e.SetUint32(k.base+k.fixed, k.next)
+	k.sum(st)
 	if k.c.Place.Thread.Debts.Owing() {
 		k.c.State = k.suspend()
 		k.session = nil // the ticket is its now
@@ -377,6 +379,15 @@ func (k *compound) end(st nfs4.Nfsstat4) rpc.Outcome {
 	}
 	k.drop()
 	return rpc.Done
+}
+
+// sum writes how the compound has ended before its results. head has written OK.
+func (k *compound) sum(st nfs4.Nfsstat4) {
+	e := &k.c.Reply
+	if st != nfs4.NFS4_OK {
+		e.SetUint32(k.base, uint32(st))
+	}
+	e.SetUint32(k.base+k.fixed, k.next)
 }
 
 // finish ends the compound's slot, if it has one, with the results.

@@ -16,18 +16,17 @@ import (
 
 // owed is the operation that owes.
 type owed struct {
+	row    *row
 	at     int          // where its result begins, in bytes from where the results begin
 	next   uint32       // how many operations have run with it
-	always bool         // answersAlways
-	opened files.Opened // what it has opened, if it has opened something
-	files  *files.Table // which undoes that; nil if it has not
+	opened files.Opened // what it has opened, the zero value for nothing
 }
 
-// owe notes that the operation op, of the row r, owes. Its result begins at at in the reply.
-func (k *compound) owe(op uint32, r *row, at int) {
-	k.owed = &owed{at: at - k.base, next: k.next, always: r.needs&answersAlways != 0}
-	if op == uint32(nfs4.OP_OPEN) {
-		k.owed.files, k.owed.opened = k.s.files, k.w.opened
+// owe notes that the operation of r owes, which has just run. Its result begins at at in the reply.
+func (k *compound) owe(r *row, at int) {
+	k.owed = &owed{row: r, at: at - k.base, next: k.next}
+	if r == &rows[nfs4.OP_OPEN] {
+		k.owed.opened = k.w.opened
 	}
 }
 
@@ -45,20 +44,12 @@ func (k *compound) pay() nfs4.Nfsstat4 {
 
 // unpaid makes the results end with the operation that owes, with the status s.
 func (k *compound) unpaid(s vfs.Status) nfs4.Nfsstat4 {
-	o, e, st := k.owed, &k.c.Reply, k.status(s)
-	if o.files != nil {
-		o.files.Undo(&o.opened)
-	}
-	at := k.base + o.at
+	o, st := k.owed, k.status(s)
+	k.s.files.Undo(&o.opened)
 	k.c.Tail = rpc.Tail{}
-	e.Truncate(at + resultHeader)
-	e.SetUint32(at+4, uint32(st))
-	if o.always {
-		e.Uint32(0)
-	}
+	k.cut(o.row, k.base+o.at)
+	k.c.Reply.SetUint32(k.base+o.at+4, uint32(st))
 	k.next = o.next
-	e.SetUint32(k.base, uint32(st))
-	e.SetUint32(k.base+k.fixed, k.next)
 	return st
 }
 
@@ -71,7 +62,7 @@ func (s *server) paid(c *rpc.Call, st vfs.Status) {
 	}
 	k.c = c
 	if st != vfs.OK && k.owed != nil {
-		_ = k.unpaid(st)
+		k.sum(k.unpaid(st))
 	}
 	k.finish()
 	k.drop()
