@@ -32,8 +32,8 @@ func (s *server) change(a *vfs.Attr, clock func() time.Time) uint64 {
 // now is the clock of this place: [Config.Clock], which a lane asks once for all calls that it has
 // received together.
 func (w *work) now() time.Time {
-	if epoch := w.thread.Epoch; epoch == 0 || w.askedIn != epoch {
-		w.askedIn, w.asked = epoch, w.values.s.cfg.Clock()
+	if w.askedIn.over(w.thread) {
+		w.asked = w.values.s.cfg.Clock()
 	}
 	return w.asked
 }

@@ -93,9 +93,9 @@ func (k *compound) sequence() nfs4.Nfsstat4 {
 // second returns the time of the clock of leases. A lane asks for it once for all calls that it has
 // received together, as they had all arrived then.
 func (k *compound) second() uint32 {
-	w, epoch := k.w, k.c.Place.Thread.Epoch
-	if epoch == 0 || w.epoch != epoch {
-		w.epoch, w.second = epoch, k.s.cfg.State.Now()
+	w := k.w
+	if w.secondIn.over(k.c.Place.Thread) {
+		w.second = k.s.cfg.State.Now()
 	}
 	return w.second
 }

@@ -87,17 +87,30 @@ func Volume(c *rpc.Call) int {
 	return 0
 }
 
+// epoch is the thread's epoch in which something was asked for.
+type epoch uint64
+
+// over reports whether that epoch is over, and makes it the present one. On a thread that has no
+// epochs it always is.
+func (e *epoch) over(t *vfs.Thread) bool {
+	if now := epoch(t.Epoch); now == 0 || now != *e {
+		*e = now
+		return true
+	}
+	return false
+}
+
 // work is a place's scratch: all that a View fills or keeps no longer than an operation. A
 // local variable would be allocated each time, for its address goes through an interface.
 type work struct {
 	compound compound
 	pool     pool // of a lane
 
-	thread  *vfs.Thread
-	epoch   uint64 // of the thread, when it asked for second
-	second  uint32 // see compound.second
-	askedIn uint64 // the epoch in which it asked for now
-	asked   time.Time
+	thread   *vfs.Thread
+	second   uint32 // see compound.second
+	secondIn epoch
+	asked    time.Time // see work.now
+	askedIn  epoch
 
 	attr   vfs.Attr // of the object, or of the directory of a LOOKUP
 	top    vfs.Attr // of an export that a READDIR has met
