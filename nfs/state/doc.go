@@ -25,10 +25,10 @@
 //
 // A session's back channel has slots and sequence IDs of its own: back.go. [Table.CallBack] takes
 // one and says by which connection and as whom the client is called; whoever sends the record
-// reports by
-// [BackCall.Answered], Another and End what came of it. A slot of which nobody knows what the
-// client has seen is asked about before it is used again. The flags of SEQUENCE tell the client
-// when it cannot be called any more. [Session.Answers] is true only after a callback was answered.
+// reports by [BackCall.Answered], Another and End what came of it. A slot of which nobody knows
+// what the client has seen is asked about before it is used again. The flags of SEQUENCE tell the
+// client when it cannot be called any more. [Session.Answers] is true only after a callback was
+// answered.
 //
 // # Leases
 //

@@ -192,7 +192,7 @@ func (m *model40) opened(a *open40, o *owner40, what string, res *nfs4.NfsResop4
 		m.changed(what, got.Stateid, s)
 	} else {
 		s := m.born(o, a.file, got.Stateid)
-		s.asked = []mShare{a.share}
+		s.asked = mShares{a.share}
 		o.confirmed = o.confirmed || a.reclaim
 		if o.idle = !o.confirmed; o.idle {
 			s.unconfirmed, o.since = true, m.now
@@ -350,7 +350,7 @@ func (m *model40) locked(a *aLock, what string, res *nfs4.NfsResop4) nfs4.Nfssta
 	} else {
 		l, name = nil, a.owner
 	}
-	if open.access()&uint32(a.kind) == 0 { // READ_LT is 1, WRITE_LT is 2
+	if open.asked.access()&uint32(a.kind) == 0 { // READ_LT is 1, WRITE_LT is 2
 		return nfs4.NFS4ERR_OPENMODE
 	}
 	c := s.owner.c
@@ -529,7 +529,7 @@ func (m *model40) mayUse(file int, id nfs4.Stateid4, way uint32) nfs4.Nfsstat4 {
 	switch {
 	case st != nfs4.NFS4_OK:
 		return st
-	case open.access()&way != 0:
+	case open.asked.access()&way != 0:
 		return nfs4.NFS4_OK
 	case way == 2:
 		return nfs4.NFS4ERR_OPENMODE

@@ -265,7 +265,7 @@ func (m *model40) reclaim(a *actor40) {
 	if o != nil && o.known {
 		seqid = o.last + 1
 	}
-	share := mShare{was.access(), was.deny()}
+	share := mShare{was.asked.access(), was.asked.deny()}
 	if m.open(open40{a.c, was.owner.name, was.file, share, seqid, true}) != nfs4.NFS4_OK {
 		return
 	}

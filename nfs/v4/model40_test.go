@@ -120,7 +120,7 @@ type state40 struct {
 	id    nfs4.Stateid4
 	n     int // the how many-th
 
-	asked       []mShare // of an open
+	asked       mShares // of an open
 	unconfirmed bool
 	mine        []*state40 // locks that were got with it
 
@@ -132,20 +132,6 @@ type state40 struct {
 }
 
 func (s *state40) isLock() bool { return s.open != nil }
-
-func (s *state40) access() (all uint32) {
-	for _, a := range s.asked {
-		all |= a.access
-	}
-	return all
-}
-
-func (s *state40) deny() (all uint32) {
-	for _, a := range s.asked {
-		all |= a.deny
-	}
-	return all
-}
 
 // ranges counts what is locked: bytes of one kind that touch are one range.
 func (s *state40) ranges() (n int) {
@@ -354,7 +340,7 @@ func (m *model40) makeWay(against []*state40, c *client40) bool {
 // against returns the opens of a file that stand against one, except one's own.
 func (m *model40) against(except *state40, file int, access, deny uint32) (who []*state40) {
 	m.everyOpen(func(s *state40) {
-		if s != except && s.file == file && (s.deny()&access != 0 || s.access()&deny != 0) {
+		if s != except && s.file == file && (s.asked.deny()&access != 0 || s.asked.access()&deny != 0) {
 			who = append(who, s)
 		}
 	})

@@ -49,7 +49,7 @@ func (m *model) open(c *mClient) {
 		}
 	}
 	m.same(what, id, nfs4.Stateid4{Seqid: 1, Other: id.Other})
-	c.opens = append(c.opens, &mOpen{c: c, owner: owner, file: file, asked: []mShare{s}, id: id})
+	c.opens = append(c.opens, &mOpen{c: c, owner: owner, file: file, asked: mShares{s}, id: id})
 }
 
 func (m *model) closeOpen(c *mClient) {
@@ -130,7 +130,7 @@ func (m *model) lock(c *mClient) {
 	if st := m.judge(c, false, false); st != nfs4.NFS4_OK {
 		want = st
 	}
-	if want == nfs4.NFS4_OK && open.access()&uint32(kind) == 0 { // READ_LT is 1, WRITE_LT is 2
+	if want == nfs4.NFS4_OK && open.asked.access()&uint32(kind) == 0 { // READ_LT is 1, WRITE_LT is 2
 		want = nfs4.NFS4ERR_OPENMODE
 	}
 	if want == nfs4.NFS4_OK {
@@ -238,7 +238,7 @@ func (m *model) io(c *mClient) {
 	case want != nfs4.NFS4_OK:
 	case o == nil && m.grace:
 		want = nfs4.NFS4ERR_GRACE
-	case o != nil && o.access()&way != 0:
+	case o != nil && o.asked.access()&way != 0:
 	case o != nil && way == 2:
 		want = nfs4.NFS4ERR_OPENMODE
 	case !m.makeWay(m.against(o, file, way, 0), c):
@@ -279,7 +279,7 @@ func (m *model) reclaim(c *mClient) {
 	}
 	i := m.rnd.IntN(len(c.before))
 	o := c.before[i]
-	op := openOp(o.owner, "", o.access(), o.deny(), nfs4.OPEN4_NOCREATE)
+	op := openOp(o.owner, "", o.asked.access(), o.asked.deny(), nfs4.OPEN4_NOCREATE)
 	op.Opopen.Claim = nfs4.OpenClaim4{Claim: nfs4.CLAIM_PREVIOUS}
 	what := c.name + " reclaims an open"
 	res := m.request(c, m.files[o.file], op)
@@ -293,11 +293,11 @@ func (m *model) reclaim(c *mClient) {
 	m.until = max(m.until, min(m.now+leaseOfModel/4, m.latest))
 	id := opens(res.Resarray)
 	m.same(what, id, nfs4.Stateid4{Seqid: 1, Other: id.Other})
-	n := &mOpen{c: c, owner: o.owner, file: o.file, asked: []mShare{{o.access(), o.deny()}}, id: id}
+	n := &mOpen{c: c, owner: o.owner, file: o.file, asked: mShares{{o.asked.access(), o.asked.deny()}}, id: id}
 	c.opens = append(c.opens, n)
 	for _, l := range o.locks {
 		for b, kind := range l.has {
-			if kind == 0 || uint32(kind)&o.access() == 0 { // downgraded since
+			if kind == 0 || uint32(kind)&o.asked.access() == 0 { // downgraded since
 				continue
 			}
 			op := lockOp(n.id, l.owner, kind, uint64(b), 1)

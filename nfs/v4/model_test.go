@@ -51,11 +51,28 @@ type mSlot struct {
 
 type mShare struct{ access, deny uint32 }
 
+// mShares are what the OPENs of one owner and file have asked for.
+type mShares []mShare
+
+func (all mShares) access() (s uint32) {
+	for _, a := range all {
+		s |= a.access
+	}
+	return s
+}
+
+func (all mShares) deny() (s uint32) {
+	for _, a := range all {
+		s |= a.deny
+	}
+	return s
+}
+
 type mOpen struct {
 	c     *mClient
 	owner string
 	file  int
-	asked []mShare
+	asked mShares
 	id    nfs4.Stateid4
 	locks []*mLocks
 }
@@ -65,20 +82,6 @@ type mLocks struct {
 	owner string
 	has   [spanOfModel]nfs4.NfsLockType4 // 0, READ_LT or WRITE_LT
 	id    nfs4.Stateid4
-}
-
-func (o *mOpen) access() (s uint32) {
-	for _, a := range o.asked {
-		s |= a.access
-	}
-	return s
-}
-
-func (o *mOpen) deny() (s uint32) {
-	for _, a := range o.asked {
-		s |= a.deny
-	}
-	return s
 }
 
 func (l *mLocks) any() bool { return l.has != [spanOfModel]nfs4.NfsLockType4{} }
@@ -131,7 +134,7 @@ func (m *model) makeWay(against []*mClient, c *mClient) bool {
 func (m *model) against(except *mOpen, file int, access, deny uint32) (who []*mClient) {
 	for _, c := range m.clients {
 		for _, o := range c.opens {
-			if o != except && o.file == file && (o.deny()&access != 0 || o.access()&deny != 0) {
+			if o != except && o.file == file && (o.asked.deny()&access != 0 || o.asked.access()&deny != 0) {
 				who = append(who, c)
 			}
 		}

@@ -346,3 +346,11 @@ func (r *rig) told() []string {
 	slices.Sort(names)
 	return names
 }
+
+// tells checks who has been told that their locks are free.
+func (r *rig) tells(owners ...string) {
+	r.t.Helper()
+	if got := r.told(); !slices.Equal(got, owners) {
+		r.t.Fatalf("told %v, want %v", got, owners)
+	}
+}
