@@ -54,7 +54,8 @@ func TestWhatPromisesNothingOwesNothing(t *testing.T) {
 			r.status(proc, a)
 		}
 	}
-	require.EqualValues(t, nfs3.NFS3_OK, r.status(nfs3.NFSPROC3_WRITE, on(fh).u64(0).u32(5, uint32(vfs.Unstable)).str("hello")))
+	unstable := on(fh).u64(0).u32(5, uint32(vfs.Unstable)).str("hello")
+	require.EqualValues(t, nfs3.NFS3_OK, r.status(nfs3.NFSPROC3_WRITE, unstable))
 	require.Equal(t, pays, f.Count(faultfs.Pay))
 }
 

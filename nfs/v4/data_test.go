@@ -58,6 +58,12 @@ func (d *data) ok(ops ...nfs4.NfsArgop4) []nfs4.NfsResop4 {
 	return d.r.ok(in(d.sequence(), ops...)...)[1:]
 }
 
+// try runs operations in the session, and returns what came of them.
+func (d *data) try(ops ...nfs4.NfsArgop4) *nfs4.COMPOUND4res {
+	d.r.t.Helper()
+	return d.r.do(in(d.sequence(), ops...)...)
+}
+
 // fails runs operations of which the last is to fail with st.
 func (d *data) fails(st nfs4.Nfsstat4, ops ...nfs4.NfsArgop4) {
 	d.r.t.Helper()

@@ -168,7 +168,10 @@ func TestLinuxsAttributesAreThoseOfTheTable(t *testing.T) {
 	}
 	// Memory that is too short is found out in both pieces.
 	for size := range 164 {
-		v := values{s: newServer(&export.Table{}, remembers(new(uint32))), attr: &attr, minor: 2, digits: new([idmap.OwnerMax]byte), clock: time.Now}
+		v := values{
+			s: newServer(&export.Table{}, remembers(new(uint32))), attr: &attr, minor: 2,
+			digits: new([idmap.OwnerMax]byte), clock: time.Now,
+		}
 		var e xdr.Encoder
 		e.Reset(make([]byte, size))
 		v.encodeLinux(&e, true)

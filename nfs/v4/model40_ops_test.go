@@ -12,7 +12,9 @@ import (
 
 // call sends an operation on an object, and asks afterwards what the current file handle is. The
 // result is that of the operation.
-func (m *model40) call(uid uint32, at, op nfs4.NfsArgop4) (reply []byte, res *nfs4.NfsResop4, st nfs4.Nfsstat4) {
+func (m *model40) call(
+	uid uint32, at, op nfs4.NfsArgop4,
+) (reply []byte, res *nfs4.NfsResop4, st nfs4.Nfsstat4) {
 	m.r.t.Helper()
 	m.r.minor, m.r.uid = 0, uid
 	ops := []nfs4.NfsArgop4{at, op, getfh()}
@@ -133,7 +135,8 @@ func (m *model40) open(a open40) nfs4.Nfsstat4 {
 		at = m.files[a.file]
 		op.Opopen.Claim = nfs4.OpenClaim4{Claim: nfs4.CLAIM_PREVIOUS}
 	}
-	what := fmt.Sprintf("%s opens %d as %s for %v, number %d, reclaim %v", a.c.name, a.file, a.owner, a.share, a.seqid, a.reclaim)
+	what := fmt.Sprintf("%s opens %d as %s for %v, number %d, reclaim %v",
+		a.c.name, a.file, a.owner, a.share, a.seqid, a.reclaim)
 	reply, res, st := m.call(a.c.uid, at, op)
 	if want := m.who(a.c.id); want != nfs4.NFS4_OK {
 		m.want(what, st, want)
@@ -237,7 +240,8 @@ type onOpen struct {
 func (m *model40) openConfirm(a onOpen) {
 	op := nfs4.NfsArgop4{Argop: nfs4.OP_OPEN_CONFIRM,
 		OpopenConfirm: nfs4.OPENCONFIRM4args{OpenStateid: a.id, Seqid: nfs4.Seqid4(a.seqid)}}
-	m.numbered(fmt.Sprintf("OPEN_CONFIRM %v", a.id), a.uid, a.file, op, a.id, a.seqid, func(res *nfs4.NfsResop4) nfs4.Nfsstat4 {
+	what := fmt.Sprintf("OPEN_CONFIRM %v", a.id)
+	m.numbered(what, a.uid, a.file, op, a.id, a.seqid, func(res *nfs4.NfsResop4) nfs4.Nfsstat4 {
 		s, st := m.at(a.id, a.file, false, true)
 		switch {
 		case st != nfs4.NFS4_OK:
@@ -283,7 +287,8 @@ func (m *model40) downgrade(a onOpen, to mShare) {
 func (m *model40) closeOpen(a onOpen) {
 	op := closeOp(a.id)
 	op.Opclose.Seqid = nfs4.Seqid4(a.seqid)
-	m.numbered(fmt.Sprintf("CLOSE %v", a.id), a.uid, a.file, op, a.id, a.seqid, func(res *nfs4.NfsResop4) nfs4.Nfsstat4 {
+	what := fmt.Sprintf("CLOSE %v", a.id)
+	m.numbered(what, a.uid, a.file, op, a.id, a.seqid, func(res *nfs4.NfsResop4) nfs4.Nfsstat4 {
 		s, st := m.at(a.id, a.file, false, false)
 		if st != nfs4.NFS4_OK {
 			return st
@@ -313,7 +318,9 @@ func (m *model40) lock(a aLock) nfs4.Nfsstat4 {
 	op := lockOp(a.id, a.owner, a.kind, uint64(a.off), uint64(a.n))
 	op.Oplock.Reclaim = a.reclaim
 	if a.owner == "" {
-		op.Oplock.Locker = nfs4.Locker4{LockOwner: nfs4.ExistLockOwner4{LockStateid: a.id, LockSeqid: nfs4.Seqid4(a.seqid)}}
+		op.Oplock.Locker = nfs4.Locker4{
+			LockOwner: nfs4.ExistLockOwner4{LockStateid: a.id, LockSeqid: nfs4.Seqid4(a.seqid)},
+		}
 	} else {
 		l := &op.Oplock.Locker.OpenOwner
 		l.OpenSeqid, l.LockSeqid, l.LockOwner.Clientid = nfs4.Seqid4(a.seqid), nfs4.Seqid4(a.lockSeq), a.c.id
@@ -410,7 +417,9 @@ func (s *state40) set(kind nfs4.NfsLockType4, off, n int) {
 }
 
 // denied looks whether a denial names a lock that is in the way, with all its bytes.
-func (m *model40) denied(what string, who []*state40, kind nfs4.NfsLockType4, off, n int, d *nfs4.LOCK4denied) {
+func (m *model40) denied(
+	what string, who []*state40, kind nfs4.NfsLockType4, off, n int, d *nfs4.LOCK4denied,
+) {
 	if !slices.ContainsFunc(who, func(l *state40) bool {
 		if l.owner.name != string(d.Owner.Owner) || l.owner.c.id != d.Owner.Clientid {
 			return false

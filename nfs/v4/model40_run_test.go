@@ -139,7 +139,8 @@ func (m *model40) confirmAny(a *actor40) {
 
 func (m *model40) openAny(a *actor40) {
 	owner := fmt.Sprint("o", m.rnd.IntN(3))
-	m.open(open40{a.c, owner, m.rnd.IntN(len(m.files)), m.aShare(), m.number(a.c.opening[owner]), m.rnd.IntN(40) == 0})
+	file, share, seqid := m.rnd.IntN(len(m.files)), m.aShare(), m.number(a.c.opening[owner])
+	m.open(open40{a.c, owner, file, share, seqid, m.rnd.IntN(40) == 0})
 }
 
 func (m *model40) confirmOpen(a *actor40) {

@@ -348,7 +348,9 @@ func (m *model40) against(except *state40, file int, access, deny uint32) (who [
 }
 
 // conflicts returns the locks that stand against one of an owner of c.
-func (m *model40) conflicts(c *client40, owner string, file int, kind nfs4.NfsLockType4, off, n int) (who []*state40) {
+func (m *model40) conflicts(
+	c *client40, owner string, file int, kind nfs4.NfsLockType4, off, n int,
+) (who []*state40) {
 	m.everyOpen(func(o *state40) {
 		for _, l := range o.mine {
 			if o.file == file && (l.owner.c != c || l.owner.name != owner) &&
@@ -430,7 +432,9 @@ func (m *model40) turn(o *owner40, kind nfs4.NfsOpnum4, seqid uint32) verdict40 
 
 // turnOf is turn for an operation that names its owner by a stateid. Whoever sends it is there, so
 // the lease is renewed.
-func (m *model40) turnOf(id nfs4.Stateid4, kind nfs4.NfsOpnum4, seqid uint32) (*owner40, verdict40, nfs4.Nfsstat4) {
+func (m *model40) turnOf(
+	id nfs4.Stateid4, kind nfs4.NfsOpnum4, seqid uint32,
+) (*owner40, verdict40, nfs4.Nfsstat4) {
 	s := m.states[id.Other]
 	if s == nil {
 		return nil, refuse40, m.lost(id)
@@ -451,7 +455,9 @@ var free40 = []nfs4.Nfsstat4{
 }
 
 // done ends an owner's turn.
-func (m *model40) done(o *owner40, kind nfs4.NfsOpnum4, seqid uint32, st nfs4.Nfsstat4, reply []byte, again func()) {
+func (m *model40) done(
+	o *owner40, kind nfs4.NfsOpnum4, seqid uint32, st nfs4.Nfsstat4, reply []byte, again func(),
+) {
 	if !slices.Contains(free40, st) {
 		o.known, o.last, o.kind, o.reply, o.again = true, seqid, kind, bytes.Clone(reply[4:]), again
 	}

@@ -53,7 +53,7 @@ func TestACompoundEndsWithTheChangeThatIsNotOnStableStorage(t *testing.T) {
 	d.file("f", "content")
 	fault := unpayable(d)
 	// The results behind it are gone. SETATTR says in any case what it has set.
-	res := d.r.do(in(d.sequence(), append(walk("x", "f"), setMode(0o600), getfh(), getattr(nfs4.FATTR4_MODE))...)...)
+	res := d.try(append(walk("x", "f"), setMode(0o600), getfh(), getattr(nfs4.FATTR4_MODE))...)
 	require.Equal(t, nfs4.NFS4ERR_IO, res.Status)
 	require.Len(t, res.Resarray, 5)
 	require.Equal(t, nfs4.NFS4ERR_IO, res.Resarray[4].Opsetattr.Status)
@@ -61,7 +61,7 @@ func TestACompoundEndsWithTheChangeThatIsNotOnStableStorage(t *testing.T) {
 
 	// The next change does not begin.
 	calls := d.fs.Count(faultfs.Remove)
-	res = d.r.do(in(d.sequence(), append(walk("x"), mkdir("d"), putroot(), lookup("x"), removeOp("f"))...)...)
+	res = d.try(append(walk("x"), mkdir("d"), putroot(), lookup("x"), removeOp("f"))...)
 	require.Equal(t, nfs4.NFS4ERR_IO, res.Status)
 	require.Len(t, res.Resarray, 4)
 	require.Equal(t, nfs4.NFS4ERR_IO, res.Resarray[3].Opcreate.Status)
@@ -76,7 +76,7 @@ func TestARetransmissionIsToldOfTheSameFailure(t *testing.T) {
 	d.keep = true
 	fault := unpayable(d)
 	ops := append(walk("x"), mkdir("d"), getfh())
-	first := d.r.do(in(d.sequence(), ops...)...)
+	first := d.try(ops...)
 	require.Equal(t, nfs4.NFS4ERR_IO, first.Status)
 	fault.Remove()
 	require.Equal(t, first, d.r.do(in(d.again(), ops...)...))
@@ -85,7 +85,7 @@ func TestARetransmissionIsToldOfTheSameFailure(t *testing.T) {
 func TestAnOpenWhoseFileIsNotOnStableStorageIsNotOpen(t *testing.T) {
 	d := newData(t, nil)
 	fault := unpayable(d)
-	res := d.r.do(in(d.sequence(), append(walk("x"), newFile("me", "f", nfs4.OPEN4_SHARE_DENY_BOTH), getfh())...)...)
+	res := d.try(append(walk("x"), newFile("me", "f", nfs4.OPEN4_SHARE_DENY_BOTH), getfh())...)
 	require.Equal(t, nfs4.NFS4ERR_IO, res.Status)
 	require.Len(t, res.Resarray, 4)
 	require.Zero(t, d.r.cfg.Files.Counts().Opens)
@@ -122,7 +122,7 @@ func TestACompoundPaysBeforeItIsSuspended(t *testing.T) {
 	require.NotZero(t, d.r.grows)
 	require.Equal(t, pays+1, d.fs.Count(faultfs.Pay))
 	unpayable(d)
-	res := d.r.do(in(d.sequence(), ops...)...)
+	res := d.try(ops...)
 	require.Equal(t, nfs4.NFS4ERR_IO, res.Status)
 	require.Len(t, res.Resarray, 5)
 	require.Zero(t, d.r.grows)
@@ -134,7 +134,7 @@ func TestAnOperationThatFailsBehindAChangeLeavesItsStatus(t *testing.T) {
 	ops := append(walk("x", "f"), setMode(0o600), lookup("none"))
 	d.fails(nfs4.NFS4ERR_NOTDIR, ops...)
 	unpayable(d)
-	res := d.r.do(in(d.sequence(), ops...)...)
+	res := d.try(ops...)
 	require.Equal(t, nfs4.NFS4ERR_IO, res.Status, "the change is what counts")
 	require.Len(t, res.Resarray, 5)
 }

@@ -61,27 +61,27 @@ func ask4Compounds(t *talker) {
 		x.set("access", res[0].Opaccess.Resok4.Access)
 	}
 	var compound nfs4.COMPOUND4res
-	for _, minor := range []uint32{3, 1 << 31} {
-		args := nfs4.COMPOUND4args{Minorversion: minor, Argarray: []op{client4.PutRootFH()}}
-		if err := t.c.Caller.Call(nfs4.NFS4_PROGRAM, nfs4.NFS_V4, nfs4.NFSPROC4_COMPOUND, &args, &compound); err != nil {
+	send := func(args *nfs4.COMPOUND4args) {
+		err := t.c.Caller.Call(nfs4.NFS4_PROGRAM, nfs4.NFS_V4, nfs4.NFSPROC4_COMPOUND, args, &compound)
+		if err != nil {
 			panic(failure{err})
 		}
+	}
+	for _, minor := range []uint32{3, 1 << 31} {
+		args := nfs4.COMPOUND4args{Minorversion: minor, Argarray: []op{client4.PutRootFH()}}
+		send(&args)
 		x := t.note("COMPOUND", fmt.Sprintf("of minor version %d", minor))
 		x.set("status", compound.Status)
 		x.set("results", len(compound.Resarray))
 	}
 	for minor := range uint32(3) {
 		args := nfs4.COMPOUND4args{Minorversion: minor, Tag: []byte("a tag")}
-		if err := t.c.Caller.Call(nfs4.NFS4_PROGRAM, nfs4.NFS_V4, nfs4.NFSPROC4_COMPOUND, &args, &compound); err != nil {
-			panic(failure{err})
-		}
+		send(&args)
 		x := t.note("COMPOUND", fmt.Sprintf("of nothing by minor version %d", minor))
 		x.set("status", compound.Status)
 		x.set("tag", string(compound.Tag))
 		args.Argarray = []op{client4.PutRootFH(), client4.GetFH()}
-		if err := t.c.Caller.Call(nfs4.NFS4_PROGRAM, nfs4.NFS_V4, nfs4.NFSPROC4_COMPOUND, &args, &compound); err != nil {
-			panic(failure{err})
-		}
+		send(&args)
 		x = t.note("COMPOUND", fmt.Sprintf("without SEQUENCE by minor version %d", minor))
 		x.set("status", compound.Status)
 		x.set("results", len(compound.Resarray))
