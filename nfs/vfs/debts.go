@@ -18,6 +18,10 @@ type Debts struct {
 	paid   uint64  // how many debts have been paid
 	owed   []Payer // of the present debt, the number paid+1; each once
 	status [debtsKept]Status
+	// failed is the last debt of those that failed and are not in status any more; lost is what
+	// became of it.
+	failed uint64
+	lost   Status
 }
 
 // Payer is the part of a View that pays what changes owe.
@@ -28,7 +32,8 @@ type Payer interface {
 	Pay() Status
 }
 
-// debtsKept is how many debts back Pay knows how a debt was paid.
+// debtsKept is how many debts back Pay knows exactly how a debt was paid. Of older ones it knows
+// whether they, or later ones, have failed.
 const debtsKept = 64
 
 // Open lets changes put off what they owe, until Close.
@@ -74,7 +79,10 @@ func (d *Debts) Pay(number uint64) Status {
 	case number > d.paid:
 		return d.PayAll()
 	case d.paid-number >= debtsKept:
-		return ServerFault // nobody knows
+		if number <= d.failed {
+			return d.lost // of the number itself nothing is known any more
+		}
+		return OK
 	}
 	return d.status[number%debtsKept]
 }
@@ -89,6 +97,9 @@ func (d *Debts) PayAll() Status {
 	d.owed, d.added = owed[:0], false
 	d.paid++
 	status := &d.status[d.paid%debtsKept]
+	if *status != OK {
+		d.failed, d.lost = d.paid-debtsKept, *status
+	}
 	*status = ServerFault
 	s := OK
 	for i, p := range owed {

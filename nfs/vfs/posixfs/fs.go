@@ -25,6 +25,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/stable"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/table"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/verdict"
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // Config says which directory to serve, and how.
@@ -134,8 +135,8 @@ type traits struct {
 }
 
 type paddedMutex struct {
-	sync.Mutex
-	_ [56]byte
+	futex.Mutex
+	_ [60]byte
 }
 
 // New opens cfg.Dir for serving. It blocks. It makes the process ignore SIGXFSZ, so that a write

@@ -1,11 +1,10 @@
 package posixfs
 
 import (
-	"sync"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // NFS lets the owner read and write a file whatever its mode says (RFC 1813, section 4.4). A
@@ -16,9 +15,9 @@ import (
 // the owner could do the same.
 
 // lent are the locks under which such processes change modes, by hash of the object.
-type lent [16]sync.Mutex
+type lent [16]futex.Mutex
 
-func (l *lent) of(e *entry) *sync.Mutex { return &l[e.Key.Hash()%uint64(len(l))] }
+func (l *lent) of(e *entry) *futex.Mutex { return &l[e.Key.Hash()%uint64(len(l))] }
 
 // lends reports whether this process opens files in that way.
 func (fs *FS) lends() bool { return !fs.is.byHandle && !fs.is.switching }

@@ -56,7 +56,6 @@ func startEntry(h vfs.Handle, key kernel.ObjectKey, kind uint16, stub uint64, fd
 	e := table.New[state](h, key, kind, fd)
 	e.Own.stub = stub
 	e.Own.rights.Init(fd, kind == unix.S_IFLNK)
-	e.Own.flush.Init()
 	e.Own.data.Init(fd, &e.Descriptors, &e.Own.flush)
 	return e
 }

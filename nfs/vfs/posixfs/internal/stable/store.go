@@ -1,12 +1,12 @@
 package stable
 
 import (
-	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // Calls are the system calls that tell of write-back failures. Tests replace them. Each is made
@@ -48,7 +48,6 @@ type Store struct {
 // Init makes s ready. seed is the first verifier; no earlier run may have had it.
 func (s *Store) Init(c Calls, seed uint64) {
 	s.Calls = c.Kernel()
-	s.all.Init()
 	s.verifier.Store(seed)
 }
 
@@ -95,8 +94,8 @@ type File struct {
 
 	dirty atomic.Uint32 // counts unstable writes; 0 if all are committed
 
-	leaving sync.Mutex // held while Leave flushes the file
-	left    bool       // flushed for the last time: the descriptors are about to be closed
+	leaving futex.Mutex // held while Leave flushes the file
+	left    bool        // flushed for the last time: the descriptors are about to be closed
 }
 
 // Wrote notes that unstable data was written. The caller calls it after the write, and not before:
