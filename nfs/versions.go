@@ -144,12 +144,12 @@ func (s *Server) withVersion4(p *rpc.Program, places int) error {
 		Ask:       func(conn uint64, a *rpc.Ask) error { return s.transport.Ask(conn, a) },
 	})
 	s.ended = table.Disconnect
-	volume := p.Volume
-	p.Volume = func(c *rpc.Call) int {
+	target := p.Target
+	p.Target = func(c *rpc.Call) rpc.Target {
 		if c.Vers == 4 {
-			return v4.Volume(c)
+			return v4.Target(c)
 		}
-		return volume(c)
+		return target(c)
 	}
 	if s.cfg.Versions&NFSv3 == 0 {
 		p.Versions = nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"math/rand/v2"
 	"strings"
 	"sync/atomic"
 
@@ -206,6 +207,27 @@ func (t *Table) Volume(fh []byte) int {
 	}
 	return 0
 }
+
+// ObjectOf returns a hash of the object that a handle names, as [Export.ObjectHash] does, and 0 for
+// bytes that cannot be a handle. It does not verify the handle.
+func ObjectOf(fh []byte) uint64 {
+	if len(fh) < wireMin || len(fh) > wireFull {
+		return 0
+	}
+	return objectHash(binary.BigEndian.Uint32(fh[1:]), fh[wireHeader:len(fh)-tagLen])
+}
+
+// ObjectHash returns a hash of an object of the export, not 0. Different objects have different
+// hashes but for rare accidents.
+func (x *Export) ObjectHash(h *vfs.Handle) uint64 { return objectHash(x.ID, h.Bytes()) }
+
+func objectHash(id uint32, b []byte) uint64 {
+	return max(1, siphash(objectKey.k0, objectKey.k1^uint64(id), b))
+}
+
+// objectKey is the key of objectHash. It is new in each process, so that nobody can choose objects
+// that collide.
+var objectKey = sealKey{rand.Uint64(), rand.Uint64()}
 
 // within reports whether the clean path lies in the clean path dir, and returns the rest of path
 // below dir.

@@ -57,7 +57,7 @@ func New(t *export.Table, cfg Config) *rpc.Program {
 	}
 	return &rpc.Program{
 		Name:   "mount",
-		Volume: s.volume,
+		Target: s.target,
 		Number: mount3.MOUNT_PROGRAM,
 		Versions: []rpc.Version{
 			{Number: mount3.MOUNT_V1, Procedures: old[:mount3.MOUNTPROC2_PATHCONF]},
@@ -74,15 +74,15 @@ func New(t *export.Table, cfg Config) *rpc.Program {
 	}
 }
 
-// volume returns the volume of the export that a path lies in. The procedures that may wait, MNT
+// target returns the volume of the export that a path lies in. The procedures that may wait, MNT
 // and PATHCONF, have the path as their first argument.
-func (s *server) volume(c *rpc.Call) int {
+func (s *server) target(c *rpc.Call) rpc.Target {
 	d := c.Args
 	path := d.Opaque(mount3.MNTPATHLEN)
 	if x, _, ok := s.table.ByPath(string(path)); ok {
-		return x.Volume
+		return rpc.Target{Volume: x.Volume}
 	}
-	return 0
+	return rpc.Target{}
 }
 
 // null does nothing. A caller finds out by it whether the program is there.

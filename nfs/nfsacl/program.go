@@ -28,7 +28,7 @@ func New(t *export.Table, cfg Config) *rpc.Program {
 			ACLPROC3_GETACL: {Name: "GETACL", Class: rpc.Blocking, Reads: true, Handle: s.getacl},
 			ACLPROC3_SETACL: {Name: "SETACL", Class: rpc.Blocking, Once: true, Handle: s.setacl, Settled: unpaid},
 		}}},
-		Volume: s.Volume,
+		Target: s.Target,
 	}
 }
 

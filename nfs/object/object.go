@@ -81,11 +81,17 @@ func (p *Opener) OpenChange(c *rpc.Call, fh []byte, o *Object, last *Served) vfs
 	return st
 }
 
-// Volume returns the volume of the call's first handle. The arguments of all procedures that have
-// any begin with a handle (see [rpc.Program]).
-func (p *Opener) Volume(c *rpc.Call) int {
+// Target returns the volume of the call's first handle, and its object if the call must not run
+// twice: such calls change the object. The arguments of all procedures that have any begin with a
+// handle (see [rpc.Program]).
+func (p *Opener) Target(c *rpc.Call) rpc.Target {
 	d := c.Args
-	return p.Table.Volume(d.Opaque(export.WireMax))
+	fh := d.Opaque(export.WireMax)
+	t := rpc.Target{Volume: p.Table.Volume(fh)}
+	if proc := c.Procedure(); proc != nil && proc.Once {
+		t.Object = export.ObjectOf(fh)
+	}
+	return t
 }
 
 // Cred returns the caller's credential on the object's export. It belongs to the thread. The caller

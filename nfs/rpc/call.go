@@ -160,13 +160,13 @@ func (c *Call) undo(at int) {
 // refused: then Server.Run encodes the refusal and needs no particular place.
 func (c *Call) Procedure() *Procedure { return c.procedure }
 
-// Volume returns the volume that the call depends on, as its program says: see Program. It is
-// called before Run, or when Run has returned Wait or Grow.
-func (c *Call) Volume() int {
-	if c.program == nil || c.program.Volume == nil {
-		return 0
+// Target returns what the call depends on, as its program says: see Program. It is called before
+// Run, or when Run has returned Wait or Grow.
+func (c *Call) Target() Target {
+	if c.program == nil || c.program.Target == nil {
+		return Target{}
 	}
-	return c.program.Volume(c)
+	return c.program.Target(c)
 }
 
 // Results returns the bare results of a call that Run has answered with SUCCESS, without the header
@@ -386,16 +386,29 @@ type Version struct {
 	Procedures []Procedure
 }
 
+// Target is what a call depends on that runs on a worker.
+type Target struct {
+	// Volume is the number of what the call may wait for and what fails or hangs as a whole, such
+	// as a file system; 0 when there is none.
+	Volume int
+	// Object is a hash of what the call changes, such as a directory; 0 when it changes nothing, or
+	// gains nothing from company. Calls with the same Volume and Object wait for each other, and
+	// share what they owe (Owing). So the transport runs them one after the other in one place.
+	Object uint64
+}
+
+// ObjectDataMax is how many bytes of data a call carries at most that has an Object. Calls with more
+// are better side by side, since their data goes to the disc on its own.
+const ObjectDataMax = 32 << 10
+
 // Program is one ONC RPC program. It is immutable once served.
 type Program struct {
 	Name     string
 	Number   uint32
 	Versions []Version // ascending, without gaps between lowest and highest
-	// Volume, unless nil, returns the number of what the call may wait for and what fails or
-	// hangs as a whole, such as a file system; 0 when there is none. A lane calls it before the
-	// procedure runs on a worker. It must not block, and leaves c as it is. It may believe what
-	// c says.
-	Volume func(c *Call) int
+	// Target, unless nil, returns what the call depends on. A lane calls it before the procedure
+	// runs on a worker. It must not block, and leaves c as it is. It may believe what c says.
+	Target func(c *Call) Target
 	// Anybody says that all callers get the same answers: neither the caller that a call names
 	// nor the place where it comes from matters. A Server whose programs all set Anybody asks
 	// for neither.

@@ -27,15 +27,28 @@ type briefs struct {
 	since uint32  // the patrol's round when the first call of done ended
 }
 
-// kick makes sure that a worker takes the brief calls that a lane has put into the queue.
-func (q *workQueue) kick(lane int) {
+// kicks says for what a lane must call kick.
+type kicks uint8
+
+const (
+	kickBrief kicks = 1 << iota // for brief calls
+	kickBatch                   // for calls that change objects (batch.go)
+)
+
+// kick makes sure that workers take the calls that a lane has put into the queue in this turn.
+func (q *workQueue) kick(lane int, what kicks) {
 	q.mu.Lock()
 	var w *sleeper
-	if _, ok := q.next(); ok {
-		if q.lanes[lane].busy == 0 && q.coming == 0 {
-			w = q.send(nil)
+	if what&kickBatch != 0 {
+		w = q.sendForBatches(w)
+	}
+	if what&kickBrief != 0 {
+		if _, ok := q.next(); ok {
+			if q.lanes[lane].busy == 0 && q.coming == 0 {
+				w = q.send(w)
+			}
+			w = q.watch(w)
 		}
-		w = q.watch(w)
 	}
 	q.mu.Unlock()
 	w.wake()
@@ -123,7 +136,7 @@ func (q *workQueue) late() bool {
 // runPatrol is the goroutine that looks after brief calls while there are some.
 func (q *workQueue) runPatrol() {
 	for every := time.Duration(0); ; {
-		q.guard.sleep(every)
+		q.guard.Sleep(every)
 		q.mu.Lock()
 		if q.closed {
 			q.mu.Unlock()
@@ -149,7 +162,7 @@ func (q *workQueue) patrol() (back *job, w *sleeper) {
 			back = join(l.takeDone(), back)
 		}
 	}
-	if i, ok := q.next(); ok && q.round-q.shares[i].first.jobs.head.since >= 2 {
+	if i, ok := q.next(); ok && q.round-q.shares[i].houses.first.jobs.head.since >= 2 {
 		// Workers that sleep in a brief call no longer count.
 		q.epoch++
 		q.brief = 0

@@ -51,14 +51,14 @@ func TestOneWorkerIsWokenForTheBriefCallsOfATurn(t *testing.T) {
 	q.init(2, 32, 1)
 	sleepers(&q, 4)
 	for xid := range uint32(10) {
-		require.True(t, q.put(briefCall(0, 1, xid, true)))
+		require.Equal(t, kickBrief, q.put(briefCall(0, 1, xid, true)))
 	}
 	require.Equal(t, 4, resting(&q), "nobody is woken before the end of the turn")
-	q.kick(0)
+	q.kick(0, kickBrief)
 	require.Equal(t, 3, resting(&q))
-	q.kick(0)
+	q.kick(0, kickBrief)
 	require.Equal(t, 3, resting(&q), "somebody is coming")
-	require.False(t, q.put(briefCall(0, 1, 10, false)))
+	require.Zero(t, q.put(briefCall(0, 1, 10, false)))
 	require.Equal(t, 2, resting(&q), "a call that sleeps gets a worker of its own")
 }
 
@@ -68,7 +68,7 @@ func TestAWorkerThatTakesACallThatSleepsLeavesNoneBehind(t *testing.T) {
 	sleepers(&q, 4)
 	q.put(briefCall(0, 1, 0, false)) // wakes one
 	q.put(briefCall(0, 1, 1, true))
-	q.kick(0) // leaves it to that one
+	q.kick(0, kickBrief) // leaves it to that one
 	require.Equal(t, 3, resting(&q))
 	q.coming-- // it is here
 	c := q.take(idle, nil)
@@ -121,7 +121,7 @@ func TestThePatrolSendsOthersWhenTheWorkerAtBriefCallsSleeps(t *testing.T) {
 	stuck, back := q.swap(done)
 	require.Nil(t, back)
 	sleepers(&q, 10)
-	q.kick(0)
+	q.kick(0, kickBrief)
 	require.Equal(t, 10, resting(&q), "one is at it")
 	back, w := q.patrol()
 	require.Nil(t, back)
@@ -134,7 +134,7 @@ func TestThePatrolSendsOthersWhenTheWorkerAtBriefCallsSleeps(t *testing.T) {
 	require.Equal(t, 7, resting(&q), "twice as many")
 	require.True(t, q.watched)
 	q.coming = 0
-	q.kick(0)
+	q.kick(0, kickBrief)
 	require.Equal(t, 6, resting(&q), "who sleeps does not count")
 	_, back = q.swap(stuck)
 	require.Nil(t, back)
@@ -187,7 +187,7 @@ func TestNoBriefCallIsLost(t *testing.T) {
 					q.put(briefCall(lane, byte(r.IntN(3)), uint32(i), r.IntN(4) > 0))
 					i += 2
 				}
-				q.kick(lane)
+				q.kick(lane, kickBrief)
 				runtime.Gosched()
 			}
 		})

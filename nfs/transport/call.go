@@ -248,7 +248,7 @@ func (l *lane) proceed(c *call) {
 	}
 	c.Reply.Reset(c.reply.Bytes()[markLen:])
 	c.pipes.lane = nil
-	l.kick = l.srv.queue.put(c.asJob()) || l.kick
+	l.kick |= l.srv.queue.put(c.asJob())
 }
 
 // park makes c independent of the buffer that is being parsed. The call copies a short record, and
@@ -354,14 +354,23 @@ func (c *call) asJob() *job {
 		_, j.size = c.ArgsHead(0)
 	}
 	p := c.Procedure()
-	j.volume, j.reads = c.Volume(), p != nil && p.Reads
+	t := c.Target()
+	j.volume, j.object, j.reads = t.Volume, t.Object, p != nil && p.Reads
+	j.brief = j.brief && j.object == 0
 	return j
 }
 
 // work implements task.
-func (c *call) work(place *rpc.Place) {
+func (c *call) work(place *rpc.Place) (owes bool) {
 	c.Place = place
-	c.outcome = c.conn.programs.RunSettled(&c.Call)
+	c.outcome = c.conn.programs.Run(&c.Call)
+	return c.outcome == rpc.Owing
+}
+
+// settle implements task.
+func (c *call) settle() {
+	c.conn.programs.Settle(&c.Call)
+	c.outcome = rpc.Done
 }
 
 // home implements task.

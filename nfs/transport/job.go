@@ -19,9 +19,10 @@ type job struct {
 	// house is the household whose turn the job takes: see workQueue.
 	house netip.Addr
 	lane  int // the index of the lane that the job goes back to
-	// volume is the volume that the job may wait for (rpc.Program.Volume); reads says that the
-	// job changes nothing there.
+	// volume is the volume that the job may wait for, and object what it changes (rpc.Target);
+	// reads says that the job changes nothing there.
 	volume int
+	object uint64
 	reads  bool
 	brief  bool // the job hardly ever sleeps: see brief.go
 	size   int  // bytes of arguments, if the job is brief
@@ -30,13 +31,18 @@ type job struct {
 	share int // the share that it waits in, then the share that its worker counts in
 	since uint32
 	epoch uint32
+	batch *batch // of its object; nil if it has none
 	next  *job
 }
 
 // task is the work behind a job.
 type task interface {
-	// work does the task on a worker's thread, which is place. It may sleep.
-	work(place *rpc.Place)
+	// work does the task on a worker's thread, which is place. It may sleep. If it reports true,
+	// settle must follow on that thread.
+	work(place *rpc.Place) (owes bool)
+	// settle puts on stable storage what the task owes. It waits for the disc. Tasks that have been
+	// worked on one after the other share that: the first settle is for all of them.
+	settle()
 	// back continues the task on its lane's thread.
 	back()
 	// home returns the loop of the task's lane. Any goroutine may call it.
@@ -63,17 +69,22 @@ func (j *job) Run() {
 // giveBack returns a chain of jobs to their lanes, those of one lane together. It does not block.
 func giveBack(j *job) {
 	for j != nil {
-		last := j
-		for last.next != nil && last.next.lane == j.lane {
-			last = last.next
+		var same, others jobList
+		for next := j; next != nil; {
+			x := next
+			next = x.next
+			if x.lane == j.lane {
+				same.push(x)
+			} else {
+				others.push(x)
+			}
 		}
-		head := j
-		j, last.next = last.next, nil
 		// The lane runs as long as it has calls, unless it has failed.
-		if head.task.home().Post(head) != nil {
+		if head := same.head; head.task.home().Post(head) != nil {
 			for ; head != nil; head = head.next {
 				head.task.lost()
 			}
 		}
+		j = others.head
 	}
 }

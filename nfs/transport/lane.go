@@ -70,7 +70,7 @@ type lane struct {
 	waiting  [classes]callList // calls that wait for a reply buffer
 	doubts   doubts
 	returned bool  // a slab has come back since the last look
-	kick     bool  // workers have been given brief calls in this turn
+	kick     kicks // workers have been given calls in this turn: see kicks
 	calls    *call // pool
 	parked   int   // calls that keep their record
 	copied   int   // parked calls that keep it as a copy
@@ -273,9 +273,9 @@ func (l *lane) Turn() {
 	if l.doubts.due.head != nil {
 		l.doubts.turn()
 	}
-	if l.kick {
-		l.kick = false
-		l.srv.queue.kick(l.place.Index)
+	if l.kick != 0 {
+		l.srv.queue.kick(l.place.Index, l.kick)
+		l.kick = 0
 	}
 	l.group.Publish()
 	l.feed()

@@ -2,7 +2,8 @@ package transport
 
 import (
 	"net/netip"
-	"sync"
+
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // workQueue is where lanes leave the calls that may sleep. Households take turns (rpc.Household),
@@ -22,7 +23,7 @@ type workQueue struct {
 	volumes int // volumes' shares: for changes, and behind those for other calls
 	extras  int // shares behind those, in which no calls wait
 
-	mu     sync.Mutex
+	mu     futex.Mutex
 	shares []share    // guarded by mu: the first is for calls that depend on no volume
 	turn   int        // guarded by mu: the share that is asked first
 	busy   int        // guarded by mu: workers that run a call
@@ -30,6 +31,8 @@ type workQueue struct {
 	calls  int        // guarded by mu: in the queue
 	spare  *peerCalls // guarded by mu
 	closed bool       // guarded by mu
+
+	batches batches // guarded by mu: calls that change the same object (batch.go)
 
 	resting *sleeper // guarded by mu: idle workers that nobody has woken, last come first
 	coming  int      // guarded by mu: workers that were woken and are not here yet
@@ -50,14 +53,21 @@ type workQueue struct {
 // volume's calls are counted in the share of its changes. If that share may have no further worker,
 // a worker at a call that changes nothing is counted in an extra share.
 type share struct {
-	least  int                       // workers that the share can have at any time
-	byPeer map[netip.Addr]*peerCalls // the households that have calls here
-	first  *peerCalls                // the household whose turn it is
-	last   *peerCalls
-	busy   int // workers that run a call
+	least  int    // workers that the share can have at any time
+	houses houses // the households that have calls here
+	busy   int    // workers that run a call
 }
 
-// peerCalls are the calls of one household to one volume.
+// houses is a line of households, which take turns.
+type houses struct {
+	byPeer map[netip.Addr]*peerCalls
+	first  *peerCalls // whose turn it is
+	last   *peerCalls
+}
+
+func newHouses() houses { return houses{byPeer: make(map[netip.Addr]*peerCalls)} }
+
+// peerCalls are the calls of one household in one line.
 type peerCalls struct {
 	peer netip.Addr
 	jobs jobList
@@ -73,7 +83,7 @@ func (q *workQueue) init(lanes, workers, volumes int) {
 	q.shares = make([]share, 1+2*q.volumes+q.extras)
 	for i := range q.shares {
 		s := &q.shares[i]
-		s.byPeer = make(map[netip.Addr]*peerCalls)
+		s.houses = newHouses()
 		switch {
 		case i == 0 && workers >= 4, i > 2*q.volumes && workers >= 2:
 			s.least = 1
@@ -113,29 +123,20 @@ func (q *workQueue) counted(i int) (int, bool) {
 	return of, false
 }
 
-// put leaves j to the workers. If kick, the lane must call kick at the end of its turn, so that a
-// worker comes for j. put does not block.
-func (q *workQueue) put(j *job) (kick bool) {
+// put leaves j to the workers. If kick is not 0, the lane must call kick with it at the end of its
+// turn, so that a worker comes for j. put does not block.
+func (q *workQueue) put(j *job) (kick kicks) {
 	j.share = q.share(j.volume, j.reads)
-	kick = j.brief // j may be over when mu is released
-	q.mu.Lock()
-	j.since = q.round
-	s := &q.shares[j.share]
-	p := s.byPeer[j.house]
-	if p == nil {
-		if p = q.spare; p == nil {
-			p = new(peerCalls)
-		} else {
-			q.spare = p.next
-		}
-		p.peer = j.house
-		s.byPeer[j.house] = p
-		s.line(p)
-	}
-	p.jobs.push(j)
-	q.calls++
 	var w *sleeper
-	if !kick {
+	q.mu.Lock()
+	switch {
+	case j.object != 0:
+		kick = q.join(j)
+	case j.brief:
+		kick = kickBrief
+		q.enqueue(j)
+	default:
+		q.enqueue(j)
 		w = q.send(nil)
 	}
 	q.mu.Unlock()
@@ -143,22 +144,62 @@ func (q *workQueue) put(j *job) (kick bool) {
 	return kick
 }
 
-// line puts p at the end of the line of households.
-func (s *share) line(p *peerCalls) {
-	p.next = nil
-	if s.last == nil {
-		s.first = p
-	} else {
-		s.last.next = p
+// enqueue puts j into its share. mu is held.
+func (q *workQueue) enqueue(j *job) {
+	j.since = q.round
+	q.push(&q.shares[j.share].houses, j)
+	q.calls++
+}
+
+// push puts j at the end of its household's calls in l. mu is held.
+func (q *workQueue) push(l *houses, j *job) {
+	p := l.byPeer[j.house]
+	if p == nil {
+		if p = q.spare; p == nil {
+			p = new(peerCalls)
+		} else {
+			q.spare = p.next
+		}
+		p.peer = j.house
+		l.byPeer[j.house] = p
+		l.add(p)
 	}
-	s.last = p
+	p.jobs.push(j)
+}
+
+// shift takes the next job of l, which is not empty. It is the turn of the household behind then.
+// mu is held.
+func (q *workQueue) shift(l *houses) *job {
+	p := l.first
+	if l.first = p.next; l.first == nil {
+		l.last = nil
+	}
+	j := p.jobs.pop()
+	if p.jobs.head != nil {
+		l.add(p)
+	} else {
+		delete(l.byPeer, p.peer)
+		p.next, q.spare = q.spare, p
+	}
+	return j
+}
+
+// add puts p at the end of the line.
+func (l *houses) add(p *peerCalls) {
+	p.next = nil
+	if l.last == nil {
+		l.first = p
+	} else {
+		l.last.next = p
+	}
+	l.last = p
 }
 
 // idle is the done that a worker passes to take when it has run no call yet.
 const idle = -1
 
-// take waits at the sleeper at until there is a job for the worker. It returns nil when the queue
-// is closed and empty. done is the share in which the worker counted for its last job.
+// take waits at the sleeper at until there is a job for the worker. A job that has a batch comes with
+// others behind it (pop). take returns nil when the queue is closed and empty. done is the share in which the worker counted for its last job.
 func (q *workQueue) take(done int, at *sleeper) *job {
 	q.mu.Lock()
 	if done >= 0 {
@@ -174,7 +215,7 @@ func (q *workQueue) take(done int, at *sleeper) *job {
 		// no call that may be taken.
 		at.next, q.resting = q.resting, at
 		q.mu.Unlock()
-		at.sleep(0)
+		at.Sleep(0)
 		q.mu.Lock()
 		q.coming--
 		i, ok = q.next()
@@ -198,27 +239,19 @@ func (q *workQueue) send(others *sleeper) *sleeper {
 	return s
 }
 
-// pop takes the next job of share i and counts the calling worker as busy there. If the
-// job may sleep and others are queued, it returns a resting worker w, which the caller
-// wakes after it has released mu. mu is held.
+// pop takes the next job of share i and counts the calling worker as busy there. A job with a batch
+// comes with others behind it. If the job may sleep and others are queued, pop returns a resting
+// worker w, which the caller wakes after it has released mu. mu is held.
 func (q *workQueue) pop(i int) (j *job, w *sleeper) {
 	at, _ := q.counted(i)
 	q.enter(at)
 	q.turn = i + 1
 	q.calls--
-	s := &q.shares[i]
-	p := s.first
-	if s.first = p.next; s.first == nil {
-		s.last = nil
+	j = q.shift(&q.shares[i].houses)
+	if j.batch != nil {
+		j = q.gather(j.batch)
 	}
-	j = p.jobs.pop()
 	j.share = at
-	if p.jobs.head != nil {
-		s.line(p)
-	} else {
-		delete(s.byPeer, p.peer)
-		p.next, q.spare = q.spare, p
-	}
 	if j.brief {
 		j.epoch = q.epoch
 		q.brief++
@@ -239,7 +272,7 @@ func (q *workQueue) next() (int, bool) {
 	}
 	for k := range q.shares {
 		i := (q.turn + k) % len(q.shares)
-		if q.shares[i].first == nil {
+		if q.shares[i].houses.first == nil {
 			continue
 		}
 		if _, ok := q.counted(i); ok {

@@ -42,9 +42,9 @@ var volumeOf = rpc.NewServer(&rpc.Program{
 			},
 		},
 	},
-	Volume: func(c *rpc.Call) int {
+	Target: func(c *rpc.Call) rpc.Target {
 		d := c.Args
-		return int(d.Uint32())
+		return rpc.Target{Volume: int(d.Uint32()), Object: uint64(d.Uint32())}
 	},
 })
 
@@ -166,7 +166,7 @@ func TestPeersTakeTurnsAtTheWorkers(t *testing.T) {
 	}
 	require.Equal(t, []byte{1, 2, 3, 1, 3, 1, 1}, peers[:7])
 	require.Len(t, peers, 1003)
-	require.Empty(t, q.shares[0].byPeer)
+	require.Empty(t, q.shares[0].houses.byPeer)
 }
 
 func TestAQueueThatIsFilledAndEmptiedAllocatesNothing(t *testing.T) {

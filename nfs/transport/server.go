@@ -229,12 +229,17 @@ func (s *Server) runWorker(place *rpc.Place, ready chan<- error) {
 	ready <- nil
 	at := new(sleeper)
 	for j := s.queue.take(idle, at); j != nil; {
-		j.task.work(place)
 		back, done := j, j.share
-		if j.brief {
+		switch {
+		case j.batch != nil:
+			s.queue.runBatch(place, j)
+			j = nil
+		case j.brief:
+			s.run(place, j)
 			j, back = s.queue.swap(j)
 			done = idle
-		} else {
+		default:
+			s.run(place, j)
 			j = nil
 		}
 		giveBack(back)
@@ -243,6 +248,13 @@ func (s *Server) runWorker(place *rpc.Place, ready chan<- error) {
 		}
 	}
 	s.cfg.Detach(place)
+}
+
+// run does a job that has no company.
+func (s *Server) run(place *rpc.Place, j *job) {
+	if j.task.work(place) {
+		j.task.settle()
+	}
 }
 
 // Connections returns how many connections there are.

@@ -152,15 +152,15 @@ func (ts *testServer) program() *rpc.Program {
 			}},
 			procWork: {Name: "WORK", Class: rpc.Blocking, Handle: echo},
 		}}},
-		Volume: func(c *rpc.Call) int {
+		Target: func(c *rpc.Call) (t rpc.Target) {
 			switch {
 			case ts.srv.cfg.Volumes == 0:
 			case c.Proc == procSleep:
-				return 1
+				t.Volume = 1
 			case c.Proc == procWork:
-				return 2
+				t.Volume = 2
 			}
-			return 0
+			return t
 		},
 	}
 }

@@ -72,6 +72,28 @@ func (s *server) program() *rpc.Program {
 		Name:     "nfs",
 		Number:   nfs3.NFS_PROGRAM,
 		Versions: []rpc.Version{{Number: nfs3.NFS_V3, Procedures: procedures}},
-		Volume:   s.Volume, // RENAME and LINK have two handles, but of one export only
+		Target:   s.target,
 	}
+}
+
+// target is [object.Opener.Target]. RENAME and LINK have two handles, but of one export only. LINK
+// changes the directory, which is its second. A small WRITE that is to be stable shares the flush
+// of its file with others, but large ones go to the disc side by side.
+func (s *server) target(c *rpc.Call) rpc.Target {
+	t := s.Target(c)
+	if c.Vers != nfs3.NFS_V3 {
+		return t
+	}
+	d := c.Args
+	fh := d.Opaque(export.WireMax)
+	switch c.Proc {
+	case nfs3.NFSPROC3_LINK:
+		t.Object = export.ObjectOf(d.Opaque(export.WireMax))
+	case nfs3.NFSPROC3_WRITE:
+		d.Skip(8) // the offset
+		if n, how := d.Uint32(), d.Uint32(); how != uint32(nfs3.UNSTABLE) && n <= rpc.ObjectDataMax {
+			t.Object = export.ObjectOf(fh)
+		}
+	}
+	return t
 }

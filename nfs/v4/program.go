@@ -13,6 +13,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/state"
 	"github.com/ringnfs/ringnfs/nfs/state/files"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
 // minorMax is the highest minor version that the package knows.
@@ -78,13 +79,40 @@ func (s *server) version() rpc.Version {
 // null is NULL (RFC 8881, section 16.1).
 func null(*rpc.Call) rpc.Outcome { return rpc.Done }
 
-// Volume returns what a compound that goes on depends on: the export of its current file
-// handle (see [rpc.Program]).
-func Volume(c *rpc.Call) int {
-	if k, ok := c.State.(*compound); ok && k.current.export != nil {
-		return k.current.export.Volume
+// Target returns what a compound that goes on depends on: the export of its current file handle, and
+// the current object if the next operation changes it (see [rpc.Program]).
+func Target(c *rpc.Call) (t rpc.Target) {
+	k, ok := c.State.(*compound)
+	if !ok || k.current.export == nil {
+		return t
 	}
-	return 0
+	t.Volume = k.current.export.Volume
+	d := c.Args
+	if changesCurrent(&d) {
+		t.Object = k.current.export.ObjectHash(&k.current.handle)
+	}
+	return t
+}
+
+// changesCurrent reports whether the operation that d comes to owes for a change of the current
+// object. A small WRITE that is to be stable shares the flush of its file with others, but large
+// ones go to the disc side by side.
+func changesCurrent(d *xdr.Decoder) bool {
+	switch nfs4.NfsOpnum4(d.Uint32()) {
+	case nfs4.OP_CREATE, nfs4.OP_LINK, nfs4.OP_REMOVE, nfs4.OP_RENAME, nfs4.OP_SETATTR, nfs4.OP_SETXATTR,
+		nfs4.OP_REMOVEXATTR:
+		return true
+	case nfs4.OP_OPEN:
+		d.Skip(4 + 4 + 4 + 8) // seqid, share_access, share_deny, clientid
+		_ = d.Opaque(nfs4.NFS4_OPAQUE_LIMIT)
+		return d.Uint32() == uint32(nfs4.OPEN4_CREATE)
+	case nfs4.OP_WRITE:
+		d.Skip(16 + 8) // stateid, offset
+		how, n := d.Uint32(), d.Uint32()
+		return how != uint32(nfs4.UNSTABLE4) && n <= rpc.ObjectDataMax
+	default:
+		return false
+	}
 }
 
 // epoch is the thread's epoch in which something was asked for.

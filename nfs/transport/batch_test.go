@@ -1,0 +1,228 @@
+package transport
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/uring/loop"
+)
+
+// change is a task without a call.
+type change struct {
+	job
+	id      int
+	working func(*change) (owes bool)
+	settled func(*change)
+}
+
+func (c *change) work(*rpc.Place) bool { return c.working(c) }
+func (c *change) settle()              { c.settled(c) }
+func (*change) back()                  {}
+func (*change) lost()                  {}
+func (*change) home() *loop.Loop       { return nil }
+
+// changing queues a change of an object by a household.
+func changing(q *workQueue, house byte, object uint64, c *change) kicks {
+	c.job = job{task: c, house: netip.AddrFrom4([4]byte{192, 0, 2, house}), volume: 1, object: object}
+	return q.put(&c.job)
+}
+
+func ids(j *job) (list []int) {
+	for ; j != nil; j = j.next {
+		list = append(list, j.task.(*change).id)
+	}
+	return list
+}
+
+func TestChangesOfAnObjectAreTakenTogether(t *testing.T) {
+	var q workQueue
+	q.init(1, 8, 1)
+	sleepers(&q, 4)
+	for id := range batchMax + 3 {
+		want := kicks(0)
+		if id == 0 {
+			want = kickBatch
+		}
+		require.Equal(t, want, changing(&q, 1, 77, &change{id: id}))
+	}
+	require.Equal(t, kickBatch, changing(&q, 1, 78, &change{id: 100}))
+	require.Equal(t, 4, resting(&q), "nobody is woken before the end of the turn")
+	q.kick(0, kickBatch)
+	require.Equal(t, 2, resting(&q), "one for each object")
+	require.False(t, q.watched, "the patrol has nothing to do with it")
+	q.coming = 0
+
+	first := q.take(idle, nil)
+	require.Len(t, ids(first), batchMax)
+	require.Equal(t, 0, ids(first)[0])
+	other := q.take(idle, nil)
+	require.Equal(t, []int{100}, ids(other))
+	require.False(t, q.ready(), "the first object is being changed")
+	require.Zero(t, changing(&q, 1, 77, &change{id: 200}), "it waits with the others")
+	require.False(t, q.ready())
+
+	before := resting(&q)
+	q.made(first.batch, false)
+	require.Equal(t, before, resting(&q), "the worker that has made them comes back at once")
+	rest := q.take(first.share, nil)
+	require.Equal(t, []int{batchMax, batchMax + 1, batchMax + 2, 200}, ids(rest))
+	require.Zero(t, changing(&q, 1, 77, &change{id: 201}))
+	q.made(rest.batch, true)
+	require.Equal(t, before-1, resting(&q), "another goes on while that one waits for the disc")
+	last := q.take(idle, nil)
+	require.Equal(t, []int{201}, ids(last))
+	q.made(last.batch, true)
+	q.made(other.batch, true)
+	require.Empty(t, q.batches.byKey)
+	require.Zero(t, q.calls)
+}
+
+func TestAHouseholdWaitsForOneBatchOfAnother(t *testing.T) {
+	var q workQueue
+	q.init(1, 8, 1)
+	for id := range 10_000 {
+		changing(&q, 1, 77, &change{id: id})
+	}
+	first := q.take(idle, nil)
+	changing(&q, 2, 77, &change{id: 20_000}) // the same object
+	changing(&q, 2, 78, &change{id: 20_001}) // another one
+	require.Equal(t, []int{20_001}, ids(q.take(idle, nil)), "another object does not wait at all")
+	q.made(first.batch, true)
+	next := ids(q.take(idle, nil))
+	require.Contains(t, next, 20_000)
+	require.Len(t, next, batchMax)
+}
+
+// The calls of other households come in turn, also if the object's batches never end.
+func TestABatchTakesOneTurnOfItsHousehold(t *testing.T) {
+	var q workQueue
+	q.init(1, 8, 1)
+	for id := range 100 {
+		changing(&q, 1, 77, &change{id: id})
+	}
+	queuedFor(t, &q, 2, 1)
+	queuedFor(t, &q, 2, 1)
+	first := q.take(idle, nil)
+	q.made(first.batch, true)
+	require.Nil(t, q.take(idle, nil).batch, "the other household's turn")
+	second := q.take(idle, nil)
+	require.NotNil(t, second.batch)
+	q.made(second.batch, true)
+	require.Nil(t, q.take(idle, nil).batch)
+}
+
+func TestAllChangesAreMadeBeforeOneIsSettled(t *testing.T) {
+	var q workQueue
+	q.init(1, 8, 1)
+	var log []int
+	for id := range 5 {
+		changing(&q, 1, 77, &change{
+			id:      id,
+			working: func(c *change) bool { log = append(log, c.id); return c.id%2 == 0 },
+			settled: func(c *change) {
+				_, ok := q.batches.byKey[batchKey{1, 77}]
+				require.False(t, ok, "others may change the object by now")
+				log = append(log, 100+c.id)
+			},
+		})
+	}
+	j := q.take(idle, nil)
+	q.runBatch(nil, j)
+	require.Equal(t, []int{0, 1, 2, 3, 4, 100, 102, 104}, log)
+	require.Equal(t, []int{0, 1, 2, 3, 4}, ids(j), "all go back")
+	require.Nil(t, j.batch)
+}
+
+func TestABatchAllocatesNothing(t *testing.T) {
+	var q workQueue
+	q.init(1, 4, 1)
+	done, list := idle, make([]change, 20)
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		for i := range list {
+			changing(&q, byte(i%3), 77, &list[i])
+		}
+		for range 2 {
+			j := q.take(done, nil)
+			done = j.share
+			q.made(j.batch, true)
+		}
+	}))
+	require.Empty(t, q.batches.byKey)
+}
+
+func TestNoChangeIsLost(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	var q workQueue
+	q.init(2, 32, 1)
+	const calls, objects = 4000, 5
+	var seen [calls]atomic.Int32
+	var at [objects + 1]atomic.Int32 // how many change an object now
+	var left atomic.Int32
+	left.Store(calls)
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			runtime.LockOSThread()
+			here := new(sleeper)
+			for j := q.take(idle, here); j != nil; j = q.take(j.share, here) {
+				if j.batch == nil {
+					j.task.work(nil)
+				} else {
+					q.runBatch(nil, j)
+				}
+				for x := j; x != nil; x = x.next {
+					seen[x.task.(*change).id].Add(1)
+					left.Add(-1)
+				}
+			}
+		})
+	}
+	var lanes sync.WaitGroup
+	for lane := range 2 {
+		r := rand.New(rand.NewPCG(seed, uint64(lane)))
+		lanes.Go(func() {
+			for id := lane; id < calls; {
+				var kick kicks
+				for n := r.IntN(40); n >= 0 && id < calls; n-- {
+					object := r.Uint64N(objects + 1)
+					owes := r.IntN(2) == 0
+					kick |= changing(&q, byte(r.IntN(3)), object, &change{
+						id: id,
+						working: func(*change) bool {
+							if object > 0 && at[object].Add(1) != 1 {
+								t.Error("two change an object at once")
+							}
+							runtime.Gosched()
+							at[object].Add(-1)
+							return owes
+						},
+						settled: func(*change) { runtime.Gosched() },
+					})
+					id += 2
+				}
+				if kick != 0 {
+					q.kick(lane, kick)
+				}
+				runtime.Gosched()
+			}
+		})
+	}
+	lanes.Wait()
+	for left.Load() > 0 {
+		runtime.Gosched()
+	}
+	q.close()
+	all.Wait()
+	for i := range seen {
+		require.EqualValues(t, 1, seen[i].Load(), i)
+	}
+	require.Empty(t, q.batches.byKey)
+}
