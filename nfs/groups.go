@@ -4,8 +4,9 @@ import (
 	"errors"
 	"os/user"
 	"strconv"
-	"sync"
 	"time"
+
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // groupCache remembers the groups of this machine's users, so that a new connection of a known user
@@ -14,7 +15,7 @@ type groupCache struct {
 	lookup func(uid uint32) ([]uint32, error) // set before the first use; it may block
 	now    func() time.Time                   // time.Now when nil
 
-	mu    sync.Mutex
+	mu    futex.Mutex
 	by    map[uint32]*groupEntry // guarded by mu
 	turns chan struct{}          // made by the first look-up; one token for each under way
 }

@@ -3,9 +3,10 @@ package idmap
 import (
 	"errors"
 	"maps"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 const (
@@ -33,7 +34,7 @@ type fact[V any] struct {
 	found atomic.Pointer[finding[V]] // the last answer, nil before the first
 	late  atomic.Bool                // a look-up is under way that has been waited for in vain
 
-	mu   sync.Mutex
+	mu   futex.Mutex
 	done chan struct{} // guarded by mu; of the look-up that is under way, or nil
 }
 
@@ -47,7 +48,7 @@ func (f *fact[V]) fresh(now time.Time) (*finding[V], bool) {
 // facts are the facts about several. They are read without a lock; who adds one copies the map.
 type facts[K comparable, V any] struct {
 	by atomic.Pointer[map[K]*fact[V]]
-	mu sync.Mutex // held to change by
+	mu futex.Mutex // held to change by
 }
 
 // get returns what there is about k, nil if there is nothing.

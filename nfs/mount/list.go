@@ -3,7 +3,8 @@ package mount
 import (
 	"net/netip"
 	"slices"
-	"sync"
+
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // Bounds of the list. DUMP leaves out mounts that do not fit into a reply.
@@ -15,7 +16,7 @@ const (
 // list is who has mounted what, oldest first. Its zero value is ready. Any goroutine may call its
 // methods.
 type list struct {
-	mu      sync.Mutex
+	mu      futex.Mutex
 	entries []entry // guarded by mu
 }
 

@@ -5,8 +5,9 @@ package notice
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
+
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // The limit of most lines: a burst for news, then one line from time to time.
@@ -25,7 +26,7 @@ type Limit struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
-	mu   sync.Mutex
+	mu   futex.Mutex
 	free int       // lines that may be written now; guarded by mu
 	last time.Time // when free last grew, zero before the first line; guarded by mu
 	left int       // lines left out since the last one; guarded by mu

@@ -3,8 +3,9 @@ package notice
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
+
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 const (
@@ -32,7 +33,7 @@ type Queue struct {
 type lines struct {
 	base slog.Handler // says how many are missing
 
-	mu   sync.Mutex
+	mu   futex.Mutex
 	list []line        // guarded by mu
 	lost int           // lines left out since the last line that told; guarded by mu
 	idle chan struct{} // closed when the goroutine ends, nil without one; guarded by mu

@@ -2,9 +2,10 @@ package records
 
 import (
 	"errors"
-	"sync"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // writer makes changes, of which those that arrive while an earlier one is on its way to the disc
@@ -13,7 +14,7 @@ import (
 type writer struct {
 	db *bbolt.DB
 
-	mu sync.Mutex
+	mu futex.Mutex
 	// guarded by mu
 	busy    bool      // somebody writes, or has been told to
 	waiting []*change // the first of them is told to write next

@@ -3,14 +3,15 @@ package sockdiag
 import (
 	"encoding/binary"
 	"fmt"
-	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // netlink is one netlink socket, which carries one question at a time.
 type netlink struct {
-	mu  sync.Mutex
+	mu  futex.Mutex
 	fd  int           // -1 when closed; guarded by mu
 	seq uint32        // guarded by mu
 	out []byte        // guarded by mu

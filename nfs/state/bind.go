@@ -2,7 +2,8 @@ package state
 
 import (
 	"slices"
-	"sync"
+
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // Direction says which channels of a session a connection is for (RFC 8881 section 18.34).
@@ -28,7 +29,7 @@ type Binding struct {
 
 // conns says which sessions a connection is bound to, to be found when it ends.
 type conns struct {
-	mu sync.Mutex
+	mu futex.Mutex
 	of map[uint64][]*Session
 }
 

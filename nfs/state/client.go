@@ -2,8 +2,9 @@ package state
 
 import (
 	"net/netip"
-	"sync"
 	"sync/atomic"
+
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // Principal is who a client is for its requests: what the caller takes for one identity is
@@ -54,7 +55,7 @@ type Client struct {
 	// guarded by Table.mu
 	newer, older *Client // in Table.fresh
 
-	mu sync.Mutex
+	mu futex.Mutex
 	// guarded by mu; phase changes with Table.mu held as well
 	phase    phase
 	sessions []*Session // oldest first

@@ -1,8 +1,9 @@
 package state
 
 import (
-	"sync"
 	"sync/atomic"
+
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // grace is the time after a start of the server in which clients reclaim what they held before
@@ -15,9 +16,9 @@ type grace struct {
 	until atomic.Uint32 // when it ends in any case
 	last  uint32        // what until never exceeds; immutable after Recover
 
-	ending sync.Mutex // held while the store is told of the end
+	ending futex.Mutex // held while the store is told of the end
 
-	mu sync.Mutex
+	mu futex.Mutex
 	// guarded by mu
 	known map[string]*known // by owner; nil when grace is over
 	open  int               // how many of them are not done

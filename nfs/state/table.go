@@ -2,9 +2,9 @@ package state
 
 import (
 	"hash/maphash"
-	"sync"
 
 	"github.com/ringnfs/ringnfs/nfs/state/internal/ident"
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // Table is all that is remembered of clients. See the package comment.
@@ -25,7 +25,7 @@ type Table struct {
 
 	recalled bool // Overgrown's: memory was short when it looked last
 
-	mu sync.Mutex
+	mu futex.Mutex
 	// guarded by mu
 	confirmed map[string]*Client // by owner; lapsed ones, too
 	fresh     freshList

@@ -3,11 +3,11 @@ package transport
 import (
 	"encoding/binary"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/xdr"
+	"github.com/ringnfs/ringnfs/uring/futex"
 	"github.com/ringnfs/ringnfs/uring/loop"
 )
 
@@ -21,7 +21,7 @@ const asksMax = 64
 // asks is how other threads reach a connection. Who never asks the peer anything pays for it when
 // the connection begins and when it ends.
 type asks struct {
-	mu sync.Mutex
+	mu futex.Mutex
 	// guarded by mu
 	lane  *lane      // that serves the connection; nil while it is on its way to one
 	queue []*rpc.Ask // that the lane has not taken yet
@@ -45,7 +45,7 @@ type sentAsk struct {
 
 // directory finds connections by their numbers.
 type directory struct {
-	mu sync.Mutex
+	mu futex.Mutex
 	of map[uint64]*conn // guarded by mu
 }
 

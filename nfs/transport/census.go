@@ -4,14 +4,15 @@ import (
 	"log/slog"
 	"math"
 	"net/netip"
-	"sync"
+
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // census counts the connections of each household, from when they are dealt out until they are
 // closed, so that no household takes the connections of all others. It is asked once per
 // connection, not per call.
 type census struct {
-	mu     sync.Mutex
+	mu     futex.Mutex
 	by     map[netip.Addr]int // guarded by mu: households that have connections
 	guests int                // guarded by mu: connections of all users of this machine
 }

@@ -2,9 +2,9 @@ package transport
 
 import (
 	"net/netip"
-	"sync"
 
 	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/uring/futex"
 	"github.com/ringnfs/ringnfs/uring/loop"
 )
 
@@ -69,7 +69,7 @@ func (d *datagramSocket) originOf(peer, local netip.AddrPort) (origin *rpc.Origi
 
 // lookUps are the questions under way about senders of datagrams, at most one for each user.
 type lookUps struct {
-	mu sync.Mutex
+	mu futex.Mutex
 	of map[uint32]struct{} // guarded by mu: users
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/uring"
+	"github.com/ringnfs/ringnfs/uring/futex"
 	"github.com/ringnfs/ringnfs/uring/loop"
 )
 
@@ -33,10 +34,10 @@ type Server struct {
 	renewAfter, renewEvery time.Duration
 
 	// life is held by Start; Drain, Close and Wait wait for it.
-	life  sync.Mutex
+	life  futex.Mutex
 	began bool // guarded by life: Start was called, or the end before it
 
-	mu      sync.Mutex
+	mu      futex.Mutex
 	running []*lane // guarded by mu
 	aborted bool    // guarded by mu
 

@@ -1,12 +1,12 @@
 package transport
 
 import (
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/rpc/drc"
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // wire is a connection as the duplicate request cache knows it. It outlives the connection, and any
@@ -17,7 +17,7 @@ type wire struct {
 	born time.Time // when the connection was adopted
 	look func(fd int) (tcpFacts, bool)
 
-	mu    sync.Mutex
+	mu    futex.Mutex
 	fd    int    // guarded by mu: -1 when the connection is over
 	eof   bool   // guarded by mu: the peer has ended its side in order
 	acked uint64 // guarded by mu, when it is over: bytes the peer has acknowledged

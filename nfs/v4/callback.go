@@ -2,7 +2,6 @@ package v4
 
 import (
 	"errors"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/state"
 	"github.com/ringnfs/ringnfs/nfs/state/files"
 	"github.com/ringnfs/ringnfs/nfs/xdr"
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // Callbacks makes the calls of the server to its clients (RFC 8881, section 20). It is made before
@@ -23,7 +23,7 @@ type Callbacks struct {
 	state *state.Table
 	ask   func(conn uint64, a *rpc.Ask) error
 
-	mu sync.Mutex // taken before the locks of state
+	mu futex.Mutex // taken before the locks of state
 	// guarded by mu
 	queues map[state.ClientID][]*callback // that wait for a slot, oldest first
 	queued int

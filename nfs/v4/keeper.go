@@ -1,12 +1,12 @@
 package v4
 
 import (
-	"sync"
 	"sync/atomic"
 
 	"github.com/ringnfs/ringnfs/nfs/export"
 	"github.com/ringnfs/ringnfs/nfs/state/files"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // Keeper stands between what clients hold of files and the back ends that the files are in. It
@@ -18,7 +18,7 @@ type Keeper struct {
 
 	held struct {
 		n  atomic.Int32 // len(files)
-		mu sync.Mutex   // taken before the locks of table
+		mu futex.Mutex  // taken before the locks of table
 		// guarded by mu
 		files map[files.File]vfs.Held
 	}

@@ -1,13 +1,13 @@
 package v4
 
 import (
-	"sync"
 	"sync/atomic"
 
 	"github.com/ringnfs/ringnfs/nfs/nfs4"
 	"github.com/ringnfs/ringnfs/nfs/state/files"
 	"github.com/ringnfs/ringnfs/nfs/state/ranges"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // mirror shows the locks of clients to the programs of the server's machine. It implements
@@ -16,7 +16,7 @@ import (
 // View of their place, and they stay open while something is locked.
 type mirror struct {
 	n  atomic.Int32 // len(files)
-	mu sync.Mutex   // taken after the locks of the table of files
+	mu futex.Mutex  // taken after the locks of the table of files
 	// guarded by mu
 	files map[files.File]*mirrored
 }

@@ -3,10 +3,11 @@ package loop
 import (
 	"fmt"
 	"runtime"
-	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // Task is something to run on the loop's thread. A Task that is posted often
@@ -30,7 +31,7 @@ type mailbox struct {
 	// waking is how many threads are about to write the eventfd.
 	waking atomic.Int32
 
-	mu     sync.Mutex
+	mu     futex.Mutex
 	tasks  []Task // guarded by mu
 	closed bool   // guarded by mu
 

@@ -3,8 +3,9 @@ package drc
 import (
 	"net/netip"
 	"slices"
-	"sync"
 	"time"
+
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // limits are one shard's parts of the bounds.
@@ -59,7 +60,7 @@ func (w *waiter) tell(reply []byte) {
 type shard struct {
 	limits // immutable
 
-	mu sync.Mutex
+	mu futex.Mutex
 
 	// Guarded by mu.
 	entries map[Key]*entry // the newest entry of each key

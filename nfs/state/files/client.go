@@ -2,8 +2,9 @@ package files
 
 import (
 	"slices"
-	"sync"
 	"sync/atomic"
+
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // Caller is who sends an operation. In version 4.0 only the stateid says that, and Client is 0.
@@ -33,7 +34,7 @@ type client struct {
 	waiters atomic.Int32
 	waiting atomic.Int64 // bytes of its waiters
 
-	mu sync.Mutex
+	mu futex.Mutex
 	// guarded by mu
 	gone   Status // not OK: nothing may be added any more, and this is why
 	since  uint32 // when it became Expired
@@ -72,7 +73,7 @@ type owner struct {
 const clientShards = 16
 
 type clientShard struct {
-	mu sync.Mutex
+	mu futex.Mutex
 	// guarded by mu
 	byID map[uint64]*client
 	_    [48]byte // its own cache line

@@ -2,10 +2,10 @@ package files
 
 import (
 	"hash/maphash"
-	"sync"
 
 	"github.com/ringnfs/ringnfs/nfs/state/ranges"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // File names a file: the number of its export and the back end's handle.
@@ -29,7 +29,7 @@ const (
 type file struct {
 	key File // immutable
 
-	mu sync.Mutex
+	mu futex.Mutex
 	// guarded by mu
 	dead  bool   // no longer in its shard: look it up again
 	pins  uint16 // see Pin
@@ -55,7 +55,7 @@ const shards = 64
 
 // shard is a hash table of files, chained through them: a map would keep each key twice.
 type shard struct {
-	mu sync.Mutex
+	mu futex.Mutex
 	// guarded by mu
 	buckets []*file // as many as a power of two
 	n       int

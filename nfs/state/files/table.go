@@ -7,6 +7,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/state/internal/ident"
 	"github.com/ringnfs/ringnfs/nfs/state/ranges"
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // What things cost in bytes, with their share of the tables that lead to them. A test compares
@@ -42,12 +43,12 @@ type Table struct {
 
 	clients [clientShards]clientShard
 
-	mu sync.Mutex
+	mu futex.Mutex
 	// guarded by mu
 	expired []*client // whose dead stateids are kept, oldest first
 
 	waiting struct {
-		mu sync.Mutex
+		mu futex.Mutex
 		// guarded by mu
 		files map[*file]struct{}
 	}

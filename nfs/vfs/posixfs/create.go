@@ -3,13 +3,13 @@ package posixfs
 import (
 	"bytes"
 	"math"
-	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // Create implements vfs.View.
@@ -239,7 +239,7 @@ func stamped(a *vfs.Attr, verf uint64, delta vfs.Time) bool {
 // exclusives are the last files that were made with a verifier of which the file system has not
 // kept enough. A restart forgets them.
 type exclusives struct {
-	sync.Mutex
+	futex.Mutex
 	list [64]struct {
 		h    vfs.Handle
 		verf uint64

@@ -94,7 +94,7 @@ type FS struct {
 	now          atomic.Int64 // seconds since 1970 at the last tick
 	views        atomic.Pointer[[]*View]
 
-	viewsMu    sync.Mutex // guards changing views
+	viewsMu    futex.Mutex // guards changing views
 	tab        table.Table[state]
 	finder     search.Finder
 	known      known.Handles

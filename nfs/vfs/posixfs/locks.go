@@ -2,13 +2,13 @@ package posixfs
 
 import (
 	"math"
-	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // The locks of a file are those of one open file description (F_OFD_SETLK). It is not one of the
@@ -19,7 +19,7 @@ import (
 // lockedFiles are the files whose locks are open.
 type lockedFiles struct {
 	n  atomic.Int32 // len(files)
-	mu sync.Mutex
+	mu futex.Mutex
 	// guarded by mu
 	files map[vfs.Handle]*lockedFile
 	left  []int // descriptors for the janitor to close

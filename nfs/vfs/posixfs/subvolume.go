@@ -3,13 +3,13 @@ package posixfs
 import (
 	"encoding/binary"
 	"maps"
-	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // subvolumes remembers the number of each btrfs subvolume by its present device number. Since Linux
@@ -18,7 +18,7 @@ import (
 // layers are treated in the same way. The kernel gives out the device numbers of both as they come,
 // so with these alone a file would have another number after a reboot.
 type subvolumes struct {
-	mu    sync.Mutex                        // guards changing byDev
+	mu    futex.Mutex                       // guards changing byDev
 	byDev atomic.Pointer[map[uint64]uint64] // nobody changes a map that is here
 }
 

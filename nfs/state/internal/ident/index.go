@@ -1,8 +1,9 @@
 package ident
 
 import (
-	"sync"
 	"sync/atomic"
+
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // chunkLen is how many pointers a chunk of an index has: 4 KiB.
@@ -15,7 +16,7 @@ type Index[T any] struct {
 	chunks []atomic.Pointer[[chunkLen]atomic.Pointer[T]]
 	max    uint32
 
-	mu   sync.Mutex
+	mu   futex.Mutex
 	free []uint32 // given back
 	next uint32   // the least that was never given out
 }

@@ -3,7 +3,8 @@ package ident
 import (
 	"encoding/binary"
 	"io"
-	"sync"
+
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // EpochBits is how many bits of a number are the epoch of the server that made it.
@@ -23,7 +24,7 @@ type Minter struct {
 	epoch  uint32 // immutable
 	source io.Reader
 
-	mu   sync.Mutex
+	mu   futex.Mutex
 	buf  [256]byte
 	left int // unused bytes at the end of buf
 }

@@ -1,7 +1,6 @@
 package iopath
 
 import (
-	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -9,6 +8,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/iopolicy"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // Direct I/O moves whole pages, to and from memory with the alignment that the file asks for. A
@@ -29,7 +29,7 @@ const bounceSize = 1 << 20
 // bounces are the bounce buffers of the process that nobody uses. A worker takes one for a request.
 // They lie outside the heap.
 var bounces struct {
-	sync.Mutex
+	futex.Mutex
 	free [][]byte
 }
 

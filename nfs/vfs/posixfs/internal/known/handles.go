@@ -1,7 +1,6 @@
 package known
 
 import (
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/recall"
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // grain is how old an object must be for its key to be its own: a few ticks, and the step back of
@@ -41,7 +41,7 @@ type Handles struct {
 	slots atomic.Pointer[recall.Shared[handle]]
 	ahead atomic.Int64 // wall clock minus time since began, at their greatest difference, in ns
 
-	mu sync.Mutex // guards replacing slots
+	mu futex.Mutex // guards replacing slots
 }
 
 // Moment is the view of one operation on Handles. It is valid for objects that the operation sees

@@ -2,16 +2,16 @@ package listing
 
 import (
 	"slices"
-	"sync"
 	"sync/atomic"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // wholes are the directories of present listings: the last one in any case, and others as long as
 // there is room.
 type wholes struct {
-	mu      sync.Mutex
+	mu      futex.Mutex
 	list    []*whole
 	reading atomic.Int64 // bytes of dents of the directories that are being read now
 	said    atomic.Int64 // tick at which the log was last told of a directory that is too large

@@ -3,17 +3,18 @@ package mounts
 import (
 	"encoding/binary"
 	"fmt"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // watch tells every FS of the process when somebody mounts or unmounts something anywhere in the
 // process's mount namespace. It is one goroutine that sleeps in poll(2): /proc/self/mountinfo has
 // POLLPRI if the table has changed since the previous poll.
 type watch struct {
-	mu    sync.Mutex
+	mu    futex.Mutex
 	told  map[chan<- struct{}]bool // the channels of Tell
 	stop  int                      // eventfd that ends the goroutine
 	ended chan struct{}            // closed when the goroutine has ended

@@ -2,13 +2,13 @@ package search
 
 import (
 	"cmp"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // Tree is the tree that a Finder searches. Its methods may be called from any goroutine. They may
@@ -31,7 +31,7 @@ type Finder struct {
 	root vfs.Handle // of the tree's top
 	now  func() time.Time
 
-	mu      sync.Mutex
+	mu      futex.Mutex
 	places  map[vfs.Handle]place
 	missing map[vfs.Handle]time.Time // handles that the last walks did not find in the tree
 	wanted  map[vfs.Handle]bool      // handles that the next walk also searches for
@@ -40,7 +40,7 @@ type Finder struct {
 	paid    time.Time                // when debt was last brought up to date
 	walks   int
 
-	walk sync.Mutex // one walk at a time
+	walk futex.Mutex // one walk at a time
 }
 
 // place is where an object was last seen.

@@ -1,11 +1,11 @@
 package table
 
 import (
-	"sync"
 	"sync/atomic"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // Directions is how many ways of passing the page cache there are. An entry has a descriptor for
@@ -40,7 +40,7 @@ type Entry[S any] struct {
 	pins atomic.Int32 // see Table.Pin; changes with Table.mu held
 
 	// Opening is held while a caller sets Read, Write, Direct or Waits.
-	Opening sync.Mutex
+	Opening futex.Mutex
 
 	// Guarded by Table.mu.
 	at    int       // index in Table.clock

@@ -1,11 +1,11 @@
 package table
 
 import (
-	"sync"
 	"sync/atomic"
 
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // batch is how many entries a method looks at while it holds the lock. Lanes may be waiting for the
@@ -22,7 +22,7 @@ type Table[S any] struct {
 	ids   atomic.Uint64
 	going atomic.Int32 // retired entries that Gone has not forgotten yet, flushed or not
 
-	mu       sync.Mutex
+	mu       futex.Mutex
 	byHandle map[vfs.Handle]*Entry[S]
 	byObject map[kernel.ObjectKey]*Entry[S]
 	clock    []*Entry[S] // all living entries, in no order, for Evict (second chance)
