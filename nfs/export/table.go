@@ -222,12 +222,20 @@ func ObjectOf(fh []byte) uint64 {
 func (x *Export) ObjectHash(h *vfs.Handle) uint64 { return objectHash(x.ID, h.Bytes()) }
 
 func objectHash(id uint32, b []byte) uint64 {
-	return max(1, siphash(objectKey.k0, objectKey.k1^uint64(id), b))
+	x := objectSeed ^ uint64(id)
+	for ; len(b) >= 8; b = b[8:] {
+		x = (x ^ binary.LittleEndian.Uint64(b)) * 0x9e3779b97f4a7c15
+		x ^= x >> 29
+	}
+	for i, c := range b {
+		x ^= uint64(c) << (8 * i)
+	}
+	x *= 0xbf58476d1ce4e5b9
+	return max(1, x^x>>32)
 }
 
-// objectKey is the key of objectHash. It is new in each process, so that nobody can choose objects
-// that collide.
-var objectKey = sealKey{rand.Uint64(), rand.Uint64()}
+// objectSeed is new in each process, so that nobody can choose objects whose hashes are the same.
+var objectSeed = rand.Uint64()
 
 // within reports whether the clean path lies in the clean path dir, and returns the rest of path
 // below dir.

@@ -15,15 +15,10 @@ import "github.com/ringnfs/ringnfs/nfs/rpc"
 // batchMax is how many calls are in a batch at most.
 const batchMax = 16
 
-// batchKey is what a batch's calls have in common.
-type batchKey struct {
-	share  int
-	object uint64
-}
-
 // batch is the calls that change one object and that no worker has taken yet.
 type batch struct {
-	key    batchKey
+	share  int
+	key    uint64 // see batchKey
 	houses houses // the calls
 	making bool   // a worker is making earlier changes of the object
 	// token stands in a share for all calls of houses, unless making. There it is in the household
@@ -34,14 +29,18 @@ type batch struct {
 
 // batches are the batches of a workQueue.
 type batches struct {
-	byKey map[batchKey]*batch // that have calls, or that are being made
+	byKey map[uint64]*batch // that have calls, or that are being made
 	spare *batch
 	fresh int // tokens for which no worker has been sent yet
 }
 
+// batchKey is what the calls of a batch have in common: a share and an object. Should two objects have
+// the same key by accident, their changes wait for each other, and are right.
+func batchKey(share int, object uint64) uint64 { return object ^ uint64(share)<<48 }
+
 // join puts j, which has an object, into the object's batch. mu is held.
 func (q *workQueue) join(j *job) (kick kicks) {
-	key := batchKey{j.share, j.object}
+	key := batchKey(j.share, j.object)
 	b := q.batches.byKey[key]
 	if b != nil {
 		q.push(&b.houses, j)
@@ -52,7 +51,7 @@ func (q *workQueue) join(j *job) (kick kicks) {
 	} else {
 		b = q.batches.make()
 	}
-	b.key = key
+	b.share, b.key = j.share, key
 	q.batches.byKey[key] = b
 	q.push(&b.houses, j)
 	q.stand(b)
@@ -63,9 +62,9 @@ func (q *workQueue) join(j *job) (kick kicks) {
 // make returns a new batch.
 func (s *batches) make() *batch {
 	if s.byKey == nil {
-		s.byKey = make(map[batchKey]*batch)
+		s.byKey = make(map[uint64]*batch)
 	}
-	b := &batch{houses: newHouses()}
+	b := new(batch)
 	b.token.batch = b
 	return b
 }
@@ -74,7 +73,7 @@ func (s *batches) make() *batch {
 func (q *workQueue) stand(b *batch) {
 	first := b.houses.first
 	t := &b.token
-	t.share, t.house, t.lane = b.key.share, first.peer, first.jobs.head.lane
+	t.share, t.house, t.lane = b.share, first.peer, first.jobs.head.lane
 	q.enqueue(t)
 }
 

@@ -127,7 +127,7 @@ func TestAllChangesAreMadeBeforeOneIsSettled(t *testing.T) {
 			id:      id,
 			working: func(c *change) bool { log = append(log, c.id); return c.id%2 == 0 },
 			settled: func(c *change) {
-				_, ok := q.batches.byKey[batchKey{1, 77}]
+				_, ok := q.batches.byKey[batchKey(1, 77)]
 				require.False(t, ok, "others may change the object by now")
 				log = append(log, 100+c.id)
 			},

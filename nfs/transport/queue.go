@@ -58,14 +58,57 @@ type share struct {
 	busy   int    // workers that run a call
 }
 
-// houses is a line of households, which take turns.
+// houses is a line of households, which take turns. The zero value is an empty line.
 type houses struct {
+	first *peerCalls // whose turn it is
+	last  *peerCalls
+	n     int
+	// byPeer finds a household in a line that is longer than housesSearched. It is empty while the
+	// line is shorter.
 	byPeer map[netip.Addr]*peerCalls
-	first  *peerCalls // whose turn it is
-	last   *peerCalls
 }
 
-func newHouses() houses { return houses{byPeer: make(map[netip.Addr]*peerCalls)} }
+// housesSearched is how long a line is searched from its beginning: nearly all lines are that short.
+const housesSearched = 4
+
+// find returns the household's calls in the line, nil if it has none.
+func (l *houses) find(peer netip.Addr) *peerCalls {
+	if l.n > housesSearched {
+		return l.byPeer[peer]
+	}
+	for p := l.first; p != nil; p = p.next {
+		if p.peer == peer {
+			return p
+		}
+	}
+	return nil
+}
+
+// enter puts the calls of a household that is not in the line at its end.
+func (l *houses) enter(p *peerCalls) {
+	l.add(p)
+	switch l.n++; {
+	case l.n == housesSearched+1:
+		if l.byPeer == nil {
+			l.byPeer = make(map[netip.Addr]*peerCalls)
+		}
+		for x := l.first; x != nil; x = x.next {
+			l.byPeer[x.peer] = x
+		}
+	case l.n > housesSearched:
+		l.byPeer[p.peer] = p
+	}
+}
+
+// left says that p has left the line.
+func (l *houses) left(p *peerCalls) {
+	switch l.n--; {
+	case l.n == housesSearched:
+		clear(l.byPeer)
+	case l.n > housesSearched:
+		delete(l.byPeer, p.peer)
+	}
+}
 
 // peerCalls are the calls of one household in one line.
 type peerCalls struct {
@@ -83,7 +126,6 @@ func (q *workQueue) init(lanes, workers, volumes int) {
 	q.shares = make([]share, 1+2*q.volumes+q.extras)
 	for i := range q.shares {
 		s := &q.shares[i]
-		s.houses = newHouses()
 		switch {
 		case i == 0 && workers >= 4, i > 2*q.volumes && workers >= 2:
 			s.least = 1
@@ -153,7 +195,7 @@ func (q *workQueue) enqueue(j *job) {
 
 // push puts j at the end of its household's calls in l. mu is held.
 func (q *workQueue) push(l *houses, j *job) {
-	p := l.byPeer[j.house]
+	p := l.find(j.house)
 	if p == nil {
 		if p = q.spare; p == nil {
 			p = new(peerCalls)
@@ -161,8 +203,7 @@ func (q *workQueue) push(l *houses, j *job) {
 			q.spare = p.next
 		}
 		p.peer = j.house
-		l.byPeer[j.house] = p
-		l.add(p)
+		l.enter(p)
 	}
 	p.jobs.push(j)
 }
@@ -178,7 +219,7 @@ func (q *workQueue) shift(l *houses) *job {
 	if p.jobs.head != nil {
 		l.add(p)
 	} else {
-		delete(l.byPeer, p.peer)
+		l.left(p)
 		p.next, q.spare = q.spare, p
 	}
 	return j

@@ -2,7 +2,9 @@ package transport
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -167,6 +169,7 @@ func TestPeersTakeTurnsAtTheWorkers(t *testing.T) {
 	require.Equal(t, []byte{1, 2, 3, 1, 3, 1, 1}, peers[:7])
 	require.Len(t, peers, 1003)
 	require.Empty(t, q.shares[0].houses.byPeer)
+	require.Zero(t, q.shares[0].houses.n)
 }
 
 func TestAQueueThatIsFilledAndEmptiedAllocatesNothing(t *testing.T) {
@@ -201,4 +204,55 @@ func TestTheAddressesOfAHouseholdTakeOneTurn(t *testing.T) {
 	for c := q.take(0, nil); c != nil; {
 		c = q.take(0, nil)
 	}
+}
+
+// Many households take turns as few do, while some come and others go.
+func TestALineOfManyHouseholdsIsOneOfFew(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	var q workQueue
+	var line houses
+	type household struct {
+		peer netip.Addr
+		xids []uint32
+	}
+	var model []*household
+	for xid := range uint32(5000) {
+		if r.IntN(100) < 50+tide(xid) {
+			peer := netip.AddrFrom4([4]byte{192, 0, 2, byte(r.IntN(12))})
+			c := newCall()
+			c.XID = xid
+			j := &c.job
+			j.house = peer
+			q.push(&line, j)
+			at := slices.IndexFunc(model, func(h *household) bool { return h.peer == peer })
+			if at < 0 {
+				at = len(model)
+				model = append(model, &household{peer: peer})
+			}
+			model[at].xids = append(model[at].xids, xid)
+		} else if len(model) > 0 {
+			h := model[0]
+			require.Equal(t, h.xids[0], callOf(q.shift(&line)).XID)
+			model = model[1:]
+			if h.xids = h.xids[1:]; len(h.xids) > 0 {
+				model = append(model, h)
+			}
+		}
+		require.Equal(t, len(model), line.n)
+		if line.n <= housesSearched {
+			require.Empty(t, line.byPeer)
+		} else {
+			require.Len(t, line.byPeer, line.n)
+		}
+	}
+}
+
+// tide makes the line grow and shrink in turn.
+func tide(xid uint32) int {
+	if xid/100%2 == 0 {
+		return 20
+	}
+	return -20
 }
