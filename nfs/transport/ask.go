@@ -197,6 +197,9 @@ func (cn *conn) tell(a *rpc.Ask, reply *xdr.Decoder, err error) {
 // record has left, and not while it waits behind others.
 func (cn *conn) overdue(now time.Time) {
 	as := &cn.asks
+	if !cn.recall() {
+		return // it is not known how much has been sent
+	}
 	sent := cn.queued - uint64(cn.unsent)
 	var late []*rpc.Ask
 	kept := as.asked[:0]

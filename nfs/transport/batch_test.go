@@ -24,6 +24,7 @@ type change struct {
 
 func (c *change) work(*rpc.Place) bool { return c.working(c) }
 func (c *change) settle()              { c.settled(c) }
+func (*change) answer() bool           { return false }
 func (*change) back()                  {}
 func (*change) lost()                  {}
 func (*change) home() *loop.Loop       { return nil }

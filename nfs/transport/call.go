@@ -28,6 +28,7 @@ type call struct {
 	reply *bufring.Buffer
 	// pipes lends the call a pipe, and keeps the pipe while the call is parked.
 	pipes callPipes
+	loan  loan
 	// outcome is the outcome of the call's run on a worker.
 	outcome rpc.Outcome
 	// toWorker says that the call goes to a worker once it has memory for its reply; otherwise
@@ -181,10 +182,11 @@ func (l *lane) finish(c *call) {
 	}
 	l.remember(c)
 	if n := c.Reply.Len(); n > 0 {
-		b := c.reply.Bytes()
-		putMark(b, n+c.Tail.Size())
-		c.conn.queueReply(b[:markLen+n], c.reply)
-		c.reply = nil
+		if b := c.reply.Bytes()[:markLen+n]; c.loan.sent < len(b) {
+			putMark(b, n+c.Tail.Size())
+			c.conn.queueReply(b[c.loan.sent:], c.reply)
+			c.reply = nil
+		}
 		if c.Tail.Pipe != nil {
 			c.conn.queueTail(c)
 		}
@@ -248,7 +250,11 @@ func (l *lane) proceed(c *call) {
 	}
 	c.Reply.Reset(c.reply.Bytes()[markLen:])
 	c.pipes.lane = nil
-	l.kick |= l.srv.queue.put(c.asJob())
+	j := c.asJob()
+	if !j.brief {
+		c.conn.lend(c)
+	}
+	l.kick |= l.srv.queue.put(j)
 }
 
 // park makes c independent of the buffer that is being parsed. The call copies a short record, and
@@ -322,6 +328,7 @@ func (c *call) unpark() {
 	clear(c.segs)
 	c.segs, c.parked = c.segs[:0], false
 	c.outcome, c.toWorker, c.unanswerable = rpc.Done, false, false
+	c.loan.end()
 	c.doubted = time.Time{}
 }
 
@@ -357,6 +364,7 @@ func (c *call) asJob() *job {
 	t := c.Target()
 	j.volume, j.object, j.reads = t.Volume, t.Object, p != nil && p.Reads
 	j.brief = j.brief && j.object == 0
+	j.answered = false
 	return j
 }
 
@@ -383,11 +391,24 @@ func (c *call) lost() { c.conn.lane.forget(c) }
 func (c *call) back() {
 	l := c.conn.lane
 	c.pipes.lane = l
+	cn := c.conn
 	if c.ended {
 		l.twinEnded(c)
 		return
 	}
+	cn.returned(c)
+	if !cn.recall() {
+		cn.backed.push(c)
+		cn.touch()
+		return
+	}
 	l.ran(c, c.outcome)
+	for b := cn.backed.take(); b != nil; {
+		next := b.after
+		b.after = nil
+		l.ran(b, b.outcome)
+		b = next
+	}
 }
 
 type callList = fifo[call, *call]

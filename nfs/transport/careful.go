@@ -168,9 +168,7 @@ func (cn *conn) take() {
 		room = room[:min(n, len(room))] // the careful receive reads later records into a scrap
 	}
 	if n := cn.read(room); n > 0 {
-		if cn.went < cn.once {
-			cn.wentOn()
-		}
+		cn.mayHaveHeard(n)
 		at += n
 		cn.parse(bufring.Segment{Data: room[:n:n], Owner: b.Clone()})
 	}

@@ -53,7 +53,10 @@ type conn struct {
 	// For the duplicate request cache.
 	wire *wire  // nil until the cache gets a call of the connection
 	once uint64 // where in the output the last reply ends that must not be given twice
-	went uint64 // how much output the peer had acknowledged when it sent more
+	// got is how many bytes have been received, and onceGot how many of them the peer may have sent
+	// before that reply was sent. On a lane that sends itself these are the ones received by then.
+	got, onceGot uint64
+	went         uint64 // how much output the peer had acknowledged when it sent more
 
 	prev, nxt *conn // the lane's list
 }
@@ -119,6 +122,7 @@ func (cn *conn) blocked() bool {
 func (cn *conn) service() {
 	if cn.life < lifeDead {
 		cn.unblock()
+		cn.attend()
 		cn.flush()
 		cn.steer()
 		if cn.behind() && !cn.blocked() {
@@ -127,6 +131,7 @@ func (cn *conn) service() {
 			cn.touch()
 		}
 	}
+	cn.attend()
 	switch {
 	case cn.life >= lifeDead:
 		cn.bury()
@@ -203,9 +208,7 @@ func (cn *conn) received(res int32, flags uint32, last bool) {
 		cn.intake = intakeMultishot
 	}
 	if res > 0 {
-		if cn.went < cn.once {
-			cn.wentOn()
-		}
+		cn.mayHaveHeard(int(res))
 		segs, err := l.consume(res, flags)
 		if err != nil {
 			l.loop.Fail(err)

@@ -19,15 +19,17 @@
 // # Life of a call
 //
 //	received -> parsed -> run on the lane -> reply queued -> sent
-//	                          |      ^
-//	                 would wait      | posted back
-//	                          v      |
-//	                          worker-+
+//	                          |      ^                         ^
+//	                 would wait      | posted back             | by the worker,
+//	                          v      |                         | if the output is lent
+//	                          worker-+-------------------------+
 //
 // A reply that is made on the lane is encoded straight into the connection's send batch, READ data
 // included. A call that goes to a worker takes along a buffer of its own, and the received bytes
 // that it was parsed from: a copy if they are few, those bytes themselves otherwise. Both come back
-// with the call. Replies leave in the order in which they are ready, and all that are ready at the
+// with the call. Calls that change the same object run on one worker, one after the other (batch.go).
+// A worker sends the reply itself if the connection waits for nothing else (loan.go). Replies leave
+// in the order in which they are ready, and all that are ready at the
 // end of a turn leave in one send.
 //
 // # Calls to peers
@@ -63,8 +65,8 @@
 // one or few places, and a table beside its names says which state may follow which; with the build
 // tag checks any other change panics. way.go chooses how the data of a READ leaves.
 //
-// The workers see a call as a job (job.go). The queue, brief calls and the patrol pass jobs on, and
-// touch neither calls nor connections.
+// The workers see a call as a job (job.go). The queue, batches, brief calls and the patrol pass jobs
+// on, and touch neither calls nor connections.
 //
 // # End of a connection
 //

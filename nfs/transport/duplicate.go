@@ -171,9 +171,9 @@ func (l *lane) remember(c *call) {
 		return
 	}
 	end := uint64(drc.Unsent)
-	if cn.life < lifeDead {
+	if cn.life < lifeDead && cn.recall() { // else nobody can tell where it ends
 		end = cn.queued + uint64(markLen+c.Reply.Len())
-		cn.once = end
+		cn.once, cn.onceGot = end, cn.got
 	}
 	if c.replay != nil {
 		l.srv.cfg.Duplicates.Sent(c.key, cn.wire, end)

@@ -32,7 +32,9 @@ type job struct {
 	since uint32
 	epoch uint32
 	batch *batch // of its object; nil if it has none
-	next  *job
+	// answered says that the worker has sent all of the reply.
+	answered bool
+	next     *job
 }
 
 // task is the work behind a job.
@@ -43,6 +45,9 @@ type task interface {
 	// settle puts on stable storage what the task owes. It waits for the disc. Tasks that have been
 	// worked on one after the other share that: the first settle is for all of them.
 	settle()
+	// answer sends the reply from the worker's thread, if that may be, and reports whether it has sent
+	// all of it. It does not block.
+	answer() (all bool)
 	// back continues the task on its lane's thread.
 	back()
 	// home returns the loop of the task's lane. Any goroutine may call it.
@@ -66,21 +71,30 @@ func (j *job) Run() {
 	}
 }
 
-// giveBack returns a chain of jobs to their lanes, those of one lane together. It does not block.
+// giveBack returns a chain of jobs to their lanes, those of one lane together. A lane is not woken if
+// all its jobs are answered, and nothing there waits for them. giveBack does not block.
 func giveBack(j *job) {
 	for j != nil {
 		var same, others jobList
+		answered := true
 		for next := j; next != nil; {
 			x := next
 			next = x.next
 			if x.lane == j.lane {
 				same.push(x)
+				answered = answered && x.answered
 			} else {
 				others.push(x)
 			}
 		}
 		// The lane runs as long as it has calls, unless it has failed.
-		if head := same.head; head.task.home().Post(head) != nil {
+		head := same.head
+		home := head.task.home()
+		post := home.Post
+		if answered {
+			post = home.Leave
+		}
+		if post(head) != nil {
 			for ; head != nil; head = head.next {
 				head.task.lost()
 			}

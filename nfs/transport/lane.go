@@ -83,6 +83,7 @@ type lane struct {
 	scraps    bufring.Scraps // for careful receives
 	acceptors []*acceptor
 	draining  bool
+	hurries   int  // connections that wait for a worker to return their output
 	pressed   bool // calls waited for memory at the last tick
 	renewals  renewals
 }
@@ -233,7 +234,9 @@ func (l *lane) abandon() {
 		if cn.life != lifeClosed {
 			cn.forgotten()
 			cn.become(lifeClosed)
-			_ = unix.Close(cn.fd)
+			if cn.state != outputLent { // else a worker may be about to name it; the process ends
+				_ = unix.Close(cn.fd)
+			}
 		}
 		l.remove(cn)
 	}
@@ -285,6 +288,7 @@ func (l *lane) Turn() {
 	if l.draining && l.conns == nil && len(l.acceptors) == 0 {
 		l.loop.Stop()
 	}
+	l.loop.Patient(!l.waits())
 	l.thread.Epoch++ // the loop harvests between turns, and only turns run calls
 }
 

@@ -35,7 +35,7 @@ func TestStatesOfAConnectionHaveNamesAndSuccessors(t *testing.T) {
 	for i := intakeNone; i <= intakeEnding; i++ {
 		require.NotEmpty(t, i.String())
 	}
-	for o := outputReady; o <= outputResting; o++ {
+	for o := outputReady; o <= outputLent; o++ {
 		require.NotEmpty(t, o.String())
 		require.NotZero(t, outputNext[o])
 	}

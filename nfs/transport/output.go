@@ -31,11 +31,14 @@ type output struct {
 	// out is the queued output. The first sending pieces of it are in flight.
 	out      []piece
 	sending  int
-	inFlight int     // bytes of the send in flight
-	unsent   int     // bytes in batch and out
-	queued   uint64  // bytes that have ever been in batch or out
-	vector   *vector // of the send in flight; nil when it has one piece
-	idled    bool    // the last send has moved nothing
+	inFlight int      // bytes of the send in flight
+	unsent   int      // bytes in batch and out
+	queued   uint64   // bytes that have ever been in batch or out
+	vector   *vector  // of the send in flight; nil when it has one piece
+	idled    bool     // the last send has moved nothing
+	borrower *call    // to which the output is lent
+	hurries  bool     // see attend
+	backed   callList // calls that are back from workers, and wait for an output that is lent
 	zc       zcPolicy
 	progress time.Time // when the peer last took something
 	acked    uint64    // what it had taken then
@@ -58,10 +61,13 @@ const (
 	// outputResting: the kernel had no memory for a send. A timeout is in flight, after which
 	// the send is tried again.
 	outputResting
+	// outputLent: a worker sends the reply of a call itself (loan.go).
+	outputLent
 )
 
 var outputNames = [...]string{
 	outputReady: "ready", outputRoomy: "roomy", outputSending: "sending", outputFull: "full", outputResting: "resting",
+	outputLent: "lent",
 }
 
 // String returns the state's name.
@@ -69,11 +75,12 @@ func (s outputState) String() string { return outputNames[s] }
 
 // outputNext has for each state the states that may follow it, as bits.
 var outputNext = [...]uint8{
-	outputReady:   1<<outputReady | 1<<outputSending | 1<<outputFull | 1<<outputResting,
+	outputReady:   1<<outputReady | 1<<outputSending | 1<<outputFull | 1<<outputResting | 1<<outputLent,
 	outputRoomy:   1<<outputReady | 1<<outputSending | 1<<outputFull | 1<<outputResting,
 	outputSending: 1 << outputReady,
 	outputFull:    1<<outputReady | 1<<outputRoomy,
 	outputResting: 1 << outputReady,
+	outputLent:    1 << outputReady,
 }
 
 // now is the one place where the state changes. A change that outputNext does not allow is a bug;
@@ -112,7 +119,9 @@ func (o *output) allSent() bool {
 }
 
 // inHands reports whether the output goes on only after the peer has done something.
-func (o *output) inHands() bool { return o.state > outputRoomy || o.zc.sends > 0 }
+func (o *output) inHands() bool {
+	return o.state > outputRoomy && o.state != outputLent || o.zc.sends > 0
+}
 
 // stuck reports whether the peer has acknowledged nothing for at least limit.
 func (o *output) stuck(now time.Time, limit time.Duration) bool {

@@ -29,7 +29,7 @@ func (w *world) receive(p *peer, n int) bool {
 // receiveAll receives what the server has sent by system calls. Those bytes come before whatever
 // happens to the peer next.
 func (w *world) receiveAll(p *peer) {
-	for w.spliced && w.receive(p, 1<<20) {
+	for !w.deaf && w.receive(p, 1<<20) {
 	}
 }
 
@@ -69,9 +69,7 @@ func (w *world) room(op *uringtest.Op, p *peer) bool {
 func (w *world) reset(p *peer) {
 	w.receiveAll(p)
 	p.reset = true
-	if w.spliced {
-		_ = unix.Shutdown(p.far, unix.SHUT_RD) // so that system calls meet it, too
-	}
+	_ = unix.Shutdown(p.far, unix.SHUT_RD) // so that system calls meet it, too
 }
 
 // remote makes auto take peers for other machines. It also makes auto try zero-copy again soon

@@ -54,9 +54,10 @@ type world struct {
 	act func(w *world, op *uringtest.Op, p *peer, now bool) bool
 	// zero is act for zero-copy sends.
 	zero func(op *uringtest.Op, p *peer, now bool) bool
-	// spliced handles bytes that arrive by system calls: the world receives them, and answers
-	// the waits for room.
+	// spliced says that replies may be spliced: the world answers the waits for room.
 	spliced bool
+	// deaf says that the peers read nothing that arrives by system calls.
+	deaf bool
 	// turned is called when a turn has ended.
 	turned func()
 	// still is asked when nothing has happened, and may make something happen.
@@ -332,7 +333,7 @@ func (w *world) step() bool {
 	}
 	ops := w.ring.Ops()
 	w.rng.Shuffle(len(ops), func(i, j int) { ops[i], ops[j] = ops[j], ops[i] })
-	acted := w.spliced && w.receiveSome()
+	acted := !w.deaf && w.receiveSome()
 	for _, op := range ops {
 		if acted && w.rng.IntN(3) == 0 {
 			break

@@ -234,6 +234,9 @@ func (s *Server) runWorker(place *rpc.Place, ready chan<- error) {
 		switch {
 		case j.batch != nil:
 			s.queue.runBatch(place, j)
+			for x := j; x != nil; x = x.next {
+				x.answered = x.task.answer()
+			}
 			j = nil
 		case j.brief:
 			s.run(place, j)
@@ -241,6 +244,7 @@ func (s *Server) runWorker(place *rpc.Place, ready chan<- error) {
 			done = idle
 		default:
 			s.run(place, j)
+			j.answered = j.task.answer()
 			j = nil
 		}
 		giveBack(back)

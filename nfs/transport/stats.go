@@ -31,6 +31,7 @@ type Stats struct {
 // laneStats are figures that the lane alone writes and anybody reads.
 type laneStats struct {
 	plain, spliced, zeroCopy, copied atomic.Uint64
+	lent                             atomic.Uint64 // sends by workers
 	asked, answered, silent, late    atomic.Uint64
 	pinned, pinnedMost               atomic.Int64
 	sent, ack                        liveHistogram

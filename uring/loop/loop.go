@@ -171,6 +171,23 @@ func (l *Loop) Post(t Task) error {
 	return nil
 }
 
+// Leave is like Post, but a patient loop that sleeps is not woken: t runs in its next turn, after a
+// tick at the latest.
+func (l *Loop) Leave(t Task) error {
+	if !l.box.leave(t) {
+		return ErrStopped
+	}
+	return nil
+}
+
+// Patient says whether tasks that are left for the loop may wait while it sleeps. At first they may
+// not. It belongs to the loop's thread.
+func (l *Loop) Patient(patient bool) {
+	if l.box.patient.Load() != patient {
+		l.box.patient.Store(patient)
+	}
+}
+
 // Stop makes Run return once no operation is in flight any more. It belongs to the loop's thread:
 // other goroutines post it. The owner cancels its operations before or after Stop.
 func (l *Loop) Stop() { l.stop = true }

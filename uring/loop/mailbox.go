@@ -27,7 +27,8 @@ type mailbox struct {
 	asleep atomic.Bool
 	// any is true when there are tasks, so that a turn without tasks need not take the lock. It
 	// is set and cleared with mu held.
-	any atomic.Bool
+	any     atomic.Bool
+	patient atomic.Bool // see Loop.Patient
 	// waking is how many threads are about to write the eventfd.
 	waking atomic.Int32
 
@@ -71,7 +72,12 @@ func (m *mailbox) close() {
 	_ = unix.Munmap(m.count)
 }
 
-func (m *mailbox) post(t Task) bool {
+func (m *mailbox) post(t Task) bool { return m.put(t, true) }
+
+// leave is post without a wake-up if the loop is patient.
+func (m *mailbox) leave(t Task) bool { return m.put(t, false) }
+
+func (m *mailbox) put(t Task, urgent bool) bool {
 	m.mu.Lock()
 	if m.closed {
 		m.mu.Unlock()
@@ -79,7 +85,8 @@ func (m *mailbox) post(t Task) bool {
 	}
 	m.tasks = append(m.tasks, t)
 	m.any.Store(true)
-	wake := m.asleep.CompareAndSwap(true, false)
+	// The loop sets patient before asleep, and asleep before it reads any.
+	wake := (urgent || !m.patient.Load()) && m.asleep.CompareAndSwap(true, false)
 	if wake {
 		m.waking.Add(1)
 	}

@@ -106,6 +106,39 @@ func TestSleepingLoopDoesNotTurn(t *testing.T) {
 	require.LessOrEqual(t, after-before, 4)
 }
 
+// What is left for a patient loop that sleeps runs when the loop wakes for something else. A loop that
+// is not patient wakes for it.
+func TestAPatientLoopSleepsOn(t *testing.T) {
+	leakCheck(t)
+	turns := 0 // the loop's
+	v := start(t, &owner{turn: func() { turns++ }}, never, nil)
+	ran := make(chan struct{}, 2)
+	left := loop.TaskFunc(func() { ran <- struct{}{} })
+	require.NoError(t, v.Leave(left))
+	<-ran
+	var before, after int
+	v.on(t, func() { v.Patient(true); before = turns })
+	asleep(v.tid)
+	require.NoError(t, v.Leave(left))
+	for range 100 { // chances to run, if it did
+		asleep(v.tid)
+	}
+	require.Empty(t, ran)
+	v.on(t, func() { after = turns })
+	require.Len(t, ran, 1, "it runs before what wakes the loop")
+	require.LessOrEqual(t, after-before, 4)
+	<-ran
+	v.on(t, func() { v.Patient(false) })
+	asleep(v.tid)
+	require.NoError(t, v.Leave(left))
+	<-ran
+	v.on(t, func() { v.Patient(true) })
+	require.NoError(t, v.Leave(left)) // an end is no reason to lose it
+	v.end(t)
+	require.Len(t, ran, 1)
+	require.ErrorIs(t, v.Leave(left), loop.ErrStopped)
+}
+
 // Signals end a wait early, and nothing else.
 func TestSignalsDisturbNothing(t *testing.T) {
 	leakCheck(t)

@@ -1,0 +1,187 @@
+package transport
+
+import (
+	"net"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/ringnfs/ringnfs/nfs/rpc"
+	"github.com/ringnfs/ringnfs/uring/loop"
+)
+
+// lentSends returns how many replies workers have sent. It asks the lanes, which may not have
+// been woken for the last ones.
+func (ts *testServer) lentSends() (n int) {
+	for _, l := range ts.srv.lanes {
+		done := make(chan struct{})
+		require.NoError(ts.t, l.loop.Post(loop.TaskFunc(func() { close(done) })))
+		<-done
+		n += int(l.stats.lent.Load())
+	}
+	return n
+}
+
+func TestAWorkerAnswersWhoWaitsForOneReply(t *testing.T) {
+	ts := startTest(t, lanes(1))
+	c := ts.dial()
+	for xid := range uint32(20) {
+		_, err := c.Write(work(xid, 100))
+		require.NoError(t, err)
+		answered(t, c, xid, 100)
+	}
+	require.NotZero(t, ts.lentSends()) // not 20: the next call may come before the last one is back
+	for i := range 5 {
+		require.Equal(t, i+1, once(t, c, uint32(100+i)))
+		require.Equal(t, i+1, once(t, c, uint32(100+i)), "a retransmission gets the same")
+	}
+}
+
+// Replies that need more memory than a worker has at first come from a second run.
+func TestAWorkerThatNeedsMoreMemoryAnswersInItsSecondRun(t *testing.T) {
+	ts := startTest(t, lanes(1))
+	c := ts.dial()
+	for xid := range uint32(10) {
+		_, err := c.Write(work(xid, 50_000))
+		require.NoError(t, err)
+		answered(t, c, xid, 50_000)
+	}
+	require.NotZero(t, ts.lentSends())
+	cn := &conn{lane: ts.srv.lanes[0]}
+	cn.conn = cn
+	cn.ops, cn.calls, cn.intake, cn.life = 1, 1, intakeMultishot, lifeOpen
+	one := callFor(cn)
+	cn.lend(one)
+	require.Equal(t, loanLent, one.loan.state.Load())
+	one.outcome = rpc.Grow
+	require.False(t, one.answer())
+	cn.listed = true // no lane is to serve it
+	cn.returned(one)
+	require.Equal(t, outputReady, cn.state)
+	require.Equal(t, loanNone, one.loan.state.Load(), "a worker that gets it again has not got the output")
+	require.Equal(t, 1, cn.ops)
+}
+
+// A call that a worker takes long for keeps nobody waiting, neither the lane nor other workers.
+func TestACallThatLastsDoesNotKeepTheOutput(t *testing.T) {
+	hold := make(chan struct{})
+	ts := startHeld(t, hold, lanes(1))
+	c := ts.dial()
+	_, err := c.Write(message(1, procSleep, opaque(make([]byte, 100))))
+	require.NoError(t, err)
+	until(t, func() bool { return ts.running.Load() == 1 }, "the call waits")
+	for xid := range uint32(10) {
+		_, err := c.Write(message(10+xid, procNull, nil))
+		require.NoError(t, err)
+		got, _ := reply(t, c)
+		require.Equal(t, 10+xid, got)
+		_, err = c.Write(work(100+xid, 100))
+		require.NoError(t, err)
+		answered(t, c, 100+xid, 100)
+	}
+	require.Zero(t, ts.lentSends(), "the connection has two calls")
+	close(hold)
+	got, _ := reply(t, c)
+	require.EqualValues(t, 1, got)
+}
+
+// What the socket does not take of a worker's reply, the lane sends.
+func TestTheLaneSendsWhatIsLeftOfAWorkersReply(t *testing.T) {
+	ts := startTest(t, func(c *Config) { c.Lanes = 1 })
+	c := ts.dial()
+	require.NoError(t, c.(*net.TCPConn).SetReadBuffer(64<<10))
+	const size = 1 << 20
+	for xid := range uint32(4) {
+		_, err := c.Write(work(xid, size))
+		require.NoError(t, err)
+		answered(t, c, xid, size)
+	}
+}
+
+func TestAPeerThatVanishesWhileAWorkerHasItsOutput(t *testing.T) {
+	for _, how := range []func(c net.Conn){
+		func(c net.Conn) { _ = c.Close() },
+		func(c net.Conn) { reset(t, c) },
+		func(c net.Conn) { _ = c.(*net.TCPConn).CloseWrite() },
+	} {
+		hold := make(chan struct{})
+		ts := startHeld(t, hold, lanes(1))
+		c := ts.dial()
+		_, err := c.Write(message(7, procSlowOnce, nil))
+		require.NoError(t, err)
+		until(t, func() bool { return ts.running.Load() == 1 }, "the call waits")
+		how(c)
+		close(hold)
+		until(t, func() bool { return ts.count.Load() == 1 }, "the call has been made")
+	}
+}
+
+// The lane does not answer while a worker does, and the worker does not once the lane has recalled the
+// output.
+func TestOneOfLaneAndWorkerHasTheOutput(t *testing.T) {
+	ts := startTest(t, lanes(1))
+	cn := &conn{lane: ts.srv.lanes[0]}
+	cn.conn = cn
+	cn.fd, cn.ops, cn.calls, cn.intake, cn.life, cn.listed = -1, 1, 1, intakeMultishot, lifeOpen, true
+	c := callFor(cn)
+
+	cn.lend(c)
+	require.True(t, cn.recall())
+	require.Equal(t, outputReady, cn.state)
+	require.False(t, c.loan.state.CompareAndSwap(loanLent, loanTaken), "as a worker would")
+	cn.returned(c)
+	require.Equal(t, 1, cn.ops, "it came back before")
+
+	cn.lend(c)
+	require.True(t, c.loan.state.CompareAndSwap(loanLent, loanTaken))
+	require.False(t, cn.recall())
+	cn.attend()
+	require.Zero(t, cn.lane.hurries, "there is nothing to do")
+	cn.unsent = 1
+	cn.attend()
+	cn.attend()
+	require.Equal(t, 1, cn.lane.hurries)
+	require.True(t, cn.lane.waits())
+	cn.returned(c)
+	require.Zero(t, cn.lane.hurries)
+	require.Equal(t, outputReady, cn.state)
+
+	for name, change := range map[string]func(*conn){
+		"something to send":    func(cn *conn) { cn.unsent = 1 },
+		"another call":         func(cn *conn) { cn.calls = 2 },
+		"a send":               func(cn *conn) { cn.state = outputFull },
+		"an unacknowledged":    func(cn *conn) { cn.zc.sends = 1 },
+		"the end of the input": func(cn *conn) { cn.eof = true },
+		"a receive that ended": func(cn *conn) { cn.intake = intakeNone },
+		"its own end":          func(cn *conn) { cn.life = lifeDraining },
+	} {
+		cn := &conn{lane: ts.srv.lanes[0]}
+		cn.conn = cn
+		cn.calls, cn.intake, cn.life, cn.listed = 1, intakeMultishot, lifeOpen, true
+		change(cn)
+		was := cn.state
+		cn.lend(c)
+		require.Equal(t, was, cn.state, "with %s nothing is lent", name)
+	}
+}
+
+func TestBytesOfASocketAreCountedByTheKernel(t *testing.T) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { _, _ = unix.Close(pair[0]), unix.Close(pair[1]) })
+	require.Equal(t, ^uint64(0), bytesReceived(pair[0]), "nobody knows")
+	ts := startTest(t, lanes(1))
+	c := ts.dial()
+	_, err = c.Write(message(1, procNull, nil))
+	require.NoError(t, err)
+	_, res := reply(t, c)
+	raw, err := c.(*net.TCPConn).SyscallConn()
+	require.NoError(t, err)
+	require.NoError(t, raw.Control(func(fd uintptr) {
+		require.EqualValues(t, markLen+24+len(res), bytesReceived(int(fd)))
+		n, ok := unacked(int(fd))
+		require.True(t, ok)
+		require.Zero(t, n)
+	}))
+}
