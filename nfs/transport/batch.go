@@ -12,8 +12,9 @@ import "github.com/ringnfs/ringnfs/nfs/rpc"
 // households that have some take turns. So a household waits for one batch, however many calls
 // another household has for the same object.
 
-// batchMax is how many calls are in a batch at most.
-const batchMax = 16
+// batchMax is how many calls are in a batch at most: with twice as many each costs 5 % less, and
+// others wait twice as long.
+const batchMax = 32
 
 // batch is the calls that change one object and that no worker has taken yet.
 type batch struct {

@@ -144,7 +144,7 @@ func TestAllChangesAreMadeBeforeOneIsSettled(t *testing.T) {
 func TestABatchAllocatesNothing(t *testing.T) {
 	var q workQueue
 	q.init(1, 4, 1)
-	done, list := idle, make([]change, 20)
+	done, list := idle, make([]change, batchMax+4)
 	require.Zero(t, testing.AllocsPerRun(100, func() {
 		for i := range list {
 			changing(&q, byte(i%3), 77, &list[i])

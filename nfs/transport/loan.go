@@ -46,7 +46,7 @@ func (n *loan) end() {
 
 // lend lends c, which is about to go to a worker, the output of its connection, if it can.
 func (cn *conn) lend(c *call) {
-	if cn.state != outputReady || cn.unsent > 0 || cn.zc.sends > 0 || cn.calls != 1 || !cn.calm() {
+	if cn.state != outputReady || cn.zc.sends > 0 || !cn.calm() {
 		return
 	}
 	cn.now(outputLent)
@@ -56,10 +56,11 @@ func (cn *conn) lend(c *call) {
 	c.loan.state.Store(loanLent)
 }
 
-// calm reports whether the lane has nothing to do with the connection but to receive.
+// calm reports whether the lane has nothing to do with the connection but to receive, and the
+// connection has one call. The replies to several calls leave together.
 func (cn *conn) calm() bool {
-	return cn.unsent == 0 && !cn.eof && cn.life == lifeOpen && cn.intake == intakeMultishot && !cn.behind() &&
-		cn.backed.head == nil
+	return cn.calls == 1 && cn.unsent == 0 && !cn.eof && cn.life == lifeOpen &&
+		cn.intake == intakeMultishot && !cn.behind() && cn.backed.head == nil
 }
 
 // recall takes the output back from the worker that it is lent to, if it is lent. It reports false if
