@@ -4,6 +4,7 @@ import (
 	"net"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
@@ -121,31 +122,42 @@ func TestAPeerThatVanishesWhileAWorkerHasItsOutput(t *testing.T) {
 // output.
 func TestOneOfLaneAndWorkerHasTheOutput(t *testing.T) {
 	ts := startTest(t, lanes(1))
-	cn := &conn{lane: ts.srv.lanes[0]}
+	done := make(chan struct{})
+	l := ts.srv.lanes[0]
+	require.NoError(t, l.loop.Post(loop.TaskFunc(func() {
+		defer close(done)
+		tryLoans(t, l)
+	})))
+	<-done
+}
+
+// tryLoans runs on the lane's thread.
+func tryLoans(t *testing.T, l *lane) {
+	cn := &conn{lane: l}
 	cn.conn = cn
 	cn.fd, cn.ops, cn.calls, cn.intake, cn.life, cn.listed = -1, 1, 1, intakeMultishot, lifeOpen, true
 	c := callFor(cn)
 
 	cn.lend(c)
-	require.True(t, cn.recall())
-	require.Equal(t, outputReady, cn.state)
-	require.False(t, c.loan.state.CompareAndSwap(loanLent, loanTaken), "as a worker would")
+	assert.True(t, cn.recall())
+	assert.Equal(t, outputReady, cn.state)
+	assert.False(t, c.loan.state.CompareAndSwap(loanLent, loanTaken), "as a worker would")
 	cn.returned(c)
-	require.Equal(t, 1, cn.ops, "it came back before")
+	assert.Equal(t, 1, cn.ops, "it came back before")
 
 	cn.lend(c)
-	require.True(t, c.loan.state.CompareAndSwap(loanLent, loanTaken))
-	require.False(t, cn.recall())
+	assert.True(t, c.loan.state.CompareAndSwap(loanLent, loanTaken))
+	assert.False(t, cn.recall())
 	cn.attend()
-	require.Zero(t, cn.lane.hurries, "there is nothing to do")
+	assert.Zero(t, cn.lane.hurries, "there is nothing to do")
 	cn.unsent = 1
 	cn.attend()
 	cn.attend()
-	require.Equal(t, 1, cn.lane.hurries)
-	require.True(t, cn.lane.waits())
+	assert.Equal(t, 1, cn.lane.hurries)
+	assert.True(t, cn.lane.waits())
 	cn.returned(c)
-	require.Zero(t, cn.lane.hurries)
-	require.Equal(t, outputReady, cn.state)
+	assert.Zero(t, cn.lane.hurries)
+	assert.Equal(t, outputReady, cn.state)
 
 	for name, change := range map[string]func(*conn){
 		"something to send":    func(cn *conn) { cn.unsent = 1 },
@@ -156,13 +168,13 @@ func TestOneOfLaneAndWorkerHasTheOutput(t *testing.T) {
 		"a receive that ended": func(cn *conn) { cn.intake = intakeNone },
 		"its own end":          func(cn *conn) { cn.life = lifeDraining },
 	} {
-		cn := &conn{lane: ts.srv.lanes[0]}
+		cn := &conn{lane: l}
 		cn.conn = cn
 		cn.calls, cn.intake, cn.life, cn.listed = 1, intakeMultishot, lifeOpen, true
 		change(cn)
 		was := cn.state
 		cn.lend(c)
-		require.Equal(t, was, cn.state, "with %s nothing is lent", name)
+		assert.Equal(t, was, cn.state, "with %s nothing is lent", name)
 	}
 }
 
