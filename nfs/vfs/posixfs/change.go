@@ -145,7 +145,6 @@ func (v *View) release() {
 		v.use.Drop(useChild)
 		e.Own.atime.due.Store(false) // nobody can look at it any more
 		v.fs.forgetLocked(&e.Handle, false)
-		v.fs.tab.Retire(e)
-		v.fs.reap(false)
+		v.fs.release(e)
 	}
 }

@@ -36,9 +36,10 @@
 // table per FS, which is bounded. Every View has a map of its own in front of the table, which
 // takes no lock. An operation publishes the entry that it uses in its View (a hazard slot,
 // table.Uses), and only then checks whether the entry is alive. The table marks an entry dead
-// first, and hands it out for closing once no View has published it. So the fast path costs two
-// stores to a cache line of the thread's own, and the descriptors of an idle entry can be closed
-// although an idle thread still remembers the entry.
+// first, and hands it out for closing once no View has published it. Only the Views that have ever
+// used the entry are asked (docs/design/0050-retiring-without-a-scan.md). So the fast path costs
+// two stores to a cache line of the thread's own, and the descriptors of an idle entry can be
+// closed although an idle thread still remembers the entry.
 //
 // Attributes are never kept: every operation asks the kernel. But LOOKUPs that a lane has received
 // together ask once for their directory (sample.go). The FS keeps the names of a directory that was

@@ -83,11 +83,31 @@ func (fs *FS) sweep() {
 // reap closes the retired entries that no View has published. Unless flush is set, it leaves
 // entries with unstable data, or with an access time to update, to the janitor.
 func (fs *FS) reap(flush bool) {
-	free, later := fs.tab.Reap(
-		fs.published,
-		func(e *entry) bool { return !flush && (dirty(e) || e.Own.atime.due.Load()) },
-	)
+	wait := waits
+	if flush {
+		wait = func(*entry) bool { return false }
+	}
+	fs.closeAll(fs.tab.Reap(wait))
+}
+
+// waits reports whether e, which is retired, is left to the janitor: closing it takes long.
+func waits(e *entry) bool { return dirty(e) || e.Own.atime.due.Load() }
+
+// closeAll closes entries that the table has handed out. later says that others are left to the
+// janitor.
+func (fs *FS) closeAll(free []*entry, later bool) {
 	for _, e := range free {
+		fs.closeEntry(e)
+	}
+	if later {
+		fs.wake()
+	}
+}
+
+// release retires an entry, and closes it at once if no View has published it.
+func (fs *FS) release(e *entry) {
+	free, later := fs.tab.Release(e, waits)
+	if free {
 		fs.closeEntry(e)
 	}
 	if later {
@@ -101,16 +121,6 @@ func (fs *FS) wake() {
 	case fs.kick <- struct{}{}:
 	default:
 	}
-}
-
-// published reports whether some View is using e.
-func (fs *FS) published(e *entry) bool {
-	for _, v := range *fs.views.Load() {
-		if v.use.Has(e) {
-			return true
-		}
-	}
-	return false
 }
 
 // closeEntry closes the descriptors of a retired entry that no View has published. It flushes
@@ -148,8 +158,11 @@ func (fs *FS) closeEntry(e *entry) {
 func (fs *FS) room(n int) {
 	over := func() bool { return fs.tab.Open()+n > fs.tab.Max() }
 	if over() {
-		fs.tab.Evict(n, dirty, fs.published)
-		if fs.reap(false); over() {
+		fs.closeAll(fs.tab.Evict(n, dirty, waits))
+		if over() {
+			fs.reap(false)
+		}
+		if over() {
 			fs.reap(true)
 		}
 	}
@@ -160,7 +173,7 @@ func (fs *FS) room(n int) {
 // room may. It reports whether the FS has fewer descriptors now.
 func (fs *FS) shed() bool {
 	before := fs.tab.Open()
-	fs.tab.Evict(fs.tab.Max()-before+max(shedLeast, before/4), dirty, fs.published)
+	fs.closeAll(fs.tab.Evict(fs.tab.Max()-before+max(shedLeast, before/4), dirty, waits))
 	if fs.reap(false); fs.tab.Open() >= before {
 		fs.reap(true)
 	}

@@ -130,6 +130,7 @@ func (fs *FS) View(t *vfs.Thread) (vfs.View, error) {
 	if v.lane {
 		v.samples = recall.NewOwn[sample](samplesMax, 1)
 	}
+	fs.tab.Join(&v.use)
 	fs.viewsMu.Lock()
 	defer fs.viewsMu.Unlock()
 	v.turnOff()
@@ -148,6 +149,7 @@ func (v *View) Close() {
 	v.done()
 	v.as(nil)
 	fs := v.fs
+	fs.tab.Leave(&v.use)
 	fs.viewsMu.Lock()
 	defer fs.viewsMu.Unlock()
 	list := slices.DeleteFunc(slices.Clone(*fs.views.Load()), func(x *View) bool { return x == v })

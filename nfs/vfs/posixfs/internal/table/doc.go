@@ -7,15 +7,19 @@
 // Callers open further descriptors when they need them. An entry is retired once, for good: because
 // its object is gone, because it was idle ([Table.Sweep], [Table.Rest]), or because descriptors are
 // short ([Table.Evict]), but not while somebody has pinned it ([Table.Pin]). Nobody finds a retired
-// entry any more. When no thread uses it, [Table.Reap] hands it out for closing. When it has been
-// closed, [Table.Gone] forgets it.
+// entry any more. When no thread uses it, [Table.Reap] hands it out for closing; [Table.Release] and
+// [Table.Evict] do so at once. When it has been closed, [Table.Gone] forgets it.
 //
 // # Who uses what
 //
 // A thread publishes the entries that it uses in its [Uses], the hazard slots. [Uses.Hold]
-// publishes the entry first and then checks whether it is dead. Reap looks at retired entries, and
-// then checks whether somebody uses them. So an entry that Hold found alive is not closed before
-// [Uses.Done].
+// publishes the entry first and then checks whether it is dead. Whoever closes an entry retires it
+// first, and then checks whether somebody uses it. So an entry that Hold found alive is not closed
+// before [Uses.Done].
+//
+// An entry remembers which threads have ever held it, and only their slots are looked at. So it
+// costs the same to retire one of many entries as one of few, with many threads as with few. A
+// thread that is idle, or stuck in a call, keeps no other entry open than those in its slots.
 //
 // # Owners and locks
 //

@@ -33,9 +33,8 @@ type Entry[S any] struct {
 
 	Descriptors
 
-	dead  atomic.Bool // retired: start no more operations on it
-	used  atomic.Bool // somebody has used it since Evict's hand or Sweep last came by
-	wrote atomic.Bool // opened for writing, and used since Rest last came by
+	who   atomic.Uint64 // who has held it, fresh, dead: see Uses
+	wrote atomic.Bool   // opened for writing, and used since Rest last came by
 
 	pins atomic.Int32 // see Table.Pin; changes with Table.mu held
 
@@ -43,9 +42,11 @@ type Entry[S any] struct {
 	Opening futex.Mutex
 
 	// Guarded by Table.mu.
-	at    int       // index in Table.clock
+	at    int       // index in Table.clock, or in Table.retired; -1 once it was handed out
 	idle  uint8     // how many Sweeps have found it unused
 	held  int       // how many descriptors it had when it was retired
+	goer  bool      // in Table.goers
+	had   uint64    // who, when it was retired
 	older *Entry[S] // of the same object, retired before this one and not yet closed
 
 	// Own is the state that other rooms keep with the object. Each field says who may touch it.
@@ -61,12 +62,12 @@ func New[S any](h vfs.Handle, key kernel.ObjectKey, kind uint16, fd int) *Entry[
 	for d := range e.Direct {
 		e.Direct[d].Store(-1)
 	}
-	e.used.Store(true)
+	e.who.Store(fresh)
 	return e
 }
 
 // Dead reports whether the entry is retired.
-func (e *Entry[S]) Dead() bool { return e.dead.Load() }
+func (e *Entry[S]) Dead() bool { return e.who.Load() == dead }
 
 // Pinned reports whether somebody has pinned the entry.
 func (e *Entry[S]) Pinned() bool { return e.pins.Load() > 0 }
@@ -78,12 +79,10 @@ func (e *Entry[S]) Wrote() {
 	}
 }
 
-// touch marks e as used. All threads that use e share the mark's cache line, so touch writes it
-// only if the mark is not set.
-func (e *Entry[S]) touch() {
-	if !e.used.Load() {
-		e.used.Store(true)
-	}
+// stale clears the mark that somebody has used e, and reports whether there was none. e is alive,
+// and the table locked.
+func (e *Entry[S]) stale() bool {
+	return e.who.Load()&fresh == 0 || e.who.And(^uint64(fresh))&fresh == 0
 }
 
 // FDs counts the descriptors that e holds.

@@ -20,7 +20,7 @@ type Table[S any] struct {
 
 	open  atomic.Int64 // descriptors of all entries, retired ones included
 	ids   atomic.Uint64
-	going atomic.Int32 // retired entries that Gone has not forgotten yet, flushed or not
+	going atomic.Int32 // how many entries goers counts
 
 	mu       futex.Mutex
 	byHandle map[vfs.Handle]*Entry[S]
@@ -28,9 +28,12 @@ type Table[S any] struct {
 	clock    []*Entry[S] // all living entries, in no order, for Evict (second chance)
 	writers  []*Entry[S] // entries that are open for writing, and some dead ones
 	hand     int
-	retired  []*Entry[S]
-	pending  int                      // how many descriptors the entries of retired have
-	goers    map[vfs.Handle]*Entry[S] // those that going counts: the youngest of each object
+	retired  []*Entry[S] // in no order
+	pending  int         // how many descriptors the entries of retired have
+	users    [usesBits][]*Uses[S]
+	// goers are the entries that were retired while somebody used them, or while they had to
+	// wait, and that Gone has not forgotten yet: the youngest of each object.
+	goers map[vfs.Handle]*Entry[S]
 }
 
 // Init makes a table whose entries should not hold more than max descriptors. renew returns an
@@ -55,7 +58,8 @@ func (t *Table[S]) Opened() { t.open.Add(1) }
 // Closed counts n fewer descriptors.
 func (t *Table[S]) Closed(n int) { t.open.Add(int64(-n)) }
 
-// Going returns how many entries are retired and not closed yet.
+// Going returns how many entries are retired and not closed yet, without those that were handed out
+// as soon as they were retired.
 func (t *Table[S]) Going() int { return int(t.going.Load()) }
 
 // Full reports whether one more descriptor would exceed the bound.
@@ -79,7 +83,7 @@ func (t *Table[S]) FindObject(k *kernel.ObjectKey, u *Uses[S], slot int) *Entry[
 func hold[S any](e *Entry[S], u *Uses[S], slot int) *Entry[S] {
 	if e != nil {
 		u.slots[slot].Store(e)
-		e.touch()
+		e.who.Or(u.mark | fresh)
 	}
 	return e
 }
@@ -118,7 +122,7 @@ func (t *Table[S]) Writable(e *Entry[S]) {
 func (t *Table[S]) Pin(e *Entry[S]) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if e.dead.Load() {
+	if e.Dead() {
 		return false
 	}
 	e.pins.Add(1)
@@ -151,29 +155,83 @@ func (t *Table[S]) RetireAll() {
 	}
 }
 
+// retireLocked retires e, and leaves it to Reap.
 func (t *Table[S]) retireLocked(e *Entry[S]) {
-	if e.dead.Load() {
-		return
+	if !e.Dead() {
+		t.unlink(e)
+		t.queue(e)
 	}
-	e.dead.Store(true)
+}
+
+// unlink marks e, which is alive, dead, and takes it out of the table.
+func (t *Table[S]) unlink(e *Entry[S]) {
+	e.had = e.who.Swap(dead)
 	delete(t.byHandle, e.Handle)
 	if t.byObject[e.Key] == e {
 		delete(t.byObject, e.Key)
 	}
-	last := len(t.clock) - 1
-	t.clock[e.at] = t.clock[last]
-	t.clock[e.at].at = e.at
-	t.clock[last] = nil
-	t.clock = t.clock[:last]
+	t.clock = without(t.clock, e)
+}
+
+// without takes e out of the list in which e.at is its place.
+func without[S any](list []*Entry[S], e *Entry[S]) []*Entry[S] {
+	last := len(list) - 1
+	list[e.at] = list[last]
+	list[e.at].at = e.at
+	list[last], e.at = nil, -1
+	return list[:last]
+}
+
+// queue leaves a dead entry to Reap.
+func (t *Table[S]) queue(e *Entry[S]) {
 	e.held = e.FDs()
 	t.pending += e.held
+	e.at = len(t.retired)
 	t.retired = append(t.retired, e)
-	e.older = t.goers[e.Handle]
+	e.goer, e.older = true, t.goers[e.Handle]
 	t.goers[e.Handle] = e
 	t.going.Add(1)
 }
 
-// Olders returns the entries of h's object that are retired and not closed yet.
+// Release retires e as Retire does. If nobody uses e, and wait returns false for it, Release
+// returns true: it has handed e out, as Reap does. Otherwise it leaves e to Reap. later reports
+// that only wait has kept it from handing e out. How long Release takes does not depend on how many
+// entries or threads there are.
+func (t *Table[S]) Release(e *Entry[S], wait func(*Entry[S]) bool) (free, later bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if e.Pinned() || e.Dead() && e.at < 0 {
+		return false, false
+	}
+	return t.release(e, wait)
+}
+
+// release is Release for an entry that may be retired, or is, and was not handed out.
+func (t *Table[S]) release(e *Entry[S], wait func(*Entry[S]) bool) (free, later bool) {
+	queued := e.Dead()
+	if !queued {
+		t.unlink(e)
+	}
+	free = !t.used(e)
+	later = free && wait(e) // nobody can change e now
+	free = free && !later
+	switch {
+	case !free && !queued:
+		t.queue(e)
+	case free && queued:
+		t.dequeue(e)
+	}
+	return free, later
+}
+
+// dequeue takes an entry that is handed out off the list of those that are left to Reap.
+func (t *Table[S]) dequeue(e *Entry[S]) {
+	t.retired = without(t.retired, e)
+	t.pending -= e.held
+}
+
+// Olders returns the entries of h's object that are retired and not closed yet, without those that
+// were handed out as soon as they were retired: these had nothing to wait for.
 func (t *Table[S]) Olders(h *vfs.Handle) (list []*Entry[S]) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -185,6 +243,9 @@ func (t *Table[S]) Olders(h *vfs.Handle) (list []*Entry[S]) {
 
 // Gone forgets a retired entry that has been flushed and is being closed.
 func (t *Table[S]) Gone(e *Entry[S]) {
+	if !e.goer { // it was handed out by somebody who held the lock
+		return
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if first := t.goers[e.Handle]; first != e {
@@ -200,53 +261,56 @@ func (t *Table[S]) Gone(e *Entry[S]) {
 	t.going.Add(-1)
 }
 
-// Evict retires entries until extra more descriptors fit. It takes an entry that is costly to close
-// only if nothing else is left. It never takes an entry that an operation is using, because that
-// would close nothing.
-func (t *Table[S]) Evict(extra int, costly, used func(*Entry[S]) bool) {
+// Evict retires entries until extra more descriptors fit, and hands them out as [Table.Release]
+// does. It takes an entry that is costly to close only if nothing else is left. It never takes an
+// entry that an operation is using, because that would close nothing.
+func (t *Table[S]) Evict(extra int, costly, wait func(*Entry[S]) bool) (free []*Entry[S], later bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for pass := range 3 { // the first pass only clears the marks
+	least := t.Open() - t.pending + extra - t.max // how many descriptors are still to be given up
+	for pass := range 3 {                         // the first pass only clears the marks
 		for range len(t.clock) {
-			if t.Open()-t.pending+extra <= t.max || len(t.clock) == 0 {
-				return
+			if least <= 0 || len(t.clock) == 0 {
+				return free, later
 			}
 			if t.hand >= len(t.clock) {
 				t.hand = 0
 			}
 			e := t.clock[t.hand]
-			if pass < 2 && (e.used.Swap(false) || costly(e)) || e.Pinned() || used(e) {
+			if pass < 2 && (!e.stale() || costly(e)) || e.Pinned() || t.used(e) {
 				e.idle = 0
 				t.hand++
 				continue
 			}
-			t.retireLocked(e) // another entry moves under the hand
+			least -= e.FDs() // another entry moves under the hand
+			if now, wants := t.release(e, wait); now {
+				free = append(free, e)
+			} else {
+				later = later || wants
+			}
 		}
 	}
+	return free, later
 }
 
 // Reap returns the retired entries that nobody uses, each once, for the caller to close. Entries
 // for which wait returns true stay. later reports whether there are such entries.
-func (t *Table[S]) Reap(used, wait func(*Entry[S]) bool) (free []*Entry[S], later bool) {
+func (t *Table[S]) Reap(wait func(*Entry[S]) bool) (free []*Entry[S], later bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.retired) == 0 {
-		return nil, false
-	}
-	keep := t.retired[:0]
-	for _, e := range t.retired {
+	for i := 0; i < len(t.retired); {
+		e := t.retired[i]
 		switch {
-		case used(e):
-			keep = append(keep, e)
+		case t.used(e):
+			i++
 		case wait(e):
-			keep, later = append(keep, e), true
+			later = true
+			i++
 		default:
+			t.dequeue(e) // another entry moves to i
 			free = append(free, e)
-			t.pending -= e.held
 		}
 	}
-	clear(t.retired[len(keep):])
-	t.retired = keep
 	return free, later
 }
 
@@ -258,7 +322,7 @@ func (t *Table[S]) Rest(replace bool, busy func(*Entry[S]) bool) {
 		t.mu.Lock()
 		for end := i + batch; i < min(end, len(t.writers)); {
 			e := t.writers[i]
-			if !e.dead.Load() {
+			if !e.Dead() {
 				if e.wrote.Swap(false) || e.Pinned() || busy(e) {
 					i++
 					continue
@@ -304,9 +368,7 @@ func (t *Table[S]) Sweep(rounds uint8, keep bool, due func(*Entry[S]) bool, each
 			if due(e) {
 				picked = append(picked, e)
 			}
-			if e.used.Swap(false) {
-				e.idle = 0
-			} else if e.Pinned() {
+			if !e.stale() || e.Pinned() {
 				e.idle = 0
 			} else if e.idle++; e.idle >= rounds && !keep {
 				t.retireLocked(e) // another entry moves to index i

@@ -3,8 +3,8 @@ package table
 import (
 	"encoding/binary"
 	"math/rand/v2"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -33,8 +33,16 @@ func newTable(max int) *Table[own] {
 	return t
 }
 
+// joined returns a Uses of tab.
+func joined(tab *Table[own]) *Uses[own] {
+	u := new(Uses[own])
+	tab.Join(u)
+	return u
+}
+
 func TestTheFirstEntryOfAnObjectStays(t *testing.T) {
-	tab, u := newTable(10), new(Uses[own])
+	tab := newTable(10)
+	u := joined(tab)
 	e := make1(1)
 	require.Same(t, e, tab.Add(e, u, 0))
 	require.Same(t, e, u.At(0))
@@ -58,7 +66,8 @@ func TestTheFirstEntryOfAnObjectStays(t *testing.T) {
 }
 
 func TestARetiredEntryIsHandedOutOnceWhenNobodyUsesIt(t *testing.T) {
-	tab, u := newTable(10), new(Uses[own])
+	tab := newTable(10)
+	u := joined(tab)
 	e := make1(1)
 	tab.Add(e, u, 2)
 	tab.Retire(e)
@@ -67,20 +76,21 @@ func TestARetiredEntryIsHandedOutOnceWhenNobodyUsesIt(t *testing.T) {
 	h := number(1)
 	require.Nil(t, tab.Find(&h, new(Uses[own]), 0))
 	require.Equal(t, Counts{Retired: 1, Going: 1}, tab.Counts())
-	free, later := tab.Reap(u.Has, costly)
+	free, later := tab.Reap(costly)
 	require.Empty(t, free)
 	require.False(t, later)
-	require.False(t, new(Uses[own]).Hold(e, 0))
+	require.False(t, u.Hold(e, 0))
+	require.False(t, joined(tab).Hold(e, 0))
 
 	u.Done()
 	e.Own.costly = true
-	free, later = tab.Reap(u.Has, costly)
+	free, later = tab.Reap(costly)
 	require.Empty(t, free)
 	require.True(t, later)
 	e.Own.costly = false
-	free, _ = tab.Reap(u.Has, costly)
+	free, _ = tab.Reap(costly)
 	require.Equal(t, []*ent{e}, free)
-	free, _ = tab.Reap(u.Has, costly)
+	free, _ = tab.Reap(costly)
 	require.Empty(t, free)
 	require.Equal(t, []*ent{e}, tab.Olders(&h))
 	require.Equal(t, 1, tab.Open())
@@ -99,8 +109,7 @@ func TestEvictTakesWhatIsCheapAndUnused(t *testing.T) {
 		all = append(all, e)
 	}
 	all[0].Own.costly = true
-	u := new(Uses[own])
-	require.True(t, u.Hold(all[1], 0))
+	require.True(t, joined(tab).Hold(all[1], 0))
 	require.True(t, tab.Full())
 	dead := func() (list []int) {
 		for i, e := range all {
@@ -110,14 +119,146 @@ func TestEvictTakesWhatIsCheapAndUnused(t *testing.T) {
 		}
 		return list
 	}
-	tab.Evict(0, costly, u.Has)
-	require.Empty(t, dead(), "all fit")
-	tab.Evict(2, costly, u.Has)
+	free, later := tab.Evict(0, costly, costly)
+	require.Empty(t, free, "all fit")
+	require.False(t, later)
+	require.Empty(t, dead())
+	free, later = tab.Evict(2, costly, costly)
+	require.ElementsMatch(t, []*ent{all[2], all[3]}, free)
+	require.False(t, later)
 	require.Equal(t, []int{2, 3}, dead())
-	tab.Evict(3, costly, u.Has)
+	require.Equal(t, 4, tab.Open(), "until the caller has closed them")
+	tab.Closed(2)
+	free, later = tab.Evict(3, costly, costly)
+	require.Empty(t, free)
+	require.True(t, later)
 	require.Equal(t, []int{0, 2, 3}, dead(), "costly when nothing else is left")
-	tab.Evict(4, costly, u.Has)
+	require.Equal(t, Counts{Living: 1, Retired: 1, Going: 1}, tab.Counts())
+	free, later = tab.Evict(4, costly, costly)
+	require.Empty(t, free)
+	require.False(t, later)
 	require.Equal(t, []int{0, 2, 3}, dead(), "what is used never")
+}
+
+func TestReleaseHandsOutAtOnceWhatNobodyUses(t *testing.T) {
+	tab := newTable(10)
+	u := joined(tab)
+	for _, x := range []struct {
+		name                          string
+		retired, pinned, held, costly bool
+		free, later, dead, left       bool
+	}{
+		{name: "unused", free: true, dead: true},
+		{name: "used", held: true, dead: true, left: true},
+		{name: "costly", costly: true, later: true, dead: true, left: true},
+		{name: "used and costly", held: true, costly: true, dead: true, left: true},
+		{name: "pinned", pinned: true},
+		{name: "retired", retired: true, free: true, dead: true},
+		{name: "retired and used", retired: true, held: true, dead: true, left: true},
+		{name: "retired and costly", retired: true, costly: true, later: true, dead: true, left: true},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			e, other := make1(1), make1(2)
+			for _, e := range []*ent{e, other} {
+				tab.Add(e, u, 0)
+			}
+			u.Done()
+			tab.Retire(other)
+			require.Equal(t, x.held, x.held && u.Hold(e, 3))
+			e.Own.costly = x.costly
+			if x.retired {
+				tab.Retire(e)
+			}
+			require.Equal(t, x.pinned, x.pinned && tab.Pin(e))
+			free, later := tab.Release(e, costly)
+			require.Equal(t, x.free, free)
+			require.Equal(t, x.later, later)
+			require.Equal(t, x.dead, e.Dead())
+			if !x.dead {
+				tab.Unpin(e)
+				tab.Retire(e)
+				x.left = true
+			} else {
+				again, _ := tab.Release(e, costly)
+				require.False(t, again, "once")
+			}
+			u.Done()
+			e.Own.costly = false
+			rest, later := tab.Reap(costly)
+			require.False(t, later)
+			want := []*ent{other}
+			if x.left {
+				want = append(want, e)
+			}
+			require.ElementsMatch(t, want, rest)
+			again, _ := tab.Release(e, costly)
+			require.False(t, again, "once")
+			for _, e := range []*ent{e, other} {
+				tab.Gone(e)
+				tab.Closed(e.FDs())
+			}
+			require.Zero(t, tab.Open())
+			require.Zero(t, tab.Going())
+			require.Equal(t, Counts{}, tab.Counts())
+		})
+	}
+}
+
+// Whoever has never held an entry is not asked whether it uses the entry, however many there are.
+func TestOnlyThoseWhoHaveHeldAnEntryAreAsked(t *testing.T) {
+	tab := newTable(10)
+	u, other := joined(tab), joined(tab)
+	e := make1(1)
+	tab.Add(e, u, 0)
+	u.Done()
+	other.slots[0].Store(e) // nobody may do this: it is not Hold
+	free, _ := tab.Release(e, costly)
+	require.True(t, free)
+}
+
+func TestEachOfManyKeepsOpenWhatItHolds(t *testing.T) {
+	const many = 3*usesBits + 5 // several have the same bit
+	tab := newTable(many)
+	first := joined(tab)
+	var uses []*Uses[own]
+	for range many {
+		uses = append(uses, joined(tab))
+	}
+	for i := range uses {
+		require.LessOrEqual(t, len(tab.users[i%usesBits]), 4)
+	}
+	for how, hold := range map[string]func(e *ent, u *Uses[own]) bool{
+		"Hold":       func(e *ent, u *Uses[own]) bool { return u.Hold(e, 1) },
+		"Find":       func(e *ent, u *Uses[own]) bool { return tab.Find(&e.Handle, u, 1) == e },
+		"FindObject": func(e *ent, u *Uses[own]) bool { return tab.FindObject(&e.Key, u, 1) == e },
+		"Add":        func(e *ent, u *Uses[own]) bool { return tab.Add(make1(uint64(e.FD)), u, 1) == e },
+		"Keep": func(e *ent, u *Uses[own]) bool {
+			ok := u.Hold(e, 1)
+			u.Keep(e, 0)
+			u.Drop(1)
+			return ok
+		},
+	} {
+		for i, u := range uses {
+			e := make1(uint64(i))
+			require.Same(t, e, tab.Add(e, first, 0))
+			first.Done()
+			require.True(t, hold(e, u), how)
+			free, _ := tab.Release(e, costly)
+			require.False(t, free, "%s by number %d", how, i)
+			u.Done()
+			u.Unkeep(0)
+			free, _ = tab.Release(e, costly)
+			require.True(t, free, how)
+			tab.Gone(e)
+		}
+	}
+	for _, u := range append(uses, first) {
+		tab.Leave(u)
+	}
+	for _, list := range tab.users {
+		require.Empty(t, list)
+	}
 }
 
 func TestWhatIsWrittenToRestsAfterOneRoundWithout(t *testing.T) {
@@ -175,31 +316,46 @@ func TestSweepRetiresWhatIsIdleAndShowsWhatIsDue(t *testing.T) {
 	require.Zero(t, tab.Counts().Living)
 }
 
-// Threads hold, retire and close at random. Nothing is closed while somebody holds it, and every
-// retired entry is handed out exactly once.
+// Threads hold, retire and close at random, some entries without the table's lock. Nothing is
+// closed while somebody holds it, and every retired entry is handed out exactly once.
 func TestNothingIsClosedUnderItsUser(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	tab := newTable(8)
-	const threads = 4
+	const threads, objects = 4, 12
 	uses := make([]*Uses[own], threads)
 	for i := range uses {
-		uses[i] = new(Uses[own])
+		uses[i] = joined(tab)
 	}
-	used := func(e *ent) bool { return slices.ContainsFunc(uses, func(u *Uses[own]) bool { return u.Has(e) }) }
+	var shown [objects]atomic.Pointer[ent] // where threads find entries that they have never held
 	var mu sync.Mutex
 	closed := map[*ent]bool{}
+	leave := func(free ...*ent) {
+		for _, e := range free {
+			mu.Lock()
+			if closed[e] {
+				t.Errorf("handed out twice")
+			}
+			closed[e] = true
+			mu.Unlock()
+			tab.Gone(e)
+			tab.Closed(e.FDs())
+		}
+	}
 	var wg sync.WaitGroup
 	for i := range threads {
 		wg.Go(func() {
 			rnd := rand.New(rand.NewPCG(seed, uint64(i)))
 			u := uses[i]
 			for range 3000 {
-				n := rnd.Uint64N(12)
+				n := rnd.Uint64N(objects)
 				h := number(n)
-				e := tab.Find(&h, u, 0)
-				if e == nil {
-					e = tab.Add(make1(n), u, 0)
+				e := shown[n].Load()
+				if e == nil || rnd.IntN(2) == 0 || !u.Hold(e, 0) {
+					if e = tab.Find(&h, u, 0); e == nil {
+						e = tab.Add(make1(n), u, 0)
+					}
+					shown[n].Store(e)
 				}
 				if rnd.IntN(3) == 0 {
 					tab.Retire(e)
@@ -210,30 +366,25 @@ func TestNothingIsClosedUnderItsUser(t *testing.T) {
 				}
 				mu.Unlock()
 				u.Done()
-				if rnd.IntN(4) == 0 {
-					tab.Evict(rnd.IntN(4), costly, used)
-				}
-				free, _ := tab.Reap(used, costly)
-				for _, e := range free {
-					mu.Lock()
-					if closed[e] {
-						t.Errorf("handed out twice")
+				switch rnd.IntN(4) {
+				case 0:
+					free, _ := tab.Evict(rnd.IntN(4), costly, costly)
+					leave(free...)
+				case 1:
+					if free, _ := tab.Release(e, costly); free {
+						leave(e)
 					}
-					closed[e] = true
-					mu.Unlock()
-					tab.Gone(e)
-					tab.Closed(e.FDs())
+				case 2:
+					free, _ := tab.Reap(costly)
+					leave(free...)
 				}
 			}
 		})
 	}
 	wg.Wait()
 	tab.RetireAll()
-	free, _ := tab.Reap(used, costly)
-	for _, e := range free {
-		tab.Gone(e)
-		tab.Closed(e.FDs())
-	}
+	free, _ := tab.Reap(costly)
+	leave(free...)
 	require.Zero(t, tab.Open())
 	require.Equal(t, Counts{}, tab.Counts())
 }
