@@ -115,11 +115,19 @@ func (v *View) rename(c *vfs.Cred, fe, te *entry, wf, wt *vfs.WCC) vfs.Status {
 	if s := v.before(fe, wf); s != vfs.OK {
 		return s
 	}
-	defer v.after(fe, wf)
-	if s := v.before(te, wt); s != vfs.OK {
-		return s
+	if fe == te {
+		*wt = *wf
+		defer func() {
+			v.after(fe, wf)
+			*wt = *wf
+		}()
+	} else {
+		defer v.after(fe, wf)
+		if s := v.before(te, wt); s != vfs.OK {
+			return s
+		}
+		defer v.after(te, wt)
 	}
-	defer v.after(te, wt)
 	if !v.as(c) {
 		return vfs.ServerFault
 	}
