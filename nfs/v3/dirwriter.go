@@ -1,6 +1,7 @@
 package v3
 
 import (
+	"encoding/binary"
 	"math"
 
 	"github.com/ringnfs/ringnfs/nfs/export"
@@ -24,6 +25,8 @@ const (
 	// entryBare is how much longer an entry of READDIRPLUS is that has neither attributes nor
 	// handle.
 	entryBare = 4 + 4
+	// entryMost is the greatest length of an entry of READDIRPLUS without its name.
+	entryMost = entryLen + entryBare + fattrLen + 4 + export.WireMax
 )
 
 // dirWriter encodes the entries of a directory while the directory is read. It stops when the next
@@ -46,6 +49,43 @@ type dirWriter struct {
 // add writes one entry. It is the Yield of ReadDir.
 func (l *dirWriter) add(d *vfs.DirEntry) bool {
 	name := (len(d.Name) + 3) &^ 3
+	if most := entryMost + name; l.plus && d.HasEntry && d.Entry.Attr.Filled() &&
+		most <= l.room && entryLen-4+name <= l.names {
+		if b := l.e.Reserve(most); b != nil {
+			l.put(b, d, name)
+			return true
+		}
+	}
+	return l.addAny(d, name)
+}
+
+// put is add for an entry with attributes and a handle that fits into b for sure, whatever the
+// handle's length is. b is what the encoder has reserved last.
+func (l *dirWriter) put(b []byte, d *vfs.DirEntry, name int) {
+	be := binary.BigEndian
+	be.PutUint32(b, 1)
+	be.PutUint64(b[4:], d.FileID)
+	be.PutUint32(b[12+name:], 0) // the padding, or the place of the length
+	be.PutUint32(b[12:], uint32(len(d.Name)))
+	copy(b[16:], d.Name)
+	at := 16 + name
+	be.PutUint64(b[at:], d.Cookie)
+	be.PutUint32(b[at+8:], 1)
+	putFattr(b[at+12:], &d.Entry.Attr)
+	at += 12 + fattrLen
+	be.PutUint32(b[at:], 1)
+	n := len(l.s.Table.SealAt(l.place, l.x, &d.Entry.Handle, b[at+8:at+8]))
+	be.PutUint32(b[at+4:], uint32(n))
+	clear(b[at+8+n : at+8+(n+3)&^3])
+	at += 8 + (n+3)&^3
+	l.e.Truncate(l.e.Len() - len(b) + at)
+	l.room -= at
+	l.names -= entryLen - 4 + name
+	l.n++
+}
+
+// addAny is add for any entry, whose name has that length with its padding.
+func (l *dirWriter) addAny(d *vfs.DirEntry, name int) bool {
 	size := entryLen + name
 	bare := !d.HasEntry
 	var fh []byte
