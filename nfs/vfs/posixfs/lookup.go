@@ -111,9 +111,16 @@ func (v *View) parent(c *vfs.Cred, de *entry, e *vfs.Entry) vfs.Status {
 		return vfs.Again
 	}
 	v.name[0], v.name[1], v.name[2] = '.', '.', 0
+	key := nameKey(de, v.name[:2])
+	if v.again(de, key, e) {
+		return vfs.OK
+	}
 	s := v.child(de, &v.name[0], e, unnamed)
 	if s == vfs.NoEnt {
 		return vfs.Stale
+	}
+	if s == vfs.OK {
+		v.hint(key) // on a private mount only
 	}
 	if s == vfs.OK && !v.fs.is.private {
 		up := v.use.At(useChild)

@@ -106,6 +106,7 @@ func (v *View) list(c *vfs.Cred, e *entry, r *vfs.ReadDirArgs) (eof bool, s vfs.
 	}
 	v.listing.Begin(&v.fs.listings, &ask)
 	defer v.listing.End()
+	v.opens = opening{}
 	if plus && v.fs.is.births && !v.lane {
 		v.fs.known.Begin(&v.knows)
 		defer v.knows.End()
@@ -136,10 +137,9 @@ func (v *View) list(c *vfs.Cred, e *entry, r *vfs.ReadDirArgs) (eof bool, s vfs.
 func (v *View) turnPage(p *page, looks bool, yield func(*vfs.DirEntry) bool) (more bool, s vfs.Status) {
 	l := &v.listing
 	var kids []atomic.Pointer[entry]
-	pin := false
 	if looks && l.Keep {
 		kids = p.Kids()
-		pin = p.Listed(v.fs.tick.Load()) && !v.lane
+		v.beginOpening(p)
 	}
 	top := l.Handle == v.fs.rootH
 	x := &l.Entry
@@ -158,8 +158,12 @@ func (v *View) turnPage(p *page, looks bool, yield func(*vfs.DirEntry) bool) (mo
 			if kids != nil && !up {
 				kid = &kids[i]
 			}
-			if kid == nil || !v.pinned(kid, x) {
-				if s = v.look(d.Path(), x, kid, pin); s != vfs.OK {
+			if d.Dot() { // its attributes are in v.st
+				x.Entry.Handle, x.HasEntry = l.Handle, true
+				v.fs.attributes(&x.Entry.Attr, &v.st)
+				x.FileID = x.Entry.Attr.FileID
+			} else if kid == nil || !v.pinned(kid, x) {
+				if s = v.look(d.Path(), x, kid); s != vfs.OK {
 					return false, s
 				}
 			}
@@ -173,13 +177,10 @@ func (v *View) turnPage(p *page, looks bool, yield func(*vfs.DirEntry) bool) (mo
 }
 
 // pinned fills x from the entry that a good page keeps for it. It returns false if there is none,
-// or if the object is gone.
+// or if the object is gone. The entry stays in its slot until the next one comes.
 func (v *View) pinned(kid *atomic.Pointer[entry], x *vfs.DirEntry) bool {
 	e := kid.Load()
-	if e == nil {
-		return false
-	}
-	if !v.hold(e, useChild) || v.statx(e.FD, &v.st2) != 0 || v.fs.gone(&v.st2) {
+	if e == nil || !v.hold(e, useChild) || v.statx(e.FD, &v.st2) != 0 || v.fs.gone(&v.st2) {
 		v.use.Drop(useChild)
 		return false
 	}
@@ -187,14 +188,13 @@ func (v *View) pinned(kid *atomic.Pointer[entry], x *vfs.DirEntry) bool {
 	x.Entry.Handle, x.HasEntry = e.Handle, true
 	v.fs.attributes(&x.Entry.Attr, &v.st2)
 	x.FileID = x.Entry.Attr.FileID
-	v.use.Drop(useChild)
 	return true
 }
 
 // look fills x.Entry for the object to which name, which is x.Name, leads, as far as the caller may
-// see it. With pin it opens the object, so that it stays open. If kid is not nil and the object is
-// open, look stores the object's entry in kid. It fails if the calling thread cannot do this.
-func (v *View) look(name *byte, x *vfs.DirEntry, kid *atomic.Pointer[entry], pin bool) vfs.Status {
+// see it. If kid is not nil and the object is open, look stores the object's entry in kid; it may
+// open the object for that. It fails if the calling thread cannot do this.
+func (v *View) look(name *byte, x *vfs.DirEntry, kid *atomic.Pointer[entry]) vfs.Status {
 	c, de := v.listing.As, v.listing.Dir
 	up := string(x.Name) == ".."
 	var s vfs.Status
@@ -205,10 +205,10 @@ func (v *View) look(name *byte, x *vfs.DirEntry, kid *atomic.Pointer[entry], pin
 		return vfs.ServerFault
 	case up:
 		s = v.parent(c, de, &x.Entry)
-	case pin && v.fs.tab.Open() < v.fs.tab.Max()/2:
-		s = v.child(de, name, &x.Entry, nameKey(de, x.Name))
+	case v.mayOpen():
+		s = v.openListed(de, name, x)
 	case v.fs.is.births:
-		s = v.glance(de, name, &x.Entry)
+		s = v.glance(de, name, x)
 	default:
 		s = v.child(de, name, &x.Entry, passing)
 	}
@@ -234,7 +234,8 @@ func (v *View) look(name *byte, x *vfs.DirEntry, kid *atomic.Pointer[entry], pin
 
 // glance is child for a listing. If the object's handle is known or the object is open, it makes
 // one statx and opens nothing.
-func (v *View) glance(de *entry, name *byte, e *vfs.Entry) vfs.Status {
+func (v *View) glance(de *entry, name *byte, d *vfs.DirEntry) vfs.Status {
+	e, o := &d.Entry, &v.opens
 	if errno := kernel.StatxAt(de.FD, name, &v.st2); errno != 0 {
 		return v.fs.status(errno)
 	}
@@ -243,11 +244,13 @@ func (v *View) glance(de *entry, name *byte, e *vfs.Entry) vfs.Status {
 	}
 	k := kernel.KeyOf(&v.st2)
 	own := v.knows.Own(&v.st2)
+	var h *vfs.Handle
 	if own {
-		if h := v.knows.Find(&k, &v.st2); h != nil {
-			e.Handle = *h
-			return v.seen(e)
-		}
+		h = v.knows.Find(&k, &v.st2)
+	}
+	if h != nil && !(o.on && o.again) {
+		e.Handle = *h
+		return v.seen(e)
 	}
 	if x := v.object(&k, useChild); x != nil {
 		// x is open now. Unless its key is its own, x may be the successor of the object
@@ -259,6 +262,13 @@ func (v *View) glance(de *entry, name *byte, e *vfs.Entry) vfs.Status {
 			}
 		}
 		e.Handle = x.Handle
+		return v.seen(e)
+	}
+	if o.there = false; v.mayOpen() {
+		return v.openListed(de, name, d)
+	}
+	if h != nil {
+		e.Handle = *h
 		return v.seen(e)
 	}
 	if own && known.Numbered(v.fs.magic) && v.pair(de, name, &k, e) {

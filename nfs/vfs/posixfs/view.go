@@ -87,6 +87,7 @@ type View struct {
 	debts        debts
 	listing      listing.Reader[entry]
 	knows        known.Moment // for a listing with handles
+	opens        opening      // for a listing with handles
 }
 
 var _ vfs.View = (*View)(nil)

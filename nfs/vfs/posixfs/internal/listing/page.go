@@ -13,8 +13,8 @@ const (
 	pageSets = 256 // per FS, times pageWays; at most 11 KiB each
 	pageWays = 2
 	// againTicks is how many ticks (5 s in all) may lie between two listings of a page for its
-	// objects to be worth keeping open. So going through a large tree does not drive out other
-	// objects.
+	// objects to be worth the place of others. So going through a large tree does not drive out
+	// other objects.
 	againTicks = 4
 )
 
@@ -29,6 +29,7 @@ type Page[E any] struct {
 	// Atomic. kids has an element for each of dents. It is nil until somebody wants it.
 	kids   atomic.Pointer[[]atomic.Pointer[E]]
 	listed atomic.Int64 // tick of the last listing with handles, 0 for none
+	filled atomic.Int64 // tick when its objects last took the place of others, 0 for never
 }
 
 // Dents are the page's entries, with file IDs as numbers. There are none at the end of the
@@ -52,14 +53,35 @@ func (p *Page[E]) Kids() []atomic.Pointer[E] {
 	return k
 }
 
+// Missing counts the names for which nobody has stored an object that is good by good. Kids has been
+// called.
+func (p *Page[E]) Missing(good func(*E) bool) (n int) {
+	kids := *p.kids.Load()
+	for i := range kids {
+		if e := kids[i].Load(); e == nil || !good(e) {
+			n++
+		}
+	}
+	return n
+}
+
 // Listed notes that a listing with handles uses the page at this tick, which is not 0. It reports
-// whether another one did so not long ago. Then the page's objects are worth keeping open.
+// whether another one did so not long ago. Then the page's objects are worth the place of others.
 func (p *Page[E]) Listed(tick int64) (again bool) {
 	last := p.listed.Load()
 	if last != tick {
 		p.listed.Store(tick)
 	}
 	return last != 0 && tick-last <= againTicks
+}
+
+// Fill reports whether the page's objects may take the place of others at this tick, and notes that
+// they do. It reports false if they have done so not long ago. If others have driven them out since,
+// there are more objects in use than there is room for, and opening them again and again would cost
+// more than it saves.
+func (p *Page[E]) Fill(tick int64) bool {
+	last := p.filled.Load()
+	return (last == 0 || tick-last > againTicks) && p.filled.CompareAndSwap(last, tick)
 }
 
 // pages are the remembered pages of an FS.

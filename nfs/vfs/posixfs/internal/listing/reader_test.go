@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -312,4 +313,25 @@ func names(d Dents) (list []string) {
 		list = append(list, string(d.Name()))
 	}
 	return list
+}
+
+func TestAPagesObjectsTakeThePlaceOfOthersOnceInAWhile(t *testing.T) {
+	p := new(Page[int])
+	for _, x := range []struct {
+		tick int64
+		want bool
+	}{{1, true}, {1, false}, {2, false}, {5, false}, {6, true}, {10, false}, {11, true}} {
+		require.Equal(t, x.want, p.Fill(x.tick), "tick %d", x.tick)
+	}
+}
+
+func TestAPageCountsTheObjectsThatAreMissing(t *testing.T) {
+	kids := make([]atomic.Pointer[int], 4)
+	p := new(Page[int])
+	p.kids.Store(&kids)
+	positive := func(n *int) bool { return *n > 0 }
+	require.Equal(t, 4, p.Missing(positive))
+	kids[1].Store(new(1))
+	kids[3].Store(new(int))
+	require.Equal(t, 3, p.Missing(positive))
 }

@@ -12,6 +12,9 @@ import (
 // lock.
 const batch = 512
 
+// spareLooks is at how many entries Spare looks for each descriptor, beside a batch.
+const spareLooks = 4
+
 // Table finds the entries of an FS by handle and by object. Its methods may be called from any
 // goroutine.
 type Table[S any] struct {
@@ -28,6 +31,7 @@ type Table[S any] struct {
 	clock    []*Entry[S] // all living entries, in no order, for Evict (second chance)
 	writers  []*Entry[S] // entries that are open for writing, and some dead ones
 	hand     int
+	spare    int         // where Spare looks next
 	retired  []*Entry[S] // in no order
 	pending  int         // how many descriptors the entries of retired have
 	users    [usesBits][]*Uses[S]
@@ -61,6 +65,9 @@ func (t *Table[S]) Closed(n int) { t.open.Add(int64(-n)) }
 // Going returns how many entries are retired and not closed yet, without those that were handed out
 // as soon as they were retired.
 func (t *Table[S]) Going() int { return int(t.going.Load()) }
+
+// Newest returns the ID of the entry that was added last.
+func (t *Table[S]) Newest() uint64 { return t.ids.Load() }
 
 // Full reports whether one more descriptor would exceed the bound.
 func (t *Table[S]) Full() bool { return t.Open() >= t.max }
@@ -291,6 +298,32 @@ func (t *Table[S]) Evict(extra int, costly, wait func(*Entry[S]) bool) (free []*
 		}
 	}
 	return free, later
+}
+
+// Spare retires entries that have n descriptors together, and hands them out as [Table.Release]
+// does. It only takes entries that nobody has used since Evict's hand or Sweep last came by, and for
+// which wait returns false. It looks at few entries, and returns what it has found.
+func (t *Table[S]) Spare(n int, wait func(*Entry[S]) bool) (free []*Entry[S]) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for range min(spareLooks*n+batch, len(t.clock)) {
+		if n <= 0 || len(t.clock) == 0 {
+			break
+		}
+		if t.spare >= len(t.clock) {
+			t.spare = 0
+		}
+		e := t.clock[t.spare]
+		if e.who.Load()&fresh != 0 || wait(e) || e.Pinned() || t.used(e) {
+			t.spare++
+			continue
+		}
+		n -= e.FDs() // another entry moves to this place
+		if now, _ := t.release(e, wait); now {
+			free = append(free, e)
+		}
+	}
+	return free
 }
 
 // Reap returns the retired entries that nobody uses, each once, for the caller to close. Entries

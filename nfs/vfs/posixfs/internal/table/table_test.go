@@ -140,6 +140,39 @@ func TestEvictTakesWhatIsCheapAndUnused(t *testing.T) {
 	require.Equal(t, []int{0, 2, 3}, dead(), "what is used never")
 }
 
+func TestSpareTakesWhatNobodyHasUsedLately(t *testing.T) {
+	tab := newTable(100)
+	u := joined(tab)
+	var all []*ent
+	for n := range uint64(8) {
+		e := make1(n)
+		tab.Add(e, u, 0)
+		all = append(all, e)
+	}
+	u.Done()
+	require.Empty(t, tab.Spare(5, costly), "all have been used")
+	tab.Sweep(3, false, costly, func(*ent) {})
+	all[0].Own.costly = true
+	require.True(t, tab.Pin(all[1]))
+	require.True(t, u.Hold(all[2], 0))
+	u.Done()
+	u.Keep(all[3], 0) // without a mark
+	all[3].who.Or(u.mark &^ fresh)
+	one := tab.Spare(1, costly)
+	require.Len(t, one, 1, "that is enough")
+	require.Empty(t, tab.Spare(0, costly))
+	require.ElementsMatch(t, all[4:], append(one, tab.Spare(100, costly)...))
+	for i, e := range all {
+		require.Equal(t, i >= 4, e.Dead(), "%d", i)
+	}
+	all[0].Own.costly = false
+	tab.Unpin(all[1])
+	u.Unkeep(0)
+	require.ElementsMatch(t, []*ent{all[0], all[1], all[3]}, tab.Spare(100, costly))
+	tab.Retire(all[2])
+	require.Empty(t, tab.Spare(1, costly), "there is none")
+}
+
 func TestReleaseHandsOutAtOnceWhatNobodyUses(t *testing.T) {
 	tab := newTable(10)
 	u := joined(tab)
