@@ -93,6 +93,7 @@ func serve(cfg nfs.Config, notes []string, portFixed bool, stdout io.Writer, log
 		return failure{err}
 	}
 	leaveProcessors(srv.Info().Lanes)
+	defer spareHeap(srv.Info().Memory)()
 	defer tellWhenAsked(asked, figures{srv.Stats, srv.Clients}, log)()
 	return runEngine(srv, signals, drainMax, hangMax, log, func() {
 		if err := privileges.Drop(); err != nil {
