@@ -42,11 +42,13 @@ type Entry[S any] struct {
 	Opening futex.Mutex
 
 	// Guarded by Table.mu.
-	at    int       // index in Table.clock, or in Table.retired; -1 once it was handed out
-	idle  uint8     // how many Sweeps have found it unused
-	held  int       // how many descriptors it had when it was retired
-	goer  bool      // in Table.goers
-	had   uint64    // who, when it was retired
+	at                     int    // index in Table.living.list, or in Table.retired; -1 once it was handed out
+	idle                   uint8  // how many Sweeps have found it unused
+	held                   int    // how many descriptors it had when it was retired
+	goer                   bool   // in Table.goers
+	had                    uint64 // who, when it was retired
+	nextHandle, nextObject uint32 // see living
+
 	older *Entry[S] // of the same object, retired before this one and not yet closed
 
 	// Own is the state that other rooms keep with the object. Each field says who may touch it.

@@ -25,16 +25,14 @@ type Table[S any] struct {
 	ids   atomic.Uint64
 	going atomic.Int32 // how many entries goers counts
 
-	mu       futex.Mutex
-	byHandle map[vfs.Handle]*Entry[S]
-	byObject map[kernel.ObjectKey]*Entry[S]
-	clock    []*Entry[S] // all living entries, in no order, for Evict (second chance)
-	writers  []*Entry[S] // entries that are open for writing, and some dead ones
-	hand     int
-	spare    int         // where Spare looks next
-	retired  []*Entry[S] // in no order
-	pending  int         // how many descriptors the entries of retired have
-	users    [usesBits][]*Uses[S]
+	mu      futex.Mutex
+	living  living[S]   // in its list Evict goes round (second chance)
+	writers []*Entry[S] // entries that are open for writing, and some dead ones
+	hand    int
+	spare   int         // where Spare looks next
+	retired []*Entry[S] // in no order
+	pending int         // how many descriptors the entries of retired have
+	users   [usesBits][]*Uses[S]
 	// goers are the entries that were retired while somebody used them, or while they had to
 	// wait, and that Gone has not forgotten yet: the youngest of each object.
 	goers map[vfs.Handle]*Entry[S]
@@ -45,8 +43,7 @@ type Table[S any] struct {
 // table calls renew while it is locked.
 func (t *Table[S]) Init(max int, renew func(old *Entry[S]) *Entry[S]) {
 	t.max, t.renew = max, renew
-	t.byHandle = make(map[vfs.Handle]*Entry[S])
-	t.byObject = make(map[kernel.ObjectKey]*Entry[S])
+	t.living.init(max)
 	t.goers = make(map[vfs.Handle]*Entry[S])
 }
 
@@ -76,14 +73,14 @@ func (t *Table[S]) Full() bool { return t.Open() >= t.max }
 func (t *Table[S]) Find(h *vfs.Handle, u *Uses[S], slot int) *Entry[S] {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return hold(t.byHandle[*h], u, slot)
+	return hold(t.living.find(h), u, slot)
 }
 
 // FindObject is Find by object.
 func (t *Table[S]) FindObject(k *kernel.ObjectKey, u *Uses[S], slot int) *Entry[S] {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return hold(t.byObject[*k], u, slot)
+	return hold(t.living.findObject(k), u, slot)
 }
 
 // hold publishes an entry of a locked table, which is therefore alive.
@@ -100,7 +97,7 @@ func hold[S any](e *Entry[S], u *Uses[S], slot int) *Entry[S] {
 func (t *Table[S]) Add(e *Entry[S], u *Uses[S], slot int) *Entry[S] {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if old := t.byHandle[e.Handle]; old != nil {
+	if old := t.living.find(&e.Handle); old != nil {
 		return hold(old, u, slot)
 	}
 	t.addLocked(e)
@@ -109,10 +106,7 @@ func (t *Table[S]) Add(e *Entry[S], u *Uses[S], slot int) *Entry[S] {
 
 func (t *Table[S]) addLocked(e *Entry[S]) {
 	e.ID = t.ids.Add(1)
-	e.at = len(t.clock)
-	t.clock = append(t.clock, e)
-	t.byHandle[e.Handle] = e
-	t.byObject[e.Key] = e
+	t.living.add(e)
 	t.open.Add(int64(e.FDs()))
 }
 
@@ -157,8 +151,8 @@ func (t *Table[S]) Retire(e *Entry[S]) {
 func (t *Table[S]) RetireAll() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for len(t.clock) > 0 {
-		t.retireLocked(t.clock[0])
+	for len(t.living.list) > 0 {
+		t.retireLocked(t.living.list[0])
 	}
 }
 
@@ -173,20 +167,7 @@ func (t *Table[S]) retireLocked(e *Entry[S]) {
 // unlink marks e, which is alive, dead, and takes it out of the table.
 func (t *Table[S]) unlink(e *Entry[S]) {
 	e.had = e.who.Swap(dead)
-	delete(t.byHandle, e.Handle)
-	if t.byObject[e.Key] == e {
-		delete(t.byObject, e.Key)
-	}
-	t.clock = without(t.clock, e)
-}
-
-// without takes e out of the list in which e.at is its place.
-func without[S any](list []*Entry[S], e *Entry[S]) []*Entry[S] {
-	last := len(list) - 1
-	list[e.at] = list[last]
-	list[e.at].at = e.at
-	list[last], e.at = nil, -1
-	return list[:last]
+	t.living.remove(e)
 }
 
 // queue leaves a dead entry to Reap.
@@ -276,14 +257,14 @@ func (t *Table[S]) Evict(extra int, costly, wait func(*Entry[S]) bool) (free []*
 	defer t.mu.Unlock()
 	least := t.Open() - t.pending + extra - t.max // how many descriptors are still to be given up
 	for pass := range 3 {                         // the first pass only clears the marks
-		for range len(t.clock) {
-			if least <= 0 || len(t.clock) == 0 {
+		for range len(t.living.list) {
+			if least <= 0 || len(t.living.list) == 0 {
 				return free, later
 			}
-			if t.hand >= len(t.clock) {
+			if t.hand >= len(t.living.list) {
 				t.hand = 0
 			}
-			e := t.clock[t.hand]
+			e := t.living.list[t.hand]
 			if pass < 2 && (!e.stale() || costly(e)) || e.Pinned() || t.used(e) {
 				e.idle = 0
 				t.hand++
@@ -306,14 +287,14 @@ func (t *Table[S]) Evict(extra int, costly, wait func(*Entry[S]) bool) (free []*
 func (t *Table[S]) Spare(n int, wait func(*Entry[S]) bool) (free []*Entry[S]) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for range min(spareLooks*n+batch, len(t.clock)) {
-		if n <= 0 || len(t.clock) == 0 {
+	for range min(spareLooks*n+batch, len(t.living.list)) {
+		if n <= 0 || len(t.living.list) == 0 {
 			break
 		}
-		if t.spare >= len(t.clock) {
+		if t.spare >= len(t.living.list) {
 			t.spare = 0
 		}
-		e := t.clock[t.spare]
+		e := t.living.list[t.spare]
 		if e.who.Load()&fresh != 0 || wait(e) || e.Pinned() || t.used(e) {
 			t.spare++
 			continue
@@ -395,9 +376,9 @@ func (t *Table[S]) Sweep(rounds uint8, keep bool, due func(*Entry[S]) bool, each
 	var picked []*Entry[S]
 	for i := 0; ; {
 		t.mu.Lock()
-		end := min(i+batch, len(t.clock))
+		end := min(i+batch, len(t.living.list))
 		for i < end {
-			e := t.clock[i]
+			e := t.living.list[i]
 			if due(e) {
 				picked = append(picked, e)
 			}
@@ -410,7 +391,7 @@ func (t *Table[S]) Sweep(rounds uint8, keep bool, due func(*Entry[S]) bool, each
 			}
 			i++
 		}
-		done := i >= len(t.clock)
+		done := i >= len(t.living.list)
 		t.mu.Unlock()
 		for _, e := range picked { // somebody may close the entry meanwhile
 			each(e)
@@ -433,5 +414,5 @@ type Counts struct {
 func (t *Table[S]) Counts() Counts {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return Counts{Living: len(t.clock), Writing: len(t.writers), Retired: len(t.retired), Going: len(t.goers)}
+	return Counts{Living: len(t.living.list), Writing: len(t.writers), Retired: len(t.retired), Going: len(t.goers)}
 }
