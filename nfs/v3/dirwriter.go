@@ -51,35 +51,34 @@ func (l *dirWriter) add(d *vfs.DirEntry) bool {
 	name := (len(d.Name) + 3) &^ 3
 	if most := entryMost + name; l.plus && d.HasEntry && d.Entry.Attr.Filled() &&
 		most <= l.room && entryLen-4+name <= l.names {
-		if b := l.e.Reserve(most); b != nil {
-			l.put(b, d, name)
-			return true
-		}
+		l.put(d, name)
+		return true
 	}
 	return l.addAny(d, name)
 }
 
-// put is add for an entry with attributes and a handle that fits into b for sure, whatever the
-// handle's length is. b is what the encoder has reserved last.
-func (l *dirWriter) put(b []byte, d *vfs.DirEntry, name int) {
-	be := binary.BigEndian
+// put is add for an entry with attributes and a handle that fits for sure, whatever the handle's
+// length is. name is the length of its name with padding.
+func (l *dirWriter) put(d *vfs.DirEntry, name int) {
+	e, be, start := l.e, binary.BigEndian, l.e.Len()
+	b := e.Reserve(entryLen + name + 4)
 	be.PutUint32(b, 1)
 	be.PutUint64(b[4:], d.FileID)
 	be.PutUint32(b[12+name:], 0) // the padding, or the place of the length
 	be.PutUint32(b[12:], uint32(len(d.Name)))
 	copy(b[16:], d.Name)
-	at := 16 + name
-	be.PutUint64(b[at:], d.Cookie)
-	be.PutUint32(b[at+8:], 1)
-	putFattr(b[at+12:], &d.Entry.Attr)
-	at += 12 + fattrLen
-	be.PutUint32(b[at:], 1)
-	n := len(l.s.Table.SealAt(l.place, l.x, &d.Entry.Handle, b[at+8:at+8]))
-	be.PutUint32(b[at+4:], uint32(n))
-	clear(b[at+8+n : at+8+(n+3)&^3])
-	at += 8 + (n+3)&^3
-	l.e.Truncate(l.e.Len() - len(b) + at)
-	l.room -= at
+	be.PutUint64(b[16+name:], d.Cookie)
+	be.PutUint32(b[24+name:], 1)
+	encodeFattr(e, &d.Entry.Attr)
+	at := e.Len()
+	b = e.Reserve(4 + 4 + export.WireMax)
+	be.PutUint32(b, 1)
+	n := len(l.s.Table.SealAt(l.place, l.x, &d.Entry.Handle, b[8:8]))
+	be.PutUint32(b[4:], uint32(n))
+	whole := 8 + (n+3)&^3
+	clear(b[8+n : whole])
+	e.Truncate(at + whole)
+	l.room -= at + whole - start
 	l.names -= entryLen - 4 + name
 	l.n++
 }

@@ -33,13 +33,10 @@ func putTime(b []byte, t vfs.Time) {
 // encodeFattr writes a fattr3 (RFC 1813, section 2.5.5), in one piece because nearly every reply
 // has one.
 func encodeFattr(e *xdr.Encoder, a *vfs.Attr) {
-	if b := e.Reserve(fattrLen); b != nil {
-		putFattr(b, a)
+	b := e.Reserve(fattrLen)
+	if b == nil {
+		return
 	}
-}
-
-// putFattr writes a fattr3 to the beginning of b.
-func putFattr(b []byte, a *vfs.Attr) {
 	_ = b[fattrLen-1]
 	be := binary.BigEndian
 	be.PutUint32(b[0:], uint32(a.Type))
