@@ -46,41 +46,43 @@ type dirWriter struct {
 	full  bool
 }
 
-// add writes one entry. It is the Yield of ReadDir.
+// add writes one entry. It is the Yield of ReadDir. An entry with attributes and a handle that fits
+// for sure, whatever the handle's length is, is written here. addAny writes the others.
 func (l *dirWriter) add(d *vfs.DirEntry) bool {
 	name := (len(d.Name) + 3) &^ 3
-	if most := entryMost + name; l.plus && d.HasEntry && d.Entry.Attr.Filled() &&
-		most <= l.room && entryLen-4+name <= l.names {
-		l.put(d, name)
-		return true
+	if !l.plus || !d.HasEntry || !d.Entry.Attr.Filled() ||
+		entryMost+name > l.room || entryLen-4+name > l.names {
+		return l.addAny(d, name)
 	}
-	return l.addAny(d, name)
-}
-
-// put is add for an entry with attributes and a handle that fits for sure, whatever the handle's
-// length is. name is the length of its name with padding.
-func (l *dirWriter) put(d *vfs.DirEntry, name int) {
-	e, be, start := l.e, binary.BigEndian, l.e.Len()
+	e, be := l.e, binary.BigEndian
+	start := e.Len()
 	b := e.Reserve(entryLen + name + 4)
+	be.PutUint32(b[12+name:], 0) // the padding, or the place of the length
+	tail := b[16+name:]
+	_ = b[15]
 	be.PutUint32(b, 1)
 	be.PutUint64(b[4:], d.FileID)
-	be.PutUint32(b[12+name:], 0) // the padding, or the place of the length
 	be.PutUint32(b[12:], uint32(len(d.Name)))
 	copy(b[16:], d.Name)
-	be.PutUint64(b[16+name:], d.Cookie)
-	be.PutUint32(b[24+name:], 1)
+	_ = tail[11]
+	be.PutUint64(tail, d.Cookie)
+	be.PutUint32(tail[8:], 1)
 	encodeFattr(e, &d.Entry.Attr)
 	at := e.Len()
 	b = e.Reserve(4 + 4 + export.WireMax)
+	_ = b[7]
 	be.PutUint32(b, 1)
 	n := len(l.s.Table.SealAt(l.place, l.x, &d.Entry.Handle, b[8:8]))
 	be.PutUint32(b[4:], uint32(n))
 	whole := 8 + (n+3)&^3
-	clear(b[8+n : whole])
+	if whole > 8+n {
+		clear(b[8+n : whole])
+	}
 	e.Truncate(at + whole)
 	l.room -= at + whole - start
 	l.names -= entryLen - 4 + name
 	l.n++
+	return true
 }
 
 // addAny is add for any entry, whose name has that length with its padding.

@@ -149,7 +149,7 @@ func (v *View) turnPage(p *page, looks bool, yield func(*vfs.DirEntry) bool) (mo
 			return false, vfs.IO
 		}
 		x.FileID, x.Cookie, x.Name, x.HasEntry = d.Number(), place, name, false
-		up := string(name) == ".."
+		up := d.DotDot()
 		if up && top {
 			x.FileID = v.fs.rootKey.Ino
 		}
