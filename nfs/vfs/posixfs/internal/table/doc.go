@@ -7,8 +7,8 @@
 // Callers open further descriptors when they need them. An entry is retired once, for good: because
 // its object is gone, because it was idle ([Table.Sweep], [Table.Rest]), or because descriptors are
 // short ([Table.Evict]), but not while somebody has pinned it ([Table.Pin]). Nobody finds a retired
-// entry any more. When no thread uses it, [Table.Reap] hands it out for closing; [Table.Release] and
-// [Table.Evict] do so at once. When it has been closed, [Table.Gone] forgets it.
+// entry any more. When no thread uses it, [Table.Reap] hands it out for closing; [Table.Release],
+// [Table.Evict] and [Table.Spare] do so at once. When it has been closed, [Table.Gone] forgets it.
 //
 // # Who uses what
 //

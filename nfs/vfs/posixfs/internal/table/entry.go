@@ -42,7 +42,7 @@ type Entry[S any] struct {
 	Opening futex.Mutex
 
 	// Guarded by Table.mu.
-	at                     int    // index in Table.living.list, or in Table.retired; -1 once it was handed out
+	at                     int    // index in the list of living, or in Table.retired; else -1
 	idle                   uint8  // how many Sweeps have found it unused
 	held                   int    // how many descriptors it had when it was retired
 	goer                   bool   // in Table.goers

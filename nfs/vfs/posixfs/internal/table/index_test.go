@@ -46,7 +46,9 @@ func TestWhatIsThereIsFoundByHandleAndByObject(t *testing.T) {
 }
 
 func TestThereAreAsManyChainsAsEntriesButNotTooMany(t *testing.T) {
-	for room, want := range map[int]int{0: 16, 16: 16, 17: 32, 65536: 65536, 65537: 131072, 1 << 18: 1 << 18, 1 << 24: 1 << 18} {
+	for room, want := range map[int]int{
+		0: 16, 16: 16, 17: 32, 65536: 65536, 65537: 131072, 262144: 262144, 1 << 24: 262144,
+	} {
 		var l living[own]
 		l.init(room)
 		require.Len(t, l.byHandle, want)
