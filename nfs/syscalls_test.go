@@ -27,7 +27,7 @@ var wrappers = map[string]string{
 	"unix.Getpeername": "getpeername", "unix.Getrlimit": "prlimit64", "unix.Getsockname": "getsockname",
 	"unix.GetsockoptString": "getsockopt", "unix.GetsockoptTCPInfo": "getsockopt", "unix.Gettid": "gettid",
 	"unix.Getxattr": "getxattr", "unix.Setxattr": "setxattr", "unix.Removexattr": "removexattr",
-	"unix.Listen": "listen", "unix.Mmap": "mmap", "unix.MmapPtr": "mmap",
+	"unix.Listen": "listen", "unix.Madvise": "madvise", "unix.Mmap": "mmap", "unix.MmapPtr": "mmap",
 	"unix.MountSetattr": "mount_setattr", "unix.Munmap": "munmap", "unix.MunmapPtr": "munmap",
 	"unix.Nanosleep": "nanosleep", "unix.Open": "openat", "unix.OpenTree": "open_tree",
 	"unix.Openat":  "openat",

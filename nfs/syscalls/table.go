@@ -412,6 +412,7 @@ var Calls = []Call{
 	{Name: "mincore", Nr: unix.SYS_MINCORE, Need: Runtime, Purpose: "find the page size"},
 	{Name: "mmap", Nr: unix.SYS_MMAP, Need: Runtime, Purpose: "get memory"},
 	{Name: "munmap", Nr: unix.SYS_MUNMAP, Need: Runtime, Purpose: "give memory back"},
+	{Name: "madvise", Nr: unix.SYS_MADVISE, Need: Runtime, Purpose: "give memory back"},
 	{Name: "futex", Nr: unix.SYS_FUTEX, Need: Runtime, Purpose: "wait"},
 	{Name: "nanosleep", Nr: unix.SYS_NANOSLEEP, Need: Runtime, Purpose: "wait"},
 	{Name: "sched_yield", Nr: unix.SYS_SCHED_YIELD, Need: Runtime, Purpose: "let others run"},
