@@ -183,6 +183,8 @@ func TestBytesOfASocketAreCountedByTheKernel(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { _, _ = unix.Close(pair[0]), unix.Close(pair[1]) })
 	require.Equal(t, ^uint64(0), bytesReceived(pair[0]), "nobody knows")
+	_, ok := unacked(-1)
+	require.False(t, ok)
 	ts := startTest(t, lanes(1))
 	c := ts.dial()
 	_, err = c.Write(message(1, procNull, nil))
@@ -192,6 +194,8 @@ func TestBytesOfASocketAreCountedByTheKernel(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, raw.Control(func(fd uintptr) {
 		require.EqualValues(t, markLen+24+len(res), bytesReceived(int(fd)))
+		require.Zero(t, testing.AllocsPerRun(10, func() { _, _ = bytesReceived(int(fd)), bytesAcked(int(fd)) }))
+		require.Zero(t, testing.AllocsPerRun(10, func() { _, _ = unacked(int(fd)) }))
 		n, ok := unacked(int(fd))
 		require.True(t, ok)
 		require.Zero(t, n)

@@ -134,8 +134,8 @@ func (o *output) stuck(now time.Time, limit time.Duration) bool {
 
 // bytesAcked asks the kernel how many bytes the peer has acknowledged so far.
 func bytesAcked(fd int) uint64 {
-	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
-	if err != nil {
+	var info unix.TCPInfo
+	if !tcpInfo(fd, &info) {
 		return 0
 	}
 	return info.Bytes_acked

@@ -3,6 +3,7 @@ package transport
 import (
 	"math"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -35,8 +36,8 @@ type tcpFacts struct {
 
 // tcpLook asks the kernel. It reports false for a descriptor that is no TCP connection.
 func tcpLook(fd int) (tcpFacts, bool) {
-	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
-	if err != nil {
+	var info unix.TCPInfo
+	if !tcpInfo(fd, &info) {
 		return tcpFacts{}, false
 	}
 	silent := min(info.Last_data_recv, info.Last_ack_recv)
@@ -202,18 +203,34 @@ func (cn *conn) mayHaveHeard(n int) {
 // bytesReceived asks the kernel how many bytes the peer has sent so far, whether or not anybody has
 // received them. For a descriptor that is no TCP connection nobody knows.
 func bytesReceived(fd int) uint64 {
-	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
-	if err != nil {
+	var info unix.TCPInfo
+	if !tcpInfo(fd, &info) {
 		return math.MaxUint64
 	}
 	return info.Bytes_received
 }
 
+// tcpInfo asks the kernel for what it knows of a connection (TCP_INFO, tcp(7)), without allocating.
+func tcpInfo(fd int, info *unix.TCPInfo) bool {
+	n := uint32(unix.SizeofTCPInfo)
+	_, _, errno := unix.RawSyscall6(
+		unix.SYS_GETSOCKOPT,
+		uintptr(fd),
+		unix.IPPROTO_TCP,
+		unix.TCP_INFO,
+		uintptr(unsafe.Pointer(info)),
+		uintptr(unsafe.Pointer(&n)),
+		0,
+	)
+	return errno == 0
+}
+
 // unacked asks the kernel how many bytes of the output the peer has not acknowledged (SIOCOUTQ,
-// tcp(7)).
+// tcp(7)). It reports false where that is not told, as for other sockets.
 func unacked(fd int) (n uint64, ok bool) {
-	m, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
-	return uint64(m), err == nil
+	var m int32
+	_, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCOUTQ, uintptr(unsafe.Pointer(&m)))
+	return uint64(m), errno == 0
 }
 
 // wentOn is called when something has been received. If the peer has acknowledged the last reply
@@ -222,7 +239,13 @@ func unacked(fd int) (n uint64, ok bool) {
 // without waiting for replies prove nothing.
 func (cn *conn) wentOn() {
 	// The sends in flight count as not sent, although the kernel may have some of their bytes.
-	if n, ok := unacked(cn.fd); ok && cn.queued-uint64(cn.unsent) >= cn.once+n {
+	n, ok := unacked(cn.fd)
+	heard := ok && cn.queued-uint64(cn.unsent) >= cn.once+n
+	if !ok { // ioctl(2) may be refused
+		f, ok := cn.wire.look(cn.fd)
+		heard = ok && f.acked >= cn.once
+	}
+	if heard {
 		cn.went = cn.once
 	}
 }
