@@ -61,21 +61,22 @@ func TestAFileSystemThatHangsLeavesTheOthersServed(t *testing.T) {
 // By TCP a client waits as long as its connection is there.
 func TestEveryCallToAFileSystemThatHangsIsAnsweredInTheEnd(t *testing.T) {
 	s, f := serveFaulty(t)
-	_, root := s.mount()
+	c, root := s.mount()
+	const clients, calls = 20, 250
+	var parents []fh // changes of one directory wait for each other, and hold one worker
+	for i := range clients {
+		parents = append(parents, mkdir(t, c, root, fmt.Sprint(i), 0o755))
+	}
 	gate := faultfs.NewGate()
 	t.Cleanup(gate.Open)
 	f.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.Mkdir}, Threads: faultfs.WorkerOnly, Gate: gate})
-	const clients, calls = 20, 250
 	var waiting []*nfstest.Pending
-	for i := range clients {
+	for _, dir := range parents {
 		c := s.dial()
 		for j := range calls {
 			waiting = append(
 				waiting,
-				c.Start(
-					nfs3.NFSPROC3_MKDIR,
-					&nfs3.MKDIR3args{Where: nfstest.At(root, fmt.Sprint(i, "-", j))},
-				),
+				c.Start(nfs3.NFSPROC3_MKDIR, &nfs3.MKDIR3args{Where: nfstest.At(dir, fmt.Sprint(j))}),
 			)
 		}
 	}
@@ -86,5 +87,7 @@ func TestEveryCallToAFileSystemThatHangsIsAnsweredInTheEnd(t *testing.T) {
 	for _, p := range waiting {
 		ok(t, statusOf(t, nfs3.NFSPROC3_MKDIR, p.Reply().Results))
 	}
-	require.Len(t, s.dial().Names(root), clients*calls)
+	for _, dir := range parents {
+		require.Len(t, s.dial().Names(dir), calls)
+	}
 }
