@@ -152,17 +152,23 @@ func TestDrainingFinishesCallsAndTakesNoMore(t *testing.T) {
 	c, root := s.mount()
 	idle := s.dial()
 	idle.Null()
+	parents := []fh{root, mkdir(t, c, root, "d", 0o755), mkdir(t, c, root, "e", 0o755)}
 	gate := faultfs.NewGate()
 	t.Cleanup(gate.Open)
 	f.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.Mkdir}, Threads: faultfs.WorkerOnly, Gate: gate})
 	var pending []*nfstest.Pending
-	for _, name := range []string{"a", "b", "c"} {
+	start := func(dir fh, name string) {
 		pending = append(
 			pending,
-			c.Start(nfs3.NFSPROC3_MKDIR, &nfs3.MKDIR3args{Where: nfstest.At(root, name)}),
+			c.Start(nfs3.NFSPROC3_MKDIR, &nfs3.MKDIR3args{Where: nfstest.At(dir, name)}),
 		)
+	}
+	for _, dir := range parents {
+		start(dir, "a")
 		<-gate.Entered()
 	}
+	start(root, "b") // waits for the first
+	c.Null()         // it has come in
 	drained := make(chan error)
 	go func() { drained <- s.Drain(context.Background()) }()
 	<-idle.Done() // no more is read from now on
