@@ -87,14 +87,17 @@ func (cn *conn) gotBack() {
 	}
 }
 
+// answerMax is how long a reply may be that a worker sends. Longer ones may leave without being copied,
+// as the lane decides.
+const answerMax = 16 << 10
+
 // answer implements task. It runs on the worker's thread.
 func (c *call) answer() (all bool) {
-	n := c.Reply.Len()
-	if c.outcome != rpc.Done || n == 0 || c.Tail.Pipe != nil ||
-		!c.loan.state.CompareAndSwap(loanLent, loanTaken) {
+	n, cn := c.Reply.Len(), c.conn
+	if c.outcome != rpc.Done || n == 0 || c.Tail.Pipe != nil || n > answerMax ||
+		n >= cn.lane.srv.cfg.ZeroCopyFrom || !c.loan.state.CompareAndSwap(loanLent, loanTaken) {
 		return false
 	}
-	cn := c.conn
 	b := c.reply.Bytes()[:markLen+n]
 	putMark(b, n)
 	if c.ticket.Valid() {

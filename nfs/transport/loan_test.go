@@ -44,9 +44,9 @@ func TestAWorkerThatNeedsMoreMemoryAnswersInItsSecondRun(t *testing.T) {
 	ts := startTest(t, lanes(1))
 	c := ts.dial()
 	for xid := range uint32(10) {
-		_, err := c.Write(work(xid, 50_000))
+		_, err := c.Write(work(xid, 10_000))
 		require.NoError(t, err)
-		answered(t, c, xid, 50_000)
+		answered(t, c, xid, 10_000)
 	}
 	require.NotZero(t, ts.lentSends())
 	cn := &conn{lane: ts.srv.lanes[0]}
@@ -87,16 +87,21 @@ func TestACallThatLastsDoesNotKeepTheOutput(t *testing.T) {
 	require.EqualValues(t, 1, got)
 }
 
-// What the socket does not take of a worker's reply, the lane sends.
-func TestTheLaneSendsWhatIsLeftOfAWorkersReply(t *testing.T) {
-	ts := startTest(t, func(c *Config) { c.Lanes = 1 })
-	c := ts.dial()
-	require.NoError(t, c.(*net.TCPConn).SetReadBuffer(64<<10))
-	const size = 1 << 20
-	for xid := range uint32(4) {
-		_, err := c.Write(work(xid, size))
-		require.NoError(t, err)
-		answered(t, c, xid, size)
+// The lane decides how large replies leave.
+func TestTheLaneSendsLargeReplies(t *testing.T) {
+	for _, from := range []int{0, 500} {
+		ts := startTest(t, func(c *Config) { c.Lanes, c.ZeroCopyFrom = 1, from })
+		c := ts.dial()
+		size := answerMax
+		if from > 0 {
+			size = from
+		}
+		for xid := range uint32(4) {
+			_, err := c.Write(work(xid, size))
+			require.NoError(t, err)
+			answered(t, c, xid, size)
+		}
+		require.Zero(t, ts.lentSends())
 	}
 }
 
