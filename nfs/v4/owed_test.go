@@ -12,6 +12,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/faultfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/vfstest"
+	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
 // unpayable makes changes impossible to put on stable storage.
@@ -203,4 +204,92 @@ func TestASlotIsInUseUntilItsCompoundIsSettled(t *testing.T) {
 	d.r.server.Settle(&c)
 	c.Reset()
 	d.ok(walk("x", "d")...)
+}
+
+// started is a call that has run on the worker, as one of a batch, and is settled later.
+func (d *data) started(ops ...nfs4.NfsArgop4) *rpc.Call {
+	d.r.t.Helper()
+	args := nfs4.COMPOUND4args{Minorversion: d.r.minor, Argarray: ops}
+	c := &rpc.Call{Place: &d.r.places[1], Peer: d.r.peer, Conn: d.r.conn}
+	require.NoError(d.r.t, d.r.server.Parse(c, d.r.record(encoded(d.r.t, args.Encode)), nil))
+	c.Reply.Reset(make([]byte, d.r.memory))
+	require.Equal(d.r.t, rpc.Owing, d.r.server.Run(c))
+	return c
+}
+
+// settled settles a call and returns its results.
+func (d *data) settled(c *rpc.Call) (res nfs4.COMPOUND4res) {
+	d.r.t.Helper()
+	d.r.server.Settle(c)
+	results, ok := c.Results()
+	require.True(d.r.t, ok)
+	var dec xdr.Decoder
+	dec.Reset(results)
+	res.Decode(&dec)
+	require.NoError(d.r.t, dec.Err())
+	c.Reset()
+	return res
+}
+
+// One that pays early in a batch pays for those before it, and each is told what became of its own.
+func TestACompoundOfABatchThatPaysEarlyPaysForThoseBeforeIt(t *testing.T) {
+	for _, early := range []string{"two changes", "OPEN of minor version 0"} {
+		for failing := -1; failing < 2; failing++ { // the payment that fails
+			d := newData(t, nil)
+			d.r.minor = 0
+			client := d.r.client0("old")
+			pays := d.fs.Count(faultfs.Pay)
+			if failing >= 0 {
+				d.fs.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.Pay}, Status: vfs.IO, Skip: failing, Count: 1})
+			}
+			before := d.started(append(walk("x"), mkdir("before"))...)
+			var middle *rpc.Call
+			if early == "two changes" && failing != 0 {
+				middle = d.started(append(walk("x"), mkdir("one"), putroot(), lookup("x"), mkdir("two"))...)
+			} else {
+				op := newFile("owner", "f", 0)
+				op.Opopen.Owner.Clientid, op.Opopen.Seqid = nfs4.Clientid4(client), 1
+				res := d.r.do(append(walk("x"), op)...)
+				require.Equal(t, failing == 0, res.Status == nfs4.NFS4ERR_IO, res.Status)
+			}
+			require.Equal(t, pays+1, d.fs.Count(faultfs.Pay))
+			after := d.started(append(walk("x"), mkdir("after"))...)
+			status := func(number int) nfs4.Nfsstat4 {
+				if number == failing {
+					return nfs4.NFS4ERR_IO
+				}
+				return nfs4.NFS4_OK
+			}
+			require.Equal(t, status(0), d.settled(before).Status)
+			require.Equal(t, pays+1, d.fs.Count(faultfs.Pay), "paid")
+			if middle != nil {
+				res := d.settled(middle)
+				require.Equal(t, status(1), res.Status)
+				require.Len(t, res.Resarray, 6)
+			}
+			require.Equal(t, status(1), d.settled(after).Status)
+			require.Equal(t, pays+2, d.fs.Count(faultfs.Pay))
+		}
+	}
+}
+
+// The share of the first OPEN goes with the second one.
+func TestOpensOfABatchThatFailLeaveNoShare(t *testing.T) {
+	d := newData(t, nil)
+	d.file("f", "content")
+	fault := unpayable(d)
+	truncating := openOp("me", "f", nfs4.OPEN4_SHARE_ACCESS_BOTH, 0, nfs4.OPEN4_CREATE)
+	truncating.Opopen.Openhow.How.Createattrs = nfs4.Fattr4{
+		Attrmask: bitsOf(nfs4.FATTR4_SIZE), AttrVals: make([]byte, 8),
+	}
+	seq := d.sequence()
+	one := d.started(in(seq, append(walk("x"), truncating)...)...)
+	seq.Opsequence.SaSlotid++
+	seq.Opsequence.SaSequenceid = 1
+	two := d.started(in(seq, append(walk("x"), truncating)...)...)
+	require.Equal(t, nfs4.NFS4ERR_IO, d.settled(one).Status)
+	require.Equal(t, nfs4.NFS4ERR_IO, d.settled(two).Status)
+	require.Zero(t, d.r.cfg.Files.Counts().Opens)
+	fault.Remove()
+	d.ok(append(walk("x"), openOp("other", "f", 3, nfs4.OPEN4_SHARE_DENY_BOTH, nfs4.OPEN4_NOCREATE))...)
 }

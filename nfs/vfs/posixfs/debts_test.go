@@ -412,3 +412,49 @@ func TestAFileIsLockedWhileItsDebtIsPaid(t *testing.T) {
 	require.EqualValues(t, 1, locking)
 	require.Zero(t, e.Own.data.Locking.Load())
 }
+
+// A batch that is made while another one is being flushed may have been met by that flush: the kernel
+// tells of a failure once. What is changed after the failure is not concerned.
+func TestAFailedFlushIsOfAllThatWasChangedBeforeIt(t *testing.T) {
+	x := newFlushing(t)
+	const calls = 3
+	other := newRunner(t, x.fs, true) // another worker
+	defer other.close()
+	batch := func(r *runner, name string) (numbers []uint64) {
+		r.do(func(v *View) {
+			for i := range calls {
+				r.th.Debts.Open()
+				if s := x.create(v, x.fs.Root(), fmt.Sprint(name, i), vfs.SetAttr{}); s != vfs.OK {
+					t.Errorf("CREATE: %v", s)
+				}
+				numbers = append(numbers, r.th.Debts.Close())
+			}
+		})
+		return numbers
+	}
+	pays := func(r *runner, want vfs.Status, numbers []uint64) {
+		t.Helper()
+		r.do(func(*View) {
+			for _, n := range numbers {
+				require.Equal(t, want, r.th.Debts.Pay(n))
+			}
+		})
+	}
+	verf := x.fs.Verifier()
+	first := batch(x.w, "first")
+	var second []uint64
+	x.errnos = []unix.Errno{unix.ENOSPC}
+	x.during = func() {
+		x.during = nil
+		second = batch(other, "second")
+	}
+	pays(x.w, vfs.NoSpc, first)
+	require.NotEqual(t, verf, x.fs.Verifier())
+	third := batch(x.w, "third")
+	pays(other, vfs.NoSpc, second)
+	pays(x.w, vfs.OK, third)
+	require.Len(t, x.flushed(), 3)
+	made, err := os.ReadDir(x.dir)
+	require.NoError(t, err)
+	require.Len(t, made, 3*calls, "what was made stays")
+}
