@@ -293,3 +293,65 @@ func TestOpensOfABatchThatFailLeaveNoShare(t *testing.T) {
 	fault.Remove()
 	d.ok(append(walk("x"), openOp("other", "f", 3, nfs4.OPEN4_SHARE_DENY_BOTH, nfs4.OPEN4_NOCREATE))...)
 }
+
+// A compound that goes on on a worker is made together with others that change the same object.
+func TestWhatTheNextOperationChangesIsTheObjectOfACompound(t *testing.T) {
+	d := newData(t, nil)
+	d.file("f", "content")
+	r := d.r
+	target := func(ops ...nfs4.NfsArgop4) rpc.Target {
+		t.Helper()
+		args := nfs4.COMPOUND4args{Minorversion: 2, Argarray: in(d.sequence(), ops...)}
+		c := rpc.Call{Place: &r.places[0], Peer: r.peer, Conn: r.conn}
+		require.NoError(t, r.server.Parse(&c, r.record(encoded(t, args.Encode)), nil))
+		require.Zero(t, c.Target(), "nothing is known before it has run")
+		c.Reply.Reset(make([]byte, r.memory))
+		for out := r.server.Run(&c); out != rpc.Wait; out = r.server.Run(&c) {
+			require.Equal(t, rpc.Grow, out)
+			c.Reply.Reset(make([]byte, c.Need))
+		}
+		left := c.Args.Left()
+		got := c.Target()
+		require.Equal(t, left, c.Args.Left(), "the call is as it was")
+		c.Reset()
+		return got
+	}
+	x := r.table.Exports()[0]
+	object := func(names ...string) rpc.Target {
+		res := d.ok(append(walk(names...), getfh())...)
+		got := rpc.Target{Volume: x.Volume, Object: export.ObjectOf(res[len(res)-1].Opgetfh.Resok4.Object)}
+		require.NotZero(t, got.Object)
+		return got
+	}
+	dir, file, none := object("x"), object("x", "f"), rpc.Target{Volume: x.Volume}
+	require.NotEqual(t, dir, file)
+	d.fs.Add(faultfs.Rule{Threads: faultfs.LaneOnly, Status: vfs.Again,
+		Ops: []faultfs.Op{faultfs.Write, faultfs.Commit, faultfs.Read}})
+	write := func(n int, how nfs4.StableHow4) nfs4.NfsArgop4 {
+		return nfs4.NfsArgop4{Argop: nfs4.OP_WRITE, Opwrite: nfs4.WRITE4args{Stable: how, Data: make([]byte, n)}}
+	}
+	saved := append(walk("x", "f"), savefh(), putroot(), lookup("x"))
+	for _, c := range []struct {
+		name string
+		ops  []nfs4.NfsArgop4
+		want rpc.Target
+	}{
+		{"CREATE", append(walk("x"), mkdir("d")), dir},
+		{"REMOVE", append(walk("x"), removeOp("f")), dir},
+		{"LINK", append(saved, nfs4.NfsArgop4{Argop: nfs4.OP_LINK, Oplink: nfs4.LINK4args{Newname: []byte("l")}}), dir},
+		{"RENAME", append(saved, nfs4.NfsArgop4{Argop: nfs4.OP_RENAME,
+			Oprename: nfs4.RENAME4args{Oldname: []byte("a"), Newname: []byte("b")}}), dir},
+		{"SETATTR", append(walk("x", "f"), setMode(0o600)), file},
+		{"OPEN that creates", append(walk("x"), newFile("me", "new", 0)), dir},
+		{"WRITE", append(walk("x", "f"), write(32<<10, nfs4.FILE_SYNC4)), file},
+		{"WRITE of the data", append(walk("x", "f"), write(1, nfs4.DATA_SYNC4)), file},
+		{"WRITE of more", append(walk("x", "f"), write(32<<10+1, nfs4.FILE_SYNC4)), none},
+		{"WRITE that is not stable", append(walk("x", "f"), write(1, nfs4.UNSTABLE4)), none},
+		{"COMMIT", append(walk("x", "f"), nfs4.NfsArgop4{Argop: nfs4.OP_COMMIT}), none},
+		{"READ", append(walk("x", "f"), nfs4.NfsArgop4{Argop: nfs4.OP_READ, Opread: nfs4.READ4args{Count: 1}}), none},
+	} {
+		require.Equal(t, c.want, target(c.ops...), c.name)
+	}
+	d.fs.Add(faultfs.Rule{Threads: faultfs.LaneOnly, Status: vfs.Again, Ops: []faultfs.Op{faultfs.Lookup}})
+	require.Equal(t, none, target(append(walk("x"), openOp("me", "f", 1, 0, nfs4.OPEN4_NOCREATE))...), "an OPEN")
+}
