@@ -269,3 +269,47 @@ func TestAFloodOfChangesDelaysAnotherPeersChangeByOneBatch(t *testing.T) {
 		}
 	}
 }
+
+// What was received before the end is answered, unless the connections are dropped. Either way all
+// changes that wait for each other come to an end.
+func TestAServerEndsWithChangesThatWaitForEachOther(t *testing.T) {
+	const calls = 100
+	for _, drains := range []bool{true, false} {
+		s, f := serveFaulty(t)
+		c, root := s.mount()
+		gate := faultfs.NewGate()
+		t.Cleanup(gate.Open)
+		f.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.Mkdir}, Count: 1, Gate: gate})
+		var pending []*nfstest.Pending
+		for i := range calls {
+			pending = append(pending, c.Start(nfs3.NFSPROC3_MKDIR,
+				&nfs3.MKDIR3args{Where: nfstest.At(root, fmt.Sprint(i))}))
+		}
+		<-gate.Entered()
+		c.Null()
+		opened := make(chan struct{})
+		go func() {
+			defer close(opened)
+			if !drains {
+				<-c.Done()
+			}
+			gate.Open()
+		}()
+		if drains {
+			s.stop()
+		} else {
+			s.kill()
+		}
+		<-opened
+		for _, p := range pending {
+			r, err := p.Wait()
+			if drains {
+				require.NoError(t, err)
+				ok(t, statusOf(t, nfs3.NFSPROC3_MKDIR, r.Results))
+			} else {
+				require.ErrorIs(t, err, nfstest.ErrNoReply)
+			}
+		}
+		require.Equal(t, calls, f.Count(faultfs.Mkdir))
+	}
+}
