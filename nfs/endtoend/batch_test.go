@@ -228,7 +228,7 @@ func open4(owner, name string, create nfs4.Opentype4, deny uint32) nfs4.NfsArgop
 // Counted in changes: another peer's change comes in the batch that is made next.
 func TestAFloodOfChangesDelaysAnotherPeersChangeByOneBatch(t *testing.T) {
 	needRoot(t) // for another user's socket
-	const conns, each, read, batchMax = 40, 250, 10, 16
+	const conns, each, read, batchMax = 40, 250, 10, 32
 	s, f := serveFaulty(t)
 	c, root := s.mount()
 	hers := nfstest.DialAs(t, carol, s.addr()).As(carol, nobodysGroup)

@@ -149,6 +149,45 @@ func TestAHouseholdDoesNotWaitForOtherObjectsOfAnother(t *testing.T) {
 	}
 }
 
+// What hangs on one volume holds up nobody on another, though the objects have the same hash.
+func TestObjectsOfTwoVolumesAreNotOne(t *testing.T) {
+	var q workQueue
+	q.init(1, 8, 2)
+	for volume := range 2 {
+		c := &change{id: volume}
+		c.job = job{task: c, volume: 1 + volume, object: 77}
+		q.put(&c.job)
+	}
+	require.Equal(t, []int{0}, ids(q.take(idle, nil)))
+	require.Equal(t, []int{1}, ids(q.take(idle, nil)))
+}
+
+// Brief calls are not in batches, and calls that are in a batch are not brief.
+func TestAChangeOfAnObjectIsNotBrief(t *testing.T) {
+	for object := range 2 {
+		c := callFor(connOf(1))
+		args := append(ask(1), ask(object)...)
+		require.NoError(t, volumeOf.Parse(&c.Call, message(1, procNull, args)[markLen:], nil))
+		c.Brief = true
+		j := c.asJob()
+		require.EqualValues(t, object, j.object)
+		require.Equal(t, object == 0, j.brief)
+	}
+}
+
+// A token that leads to no call costs its household nothing.
+func TestATokenThatIsDroppedIsNoTurn(t *testing.T) {
+	var q workQueue
+	q.init(1, 8, 1)
+	changing(&q, 1, 77, &change{id: 1})
+	changing(&q, 2, 77, &change{id: 2}) // is taken in the first household's turn
+	changing(&q, 2, 78, &change{id: 3})
+	changing(&q, 3, 79, &change{id: 4})
+	require.Equal(t, []int{1, 2}, ids(q.take(idle, nil)))
+	require.Equal(t, []int{3}, ids(q.take(idle, nil)))
+	require.Equal(t, []int{4}, ids(q.take(idle, nil)))
+}
+
 // Whatever the order, a household with one call waits until the object is not being changed, and then
 // for one turn of each other household. And every token that stands is of use, or is dropped.
 func TestTurnsComeWhateverHappens(t *testing.T) {
