@@ -70,7 +70,8 @@ microbench: ## run the Go benchmarks
 check: ## before a commit, under two minutes: build, vet, lint, and the tests that need no running server
 	@.ci/test quick
 
-soak: ## run the tests COUNT (20) times in random order with all checks, and the full matrix of workloads
+soak: ## run the tests COUNT (20) times in random order with all checks, 1000 crashes, and the full matrix of workloads
 	RINGNFS_MATRIX=full $(GO) test -race -tags checks -shuffle on -count $(COUNT) -timeout 4h ./...
+	RINGNFS_CRASHES=1000 $(GO) test -count 1 -timeout 8h ./nfs/endtoend -run TestACrashLosesNoChange
 	RINGNFS_REQUIRE=1 RINGNFS_MATRIX=full $(GO) test -tags interop -count $(COUNT) -timeout 8h ./nfs/interop -run 'Restart|Idle'
 	RINGNFS_REQUIRE=1 RINGNFS_MATRIX=full $(GO) test -tags interop -timeout 8h ./nfs/interop -run 'Workload|Lists'

@@ -22,7 +22,7 @@ import (
 )
 
 // serveFaulty serves a file system in memory that fails on request.
-func serveFaulty(t testing.TB) (*testServer, *faultfs.FS) {
+func serveFaulty(t testing.TB, change ...func(*nfs.Config)) (*testServer, *faultfs.FS) {
 	t.Helper()
 	noLeaks(t)
 	seed := rand.Uint64()
@@ -30,6 +30,9 @@ func serveFaulty(t testing.TB) (*testServer, *faultfs.FS) {
 	f := faultfs.Wrap(memfs.New(memfs.Config{Mode: 0o777}), seed)
 	cfg := config(t, "/faulty")
 	cfg.Exports = []nfs.Export{{Dir: "/faulty", FS: f, Squash: export.SquashNone}}
+	for _, g := range change {
+		g(&cfg)
+	}
 	return start(t, cfg), f
 }
 

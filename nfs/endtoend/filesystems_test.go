@@ -15,12 +15,14 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/disktest"
 )
 
-// fileSystems are the file systems on which the ways of data are tried, and the programs that make
-// them.
-var fileSystems = []struct {
+// fileSystem is a kind of file system, and the program that makes it.
+type fileSystem struct {
 	name string
 	mkfs []string // nothing for one in memory
-}{
+}
+
+// fileSystems are the file systems on which the ways of data are tried.
+var fileSystems = []fileSystem{
 	{"ext4", []string{"mkfs.ext4", "-q", "-F", "-m", "0"}},
 	{"xfs", []string{"mkfs.xfs", "-q", "-f"}},
 	{"btrfs", []string{"mkfs.btrfs", "-q", "-f"}},

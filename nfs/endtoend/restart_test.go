@@ -120,14 +120,7 @@ func TestObjectsThatWentAwayDuringARestartAreStale(t *testing.T) {
 func TestAServerThatIsKilledLosesNothingStable(t *testing.T) {
 	needRing(t)
 	noLeaks(t)
-	goTool, err := exec.LookPath("go")
-	if err != nil {
-		t.Skipf("needs the go command to build ringnfs: %v", err)
-	}
-	exe := filepath.Join(t.TempDir(), "ringnfs")
-	if out, err := exec.Command(goTool, "build", "-o", exe, "github.com/ringnfs/ringnfs/cmd/ringnfs").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	exe := buildProgram(t)
 	dir, state := exportDir(t), keyDir(t)
 	addr := freeAddr(t)
 	p := startProcess(t, exe, addr, state, dir)
@@ -182,6 +175,20 @@ func TestAServerThatIsKilledLosesNothingStable(t *testing.T) {
 	com := c.Commit(f, 0, 0)
 	ok(t, com.Status)
 	require.NotEqual(t, verf, com.Resok.Verf)
+}
+
+// buildProgram builds ringnfs.
+func buildProgram(t *testing.T) (exe string) {
+	t.Helper()
+	goTool, err := exec.LookPath("go")
+	if err != nil {
+		t.Skipf("needs the go command to build ringnfs: %v", err)
+	}
+	exe = filepath.Join(t.TempDir(), "ringnfs")
+	if out, err := exec.Command(goTool, "build", "-o", exe, "github.com/ringnfs/ringnfs/cmd/ringnfs").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return exe
 }
 
 // process is a running ringnfs.

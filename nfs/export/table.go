@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"math/rand/v2"
+	"hash/maphash"
 	"strings"
 	"sync/atomic"
 
@@ -222,20 +222,11 @@ func ObjectOf(fh []byte) uint64 {
 func (x *Export) ObjectHash(h *vfs.Handle) uint64 { return objectHash(x.ID, h.Bytes()) }
 
 func objectHash(id uint32, b []byte) uint64 {
-	x := objectSeed ^ uint64(id)
-	for ; len(b) >= 8; b = b[8:] {
-		x = (x ^ binary.LittleEndian.Uint64(b)) * 0x9e3779b97f4a7c15
-		x ^= x >> 29
-	}
-	for i, c := range b {
-		x ^= uint64(c) << (8 * i)
-	}
-	x *= 0xbf58476d1ce4e5b9
-	return max(1, x^x>>32)
+	return max(1, maphash.Bytes(objectSeed, b)+uint64(id)*0x9e3779b97f4a7c15)
 }
 
 // objectSeed is new in each process, so that nobody can choose objects whose hashes are the same.
-var objectSeed = rand.Uint64()
+var objectSeed = maphash.MakeSeed()
 
 // within reports whether the clean path lies in the clean path dir, and returns the rest of path
 // below dir.

@@ -185,3 +185,29 @@ func TestCloseTriesAllAndReportsEachFailure(t *testing.T) {
 	require.ErrorContains(t, tab.Close(), "export /a: broken")
 	require.Equal(t, 1, tab.Exports()[1].FS.(*stubFS).closes)
 }
+
+func TestTheObjectOfAHandleIsThatOfItsExport(t *testing.T) {
+	table := newTable(t, "/one", "/two")
+	one, two := table.Exports()[0], table.Exports()[1]
+	seen := map[uint64]bool{}
+	for n := 1; n <= vfs.HandleMax; n++ {
+		for _, last := range []byte{0, 1} {
+			b := make([]byte, n)
+			b[n-1] = last
+			h, ok := vfs.MakeHandle(b)
+			require.True(t, ok)
+			for _, x := range []*Export{one, two} {
+				got := x.ObjectHash(&h)
+				require.NotZero(t, got)
+				require.False(t, seen[got], "another object has it")
+				seen[got] = true
+				require.Equal(t, got, ObjectOf(table.Seal(x, &h, nil)))
+			}
+		}
+	}
+	for _, n := range []int{0, 1, wireMin - 1, wireFull + 1} {
+		require.Zero(t, ObjectOf(make([]byte, n)))
+	}
+	require.NotZero(t, ObjectOf(make([]byte, wireMin)))
+	require.NotZero(t, ObjectOf(make([]byte, wireFull)))
+}

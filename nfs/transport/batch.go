@@ -12,6 +12,10 @@ import "github.com/ringnfs/ringnfs/nfs/rpc"
 // households that have some take turns. So a household waits for one batch, however many calls
 // another household has for the same object.
 
+// A household has a token in the share of the batch. Tokens stand where the household's other calls
+// stand. So a household that has calls for many objects comes in its turn for each of them, and
+// another household, which has a call for one of these objects only, comes in its own turn.
+
 // batchMax is how many calls are in a batch at most: with twice as many each costs 5 % less, and
 // others wait twice as long.
 const batchMax = 32
@@ -22,17 +26,14 @@ type batch struct {
 	key    uint64 // see batchKey
 	houses houses // the calls
 	making bool   // a worker is making earlier changes of the object
-	// token stands in a share for all calls of houses, unless making. There it is in the household
-	// whose turn it is there.
-	token job
-	next  *batch // the next spare value
+	next   *batch // the next spare value
 }
 
 // batches are the batches of a workQueue.
 type batches struct {
 	byKey map[uint64]*batch // that have calls, or that are being made
 	spare *batch
-	fresh int // tokens for which no worker has been sent yet
+	fresh int // batches for which no worker has been sent yet
 }
 
 // batchKey is what the calls of a batch have in common: a share and an object. Should two objects have
@@ -41,41 +42,64 @@ func batchKey(share int, object uint64) uint64 { return object ^ uint64(share)<<
 
 // join puts j, which has an object, into the object's batch. mu is held.
 func (q *workQueue) join(j *job) (kick kicks) {
+	b := q.batchOf(j)
+	if p := q.push(&b.houses, j); !b.making {
+		q.stand(b, p)
+	}
+	if q.batches.fresh > 0 {
+		// Also if the batch is another lane's: that lane may be held up before the end of its turn.
+		return kickBatch
+	}
+	return 0
+}
+
+// batchOf returns the batch for j, a new one if there is none. mu is held.
+func (q *workQueue) batchOf(j *job) *batch {
 	key := batchKey(j.share, j.object)
 	b := q.batches.byKey[key]
 	if b != nil {
-		q.push(&b.houses, j)
-		return 0
+		return b
 	}
 	if b = q.batches.spare; b != nil {
 		q.batches.spare = b.next
 	} else {
-		b = q.batches.make()
+		b = new(batch)
+	}
+	if q.batches.byKey == nil {
+		q.batches.byKey = make(map[uint64]*batch)
 	}
 	b.share, b.key = j.share, key
 	q.batches.byKey[key] = b
-	q.push(&b.houses, j)
-	q.stand(b)
 	q.batches.fresh++
-	return kickBatch
-}
-
-// make returns a new batch.
-func (s *batches) make() *batch {
-	if s.byKey == nil {
-		s.byKey = make(map[uint64]*batch)
-	}
-	b := new(batch)
-	b.token.batch = b
 	return b
 }
 
-// stand puts b's token into its share, for the household whose turn it is. mu is held.
-func (q *workQueue) stand(b *batch) {
-	first := b.houses.first
-	t := &b.token
-	t.share, t.house, t.lane = b.share, first.peer, first.jobs.head.lane
+// stand puts a household's token into the share of b, if it does not stand there. p is the
+// household's calls in b. mu is held.
+func (q *workQueue) stand(b *batch, p *peerCalls) {
+	if p.standing {
+		return
+	}
+	p.standing = true
+	t := &p.token
+	t.share, t.house, t.lane, t.batch, t.calls = b.share, p.peer, p.jobs.head.lane, b, p
 	q.enqueue(t)
+}
+
+// drop ends the standing of a token that has left its share. mu is held.
+func (q *workQueue) drop(t *job) {
+	q.calls--
+	t.calls.standing = false
+	if t.calls.jobs.head == nil {
+		q.ended(t.calls)
+	}
+}
+
+// ready reports whether a job of a share can be taken: a call can, and a token if it leads to calls.
+// p is what the token stands for, nil for a call. Tokens whose calls have been taken by another
+// token's turn lead to none. When a batch has been made, the tokens of those who are left stand.
+func (p *peerCalls) ready() bool {
+	return p == nil || p.jobs.head != nil && !p.token.batch.making
 }
 
 // sendForBatches adds resting workers to w, one for each batch for which nobody has been sent. mu is
@@ -87,10 +111,11 @@ func (q *workQueue) sendForBatches(w *sleeper) *sleeper {
 	return w
 }
 
-// gather takes the next calls of b, whose token has been taken, as a chain. The caller makes their
-// changes, and calls made. mu is held.
-func (q *workQueue) gather(b *batch) *job {
-	b.making = true
+// gather takes the next calls of a batch, of which the token t has been taken, as a chain. The
+// caller makes their changes, and calls made. mu is held.
+func (q *workQueue) gather(t *job) *job {
+	b := t.batch
+	b.making, t.calls.standing = true, false
 	var list jobList
 	for range batchMax {
 		list.push(q.shift(&b.houses))
@@ -112,7 +137,9 @@ func (q *workQueue) made(b *batch, waits bool) {
 		delete(q.batches.byKey, b.key)
 		b.next, q.batches.spare = q.batches.spare, b
 	} else {
-		q.stand(b)
+		for p := b.houses.first; p != nil; p = p.next {
+			q.stand(b, p)
+		}
 		if waits {
 			w = q.send(nil)
 		}

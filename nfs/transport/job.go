@@ -31,7 +31,8 @@ type job struct {
 	share int // the share that it waits in, then the share that its worker counts in
 	since uint32
 	epoch uint32
-	batch *batch // of its object; nil if it has none
+	batch *batch     // of its object, of a token and of the first job that gather returns
+	calls *peerCalls // of a token: the calls that it stands for
 	// answered says that the worker has sent all of the reply.
 	answered bool
 	next     *job

@@ -115,6 +115,10 @@ type peerCalls struct {
 	peer netip.Addr
 	jobs jobList
 	next *peerCalls // whose turn is next, or the next spare value
+	// Of a batch's line: token stands in a share for jobs while standing is true. It may stand there
+	// for longer than it is of use; until it is dropped, the value is not used again.
+	token    job
+	standing bool
 }
 
 // init makes the queue ready for calls to volumes 0 to volumes.
@@ -193,8 +197,8 @@ func (q *workQueue) enqueue(j *job) {
 	q.calls++
 }
 
-// push puts j at the end of its household's calls in l. mu is held.
-func (q *workQueue) push(l *houses, j *job) {
+// push puts j at the end of its household's calls in l, and returns these. mu is held.
+func (q *workQueue) push(l *houses, j *job) *peerCalls {
 	p := l.find(j.house)
 	if p == nil {
 		if p = q.spare; p == nil {
@@ -206,23 +210,55 @@ func (q *workQueue) push(l *houses, j *job) {
 		l.enter(p)
 	}
 	p.jobs.push(j)
+	return p
 }
 
 // shift takes the next job of l, which is not empty. It is the turn of the household behind then.
 // mu is held.
 func (q *workQueue) shift(l *houses) *job {
 	p := l.first
-	if l.first = p.next; l.first == nil {
-		l.last = nil
-	}
+	l.step()
 	j := p.jobs.pop()
 	if p.jobs.head != nil {
 		l.add(p)
 	} else {
 		l.left(p)
-		p.next, q.spare = q.spare, p
+		q.ended(p)
 	}
 	return j
+}
+
+// prune drops the tokens at the beginning of l that lead to no call, and reports whether a job is
+// left. No household loses its turn by that. mu is held.
+func (q *workQueue) prune(l *houses) bool {
+	for l.first != nil {
+		p := l.first
+		if p.jobs.head.calls.ready() {
+			return true
+		}
+		q.drop(p.jobs.pop())
+		if p.jobs.head == nil {
+			l.step()
+			l.left(p)
+			q.ended(p)
+		}
+	}
+	return false
+}
+
+// ended keeps p, which has no calls any more, for another household, unless its token stands. mu is
+// held.
+func (q *workQueue) ended(p *peerCalls) {
+	if !p.standing {
+		p.next, q.spare = q.spare, p
+	}
+}
+
+// step takes the first household out of the line, to its end or for good.
+func (l *houses) step() {
+	if l.first = l.first.next; l.first == nil {
+		l.last = nil
+	}
 }
 
 // add puts p at the end of the line.
@@ -240,7 +276,8 @@ func (l *houses) add(p *peerCalls) {
 const idle = -1
 
 // take waits at the sleeper at until there is a job for the worker. A job that has a batch comes with
-// others behind it (pop). take returns nil when the queue is closed and empty. done is the share in which the worker counted for its last job.
+// others behind it (pop). take returns nil when the queue is closed and empty. done is the share in
+// which the worker counted for its last job.
 func (q *workQueue) take(done int, at *sleeper) *job {
 	q.mu.Lock()
 	if done >= 0 {
@@ -289,8 +326,8 @@ func (q *workQueue) pop(i int) (j *job, w *sleeper) {
 	q.turn = i + 1
 	q.calls--
 	j = q.shift(&q.shares[i].houses)
-	if j.batch != nil {
-		j = q.gather(j.batch)
+	if j.calls != nil {
+		j = q.gather(j)
 	}
 	j.share = at
 	if j.brief {
@@ -305,8 +342,8 @@ func (q *workQueue) pop(i int) (j *job, w *sleeper) {
 	return j, w
 }
 
-// next returns a share that has calls and may have one more worker. mu is held, as in enter and
-// leave.
+// next returns a share that has calls and may have one more worker. The next job of the share is a
+// call, or a token that leads to one. mu is held, as in enter and leave.
 func (q *workQueue) next() (int, bool) {
 	if q.calls == 0 {
 		return 0, false
@@ -316,7 +353,7 @@ func (q *workQueue) next() (int, bool) {
 		if q.shares[i].houses.first == nil {
 			continue
 		}
-		if _, ok := q.counted(i); ok {
+		if _, ok := q.counted(i); ok && q.prune(&q.shares[i].houses) {
 			return i, true
 		}
 	}

@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/ringnfs/ringnfs/nfs/export"
+	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/rpc"
 )
 
@@ -56,4 +58,50 @@ func TestLimitsAreBroughtIntoTheirRanges(t *testing.T) {
 			require.Equal(t, c.out, c.in)
 		})
 	}
+}
+
+// Calls that change the same object wait for each other, so they are made together.
+func TestWhatACallChangesIsItsObject(t *testing.T) {
+	r, _, file := faultRig(t)
+	dir := r.root(0)
+	target := func(proc int, a *args) rpc.Target {
+		t.Helper()
+		var c rpc.Call
+		require.NoError(t, r.server.Parse(&c, r.record(proc, a.b), nil))
+		left := c.Args.Left()
+		got := c.Target()
+		require.Equal(t, left, c.Args.Left(), "the call is as it was")
+		return got
+	}
+	ofFile, ofDir := export.ObjectOf(file), export.ObjectOf(dir)
+	require.NotEqual(t, ofFile, ofDir)
+	volume := r.table.Exports()[0].Volume
+	want := map[int]uint64{
+		nfs3.NFSPROC3_SETATTR: ofFile, nfs3.NFSPROC3_WRITE: ofFile, nfs3.NFSPROC3_CREATE: ofDir,
+		nfs3.NFSPROC3_MKDIR: ofDir, nfs3.NFSPROC3_SYMLINK: ofDir, nfs3.NFSPROC3_MKNOD: ofDir,
+		nfs3.NFSPROC3_REMOVE: ofDir, nfs3.NFSPROC3_RMDIR: ofDir, nfs3.NFSPROC3_RENAME: ofDir,
+		nfs3.NFSPROC3_LINK: ofDir,
+	}
+	for proc, a := range examples(file, dir) {
+		if proc != nfs3.NFSPROC3_NULL {
+			require.Equal(t, rpc.Target{Volume: volume, Object: want[proc]}, target(proc, a), name(proc))
+		}
+	}
+	// The object of a RENAME is its first directory.
+	require.Equal(t, ofFile, target(nfs3.NFSPROC3_RENAME, &args{append(in(file, "a").b, in(dir, "b").b...)}).Object)
+	for _, c := range []struct {
+		count, how uint32
+		want       uint64
+	}{
+		{32 << 10, uint32(nfs3.FILE_SYNC), ofFile},
+		{32 << 10, uint32(nfs3.DATA_SYNC), ofFile},
+		{32<<10 + 1, uint32(nfs3.FILE_SYNC), 0},
+		{1, uint32(nfs3.UNSTABLE), 0},
+		{0, uint32(nfs3.UNSTABLE), 0},
+	} {
+		got := target(nfs3.NFSPROC3_WRITE, on(file).u64(7).u32(c.count, c.how).str("data"))
+		require.Equal(t, rpc.Target{Volume: volume, Object: c.want}, got, "%+v", c)
+	}
+	require.Zero(t, target(nfs3.NFSPROC3_SETATTR, &args{[]byte{0, 0, 0, 2, 1, 2, 0, 0}}), "no handle")
+	require.Zero(t, target(nfs3.NFSPROC3_LINK, &args{}), "no arguments")
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/faultfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/vfstest"
+	"github.com/ringnfs/ringnfs/nfs/xdr"
 )
 
 // unpayable makes changes impossible to put on stable storage.
@@ -203,4 +204,154 @@ func TestASlotIsInUseUntilItsCompoundIsSettled(t *testing.T) {
 	d.r.server.Settle(&c)
 	c.Reset()
 	d.ok(walk("x", "d")...)
+}
+
+// started is a call that has run on the worker, as one of a batch, and is settled later.
+func (d *data) started(ops ...nfs4.NfsArgop4) *rpc.Call {
+	d.r.t.Helper()
+	args := nfs4.COMPOUND4args{Minorversion: d.r.minor, Argarray: ops}
+	c := &rpc.Call{Place: &d.r.places[1], Peer: d.r.peer, Conn: d.r.conn}
+	require.NoError(d.r.t, d.r.server.Parse(c, d.r.record(encoded(d.r.t, args.Encode)), nil))
+	c.Reply.Reset(make([]byte, d.r.memory))
+	require.Equal(d.r.t, rpc.Owing, d.r.server.Run(c))
+	return c
+}
+
+// settled settles a call and returns its results.
+func (d *data) settled(c *rpc.Call) (res nfs4.COMPOUND4res) {
+	d.r.t.Helper()
+	d.r.server.Settle(c)
+	results, ok := c.Results()
+	require.True(d.r.t, ok)
+	var dec xdr.Decoder
+	dec.Reset(results)
+	res.Decode(&dec)
+	require.NoError(d.r.t, dec.Err())
+	c.Reset()
+	return res
+}
+
+// One that pays early in a batch pays for those before it, and each is told what became of its own.
+func TestACompoundOfABatchThatPaysEarlyPaysForThoseBeforeIt(t *testing.T) {
+	for _, early := range []string{"two changes", "OPEN of minor version 0"} {
+		for failing := -1; failing < 2; failing++ { // the payment that fails
+			d := newData(t, nil)
+			d.r.minor = 0
+			client := d.r.client0("old")
+			pays := d.fs.Count(faultfs.Pay)
+			if failing >= 0 {
+				d.fs.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.Pay}, Status: vfs.IO, Skip: failing, Count: 1})
+			}
+			before := d.started(append(walk("x"), mkdir("before"))...)
+			var middle *rpc.Call
+			if early == "two changes" && failing != 0 {
+				middle = d.started(append(walk("x"), mkdir("one"), putroot(), lookup("x"), mkdir("two"))...)
+			} else {
+				op := newFile("owner", "f", 0)
+				op.Opopen.Owner.Clientid, op.Opopen.Seqid = nfs4.Clientid4(client), 1
+				res := d.r.do(append(walk("x"), op)...)
+				require.Equal(t, failing == 0, res.Status == nfs4.NFS4ERR_IO, res.Status)
+			}
+			require.Equal(t, pays+1, d.fs.Count(faultfs.Pay))
+			after := d.started(append(walk("x"), mkdir("after"))...)
+			status := func(number int) nfs4.Nfsstat4 {
+				if number == failing {
+					return nfs4.NFS4ERR_IO
+				}
+				return nfs4.NFS4_OK
+			}
+			require.Equal(t, status(0), d.settled(before).Status)
+			require.Equal(t, pays+1, d.fs.Count(faultfs.Pay), "paid")
+			if middle != nil {
+				res := d.settled(middle)
+				require.Equal(t, status(1), res.Status)
+				require.Len(t, res.Resarray, 6)
+			}
+			require.Equal(t, status(1), d.settled(after).Status)
+			require.Equal(t, pays+2, d.fs.Count(faultfs.Pay))
+		}
+	}
+}
+
+// The share of the first OPEN goes with the second one.
+func TestOpensOfABatchThatFailLeaveNoShare(t *testing.T) {
+	d := newData(t, nil)
+	d.file("f", "content")
+	fault := unpayable(d)
+	truncating := openOp("me", "f", nfs4.OPEN4_SHARE_ACCESS_BOTH, 0, nfs4.OPEN4_CREATE)
+	truncating.Opopen.Openhow.How.Createattrs = nfs4.Fattr4{
+		Attrmask: bitsOf(nfs4.FATTR4_SIZE), AttrVals: make([]byte, 8),
+	}
+	seq := d.sequence()
+	one := d.started(in(seq, append(walk("x"), truncating)...)...)
+	seq.Opsequence.SaSlotid++
+	seq.Opsequence.SaSequenceid = 1
+	two := d.started(in(seq, append(walk("x"), truncating)...)...)
+	require.Equal(t, nfs4.NFS4ERR_IO, d.settled(one).Status)
+	require.Equal(t, nfs4.NFS4ERR_IO, d.settled(two).Status)
+	require.Zero(t, d.r.cfg.Files.Counts().Opens)
+	fault.Remove()
+	d.ok(append(walk("x"), openOp("other", "f", 3, nfs4.OPEN4_SHARE_DENY_BOTH, nfs4.OPEN4_NOCREATE))...)
+}
+
+// A compound that goes on on a worker is made together with others that change the same object.
+func TestWhatTheNextOperationChangesIsTheObjectOfACompound(t *testing.T) {
+	d := newData(t, nil)
+	d.file("f", "content")
+	r := d.r
+	target := func(ops ...nfs4.NfsArgop4) rpc.Target {
+		t.Helper()
+		args := nfs4.COMPOUND4args{Minorversion: 2, Argarray: in(d.sequence(), ops...)}
+		c := rpc.Call{Place: &r.places[0], Peer: r.peer, Conn: r.conn}
+		require.NoError(t, r.server.Parse(&c, r.record(encoded(t, args.Encode)), nil))
+		require.Zero(t, c.Target(), "nothing is known before it has run")
+		c.Reply.Reset(make([]byte, r.memory))
+		for out := r.server.Run(&c); out != rpc.Wait; out = r.server.Run(&c) {
+			require.Equal(t, rpc.Grow, out)
+			c.Reply.Reset(make([]byte, c.Need))
+		}
+		left := c.Args.Left()
+		got := c.Target()
+		require.Equal(t, left, c.Args.Left(), "the call is as it was")
+		c.Reset()
+		return got
+	}
+	x := r.table.Exports()[0]
+	object := func(names ...string) rpc.Target {
+		res := d.ok(append(walk(names...), getfh())...)
+		got := rpc.Target{Volume: x.Volume, Object: export.ObjectOf(res[len(res)-1].Opgetfh.Resok4.Object)}
+		require.NotZero(t, got.Object)
+		return got
+	}
+	dir, file, none := object("x"), object("x", "f"), rpc.Target{Volume: x.Volume}
+	require.NotEqual(t, dir, file)
+	d.fs.Add(faultfs.Rule{Threads: faultfs.LaneOnly, Status: vfs.Again,
+		Ops: []faultfs.Op{faultfs.Write, faultfs.Commit, faultfs.Read}})
+	write := func(n int, how nfs4.StableHow4) nfs4.NfsArgop4 {
+		return nfs4.NfsArgop4{Argop: nfs4.OP_WRITE, Opwrite: nfs4.WRITE4args{Stable: how, Data: make([]byte, n)}}
+	}
+	saved := append(walk("x", "f"), savefh(), putroot(), lookup("x"))
+	for _, c := range []struct {
+		name string
+		ops  []nfs4.NfsArgop4
+		want rpc.Target
+	}{
+		{"CREATE", append(walk("x"), mkdir("d")), dir},
+		{"REMOVE", append(walk("x"), removeOp("f")), dir},
+		{"LINK", append(saved, nfs4.NfsArgop4{Argop: nfs4.OP_LINK, Oplink: nfs4.LINK4args{Newname: []byte("l")}}), dir},
+		{"RENAME", append(saved, nfs4.NfsArgop4{Argop: nfs4.OP_RENAME,
+			Oprename: nfs4.RENAME4args{Oldname: []byte("a"), Newname: []byte("b")}}), dir},
+		{"SETATTR", append(walk("x", "f"), setMode(0o600)), file},
+		{"OPEN that creates", append(walk("x"), newFile("me", "new", 0)), dir},
+		{"WRITE", append(walk("x", "f"), write(32<<10, nfs4.FILE_SYNC4)), file},
+		{"WRITE of the data", append(walk("x", "f"), write(1, nfs4.DATA_SYNC4)), file},
+		{"WRITE of more", append(walk("x", "f"), write(32<<10+1, nfs4.FILE_SYNC4)), none},
+		{"WRITE that is not stable", append(walk("x", "f"), write(1, nfs4.UNSTABLE4)), none},
+		{"COMMIT", append(walk("x", "f"), nfs4.NfsArgop4{Argop: nfs4.OP_COMMIT}), none},
+		{"READ", append(walk("x", "f"), nfs4.NfsArgop4{Argop: nfs4.OP_READ, Opread: nfs4.READ4args{Count: 1}}), none},
+	} {
+		require.Equal(t, c.want, target(c.ops...), c.name)
+	}
+	d.fs.Add(faultfs.Rule{Threads: faultfs.LaneOnly, Status: vfs.Again, Ops: []faultfs.Op{faultfs.Lookup}})
+	require.Equal(t, none, target(append(walk("x"), openOp("me", "f", 1, 0, nfs4.OPEN4_NOCREATE))...), "an OPEN")
 }

@@ -105,6 +105,7 @@ func TestASleeperWakesOnceForEachWakeOrMore(t *testing.T) {
 	s.Wake()
 	s.Wake()
 	s.Sleep(0) // at once
+	require.Zero(t, s.word.Load(), "the next Sleep waits")
 	s.Sleep(time.Nanosecond)
 	var awake atomic.Int32
 	done := make(chan struct{})

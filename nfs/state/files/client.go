@@ -45,6 +45,7 @@ type client struct {
 	dead   int
 	named  int       // bytes of its owners, with what is kept for those of 4.0
 	idle   ownerList // of 4.0: open owners without opens, and not confirmed ones, oldest first
+	undone *undone   // OPENs; see Table.Undo
 }
 
 // bytes returns about how much memory the client has, each of its files counted as its own. Needs

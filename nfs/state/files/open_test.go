@@ -266,6 +266,86 @@ func TestAnOpenWhoseEffectsFailIsUndone(t *testing.T) {
 	}
 }
 
+// OPENs of one owner whose changes are flushed together all fail if the flush does, in any order.
+func TestOpensThatFailTogetherLeaveNothing(t *testing.T) {
+	orders := [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}}
+	for _, first := range []bool{true, false} {
+		for _, order := range orders {
+			for kept := -1; kept < 3; kept++ { // the one that does not fail
+				r := newRig(t, nil)
+				f := fileOf(1)
+				p, q := r.owner(v1, "one"), r.owner(w1, "two")
+				if !first {
+					p.open(f, Read, 0)
+				}
+				var opened [3]Opened
+				for i := range opened {
+					a := OpenArgs{v1, []byte("one"), nil, Both, 0, false, done}
+					want(t, "OPEN", r.Open(f, &a, &opened[i]), OK)
+				}
+				for _, i := range order {
+					if i != kept {
+						r.Undo(&opened[i])
+					}
+				}
+				_, st := q.tryOpen(f, Read, Write, done)
+				if expect := kept < 0; (st == OK) != expect {
+					t.Errorf("order %v, kept %d: an OPEN that denies writing gets %d", order, kept, st)
+				}
+				if kept < 0 && !first {
+					want(t, "what was there", r.check(f, opened[0].Stateid.at(1), v1, Read), OK)
+					want(t, "what was given back", r.check(f, opened[0].Stateid.at(1), v1, Write), OpenMode)
+				}
+				if kept < 0 && first {
+					want(t, "an open that was undone", r.check(f, opened[0].Stateid, v1, Read), BadStateid)
+				}
+				r.end()
+			}
+		}
+	}
+}
+
+func TestFewOpensOfAClientAreToBeUndone(t *testing.T) {
+	r := newRig(t, nil)
+	f, g := fileOf(1), fileOf(2)
+	p := r.owner(v1, "one")
+	id := p.open(g, Read, 0)
+	var opened [undoneMax + 2]Opened
+	for i := range opened {
+		a := OpenArgs{v1, []byte("one"), nil, Both, 0, false, done}
+		want(t, "OPEN", r.Open(f, &a, &opened[i]), OK)
+	}
+	left := func() (n int) {
+		for o := r.client(v1).undone; o != nil; o = o.next {
+			n++
+		}
+		return n
+	}
+	for i := range opened[1:] {
+		r.Undo(&opened[i])
+	}
+	if n := left(); n != 64 {
+		t.Errorf("%d are to be undone", n)
+	}
+	_, st := p.close(g, id)
+	want(t, "CLOSE of another file", st, OK)
+	if n := left(); n != 64 {
+		t.Errorf("%d are to be undone", n)
+	}
+	_, st = p.close(f, opened[len(opened)-1].Stateid)
+	want(t, "CLOSE", st, OK)
+	if n := left(); n != 0 {
+		t.Errorf("%d are to be undone of an open that is gone", n)
+	}
+	r.end()
+}
+
+// at returns the stateid with another seqid.
+func (s Stateid) at(seq uint32) Stateid {
+	s.Seq = seq
+	return s
+}
+
 func TestTheFirstOpenOfAFileAndTheLastAreTold(t *testing.T) {
 	r := newRig(t, nil)
 	defer r.end()

@@ -221,6 +221,7 @@ func (t *Table) detach(s *state, why Status, e *effects) {
 		t.unlockAll(s, e)
 		c.locks--
 	} else {
+		s.forgive()
 		t.dropWaiters(f, func(w *waiter) bool { return w.open == s })
 		for s.peer != nil {
 			t.bury(s.peer, why, e)

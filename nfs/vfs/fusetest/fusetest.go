@@ -1,7 +1,8 @@
 // Package fusetest serves small FUSE file systems from memory. They do what some FUSE file systems
 // do and local ones never: they do not count links, they forget objects that were looked up, their
 // places in directories mean nothing to the next open, and the entries of a directory have other
-// numbers than their objects. The package is for tests, and needs root.
+// numbers than their objects. A Disc is a file that forgets what was not flushed when its power
+// fails. The package is for tests, and needs root.
 package fusetest
 
 import (
@@ -131,7 +132,7 @@ const (
 )
 
 func (s *server) answer(in []byte) {
-	op, id, body := binary.NativeEndian.Uint32(in[4:]), binary.NativeEndian.Uint64(in[16:]), in[40:]
+	op, id, body := request(in)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch op {
@@ -146,13 +147,24 @@ func (s *server) answer(in []byte) {
 	case opInterrupt:
 		return
 	}
-	reply, errno := s.reply(op, id, body)
-	out := make([]byte, 16, 16+len(reply))
-	out = append(out, reply...)
+	answer(s.fd, in, s.reply)
+}
+
+// answer answers the request in with what reply says.
+func answer(fd int, in []byte, reply func(op uint32, id uint64, body []byte) ([]byte, unix.Errno)) {
+	op, id, body := request(in)
+	results, errno := reply(op, id, body)
+	out := make([]byte, 16, 16+len(results))
+	out = append(out, results...)
 	binary.NativeEndian.PutUint32(out, uint32(len(out)))
 	binary.NativeEndian.PutUint32(out[4:], uint32(-int32(errno)))
 	copy(out[8:], in[8:16])
-	_, _ = unix.Write(s.fd, out) // fails when the caller has gone
+	_, _ = unix.Write(fd, out) // fails when the caller has gone
+}
+
+// request returns the parts of a request.
+func request(in []byte) (op uint32, id uint64, body []byte) {
+	return binary.NativeEndian.Uint32(in[4:]), binary.NativeEndian.Uint64(in[16:]), in[40:]
 }
 
 func u32(b []byte, list ...uint32) []byte {

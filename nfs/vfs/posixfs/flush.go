@@ -1,6 +1,8 @@
 package posixfs
 
 import (
+	"math"
+
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/table"
 )
@@ -89,8 +91,29 @@ func (d *debts) of(e *entry) int {
 	return -1
 }
 
-// owes reports whether e owes something. fd is as in stabilize.
-func (d *debts) owes(e *entry, fd int) bool { return fd < 0 && d.all || d.of(e) >= 0 }
+// place returns when a change of e is flushed, in comparison to others. fd is as in stabilize. The
+// debt may be that of an older entry of the same object.
+func (d *debts) place(e *entry, fd int) int {
+	for i := range d.n {
+		if d.list[i].e.Key == e.Key {
+			return 2*i + 1
+		}
+	}
+	if fd < 0 && d.all {
+		return 2 * d.at
+	}
+	return math.MaxInt // in the order in which they come
+}
+
+// overtakes reports whether a change of e would be flushed before one of x, because e owes already
+// or the whole file system is to be flushed. fd is that of x.
+func (d *debts) overtakes(e, x *entry, fd int) bool {
+	at := d.place(e, 0)
+	if d.all {
+		at = min(at, 2*d.at)
+	}
+	return at < d.place(x, fd)
+}
 
 // payEarly pays before the caller asks for it, and keeps the result for Pay.
 func (v *View) payEarly() {

@@ -77,9 +77,8 @@ func (v *View) Rename(c *vfs.Cred, r *vfs.RenameArgs, wf, wt *vfs.WCC) vfs.Statu
 		}
 		return s
 	}
-	if fe != te && v.debts.owes(fe, fd) {
-		// It may stand before te, see below.
-		v.payEarly()
+	if fe.Key != te.Key && v.debts.overtakes(fe, te, td) {
+		v.payEarly() // see below
 	}
 	markFrom, markTo := v.fs.mark(fe, fd), v.fs.mark(te, td)
 	s = v.rename(c, fe, te, wf, wt)

@@ -135,3 +135,16 @@ func TestEveryCallGetsAnFsyncThatBeganAfterIt(t *testing.T) {
 	all.Wait()
 	f.atRest(0, false)
 }
+
+// The kernel reports a failure once: a call that hears of its fsync late hears of a later failure, too.
+// What was changed after a failure is not concerned.
+func TestAFailureIsOfAllThatCameBeforeIt(t *testing.T) {
+	f := Flushes{begun: 4, done: 4, failed: 3, errno: unix.EIO}
+	for n, want := range []unix.Errno{unix.EIO, unix.EIO, unix.EIO, unix.EIO, 0, 0} {
+		require.Equal(t, want, f.result(uint64(n)), n)
+	}
+	for mark, want := range []unix.Errno{unix.EIO, unix.EIO, unix.EIO, 0, 0} {
+		require.Equal(t, want, f.Since(uint64(mark)), mark)
+	}
+	require.EqualValues(t, 3, f.Failures())
+}
