@@ -8,13 +8,14 @@ COUNT ?= 20
 BENCH_SECONDS ?= 3
 BENCH_ROUNDS ?= 5
 BENCH_ONLY ?=
+INSTRUCTIONS ?=
 PATHS ?=
 PREFIX ?= /usr/local
 DESTDIR ?=
 LINT := bin/golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help build install test deps race checks fuzz lint generate bench paths pgo microbench check soak
+.PHONY: help build install test deps race checks fuzz lint generate bench instructions paths pgo microbench check soak
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -57,6 +58,9 @@ generate: ## regenerate what is generated; the tree must be clean afterwards
 
 bench: ## compare NFS servers, and write the result to bench/results
 	$(GO) run ./bench -seconds $(BENCH_SECONDS) -rounds $(BENCH_ROUNDS) -only '$(BENCH_ONLY)'
+
+instructions: ## measure instructions per operation in an emulated machine
+	$(GO) run ./bench/instructions $(INSTRUCTIONS)
 
 paths: ## measure the bare ways of data between file and socket, under 3 minutes
 	$(GO) run ./bench/paths $(PATHS)

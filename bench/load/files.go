@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -36,6 +37,13 @@ func (s *Session) prepare(ctx context.Context, j Job, step func(float64)) error 
 			return fmt.Errorf("make the files to look up: %w", err)
 		}
 		s.names = files
+	}
+	if slices.Contains(counted, j.Workload.Kind) && s.series.dir == nil {
+		dir, err := s.c.mkdir(s.dir, "many")
+		if err != nil {
+			return err
+		}
+		s.series.dir = dir
 	}
 	if directory && s.list == nil {
 		dir, err := s.c.mkdir(s.dir, "list")

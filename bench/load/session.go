@@ -82,6 +82,7 @@ type Session struct {
 	names       []nameFile
 	list        []byte
 	pages       []page
+	series      series
 	runs        int
 	parties     []*party // of the run under way
 	removed     bool

@@ -143,7 +143,7 @@ func (w Workload) needs() (data, names, directory bool) {
 		return true, false, false
 	case "mixed":
 		return true, true, true
-	case "getattr", "lookup", "access", "open", "lock":
+	case "getattr", "lookup", "access", "open", "lock", "setattr":
 		return false, true, false
 	case "readdirplus":
 		return false, false, true

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"archive/tar"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/ringnfs/ringnfs/bench/instructions/job"
+)
+
+// lab is what measurements are made with.
+type lab struct {
+	root     string // of the repository
+	cache    string
+	programs string // built ones
+	kernel   *kernel
+	initrd   string
+	memory   string // of the saved machine
+	state    string // and all else
+	emulator string // its version
+}
+
+// newLab prepares everything that measurements have in common, as far as the cache does not have
+// it.
+func newLab(ctx context.Context, root, cache string) (*lab, error) {
+	out, err := exec.Command(emulator, "--version").Output()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s (Debian's package qemu-system-x86)", errMissing, emulator)
+	}
+	version, _, _ := strings.Cut(string(out), "\n")
+	l := &lab{root: root, cache: cache, programs: filepath.Join(cache, "programs"), emulator: version}
+	if err := os.MkdirAll(l.programs, 0o755); err != nil {
+		return nil, err
+	}
+	if l.kernel, err = findKernel(cache); err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"boot", "guest"} {
+		// Away from the addresses at which servers in Go are, so that a profile can tell them.
+		if err := l.build(name, "./bench/instructions/"+name, "-ldflags=-T 0x10000000 -s -w"); err != nil {
+			return nil, err
+		}
+	}
+	return l, l.boot(ctx)
+}
+
+// build builds a program of this repository for the guest, without libraries.
+func (l *lab) build(name, pkg string, flags ...string) error {
+	args := append([]string{"build", "-o", filepath.Join(l.programs, name)}, flags...)
+	cmd := exec.Command("go", append(args, pkg)...)
+	cmd.Dir = l.root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build %s: %w: %s", pkg, err, lastLines(out))
+	}
+	return nil
+}
+
+// boot makes the saved state, unless it is there.
+func (l *lab) boot(ctx context.Context) error {
+	m, err := newImage(l.kernel, filepath.Join(l.programs, "boot"))
+	if err != nil {
+		return err
+	}
+	tree := m.cpio()
+	h := sha256.New()
+	fmt.Fprintln(h, "memory apart", l.emulator, l.kernel.release, job.Memory, job.PayloadMax, commandLine)
+	h.Write(tree)
+	id := hex.EncodeToString(h.Sum(nil))[:16]
+	l.initrd, l.memory, l.state = l.file("initrd", id), l.file("memory", id), l.file("state", id)
+	if _, err := os.Stat(l.state); err == nil {
+		return nil
+	}
+	old, err := filepath.Glob(filepath.Join(l.cache, "*-????????????????"))
+	if err != nil {
+		return err
+	}
+	for _, name := range old {
+		if err := os.Remove(name); err != nil {
+			return err
+		}
+	}
+	if err := os.WriteFile(l.initrd, tree, 0o644); err != nil {
+		return err
+	}
+	x, err := newMachine(ctx, files{kernel: l.kernel.image(), initrd: l.initrd, memory: l.memory}, bootMax)
+	if err != nil {
+		return err
+	}
+	defer x.close() //nolint:errcheck // what matters is saved
+	release, err := x.boot()
+	if err != nil {
+		return err
+	}
+	if release != l.kernel.release {
+		return fmt.Errorf("the kernel says that it is %s, not %s", release, l.kernel.release)
+	}
+	return x.save(l.state)
+}
+
+// file is a file of the cache that belongs to the saved machine with an id.
+func (l *lab) file(kind, id string) string { return filepath.Join(l.cache, kind+"-"+id) }
+
+// measure runs one job in a machine of its own. programs are the files that the job needs in the
+// guest, by their names there.
+func (l *lab) measure(ctx context.Context, j *job.Job, programs map[string]string) (windows []job.Window, err error) {
+	payload, err := os.CreateTemp("", "payload-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(payload.Name())
+	if err := errors.Join(l.writePayload(payload, j, programs), payload.Close()); err != nil {
+		return nil, err
+	}
+	m, err := newMachine(ctx, files{
+		kernel: l.kernel.image(), initrd: l.initrd, payload: payload.Name(), memory: l.memory, state: l.state,
+	}, runMax)
+	if err != nil {
+		return nil, err
+	}
+	defer m.close() //nolint:errcheck // it has ended
+	lines, err := m.run()
+	if err != nil {
+		return nil, err
+	}
+	for i := range lines {
+		if lines[i].Window != nil {
+			windows = append(windows, *lines[i].Window)
+		}
+	}
+	if len(windows) != len(j.Loads) {
+		return nil, fmt.Errorf("%d of %d loads were measured", len(windows), len(j.Loads))
+	}
+	return windows, nil
+}
+
+// writePayload writes the guest's input.
+func (l *lab) writePayload(f *os.File, j *job.Job, programs map[string]string) error {
+	w := tar.NewWriter(f)
+	add := func(name string, mode int64, b []byte) error {
+		if err := w.WriteHeader(&tar.Header{Name: name, Mode: mode, Size: int64(len(b)), Typeflag: tar.TypeReg}); err != nil {
+			return err
+		}
+		_, err := w.Write(b)
+		return err
+	}
+	input, err := json.Marshal(j)
+	if err != nil {
+		return err
+	}
+	if err := add(job.Input, 0o644, input); err != nil {
+		return err
+	}
+	all := map[string]string{job.Guest: filepath.Join(l.programs, "guest")}
+	names := []string{job.Guest}
+	for to, from := range programs {
+		all[to] = from
+		names = append(names, to)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		b, err := os.ReadFile(all[name])
+		if err != nil {
+			return err
+		}
+		if err := add(name, 0o755, b); err != nil {
+			return err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	return f.Truncate(job.PayloadMax) // zeros behind it, which take no room
+}
