@@ -20,9 +20,7 @@ type entry struct {
 	data []byte
 }
 
-const (
-	typeDir, typeFile, typeLink = 0o040000, 0o100000, 0o120000
-)
+const typeMask, typeDir, typeFile = 0o170000, 0o040000, 0o100000
 
 // dir adds a directory and those above it.
 func (m *image) dir(name string) {
@@ -87,7 +85,7 @@ func (m *image) cpio() []byte {
 	}
 	one := func(inode int, e entry) {
 		links := 1
-		if e.mode&0o170000 == typeDir {
+		if e.mode&typeMask == typeDir {
 			links = 2
 		}
 		fmt.Fprintf(&b, "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x",
@@ -120,9 +118,6 @@ var wanted = [][2]string{
 
 // modules adds the kernel's modules and the list that boot reads.
 func (m *image) modules(k *kernel) error {
-	if out, err := exec.Command("/sbin/depmod", "-b", k.dir, k.release).CombinedOutput(); err != nil {
-		return fmt.Errorf("%w: depmod (Debian's package kmod): %w: %s", errMissing, err, lastLines(out))
-	}
 	var list []string
 	add := func(path, to string) error {
 		b, err := os.ReadFile(path)
@@ -196,7 +191,7 @@ func newImage(k *kernel, boot string) (*image, error) {
 	if b, err := os.ReadFile("/etc/mke2fs.conf"); err == nil {
 		m.add("/etc/mke2fs.conf", 0o644, b)
 	}
-	m.add("/etc/passwd", 0o644, []byte("root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n"))
+	m.add("/etc/passwd", 0o644, []byte("root:x:0:0:root:/root:/bin/sh\n_rpc:x:101:65534::/run/rpcbind:/bin/false\nnobody:x:65534:65534::/:/bin/false\n"))
 	m.add("/etc/group", 0o644, []byte("root:x:0:\nnogroup:x:65534:\n"))
 	m.add("/etc/nsswitch.conf", 0o644, []byte("passwd: files\ngroup: files\nhosts: files\n"))
 	m.add("/etc/hosts", 0o644, []byte("127.0.0.1 localhost\n"))

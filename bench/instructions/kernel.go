@@ -84,6 +84,13 @@ func findKernel(cache string) (*kernel, error) {
 	if out, err := exec.Command("dpkg", "-x", packages[0], part).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("dpkg -x: %w: %s", err, lastLines(out))
 	}
+	k, err := unpacked(part)
+	if err != nil {
+		return nil, err
+	}
+	if out, err := exec.Command("/sbin/depmod", "-b", part, k.release).CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%w: depmod (Debian's package kmod): %w: %s", errMissing, err, lastLines(out))
+	}
 	if err := errors.Join(os.RemoveAll(dir), os.Rename(part, dir), os.RemoveAll(work)); err != nil {
 		return nil, err
 	}

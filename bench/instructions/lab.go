@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/ringnfs/ringnfs/bench/instructions/job"
@@ -110,9 +109,8 @@ func (l *lab) boot(ctx context.Context) error {
 // file is a file of the cache that belongs to the saved machine with an id.
 func (l *lab) file(kind, id string) string { return filepath.Join(l.cache, kind+"-"+id) }
 
-// measure runs one job in a machine of its own. programs are the files that the job needs in the
-// guest, by their names there.
-func (l *lab) measure(ctx context.Context, j *job.Job, programs map[string]string) (windows []job.Window, err error) {
+// measure runs one job in a machine of its own. programs are the files that its server needs.
+func (l *lab) measure(ctx context.Context, j *job.Job, programs *image) (windows []job.Window, err error) {
 	payload, err := os.CreateTemp("", "payload-")
 	if err != nil {
 		return nil, err
@@ -144,7 +142,7 @@ func (l *lab) measure(ctx context.Context, j *job.Job, programs map[string]strin
 }
 
 // writePayload writes the guest's input.
-func (l *lab) writePayload(f *os.File, j *job.Job, programs map[string]string) error {
+func (l *lab) writePayload(f *os.File, j *job.Job, programs *image) error {
 	w := tar.NewWriter(f)
 	add := func(name string, mode int64, b []byte) error {
 		if err := w.WriteHeader(&tar.Header{Name: name, Mode: mode, Size: int64(len(b)), Typeflag: tar.TypeReg}); err != nil {
@@ -160,20 +158,18 @@ func (l *lab) writePayload(f *os.File, j *job.Job, programs map[string]string) e
 	if err := add(job.Input, 0o644, input); err != nil {
 		return err
 	}
-	all := map[string]string{job.Guest: filepath.Join(l.programs, "guest")}
-	names := []string{job.Guest}
-	for to, from := range programs {
-		all[to] = from
-		names = append(names, to)
+	guest, err := os.ReadFile(filepath.Join(l.programs, "guest"))
+	if err != nil {
+		return err
 	}
-	slices.Sort(names)
-	for _, name := range names {
-		b, err := os.ReadFile(all[name])
-		if err != nil {
-			return err
-		}
-		if err := add(name, 0o755, b); err != nil {
-			return err
+	if err := add(job.Guest, 0o755, guest); err != nil {
+		return err
+	}
+	for _, e := range programs.entries {
+		if e.mode&typeMask == typeFile {
+			if err := add(e.name, int64(e.mode&^typeMask), e.data); err != nil {
+				return err
+			}
 		}
 	}
 	if err := w.Close(); err != nil {

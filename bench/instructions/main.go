@@ -29,6 +29,8 @@ func run(ctx context.Context, args []string) error {
 	fl := flag.NewFlagSet("instructions", flag.ContinueOnError)
 	program := fl.String("ringnfs", "", "the `program` to measure (CGO_ENABLED=0); by default it is built from this tree")
 	fs := fl.String("fs", "ext4", "the file `system`")
+	server := fl.String("server", job.Ringnfs, "the server")
+	version := fl.String("nfs", "3", "the version of NFS")
 	only := fl.String("only", "", "the loads to measure: a regular `expression`")
 	if err := fl.Parse(args); err != nil {
 		return err
@@ -53,11 +55,15 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	programs, err := l.programsOf(*server, *program)
+	if err != nil {
+		return err
+	}
 	for i := range jobs {
 		j := &jobs[i]
-		j.Server, j.FS = "ringnfs", *fs
+		j.Server, j.FS, j.Version = *server, *fs, *version
 		start := time.Now()
-		windows, err := l.measure(ctx, j, map[string]string{"/run/ringnfs": *program})
+		windows, err := l.measure(ctx, j, programs)
 		if err != nil {
 			return err
 		}

@@ -17,8 +17,9 @@ type Count struct {
 	Conns    int // connections
 	Depth    int // calls under way on each of them, as long as there are calls left to make
 	Sessions int // as in Job
-	Warm     int // calls before those that count
-	Calls    int // calls that count
+	// Warm is the number of calls before those that count, and Calls of those that do. By
+	// version 4 a file is made by two calls, OPEN and CLOSE.
+	Warm, Calls int
 	// Begin is called before the first call that counts and End after the last reply, both on
 	// the only thread of the load, while no call is under way. Their errors end the run.
 	Begin, End func() error
@@ -39,7 +40,7 @@ func (s *Session) Count(ctx context.Context, n Count) error {
 	if err := j.settle(s); err != nil {
 		return err
 	}
-	if err := s.series.has(n.Workload.Kind, n.Warm+n.Calls); err != nil {
+	if err := s.series.ready(n.Workload.Kind, n.Warm+n.Calls); err != nil {
 		return err
 	}
 	g := s.stage(j)

@@ -2,35 +2,55 @@ package load
 
 import (
 	"fmt"
-	"strconv"
 
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 )
 
-// series is the directory in which the counted kinds of workloads work, and how far they are there.
-// Names are a letter and a number: f of files as they were made, g when they have been renamed, d
-// of directories. Each number is used once.
+// series is the directory in which the counted kinds of workloads work, and what is there.
 type series struct {
-	dir                             []byte
-	made, renamed, removed          int // files, by number
-	directories, directoriesRemoved int
+	dir                []byte
+	files, directories []string // in the order in which they got their names
+	number             int      // of the last name that was made
+	// next are the names that the calls of a run take in turn, and to the new ones of RENAME.
+	next, to []string
 }
 
-// has says why n calls of a kind cannot be made.
-func (x *series) has(kind string, n int) error {
-	there := n
-	switch kind {
-	case "rename":
-		there = x.made - max(x.renamed, x.removed)
-	case "remove":
-		there = x.made - x.removed
-	case "rmdir":
-		there = x.directories - x.directoriesRemoved
+// ready gets the names for n calls of a kind, and says why there are not so many.
+func (x *series) ready(kind string, n int) error {
+	there := &x.files
+	if kind == "mkdir" || kind == "rmdir" {
+		there = &x.directories
 	}
-	if there < n {
-		return fmt.Errorf("%d calls of %s are wanted, and there are %d names: make more of them first", n, kind, there)
+	x.next, x.to = nil, nil
+	switch kind {
+	case "make", "mkdir":
+		for range n {
+			x.number++
+			x.next = append(x.next, fmt.Sprintf("%s-%08d", kind, x.number))
+		}
+		*there = append(*there, x.next...)
+	case "rename", "remove", "rmdir":
+		if len(*there) < n {
+			return fmt.Errorf("%d calls of %s are wanted, and there are %d names: make more of them first", n, kind, len(*there))
+		}
+		x.next, *there = (*there)[:n:n], (*there)[n:]
+		if kind == "rename" {
+			for _, name := range x.next {
+				x.to = append(x.to, "new-"+name)
+			}
+			*there = append(*there, x.to...)
+		}
 	}
 	return nil
+}
+
+// take returns the next name, and what it is to become.
+func (x *series) take() (name, to string) {
+	name, x.next = x.next[0], x.next[1:]
+	if len(x.to) > 0 {
+		to, x.to = x.to[0], x.to[1:]
+	}
+	return name, to
 }
 
 // seriesTask makes, renames or removes the next name.
@@ -40,49 +60,29 @@ type seriesTask struct {
 }
 
 func (t *seriesTask) next(s *slot) {
+	name, to := t.take()
 	switch t.kind {
 	case "make":
 		s.begin(nfs3.NFSPROC3_CREATE)
-		t.name(s, 'f', t.made)
-		t.made++
+		where(s, t.dir, name)
 		s.u32(0) // UNCHECKED
 		sattr(s, 0o644)
 	case "rename":
 		s.begin(nfs3.NFSPROC3_RENAME)
-		t.name(s, 'f', t.renamed)
-		t.name(s, 'g', t.renamed)
-		t.renamed++
+		where(s, t.dir, name)
+		where(s, t.dir, to)
 	case "remove":
 		s.begin(nfs3.NFSPROC3_REMOVE)
-		letter := byte('f')
-		if t.removed < t.renamed {
-			letter = 'g'
-		}
-		t.name(s, letter, t.removed)
-		t.removed++
+		where(s, t.dir, name)
 	case "mkdir":
 		s.begin(nfs3.NFSPROC3_MKDIR)
-		t.name(s, 'd', t.directories)
-		t.directories++
+		where(s, t.dir, name)
 		sattr(s, 0o755)
 	case "rmdir":
 		s.begin(nfs3.NFSPROC3_RMDIR)
-		t.name(s, 'd', t.directoriesRemoved)
-		t.directoriesRemoved++
+		where(s, t.dir, name)
 	}
 	s.end(nil)
-}
-
-// numberFirst makes all numbers equally long.
-const numberFirst = 10_000_000
-
-// name appends a diropargs3.
-func (t *seriesTask) name(s *slot, letter byte, number int) {
-	s.opaque(t.dir)
-	s.u32(9)
-	s.rec = append(s.rec, letter)
-	s.rec = strconv.AppendInt(s.rec, int64(numberFirst+number), 10)
-	s.rec = append(s.rec, 0, 0, 0)
 }
 
 func (t *seriesTask) done(*slot, []byte, int) error { return nil }

@@ -74,3 +74,12 @@ func (w *Window) Server() int64 {
 	}
 	return sum
 }
+
+// Servers by name.
+const (
+	Ringnfs = "ringnfs"
+	Knfsd   = "knfsd"
+	Ganesha = "ganesha"
+	GoNFS   = "go-nfs"
+	Floor   = "floor"
+)
