@@ -37,7 +37,7 @@ func measure(j *job.Job) error {
 		return err
 	}
 	for i := range j.Loads {
-		if err := one(ctx, s, &j.Loads[i]); err != nil {
+		if err := one(ctx, s, &j.Loads[i], j.Phase); err != nil {
 			return fmt.Errorf("%s %dx%d: %w", j.Loads[i].Workload, j.Loads[i].Conns, j.Loads[i].Depth, err)
 		}
 	}
@@ -45,7 +45,7 @@ func measure(j *job.Job) error {
 }
 
 // one measures one load and says what it was.
-func one(ctx context.Context, s *load.Session, l *job.Load) error {
+func one(ctx context.Context, s *load.Session, l *job.Load, phase int64) error {
 	w, err := load.ParseCounted(l.Workload)
 	if err != nil {
 		return err
@@ -55,7 +55,7 @@ func one(ctx context.Context, s *load.Session, l *job.Load) error {
 	}
 	// What was just made differs from what has been there for a while: file systems have it to
 	// write, and servers to distrust.
-	align()
+	align(phase)
 	var (
 		a, b state
 		x    = job.Window{Load: *l}

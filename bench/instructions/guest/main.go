@@ -63,7 +63,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	align()
+	align(0)
 	cmd := exec.Command("/proc/self/exe", "load", strconv.Itoa(s.mountPort), s.path)
 	// One processor, and nothing of the runtime's in between: see load.Session.Count.
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "GOGC=off", "GODEBUG=asyncpreemptoff=1")
@@ -74,14 +74,14 @@ func run() error {
 	return nil
 }
 
-// align sleeps until the guest's clock is at a multiple of ten seconds, so that timers fall into the
-// same places of what follows, whatever came before. Sleeping costs nothing: the machine's clock
-// jumps.
-func align() {
+// align sleeps until the guest's clock is at a multiple of ten seconds and phase nanoseconds more, so
+// that timers fall into the same places of what follows, whatever came before. Sleeping costs
+// nothing: the machine's clock jumps.
+func align(phase int64) {
 	const step = int64(10 * time.Second)
 	var now unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) // cannot fail
-	next := unix.NsecToTimespec((now.Nano()/step + 1) * step)
+	next := unix.NsecToTimespec((now.Nano()/step+1)*step + phase)
 	for errors.Is(unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &next, nil), unix.EINTR) {
 	}
 }

@@ -32,6 +32,7 @@ type Job struct {
 	Flags   []string `json:"flags,omitempty"` // of the server
 	Version string   `json:"nfs"`             // of NFS: 3, 4.2
 	Loads   []Load   `json:"loads"`
+	Phase   int64    `json:"phase,omitempty"`   // when loads begin within a tick of the guest, in ns
 	Symbols bool     `json:"symbols,omitempty"` // tell the kernel's symbols first
 }
 
