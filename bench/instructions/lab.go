@@ -45,7 +45,7 @@ func newLab(ctx context.Context, root, cache string) (*lab, error) {
 	}
 	for _, name := range []string{"boot", "guest"} {
 		// Away from the addresses at which servers in Go are, so that a profile can tell them.
-		if err := l.build(name, "./bench/instructions/"+name, "-ldflags=-T 0x10000000 -s -w"); err != nil {
+		if err := l.build(name, "./bench/instructions/"+name, "-ldflags=-T 0x10000000 -w"); err != nil {
 			return nil, err
 		}
 	}
@@ -109,36 +109,55 @@ func (l *lab) boot(ctx context.Context) error {
 // file is a file of the cache that belongs to the saved machine with an id.
 func (l *lab) file(kind, id string) string { return filepath.Join(l.cache, kind+"-"+id) }
 
-// measure runs one job in a machine of its own. programs are the files that its server needs.
-func (l *lab) measure(ctx context.Context, j *job.Job, programs *image) (windows []job.Window, err error) {
-	payload, err := os.CreateTemp("", "payload-")
+// measured is what a machine has measured: each load's window, and what was counted in it, if
+// anything was.
+type measured struct {
+	windows []job.Window
+	blocks  [][]block
+}
+
+// measure runs one job in a machine of its own. programs are the files that its server needs; c may
+// be nil.
+func (l *lab) measure(ctx context.Context, j *job.Job, programs *image, c *counter) (*measured, error) {
+	lines, blocks, err := l.run(ctx, j, programs, c)
 	if err != nil {
 		return nil, err
+	}
+	m := &measured{blocks: blocks}
+	for i := range lines {
+		if lines[i].Window != nil {
+			m.windows = append(m.windows, *lines[i].Window)
+		}
+	}
+	if len(m.windows) != len(j.Loads) || c != nil && len(blocks) != len(j.Loads) {
+		return nil, fmt.Errorf("%d of %d loads were measured, %d counted", len(m.windows), len(j.Loads), len(blocks))
+	}
+	return m, nil
+}
+
+// run runs a machine with a job to its end, and returns what it said and counted.
+func (l *lab) run(ctx context.Context, j *job.Job, programs *image, c *counter) ([]job.Line, [][]block, error) {
+	payload, err := os.CreateTemp("", "payload-")
+	if err != nil {
+		return nil, nil, err
 	}
 	defer os.Remove(payload.Name())
 	if err := errors.Join(l.writePayload(payload, j, programs), payload.Close()); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	m, err := newMachine(ctx, files{
-		kernel: l.kernel.image(), initrd: l.initrd, payload: payload.Name(), memory: l.memory, state: l.state,
+		kernel: l.kernel.image(), initrd: l.initrd, payload: payload.Name(), memory: l.memory, state: l.state, counter: c,
 	}, runMax)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer m.close() //nolint:errcheck // it has ended
 	lines, err := m.run()
-	if err != nil {
-		return nil, err
+	if err != nil || c == nil {
+		return lines, nil, err
 	}
-	for i := range lines {
-		if lines[i].Window != nil {
-			windows = append(windows, *lines[i].Window)
-		}
-	}
-	if len(windows) != len(j.Loads) {
-		return nil, fmt.Errorf("%d of %d loads were measured", len(windows), len(j.Loads))
-	}
-	return windows, nil
+	blocks, err := readCounts(m.counts())
+	return lines, blocks, err
 }
 
 // writePayload writes the guest's input.

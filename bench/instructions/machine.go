@@ -48,7 +48,7 @@ type files struct {
 	// memory is a file with the machine's memory, and state one with all else of a machine that
 	// was saved. Without a state the machine boots, and what it writes to its memory is in the file.
 	memory, state string
-	plugin        []string // an argument of -plugin, if there is one
+	counter       *counter // what the machine counts besides, nil for nothing
 }
 
 // newMachine starts a machine, which waits before its first instruction. It must be called on a
@@ -88,8 +88,8 @@ func newMachine(ctx context.Context, f files, limit time.Duration) (_ *machine, 
 	if f.state != "" {
 		args = append(args, "-incoming", "defer")
 	}
-	if len(f.plugin) > 0 {
-		args = append(args, "-plugin", strings.Join(f.plugin, ","))
+	if f.counter != nil {
+		args = append(args, "-plugin", strings.Join(f.counter.arguments(m.counts()), ","))
 	}
 	m.cmd = exec.CommandContext(ctx, emulator, args...)
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -292,6 +292,9 @@ func (m *machine) run() ([]job.Line, error) {
 	}
 	return lines, nil
 }
+
+// counts is the file that the machine's plugin writes.
+func (m *machine) counts() string { return filepath.Join(m.dir, "counts") }
 
 // output returns what the guest has said since the last time.
 func (m *machine) output() (lines []job.Line, err error) {

@@ -46,10 +46,10 @@ func main() {
 
 // flags are how the program is used.
 type flags struct {
-	check, short, record, profile bool
-	program, servers, fs, only    string
-	out, render                   string
-	parallel                      int
+	check, short, record, report, where, profile bool
+	program, servers, fs, only                   string
+	out, render                                  string
+	parallel                                     int
 }
 
 func parse(args []string) (*flags, error) {
@@ -58,6 +58,8 @@ func parse(args []string) (*flags, error) {
 	fl.BoolVar(&f.check, "check", false, "measure ringnfs on ext4 and compare with "+recorded+"; exit with 1 if a load got worse by more than 3 %, with 77 if this machine has not what is needed")
 	fl.BoolVar(&f.short, "short", false, "the loads of the short form")
 	fl.BoolVar(&f.record, "record", false, "measure as -check does, and write "+recorded)
+	fl.BoolVar(&f.report, "report", false, "write the report to "+reports+"/DATE-instructions.md, not to standard output")
+	fl.BoolVar(&f.where, "where", false, "also say where instructions go: by kind of code, by function, and the system calls")
 	fl.BoolVar(&f.profile, "pgo", false, "build ringnfs with its profile, as users do")
 	fl.StringVar(&f.program, "ringnfs", "", "the `program` to measure (built with CGO_ENABLED=0) instead of this tree's")
 	fl.StringVar(&f.servers, "servers", strings.Join(servers, ","), "the servers to compare")
@@ -128,6 +130,8 @@ func run(ctx context.Context, args []string) error {
 		return r.write(recorded)
 	case f.check:
 		return check(r)
+	case f.report:
+		return r.report(reports)
 	default:
 		return r.markdown(os.Stdout)
 	}
@@ -166,15 +170,23 @@ func (l *lab) all(ctx context.Context, f *flags, r *Record, tasks []task) error 
 			return err
 		}
 	}
+	var c *counter
+	if !f.check && !f.record {
+		var err error
+		if c, err = l.newCounter(ctx, f.where); err != nil {
+			return err
+		}
+	}
 	type result struct {
-		windows [][]job.Window // by phase
-		err     error
+		task     int
+		machines []*measured // by phase
+		err      error
 	}
 	var (
-		results = make([]result, len(tasks))
-		next    = make(chan int)
-		done    = make(chan int)
-		group   sync.WaitGroup
+		next     = make(chan int)
+		done     = make(chan result)
+		finished = make([][]*measured, len(tasks))
+		group    sync.WaitGroup
 	)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -184,14 +196,15 @@ func (l *lab) all(ctx context.Context, f *flags, r *Record, tasks []task) error 
 			defer group.Done()
 			runtime.LockOSThread() // machines end with the thread that started them
 			for i := range next {
+				x := result{task: i}
 				for _, phase := range tasks[i].phases {
-					windows, err := l.measure(ctx, tasks[i].job(phase), programs[tasks[i].server])
-					results[i].windows = append(results[i].windows, windows)
-					if results[i].err = err; err != nil {
+					m, err := l.measure(ctx, tasks[i].job(phase), programs[tasks[i].server], c)
+					if x.err = err; err != nil {
 						break
 					}
+					x.machines = append(x.machines, m)
 				}
-				done <- i
+				done <- x
 			}
 		}()
 	}
@@ -210,10 +223,10 @@ func (l *lab) all(ctx context.Context, f *flags, r *Record, tasks []task) error 
 	}()
 	go func() { group.Wait(); close(done) }()
 	var err error
-	for i := range done {
-		t := &tasks[i]
-		if e := results[i].err; e != nil {
-			e = fmt.Errorf("%s on %s, %s: %w", t.server, t.fs, loadName(t.chain.version, &t.chain.loads[0]), e)
+	for x := range done {
+		t := &tasks[x.task]
+		if x.err != nil {
+			e := fmt.Errorf("%s on %s, %s: %w", t.server, t.fs, loadName(t.chain.version, &t.chain.loads[0]), x.err)
 			if t.server == job.Ringnfs || ctx.Err() != nil {
 				err = errors.Join(err, e)
 				cancel()
@@ -223,13 +236,37 @@ func (l *lab) all(ctx context.Context, f *flags, r *Record, tasks []task) error 
 			}
 			continue
 		}
-		for _, windows := range results[i].windows {
-			r.add(t, windows)
+		finished[x.task] = x.machines
+		r.Figures = nil // anew, in the order of the tasks
+		for i, machines := range finished {
+			for _, m := range machines {
+				r.add(&tasks[i], m, c)
+			}
 		}
-		show(os.Stderr, t, results[i].windows[0])
+		show(os.Stderr, t, x.machines[0].windows)
+		if f.where {
+			err = errors.Join(err, l.where(c, t, x.machines[0], f.program))
+		}
 		if f.out != "" {
 			err = errors.Join(err, r.write(f.out))
 		}
+	}
+	return err
+}
+
+// where writes the profile of each load of a task to standard output.
+func (l *lab) where(c *counter, t *task, m *measured, program string) error {
+	var own symbols
+	var err error
+	switch t.server {
+	case job.Ringnfs:
+		own, err = programSymbols(program, t.server)
+	case job.Floor, job.GoNFS:
+		own, err = programSymbols(filepath.Join(l.programs, strings.ReplaceAll(t.server, "-", "")), t.server)
+	}
+	for i := range m.windows {
+		fmt.Printf("\n%s, %s, %s: ", t.server, t.fs, loadName(t.chain.version, &m.windows[i].Load))
+		c.profile(os.Stdout, m.blocks[i], own, m.windows[i].Calls)
 	}
 	return err
 }

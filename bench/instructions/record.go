@@ -41,6 +41,8 @@ type Run struct {
 	Total    float64 `json:"total"`
 	Elapsed  float64 `json:"elapsed"` // of the guest's clock: instructions, and idle time in ns
 	Switches float64 `json:"switches"`
+	// Events are what was counted besides: see events.
+	Events map[string]float64 `json:"events,omitempty"`
 }
 
 func newRun(w *job.Window) Run {
@@ -53,8 +55,9 @@ func newRun(w *job.Window) Run {
 
 func tenth(v float64) float64 { return float64(int64(v*10)) / 10 }
 
-// add adds the windows of one machine.
-func (r *Record) add(t *task, windows []job.Window) {
+// add adds what one machine has measured. c is what counted, or nil.
+func (r *Record) add(t *task, m *measured, c *counter) {
+	windows := m.windows
 	for i := range windows {
 		name := loadName(t.chain.version, &windows[i].Load)
 		f := r.find(t.server, t.fs, name)
@@ -62,7 +65,14 @@ func (r *Record) add(t *task, windows []job.Window) {
 			r.Figures = append(r.Figures, Figure{Server: t.server, FS: t.fs, Load: name, Calls: windows[i].Calls})
 			f = &r.Figures[len(r.Figures)-1]
 		}
-		f.Runs = append(f.Runs, newRun(&windows[i]))
+		x := newRun(&windows[i])
+		if c != nil {
+			x.Events = make(map[string]float64)
+			for event, n := range c.count(m.blocks[i]) {
+				x.Events[event] = float64(n*100/uint64(windows[i].Calls)) / 100
+			}
+		}
+		f.Runs = append(f.Runs, x)
 	}
 }
 
@@ -89,6 +99,8 @@ func serverSide(r *Run) float64 { return r.Server }
 func total(r *Run) float64      { return r.Total }
 func elapsed(r *Run) float64    { return r.Elapsed }
 func switches(r *Run) float64   { return r.Switches }
+func futexes(r *Run) float64    { return r.Events["futex"] }
+func commits(r *Run) float64    { return r.Events["commit"] }
 
 // median of a sorted list, its lower middle.
 func median(list []float64) float64 { return list[(len(list)-1)/2] }

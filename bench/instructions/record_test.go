@@ -30,7 +30,7 @@ func TestRunsOfOneLoadAreOneFigure(t *testing.T) {
 	r := &Record{}
 	x := task{job.Ringnfs, "ext4", &chain{version: "4.2", loads: one("make", 4, 16, 0, 100)}, phases}
 	for _, cost := range []int64{300, 100, 200} {
-		r.add(&x, []job.Window{window(x.chain.loads[0], cost, 10)})
+		r.add(&x, &measured{windows: []job.Window{window(x.chain.loads[0], cost, 10)}}, nil)
 	}
 	require.Len(t, r.Figures, 1)
 	require.Equal(t, "v4.2 create 4x16", r.Figures[0].Load)
@@ -46,7 +46,7 @@ func TestTheReportComparesServersFirstAndGoalsLast(t *testing.T) {
 	r := &Record{Missing: []string{"go-nfs: not to be had here\nat all"}}
 	for server, cost := range map[string]int64{job.Ringnfs: 90_000, job.Knfsd: 100_000, job.Floor: 45_000} {
 		x := task{server, "ext4", &chain{version: "3", loads: one("make", 4, 16, 0, 100)}, phases}
-		r.add(&x, []job.Window{window(x.chain.loads[0], cost, 1000)})
+		r.add(&x, &measured{windows: []job.Window{window(x.chain.loads[0], cost, 1000)}}, nil)
 	}
 	var b strings.Builder
 	require.NoError(t, r.markdown(&b))
@@ -73,7 +73,7 @@ func TestTheShortFormHasWhatItsNameSays(t *testing.T) {
 		}
 	}
 	require.Equal(t, []string{
-		"null 4x16", "getattr 4x16", "lookup 4x16", "read 4 KiB 8x8", "read 1 MiB 4x4", "write 4 KiB 4x8", "create 4x16", "remove 4x16",
+		"null 4x16", "getattr 4x16", "lookup 4x16", "read 4 KiB 8x8", "read 1 MiB 4x4", "write 4 KiB 4x8", "create 4x16", "rename 4x16", "remove 4x16",
 	}, names)
 }
 

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -43,6 +46,17 @@ several moments within a tick of the guest; the tables have medians.
 	r.goals(&b)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// report writes the report to a file of its date in dir.
+func (r *Record) report(dir string) error {
+	path := filepath.Join(dir, r.Time.Format("2006-01-02")+"-instructions.md")
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	fmt.Println(path)
+	return errors.Join(r.markdown(f), f.Close())
 }
 
 func (r *Record) systems() (list []string) {
@@ -126,7 +140,7 @@ func (r *Record) ratio(fs, load, server string) string {
 // times writes the guest's time and the switches between threads, for loads that wait.
 func (r *Record) times(b *strings.Builder, fs string) {
 	present := r.present(fs)
-	r.heading(b, "Guest microseconds for each call, waiting included, and switches of threads", fs, present, false)
+	r.heading(b, "Guest microseconds for each call, waiting included; switches of threads, futex calls, commits", fs, present, false)
 	for _, load := range r.loads(fs) {
 		fmt.Fprintf(b, "| %s |", load)
 		for _, server := range present {
@@ -135,7 +149,7 @@ func (r *Record) times(b *strings.Builder, fs string) {
 				b.WriteString(" - |")
 				continue
 			}
-			fmt.Fprintf(b, " %.1f, %.2f |", median(f.of(elapsed))/1e3, median(f.of(switches)))
+			fmt.Fprintf(b, " %.1f; %.2f, %.2f, %.2f |", median(f.of(elapsed))/1e3, median(f.of(switches)), median(f.of(futexes)), median(f.of(commits)))
 		}
 		b.WriteString("\n")
 	}

@@ -49,9 +49,7 @@ func run() error {
 		return measure(&j)
 	}
 	if j.Symbols {
-		if err := symbols(); err != nil {
-			return err
-		}
+		return symbols()
 	}
 	if err := makeFS(j.FS); err != nil {
 		return err

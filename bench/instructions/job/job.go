@@ -33,7 +33,7 @@ type Job struct {
 	Version string   `json:"nfs"`             // of NFS: 3, 4.2
 	Loads   []Load   `json:"loads"`
 	Phase   int64    `json:"phase,omitempty"`   // when loads begin within a tick of the guest, in ns
-	Symbols bool     `json:"symbols,omitempty"` // tell the kernel's symbols first
+	Symbols bool     `json:"symbols,omitempty"` // tell the kernel's symbols, and nothing else
 }
 
 // Load is a number of calls that are measured, on Conns connections with Depth calls under way on
