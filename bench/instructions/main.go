@@ -226,7 +226,7 @@ func (l *lab) all(ctx context.Context, f *flags, r *Record, tasks []task) error 
 	for x := range done {
 		t := &tasks[x.task]
 		if x.err != nil {
-			e := fmt.Errorf("%s on %s, %s: %w", t.server, t.fs, loadName(t.chain.version, &t.chain.loads[0]), x.err)
+			e := fmt.Errorf("%s on %s, %s: %w", t.server, t.fs, t.chain.name(&t.chain.loads[0]), x.err)
 			if t.server == job.Ringnfs || ctx.Err() != nil {
 				err = errors.Join(err, e)
 				cancel()
@@ -265,7 +265,7 @@ func (l *lab) where(c *counter, t *task, m *measured, program string) error {
 		own, err = programSymbols(filepath.Join(l.programs, strings.ReplaceAll(t.server, "-", "")), t.server)
 	}
 	for i := range m.windows {
-		fmt.Printf("\n%s, %s, %s: ", t.server, t.fs, loadName(t.chain.version, &m.windows[i].Load))
+		fmt.Printf("\n%s, %s, %s: ", t.server, t.fs, t.chain.name(&m.windows[i].Load))
 		c.profile(os.Stdout, m.blocks[i], own, m.windows[i].Calls)
 	}
 	return err
@@ -273,14 +273,14 @@ func (l *lab) where(c *counter, t *task, m *measured, program string) error {
 
 // job is what the machine of a phase does.
 func (t *task) job(phase int64) *job.Job {
-	return &job.Job{Server: t.server, FS: t.fs, Version: t.chain.version, Loads: t.chain.loads, Phase: phase}
+	return &job.Job{Server: t.server, FS: t.fs, Version: t.chain.version, Loads: t.chain.loads, Unknown: t.chain.unknown, Phase: phase}
 }
 
 // show tells how far the run is.
 func show(w io.Writer, t *task, windows []job.Window) {
 	for i := range windows {
 		x := newRun(&windows[i])
-		fmt.Fprintf(w, "%-10s %-8s %-30s %10.0f of %10.0f instructions\n", t.fs, t.server, loadName(t.chain.version, &windows[i].Load), x.Server, x.Total)
+		fmt.Fprintf(w, "%-10s %-8s %-30s %10.0f of %10.0f instructions\n", t.fs, t.server, t.chain.name(&windows[i].Load), x.Server, x.Total)
 	}
 }
 

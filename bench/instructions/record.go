@@ -59,7 +59,7 @@ func tenth(v float64) float64 { return float64(int64(v*10)) / 10 }
 func (r *Record) add(t *task, m *measured, c *counter) {
 	windows := m.windows
 	for i := range windows {
-		name := loadName(t.chain.version, &windows[i].Load)
+		name := t.chain.name(&windows[i].Load)
 		f := r.find(t.server, t.fs, name)
 		if f == nil {
 			r.Figures = append(r.Figures, Figure{Server: t.server, FS: t.fs, Load: name, Calls: windows[i].Calls})

@@ -69,7 +69,7 @@ func TestTheShortFormHasWhatItsNameSays(t *testing.T) {
 	var names []string
 	for _, x := range plan([]string{job.Ringnfs}, []string{"ext4"}, true, all) {
 		for i := range x.chain.loads {
-			names = append(names, loadName(x.chain.version, &x.chain.loads[i]))
+			names = append(names, x.chain.name(&x.chain.loads[i]))
 		}
 	}
 	require.Equal(t, []string{

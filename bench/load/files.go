@@ -46,12 +46,9 @@ func (s *Session) prepare(ctx context.Context, j Job, step func(float64)) error 
 		s.series.dir = dir
 	}
 	if directory && s.list == nil {
-		dir, err := s.c.mkdir(s.dir, "list")
+		dir, err := s.listed(ctx)
 		if err != nil {
 			return err
-		}
-		if _, err = s.many(ctx, dir, "entry-with-a-name", s.opts.Entries); err != nil {
-			return fmt.Errorf("fill the directory to list: %w", err)
 		}
 		if s.pages, err = s.walk(dir); err != nil {
 			return fmt.Errorf("list the directory: %w", err)
@@ -59,6 +56,21 @@ func (s *Session) prepare(ctx context.Context, j Job, step func(float64)) error 
 		s.list = dir
 	}
 	return nil
+}
+
+// listed finds or makes the directory to list.
+func (s *Session) listed(ctx context.Context) ([]byte, error) {
+	if s.opts.List != "" {
+		return s.c.lookup(s.root, s.opts.List)
+	}
+	dir, err := s.c.mkdir(s.dir, "list")
+	if err != nil {
+		return nil, err
+	}
+	if _, err = s.many(ctx, dir, "entry-with-a-name", s.opts.Entries); err != nil {
+		return nil, fmt.Errorf("fill the directory to list: %w", err)
+	}
+	return dir, nil
 }
 
 // prepareData makes n data files of equal size that hold at least one block each. It keeps existing

@@ -30,9 +30,13 @@ func measure(j *job.Job) error {
 	}
 	ctx := context.Background()
 	target := load.Target{Host: "127.0.0.1", Port: port, MountPort: mountPort, Path: os.Args[3]}
-	s, err := load.Open(ctx, target, load.Options{
+	options := load.Options{
 		Version: version, FileSize: 32 << 20, Entries: job.ListedEntries, As: &load.Identity{},
-	})
+	}
+	if j.Unknown {
+		options.List = job.Listed
+	}
+	s, err := load.Open(ctx, target, options)
 	if err != nil {
 		return err
 	}

@@ -32,8 +32,11 @@ type Job struct {
 	Flags   []string `json:"flags,omitempty"` // of the server
 	Version string   `json:"nfs"`             // of NFS: 3, 4.2
 	Loads   []Load   `json:"loads"`
-	Phase   int64    `json:"phase,omitempty"`   // when loads begin within a tick of the guest, in ns
-	Symbols bool     `json:"symbols,omitempty"` // tell the kernel's symbols, and nothing else
+	// Unknown has READDIRPLUS read a directory that was there before the server was, and not one
+	// whose entries the server has made.
+	Unknown bool  `json:"unknown,omitempty"`
+	Phase   int64 `json:"phase,omitempty"`   // when loads begin within a tick of the guest, in ns
+	Symbols bool  `json:"symbols,omitempty"` // tell the kernel's symbols, and nothing else
 }
 
 // Load is a number of calls that are measured, on Conns connections with Depth calls under way on
