@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -104,6 +105,9 @@ func run(ctx context.Context, args []string) error {
 	r := newRecord(l, f.profile)
 	if f.check {
 		was, err := readRecord(recorded)
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%w: figures to compare with: nothing is recorded (record them: -record)", errMissing)
+		}
 		if err != nil {
 			return err
 		}

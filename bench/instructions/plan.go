@@ -17,9 +17,9 @@ type chain struct {
 }
 
 // phases are the moments within a tick of the guest (4 ms) at which loads begin, in nanoseconds.
-// Where threads of ringnfs hand work to each other, it depends on the moment who comes first. That
-// changes what names cost by some 10 %, REMOVE between two states, and all else by less than 1 %. So
-// ringnfs's changes of names are measured at all of these moments, all else at the first.
+// Who of several threads comes first depends on the moment, and how many calls a thread finds when
+// it comes. That changes what names cost by some 10 % where threads hand them over, and what small
+// calls cost by up to 4 %. So ringnfs is measured at all of these moments, the others at the first.
 var phases = []int64{0, 1_500_000, 2_300_000}
 
 // of returns a load of conns connections with depth calls under way on each.
@@ -65,15 +65,6 @@ var chains = []chain{
 	{"4.2", false, one("tree-4k", 4, 16, 4608, 9216), false},
 }
 
-// changes reports whether a chain changes names.
-func (c *chain) changes() bool {
-	switch c.loads[0].Workload {
-	case "make", "mkdir", "setattr", "tree-4k":
-		return true
-	}
-	return false
-}
-
 // task is a chain of loads against a server on a file system, in one machine for each phase.
 type task struct {
 	server, fs string
@@ -93,7 +84,7 @@ func plan(servers, systems []string, short bool, match *regexp.Regexp) []task {
 			for _, server := range servers {
 				if c.version == "3" || server != job.Floor && server != job.GoNFS {
 					moments := phases[:1]
-					if server == job.Ringnfs && c.changes() {
+					if server == job.Ringnfs {
 						moments = phases
 					}
 					list = append(list, task{server, fs, c, moments})

@@ -178,7 +178,7 @@ var kinds = []struct {
 	{"io_uring", regexp.MustCompile(`^_*io_|io_uring|^req_|^iou`)},
 	{"scheduler", regexp.MustCompile(`sched|switch|wake|^ttwu|enqueue|dequeue|pick_|update_curr|update_load|place_entity|rq_|cfs|idle|futex|_wait|wait_|pelt|_entity|eevdf|vruntime|kthread`)},
 	{"journal and disc", regexp.MustCompile(`jbd2|journal|ext4_fc|ext4_sync|fsync|xlog|xfs_log|xfs_trans|xfs_buf|writeback|writepages|submit_bio|^blk_|^bio_|brd|mq_|^bh_|^jh_|end_bio|buffer_io`)},
-	{"file system", regexp.MustCompile(`ext4|xfs|iomap|shmem|simple_|generic_|vfs_|dentry|^_*d_|path|namei|walk|lookup|inode|iput|mnt|^file|fput|fget|open|statx|getattr|exportfs|xattr|acl|permission|security|apparmor|cred|fsnotify|dirent|getname`)},
+	{"file system", regexp.MustCompile(`ext4|xfs|iomap|shmem|simple_|generic_|vfs_|dentry|^_*d_|path|namei|walk|lookup|inode|iput|mnt|^file|fput|fget|open|statx|getattr|^export|xattr|acl|permission|security|apparmor|cred|fsnotify|dirent|getname`)},
 	{"memory and copies", regexp.MustCompile(`copy|mem(cpy|set|move)|kmem|kmalloc|kfree|slab|alloc|free|page|folio|filemap|xas_|xa_|rcu|lru|charge|clear|iov|fault|iter`)},
 	{"entry and interrupts", regexp.MustCompile(`^entry|syscall|exit_to|irq|asm_|apic|hrtimer|timer|tick|clock|ktime|tsc`)},
 	{"locks", regexp.MustCompile(`lock|mutex|sem|up_|down_|preempt`)},

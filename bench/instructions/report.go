@@ -26,8 +26,8 @@ func (r *Record) markdown(w io.Writer) error {
 tasks together. A load *4x16* has 4 connections with 16 calls under way on each. The kernel's server
 exports with ` + "`sync`" + `; ringnfs, the kernel's server and the floor have a change of names on stable
 storage before they reply, nfs-ganesha and go-nfs do not. The floor is no server: it checks nothing
-and knows no names, and bounds what a server can do. Loads that change names were measured at
-several moments within a tick of the guest; the tables have medians.
+and knows no names, and bounds what a server can do. ringnfs was measured at several moments
+within a tick of the guest, the others at one; the tables have medians.
 `)
 	for _, fs := range r.systems() {
 		r.table(&b, fs)

@@ -36,7 +36,7 @@ func (l *lab) programsOf(server, own string) (*image, error) {
 			return nil, fmt.Errorf("%w: go-nfs: %w: %s", errMissing, err, lastLines(out))
 		}
 	case job.Knfsd:
-		return m, m.all("nfs-kernel-server", "/usr/sbin/rpcbind", "/usr/sbin/rpc.nfsd", "/usr/sbin/exportfs", "/usr/sbin/rpc.mountd")
+		return m, m.all("nfs-kernel-server", "/usr/sbin/rpcbind", "/usr/sbin/rpc.nfsd", "/usr/sbin/exportfs", "/usr/sbin/rpc.mountd") //nolint:misspell // a program
 	case job.Ganesha:
 		return m, m.all("nfs-ganesha nfs-ganesha-vfs", "/usr/sbin/rpcbind", "/usr/bin/ganesha.nfsd",
 			"/usr/lib/x86_64-linux-gnu/ganesha/libfsalvfs.so", "/usr/lib/x86_64-linux-gnu/libnfsidmap/nsswitch.so",

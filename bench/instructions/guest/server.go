@@ -93,7 +93,7 @@ func knfsd(s *server) error {
 		return err
 	}
 	options := "rw,sync,no_root_squash,insecure,no_subtree_check,fsid=77"
-	if err := foreground("/usr/sbin/exportfs", "-i", "-o", options, "127.0.0.1:"+job.Export); err != nil {
+	if err := foreground("/usr/sbin/exportfs", "-i", "-o", options, "127.0.0.1:"+job.Export); err != nil { //nolint:misspell // a program
 		return err
 	}
 	if err := foreground("/usr/sbin/rpc.nfsd", fmt.Sprint(threads)); err != nil {
