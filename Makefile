@@ -8,16 +8,17 @@ COUNT ?= 20
 BENCH_SECONDS ?= 3
 BENCH_ROUNDS ?= 5
 BENCH_ONLY ?=
+INSTRUCTIONS ?=
 PATHS ?=
 PREFIX ?= /usr/local
 DESTDIR ?=
 LINT := bin/golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help build install test deps race checks fuzz lint generate bench paths pgo microbench check soak
+.PHONY: help build install test deps race checks fuzz lint generate bench instructions instructions-check paths pgo microbench check soak
 
 help: ## list the verbs
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 27
 
 build: ## build bin/ringnfs
 	$(GO) build -o bin/ringnfs ./cmd/ringnfs
@@ -57,6 +58,12 @@ generate: ## regenerate what is generated; the tree must be clean afterwards
 
 bench: ## compare NFS servers, and write the result to bench/results
 	$(GO) run ./bench -seconds $(BENCH_SECONDS) -rounds $(BENCH_ROUNDS) -only '$(BENCH_ONLY)'
+
+instructions: ## compare NFS servers by instructions for each call, and write the report to bench/results
+	$(GO) run ./bench/instructions -report $(INSTRUCTIONS)
+
+instructions-check: ## fail if a call costs ringnfs over 3 % more instructions than recorded: some minutes
+	$(GO) run ./bench/instructions -check $(INSTRUCTIONS)
 
 paths: ## measure the bare ways of data between file and socket, under 3 minutes
 	$(GO) run ./bench/paths $(PATHS)

@@ -4,8 +4,10 @@
  * the same calls over the same sockets can do much less.
  *
  * It checks nothing. Replies are written from constants, attributes come from one
- * fstat, and the only files there are those that CREATE has made, flat in one
- * directory, known by their number. Each connection has a thread. The replies to
+ * fstat, and the only files that can be read and written are those that CREATE has
+ * made, flat in one directory, known by their number. Changes of names are made in
+ * that directory, whatever the call says, and an fsync of it makes each durable;
+ * SETATTR sets the mode and syncs the file. Each connection has a thread. The replies to
  * all calls that came with one recv leave with one send. READs of 32 KiB and more
  * are spliced from the file to the socket, smaller ones read behind their header;
  * WRITEs go from the receive buffer to pwrite; COMMIT is an fdatasync.
@@ -27,6 +29,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -41,6 +44,7 @@ enum {
 	TRANSFER = 1 << 20,     /* largest READ and WRITE, as FSINFO says */
 	MOUNT = 100005,
 	OK = 0,
+	IO = 5,
 	NOTSUPP = 10004,
 };
 
@@ -122,32 +126,63 @@ static unsigned number_of(const uint8_t **args)
 
 /* ---- the few calls that do something ---- */
 
-/* CREATE: the name is all that counts. */
+/* Takes a diropargs3: copies the name, and moves the arguments on behind it. The
+ * directory does not count: there is but one. */
+static int name_of(char name[NAME + 1], const uint8_t **args)
+{
+	uint32_t size;
+
+	number_of(args);
+	size = get32(*args);
+	if (size > NAME)
+		return -1;
+	memcpy(name, *args + 4, size);
+	name[size] = 0;
+	*args += 4 + ((size + 3) & ~3u);
+	return 0;
+}
+
+/* CREATE: returns the number of the new file, 0 for none. */
 static unsigned create(const uint8_t *args)
 {
 	char name[NAME + 1];
-	uint32_t size;
 	unsigned number;
+	int fd;
 
-	number_of(&args); /* the directory: there is but one */
-	size = get32(args);
-	if (size > NAME)
+	if (name_of(name, &args))
 		return 0;
-	memcpy(name, args + 4, size);
-	name[size] = 0;
+	fd = openat(dir, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0)
+		return 0;
 	pthread_mutex_lock(&making);
-	number = nfiles;
-	if (number < FILES) {
-		files[number] = openat(dir, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-		if (files[number] < 0)
-			number = 0;
-		else
-			nfiles++;
-	} else {
-		number = 0;
+	number = nfiles < FILES ? nfiles : 0;
+	if (number) {
+		files[number] = fd;
+		nfiles++;
 	}
 	pthread_mutex_unlock(&making);
+	if (!number)
+		close(fd);
 	return number;
+}
+
+/* What MKDIR, REMOVE, RMDIR and RENAME do. */
+static int change(uint32_t proc, const uint8_t *args)
+{
+	char name[NAME + 1], to[NAME + 1];
+
+	if (name_of(name, &args))
+		return -1;
+	switch (proc) {
+	case 9:
+		return mkdirat(dir, name, 0755);
+	case 12:
+		return unlinkat(dir, name, 0);
+	case 13:
+		return unlinkat(dir, name, AT_REMOVEDIR);
+	default:
+		return name_of(to, &args) ? -1 : renameat(dir, name, dir, to);
+	}
 }
 
 /* ---- a connection ---- */
@@ -229,6 +264,12 @@ static int answer(struct conn *c, const uint8_t *p)
 		fd = files[number_of(&args)];
 		o = attributes(put32(o, OK), fd);
 		break;
+	case 2: /* SETATTR: of the mode, which is to be set */
+		fd = files[number_of(&args)];
+		if (fchmod(fd, get32(args + 4) & 07777) || fsync(fd))
+			return -1;
+		o = post_op(put32(put32(o, OK), 0), fd);
+		break;
 	case 3: /* LOOKUP: always the same file */
 		o = handle(put32(o, OK), nfiles > 1);
 		o = post_op(o, files[nfiles > 1]);
@@ -272,21 +313,31 @@ static int answer(struct conn *c, const uint8_t *p)
 		break;
 	case 8: /* CREATE */
 		number = create(args);
+		fsync(dir);
 		o = put32(o, OK);
 		o = handle(put32(o, 1), number);
 		o = post_op(o, files[number]);
-		o = put64(o, 0);
+		o = post_op(put32(o, 0), dir);
 		break;
-	case 9: /* MKDIR: pretends */
+	case 9:  /* MKDIR */
+	case 12: /* REMOVE */
+	case 13: /* RMDIR */
+	case 14: /* RENAME */
+		if (change(proc, args)) {
+			o = put64(put32(o, IO), 0);
+			if (proc == 14)
+				o = put64(o, 0);
+			break;
+		}
+		fsync(dir);
 		o = put32(o, OK);
-		o = handle(put32(o, 1), 0);
-		o = post_op(o, dir);
-		o = put64(o, 0);
-		break;
-	case 12: /* REMOVE: pretends */
-	case 13: /* RMDIR: pretends */
-		o = put32(o, OK);
-		o = put64(o, 0);
+		if (proc == 9) { /* the new directory is as good as the only one */
+			o = handle(put32(o, 1), 0);
+			o = post_op(o, dir);
+		}
+		o = post_op(put32(o, 0), dir);
+		if (proc == 14)
+			o = put64(o, 0); /* of the other directory, the same */
 		break;
 	case 17: /* READDIRPLUS: empty */
 		o = post_op(put32(o, OK), dir);
@@ -374,6 +425,7 @@ end:
 int main(int argc, char **argv)
 {
 	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	struct rlimit limit;
 	int one = 1, ls;
 
 	if (argc != 3 && argc != 4) {
@@ -381,6 +433,9 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max; /* each file stays open */
+	setrlimit(RLIMIT_NOFILE, &limit);
 	dir = files[0] = open(argv[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0) {
 		perror(argv[2]);

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -37,13 +38,17 @@ func (s *Session) prepare(ctx context.Context, j Job, step func(float64)) error 
 		}
 		s.names = files
 	}
-	if directory && s.list == nil {
-		dir, err := s.c.mkdir(s.dir, "list")
+	if slices.Contains(counted, j.Workload.Kind) && s.series.dir == nil {
+		dir, err := s.c.mkdir(s.dir, "many")
 		if err != nil {
 			return err
 		}
-		if _, err = s.many(ctx, dir, "entry-with-a-name", s.opts.Entries); err != nil {
-			return fmt.Errorf("fill the directory to list: %w", err)
+		s.series.dir = dir
+	}
+	if directory && s.list == nil {
+		dir, err := s.listed(ctx)
+		if err != nil {
+			return err
 		}
 		if s.pages, err = s.walk(dir); err != nil {
 			return fmt.Errorf("list the directory: %w", err)
@@ -51,6 +56,21 @@ func (s *Session) prepare(ctx context.Context, j Job, step func(float64)) error 
 		s.list = dir
 	}
 	return nil
+}
+
+// listed finds or makes the directory to list.
+func (s *Session) listed(ctx context.Context) ([]byte, error) {
+	if s.opts.List != "" {
+		return s.c.lookup(s.root, s.opts.List)
+	}
+	dir, err := s.c.mkdir(s.dir, "list")
+	if err != nil {
+		return nil, err
+	}
+	if _, err = s.many(ctx, dir, "entry-with-a-name", s.opts.Entries); err != nil {
+		return nil, fmt.Errorf("fill the directory to list: %w", err)
+	}
+	return dir, nil
 }
 
 // prepareData makes n data files of equal size that hold at least one block each. It keeps existing

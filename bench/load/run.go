@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -68,7 +69,7 @@ func (s *Session) stage(j Job) *stage {
 	g := &stage{
 		version: s.opts.Version, workload: j.Workload, verify: j.Verify, stable: j.Stable, dir: s.dir,
 		scratch: fmt.Sprintf("made-%d", s.runs), data: s.data, names: s.names, list: s.list, pages: s.pages,
-		payload: make([]byte, j.Workload.Size),
+		payload: make([]byte, j.Workload.Size), series: &s.series,
 	}
 	fill(g.payload, 1, 0)
 	if j.Verify && (j.Workload.Kind == "write" || j.Workload.Kind == "mixed") {
@@ -165,6 +166,7 @@ func (s *Session) newRun(ctx context.Context, j Job, g *stage) (_ *run, err erro
 		s.admit(c, &j)
 		for k := range c.slots {
 			c.slots[k].task = g.newTask(c, k)
+			c.slots[k].xid |= s.firstXID()
 		}
 		c.place = len(shares[i%j.Threads])
 		shares[i%j.Threads] = append(shares[i%j.Threads], c)
@@ -178,6 +180,10 @@ func (s *Session) newRun(ctx context.Context, j Job, g *stage) (_ *run, err erro
 	}
 	return r, nil
 }
+
+// firstXID is where the transaction ids of a run begin. Servers remember replies by them, and could
+// take a call for one that an earlier run, of this process or another, has made.
+func (s *Session) firstXID() uint32 { return (uint32(os.Getpid())*0x9e37 + uint32(s.runs)<<12) << 16 }
 
 func (r *run) close() {
 	for _, t := range r.threads {

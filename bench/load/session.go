@@ -25,6 +25,9 @@ type Options struct {
 	// Entries is the number of entries of the directory that READDIRPLUS reads; 0
 	// means EntriesDefault.
 	Entries int
+	// List is the name of a directory of the export for READDIRPLUS to read; empty makes one with
+	// Entries entries, which the server then has dealt with before.
+	List string
 	// Version is the version of NFS; the zero value is version 3.
 	Version Version
 }
@@ -82,6 +85,7 @@ type Session struct {
 	names       []nameFile
 	list        []byte
 	pages       []page
+	series      series
 	runs        int
 	parties     []*party // of the run under way
 	removed     bool

@@ -23,6 +23,7 @@ type stage struct {
 	list     []byte // directory for READDIRPLUS
 	pages    []page
 	payload  []byte // the data of WRITEs unless it is to be verified
+	series   *series
 }
 
 type dataFile struct {
@@ -58,6 +59,10 @@ func (g *stage) newTask(c *conn, slot int) task {
 		return &listTask{g: g, at: int(seed)}
 	case "create":
 		return &createTask{g: g, name: fmt.Sprintf("%s-%d-%d", g.scratch, c.index, slot)}
+	case "setattr":
+		return &modeTask{g: g}
+	case "make", "rename", "remove", "mkdir", "rmdir":
+		return &seriesTask{kind: g.workload.Kind, series: g.series}
 	case "tree":
 		return newTree(g, fmt.Sprintf("%s-%d-%d", g.scratch, c.index, slot))
 	case "mixed":

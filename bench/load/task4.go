@@ -33,6 +33,10 @@ func (g *stage) newTask4(c *conn, slot int) task {
 		return &lockTask{h: c.party.locks[c.slots[slot].compound.slot]}
 	case "create":
 		return &createTask4{g: g, o: c.party.newOpener(), name: name}
+	case "setattr":
+		return &modeTask4{modeTask{g: g}}
+	case "make", "rename", "remove", "mkdir", "rmdir":
+		return &seriesTask4{seriesTask{kind: g.workload.Kind, series: g.series}, c.party.newOpener()}
 	case "tree":
 		return newTree4(g, c.party.newOpener(), name)
 	case "mixed":

@@ -30,6 +30,7 @@ type thread struct {
 	phase  *atomic.Int32
 	begin  time.Time // when the run's clock begins
 	under  int       // calls under way
+	left   int       // calls that may still be made
 
 	// of a given rate
 	gap  float64 // nanoseconds between two calls; 0 for no rate
@@ -63,7 +64,7 @@ func newThread(
 	if err != nil {
 		return nil, fmt.Errorf("epoll_create1: %w", err)
 	}
-	t := &thread{epfd: epfd, conns: conns, phase: phase, begin: begin, events: make([]unix.EpollEvent, 256)}
+	t := &thread{epfd: epfd, conns: conns, phase: phase, begin: begin, left: unlimited, events: make([]unix.EpollEvent, 256)}
 	if rate > 0 {
 		t.gap = 1e9 / rate
 	}
@@ -84,7 +85,7 @@ func newThread(
 var used3 = []uint32{
 	nfs3.NFSPROC3_NULL, nfs3.NFSPROC3_GETATTR, nfs3.NFSPROC3_LOOKUP, nfs3.NFSPROC3_ACCESS, nfs3.NFSPROC3_READ,
 	nfs3.NFSPROC3_WRITE, nfs3.NFSPROC3_CREATE, nfs3.NFSPROC3_MKDIR, nfs3.NFSPROC3_REMOVE, nfs3.NFSPROC3_RMDIR,
-	nfs3.NFSPROC3_READDIRPLUS, nfs3.NFSPROC3_COMMIT,
+	nfs3.NFSPROC3_READDIRPLUS, nfs3.NFSPROC3_COMMIT, nfs3.NFSPROC3_SETATTR, nfs3.NFSPROC3_RENAME,
 }
 
 func (t *thread) clock() int64 { return int64(time.Since(t.begin)) }
@@ -242,9 +243,10 @@ func (t *thread) done(c *conn, s *slot, _ []byte, _ int) error {
 // refill lets every free slot make its next call, unless a rate decides, and sends the calls.
 func (t *thread) refill(c *conn) error {
 	if t.gap == 0 && t.seen != stopping {
-		for len(c.free) > 0 {
+		for len(c.free) > 0 && t.left > 0 {
 			c.issue(0)
 			t.under++
+			t.left--
 		}
 	}
 	return t.send(c)

@@ -41,15 +41,7 @@ func (t *treeTask4) next(s *slot) {
 	switch step := t.step; {
 	case t.o.pending(s):
 	case step == tree4Mkdir:
-		s.compoundFor(nfs4.OP_CREATE, true)
-		s.at(t.g.dir)
-		s.op(nfs4.OP_CREATE)
-		s.u32(uint32(nfs4.NF4DIR))
-		s.text(t.name)
-		s.mode(0o755)
-		s.op(nfs4.OP_GETFH)
-		s.getattr(maskFull)
-		s.end(nil)
+		makeDirectory(s, t.g.dir, t.name)
 	case step < tree4List:
 		t.make(s, t.names[(step-tree4Make)/4], (step-tree4Make)%4)
 	case step == tree4List:

@@ -143,7 +143,7 @@ func (w Workload) needs() (data, names, directory bool) {
 		return true, false, false
 	case "mixed":
 		return true, true, true
-	case "getattr", "lookup", "access", "open", "lock":
+	case "getattr", "lookup", "access", "open", "lock", "setattr":
 		return false, true, false
 	case "readdirplus":
 		return false, false, true
@@ -153,7 +153,7 @@ func (w Workload) needs() (data, names, directory bool) {
 
 // keeps reports whether the tasks need whole replies.
 func (w Workload) keeps(v Version, verify bool) bool {
-	handles := w.Kind == "tree" || v.Major == 4 && (w.Kind == "create" || w.Kind == "open")
+	handles := w.Kind == "tree" || v.Major == 4 && (w.Kind == "create" || w.Kind == "make" || w.Kind == "open")
 	return handles || verify && (w.Kind == "read" || w.Kind == "mixed")
 }
 
