@@ -115,17 +115,21 @@ func cstring(dst, name []byte) bool {
 	return true
 }
 
+// largeBlocks is from how many 512-byte blocks on a file is large for release: 1 MiB.
+const largeBlocks = 1 << 20 / 512
+
 // existed looks at the object called name in e before the caller removes the name, so that release
 // can close it afterwards. It publishes the object's entry, if there is one, and v.last says
 // whether this is the object's last name. If the keeper wants the object, existed pins it, and kept
 // is to follow. A status other than OK says that the name must stay.
 func (v *View) existed(e *entry, name *byte) vfs.Status {
-	v.last = false
+	v.last, v.large = false, false
 	if kernel.StatxAt(e.FD, name, &v.st3) != 0 {
 		return vfs.OK
 	}
 	k, kind := kernel.KeyOf(&v.st3), v.st3.Mode&unix.S_IFMT
 	x := v.object(&k, useChild)
+	v.large = v.st3.Blocks >= largeBlocks
 	v.last = x != nil && (v.st3.Nlink <= 1 || kind == unix.S_IFDIR)
 	if kind != unix.S_IFREG {
 		return vfs.OK
@@ -135,7 +139,9 @@ func (v *View) existed(e *entry, name *byte) vfs.Status {
 
 // release closes the entry of an object that has just lost a name, if that was the last one. So the
 // object's space is free when the client gets the reply. (If the object has got another name
-// meanwhile, it is opened again when somebody needs it.)
+// meanwhile, it is opened again when somebody needs it.) Freeing the space of a large file takes
+// long, so if the change owes, Pay does that: others can change the directory meanwhile. For small
+// files that would be dearer, because a file system keeps a list of what is to be freed.
 func (v *View) release() {
 	e := v.use.At(useChild)
 	if e == nil || e.Pinned() {
@@ -145,6 +151,10 @@ func (v *View) release() {
 		v.use.Drop(useChild)
 		e.Own.atime.due.Store(false) // nobody can look at it any more
 		v.fs.forgetLocked(&e.Handle, false)
+		if v.large && v.th.Debts.Owing() {
+			v.debts.gone = append(v.debts.gone, e)
+			return
+		}
 		v.fs.release(e)
 	}
 }

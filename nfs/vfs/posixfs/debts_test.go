@@ -303,6 +303,7 @@ func TestAnEntryStaysOpenUntilItsDebtIsPaid(t *testing.T) {
 	})
 	e := x.entryOf(h)
 	x.owing(func(v *View) vfs.Status { return v.Remove(x.root(), x.fs.Root(), []byte("f"), new(vfs.WCC)) })
+	x.fs.tab.Retire(e) // as an idle entry, or by somebody who finds the object gone
 	x.fs.reap(true)
 	require.True(t, e.Dead())
 	_, err := unix.FcntlInt(uintptr(e.FD), unix.F_GETFD, 0)
@@ -457,4 +458,30 @@ func TestAFailedFlushIsOfAllThatWasChangedBeforeIt(t *testing.T) {
 	made, err := os.ReadDir(x.dir)
 	require.NoError(t, err)
 	require.Len(t, made, 3*calls, "what was made stays")
+}
+
+// The space of a removed object is free when the change has been paid. That of a large file is not
+// freed while others wait for the directory.
+func TestWhatIsRemovedIsReleasedWhenTheChangeIsPaid(t *testing.T) {
+	for _, size := range []int{0, largeBlocks * 512} {
+		x := newFlushing(t)
+		x.write("f", string(make([]byte, size)), 0o644)
+		h := x.lookup("f")
+		e := x.entryOf(h)
+		number := x.owing(func(v *View) vfs.Status {
+			return v.Remove(x.root(), x.fs.Root(), []byte("f"), new(vfs.WCC))
+		})
+		require.Equal(t, size == 0, e.Dead())
+		if size > 0 {
+			_, err := unix.FcntlInt(uintptr(e.FD), unix.F_GETFD, 0)
+			require.NoError(t, err, "closed")
+		}
+		x.w.do(func(v *View) {
+			var a vfs.Attr
+			require.Equal(t, vfs.Stale, v.GetAttr(h, &a), "nobody can use it any more")
+		})
+		require.Equal(t, vfs.OK, x.pay(number))
+		require.True(t, e.Dead())
+		require.Zero(t, x.fs.tab.Counts().Retired)
+	}
 }

@@ -25,6 +25,7 @@ type debts struct {
 	at    int        // with all: before which one of list
 	mark  uint64     // with all
 	early vfs.Status // what became of debts that were paid for want of room in list
+	gone  []*entry   // of objects that have lost their last name, to be released
 }
 
 // mark returns a mark for stabilize, before a change of e.
@@ -131,6 +132,10 @@ func (v *View) Pay() vfs.Status {
 			s = t
 		}
 	}
+	for i, e := range d.gone { // first, so that one flush is for the freed space, too
+		v.fs.release(e)
+		d.gone[i] = nil
+	}
 	for i := range d.n + 1 {
 		if d.all && i == d.at {
 			add(v.fs.flushAll(d.mark))
@@ -145,7 +150,7 @@ func (v *View) Pay() vfs.Status {
 		v.use.Unkeep(i)
 		gone = gone || x.e.Dead()
 	}
-	*d = debts{}
+	*d = debts{gone: d.gone[:0]}
 	if gone {
 		v.fs.reap(false) // see release
 	}

@@ -80,7 +80,7 @@ type View struct {
 	name, name2  [256]byte
 	target       []byte // a path with its NUL, nil until one is needed
 	moved        moved
-	last         bool // see existed
+	last, large  bool // see existed
 	keeping      keeping
 	mark         uint64 // FS.store's mark from before the present change of a directory
 	beside       debt   // what a change of a directory owes beside it: see also
