@@ -149,20 +149,28 @@ func (q *workQueue) made(b *batch, waits bool) {
 }
 
 // runBatch makes the changes of a chain of jobs, which gather has returned, on a worker's thread,
-// and returns the chain. It waits for the disc.
-func (q *workQueue) runBatch(place *rpc.Place, first *job) {
+// and hands back the jobs when they are done: those that owe nothing before it waits for the disc.
+func (q *workQueue) runBatch(place *rpc.Place, first *job, back func(*job)) {
 	b := first.batch
 	first.batch = nil
-	var owing [batchMax]task
-	n := 0
-	for j := first; j != nil; j = j.next {
+	var done, owing jobList
+	for j := first; j != nil; {
+		next := j.next
 		if j.task.work(place) {
-			owing[n] = j.task
-			n++
+			owing.push(j)
+		} else {
+			done.push(j)
 		}
+		j = next
 	}
-	q.made(b, n > 0)
-	for i := range n {
-		owing[i].settle()
+	q.made(b, owing.head != nil)
+	if done.head != nil {
+		back(done.head)
+	}
+	for j := owing.head; j != nil; j = j.next {
+		j.task.settle()
+	}
+	if owing.head != nil {
+		back(owing.head)
 	}
 }

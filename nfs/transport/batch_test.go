@@ -301,10 +301,14 @@ func TestAllChangesAreMadeBeforeOneIsSettled(t *testing.T) {
 		})
 	}
 	j := q.take(idle, nil)
-	q.runBatch(nil, j)
-	require.Equal(t, []int{0, 1, 2, 3, 4, 100, 102, 104}, log)
-	require.Equal(t, []int{0, 1, 2, 3, 4}, ids(j), "all go back")
-	require.Nil(t, j.batch)
+	var back [][]int
+	q.runBatch(nil, j, func(j *job) {
+		require.Nil(t, j.batch)
+		back = append(back, ids(j))
+		log = append(log, 1000)
+	})
+	require.Equal(t, []int{0, 1, 2, 3, 4, 1000, 100, 102, 104, 1000}, log)
+	require.Equal(t, [][]int{{1, 3}, {0, 2, 4}}, back, "who owes nothing waits for no disc")
 }
 
 func TestABatchAllocatesNothing(t *testing.T) {
@@ -340,15 +344,18 @@ func TestNoChangeIsLost(t *testing.T) {
 			runtime.LockOSThread()
 			here := new(sleeper)
 			for j := q.take(idle, here); j != nil; j = q.take(j.share, here) {
-				if j.batch == nil {
-					j.task.work(nil)
-				} else {
-					q.runBatch(nil, j)
+				back := func(j *job) {
+					for ; j != nil; j = j.next {
+						seen[j.task.(*change).id].Add(1)
+						left.Add(-1)
+					}
 				}
-				for x := j; x != nil; x = x.next {
-					seen[x.task.(*change).id].Add(1)
-					left.Add(-1)
+				if j.batch != nil {
+					q.runBatch(nil, j, back)
+					continue
 				}
+				j.task.work(nil)
+				back(j)
 			}
 		})
 	}

@@ -72,6 +72,15 @@ func (j *job) Run() {
 	}
 }
 
+// answerBack sends the replies of a chain of jobs that may be sent from here, and returns the jobs to
+// their lanes. It does not block.
+func answerBack(j *job) {
+	for x := j; x != nil; x = x.next {
+		x.answered = x.task.answer()
+	}
+	giveBack(j)
+}
+
 // giveBack returns a chain of jobs to their lanes, those of one lane together. A lane is not woken if
 // all its jobs are answered, and nothing there waits for them. giveBack does not block.
 func giveBack(j *job) {

@@ -230,25 +230,22 @@ func (s *Server) runWorker(place *rpc.Place, ready chan<- error) {
 	ready <- nil
 	at := new(sleeper)
 	for j := s.queue.take(idle, at); j != nil; {
-		back, done := j, j.share
+		done := j.share
+		var next *job
 		switch {
 		case j.batch != nil:
-			s.queue.runBatch(place, j)
-			for x := j; x != nil; x = x.next {
-				x.answered = x.task.answer()
-			}
-			j = nil
+			s.queue.runBatch(place, j, answerBack)
 		case j.brief:
 			s.run(place, j)
-			j, back = s.queue.swap(j)
+			var back *job
+			next, back = s.queue.swap(j)
 			done = idle
+			giveBack(back)
 		default:
 			s.run(place, j)
-			j.answered = j.task.answer()
-			j = nil
+			answerBack(j)
 		}
-		giveBack(back)
-		if j == nil {
+		if j = next; j == nil {
 			j = s.queue.take(done, at)
 		}
 	}
