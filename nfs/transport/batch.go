@@ -11,7 +11,7 @@ import "github.com/ringnfs/ringnfs/nfs/rpc"
 // flushes of several batches can become one. A batch has at most batchMax calls, in which the
 // households that have some take turns. So a household waits for one batch, however many calls
 // another household has for the same object.
-
+//
 // A household has a token in the share of the batch. Tokens stand where the household's other calls
 // stand. So a household that has calls for many objects comes in its turn for each of them, and
 // another household, which has a call for one of these objects only, comes in its own turn.
@@ -154,14 +154,13 @@ func (q *workQueue) runBatch(place *rpc.Place, first *job, back func(*job)) {
 	b := first.batch
 	first.batch = nil
 	var done, owing jobList
-	for j := first; j != nil; {
-		next := j.next
+	chain := jobList{head: first}
+	for j := chain.pop(); j != nil; j = chain.pop() {
 		if j.task.work(place) {
 			owing.push(j)
 		} else {
 			done.push(j)
 		}
-		j = next
 	}
 	q.made(b, owing.head != nil)
 	if done.head != nil {

@@ -364,7 +364,6 @@ func (c *call) asJob() *job {
 	t := c.Target()
 	j.volume, j.object, j.reads = t.Volume, t.Object, p != nil && p.Reads
 	j.brief = j.brief && j.object == 0
-	j.answered = false
 	return j
 }
 
@@ -403,11 +402,8 @@ func (c *call) back() {
 		return
 	}
 	l.ran(c, c.outcome)
-	for b := cn.backed.take(); b != nil; {
-		next := b.after
-		b.after = nil
+	for b := cn.backed.pop(); b != nil; b = cn.backed.pop() {
 		l.ran(b, b.outcome)
-		b = next
 	}
 }
 

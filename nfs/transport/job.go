@@ -33,9 +33,7 @@ type job struct {
 	epoch uint32
 	batch *batch     // of its object, of a token and of the first job that gather returns
 	calls *peerCalls // of a token: the calls that it stands for
-	// answered says that the worker has sent all of the reply.
-	answered bool
-	next     *job
+	next  *job
 }
 
 // task is the work behind a job.
@@ -46,8 +44,8 @@ type task interface {
 	// settle puts on stable storage what the task owes. It waits for the disc. Tasks that have been
 	// worked on one after the other share that: the first settle is for all of them.
 	settle()
-	// answer sends the reply from the worker's thread, if that may be, and reports whether it has sent
-	// all of it. It does not block.
+	// answer sends the reply from here, if the worker has been lent the output for that, and reports
+	// whether it has sent all of it. It does not block.
 	answer() (all bool)
 	// back continues the task on its lane's thread.
 	back()
@@ -72,43 +70,32 @@ func (j *job) Run() {
 	}
 }
 
-// answerBack sends the replies of a chain of jobs that may be sent from here, and returns the jobs to
-// their lanes. It does not block.
-func answerBack(j *job) {
-	for x := j; x != nil; x = x.next {
-		x.answered = x.task.answer()
-	}
-	giveBack(j)
-}
-
-// giveBack returns a chain of jobs to their lanes, those of one lane together. A lane is not woken if
-// all its jobs are answered, and nothing there waits for them. giveBack does not block.
+// giveBack returns a chain of jobs to their lanes, those of one lane together, after it has sent the
+// replies that may be sent from here. A lane is not woken if all its jobs are answered, and nothing
+// there waits for them. giveBack does not block.
 func giveBack(j *job) {
-	for j != nil {
+	for chain := (jobList{head: j}); chain.head != nil; {
 		var same, others jobList
-		answered := true
-		for next := j; next != nil; {
-			x := next
-			next = x.next
-			if x.lane == j.lane {
-				same.push(x)
-				answered = answered && x.answered
-			} else {
+		lane, answered := chain.head.lane, true
+		for x := chain.pop(); x != nil; x = chain.pop() {
+			if x.lane != lane {
 				others.push(x)
+				continue
 			}
+			same.push(x)
+			answered = x.task.answer() && answered
 		}
 		// The lane runs as long as it has calls, unless it has failed.
-		head := same.head
-		home := head.task.home()
+		home := same.head.task.home()
 		post := home.Post
 		if answered {
 			post = home.Leave
 		}
-		if post(head) != nil {
-			for ; head != nil; head = head.next {
-				head.task.lost()
+		if post(same.head) != nil {
+			for x := same.head; x != nil; x = x.next {
+				x.task.lost()
 			}
 		}
-		j = others.head
+		chain = others
 	}
 }

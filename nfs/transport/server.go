@@ -234,7 +234,7 @@ func (s *Server) runWorker(place *rpc.Place, ready chan<- error) {
 		var next *job
 		switch {
 		case j.batch != nil:
-			s.queue.runBatch(place, j, answerBack)
+			s.queue.runBatch(place, j, giveBack)
 		case j.brief:
 			s.run(place, j)
 			var back *job
@@ -243,7 +243,7 @@ func (s *Server) runWorker(place *rpc.Place, ready chan<- error) {
 			giveBack(back)
 		default:
 			s.run(place, j)
-			answerBack(j)
+			giveBack(j)
 		}
 		if j = next; j == nil {
 			j = s.queue.take(done, at)

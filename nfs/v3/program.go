@@ -84,12 +84,12 @@ func (s *server) target(c *rpc.Call) rpc.Target {
 	if c.Vers != nfs3.NFS_V3 {
 		return t
 	}
-	d := c.Args
-	fh := d.Opaque(export.WireMax)
-	switch c.Proc {
+	switch d := c.Args; c.Proc {
 	case nfs3.NFSPROC3_LINK:
+		_ = d.Opaque(export.WireMax)
 		t.Object = export.ObjectOf(d.Opaque(export.WireMax))
 	case nfs3.NFSPROC3_WRITE:
+		fh := d.Opaque(export.WireMax)
 		d.Skip(8) // the offset
 		if n, how := d.Uint32(), d.Uint32(); how != uint32(nfs3.UNSTABLE) && n <= rpc.ObjectDataMax {
 			t.Object = export.ObjectOf(fh)
