@@ -45,6 +45,8 @@ const (
 	connsLeast = 32
 	// pipesLeast is the least number of pipes that is worth it for a lane.
 	pipesLeast = 4
+	// connsExpected is for how many connections there is room in the process's table from the start.
+	connsExpected = 1024
 	// cacheMost is how many objects all exports together keep open at most.
 	cacheMost = 1 << 17
 )
@@ -98,6 +100,28 @@ func (h holders) share(limit uint64) (s shares, err error) {
 	s.caches = cacheLeast + caches/h.exports
 	s.connections = min(connsLeast+left-caches, transport.ConnsDefault)
 	return s, nil
+}
+
+// expected returns how many descriptors the process is expected to have in time.
+func (s *shares) expected(h holders) int {
+	pipes := h.lanes * max(0, s.pipes) * transport.PipeDescriptors
+	return h.fixed() + pipes + h.exports*s.caches + min(s.connections, connsExpected)
+}
+
+// growTable makes room for n descriptors in the process's table. While a process with threads opens
+// more descriptors than ever before, the kernel doubles the table now and then, and whoever opens
+// waits for all processors to notice (synchronize_rcu, some 10 ms each time). A table never shrinks.
+// growTable blocks for that once. Beyond the process's limit (RLIMIT_NOFILE) it makes no room.
+func growTable(n int) {
+	fd, err := unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return // descriptors are short; the table grows as it is needed
+	}
+	high, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, n-1)
+	if err == nil {
+		_ = unix.Close(high)
+	}
+	_ = unix.Close(fd)
 }
 
 // openFilesLimit returns the soft limit.

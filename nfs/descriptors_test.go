@@ -29,6 +29,7 @@ func TestOpenFilesAreSharedOutBehindWhatIsTakenInAnyCase(t *testing.T) {
 				require.GreaterOrEqual(t, s.connections, 32)
 				sum := 20 + 2*lanes + 4*32 + (8+20)*exports + 24 + pipes + exports*s.caches + s.connections
 				require.LessOrEqual(t, uint64(sum), limit, "%d lanes, %d exports: %+v", lanes, exports, s)
+				require.LessOrEqual(t, uint64(s.expected(h)), limit)
 			}
 		}
 	}

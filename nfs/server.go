@@ -202,16 +202,18 @@ func (s *Server) open() (err error) {
 		workers = transport.WorkersDefault
 	}
 	lanes := transport.Lanes(s.cfg.Lanes, true)
-	files, err := holders{
+	holders := holders{
 		open:    openFiles(),
 		lanes:   lanes,
 		splice:  s.cfg.ReadPath.Splices(),
 		workers: workers,
 		exports: len(s.cfg.Exports),
-	}.share(openFilesLimit())
+	}
+	files, err := holders.share(openFilesLimit())
 	if err != nil {
 		return err
 	}
+	growTable(files.expected(holders))
 	loaded := s.sayLate(
 		"waiting for the file system of the state directory: it does not answer; does its process "+
 			"(FUSE), server or disc hang, or is it frozen?",

@@ -274,15 +274,10 @@ func (fs *FS) start(cfg Config, o options) (err error) {
 	fs.listings.Init()
 	fs.locked.files = make(map[vfs.Handle]*lockedFile)
 	fs.tab.Init(fdMax, renewEntry)
-	kernel.GrowTable(fs.root, fdMax+fdOthers)
 	fs.finder.Init(walked{fs}, fs.rootH, o.now)
 	fs.known.Init()
 	return mounts.Tell(fs.remounted)
 }
-
-// fdOthers is how many descriptors the process is expected to have beside those of a table: of
-// connections, rings and threads.
-const fdOthers = 1024
 
 func defaultFDMax() int {
 	var r unix.Rlimit

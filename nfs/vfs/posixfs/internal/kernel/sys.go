@@ -307,17 +307,3 @@ func Cachestat(fd int, r *CacheRange, got *CachePages) unix.Errno {
 	)
 	return e
 }
-
-// GrowTable makes room for n descriptors in the process's table. While a process with threads opens
-// more descriptors than ever before, the kernel doubles the table now and then, and whoever opens
-// waits for all processors to notice (synchronize_rcu, some 10 ms each time). A table never shrinks.
-// GrowTable blocks for that once. Beyond the process's limit (RLIMIT_NOFILE) it makes no room.
-func GrowTable(fd, n int) {
-	var limit unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) == nil && limit.Cur < uint64(n) {
-		n = int(limit.Cur)
-	}
-	if high, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, n-1); err == nil {
-		CloseFD(high)
-	}
-}
