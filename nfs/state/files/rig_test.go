@@ -222,6 +222,14 @@ func (r *rig) two(f *File, a, b uint64) (p, q *proxy, pid, qid Stateid) {
 	return p, q, p.open(f, Both, 0), q.open(f, Both, 0)
 }
 
+// three opens a file by one owner, and returns three owners of locks.
+func (r *rig) three(client uint64) (f *File, id Stateid, l, m, n *locker) {
+	r.t.Helper()
+	f = fileOf(1)
+	p := r.owner(client, "one")
+	return f, p.open(f, Both, 0), p.locker("l"), p.locker("m"), p.locker("n")
+}
+
 // open opens a file, and confirms that if need be.
 func (p *proxy) open(f *File, access, deny Share) Stateid {
 	p.r.t.Helper()

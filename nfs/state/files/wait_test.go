@@ -8,11 +8,15 @@ import (
 
 func TestWaitersAreToldWhenTheirLocksAreFree(t *testing.T) {
 	ways := map[string]func(l *locker, id Stateid){
-		"LOCKU":                       func(l *locker, _ Stateid) { l.unlock(fileOf(1), 0, toEnd) },
-		"LOCK that replaces a write":  func(l *locker, _ Stateid) { l.again(fileOf(1), ranges.Read, 0, toEnd) },
-		"CLOSE":                       func(l *locker, id Stateid) { l.open.close(fileOf(1), id) },
-		"the end of the client":       func(l *locker, _ Stateid) { l.r.DropClient(l.client) },
-		"the revocation of its state": func(l *locker, _ Stateid) { l.r.Revoke(l.client, AdminRevoked) },
+		"LOCKU": func(l *locker, _ Stateid) { l.unlock(fileOf(1), 0, toEnd) },
+		"LOCK that replaces a write": func(l *locker, _ Stateid) {
+			l.again(fileOf(1), ranges.Read, 0, toEnd)
+		},
+		"CLOSE":                 func(l *locker, id Stateid) { l.open.close(fileOf(1), id) },
+		"the end of the client": func(l *locker, _ Stateid) { l.r.DropClient(l.client) },
+		"the revocation of its state": func(l *locker, _ Stateid) {
+			l.r.Revoke(l.client, AdminRevoked)
+		},
 	}
 	for name, way := range ways {
 		r := newRig(t, nil)
@@ -70,10 +74,7 @@ func TestOnlyThoseAreToldThatCanHaveTheirLocks(t *testing.T) {
 func TestANewOwnerThatWaitsIsDeniedByAllOthers(t *testing.T) {
 	r := newRig(t, nil)
 	defer r.end()
-	f := fileOf(1)
-	p := r.owner(v1, "one")
-	id := p.open(f, Both, 0)
-	l, m, n := p.locker("l"), p.locker("m"), p.locker("n")
+	f, id, l, m, n := r.three(v1)
 	m.wait = true
 	want(t, "LOCK", l.first(f, id, ranges.Write, 0, 10), OK)
 	want(t, "LOCK that waits", m.first(f, id, ranges.Write, 0, 30), Denied)
@@ -125,10 +126,7 @@ func TestAWaiterThatWasToldComesFirst(t *testing.T) {
 func TestWhoCameFirstIsToldFirst(t *testing.T) {
 	r := newRig(t, nil)
 	defer r.end()
-	f := fileOf(1)
-	p := r.owner(v1, "one")
-	id := p.open(f, Both, 0)
-	l, m, n := p.locker("l"), p.locker("m"), p.locker("n")
+	f, id, l, m, n := r.three(v1)
 	m.wait, n.wait = true, true
 	want(t, "LOCK", l.first(f, id, ranges.Write, 0, 10), OK)
 	want(t, "LOCK that waits", m.first(f, id, ranges.Write, 0, 10), Denied)
@@ -145,10 +143,7 @@ func TestWhoCameFirstIsToldFirst(t *testing.T) {
 func TestNothingIsKeptForWhoHasGivenUp(t *testing.T) {
 	r := newRig(t, nil)
 	defer r.end()
-	f := fileOf(1)
-	p := r.owner(v1, "one")
-	id := p.open(f, Both, 0)
-	l, m, n := p.locker("l"), p.locker("m"), p.locker("n")
+	f, id, l, m, n := r.three(v1)
 	m.wait, n.wait = true, true
 	want(t, "LOCK", l.first(f, id, ranges.Write, 0, 10), OK)
 	want(t, "LOCK that waits", m.first(f, id, ranges.Write, 0, 10), Denied)
@@ -165,10 +160,7 @@ func TestNothingIsKeptForWhoHasGivenUp(t *testing.T) {
 func TestWhoHasOneLockWaitsForTheOthers(t *testing.T) {
 	r := newRig(t, nil)
 	defer r.end()
-	f := fileOf(1)
-	p := r.owner(v1, "one")
-	id := p.open(f, Both, 0)
-	l, m, n := p.locker("l"), p.locker("m"), p.locker("n")
+	f, id, l, m, n := r.three(v1)
 	m.wait, n.wait = true, true
 	want(t, "LOCK", l.first(f, id, ranges.Write, 0, 100), OK)
 	want(t, "LOCK that waits", m.first(f, id, ranges.Write, 0, 10), Denied)
@@ -208,10 +200,7 @@ func TestAWaiterIsToldEachTime(t *testing.T) {
 func TestAWaiterThatDoesNotAskAgainIsForgotten(t *testing.T) {
 	r := newRig(t, nil)
 	defer r.end()
-	f := fileOf(1)
-	p := r.owner(v0, "one")
-	id := p.open(f, Both, 0)
-	l, m, n := p.locker("l"), p.locker("m"), p.locker("n")
+	f, id, l, m, n := r.three(v0)
 	m.wait, n.wait = true, true
 	want(t, "LOCK", l.first(f, id, ranges.Write, 0, 10), OK)
 	want(t, "LOCK that waits", m.first(f, id, ranges.Write, 0, 10), Denied)
