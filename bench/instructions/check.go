@@ -41,14 +41,16 @@ func compare(was, is *Record) (list []verdict, unknown []string) {
 // showVerdicts writes the comparison, and returns how many loads got worse.
 func showVerdicts(w io.Writer, list []verdict, unknown []string) int {
 	worse := 0
-	fmt.Fprintf(w, "%-34s %10s %10s %8s %8s  %s\n", "server side, instructions a call", "recorded", "now", "least", "median", "")
+	fmt.Fprintf(w, "%-34s %10s %10s %8s %8s  %s\n", "server side, instructions a call", "recorded", "now",
+		"least", "median", "")
 	for _, v := range list {
 		says := ""
 		if v.worse {
 			worse++
 			says = "WORSE"
 		}
-		fmt.Fprintf(w, "%-34s %10.0f %10.0f %+7.1f%% %+7.1f%%  %s\n", v.load, v.was.of(serverSide)[0], v.is.of(serverSide)[0],
+		fmt.Fprintf(w, "%-34s %10.0f %10.0f %+7.1f%% %+7.1f%%  %s\n", v.load, v.was.of(serverSide)[0],
+			v.is.of(serverSide)[0],
 			100*(v.least-1), 100*(v.mid-1), says)
 	}
 	for _, load := range unknown {

@@ -26,7 +26,8 @@ func recordOf(loads map[string][]float64) *Record {
 
 func TestALoadIsWorseAboveThreePercent(t *testing.T) {
 	was := recordOf(map[string][]float64{"a": {1000}})
-	for figure, worse := range map[float64]bool{900: false, 1000: false, 1029: false, 1030: false, 1031: true, 2000: true} {
+	for figure, worse := range map[float64]bool{900: false, 1000: false, 1029: false, 1030: false,
+		1031: true, 2000: true} {
 		list, unknown := compare(was, recordOf(map[string][]float64{"a": {figure}}))
 		require.Empty(t, unknown)
 		require.Len(t, list, 1)

@@ -112,7 +112,9 @@ var wanted = [][2]string{
 	{"brd", "rd_nr=1 rd_size=819200"},
 	{"ext4", ""},
 	{"xfs", ""},
-	{"null_blk", "nr_devices=1 gb=1 bs=4096 memory_backed=1 irqmode=2 completion_nsec=100000 queue_mode=2 submit_queues=1 cache_size=64"},
+	{"null_blk",
+		"nr_devices=1 gb=1 bs=4096 memory_backed=1 irqmode=2 " +
+			"completion_nsec=100000 queue_mode=2 submit_queues=1 cache_size=64"},
 	{"nfsd", ""},
 }
 
@@ -133,7 +135,8 @@ func (m *image) modules(k *kernel) error {
 		return nil
 	}
 	paths := func(name string) ([]string, error) {
-		out, err := exec.Command("/sbin/modprobe", "-d", k.dir, "-S", k.release, "--show-depends", name).Output()
+		out, err := exec.Command("/sbin/modprobe", "-d", k.dir, "-S", k.release, "--show-depends",
+			name).Output()
 		if err != nil {
 			return nil, fmt.Errorf("the kernel's module %s: %w", name, err)
 		}
@@ -172,7 +175,8 @@ func (m *image) modules(k *kernel) error {
 // machine that the guest runs.
 func newImage(k *kernel, boot string) (*image, error) {
 	m := &image{}
-	for _, d := range []string{"proc", "sys", "dev", "tmp", "run", "etc", "srv", "root", "mnt", "var/lib/nfs/sm", "var/lib/nfs/v4recovery"} {
+	for _, d := range []string{"proc", "sys", "dev", "tmp", "run", "etc", "srv", "root", "mnt",
+		"var/lib/nfs/sm", "var/lib/nfs/v4recovery"} {
 		m.dir(d)
 	}
 	b, err := os.ReadFile(boot)
@@ -191,7 +195,9 @@ func newImage(k *kernel, boot string) (*image, error) {
 	if b, err := os.ReadFile("/etc/mke2fs.conf"); err == nil {
 		m.add("/etc/mke2fs.conf", 0o644, b)
 	}
-	m.add("/etc/passwd", 0o644, []byte("root:x:0:0:root:/root:/bin/sh\n_rpc:x:101:65534::/run/rpcbind:/bin/false\nnobody:x:65534:65534::/:/bin/false\n"))
+	m.add("/etc/passwd", 0o644,
+		[]byte("root:x:0:0:root:/root:/bin/sh\n"+
+			"_rpc:x:101:65534::/run/rpcbind:/bin/false\nnobody:x:65534:65534::/:/bin/false\n"))
 	m.add("/etc/group", 0o644, []byte("root:x:0:\nnogroup:x:65534:\n"))
 	m.add("/etc/nsswitch.conf", 0o644, []byte("passwd: files\ngroup: files\nhosts: files\n"))
 	m.add("/etc/hosts", 0o644, []byte("127.0.0.1 localhost\n"))

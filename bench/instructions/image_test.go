@@ -36,10 +36,12 @@ func TestTheImageIsAnArchiveThatTheKernelUnpacks(t *testing.T) {
 		got = append(got, member{name, uint64(mode), string(b[data : data+size])})
 		at = (data + size + 3) &^ 3
 	}
-	require.Equal(t, []member{{"a", 0o040755, ""}, {"a/b", 0o040755, ""}, {"a/b/file", 0o100755, "hello"}}, got, hex.Dump(b))
+	require.Equal(t, []member{{"a", 0o040755, ""}, {"a/b", 0o040755, ""},
+		{"a/b/file", 0o100755, "hello"}}, got, hex.Dump(b))
 }
 
 func TestTheMetapackageNamesItsKernel(t *testing.T) {
-	require.Equal(t, "linux-image-6.12.95+deb12-amd64", dependency("linux-image-amd64\n  Depends: linux-image-6.12.95+deb12-amd64\n"))
+	require.Equal(t, "linux-image-6.12.95+deb12-amd64",
+		dependency("linux-image-amd64\n  Depends: linux-image-6.12.95+deb12-amd64\n"))
 	require.Empty(t, dependency("linux-image-amd64\n"))
 }

@@ -31,7 +31,9 @@ func findKernel(cache string) (*kernel, error) {
 	if _, err := exec.LookPath("apt-get"); err != nil {
 		return nil, fmt.Errorf("%w: a kernel, without apt-get", errMissing)
 	}
-	fmt.Fprintln(os.Stderr, "instructions: downloading a kernel (Debian's package linux-image-amd64 of the backports, some 100 MB; it is not installed)")
+	fmt.Fprintln(os.Stderr,
+		"instructions: downloading a kernel (Debian's package linux-image-amd64 "+
+			"of the backports, some 100 MB; it is not installed)")
 	work := filepath.Join(cache, "apt")
 	for _, d := range []string{"lists/partial", "cache/archives/partial"} {
 		if err := os.MkdirAll(filepath.Join(work, d), 0o755); err != nil {
@@ -47,7 +49,8 @@ func findKernel(cache string) (*kernel, error) {
 		return nil, err
 	}
 	options := []string{
-		"-q", "-o", "Dir::Etc::sourcelist=" + list, "-o", "Dir::Etc::sourceparts=-", "-o", "Dir::State::lists=" + filepath.Join(work, "lists"),
+		"-q", "-o", "Dir::Etc::sourcelist=" + list, "-o", "Dir::Etc::sourceparts=-", "-o",
+		"Dir::State::lists=" + filepath.Join(work, "lists"),
 		"-o", "Dir::Cache=" + filepath.Join(work, "cache"), "-o", "APT::Sandbox::User=",
 	}
 	apt := func(program string, args ...string) (string, error) {
@@ -55,7 +58,8 @@ func findKernel(cache string) (*kernel, error) {
 		cmd.Dir = work
 		out, err := cmd.CombinedOutput()
 		if err != nil {
-			return "", fmt.Errorf("%w: %s %s: %w: %s", errMissing, program, strings.Join(args, " "), err, lastLines(out))
+			return "", fmt.Errorf("%w: %s %s: %w: %s", errMissing, program,
+				strings.Join(args, " "), err, lastLines(out))
 		}
 		return string(out), nil
 	}
@@ -89,7 +93,8 @@ func findKernel(cache string) (*kernel, error) {
 		return nil, err
 	}
 	if out, err := exec.Command("/sbin/depmod", "-b", part, k.release).CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("%w: depmod (Debian's package kmod): %w: %s", errMissing, err, lastLines(out))
+		return nil, fmt.Errorf("%w: depmod (Debian's package kmod): %w: %s", errMissing, err,
+			lastLines(out))
 	}
 	if err := errors.Join(os.RemoveAll(dir), os.Rename(part, dir), os.RemoveAll(work)); err != nil {
 		return nil, err
@@ -122,7 +127,8 @@ func backports() (string, error) {
 			name = strings.Trim(v, `"`)
 		}
 	}
-	out, err := exec.Command("apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages").Output()
+	out, err := exec.Command("apt-get", "indextargets", "--format", "$(SITE)",
+		"Created-By: Packages").Output()
 	site, _, _ := strings.Cut(string(out), "\n")
 	if err != nil || site == "" || name == "" {
 		return "", fmt.Errorf("%w: an archive of Debian packages", errMissing)
@@ -133,7 +139,8 @@ func backports() (string, error) {
 // dependency returns the package that the metapackage of a kernel stands for.
 func dependency(depends string) string {
 	for line := range strings.Lines(depends) {
-		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "Depends: "); ok && strings.HasPrefix(name, "linux-image-") {
+		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "Depends: "); ok &&
+			strings.HasPrefix(name, "linux-image-") {
 			return name
 		}
 	}

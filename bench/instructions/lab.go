@@ -45,7 +45,8 @@ func newLab(ctx context.Context, root, cache string) (*lab, error) {
 	}
 	for _, name := range []string{"boot", "guest"} {
 		// Away from the addresses at which servers in Go are, so that a profile can tell them.
-		if err := l.build(name, "./bench/instructions/"+name, "-ldflags=-T 0x10000000 -w"); err != nil {
+		if err := l.build(name, "./bench/instructions/"+name,
+			"-ldflags=-T 0x10000000 -w"); err != nil {
 			return nil, err
 		}
 	}
@@ -91,7 +92,8 @@ func (l *lab) boot(ctx context.Context) error {
 	if err := os.WriteFile(l.initrd, tree, 0o644); err != nil {
 		return err
 	}
-	x, err := newMachine(ctx, files{kernel: l.kernel.image(), initrd: l.initrd, memory: l.memory}, bootMax)
+	x, err := newMachine(ctx, files{kernel: l.kernel.image(), initrd: l.initrd, memory: l.memory},
+		bootMax)
 	if err != nil {
 		return err
 	}
@@ -130,13 +132,16 @@ func (l *lab) measure(ctx context.Context, j *job.Job, programs *image, c *count
 		}
 	}
 	if len(m.windows) != len(j.Loads) || c != nil && len(blocks) != len(j.Loads) {
-		return nil, fmt.Errorf("%d of %d loads were measured, %d counted", len(m.windows), len(j.Loads), len(blocks))
+		return nil, fmt.Errorf("%d of %d loads were measured, %d counted", len(m.windows),
+			len(j.Loads), len(blocks))
 	}
 	return m, nil
 }
 
 // run runs a machine with a job to its end, and returns what it said and counted.
-func (l *lab) run(ctx context.Context, j *job.Job, programs *image, c *counter) ([]job.Line, [][]block, error) {
+func (l *lab) run(
+	ctx context.Context, j *job.Job, programs *image, c *counter,
+) ([]job.Line, [][]block, error) {
 	payload, err := os.CreateTemp("", "payload-")
 	if err != nil {
 		return nil, nil, err
@@ -146,7 +151,8 @@ func (l *lab) run(ctx context.Context, j *job.Job, programs *image, c *counter) 
 		return nil, nil, err
 	}
 	m, err := newMachine(ctx, files{
-		kernel: l.kernel.image(), initrd: l.initrd, payload: payload.Name(), memory: l.memory, state: l.state, counter: c,
+		kernel: l.kernel.image(), initrd: l.initrd, payload: payload.Name(), memory: l.memory,
+		state: l.state, counter: c,
 	}, runMax)
 	if err != nil {
 		return nil, nil, err
@@ -164,7 +170,8 @@ func (l *lab) run(ctx context.Context, j *job.Job, programs *image, c *counter) 
 func (l *lab) writePayload(f *os.File, j *job.Job, programs *image) error {
 	w := tar.NewWriter(f)
 	add := func(name string, mode int64, b []byte) error {
-		if err := w.WriteHeader(&tar.Header{Name: name, Mode: mode, Size: int64(len(b)), Typeflag: tar.TypeReg}); err != nil {
+		if err := w.WriteHeader(&tar.Header{Name: name, Mode: mode, Size: int64(len(b)),
+			Typeflag: tar.TypeReg}); err != nil {
 			return err
 		}
 		_, err := w.Write(b)

@@ -71,14 +71,18 @@ func newMachine(ctx context.Context, f files, limit time.Duration) (_ *machine, 
 		shared = "on"
 	}
 	args := []string{
-		"-object", fmt.Sprintf("memory-backend-file,id=ram,size=%d,mem-path=%s,share=%s", job.Memory, f.memory, shared),
-		"-object", fmt.Sprintf("memory-backend-file,id=payload,size=%d,mem-path=%s,share=on", job.PayloadMax, payload),
+		"-object", fmt.Sprintf("memory-backend-file,id=ram,size=%d,mem-path=%s,share=%s", job.Memory,
+			f.memory, shared),
+		"-object", fmt.Sprintf("memory-backend-file,id=payload,size=%d,mem-path=%s,share=on",
+			job.PayloadMax, payload),
 		"-numa", "node,memdev=ram", "-numa", "node,memdev=payload",
 		"-M", "pc,hpet=off", "-cpu", "max,-erms,-fsrm", "-accel", "tcg,thread=single", "-smp", "1",
 		"-m", fmt.Sprintf("%dM", (job.Memory+job.PayloadMax)>>20),
 		"-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "base=2026-01-01T00:00:00,clock=vm",
-		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-action", "panic=pause", "-S",
-		"-kernel", f.kernel, "-initrd", f.initrd, "-append", fmt.Sprintf("%s mem=%dM", commandLine, job.Memory>>20),
+		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-action", "panic=pause",
+		"-S",
+		"-kernel", f.kernel, "-initrd", f.initrd, "-append",
+		fmt.Sprintf("%s mem=%dM", commandLine, job.Memory>>20),
 		"-serial", "file:" + filepath.Join(m.dir, "console"),
 		"-chardev", "file,id=out,path=" + filepath.Join(m.dir, "out"),
 		"-device", fmt.Sprintf("isa-debugcon,iobase=%#x,chardev=out", job.OutPort),
@@ -238,7 +242,8 @@ func (m *machine) load(path string) error {
 	if err := m.withoutMemory(); err != nil {
 		return err
 	}
-	if _, err := m.command("migrate-incoming", map[string]any{"uri": "exec:cat '" + path + "'"}); err != nil {
+	if _, err := m.command("migrate-incoming",
+		map[string]any{"uri": "exec:cat '" + path + "'"}); err != nil {
 		return err
 	}
 	if err := m.migrated(); err != nil {

@@ -56,19 +56,28 @@ type flags struct {
 func parse(args []string) (*flags, error) {
 	f := &flags{}
 	fl := flag.NewFlagSet("instructions", flag.ContinueOnError)
-	fl.BoolVar(&f.check, "check", false, "measure ringnfs on ext4 and compare with "+recorded+"; exit with 1 if a load got worse by more than 3 %, with 77 if this machine has not what is needed")
+	fl.BoolVar(&f.check, "check", false,
+		"measure ringnfs on ext4 and compare with "+recorded+"; exit with 1 if a load got worse by "+
+			"more than 3 %, with 77 if this machine has not what is needed")
 	fl.BoolVar(&f.short, "short", false, "the loads of the short form")
 	fl.BoolVar(&f.record, "record", false, "measure as -check does, and write "+recorded)
-	fl.BoolVar(&f.report, "report", false, "write the report to "+reports+"/DATE-instructions.md, not to standard output")
-	fl.BoolVar(&f.where, "where", false, "also say where instructions go: by kind of code, by function, and the system calls")
+	fl.BoolVar(&f.report, "report", false,
+		"write the report to "+reports+"/DATE-instructions.md, not to standard output")
+	fl.BoolVar(&f.where, "where", false,
+		"also say where instructions go: by kind of code, by function, and the system calls")
 	fl.BoolVar(&f.profile, "pgo", false, "build ringnfs with its profile, as users do")
-	fl.StringVar(&f.program, "ringnfs", "", "the `program` to measure (built with CGO_ENABLED=0) instead of this tree's")
+	fl.StringVar(&f.program, "ringnfs", "",
+		"the `program` to measure (built with CGO_ENABLED=0) instead of this tree's")
 	fl.StringVar(&f.servers, "servers", strings.Join(servers, ","), "the servers to compare")
-	fl.StringVar(&f.fs, "fs", "ext4,ext4-flush,xfs,tmpfs", "the file `systems`; ext4-flush is on a disc that takes 100 us a request and must be flushed, the others are in memory")
+	fl.StringVar(&f.fs, "fs", "ext4,ext4-flush,xfs,tmpfs",
+		"the file `systems`; ext4-flush is on a disc that takes 100 us a request and "+
+			"must be flushed, the others are in memory")
 	fl.StringVar(&f.only, "only", "", "the loads to measure: a regular `expression`")
 	fl.StringVar(&f.out, "out", "", "write the figures to this `file` (JSON), also before the end")
-	fl.StringVar(&f.render, "render", "", "write the report of a `file` that -out has written to standard output, and measure nothing")
-	fl.IntVar(&f.parallel, "parallel", runtime.NumCPU(), "machines that run at once; each takes a processor and up to 1.5 GiB")
+	fl.StringVar(&f.render, "render", "",
+		"write the report of a `file` that -out has written to standard output, and measure nothing")
+	fl.IntVar(&f.parallel, "parallel", runtime.NumCPU(),
+		"machines that run at once; each takes a processor and up to 1.5 GiB")
 	if err := fl.Parse(args); err != nil {
 		return nil, err
 	}
@@ -103,16 +112,19 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	r := newRecord(l, f.profile)
+	var was *Record
 	if f.check {
-		was, err := readRecord(recorded)
+		was, err = readRecord(recorded)
 		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%w: figures to compare with: nothing is recorded (record them: -record)", errMissing)
+			return fmt.Errorf("%w: figures to compare with: nothing is recorded "+
+				"(record them: -record)", errMissing)
 		}
 		if err != nil {
 			return err
 		}
 		if err := r.comparable(was); err != nil {
-			return fmt.Errorf("%w: figures to compare with: those in %s are of another %w (record them anew: -record)", errMissing, recorded, err)
+			return fmt.Errorf("%w: figures to compare with: those in %s are of another %w "+
+				"(record them anew: -record)", errMissing, recorded, err)
 		}
 	}
 	if f.program == "" {
@@ -133,7 +145,7 @@ func run(ctx context.Context, args []string) error {
 	case f.record:
 		return r.write(recorded)
 	case f.check:
-		return check(r)
+		return check(was, r)
 	case f.report:
 		return r.report(reports)
 	default:
@@ -142,14 +154,11 @@ func run(ctx context.Context, args []string) error {
 }
 
 // check compares a record with the one that is kept.
-func check(r *Record) error {
-	was, err := readRecord(recorded)
-	if err != nil {
-		return err
-	}
+func check(was, r *Record) error {
 	list, unknown := compare(was, r)
 	if worse := showVerdicts(os.Stdout, list, unknown); worse > 0 {
-		return fmt.Errorf("%d loads cost more than 3 %% more than recorded (%s, %s); if that is meant: make instructions INSTRUCTIONS=-record",
+		return fmt.Errorf("%d loads cost more than 3 %% more than recorded (%s, %s); if that is meant: "+
+			"make instructions INSTRUCTIONS=-record",
 			worse, was.Source, was.Time.Format(time.DateOnly))
 	}
 	return nil
@@ -202,7 +211,8 @@ func (l *lab) all(ctx context.Context, f *flags, r *Record, tasks []task) error 
 			for i := range next {
 				x := result{task: i}
 				for _, phase := range tasks[i].phases {
-					m, err := l.measure(ctx, tasks[i].job(phase), programs[tasks[i].server], c)
+					m, err := l.measure(ctx, tasks[i].job(phase),
+						programs[tasks[i].server], c)
 					if x.err = err; err != nil {
 						break
 					}
@@ -230,7 +240,8 @@ func (l *lab) all(ctx context.Context, f *flags, r *Record, tasks []task) error 
 	for x := range done {
 		t := &tasks[x.task]
 		if x.err != nil {
-			e := fmt.Errorf("%s on %s, %s: %w", t.server, t.fs, t.chain.name(&t.chain.loads[0]), x.err)
+			e := fmt.Errorf("%s on %s, %s: %w", t.server, t.fs, t.chain.name(&t.chain.loads[0]),
+				x.err)
 			if t.server == job.Ringnfs || ctx.Err() != nil {
 				err = errors.Join(err, e)
 				cancel()
@@ -266,7 +277,8 @@ func (l *lab) where(c *counter, t *task, m *measured, program string) error {
 	case job.Ringnfs:
 		own, err = programSymbols(program, t.server)
 	case job.Floor, job.GoNFS:
-		own, err = programSymbols(filepath.Join(l.programs, strings.ReplaceAll(t.server, "-", "")), t.server)
+		own, err = programSymbols(filepath.Join(l.programs, strings.ReplaceAll(t.server, "-", "")),
+			t.server)
 	}
 	for i := range m.windows {
 		fmt.Printf("\n%s, %s, %s: ", t.server, t.fs, t.chain.name(&m.windows[i].Load))
@@ -277,14 +289,16 @@ func (l *lab) where(c *counter, t *task, m *measured, program string) error {
 
 // job is what the machine of a phase does.
 func (t *task) job(phase int64) *job.Job {
-	return &job.Job{Server: t.server, FS: t.fs, Version: t.chain.version, Loads: t.chain.loads, Unknown: t.chain.unknown, Phase: phase}
+	return &job.Job{Server: t.server, FS: t.fs, Version: t.chain.version, Loads: t.chain.loads,
+		Unknown: t.chain.unknown, Phase: phase}
 }
 
 // show tells how far the run is.
 func show(w io.Writer, t *task, windows []job.Window) {
 	for i := range windows {
 		x := newRun(&windows[i])
-		fmt.Fprintf(w, "%-10s %-8s %-30s %10.0f of %10.0f instructions\n", t.fs, t.server, t.chain.name(&windows[i].Load), x.Server, x.Total)
+		fmt.Fprintf(w, "%-10s %-8s %-30s %10.0f of %10.0f instructions\n", t.fs, t.server,
+			t.chain.name(&windows[i].Load), x.Server, x.Total)
 	}
 }
 

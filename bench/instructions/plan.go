@@ -44,7 +44,8 @@ var chains = []chain{
 	{"3", false, one("write-1m-rand", 4, 4, 32, 64), false},
 	{"3", false, one("readdirplus", 4, 4, 80, 300), false},
 	{"3", false, one("readdirplus", 4, 4, 80, 300), true},
-	{"3", true, []job.Load{of("make", 4, 16, 200, 1000), of("rename", 4, 16, 50, 350), of("remove", 4, 16, 100, 700)}, false},
+	{"3", true, []job.Load{of("make", 4, 16, 200, 1000), of("rename", 4, 16, 50, 350),
+		of("remove", 4, 16, 100, 700)}, false},
 	{"3", false, one("setattr", 4, 16, 200, 1000), false},
 	{"3", false, []job.Load{of("mkdir", 4, 16, 100, 500), of("rmdir", 4, 16, 100, 500)}, false},
 	{"3", false, one("tree-4k", 4, 16, 3264, 6528), false},
@@ -53,7 +54,8 @@ var chains = []chain{
 	{"3", false, one("lookup", 1, 1, 200, 1000), false},
 	{"3", false, one("read-4k-rand", 1, 1, 200, 1000), false},
 	{"3", false, one("write-4k-rand", 1, 1, 200, 1000), false},
-	{"3", false, []job.Load{of("make", 1, 1, 30, 400), of("rename", 1, 1, 20, 150), of("remove", 1, 1, 20, 240)}, false},
+	{"3", false, []job.Load{of("make", 1, 1, 30, 400), of("rename", 1, 1, 20, 150),
+		of("remove", 1, 1, 20, 240)}, false},
 	{"4.2", false, one("getattr", 4, 16, 800, 4000), false},
 	{"4.2", false, one("lookup", 4, 16, 800, 4000), false},
 	{"4.2", false, one("read-4k-rand", 8, 8, 600, 3000), false},
@@ -106,7 +108,8 @@ func (c *chain) wanted(match *regexp.Regexp) bool {
 
 // spoken are the names of workloads in reports.
 var spoken = map[string]string{
-	"make": "create", "read-4k-rand": "read 4 KiB", "read-64k-rand": "read 64 KiB", "read-1m-rand": "read 1 MiB",
+	"make": "create", "read-4k-rand": "read 4 KiB", "read-64k-rand": "read 64 KiB",
+	"read-1m-rand":  "read 1 MiB",
 	"write-4k-rand": "write 4 KiB", "write-64k-rand": "write 64 KiB", "write-1m-rand": "write 1 MiB",
 	"readdirplus": "readdirplus, 100 entries", "tree-4k": "small files (tree)",
 }

@@ -34,7 +34,8 @@ var events = map[string][]string{
 // newCounter builds the plugin and finds what it is to count.
 func (l *lab) newCounter(ctx context.Context, whole bool) (*counter, error) {
 	c := &counter{plugin: filepath.Join(l.programs, "count.so"), whole: whole}
-	cmd := exec.Command("gcc", "-O2", "-shared", "-fPIC", "-o", c.plugin, filepath.Join("bench", "instructions", "plugin", "count.c"))
+	cmd := exec.Command("gcc", "-O2", "-shared", "-fPIC", "-o", c.plugin,
+		filepath.Join("bench", "instructions", "plugin", "count.c"))
 	cmd.Dir = l.root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("the plugin that counts: %w: %s", err, lastLines(out))
@@ -53,7 +54,8 @@ func (l *lab) newCounter(ctx context.Context, whole bool) (*counter, error) {
 
 // arguments are those of the machine's -plugin.
 func (c *counter) arguments(out string) []string {
-	list := []string{c.plugin, "out=" + out, fmt.Sprintf("begin=%#x", c.begin), fmt.Sprintf("end=%#x", c.end)}
+	list := []string{c.plugin, "out=" + out, fmt.Sprintf("begin=%#x", c.begin),
+		fmt.Sprintf("end=%#x", c.end)}
 	if c.whole {
 		return list
 	}
@@ -165,7 +167,9 @@ func dearest(m map[string]uint64) []string {
 	for k := range m {
 		keys = append(keys, k)
 	}
-	slices.SortFunc(keys, func(a, b string) int { return cmp.Or(cmp.Compare(m[b], m[a]), cmp.Compare(a, b)) })
+	slices.SortFunc(keys, func(a, b string) int {
+		return cmp.Or(cmp.Compare(m[b], m[a]), cmp.Compare(a, b))
+	})
 	return keys
 }
 
@@ -174,13 +178,19 @@ var kinds = []struct {
 	kind  string
 	match *regexp.Regexp
 }{
-	{"network", regexp.MustCompile(`tcp|inet|^_*ip_|^_*sk_|^sock|skb|napi|netif|_dev_|^dev_|loopback|net_rx|net_tx|lock_sock|release_sock|ipv4|nf_|fib|dst_|qdisc|backlog|csum|^bpf`)},
+	{"network",
+		regexp.MustCompile(`tcp|inet|^_*ip_|^_*sk_|^sock|skb|napi|netif|_dev_|^dev_|loopback|net_rx|net_tx|lock_sock|release_sock|ipv4|nf_|fib|dst_|qdisc|backlog|csum|^bpf`)},
 	{"io_uring", regexp.MustCompile(`^_*io_|io_uring|^req_|^iou`)},
-	{"scheduler", regexp.MustCompile(`sched|switch|wake|^ttwu|enqueue|dequeue|pick_|update_curr|update_load|place_entity|rq_|cfs|idle|futex|_wait|wait_|pelt|_entity|eevdf|vruntime|kthread`)},
-	{"journal and disc", regexp.MustCompile(`jbd2|journal|ext4_fc|ext4_sync|fsync|xlog|xfs_log|xfs_trans|xfs_buf|writeback|writepages|submit_bio|^blk_|^bio_|brd|mq_|^bh_|^jh_|end_bio|buffer_io`)},
-	{"file system", regexp.MustCompile(`ext4|xfs|iomap|shmem|simple_|generic_|vfs_|dentry|^_*d_|path|namei|walk|lookup|inode|iput|mnt|^file|fput|fget|open|statx|getattr|^export|xattr|acl|permission|security|apparmor|cred|fsnotify|dirent|getname`)},
-	{"memory and copies", regexp.MustCompile(`copy|mem(cpy|set|move)|kmem|kmalloc|kfree|slab|alloc|free|page|folio|filemap|xas_|xa_|rcu|lru|charge|clear|iov|fault|iter`)},
-	{"entry and interrupts", regexp.MustCompile(`^entry|syscall|exit_to|irq|asm_|apic|hrtimer|timer|tick|clock|ktime|tsc`)},
+	{"scheduler",
+		regexp.MustCompile(`sched|switch|wake|^ttwu|enqueue|dequeue|pick_|update_curr|update_load|place_entity|rq_|cfs|idle|futex|_wait|wait_|pelt|_entity|eevdf|vruntime|kthread`)},
+	{"journal and disc",
+		regexp.MustCompile(`jbd2|journal|ext4_fc|ext4_sync|fsync|xlog|xfs_log|xfs_trans|xfs_buf|writeback|writepages|submit_bio|^blk_|^bio_|brd|mq_|^bh_|^jh_|end_bio|buffer_io`)},
+	{"file system",
+		regexp.MustCompile(`ext4|xfs|iomap|shmem|simple_|generic_|vfs_|dentry|^_*d_|path|namei|walk|lookup|inode|iput|mnt|^file|fput|fget|open|statx|getattr|^export|xattr|acl|permission|security|apparmor|cred|fsnotify|dirent|getname`)},
+	{"memory and copies",
+		regexp.MustCompile(`copy|mem(cpy|set|move)|kmem|kmalloc|kfree|slab|alloc|free|page|folio|filemap|xas_|xa_|rcu|lru|charge|clear|iov|fault|iter`)},
+	{"entry and interrupts",
+		regexp.MustCompile(`^entry|syscall|exit_to|irq|asm_|apic|hrtimer|timer|tick|clock|ktime|tsc`)},
 	{"locks", regexp.MustCompile(`lock|mutex|sem|up_|down_|preempt`)},
 }
 

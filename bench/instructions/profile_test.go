@@ -66,7 +66,8 @@ func TestAProfileAddsUpByKindAndFunction(t *testing.T) {
 	c.profile(&b, blocks, symbols{{0x3fff00, "main.serve", "ringnfs"}}, 100)
 	text := b.String()
 	require.Contains(t, text, "26 instructions for each call")
-	require.Contains(t, text, "by kind: scheduler 12; network 10; ringnfs 2; file system 1; user 1; journal and disc 1;")
+	require.Contains(t, text,
+		"by kind: scheduler 12; network 10; ringnfs 2; file system 1; user 1; journal and disc 1;")
 	require.Contains(t, text, "system calls: futex 2.50;")
 	require.Contains(t, text, "2  main.serve [ringnfs]\n")
 }

@@ -49,7 +49,8 @@ func newRun(w *job.Window) Run {
 	n := float64(w.Calls)
 	return Run{
 		Server: tenth(float64(w.Server()) / n), Total: tenth(float64(w.Server()+w.Client) / n),
-		Elapsed: tenth(float64(w.Elapsed) / n), Switches: float64(w.Switches*100/int64(w.Calls)) / 100,
+		Elapsed:  tenth(float64(w.Elapsed) / n),
+		Switches: float64(w.Switches*100/int64(w.Calls)) / 100,
 	}
 }
 
@@ -62,7 +63,8 @@ func (r *Record) add(t *task, m *measured, c *counter) {
 		name := t.chain.name(&windows[i].Load)
 		f := r.find(t.server, t.fs, name)
 		if f == nil {
-			r.Figures = append(r.Figures, Figure{Server: t.server, FS: t.fs, Load: name, Calls: windows[i].Calls})
+			r.Figures = append(r.Figures,
+				Figure{Server: t.server, FS: t.fs, Load: name, Calls: windows[i].Calls})
 			f = &r.Figures[len(r.Figures)-1]
 		}
 		x := newRun(&windows[i])
@@ -109,7 +111,8 @@ func median(list []float64) float64 { return list[(len(list)-1)/2] }
 func (r *Record) comparable(other *Record) error {
 	var why []string
 	for _, x := range [][3]string{
-		{"kernel", other.Kernel, r.Kernel}, {"emulator", other.Emulator, r.Emulator}, {"compiler", other.Go, r.Go},
+		{"kernel", other.Kernel, r.Kernel}, {"emulator", other.Emulator, r.Emulator},
+		{"compiler", other.Go, r.Go},
 		{"profile", fmt.Sprint(other.Profile), fmt.Sprint(r.Profile)},
 	} {
 		if x[1] != x[2] {
@@ -144,7 +147,8 @@ func (r *Record) write(path string) error {
 
 func newRecord(l *lab, profile bool) *Record {
 	return &Record{
-		Time: time.Now().UTC().Truncate(time.Second), Kernel: l.kernel.release, Emulator: l.emulator, Go: runtime.Version(),
+		Time: time.Now().UTC().Truncate(time.Second), Kernel: l.kernel.release, Emulator: l.emulator,
+		Go:     runtime.Version(),
 		Source: l.commit(), Profile: profile,
 	}
 }

@@ -44,7 +44,8 @@ func TestRunsOfOneLoadAreOneFigure(t *testing.T) {
 
 func TestTheReportComparesServersFirstAndGoalsLast(t *testing.T) {
 	r := &Record{Missing: []string{"go-nfs: not to be had here\nat all"}}
-	for server, cost := range map[string]int64{job.Ringnfs: 90_000, job.Knfsd: 100_000, job.Floor: 45_000} {
+	for server, cost := range map[string]int64{job.Ringnfs: 90_000, job.Knfsd: 100_000,
+		job.Floor: 45_000} {
 		x := task{server, "ext4", &chain{version: "3", loads: one("make", 4, 16, 0, 100)}, phases}
 		r.add(&x, &measured{windows: []job.Window{window(x.chain.loads[0], cost, 1000)}}, nil)
 	}
@@ -52,14 +53,16 @@ func TestTheReportComparesServersFirstAndGoalsLast(t *testing.T) {
 	require.NoError(t, r.markdown(&b))
 	text := b.String()
 	require.Contains(t, text, "| load | ringnfs | knfsd | floor | ringnfs/knfsd | ringnfs/floor |")
-	require.Contains(t, text, "| create 4x16 | 90.0k (91.0k) | 100k (101k) | 45.0k (46.0k) | 0.90 | 2.00 |")
+	require.Contains(t, text,
+		"| create 4x16 | 90.0k (91.0k) | 100k (101k) | 45.0k (46.0k) | 0.90 | 2.00 |")
 	require.Contains(t, text, "- go-nfs: not to be had here\n")
 	require.Contains(t, text, "| ext4 | create 4x16 | 0.90 | ≤ 0.75 |")
 	require.Less(t, strings.Index(text, "ringnfs/knfsd"), strings.Index(text, "goals"))
 }
 
 func TestThousandsHaveThreeDigits(t *testing.T) {
-	for v, want := range map[float64]string{2345: "2.3k", 99_940: "99.9k", 99_960: "100k", 9_994_000: "9994k", 9_996_000: "10.0M"} {
+	for v, want := range map[float64]string{2345: "2.3k", 99_940: "99.9k", 99_960: "100k",
+		9_994_000: "9994k", 9_996_000: "10.0M"} {
 		require.Equal(t, want, thousands(v))
 	}
 }
@@ -73,7 +76,8 @@ func TestTheShortFormHasWhatItsNameSays(t *testing.T) {
 		}
 	}
 	require.Equal(t, []string{
-		"null 4x16", "getattr 4x16", "lookup 4x16", "read 4 KiB 8x8", "read 1 MiB 4x4", "write 4 KiB 4x8", "create 4x16", "rename 4x16", "remove 4x16",
+		"null 4x16", "getattr 4x16", "lookup 4x16", "read 4 KiB 8x8", "read 1 MiB 4x4",
+		"write 4 KiB 4x8", "create 4x16", "rename 4x16", "remove 4x16",
 	}, names)
 }
 

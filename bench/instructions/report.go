@@ -21,7 +21,8 @@ func (r *Record) markdown(w io.Writer) error {
 	if r.Profile {
 		how = "with its profile"
 	}
-	fmt.Fprintf(&b, "Guest kernel %s, %s, %s; ringnfs of %s, built %s.\n", r.Kernel, r.Emulator, r.Go, r.Source, how)
+	fmt.Fprintf(&b, "Guest kernel %s, %s, %s; ringnfs of %s, built %s.\n", r.Kernel, r.Emulator, r.Go,
+		r.Source, how)
 	b.WriteString(`Instructions for each call, on the server side: all tasks but the client's process. In brackets all
 tasks together. A load *4x16* has 4 connections with 16 calls under way on each. The kernel's server
 exports with ` + "`sync`" + `; ringnfs, the kernel's server and the floor have a change of names on stable
@@ -81,7 +82,8 @@ func (r *Record) loads(fs string) (list []string) {
 // present are the servers measured on a file system, in the order of the report.
 func (r *Record) present(fs string) (list []string) {
 	for _, server := range servers {
-		if slices.ContainsFunc(r.Figures, func(f Figure) bool { return f.FS == fs && f.Server == server }) {
+		if slices.ContainsFunc(r.Figures,
+			func(f Figure) bool { return f.FS == fs && f.Server == server }) {
 			list = append(list, server)
 		}
 	}
@@ -89,43 +91,46 @@ func (r *Record) present(fs string) (list []string) {
 }
 
 var systemNames = map[string]string{
-	"ext4": "ext4 on a disc in memory", "ext4-flush": "ext4 on a disc that takes 100 us a request and has a cache to flush",
-	"xfs": "XFS on a disc in memory", "tmpfs": "tmpfs",
+	"ext4":       "ext4 on a disc in memory",
+	"ext4-flush": "ext4 on a disc that takes 100 us a request and has a cache to flush",
+	"xfs":        "XFS on a disc in memory", "tmpfs": "tmpfs",
 }
 
-func (r *Record) heading(b *strings.Builder, title, fs string, present []string, ratios bool) {
-	fmt.Fprintf(b, "\n## %s: %s\n\n| load | %s |", title, systemNames[fs], strings.Join(present, " | "))
-	columns := len(present) + 1
-	if ratios {
-		for _, server := range present[1:] {
-			fmt.Fprintf(b, " ringnfs/%s |", server)
-			columns++
-		}
-	}
-	b.WriteString("\n| --- |" + strings.Repeat(" ---: |", columns-1) + "\n")
-}
-
-// table writes the servers side by side on a file system.
-func (r *Record) table(b *strings.Builder, fs string) {
+// sideBySide writes a table of the servers on a file system. cell says what is written of a figure;
+// ratios adds what ringnfs's figure is, divided by each of the others.
+func (r *Record) sideBySide(b *strings.Builder, title, fs string, ratios bool, cell func(*Figure) string) {
 	present := r.present(fs)
-	r.heading(b, "Instructions for each call", fs, present, present[0] == job.Ringnfs)
+	var others []string
+	if ratios && present[0] == job.Ringnfs {
+		others = present[1:]
+	}
+	fmt.Fprintf(b, "\n## %s: %s\n\n| load | %s |", title, systemNames[fs], strings.Join(present, " | "))
+	for _, server := range others {
+		fmt.Fprintf(b, " ringnfs/%s |", server)
+	}
+	b.WriteString("\n| --- |" + strings.Repeat(" ---: |", len(present)+len(others)) + "\n")
 	for _, load := range r.loads(fs) {
 		fmt.Fprintf(b, "| %s |", load)
 		for _, server := range present {
-			f := r.find(server, fs, load)
-			if f == nil {
-				b.WriteString(" - |")
-				continue
+			text := "-"
+			if f := r.find(server, fs, load); f != nil {
+				text = cell(f)
 			}
-			fmt.Fprintf(b, " %s (%s) |", thousands(median(f.of(serverSide))), thousands(median(f.of(total))))
+			fmt.Fprintf(b, " %s |", text)
 		}
-		if present[0] == job.Ringnfs {
-			for _, server := range present[1:] {
-				fmt.Fprintf(b, " %s |", r.ratio(fs, load, server))
-			}
+		for _, server := range others {
+			fmt.Fprintf(b, " %s |", r.ratio(fs, load, server))
 		}
 		b.WriteString("\n")
 	}
+}
+
+// table writes the instructions.
+func (r *Record) table(b *strings.Builder, fs string) {
+	r.sideBySide(b, "Instructions for each call", fs, true, func(f *Figure) string {
+		return fmt.Sprintf("%s (%s)", thousands(median(f.of(serverSide))),
+			thousands(median(f.of(total))))
+	})
 }
 
 // ratio is ringnfs's figure divided by another server's.
@@ -139,20 +144,12 @@ func (r *Record) ratio(fs, load, server string) string {
 
 // times writes the guest's time and the switches between threads, for loads that wait.
 func (r *Record) times(b *strings.Builder, fs string) {
-	present := r.present(fs)
-	r.heading(b, "Guest microseconds for each call, waiting included; switches of threads, futex calls, commits", fs, present, false)
-	for _, load := range r.loads(fs) {
-		fmt.Fprintf(b, "| %s |", load)
-		for _, server := range present {
-			f := r.find(server, fs, load)
-			if f == nil {
-				b.WriteString(" - |")
-				continue
-			}
-			fmt.Fprintf(b, " %.1f; %.2f, %.2f, %.2f |", median(f.of(elapsed))/1e3, median(f.of(switches)), median(f.of(futexes)), median(f.of(commits)))
-		}
-		b.WriteString("\n")
-	}
+	const title = "Guest microseconds for each call, waiting included; " +
+		"switches of threads, futex calls, commits"
+	r.sideBySide(b, title, fs, false, func(f *Figure) string {
+		return fmt.Sprintf("%.1f; %.2f, %.2f, %.2f", median(f.of(elapsed))/1e3,
+			median(f.of(switches)), median(f.of(futexes)), median(f.of(commits)))
+	})
 }
 
 // spread writes the least and the greatest run of loads that were measured several times.
@@ -162,11 +159,13 @@ func (r *Record) spread(b *strings.Builder) {
 		f := &r.Figures[i]
 		list := f.of(serverSide)
 		if len(list) > 1 && f.FS == "ext4" {
-			fmt.Fprintf(&lines, "| %s | %s | %s | %s | %.2f |\n", f.Load, f.Server, thousands(list[0]), thousands(list[len(list)-1]), list[len(list)-1]/list[0])
+			fmt.Fprintf(&lines, "| %s | %s | %s | %s | %.2f |\n", f.Load, f.Server,
+				thousands(list[0]), thousands(list[len(list)-1]), list[len(list)-1]/list[0])
 		}
 	}
 	if lines.Len() > 0 {
-		b.WriteString("\n## Spread: least and greatest of the moments, ext4\n\n| load | server | least | greatest | ratio |\n| --- | --- | ---: | ---: | ---: |\n")
+		b.WriteString("\n## Spread: least and greatest of the moments, ext4\n\n" +
+			"| load | server | least | greatest | ratio |\n| --- | --- | ---: | ---: | ---: |\n")
 		b.WriteString(lines.String())
 	}
 }
@@ -176,8 +175,10 @@ var bounds = []struct {
 	load  string
 	bound float64
 }{
-	{"create 4x16", 0.75}, {"mkdir 4x16", 0.75}, {"create 1x1", 1.05}, {"remove 4x16", 0.85}, {"rmdir 4x16", 0.85},
-	{"remove 1x1", 1.05}, {"rename 4x16", 0.85}, {"setattr 4x16", 0.85}, {"readdirplus, 100 entries 4x4", 0.6},
+	{"create 4x16", 0.75}, {"mkdir 4x16", 0.75}, {"create 1x1", 1.05}, {"remove 4x16", 0.85},
+	{"rmdir 4x16", 0.85},
+	{"remove 1x1", 1.05}, {"rename 4x16", 0.85}, {"setattr 4x16", 0.85},
+	{"readdirplus, 100 entries 4x4", 0.6},
 }
 
 func (r *Record) goals(b *strings.Builder) {
@@ -190,7 +191,8 @@ func (r *Record) goals(b *strings.Builder) {
 		}
 	}
 	if lines.Len() > 0 {
-		b.WriteString("\n## Our own goals: ratio to the kernel's server\n\n| file system | load | ratio | goal |\n| --- | --- | ---: | ---: |\n")
+		b.WriteString("\n## Our own goals: ratio to the kernel's server\n\n" +
+			"| file system | load | ratio | goal |\n| --- | --- | ---: | ---: |\n")
 		b.WriteString(lines.String())
 	}
 }

@@ -22,10 +22,12 @@ func (l *lab) programsOf(server, own string) (*image, error) {
 		built = own
 	case job.Floor:
 		built = filepath.Join(l.programs, "floor")
-		cmd := exec.Command("gcc", "-O2", "-pthread", "-static", "-o", built, filepath.Join("bench", "floor", "floor.c"))
+		cmd := exec.Command("gcc", "-O2", "-pthread", "-static", "-o", built,
+			filepath.Join("bench", "floor", "floor.c"))
 		cmd.Dir = l.root
 		if out, err := cmd.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("%w: the floor (gcc, libc6-dev): %w: %s", errMissing, err, lastLines(out))
+			return nil, fmt.Errorf("%w: the floor (gcc, libc6-dev): %w: %s", errMissing, err,
+				lastLines(out))
 		}
 	case job.GoNFS:
 		built = filepath.Join(l.programs, "gonfs")
@@ -36,10 +38,12 @@ func (l *lab) programsOf(server, own string) (*image, error) {
 			return nil, fmt.Errorf("%w: go-nfs: %w: %s", errMissing, err, lastLines(out))
 		}
 	case job.Knfsd:
-		return m, m.all("nfs-kernel-server", "/usr/sbin/rpcbind", "/usr/sbin/rpc.nfsd", "/usr/sbin/exportfs", "/usr/sbin/rpc.mountd") //nolint:misspell // a program
+		return m, m.all("nfs-kernel-server", "/usr/sbin/rpcbind", "/usr/sbin/rpc.nfsd",
+			"/usr/sbin/exportfs", "/usr/sbin/rpc.mountd") //nolint:misspell // a program
 	case job.Ganesha:
 		return m, m.all("nfs-ganesha nfs-ganesha-vfs", "/usr/sbin/rpcbind", "/usr/bin/ganesha.nfsd",
-			"/usr/lib/x86_64-linux-gnu/ganesha/libfsalvfs.so", "/usr/lib/x86_64-linux-gnu/libnfsidmap/nsswitch.so",
+			"/usr/lib/x86_64-linux-gnu/ganesha/libfsalvfs.so",
+			"/usr/lib/x86_64-linux-gnu/libnfsidmap/nsswitch.so",
 			"/usr/lib/x86_64-linux-gnu/libgcc_s.so.1", "/etc/idmapd.conf")
 	default:
 		return nil, fmt.Errorf("there is no server %q", server)

@@ -57,7 +57,8 @@ const farthest = 1 << 20
 
 // at returns the function that an address lies in, and whether it is the function's first.
 func (s symbols) at(address uint64) (name, object string, first bool) {
-	i, found := slices.BinarySearchFunc(s, address, func(x symbol, a uint64) int { return cmp.Compare(x.address, a) })
+	i, found := slices.BinarySearchFunc(s, address,
+		func(x symbol, a uint64) int { return cmp.Compare(x.address, a) })
 	if !found {
 		i--
 	}

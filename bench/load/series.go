@@ -31,7 +31,8 @@ func (x *series) ready(kind string, n int) error {
 		*there = append(*there, x.next...)
 	case "rename", "remove", "rmdir":
 		if len(*there) < n {
-			return fmt.Errorf("%d calls of %s are wanted, and there are %d names: make more of them first", n, kind, len(*there))
+			return fmt.Errorf("%d calls of %s are wanted, and there are %d names: "+
+				"make more of them first", n, kind, len(*there))
 		}
 		x.next, *there = (*there)[:n:n], (*there)[n:]
 		if kind == "rename" {

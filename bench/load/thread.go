@@ -64,7 +64,8 @@ func newThread(
 	if err != nil {
 		return nil, fmt.Errorf("epoll_create1: %w", err)
 	}
-	t := &thread{epfd: epfd, conns: conns, phase: phase, begin: begin, left: unlimited, events: make([]unix.EpollEvent, 256)}
+	t := &thread{epfd: epfd, conns: conns, phase: phase, begin: begin, left: unlimited,
+		events: make([]unix.EpollEvent, 256)}
 	if rate > 0 {
 		t.gap = 1e9 / rate
 	}

@@ -153,7 +153,8 @@ func (w Workload) needs() (data, names, directory bool) {
 
 // keeps reports whether the tasks need whole replies.
 func (w Workload) keeps(v Version, verify bool) bool {
-	handles := w.Kind == "tree" || v.Major == 4 && (w.Kind == "create" || w.Kind == "make" || w.Kind == "open")
+	handles := w.Kind == "tree" || v.Major == 4 &&
+		(w.Kind == "create" || w.Kind == "make" || w.Kind == "open")
 	return handles || verify && (w.Kind == "read" || w.Kind == "mixed")
 }
 

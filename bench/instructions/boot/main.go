@@ -29,9 +29,11 @@ func main() {
 // run returns only when something fails.
 func run() error {
 	for _, m := range [][2]string{
-		{"proc", "/proc"}, {"sysfs", "/sys"}, {"devtmpfs", "/dev"}, {"tmpfs", "/tmp"}, {"tmpfs", "/run"},
+		{"proc", "/proc"}, {"sysfs", "/sys"}, {"devtmpfs", "/dev"}, {"tmpfs", "/tmp"},
+		{"tmpfs", "/run"},
 	} {
-		if err := errors.Join(os.MkdirAll(m[1], 0o755), unix.Mount(m[0], m[1], m[0], 0, "")); err != nil {
+		if err := errors.Join(os.MkdirAll(m[1], 0o755),
+			unix.Mount(m[0], m[1], m[0], 0, "")); err != nil {
 			return fmt.Errorf("mount %s: %w", m[1], err)
 		}
 	}
@@ -61,7 +63,8 @@ func run() error {
 	if err := unpack(); err != nil {
 		return fmt.Errorf("unpack the input: %w", err)
 	}
-	return unix.Exec(job.Guest, []string{job.Guest}, []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"})
+	return unix.Exec(job.Guest, []string{job.Guest},
+		[]string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"})
 }
 
 // load loads a module.

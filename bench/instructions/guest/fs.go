@@ -23,7 +23,8 @@ func makeFS(kind string) error {
 	if err := os.MkdirAll("/srv", 0o755); err != nil {
 		return err
 	}
-	ext4 := []string{"mkfs.ext4", "-q", "-F", "-b", "4096", "-E", "lazy_itable_init=0,lazy_journal_init=0,nodiscard"}
+	ext4 := []string{"mkfs.ext4", "-q", "-F", "-b", "4096", "-E",
+		"lazy_itable_init=0,lazy_journal_init=0,nodiscard"}
 	var (
 		device, fs = ramDisc, kind
 		mkfs       []string

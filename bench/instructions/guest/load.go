@@ -42,7 +42,8 @@ func measure(j *job.Job) error {
 	}
 	for i := range j.Loads {
 		if err := one(ctx, s, &j.Loads[i], j.Phase); err != nil {
-			return fmt.Errorf("%s %dx%d: %w", j.Loads[i].Workload, j.Loads[i].Conns, j.Loads[i].Depth, err)
+			return fmt.Errorf("%s %dx%d: %w", j.Loads[i].Workload, j.Loads[i].Conns,
+				j.Loads[i].Depth, err)
 		}
 	}
 	return nil // the machine ends with what the session has made

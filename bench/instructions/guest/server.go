@@ -27,7 +27,8 @@ func start(j *job.Job) (*server, error) {
 	switch j.Server {
 	case job.Ringnfs:
 		args := []string{
-			"serve", "--listen", "127.0.0.1", "--port", fmt.Sprint(port), "--portmap", "off", "--squash", "none",
+			"serve", "--listen", "127.0.0.1", "--port", fmt.Sprint(port), "--portmap", "off",
+			"--squash", "none",
 			"--state-dir", "/tmp/state",
 		}
 		err = background("/run/ringnfs", append(append(args, j.Flags...), job.Export)...)
@@ -89,11 +90,13 @@ func knfsd(s *server) error {
 	if err := unix.Mount("nfsd", "/proc/fs/nfsd", "nfsd", 0, ""); err != nil {
 		return fmt.Errorf("mount nfsd: %w", err)
 	}
-	if err := errors.Join(rpcbind(), os.WriteFile("/proc/fs/nfsd/max_block_size", []byte("1048576"), 0)); err != nil {
+	if err := errors.Join(rpcbind(),
+		os.WriteFile("/proc/fs/nfsd/max_block_size", []byte("1048576"), 0)); err != nil {
 		return err
 	}
 	options := "rw,sync,no_root_squash,insecure,no_subtree_check,fsid=77"
-	if err := foreground("/usr/sbin/exportfs", "-i", "-o", options, "127.0.0.1:"+job.Export); err != nil { //nolint:misspell // a program
+	const exporter = "/usr/sbin/exportfs" //nolint:misspell // a program
+	if err := foreground(exporter, "-i", "-o", options, "127.0.0.1:"+job.Export); err != nil {
 		return err
 	}
 	if err := foreground("/usr/sbin/rpc.nfsd", fmt.Sprint(threads)); err != nil {
@@ -114,40 +117,47 @@ EXPORT_DEFAULTS { Access_Type = RW; Squash = No_root_squash; SecType = sys; Prot
 EXPORT { Export_Id = 1; Path = "%s"; Pseudo = %s; FSAL { Name = VFS; } }
 `, port, s.mountPort, job.Export, s.path)
 	err := errors.Join(
-		os.MkdirAll("/run/ganesha", 0o755), os.MkdirAll("/var/lib/nfs/ganesha", 0o755), os.MkdirAll("/var/log/ganesha", 0o755),
+		os.MkdirAll("/run/ganesha", 0o755), os.MkdirAll("/var/lib/nfs/ganesha", 0o755),
+		os.MkdirAll("/var/log/ganesha", 0o755),
 		os.WriteFile("/tmp/ganesha.conf", []byte(conf), 0o644), rpcbind(),
 	)
 	if err != nil {
 		return err
 	}
-	return background("/usr/bin/ganesha.nfsd", "-F", "-L", logFile, "-f", "/tmp/ganesha.conf", "-p", "/run/ganesha.pid", "-N", "NIV_EVENT")
+	return background("/usr/bin/ganesha.nfsd", "-F", "-L", logFile, "-f", "/tmp/ganesha.conf", "-p",
+		"/run/ganesha.pid", "-N", "NIV_EVENT")
 }
 
 // logFile is where servers write what they have to say.
 const logFile = "/tmp/log"
 
+// logged is a program whose output is added to logFile. done is to be called once it has started.
+func logged(name string, args ...string) (cmd *exec.Cmd, done func() error, err error) {
+	f, err := os.OpenFile(logFile, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, nil, err
+	}
+	cmd = exec.Command(name, args...)
+	cmd.Stdout, cmd.Stderr = f, f
+	return cmd, f.Close, nil
+}
+
 // background starts a program that runs until the machine ends.
 func background(name string, args ...string) error {
-	f, err := os.OpenFile(logFile, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	cmd, done, err := logged(name, args...)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	cmd := exec.Command(name, args...)
-	cmd.Stdout, cmd.Stderr = f, f
-	return cmd.Start()
+	return errors.Join(cmd.Start(), done())
 }
 
 // foreground runs a program to its end. Its output may go on, if it leaves a daemon behind.
 func foreground(name string, args ...string) error {
-	f, err := os.OpenFile(logFile, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	cmd, done, err := logged(name, args...)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	cmd := exec.Command(name, args...)
-	cmd.Stdout, cmd.Stderr = f, f
-	if err := cmd.Run(); err != nil {
+	if err := errors.Join(cmd.Run(), done()); err != nil {
 		said, _ := os.ReadFile(logFile) // the error says enough
 		return fmt.Errorf("%s: %w: %s", name, err, said)
 	}
