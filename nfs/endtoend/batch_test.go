@@ -21,7 +21,8 @@ func gather(t testing.TB, f *faultfs.FS, c *nfstest.Client, dir fh) (release fun
 	t.Helper()
 	gate := faultfs.NewGate()
 	t.Cleanup(gate.Open)
-	rule := f.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.Mkdir}, Name: "held", Gate: gate, Status: vfs.Access})
+	rule := f.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.Mkdir}, Name: "held", Gate: gate,
+		Status: vfs.Access})
 	held := c.Start(nfs3.NFSPROC3_MKDIR, &nfs3.MKDIR3args{Where: nfstest.At(dir, "held")})
 	<-gate.Entered()
 	return func() {
@@ -91,7 +92,8 @@ func TestEveryReplyOfABatchTellsOfItsFailureAndNoOther(t *testing.T) {
 		again := conns[i%3].XID(xids[i]).Start(ch.proc, ch.args()).Reply()
 		require.Equal(t, replies[i].Results, again.Results, ch.name)
 	}
-	require.Equal(t, ops, f.Count(faultfs.Mkdir)+f.Count(faultfs.Remove)+f.Count(faultfs.Create), "made twice")
+	require.Equal(t, ops, f.Count(faultfs.Mkdir)+f.Count(faultfs.Remove)+f.Count(faultfs.Create),
+		"made twice")
 }
 
 func TestWritesOfABatchThatFailsChangeTheVerifier(t *testing.T) {
@@ -112,7 +114,8 @@ func TestWritesOfABatchThatFailsChangeTheVerifier(t *testing.T) {
 	var pending []*nfstest.Pending
 	for i := range uint64(5) {
 		how := []nfs3.StableHow{nfs3.FILE_SYNC, nfs3.DATA_SYNC}[i%2]
-		pending = append(pending, c.Start(nfs3.NFSPROC3_WRITE, nfstest.WriteArgs(file, i*100, make([]byte, 100), how)))
+		pending = append(pending, c.Start(nfs3.NFSPROC3_WRITE,
+			nfstest.WriteArgs(file, i*100, make([]byte, 100), how)))
 	}
 	last := c.Start(nfs3.NFSPROC3_SETATTR, set)
 	c.Null()
@@ -133,7 +136,8 @@ func TestWritesOfABatchThatFailsChangeTheVerifier(t *testing.T) {
 func TestEveryCompoundOfABatchTellsOfItsFailureAndNoOther(t *testing.T) {
 	for minor := range uint32(3) {
 		t.Run(fmt.Sprint("4.", minor), func(t *testing.T) {
-			s, f := serveFaulty(t, func(c *nfs.Config) { c.Versions = nfs.NFSv3 | nfs.NFSv40 | nfs.NFSv41 | nfs.NFSv42 })
+			s, f := serveFaulty(t,
+				func(c *nfs.Config) { c.Versions = nfs.NFSv3 | nfs.NFSv40 | nfs.NFSv41 | nfs.NFSv42 })
 			c3, root := s.mount()
 			c := s.dial()
 			const calls = 8
@@ -144,7 +148,8 @@ func TestEveryCompoundOfABatchTellsOfItsFailureAndNoOther(t *testing.T) {
 			}
 			var sent [2 * calls][]byte
 			compound := func(slot int, ops ...nfs4.NfsArgop4) []byte {
-				ops = append([]nfs4.NfsArgop4{{Argop: nfs4.OP_PUTFH, Opputfh: nfs4.PUTFH4args{Object: root.Data}}}, ops...)
+				ops = append([]nfs4.NfsArgop4{{Argop: nfs4.OP_PUTFH,
+					Opputfh: nfs4.PUTFH4args{Object: root.Data}}}, ops...)
 				if minor > 0 {
 					ops = then(session.next(slot), ops...)
 				}
@@ -154,7 +159,8 @@ func TestEveryCompoundOfABatchTellsOfItsFailureAndNoOther(t *testing.T) {
 			getfh := nfs4.NfsArgop4{Argop: nfs4.OP_GETFH}
 			ops := func(slot int) []nfs4.NfsArgop4 {
 				if minor > 0 && slot%calls > 5 { // two of one owner and file
-					return []nfs4.NfsArgop4{open4("owner", fmt.Sprint("f", slot/calls), nfs4.OPEN4_CREATE, 0), getfh}
+					return []nfs4.NfsArgop4{open4("owner", fmt.Sprint("f", slot/calls),
+						nfs4.OPEN4_CREATE, 0), getfh}
 				}
 				return []nfs4.NfsArgop4{mkdir4(fmt.Sprint("d", slot)), getfh}
 			}
@@ -203,10 +209,15 @@ func TestEveryCompoundOfABatchTellsOfItsFailureAndNoOther(t *testing.T) {
 			require.Equal(t, made, f.Count(faultfs.Mkdir), "made twice")
 			if minor > 0 { // nobody has the file open
 				res := new(nfs4.COMPOUND4res)
-				send4(c, compound(0, open4("other", "f0", nfs4.OPEN4_NOCREATE, nfs4.OPEN4_SHARE_DENY_BOTH))).Into(res)
+				send4(c, compound(0,
+					open4("other", "f0", nfs4.OPEN4_NOCREATE,
+						nfs4.OPEN4_SHARE_DENY_BOTH))).Into(res)
 				require.Equal(t, nfs4.NFS4_OK, res.Status)
-				send4(c, compound(1, open4("other", "f1", nfs4.OPEN4_NOCREATE, nfs4.OPEN4_SHARE_DENY_BOTH))).Into(res)
-				require.Equal(t, nfs4.NFS4ERR_SHARE_DENIED, res.Status, "the one that was paid is open")
+				send4(c, compound(1,
+					open4("other", "f1", nfs4.OPEN4_NOCREATE,
+						nfs4.OPEN4_SHARE_DENY_BOTH))).Into(res)
+				require.Equal(t, nfs4.NFS4ERR_SHARE_DENIED, res.Status,
+					"the one that was paid is open")
 			}
 		})
 	}
@@ -215,7 +226,8 @@ func TestEveryCompoundOfABatchTellsOfItsFailureAndNoOther(t *testing.T) {
 // open4 is an OPEN by name for reading and writing. If it creates, it makes the file empty.
 func open4(owner, name string, create nfs4.Opentype4, deny uint32) nfs4.NfsArgop4 {
 	op := nfs4.NfsArgop4{Argop: nfs4.OP_OPEN, Opopen: nfs4.OPEN4args{
-		ShareAccess: nfs4.OPEN4_SHARE_ACCESS_BOTH, ShareDeny: deny, Owner: nfs4.OpenOwner4{Owner: []byte(owner)},
+		ShareAccess: nfs4.OPEN4_SHARE_ACCESS_BOTH, ShareDeny: deny,
+		Owner: nfs4.OpenOwner4{Owner: []byte(owner)},
 		Claim: nfs4.OpenClaim4{File: nfs4.Component4(name)},
 	}}
 	op.Opopen.Openhow.Opentype = create

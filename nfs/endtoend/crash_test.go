@@ -87,13 +87,16 @@ func (x *crasher) next() (proc uint32, args nfstest.Encoder) {
 		return nfs3.NFSPROC3_REMOVE, &nfs3.REMOVE3args{Object: at}
 	case what < 4 || o.link != "":
 		o.dir, o.name = x.place()
-		return nfs3.NFSPROC3_RENAME, &nfs3.RENAME3args{From: at, To: nfstest.At(x.dirs[o.dir].fh, o.name)}
+		return nfs3.NFSPROC3_RENAME, &nfs3.RENAME3args{From: at,
+			To: nfstest.At(x.dirs[o.dir].fh, o.name)}
 	case what < 5 || o.isDir:
 		o.mode = 0o700 | uint32(x.chance.IntN(0o100))
-		return nfs3.NFSPROC3_SETATTR, &nfs3.SETATTR3args{Object: o.fh, NewAttributes: nfstest.Mode(o.mode)}
+		return nfs3.NFSPROC3_SETATTR, &nfs3.SETATTR3args{Object: o.fh,
+			NewAttributes: nfstest.Mode(o.mode)}
 	case what < 6 && o.data != "":
 		o.data = o.data[:x.chance.IntN(len(o.data))]
-		return nfs3.NFSPROC3_SETATTR, &nfs3.SETATTR3args{Object: o.fh, NewAttributes: nfstest.Size(uint64(len(o.data)))}
+		return nfs3.NFSPROC3_SETATTR, &nfs3.SETATTR3args{Object: o.fh,
+			NewAttributes: nfstest.Size(uint64(len(o.data)))}
 	default:
 		b := bytes.Repeat(fmt.Appendf(nil, "%s %d.", x.name, x.made), 1+x.chance.IntN(500))
 		x.made++
@@ -262,7 +265,8 @@ func (o *crashObject) check(root string, dirs []crashDir, exactly bool) error {
 		return nil
 	}
 	if data, err := os.ReadFile(path); err != nil || string(data) != o.data {
-		return wrongf("%s has %d bytes %.20q, not %d bytes %.20q: %v", path, len(data), data, len(o.data), o.data, err)
+		return wrongf("%s has %d bytes %.20q, not %d bytes %.20q: %v", path, len(data), data,
+			len(o.data), o.data, err)
 	}
 	return nil
 }
@@ -318,7 +322,8 @@ func crashRound(t *testing.T, exe string, kind fileSystem, chance *rand.Rand, cr
 	}
 	disc := fusetest.NewDisc(t, filepath.Join(base, "disc"), 400<<20)
 	disktest.UnmountAtEnd(t, filepath.Join(base, "disc"))
-	require.NoError(t, disktest.MakeFS(kind.mkfs[0], append(kind.mkfs[1:len(kind.mkfs):len(kind.mkfs)], disc.Path)...))
+	require.NoError(t, disktest.MakeFS(kind.mkfs[0],
+		append(kind.mkfs[1:len(kind.mkfs):len(kind.mkfs)], disc.Path)...))
 	at := filepath.Join(base, "mnt")
 	unmount := loopMounted(t, disc.Path, at)
 	state, addr := keyDir(t), freeAddr(t)

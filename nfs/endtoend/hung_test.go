@@ -76,7 +76,8 @@ func TestEveryCallToAFileSystemThatHangsIsAnsweredInTheEnd(t *testing.T) {
 		for j := range calls {
 			waiting = append(
 				waiting,
-				c.Start(nfs3.NFSPROC3_MKDIR, &nfs3.MKDIR3args{Where: nfstest.At(dir, fmt.Sprint(j))}),
+				c.Start(nfs3.NFSPROC3_MKDIR,
+					&nfs3.MKDIR3args{Where: nfstest.At(dir, fmt.Sprint(j))}),
 			)
 		}
 	}

@@ -185,7 +185,8 @@ func buildProgram(t *testing.T) (exe string) {
 		t.Skipf("needs the go command to build ringnfs: %v", err)
 	}
 	exe = filepath.Join(t.TempDir(), "ringnfs")
-	if out, err := exec.Command(goTool, "build", "-o", exe, "github.com/ringnfs/ringnfs/cmd/ringnfs").CombinedOutput(); err != nil {
+	if out, err := exec.Command(goTool, "build", "-o", exe,
+		"github.com/ringnfs/ringnfs/cmd/ringnfs").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
 	return exe

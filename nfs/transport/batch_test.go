@@ -143,7 +143,8 @@ func TestAHouseholdDoesNotWaitForOtherObjectsOfAnother(t *testing.T) {
 			flood()
 			changing(&q, 2, 100, &change{id: 10_000})
 			second := q.take(idle, nil)
-			require.Equal(t, []int{20_001, 10_000, 99, 199, 299, 399, 499, 599, 699, 799, 899, 999}, ids(second))
+			require.Equal(t, []int{20_001, 10_000, 99, 199, 299, 399, 499, 599, 699, 799, 899,
+				999}, ids(second))
 			q.made(second.batch, true)
 		}
 	}

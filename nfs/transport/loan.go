@@ -166,7 +166,8 @@ func (cn *conn) attend() {
 // waits reports whether anything on the lane waits for what calls hold that are with workers.
 func (l *lane) waits() bool {
 	if l.hurries > 0 || l.draining || l.reserve || l.pressed || len(l.starved) > 0 ||
-		l.holding.head != nil || l.spilled.head != nil || l.doubts.calls.head != nil || !l.group.Open() {
+		l.holding.head != nil || l.spilled.head != nil || l.doubts.calls.head != nil ||
+		!l.group.Open() {
 		return true
 	}
 	for i := range l.waiting {

@@ -60,7 +60,8 @@ func TestAWorkerThatNeedsMoreMemoryAnswersInItsSecondRun(t *testing.T) {
 	cn.listed = true // no lane is to serve it
 	cn.returned(one)
 	require.Equal(t, outputReady, cn.state)
-	require.Equal(t, loanNone, one.loan.state.Load(), "a worker that gets it again has not got the output")
+	require.Equal(t, loanNone, one.loan.state.Load(),
+		"a worker that gets it again has not got the output")
 	require.Equal(t, 1, cn.ops)
 }
 
@@ -199,7 +200,8 @@ func TestBytesOfASocketAreCountedByTheKernel(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, raw.Control(func(fd uintptr) {
 		require.EqualValues(t, markLen+24+len(res), bytesReceived(int(fd)))
-		require.Zero(t, testing.AllocsPerRun(10, func() { _, _ = bytesReceived(int(fd)), bytesAcked(int(fd)) }))
+		require.Zero(t, testing.AllocsPerRun(10,
+			func() { _, _ = bytesReceived(int(fd)), bytesAcked(int(fd)) }))
 		require.Zero(t, testing.AllocsPerRun(10, func() { _, _ = unacked(int(fd)) }))
 		n, ok := unacked(int(fd))
 		require.True(t, ok)

@@ -128,7 +128,8 @@ func stormRun(t *testing.T, seed uint64, path ReadPath, resets, drains bool, mor
 	w.spliced = path.Splices()
 	for range 1 + rng.IntN(8) {
 		p := w.peer()
-		require.NoError(t, unix.SetsockoptInt(p.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 4096<<rng.IntN(7)))
+		require.NoError(t, unix.SetsockoptInt(p.fd, unix.SOL_SOCKET, unix.SO_SNDBUF,
+			4096<<rng.IntN(7)))
 		p.calls(rng, rng.IntN(30), procs...)
 		p.done = rng.IntN(3) == 0
 	}

@@ -229,7 +229,8 @@ func tcpInfo(fd int, info *unix.TCPInfo) bool {
 // tcp(7)). It reports false where that is not told, as for other sockets.
 func unacked(fd int) (n uint64, ok bool) {
 	var m int32
-	_, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCOUTQ, uintptr(unsafe.Pointer(&m)))
+	_, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCOUTQ,
+		uintptr(unsafe.Pointer(&m)))
 	return uint64(m), errno == 0
 }
 

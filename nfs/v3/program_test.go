@@ -84,11 +84,13 @@ func TestWhatACallChangesIsItsObject(t *testing.T) {
 	}
 	for proc, a := range examples(file, dir) {
 		if proc != nfs3.NFSPROC3_NULL {
-			require.Equal(t, rpc.Target{Volume: volume, Object: want[proc]}, target(proc, a), name(proc))
+			require.Equal(t, rpc.Target{Volume: volume, Object: want[proc]}, target(proc, a),
+				name(proc))
 		}
 	}
 	// The object of a RENAME is its first directory.
-	require.Equal(t, ofFile, target(nfs3.NFSPROC3_RENAME, &args{append(in(file, "a").b, in(dir, "b").b...)}).Object)
+	require.Equal(t, ofFile, target(nfs3.NFSPROC3_RENAME,
+		&args{append(in(file, "a").b, in(dir, "b").b...)}).Object)
 	for _, c := range []struct {
 		count, how uint32
 		want       uint64

@@ -64,7 +64,8 @@ func newRig(t testing.TB, cfg Config, exports ...export.Export) *rig {
 func (r *rig) serve(cfg Config) {
 	r.cfg = cfg
 	r.server = rpc.NewServer(&rpc.Program{
-		Name: "nfs", Number: nfs4.NFS4_PROGRAM, Versions: []rpc.Version{New(r.table, cfg)}, Target: Target,
+		Name: "nfs", Number: nfs4.NFS4_PROGRAM, Versions: []rpc.Version{New(r.table, cfg)},
+		Target: Target,
 	})
 	r.server.OnPanic = func(_ *rpc.Call, v any, stack []byte) { r.t.Errorf("panic: %v\n%s", v, stack) }
 	r.server.OnFault = func(_ *rpc.Call, err error) { r.t.Errorf("fault: %v", err) }

@@ -340,7 +340,8 @@ func (m *model40) makeWay(against []*state40, c *client40) bool {
 // against returns the opens of a file that stand against one, except one's own.
 func (m *model40) against(except *state40, file int, access, deny uint32) (who []*state40) {
 	m.everyOpen(func(s *state40) {
-		if s != except && s.file == file && (s.asked.deny()&access != 0 || s.asked.access()&deny != 0) {
+		if s != except && s.file == file &&
+			(s.asked.deny()&access != 0 || s.asked.access()&deny != 0) {
 			who = append(who, s)
 		}
 	})

@@ -293,7 +293,8 @@ func (m *model) reclaim(c *mClient) {
 	m.until = max(m.until, min(m.now+leaseOfModel/4, m.latest))
 	id := opens(res.Resarray)
 	m.same(what, id, nfs4.Stateid4{Seqid: 1, Other: id.Other})
-	n := &mOpen{c: c, owner: o.owner, file: o.file, asked: mShares{{o.asked.access(), o.asked.deny()}}, id: id}
+	n := &mOpen{c: c, owner: o.owner, file: o.file, asked: mShares{{o.asked.access(), o.asked.deny()}},
+		id: id}
 	c.opens = append(c.opens, n)
 	for _, l := range o.locks {
 		for b, kind := range l.has {

@@ -134,7 +134,8 @@ func (m *model) makeWay(against []*mClient, c *mClient) bool {
 func (m *model) against(except *mOpen, file int, access, deny uint32) (who []*mClient) {
 	for _, c := range m.clients {
 		for _, o := range c.opens {
-			if o != except && o.file == file && (o.asked.deny()&access != 0 || o.asked.access()&deny != 0) {
+			if o != except && o.file == file &&
+				(o.asked.deny()&access != 0 || o.asked.access()&deny != 0) {
 				who = append(who, c)
 			}
 		}

@@ -240,12 +240,14 @@ func TestACompoundOfABatchThatPaysEarlyPaysForThoseBeforeIt(t *testing.T) {
 			client := d.r.client0("old")
 			pays := d.fs.Count(faultfs.Pay)
 			if failing >= 0 {
-				d.fs.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.Pay}, Status: vfs.IO, Skip: failing, Count: 1})
+				d.fs.Add(faultfs.Rule{Ops: []faultfs.Op{faultfs.Pay}, Status: vfs.IO,
+					Skip: failing, Count: 1})
 			}
 			before := d.started(append(walk("x"), mkdir("before"))...)
 			var middle *rpc.Call
 			if early == "two changes" && failing != 0 {
-				middle = d.started(append(walk("x"), mkdir("one"), putroot(), lookup("x"), mkdir("two"))...)
+				middle = d.started(append(walk("x"), mkdir("one"), putroot(), lookup("x"),
+					mkdir("two"))...)
 			} else {
 				op := newFile("owner", "f", 0)
 				op.Opopen.Owner.Clientid, op.Opopen.Seqid = nfs4.Clientid4(client), 1
@@ -319,7 +321,8 @@ func TestWhatTheNextOperationChangesIsTheObjectOfACompound(t *testing.T) {
 	x := r.table.Exports()[0]
 	object := func(names ...string) rpc.Target {
 		res := d.ok(append(walk(names...), getfh())...)
-		got := rpc.Target{Volume: x.Volume, Object: export.ObjectOf(res[len(res)-1].Opgetfh.Resok4.Object)}
+		got := rpc.Target{Volume: x.Volume,
+			Object: export.ObjectOf(res[len(res)-1].Opgetfh.Resok4.Object)}
 		require.NotZero(t, got.Object)
 		return got
 	}
@@ -328,7 +331,8 @@ func TestWhatTheNextOperationChangesIsTheObjectOfACompound(t *testing.T) {
 	d.fs.Add(faultfs.Rule{Threads: faultfs.LaneOnly, Status: vfs.Again,
 		Ops: []faultfs.Op{faultfs.Write, faultfs.Commit, faultfs.Read}})
 	write := func(n int, how nfs4.StableHow4) nfs4.NfsArgop4 {
-		return nfs4.NfsArgop4{Argop: nfs4.OP_WRITE, Opwrite: nfs4.WRITE4args{Stable: how, Data: make([]byte, n)}}
+		return nfs4.NfsArgop4{Argop: nfs4.OP_WRITE,
+			Opwrite: nfs4.WRITE4args{Stable: how, Data: make([]byte, n)}}
 	}
 	saved := append(walk("x", "f"), savefh(), putroot(), lookup("x"))
 	for _, c := range []struct {
@@ -338,7 +342,8 @@ func TestWhatTheNextOperationChangesIsTheObjectOfACompound(t *testing.T) {
 	}{
 		{"CREATE", append(walk("x"), mkdir("d")), dir},
 		{"REMOVE", append(walk("x"), removeOp("f")), dir},
-		{"LINK", append(saved, nfs4.NfsArgop4{Argop: nfs4.OP_LINK, Oplink: nfs4.LINK4args{Newname: []byte("l")}}), dir},
+		{"LINK", append(saved, nfs4.NfsArgop4{Argop: nfs4.OP_LINK,
+			Oplink: nfs4.LINK4args{Newname: []byte("l")}}), dir},
 		{"RENAME", append(saved, nfs4.NfsArgop4{Argop: nfs4.OP_RENAME,
 			Oprename: nfs4.RENAME4args{Oldname: []byte("a"), Newname: []byte("b")}}), dir},
 		{"SETATTR", append(walk("x", "f"), setMode(0o600)), file},
@@ -348,10 +353,13 @@ func TestWhatTheNextOperationChangesIsTheObjectOfACompound(t *testing.T) {
 		{"WRITE of more", append(walk("x", "f"), write(32<<10+1, nfs4.FILE_SYNC4)), none},
 		{"WRITE that is not stable", append(walk("x", "f"), write(1, nfs4.UNSTABLE4)), none},
 		{"COMMIT", append(walk("x", "f"), nfs4.NfsArgop4{Argop: nfs4.OP_COMMIT}), none},
-		{"READ", append(walk("x", "f"), nfs4.NfsArgop4{Argop: nfs4.OP_READ, Opread: nfs4.READ4args{Count: 1}}), none},
+		{"READ", append(walk("x", "f"),
+			nfs4.NfsArgop4{Argop: nfs4.OP_READ, Opread: nfs4.READ4args{Count: 1}}), none},
 	} {
 		require.Equal(t, c.want, target(c.ops...), c.name)
 	}
-	d.fs.Add(faultfs.Rule{Threads: faultfs.LaneOnly, Status: vfs.Again, Ops: []faultfs.Op{faultfs.Lookup}})
-	require.Equal(t, none, target(append(walk("x"), openOp("me", "f", 1, 0, nfs4.OPEN4_NOCREATE))...), "an OPEN")
+	d.fs.Add(faultfs.Rule{Threads: faultfs.LaneOnly, Status: vfs.Again,
+		Ops: []faultfs.Op{faultfs.Lookup}})
+	require.Equal(t, none, target(append(walk("x"), openOp("me", "f", 1, 0, nfs4.OPEN4_NOCREATE))...),
+		"an OPEN")
 }

@@ -31,7 +31,8 @@ type question struct {
 
 // callbackProgram is what a client has as a server, to decode headers.
 var callbackProgram = rpc.NewServer(&rpc.Program{Name: "cb", Number: 0x40000001, Versions: []rpc.Version{{
-	Number: 1, Procedures: []rpc.Procedure{{Name: "NULL", Handle: null}, {Name: "COMPOUND", Handle: null}},
+	Number: 1, Procedures: []rpc.Procedure{{Name: "NULL", Handle: null},
+		{Name: "COMPOUND", Handle: null}},
 }}})
 
 func (w *wire) ask(conn uint64, a *rpc.Ask) error {
@@ -142,14 +143,17 @@ func (r *rig) backSession(owner string, minor, slots uint32, conns ...uint64) *s
 		CaMaxoperations: 16, CaMaxrequests: 64,
 	}
 	back := nfs4.ChannelAttrs4{
-		CaMaxrequestsize: 1100, CaMaxresponsesize: 4096, CaMaxoperations: 2, CaMaxrequests: nfs4.Count4(slots),
+		CaMaxrequestsize: 1100, CaMaxresponsesize: 4096, CaMaxoperations: 2,
+		CaMaxrequests: nfs4.Count4(slots),
 	}
 	res := r.ok(nfs4.NfsArgop4{Argop: nfs4.OP_CREATE_SESSION, OpcreateSession: nfs4.CREATESESSION4args{
 		CsaClientid: id.EirClientid, CsaSequence: id.EirSequenceid, CsaForeChanAttrs: channel,
-		CsaFlags: nfs4.CREATE_SESSION4_FLAG_CONN_BACK_CHAN, CsaBackChanAttrs: back, CsaCbProgram: 0x40000001,
-		CsaSecParms: []nfs4.CallbackSecParms4{{CbSecflavor: rpc.AuthSys, CbspSysCred: nfs4.AuthsysParms{
-			Machinename: []byte("client"), Uid: 5, Gid: 6, Gids: []uint32{7},
-		}}},
+		CsaFlags: nfs4.CREATE_SESSION4_FLAG_CONN_BACK_CHAN, CsaBackChanAttrs: back,
+		CsaCbProgram: 0x40000001,
+		CsaSecParms: []nfs4.CallbackSecParms4{{CbSecflavor: rpc.AuthSys,
+			CbspSysCred: nfs4.AuthsysParms{
+				Machinename: []byte("client"), Uid: 5, Gid: 6, Gids: []uint32{7},
+			}}},
 	}})[0].OpcreateSession.CsrResok4
 	require.EqualValues(r.t, nfs4.CREATE_SESSION4_FLAG_CONN_BACK_CHAN, res.CsrFlags)
 	s := &session{r: r, id: res.CsrSessionid}
@@ -163,9 +167,10 @@ func (r *rig) backSession(owner string, minor, slots uint32, conns ...uint64) *s
 func (s *session) bind(conn uint64) {
 	s.r.t.Helper()
 	s.r.conn = conn
-	s.r.ok(nfs4.NfsArgop4{Argop: nfs4.OP_BIND_CONN_TO_SESSION, OpbindConnToSession: nfs4.BINDCONNTOSESSION4args{
-		BctsaSessid: s.id, BctsaDir: nfs4.CDFC4_BACK_OR_BOTH,
-	}})
+	s.r.ok(nfs4.NfsArgop4{Argop: nfs4.OP_BIND_CONN_TO_SESSION,
+		OpbindConnToSession: nfs4.BINDCONNTOSESSION4args{
+			BctsaSessid: s.id, BctsaDir: nfs4.CDFC4_BACK_OR_BOTH,
+		}})
 }
 
 // status returns the flags of a SEQUENCE.

@@ -189,10 +189,12 @@ func (d *Disc) reply(op uint32, id uint64, body []byte) ([]byte, unix.Errno) {
 	case opOpen:
 		return make([]byte, 16), 0
 	case opRead:
-		return d.read(int64(binary.NativeEndian.Uint64(body[8:])), int64(binary.NativeEndian.Uint32(body[16:]))), 0
+		return d.read(int64(binary.NativeEndian.Uint64(body[8:])),
+			int64(binary.NativeEndian.Uint32(body[16:]))), 0
 	case opWrite:
 		n := binary.NativeEndian.Uint32(body[16:])
-		d.write(piece{int64(binary.NativeEndian.Uint64(body[8:])), append([]byte(nil), body[40:40+n]...)})
+		d.write(piece{int64(binary.NativeEndian.Uint64(body[8:])),
+			append([]byte(nil), body[40:40+n]...)})
 		return u32(nil, n, 0), 0
 	case opFsync:
 		d.flush()

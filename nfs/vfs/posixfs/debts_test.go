@@ -159,7 +159,10 @@ func TestTheNewPlaceOfAnObjectIsFlushedBeforeTheOld(t *testing.T) {
 	x.write("a/two", "", 0o644)
 	n = x.owing(func(v *View) vfs.Status { return x.rename(v, a, "two", b) })
 	for _, name := range []string{"more", "and more"} {
-		require.Equal(t, n, x.owing(func(v *View) vfs.Status { return x.create(v, a, name, vfs.SetAttr{}) }))
+		require.Equal(t, n, x.owing(func(v *View) vfs.Status {
+			return x.create(v, a, name,
+				vfs.SetAttr{})
+		}))
 		require.Equal(t, n, x.owing(func(v *View) vfs.Status { return x.rename(v, a, name, b) }))
 	}
 	require.Empty(t, x.flushed(), "a is behind b")
@@ -425,7 +428,8 @@ func TestAFailedFlushIsOfAllThatWasChangedBeforeIt(t *testing.T) {
 		r.do(func(v *View) {
 			for i := range calls {
 				r.th.Debts.Open()
-				if s := x.create(v, x.fs.Root(), fmt.Sprint(name, i), vfs.SetAttr{}); s != vfs.OK {
+				if s := x.create(v, x.fs.Root(), fmt.Sprint(name, i),
+					vfs.SetAttr{}); s != vfs.OK {
 					t.Errorf("CREATE: %v", s)
 				}
 				numbers = append(numbers, r.th.Debts.Close())

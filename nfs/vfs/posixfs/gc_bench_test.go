@@ -58,7 +58,8 @@ func benchCollector(b *testing.B, n int) {
 	s := vfs.OK
 	t.do(func() { // objects that are open in name only: there are not so many descriptors
 		for i := range n {
-			h, _ := vfs.MakeHandle(binary.NativeEndian.AppendUint64([]byte("benchmark"), uint64(i)))
+			h, _ := vfs.MakeHandle(binary.NativeEndian.AppendUint64([]byte("benchmark"),
+				uint64(i)))
 			key := kernel.ObjectKey{Ino: 1<<63 | uint64(i)}
 			v.learn(fs.tab.Add(startEntry(h, key, unix.S_IFREG, 0, -1), &v.use, useChild))
 		}

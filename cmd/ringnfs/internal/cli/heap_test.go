@@ -36,8 +36,9 @@ func TestTheHeapMayGrowByAnEighthOfTheBuffers(t *testing.T) {
 	}
 	const mib = 1 << 20
 	for memory, want := range map[int64]uint64{
-		16 * mib: 8 * mib, 64 * mib: 8 * mib, 72 * mib: 9 * mib, 256 * mib: 32 * mib, 512 * mib: 64 * mib,
-		1 << 40: 64 * mib,
+		16 * mib: 8 * mib, 64 * mib: 8 * mib, 72 * mib: 9 * mib, 256 * mib: 32 * mib,
+		512 * mib: 64 * mib,
+		1 << 40:   64 * mib,
 	} {
 		before, was := goal(), resident(t)
 		end := spareHeap(memory)

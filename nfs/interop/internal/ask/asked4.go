@@ -62,7 +62,8 @@ func ask4Compounds(t *talker) {
 	}
 	var compound nfs4.COMPOUND4res
 	send := func(args *nfs4.COMPOUND4args) {
-		err := t.c.Caller.Call(nfs4.NFS4_PROGRAM, nfs4.NFS_V4, nfs4.NFSPROC4_COMPOUND, args, &compound)
+		err := t.c.Caller.Call(nfs4.NFS4_PROGRAM, nfs4.NFS_V4, nfs4.NFSPROC4_COMPOUND, args,
+			&compound)
 		if err != nil {
 			panic(failure{err})
 		}

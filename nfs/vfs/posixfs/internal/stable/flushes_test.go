@@ -122,7 +122,8 @@ func TestEveryCallGetsAnFsyncThatBeganAfterIt(t *testing.T) {
 				if errno != 0 && errno != unix.EIO {
 					t.Errorf("an error from nowhere: %v", errno)
 				}
-				if fails[before+1] == 0 && fails[began] == 0 && before+1 == began && errno != 0 {
+				if fails[before+1] == 0 && fails[began] == 0 && before+1 == began &&
+					errno != 0 {
 					t.Error("an error that the call's fsync did not have")
 				}
 				if fails[before+1] != 0 && before+1 == began && errno == 0 {

@@ -414,5 +414,6 @@ type Counts struct {
 func (t *Table[S]) Counts() Counts {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return Counts{Living: len(t.living.list), Writing: len(t.writers), Retired: len(t.retired), Going: len(t.goers)}
+	return Counts{Living: len(t.living.list), Writing: len(t.writers), Retired: len(t.retired),
+		Going: len(t.goers)}
 }

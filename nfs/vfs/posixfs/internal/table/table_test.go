@@ -188,7 +188,8 @@ func TestReleaseHandsOutAtOnceWhatNobodyUses(t *testing.T) {
 		{name: "pinned", pinned: true},
 		{name: "retired", retired: true, free: true, dead: true},
 		{name: "retired and used", retired: true, held: true, dead: true, left: true},
-		{name: "retired and costly", retired: true, costly: true, later: true, dead: true, left: true},
+		{name: "retired and costly", retired: true, costly: true, later: true, dead: true,
+			left: true},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			e, other := make1(1), make1(2)
@@ -264,7 +265,10 @@ func TestEachOfManyKeepsOpenWhatItHolds(t *testing.T) {
 		"Hold":       func(e *ent, u *Uses[own]) bool { return u.Hold(e, 1) },
 		"Find":       func(e *ent, u *Uses[own]) bool { return tab.Find(&e.Handle, u, 1) == e },
 		"FindObject": func(e *ent, u *Uses[own]) bool { return tab.FindObject(&e.Key, u, 1) == e },
-		"Add":        func(e *ent, u *Uses[own]) bool { return tab.Add(make1(uint64(e.FD)), u, 1) == e },
+		"Add": func(e *ent, u *Uses[own]) bool {
+			return tab.Add(make1(uint64(e.FD)), u,
+				1) == e
+		},
 		"Keep": func(e *ent, u *Uses[own]) bool {
 			ok := u.Hold(e, 1)
 			u.Keep(e, 0)
