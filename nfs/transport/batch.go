@@ -102,11 +102,15 @@ func (p *peerCalls) ready() bool {
 	return p == nil || p.jobs.head != nil && !p.token.batch.making
 }
 
-// sendForBatches adds resting workers to w, one for each batch for which nobody has been sent. mu is
-// held.
+// sendForBatches adds resting workers to w, one for each batch for which nobody has been sent, less
+// those that come by themselves. mu is held.
 func (q *workQueue) sendForBatches(w *sleeper) *sleeper {
 	for ; q.batches.fresh > 0; q.batches.fresh-- {
-		w = q.send(w)
+		if q.near > 0 {
+			q.near--
+		} else {
+			w = q.send(w)
+		}
 	}
 	return w
 }
@@ -148,9 +152,10 @@ func (q *workQueue) made(b *batch, waits bool) {
 	w.wake()
 }
 
-// runBatch makes the changes of a chain of jobs, which gather has returned, on a worker's thread,
-// and hands back the jobs when they are done: those that owe nothing before it waits for the disc.
-func (q *workQueue) runBatch(place *rpc.Place, first *job, back func(*job)) {
+// runBatch makes the changes of a chain of jobs, which gather has returned, on a worker's thread.
+// Before it waits for the disc, it hands back the jobs that owe nothing. It returns those that the
+// caller hands back.
+func (q *workQueue) runBatch(place *rpc.Place, first *job, back func(*job)) (last *job) {
 	b := first.batch
 	first.batch = nil
 	var done, owing jobList
@@ -163,13 +168,14 @@ func (q *workQueue) runBatch(place *rpc.Place, first *job, back func(*job)) {
 		}
 	}
 	q.made(b, owing.head != nil)
+	if owing.head == nil {
+		return done.head
+	}
 	if done.head != nil {
 		back(done.head)
 	}
 	for j := owing.head; j != nil; j = j.next {
 		j.task.settle()
 	}
-	if owing.head != nil {
-		back(owing.head)
-	}
+	return owing.head
 }

@@ -303,13 +303,53 @@ func TestAllChangesAreMadeBeforeOneIsSettled(t *testing.T) {
 	}
 	j := q.take(idle, nil)
 	var back [][]int
-	q.runBatch(nil, j, func(j *job) {
+	last := q.runBatch(nil, j, func(j *job) {
 		require.Nil(t, j.batch)
 		back = append(back, ids(j))
 		log = append(log, 1000)
 	})
-	require.Equal(t, []int{0, 1, 2, 3, 4, 1000, 100, 102, 104, 1000}, log)
-	require.Equal(t, [][]int{{1, 3}, {0, 2, 4}}, back, "who owes nothing waits for no disc")
+	require.Equal(t, []int{0, 1, 2, 3, 4, 1000, 100, 102, 104}, log)
+	require.Equal(t, [][]int{{1, 3}}, back, "who owes nothing waits for no disc")
+	require.Equal(t, []int{0, 2, 4}, ids(last))
+}
+
+// A client that waits for its reply sends its next change at once. The worker that has answered is
+// about to look for work, and no other need be woken.
+func TestAWorkerThatComesByItselfIsNotWoken(t *testing.T) {
+	var q workQueue
+	q.init(1, 8, 1)
+	sleepers(&q, 4)
+	send := func(ids ...int) {
+		for _, id := range ids {
+			changing(&q, 1, uint64(77+id), &change{id: id})
+		}
+		q.kick(0, kickBatch)
+	}
+	send(0)
+	require.Equal(t, 3, resting(&q))
+	q.coming--
+	first := q.take(idle, nil)
+	q.made(first.batch, true)
+	done := q.nearly(first.share)
+	require.Zero(t, q.busy)
+
+	send(1)
+	require.Equal(t, 3, resting(&q), "one comes by itself")
+	send(2, 3)
+	require.Equal(t, 1, resting(&q), "one call counts on it, no more")
+	require.Equal(t, []int{1}, ids(q.take(done, nil)))
+	require.Equal(t, []int{2}, ids(q.take(idle, nil)))
+	require.Equal(t, []int{3}, ids(q.take(idle, nil)))
+
+	// Nobody counts on a worker that has come.
+	fourth := &change{id: 4}
+	changing(&q, 1, 90, fourth)
+	q.batches.fresh = 0
+	done = q.nearly(0 + q.share(1, false))
+	require.Equal(t, []int{4}, ids(q.take(done, nil)))
+	require.Zero(t, q.near)
+	send(5)
+	require.Equal(t, 0, resting(&q))
 }
 
 func TestABatchAllocatesNothing(t *testing.T) {
@@ -344,7 +384,9 @@ func TestNoChangeIsLost(t *testing.T) {
 		all.Go(func() {
 			runtime.LockOSThread()
 			here := new(sleeper)
-			for j := q.take(idle, here); j != nil; j = q.take(j.share, here) {
+			done := idle
+			for j := q.take(idle, here); j != nil; j = q.take(done, here) {
+				done = j.share
 				back := func(j *job) {
 					for ; j != nil; j = j.next {
 						seen[j.task.(*change).id].Add(1)
@@ -352,7 +394,9 @@ func TestNoChangeIsLost(t *testing.T) {
 					}
 				}
 				if j.batch != nil {
-					q.runBatch(nil, j, back)
+					last := q.runBatch(nil, j, back)
+					done = q.nearly(done)
+					back(last)
 					continue
 				}
 				j.task.work(nil)

@@ -36,6 +36,8 @@ type workQueue struct {
 
 	resting *sleeper // guarded by mu: idle workers that nobody has woken, last come first
 	coming  int      // guarded by mu: workers that were woken and are not here yet
+	// near counts workers that are about to look here for a call, and on whom no call counts yet.
+	near int // guarded by mu
 
 	// For brief calls (brief.go), guarded by mu.
 	lanes    []briefs
@@ -272,16 +274,33 @@ func (l *houses) add(p *peerCalls) {
 	l.last = p
 }
 
-// idle is the done that a worker passes to take when it has run no call yet.
-const idle = -1
+// What a worker passes to take that does not count in a share.
+const (
+	idle   = -1 // it has run no call yet, or swap has said that it has ended
+	nearby = -2 // nearly has said that the call has ended
+)
+
+// nearly says that a worker has run its call of share done. It has only to hand the call back, which
+// takes no time, and then calls take with what nearly returns. If the reply brings the next change
+// at once, no other worker need be woken for that.
+func (q *workQueue) nearly(done int) int {
+	q.mu.Lock()
+	q.leave(done)
+	q.near++
+	q.mu.Unlock()
+	return nearby
+}
 
 // take waits at the sleeper at until there is a job for the worker. A job that has a batch comes with
 // others behind it (pop). take returns nil when the queue is closed and empty. done is the share in
 // which the worker counted for its last job.
 func (q *workQueue) take(done int, at *sleeper) *job {
 	q.mu.Lock()
-	if done >= 0 {
+	switch {
+	case done >= 0:
 		q.leave(done)
+	case done == nearby && q.near > 0: // else a call counts on this worker, or on one like it
+		q.near--
 	}
 	i, ok := q.next()
 	for !ok {

@@ -234,7 +234,9 @@ func (s *Server) runWorker(place *rpc.Place, ready chan<- error) {
 		var next *job
 		switch {
 		case j.batch != nil:
-			s.queue.runBatch(place, j, giveBack)
+			last := s.queue.runBatch(place, j, giveBack)
+			done = s.queue.nearly(done)
+			giveBack(last)
 		case j.brief:
 			s.run(place, j)
 			var back *job
@@ -243,6 +245,7 @@ func (s *Server) runWorker(place *rpc.Place, ready chan<- error) {
 			giveBack(back)
 		default:
 			s.run(place, j)
+			done = s.queue.nearly(done)
 			giveBack(j)
 		}
 		if j = next; j == nil {

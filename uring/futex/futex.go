@@ -131,6 +131,7 @@ type Sleeper struct {
 	word atomic.Uint32 // 1: wake up
 	// limit is where the kernel reads the timeout.
 	limit unix.Timespec
+	sched Rescheduler
 }
 
 // Sleep blocks until Wake has been called since the last Sleep. If d is not 0, it blocks for d at
@@ -140,6 +141,9 @@ func (s *Sleeper) Sleep(d time.Duration) {
 	if d > 0 {
 		s.limit = unix.NsecToTimespec(int64(d))
 		limit = &s.limit
+	}
+	if s.word.Load() == 0 {
+		s.sched.Before(time.Now())
 	}
 	for s.word.Load() == 0 {
 		if wait(&s.word, 0, limit) == unix.ETIMEDOUT {

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringnfs/ringnfs/uring"
+	"github.com/ringnfs/ringnfs/uring/futex"
 )
 
 // Ring is what a Loop needs of a ring. *uring.Ring and the scripted ring of package uringtest
@@ -59,6 +60,7 @@ type Loop struct {
 	stop  bool
 	err   error
 	now   time.Time
+	sched futex.Rescheduler
 }
 
 // ErrStopped is what Post returns when the loop has ended.
@@ -284,13 +286,15 @@ func (l *Loop) spin(next time.Time) bool {
 
 // sleep waits for a completion, a post or the next tick.
 func (l *Loop) sleep(next time.Time) {
+	now := time.Now()
+	l.sched.Before(now)
 	l.box.arm(l)
 	l.box.asleep.Store(true)
 	if !l.box.empty() || len(l.late) > 0 {
 		l.box.asleep.Store(false)
 		return
 	}
-	timeout := max(time.Until(next), time.Millisecond)
+	timeout := max(next.Sub(now), time.Millisecond)
 	if err := l.ring.Wait(1, timeout); err != nil && !errors.Is(err, uring.ErrBusy) {
 		l.fail(fmt.Errorf("loop: waiting: %w", err))
 	}
