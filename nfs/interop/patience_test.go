@@ -23,16 +23,17 @@ const patience = 10 * time.Minute
 // has every value of each dimension.
 func full() bool { return os.Getenv("RINGNFS_MATRIX") == "full" }
 
-// processors counts those on which a guest may run. Each guest keeps one busy.
+// processors counts those on which a guest may run. Each guest keeps one busy, but for the times in
+// which it waits for a disc or a timer: so there is room for one more.
 var processors = struct {
 	mu   sync.Mutex
 	cond *sync.Cond
 	free int
-}{free: runtime.NumCPU()}
+}{free: runtime.NumCPU() + 1}
 
 func init() { processors.cond = sync.NewCond(&processors.mu) }
 
-// board waits for room for so many guests. done gives the room back. More guests than processors
+// board waits for room for so many guests. done gives the room back. Many more guests than processors
 // only make each other late.
 func board(guests int) (done func()) {
 	guests = min(guests, runtime.NumCPU())
