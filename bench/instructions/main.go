@@ -137,7 +137,8 @@ func run(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	tasks := plan(strings.Split(f.servers, ","), strings.Split(f.fs, ","), f.short, match)
+	tasks := plan(strings.Split(f.servers, ","), strings.Split(f.fs, ","), f.short,
+		f.check || f.record, match)
 	if err := l.all(ctx, f, r, tasks); err != nil {
 		return err
 	}

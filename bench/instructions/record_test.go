@@ -70,7 +70,7 @@ func TestThousandsHaveThreeDigits(t *testing.T) {
 func TestTheShortFormHasWhatItsNameSays(t *testing.T) {
 	all := regexp.MustCompile("")
 	var names []string
-	for _, x := range plan([]string{job.Ringnfs}, []string{"ext4"}, true, all) {
+	for _, x := range plan([]string{job.Ringnfs}, []string{"ext4"}, true, true, all) {
 		for i := range x.chain.loads {
 			names = append(names, x.chain.name(&x.chain.loads[i]))
 		}
@@ -82,18 +82,21 @@ func TestTheShortFormHasWhatItsNameSays(t *testing.T) {
 }
 
 func TestServersWithoutVersion4AreNotAskedForIt(t *testing.T) {
-	for _, x := range plan(servers, []string{"ext4", "tmpfs"}, false, regexp.MustCompile("^v4")) {
+	for _, x := range plan(servers, []string{"ext4", "tmpfs"}, false, false, regexp.MustCompile("^v4")) {
 		require.Equal(t, "4.2", x.chain.version)
 		require.NotContains(t, []string{job.Floor, job.GoNFS}, x.server)
 	}
 }
 
-func TestRingnfsIsMeasuredAtSeveralMoments(t *testing.T) {
-	for _, x := range plan(servers, []string{"ext4"}, false, regexp.MustCompile("^(null|create) 4x16")) {
-		want := 1
-		if x.server == job.Ringnfs {
-			want = 3
+func TestRingnfsIsMeasuredAtSeveralMomentsWhereTheyCount(t *testing.T) {
+	loads := regexp.MustCompile("^(null|create) (4x16|1x1)")
+	for _, always := range []bool{false, true} {
+		for _, x := range plan(servers, []string{"ext4", "xfs"}, false, always, loads) {
+			want := 1
+			if x.server == job.Ringnfs && (always || x.fs == "ext4" && x.chain.loads[0].Conns == 4) {
+				want = 3
+			}
+			require.Len(t, x.phases, want, "%s on %s", x.server, x.fs)
 		}
-		require.Len(t, x.phases, want)
 	}
 }
