@@ -23,20 +23,24 @@ const patience = 10 * time.Minute
 // has every value of each dimension.
 func full() bool { return os.Getenv("RINGNFS_MATRIX") == "full" }
 
-// processors counts those on which a guest may run. Each guest keeps one busy, but for the times in
-// which it waits for a disc or a timer: so there is room for one more.
+// room is how many guests may run at once. A guest keeps less than a processor busy: it waits for
+// locks, for servers that are started again, and for packets that are late on purpose. So there is
+// one guest more than processors.
+var room = runtime.NumCPU() + 1
+
+// processors counts the guests for which there is room.
 var processors = struct {
 	mu   sync.Mutex
 	cond *sync.Cond
 	free int
-}{free: runtime.NumCPU() + 1}
+}{free: room}
 
 func init() { processors.cond = sync.NewCond(&processors.mu) }
 
-// board waits for room for so many guests. done gives the room back. Many more guests than processors
-// only make each other late.
+// board waits for room for so many guests. done gives the room back. More guests would only make each
+// other late.
 func board(guests int) (done func()) {
-	guests = min(guests, runtime.NumCPU())
+	guests = min(guests, room)
 	processors.mu.Lock()
 	defer processors.mu.Unlock()
 	for processors.free < guests {
