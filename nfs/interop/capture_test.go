@@ -203,11 +203,13 @@ func (g guest) recorded(t *testing.T) *recording {
 }
 
 // TestTheKernelClientsConversationDecodes records a Linux client at work, and decodes the
-// recording.
+// recording. Its combination is the second one of TestWorkload, which runs the other steps.
 func TestTheKernelClientsConversationDecodes(t *testing.T) {
 	t.Parallel()
 	steps := []string{"basic", "linktimes", "excl", "dir", "oddio", "mmap", "perm"}
-	r := guest{fs: "ext4", script: "smoke.sh", args: steps, env: less, opts: "nconnect=2"}.recorded(t)
+	r := guest{
+		fs: "tmpfs", script: "smoke.sh", args: steps, env: less, opts: "nconnect=1,rsize=65536,wsize=65536",
+	}.recorded(t)
 	r.check(t, 2000, "NULL", "GETATTR", "SETATTR", "LOOKUP", "ACCESS", "READLINK", "READ", "WRITE", "CREATE", "MKDIR", "SYMLINK", "MKNOD",
 		"REMOVE", "RMDIR", "RENAME", "LINK", "READDIRPLUS", "FSSTAT", "FSINFO", "PATHCONF", "COMMIT", "MNT")
 }

@@ -254,7 +254,7 @@ t_fiojobs() {
   local job
   mkdir fiojobs
   for job in "$JOBFILES"/*.fio; do
-    env SIZE=8m RUNTIME=1 JOBS=2 fio --aux-path=/tmp --output=/tmp/fiojob --directory="$PWD/fiojobs" "$job" || { cat /tmp/fiojob; return 1; }
+    env SIZE=8m RUNTIME=500ms JOBS=2 fio --aux-path=/tmp --output=/tmp/fiojob --directory="$PWD/fiojobs" "$job" || { cat /tmp/fiojob; return 1; }
     grep -h 'err=' /tmp/fiojob | grep -v 'err= 0' && return 1
     [ -z "$(ls -A fiojobs)" ]
   done
