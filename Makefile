@@ -60,11 +60,11 @@ bench: ## compare NFS servers, and write the result to bench/results
 	$(GO) run ./bench -seconds $(BENCH_SECONDS) -rounds $(BENCH_ROUNDS) -only '$(BENCH_ONLY)'
 
 instructions: ## compare NFS servers by instructions for each call, and write the report to bench/results
-	@.ci/deps instructions
+	@.ci/deps
 	$(GO) run ./bench/instructions -report $(INSTRUCTIONS)
 
 instructions-check: ## fail if a call costs ringnfs over 3 % more instructions than recorded: some minutes
-	@.ci/deps instructions
+	@.ci/deps
 	$(GO) run ./bench/instructions -check $(INSTRUCTIONS)
 
 paths: ## measure the bare ways of data between file and socket, under 3 minutes
@@ -83,4 +83,4 @@ soak: ## run the tests COUNT (20) times in random order with all checks, 1000 cr
 	RINGNFS_MATRIX=full $(GO) test -race -tags checks -shuffle on -count $(COUNT) -timeout 4h ./...
 	RINGNFS_CRASHES=1000 $(GO) test -count 1 -timeout 8h ./nfs/endtoend -run TestACrashLosesNoChange
 	RINGNFS_REQUIRE=1 RINGNFS_MATRIX=full $(GO) test -tags interop -count $(COUNT) -timeout 8h ./nfs/interop -run 'Restart|Idle'
-	RINGNFS_REQUIRE=1 RINGNFS_MATRIX=full $(GO) test -tags interop -timeout 8h ./nfs/interop -run 'Workload|Lists'
+	RINGNFS_REQUIRE=1 RINGNFS_MATRIX=full $(GO) test -tags interop -timeout 8h ./nfs/interop -run 'Workload|Lists|Credentials'
