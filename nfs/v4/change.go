@@ -89,3 +89,23 @@ func (s *server) wccChange(w *vfs.WCC, clock func() time.Time) (before, after ui
 	}
 	return before, after
 }
+
+// atomic reports whether all that has happened between the two values of wccChange is the change
+// itself. A local process can come in between, unless the back end says that nobody does. And a
+// value from before the change that is made of a ctime must be a settled one: otherwise a client
+// may know the same value from before another change of the same tick.
+func (s *server) atomic(w *vfs.WCC, clock func() time.Time) bool {
+	switch {
+	case !w.Atomic || !w.HasBefore || !w.After.Filled():
+		return false
+	case w.Before.HasChange && w.After.Has(vfs.AttrChange):
+		return true
+	case w.Before.HasChange || w.After.Has(vfs.AttrChange):
+		return false
+	}
+	grain := secondsSettled
+	if w.Before.Ctime.Nsec != 0 {
+		grain = tickSettled
+	}
+	return s.settled(w.Before.Ctime, grain, clock)
+}

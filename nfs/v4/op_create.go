@@ -80,12 +80,11 @@ var madeTypes = map[nfs4.NfsFtype4]vfs.FileType{
 	nfs4.NF4FIFO: vfs.TypeFifo,
 }
 
-// changeInfo writes a change_info4 of a directory. It says that the two values need not be all
-// that happened in between: the server's lock does not keep local processes out.
+// changeInfo writes a change_info4 of an object.
 func (k *compound) changeInfo(w *vfs.WCC) {
 	before, after := k.s.wccChange(w, k.w.values.clock)
 	e := &k.c.Reply
-	e.Bool(false)
+	e.Bool(k.s.atomic(w, k.w.values.clock))
 	e.Uint64(before)
 	e.Uint64(after)
 }

@@ -21,6 +21,7 @@ type opening struct {
 	made   bool   // the file is new
 	before uint64 // the directory's change attribute
 	after  uint64
+	atomic bool // nothing else has happened in between
 }
 
 // open is OPEN (RFC 8881, section 18.16).
@@ -175,7 +176,7 @@ const wants = nfs4.OPEN4_SHARE_ACCESS_WANT_DELEG_MASK | nfs4.OPEN4_SHARE_ACCESS_
 func (k *compound) putOpened(o *opening, res *files.Opened) {
 	e := &k.c.Reply
 	putStateid(e, &res.Stateid)
-	e.Bool(false) // what happened between the two need not be the client's doing alone
+	e.Bool(o.atomic)
 	e.Uint64(o.before)
 	e.Uint64(o.after)
 	flags := uint32(nfs4.OPEN4_RESULT_LOCKTYPE_POSIX)
@@ -415,6 +416,7 @@ func (k *compound) makeFile(o *opening, dir *object.Object, name []byte, how vfs
 	}
 	o.made, o.set = true, o.given
 	o.before, o.after = k.s.wccChange(&w.wcc, w.values.clock)
+	o.atomic = k.s.atomic(&w.wcc, w.values.clock)
 	k.at(dir.Export, &w.entry.Handle)
 	return nfs4.NFS4_OK
 }

@@ -75,8 +75,11 @@ func (a *Attr) Filled() bool { return a.Mask&AttrBasic != 0 }
 // before and right after an operation. Either half may be missing.
 type WCC struct {
 	HasBefore bool
-	Before    Before
-	After     Attr // missing unless it is [Attr.Filled]
+	// Atomic says that nothing has changed the object between the halves but the operation. A back
+	// end whose objects others can change, too, cannot say so.
+	Atomic bool
+	Before Before
+	After  Attr // missing unless it is [Attr.Filled]
 }
 
 // Before is the part of the attributes that wcc_attr (RFC 1813) and change_info4 (RFC 8881, section
