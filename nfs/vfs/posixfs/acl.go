@@ -106,7 +106,7 @@ func (v *View) SetACL(c *vfs.Cred, h vfs.Handle, set *vfs.ACLSet, a *vfs.Attr) v
 	if s != vfs.OK {
 		return s
 	}
-	defer v.done()
+	defer v.doneChanging()
 	e.Own.data.Locking.Add(1)
 	defer e.Own.data.Locking.Add(-1)
 	fd, s := v.stabilizer(e)
@@ -128,9 +128,11 @@ func (v *View) setACL(c *vfs.Cred, e *entry, set *vfs.ACLSet, a *vfs.Attr) (chan
 	l := v.fs.lock(e)
 	l.Lock()
 	defer l.Unlock()
+	v.begin(&e.Key, false, siteACL)
 	defer func() {
 		if v.stat(e, &v.st) == vfs.OK {
 			v.fs.attributes(a, &v.st)
+			v.changed(e)
 		}
 	}()
 	if set.HasAccess && set.Access != nil && !set.Access.Valid() ||

@@ -84,7 +84,7 @@ func (v *View) accessed(e *entry) vfs.Status {
 		return vfs.ServerFault
 	}
 	before := v.st.Atime
-	v.fs.access(&e.Handle)
+	v.fs.accessCounted(e)
 	s := v.stat(e, &v.st)
 	if v.st.Atime != before {
 		e.Own.atime.vain.Store(0)
@@ -112,6 +112,15 @@ func (fs *FS) access(h *vfs.Handle) {
 // writeAtime updates the access time of e if accessed has put that off.
 func (fs *FS) writeAtime(e *entry) {
 	if e.Own.atime.due.Swap(false) {
-		fs.access(&e.Handle)
+		fs.accessCounted(e)
 	}
+}
+
+// accessCounted is access of e. It counts as a change.
+func (fs *FS) accessCounted(e *entry) {
+	if k := e.Own.kept; k != nil && fs.leaveOut != siteAccessed {
+		k.Slot().Attr.Begin()
+		defer k.Slot().Attr.End()
+	}
+	fs.access(&e.Handle)
 }

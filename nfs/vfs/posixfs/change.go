@@ -37,6 +37,7 @@ func (v *View) before(e *entry, w *vfs.WCC) vfs.Status {
 	if s := v.stat(e, &v.st); s != vfs.OK {
 		return s
 	}
+	v.unchanged(e, &v.st)
 	v.fs.setBefore(w, &v.st)
 	return vfs.OK
 }
@@ -95,6 +96,7 @@ func (v *View) locked(c *vfs.Cred, e *entry, w *vfs.WCC, act func(*entry) vfs.St
 	l := v.fs.lock(e)
 	l.Lock()
 	defer l.Unlock()
+	v.begin(&e.Key, e.Kind == unix.S_IFDIR, siteLocked)
 	if s := v.before(e, w); s != vfs.OK {
 		return s
 	}
@@ -128,6 +130,7 @@ func (v *View) existed(e *entry, name *byte) vfs.Status {
 		return vfs.OK
 	}
 	k, kind := kernel.KeyOf(&v.st3), v.st3.Mode&unix.S_IFMT
+	v.begin(&k, false, siteTaken)
 	x := v.object(&k, useChild)
 	v.large = v.st3.Blocks >= largeBlocks
 	v.last = x != nil && (v.st3.Nlink <= 1 || kind == unix.S_IFDIR)

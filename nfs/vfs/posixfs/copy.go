@@ -58,6 +58,7 @@ func (v *View) Lend(c *vfs.Cred, h vfs.Handle, use func(from any, size uint64) v
 	}
 	e.Own.data.Locking.Add(1)
 	defer e.Own.data.Locking.Add(-1)
+	defer v.touched(e)
 	return use(source{e, fd}, size)
 }
 

@@ -19,7 +19,7 @@ func (v *View) Create(c *vfs.Cred, dir vfs.Handle, r *vfs.CreateArgs, m *vfs.Mad
 	if v.lane {
 		return vfs.Again
 	}
-	defer v.done()
+	defer v.doneChanging()
 	v.fs.room(1)
 	return v.change(c, &dir, name, w, func(de *entry) vfs.Status {
 		mode := uint32(0)
@@ -65,6 +65,14 @@ func (v *View) Create(c *vfs.Cred, dir vfs.Handle, r *vfs.CreateArgs, m *vfs.Mad
 // directory does not put all of it on stable storage.
 func (v *View) finish(fd int, how vfs.CreateHow, s *vfs.SetAttr, verf uint64) (touched bool, st vfs.Status) {
 	touched = v.fs.is.selfSync
+	if v.fs.sole != nil && (how == vfs.Exclusive || s.HasSize || s.HasUID || s.HasGID || s.HasMode && takesSetID(s) ||
+		s.AtimeHow != vfs.TimeKeep || s.MtimeHow != vfs.TimeKeep) {
+		// Somebody may have looked it up already.
+		if errno := kernel.StatxWait(fd, &v.st2); errno != 0 {
+			return false, v.fs.status(errno)
+		}
+		v.beginNew()
+	}
 	if how == vfs.Exclusive {
 		if st = v.stamp(fd, verf); st != vfs.OK {
 			return false, st
@@ -100,6 +108,7 @@ func takesSetID(s *vfs.SetAttr) bool {
 func (v *View) undo(de *entry, fd int, flags uintptr) {
 	if kernel.StatxWait(fd, &v.st2) == 0 && kernel.StatxAt(de.FD, &v.name[0], &v.st3) == 0 &&
 		kernel.KeyOf(&v.st2) == kernel.KeyOf(&v.st3) {
+		v.beginNew()
 		_, _ = kernel.Call(
 			unix.SYS_UNLINKAT,
 			uintptr(de.FD),
@@ -127,6 +136,7 @@ func (v *View) arrived(de *entry, fd int, io bool, e *vfs.Entry) vfs.Status {
 	}
 	n := newEntry(h, &v.st2, fd)
 	n.Own.name = nameKey(de, cut(v.name[:]))
+	v.fs.keepEntry(n)
 	if io {
 		n.Read.Store(int32(fd))
 		n.Write.Store(int32(fd))
@@ -190,6 +200,7 @@ func (v *View) exists(
 		return st
 	}
 	mark := x.Own.flush.Failures()
+	v.begin(&x.Key, false, siteResized)
 	if st = v.resize(c, x, fd, s.Size); st != vfs.OK {
 		return st
 	}

@@ -19,6 +19,7 @@
 //	internal/known    the handles of objects that nobody has open (on kernel, recall)
 //	internal/listing  reading directories, pages of them, and places (on kernel, recall)
 //	internal/search   finding objects without CAP_DAC_READ_SEARCH (on kernel)
+//	internal/sole     what is remembered of a tree that nobody else changes
 //
 // This package keeps a state with each open object (state.go). It has one part for each subsystem,
 // and only that subsystem writes the part.
@@ -41,11 +42,12 @@
 // two stores to a cache line of the thread's own, and the descriptors of an idle entry can be
 // closed although an idle thread still remembers the entry.
 //
-// Attributes are never kept: every operation asks the kernel. But LOOKUPs that a lane has received
-// together ask once for their directory (sample.go). The FS keeps the names of a directory that was
-// listed, or in which many names were looked up, as long as the ctime says that they are the same.
-// It keeps the handles of objects that cannot be mistaken for others. Packages listing and known
-// and namecache.go do this, in memories of package recall.
+// Attributes are never kept: every operation asks the kernel, unless nobody else changes the tree
+// (Config.Exclusive, kept.go). But LOOKUPs that a lane has received together ask once for their
+// directory (sample.go). The FS keeps the names of a directory that was listed, or in which many
+// names were looked up, as long as the ctime says that they are the same. It keeps the handles of
+// objects that cannot be mistaken for others. Packages listing and known and namecache.go do this,
+// in memories of package recall.
 //
 // # Rights
 //

@@ -22,6 +22,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/listing"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/mounts"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/search"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/sole"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/stable"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/table"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/verdict"
@@ -49,6 +50,13 @@ type Config struct {
 	// that it has when New looks, also for clients with handles from before. Empty means no
 	// directory. New fails if Shut is Dir itself.
 	Shut string
+	// Exclusive says that nobody but this FS changes the tree: no other process of this machine,
+	// and no other machine. Then the FS remembers attributes, names and rights, and answers
+	// without asking the kernel. If it notices that somebody else has changed something, it says
+	// so in the log and asks the kernel each time from then on. New fails if the file system is
+	// one that others can change, or the process may not do what this takes (root, a private
+	// mount). Only one FS may be on the file system.
+	Exclusive bool
 }
 
 // FS is a directory of a local file system. It implements vfs.FS.
@@ -104,6 +112,9 @@ type FS struct {
 	reported   sync.Map // errnos that status has already logged
 	lent       lent
 	exclusives exclusives
+	sole       *sole.Tree      // nil unless Config.Exclusive; see kept.go
+	leaveOut   site            // tests: where changes are not counted
+	between    func()          // tests: called when an object was made, before it is changed
 	locks      [64]paddedMutex // for changes of one object with their WCC, by hash of its key
 	stop       chan struct{}
 	running    sync.WaitGroup
@@ -129,6 +140,7 @@ type traits struct {
 	selfSync    bool // syncing a directory does not sync a new file in it
 	memory      bool // files live in memory: plain reads and writes wait for no disc
 	ownAtime    bool // the FS updates access times itself; see atime.go
+	movesAtime  bool // reading moves access times
 	foreign     bool // another process or machine has to answer, and may not: not for lanes
 	births      bool // birth times tell objects apart; see package known
 	noSubvolume bool // tests: ignore the subvolume in statx
@@ -157,6 +169,7 @@ type options struct {
 	noDontCache bool
 	ioLeast     int    // bytes, replaces bigRequest
 	memory      uint64 // bytes of memory that the machine pretends to have
+	leaveOut    site
 }
 
 func newFS(cfg Config, o options) (*FS, error) {
@@ -264,6 +277,11 @@ func (fs *FS) start(cfg Config, o options) (err error) {
 		HasNobody: fs.ns.Users != nil,
 	}
 	fs.tryOddities()
+	if cfg.Exclusive {
+		if err = fs.tryExclusive(o); err != nil {
+			return err
+		}
+	}
 	if err = fs.chooseIO(cfg.IO, o); err != nil {
 		return err
 	}
@@ -396,6 +414,7 @@ func (fs *FS) identify(cfg Config, o options) error {
 	fs.is.foreign = o.foreign || kind.Foreign(fs.magic)
 	fs.is.selfSync = !fs.is.memory && fs.magic != unix.EXT4_SUPER_MAGIC && fs.magic != unix.XFS_SUPER_MAGIC
 	fs.is.ownAtime = fs.ownsAtime(&sf)
+	fs.is.movesAtime = sf.Flags&(unix.ST_NOATIME|unix.ST_RDONLY) == 0
 	fs.limits = kind.LimitsOf(fs.magic, &sf)
 	fs.tells = vfs.AttrBasic
 	fs.limits.TimeDelta, fs.limits.CtimeIsChange = kind.ProbeTimes(

@@ -60,7 +60,9 @@ func (v *View) again(de *entry, key uint64, e *vfs.Entry) bool {
 	if x == nil || at.key != key {
 		return false
 	}
+	n := count(x)
 	if v.hold(x, useChild) && v.statxAt(de.FD, &v.name[0], &v.st2) == 0 && kernel.KeyOf(&v.st2) == x.Key {
+		v.met(x, n, &v.st2)
 		e.Handle = x.Handle
 		v.fs.attributes(&e.Attr, &v.st2)
 		return true

@@ -11,6 +11,11 @@ import (
 
 // Lookup implements vfs.View.
 func (v *View) Lookup(c *vfs.Cred, dir vfs.Handle, name []byte, f *vfs.Found) vfs.Status {
+	if v.fs.sole != nil {
+		if s, ok := v.recallName(c, &dir, name, f); ok {
+			return s
+		}
+	}
 	e, d := f.Entry, f.Dir
 	de, s := v.acquire(&dir, useMain)
 	if s == vfs.OK {
@@ -38,7 +43,11 @@ func (v *View) lookup(c *vfs.Cred, de *entry, name []byte, e *vfs.Entry) vfs.Sta
 		return vfs.NameTooLong
 	}
 	key, keep := nameKey(de, name), false
-	if v.lane {
+	keeps, names, attrs := v.lane && de.Own.kept != nil && v.fs.sole.On(), uint64(0), uint64(0)
+	if keeps {
+		slot := de.Own.kept.Slot()
+		names, attrs = slot.Names.Now(), slot.Attr.Now()
+	} else if v.lane {
 		var ask bool
 		if keep, ask = v.mayRemember(de); ask {
 			return vfs.Again
@@ -72,12 +81,19 @@ func (v *View) lookup(c *vfs.Cred, de *entry, name []byte, e *vfs.Entry) vfs.Sta
 	v.name[n] = 0
 	if !v.again(de, key, e) {
 		if s := v.child(de, &v.name[0], e, key); s != vfs.OK {
+			if keeps && s == vfs.NoEnt {
+				v.keepVerdict(c, de, attrs, vfs.MayExec, vfs.MayExec)
+				v.keepName(de, key, name, names, false)
+			}
 			return s
 		}
 		v.hint(key)
 		v.fs.note(&e.Handle, &de.Handle, name)
 	}
-	if keep {
+	if keeps {
+		v.keepVerdict(c, de, attrs, vfs.MayExec, vfs.MayExec)
+		v.keepName(de, key, name, names, true)
+	} else if keep {
 		v.rememberPath(de, key, name)
 	}
 	return vfs.OK

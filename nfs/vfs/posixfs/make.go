@@ -16,7 +16,7 @@ func (v *View) Mkdir(c *vfs.Cred, dir vfs.Handle, r *vfs.MkdirArgs, m *vfs.Made)
 	if v.lane {
 		return vfs.Again
 	}
-	defer v.done()
+	defer v.doneChanging()
 	return v.change(c, &dir, name, w, func(de *entry) vfs.Status {
 		later, mode := *s, uint32(0)
 		if s.HasMode {
@@ -47,7 +47,7 @@ func (v *View) Symlink(c *vfs.Cred, dir vfs.Handle, r *vfs.SymlinkArgs, m *vfs.M
 	if v.lane {
 		return vfs.Again
 	}
-	defer v.done()
+	defer v.doneChanging()
 	return v.change(c, &dir, name, w, func(de *entry) vfs.Status {
 		if !cstring(v.path(), target) {
 			return vfs.NameTooLong
@@ -66,7 +66,7 @@ func (v *View) Mknod(c *vfs.Cred, dir vfs.Handle, r *vfs.MknodArgs, m *vfs.Made)
 	if v.lane {
 		return vfs.Again
 	}
-	defer v.done()
+	defer v.doneChanging()
 	later := *s
 	later.HasMode = takesSetID(s)
 	return v.change(c, &dir, name, w, func(de *entry) vfs.Status {
@@ -126,6 +126,7 @@ func (v *View) made(de *entry, later *vfs.SetAttr, e *vfs.Entry) vfs.Status {
 		// mode again would clear the bit if the caller is not in that group.
 		later.HasMode = false
 	}
+	v.beginNew()
 	changed, st := v.apply(fd, kind, later)
 	if st != vfs.OK {
 		flags := uintptr(0)

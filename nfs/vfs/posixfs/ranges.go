@@ -58,9 +58,10 @@ func (v *View) alter(
 	if s != vfs.OK {
 		return s
 	}
-	defer v.done()
+	defer v.doneChanging()
 	e.Own.data.Locking.Add(1)
 	defer e.Own.data.Locking.Add(-1)
+	v.begin(&e.Key, false, siteAlter)
 	fd, s := v.beginWrite(c, e, false)
 	if v.st2.Nlink != 0 {
 		v.fs.setBefore(w, &v.st2)

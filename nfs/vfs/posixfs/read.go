@@ -31,6 +31,7 @@ func (v *View) Read(c *vfs.Cred, h vfs.Handle, r *vfs.ReadArgs, a *vfs.Attr) (n 
 	}
 	for {
 		var looked unix.Errno
+		count := count(e)
 		n, eof, s, looked = v.data.Read(&e.Own.data, fd, r.Dst, r.Off, &v.st)
 		if s != vfs.OK {
 			return 0, false, v.failed(e, a, s)
@@ -38,6 +39,9 @@ func (v *View) Read(c *vfs.Cred, h vfs.Handle, r *vfs.ReadArgs, a *vfs.Attr) (n 
 		if s = v.looked(e, looked, &v.st); s != vfs.OK {
 			a.Mask = 0
 			return 0, false, s
+		}
+		if k := e.Own.kept; k != nil && (v.fs.moves(e) || !k.Fresh(count, v.fs.tick.Load())) {
+			v.met(e, count, &v.st)
 		}
 		if checked || v.judge.Has(c, &e.Own.rights, &v.st, verdict.ReadData) {
 			break

@@ -117,7 +117,8 @@ func (v *View) list(c *vfs.Cred, e *entry, r *vfs.ReadDirArgs) (eof bool, s vfs.
 			if v.lane {
 				return false, vfs.Again
 			}
-			if p, s = v.listing.Read(listed{v}); s != vfs.OK {
+			p, s = v.listing.Read(listed{v})
+			if v.touched(e); s != vfs.OK {
 				return false, s
 			}
 		}

@@ -23,7 +23,7 @@ func (v *View) unlink(c *vfs.Cred, dir vfs.Handle, name []byte, flags uintptr, w
 	if v.lane {
 		return vfs.Again
 	}
-	defer v.done()
+	defer v.doneChanging()
 	s := v.change(c, &dir, name, w, func(de *entry) vfs.Status {
 		if s := v.existed(de, &v.name[0]); s != vfs.OK {
 			v.use.Drop(useChild)
@@ -57,7 +57,7 @@ func (v *View) Rename(c *vfs.Cred, r *vfs.RenameArgs, wf, wt *vfs.WCC) vfs.Statu
 	if v.lane {
 		return vfs.Again
 	}
-	defer v.done()
+	defer v.doneChanging()
 	*wf, *wt = vfs.WCC{}, vfs.WCC{}
 	if !cstring(v.name[:], fromName) || !cstring(v.name2[:], toName) {
 		return vfs.NameTooLong
@@ -111,6 +111,8 @@ func (v *View) rename(c *vfs.Cred, fe, te *entry, wf, wt *vfs.WCC) vfs.Status {
 		second.Lock()
 		defer second.Unlock()
 	}
+	v.begin(&fe.Key, true, siteRenameFrom)
+	v.begin(&te.Key, true, siteRenameTo)
 	if s := v.before(fe, wf); s != vfs.OK {
 		return s
 	}
@@ -133,6 +135,7 @@ func (v *View) rename(c *vfs.Cred, fe, te *entry, wf, wt *vfs.WCC) vfs.Status {
 	if v.fs.fixedAt(fe.FD, &v.name[0]) {
 		return vfs.Access
 	}
+	v.beginAt(fe, &v.name[0], siteMoved)
 	if s := v.existed(te, &v.name2[0]); s != vfs.OK {
 		v.use.Drop(useChild)
 		return s
@@ -175,7 +178,7 @@ func (v *View) Link(c *vfs.Cred, r *vfs.LinkArgs, a *vfs.Attr, w *vfs.WCC) vfs.S
 	if v.lane {
 		return vfs.Again
 	}
-	defer v.done()
+	defer v.doneChanging()
 	a.Mask = 0
 	*w = vfs.WCC{}
 	e, s := v.acquire(&h, useSecond)
@@ -191,6 +194,7 @@ func (v *View) Link(c *vfs.Cred, r *vfs.LinkArgs, a *vfs.Attr, w *vfs.WCC) vfs.S
 		if s != vfs.OK {
 			return s
 		}
+		v.begin(&e.Key, false, siteLinked)
 		cstring(v.path(), []byte(kernel.ProcPath(e.FD)))
 		_, errno := kernel.Call(
 			unix.SYS_LINKAT,
@@ -208,6 +212,7 @@ func (v *View) Link(c *vfs.Cred, r *vfs.LinkArgs, a *vfs.Attr, w *vfs.WCC) vfs.S
 	})
 	if e != nil && kernel.StatxWait(e.FD, &v.st) == 0 && !v.fs.lost(e, &v.st) {
 		v.fs.attributes(a, &v.st)
+		v.changed(e)
 	}
 	return s
 }

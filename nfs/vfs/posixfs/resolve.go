@@ -59,7 +59,7 @@ func (fs *FS) openSeen(dir int, name string) (int, unix.Errno) {
 // openPath opens path below the root, O_PATH. It returns EXDEV if path leaves the tree. It follows
 // symbolic links only if links is set. It may wait.
 func (fs *FS) openPath(path string, links bool) (int, unix.Errno) {
-	if fs.is.noOpenat2 {
+	if fs.is.noOpenat2 || fs.sole != nil { // reading a link moves its access time
 		return fs.walkPath(path, links)
 	}
 	how := unix.OpenHow{
@@ -125,7 +125,7 @@ func (fs *FS) walkPath(path string, links bool) (int, unix.Errno) {
 			return -1, errno
 		}
 		at = append(at, fd)
-		to, isLink, errno := readLink(fd)
+		to, isLink, errno := fs.readLink(fd)
 		if errno != 0 {
 			return -1, errno
 		}
@@ -148,7 +148,7 @@ func (fs *FS) walkPath(path string, links bool) (int, unix.Errno) {
 }
 
 // readLink returns the target of the object fd, if it is a symbolic link.
-func readLink(fd int) (to string, isLink bool, errno unix.Errno) {
+func (fs *FS) readLink(fd int) (to string, isLink bool, errno unix.Errno) {
 	var st unix.Statx_t
 	if errno = kernel.StatxWait(fd, &st); errno != 0 || st.Mode&unix.S_IFMT != unix.S_IFLNK {
 		return "", false, errno
@@ -163,5 +163,9 @@ func readLink(fd int) (to string, isLink bool, errno unix.Errno) {
 		0,
 		0,
 	)
+	if fs.sole != nil && fs.is.movesAtime {
+		k := kernel.KeyOf(&st)
+		fs.sole.Slot(k.Hash()).Attr.Bump()
+	}
 	return string(b[:n]), true, errno
 }

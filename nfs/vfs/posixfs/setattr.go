@@ -23,7 +23,7 @@ func (v *View) SetAttr(c *vfs.Cred, h vfs.Handle, s *vfs.SetAttr, w *vfs.WCC) vf
 	if st != vfs.OK {
 		return st
 	}
-	defer v.done()
+	defer v.doneChanging()
 	e.Own.data.Locking.Add(1)
 	defer e.Own.data.Locking.Add(-1)
 	var fd int
@@ -71,9 +71,11 @@ func (v *View) setAttr(
 	l := v.fs.lock(e)
 	l.Lock()
 	defer l.Unlock()
+	v.begin(&e.Key, false, siteSetAttr)
 	if st = v.stat(e, &v.st2); st != vfs.OK {
 		return false, st
 	}
+	v.unchanged(e, &v.st2)
 	v.fs.setBefore(w, &v.st2)
 	defer v.after(e, w)
 	if guard != nil && !v.guarded(guard, &v.st2) {

@@ -29,6 +29,7 @@ func (v *View) Splice(
 	}
 	size := v.st.Size
 	moved, s = v.data.Splice(&e.Own.data, fd, r.Off, r.N, r.To, size)
+	v.touched(e)
 	switch {
 	case s == vfs.NotSupp || s == vfs.Again:
 		return 0, false, s

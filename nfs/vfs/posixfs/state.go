@@ -8,6 +8,7 @@ import (
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/iopath"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/kernel"
+	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/sole"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/stable"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/table"
 	"github.com/ringnfs/ringnfs/nfs/vfs/posixfs/internal/verdict"
@@ -24,6 +25,7 @@ type state struct {
 	stub uint64 // the inode number of a stub, 0 for other objects
 	shut bool   // clients may not use the object: see shut.go
 
+	kept   *sole.Kept // nil unless the attributes may be remembered; see kept.go
 	rights verdict.Object
 	names  namesState
 	atime  atimeState
@@ -67,7 +69,11 @@ func renewEntry(old *entry) *entry {
 	if errno != 0 {
 		return nil
 	}
-	return startEntry(old.Handle, old.Key, old.Kind, old.Own.stub, fd)
+	e := startEntry(old.Handle, old.Key, old.Kind, old.Own.stub, fd)
+	if k := old.Own.kept; k != nil {
+		e.Own.kept = sole.NewKept(k.Slot())
+	}
+	return e
 }
 
 // number replaces the inode number in a stub's attributes by the stub's own. The kernel's is the

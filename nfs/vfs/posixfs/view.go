@@ -88,6 +88,13 @@ type View struct {
 	listing      listing.Reader[entry]
 	knows        known.Moment // for a listing with handles
 	opens        opening      // for a listing with handles
+
+	// See kept.go.
+	changes      changes
+	keptNames    recall.Own[keptName] // on lanes, once a name is worth it
+	keptVerdicts recall.Own[keptVerdict]
+	keptBy       recall.Own[*entry] // a quick map in front of byHandle
+	shown, known vfs.Attr
 }
 
 var _ vfs.View = (*View)(nil)
@@ -131,6 +138,9 @@ func (fs *FS) View(t *vfs.Thread) (vfs.View, error) {
 	if v.lane {
 		v.samples = recall.NewOwn[sample](samplesMax, 1)
 	}
+	if fs.sole != nil {
+		v.keptBy = recall.NewOwn[*entry](n.hints/2, 1)
+	}
 	fs.tab.Join(&v.use)
 	fs.viewsMu.Lock()
 	defer fs.viewsMu.Unlock()
@@ -159,6 +169,12 @@ func (v *View) Close() {
 
 // done ends an operation. The entries that it used may then be closed.
 func (v *View) done() { v.use.Done() }
+
+// doneChanging is done for an operation that may have begun changes.
+func (v *View) doneChanging() {
+	v.finishChanges()
+	v.use.Done()
+}
 
 // keepIn stores e in one of m's places for the hash: an empty one, that of a dead entry, or any.
 func keepIn(m *recall.Own[*entry], hash uint64, e *entry) {
@@ -309,6 +325,7 @@ func (v *View) adopt(h vfs.Handle, st *unix.Statx_t, fd, use int, name uint64) *
 	n := newEntry(h, st, fd)
 	n.Own.name = name
 	n.Own.shut = v.fs.shut.closed[n.Key]
+	v.fs.keepEntry(n)
 	if n.Own.stub == 0 {
 		v.fs.learnVolume(&h, st)
 	}
@@ -323,7 +340,10 @@ func (v *View) adopt(h vfs.Handle, st *unix.Statx_t, fd, use int, name uint64) *
 // stat reads e's attributes into st. An object without a name is Stale, and stat retires its entry
 // at once.
 func (v *View) stat(e *entry, st *unix.Statx_t) vfs.Status {
-	return v.looked(e, v.statx(e.FD, st), st)
+	if e.Own.kept == nil {
+		return v.looked(e, v.statx(e.FD, st), st)
+	}
+	return v.statKept(e, st)
 }
 
 // looked is stat after the kernel has been asked, with the result errno.

@@ -26,11 +26,12 @@ func (v *View) Write(
 		}
 		return 0, 0, 0, s
 	}
-	defer v.done()
+	defer v.doneChanging()
 	if !v.lane {
 		e.Own.data.Locking.Add(1)
 		defer e.Own.data.Locking.Add(-1)
 	}
+	v.begin(&e.Key, false, siteWrite)
 	fd, s := v.beginWrite(c, e, false)
 	if s == vfs.Again {
 		return 0, 0, 0, s
@@ -79,6 +80,7 @@ func (v *View) beginWrite(c *vfs.Cred, e *entry, commit bool) (fd int, s vfs.Sta
 		v.st2.Mask = 0
 		return -1, t
 	}
+	v.unchanged(e, &v.st2)
 	if s != vfs.OK {
 		return -1, s
 	}
@@ -106,6 +108,7 @@ func (fs *FS) setBefore(w *vfs.WCC, st *unix.Statx_t) {
 func (v *View) after(e *entry, w *vfs.WCC) {
 	if v.statx(e.FD, &v.st) == 0 && !v.fs.lost(e, &v.st) {
 		v.fs.attributes(&w.After, &v.st)
+		w.Atomic = v.changed(e) && w.HasBefore
 	}
 }
 

@@ -160,7 +160,7 @@ func (v *View) changeXattr(c *vfs.Cred, h *vfs.Handle, w *vfs.WCC, act func(path
 	if s != vfs.OK {
 		return s
 	}
-	defer v.done()
+	defer v.doneChanging()
 	e.Own.data.Locking.Add(1)
 	defer e.Own.data.Locking.Add(-1)
 	fd, s := v.stabilizer(e)

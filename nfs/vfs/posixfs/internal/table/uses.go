@@ -66,6 +66,10 @@ func (u *Uses[S]) enter(e *Entry[S], slot int) bool {
 	}
 }
 
+// Lately reports whether u has held e before, and e is alive and counts as used. It publishes
+// nothing: e may be retired and its descriptors closed at any time.
+func (u *Uses[S]) Lately(e *Entry[S]) bool { return e.who.Load()&u.mark == u.mark }
+
 // At returns the entry in a slot, nil if there is none.
 func (u *Uses[S]) At(slot int) *Entry[S] { return u.slots[slot].Load() }
 
