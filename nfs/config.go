@@ -39,6 +39,12 @@ type Export struct {
 	// It is for a directory, not for FS. New fails when the file system cannot do IODontCache
 	// or IODirect.
 	IO IOMode
+	// Exclusive says that nobody but this server changes what is on the directory's file system:
+	// then the server remembers attributes, names and rights, and answers without asking the
+	// kernel. If it notices a change by somebody else, it logs that and asks the kernel each time
+	// from then on. It is for a directory, not for FS. New fails if others can change the file
+	// system, if another Export is on it, or if the process may not do what this takes.
+	Exclusive bool
 	// Allow lists the clients that may use the export. If it is empty, only this machine may.
 	Allow []netip.Prefix
 	// Insecure serves clients on other machines whatever port they call from. By default the

@@ -35,6 +35,23 @@ func refuseNested(exports []export.Export) error {
 	return nil
 }
 
+// refuseShared fails when an export that nobody else changes has its file system in common with
+// another export. The files of one could have names in the other, too.
+func refuseShared(configs []Export, exports []export.Export) error {
+	for i := range configs {
+		if !configs[i].Exclusive {
+			continue
+		}
+		for j := range exports {
+			if i != j && exports[i].Volume == exports[j].Volume {
+				return fmt.Errorf("nfs: export %s is to be changed through itself alone, but export %s is on the same file system: leave out one of the two, or Exclusive",
+					exports[i].Path, exports[j].Path)
+			}
+		}
+	}
+	return nil
+}
+
 // unreached notes that clients of version 4 do not get from x to all exports that lie in it.
 func (s *Server) unreached(x *export.Export) {
 	s.notes = append(s.notes, fmt.Sprintf(

@@ -247,6 +247,8 @@ func (s *Server) open() (err error) {
 					IO:     x.IO,
 					Log:    s.cfg.Log,
 					Shut:   s.cfg.StateDir,
+
+					Exclusive: x.Exclusive,
 				},
 			)
 			if err != nil {
@@ -289,6 +291,9 @@ func (s *Server) open() (err error) {
 		opened()
 	}
 	if err := refuseNested(exports); err != nil {
+		return err
+	}
+	if err := refuseShared(s.cfg.Exports, exports); err != nil {
 		return err
 	}
 	datagrams := 0

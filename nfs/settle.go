@@ -75,6 +75,11 @@ func (x *Export) settle(i int) error {
 			x.Dir,
 			x.IO,
 		)
+	case x.FS != nil && x.Exclusive:
+		return fmt.Errorf(
+			"nfs: export %s: Exclusive is for directories: an FS of one's own does its own remembering; leave Exclusive out",
+			x.Dir,
+		)
 	case x.FS != nil && x.IO != IOBuffered:
 		return fmt.Errorf(
 			"nfs: export %s: IO is %v, which is for directories: an FS of one's own does its own I/O; leave IO out",

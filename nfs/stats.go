@@ -22,6 +22,22 @@ func (s *Server) Stats() []LaneStats {
 	}
 }
 
+// Withdrawn returns the Dirs of the exports that are Exclusive in the Config, but that somebody else
+// has changed, so that the server asks the kernel each time. Any goroutine may call it at any time,
+// from when Serve has begun. It does not block.
+func (s *Server) Withdrawn() (dirs []string) {
+	for _, x := range s.cfg.Exports {
+		fs, ok := x.FS.(interface{ Exclusive() (on, withdrawn bool) })
+		if !ok {
+			continue
+		}
+		if _, withdrawn := fs.Exclusive(); withdrawn {
+			dirs = append(dirs, x.Dir)
+		}
+	}
+	return dirs
+}
+
 // ClientStats is what the server remembers of the clients of version 4, and what they hold.
 type ClientStats struct {
 	InGrace     bool // nobody gets new opens or locks, since clients reclaim those from before

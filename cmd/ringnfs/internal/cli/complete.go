@@ -122,6 +122,9 @@ func completeServe(c *cobra.Command) {
 			}
 			return all, cobra.ShellCompDirectiveNoFileComp
 		},
+		"exclusive": func(_ *cobra.Command, dirs []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			return slices.Clone(dirs), cobra.ShellCompDirectiveNoFileComp
+		},
 		"read-path":      words("auto", "copy", "splice", "zc"),
 		"write-path":     words("auto", "worker", "inline"),
 		"log-level":      words("debug", "info", "warn", "error"),

@@ -49,6 +49,7 @@ type serveFlags struct {
 	spin      time.Duration
 	writePath string
 	io        []string
+	exclusive []string
 	transfer  size
 	stateDir  string
 	logLevel  string
@@ -160,6 +161,12 @@ func (f *serveFlags) register(c *cobra.Command) {
 		nil,
 		"`MODE` of large READs and WRITEs: buffered, dontcache or direct (they leave nothing in the page cache), or auto (only streams too large to keep leave nothing); DIR=MODE sets it for one DIR and overrides MODE, repeatable (default buffered)",
 	)
+	fs.StringArrayVar(
+		&f.exclusive,
+		"exclusive",
+		nil,
+		"nobody but this server changes the file system of `DIR`, one of those that are served: remember attributes, names and rights, and answer without asking the kernel; repeatable. A change by somebody else is logged once it is noticed, and the kernel is asked again",
+	)
 	fs.Var(&f.transfer, "transfer-max", "largest READ and WRITE, at most 4M (default 1M)")
 	fs.StringVar(
 		&f.stateDir,
@@ -255,6 +262,10 @@ func (f *serveFlags) config(c *cobra.Command, dirs []string) (nfs.Config, slog.L
 	if err != nil {
 		return cfg, level, err
 	}
+	alone, err := parseExclusive(f.exclusive, dirs)
+	if err != nil {
+		return cfg, level, err
+	}
 	if cfg.Versions, err = nfs.ParseVersions(f.versions); err != nil {
 		return cfg, level, fmt.Errorf(
 			"--versions %q: say 3, 4.0, 4.1 or 4.2, or several with commas",
@@ -292,7 +303,7 @@ func (f *serveFlags) config(c *cobra.Command, dirs []string) (nfs.Config, slog.L
 	cfg.Port, cfg.MountPort = f.port, f.mountPort
 	cfg.Lanes, cfg.Memory, cfg.StateDir, cfg.Without = f.lanes, int64(f.memory), f.stateDir, f.without
 	for i, dir := range dirs {
-		x.Dir, x.IO = dir, modes[i]
+		x.Dir, x.IO, x.Exclusive = dir, modes[i], alone[i]
 		cfg.Exports = append(cfg.Exports, x)
 	}
 	return cfg, level, nil
@@ -356,6 +367,24 @@ func parseIO(texts, dirs []string) ([]nfs.IOMode, error) {
 		}
 	}
 	return modes, nil
+}
+
+// parseExclusive returns which of the directories nobody but the server changes. Each of texts is
+// one of them.
+func parseExclusive(texts, dirs []string) ([]bool, error) {
+	alone := make([]bool, len(dirs))
+	for _, text := range texts {
+		found := false
+		for i, dir := range dirs {
+			if text != "" && absolute(dir) == absolute(text) {
+				alone[i], found = true, true
+			}
+		}
+		if !found {
+			return nil, fmt.Errorf("--exclusive %q: it is none of the directories to serve", text)
+		}
+	}
+	return alone, nil
 }
 
 // absolute returns the path of a directory from the root, for comparisons.

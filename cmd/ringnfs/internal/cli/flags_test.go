@@ -268,3 +268,13 @@ func TestNetworksOfIPv4MappedIntoIPv6AreThoseOfIPv4(t *testing.T) {
 		cfg.Exports[0].Allow,
 	)
 }
+
+func TestExclusiveNamesADirectoryThatIsServed(t *testing.T) {
+	alone, err := parseExclusive([]string{"/b/", "/c"}, []string{"/a", "/b", "/c"})
+	require.NoError(t, err)
+	require.Equal(t, []bool{false, true, true}, alone)
+	for _, text := range []string{"", "/d", "b"} {
+		_, err = parseExclusive([]string{text}, []string{"/a", "/b"})
+		require.ErrorContains(t, err, "it is none of the directories to serve", text)
+	}
+}

@@ -94,7 +94,7 @@ func serve(cfg nfs.Config, notes []string, portFixed bool, stdout io.Writer, log
 	}
 	leaveProcessors(srv.Info().Lanes)
 	defer spareHeap(srv.Info().Memory)()
-	defer tellWhenAsked(asked, figures{srv.Stats, srv.Clients}, log)()
+	defer tellWhenAsked(asked, figures{srv.Stats, srv.Clients, srv.Withdrawn}, log)()
 	return runEngine(srv, signals, drainMax, hangMax, log, func() {
 		if err := privileges.Drop(); err != nil {
 			notes = append(notes, fmt.Sprintf("the process keeps rights that it does not need: %v", err))

@@ -13,6 +13,8 @@ import (
 type figures struct {
 	lanes   func() []nfs.LaneStats
 	clients func(most int) (nfs.ClientStats, bool)
+	// withdrawn returns the exclusive exports that somebody else has changed.
+	withdrawn func() []string
 }
 
 // tellWhenAsked logs the figures of each lane, and of the clients of version 4, whenever a signal
@@ -62,6 +64,9 @@ func (x figures) tell(log *slog.Logger, level slog.Level) {
 			"pinned", s.Pinned, "pinned_most", s.PinnedMost,
 			"sent_p50", s.Sent.Quantile(0.5), "sent_p99", s.Sent.Quantile(0.99),
 			"acks", s.Ack.Count(), "ack_p10", s.Ack.Quantile(0.1), "ack_p50", s.Ack.Quantile(0.5), "ack_p99", s.Ack.Quantile(0.99))
+	}
+	for _, dir := range x.withdrawn() {
+		log.Log(ctx, level, "exclusive export", "dir", dir, "state", "withdrawn")
 	}
 	c, ok := x.clients(toldMax)
 	if !ok {

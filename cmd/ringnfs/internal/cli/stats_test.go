@@ -58,13 +58,14 @@ func TestFiguresAreLoggedWhenAskedForAndAtTheEnd(t *testing.T) {
 		},
 	}
 	end := tellWhenAsked(asked, figures{
-		lanes:   func() []nfs.LaneStats { return lanes },
-		clients: func(n int) (nfs.ClientStats, bool) { most = n; return clients, true },
+		lanes:     func() []nfs.LaneStats { return lanes },
+		clients:   func(n int) (nfs.ClientStats, bool) { most = n; return clients, true },
+		withdrawn: func() []string { return []string{"/srv/shared"} },
 	}, log)
 	asked <- syscall.SIGUSR1
 	require.Eventually(
 		t,
-		func() bool { return strings.Count(out.String(), "\n") == 5 },
+		func() bool { return strings.Count(out.String(), "\n") == 6 },
 		2*time.Minute,
 		time.Millisecond,
 	)
@@ -79,6 +80,7 @@ func TestFiguresAreLoggedWhenAskedForAndAtTheEnd(t *testing.T) {
 		"connections=4 files=5 opens=6 locks=7 ranges=8 waiters=9 bytes=10 in_grace=true told=2\n")
 	require.Contains(t, out.String(), "level=INFO msg=client owner=\"Linux NFSv4.2 \\xff"+strings.Repeat("h", 85)+
 		"\" peer=192.0.2.1:700 version=4.1 silent=3s courteous=false sessions=1 opens=2 locks=3 ranges=4\n")
+	require.Contains(t, out.String(), "level=INFO msg=\"exclusive export\" dir=/srv/shared state=withdrawn\n")
 	require.Contains(t, out.String(), "owner=mac peer=\"\" version=4.0 silent=0s courteous=true")
 	end()
 	require.Equal(t, 32, most)
@@ -91,8 +93,9 @@ func TestAServerOfVersion3HasNoClientsToTellOf(t *testing.T) {
 	var out page
 	log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	tellWhenAsked(nil, figures{
-		lanes:   func() []nfs.LaneStats { return make([]nfs.LaneStats, 1) },
-		clients: func(int) (nfs.ClientStats, bool) { return nfs.ClientStats{}, false },
+		lanes:     func() []nfs.LaneStats { return make([]nfs.LaneStats, 1) },
+		clients:   func(int) (nfs.ClientStats, bool) { return nfs.ClientStats{}, false },
+		withdrawn: func() []string { return nil },
 	}, log)()
 	require.Equal(t, 1, strings.Count(out.String(), "\n"))
 	require.NotContains(t, out.String(), "client")
