@@ -112,7 +112,8 @@ func (fs *FS) tryExclusive(o options) error {
 // elsewhere names a second place where the file system is mounted for writing.
 func (fs *FS) elsewhere() (why string, err error) {
 	var st unix.Statx_t
-	if err := unix.Statx(fs.point.Visible(), "", unix.AT_EMPTY_PATH, unix.STATX_BASIC_STATS|unix.STATX_MNT_ID, &st); err != nil {
+	const mask = unix.STATX_BASIC_STATS | unix.STATX_MNT_ID
+	if err := unix.Statx(fs.point.Visible(), "", unix.AT_EMPTY_PATH, mask, &st); err != nil {
 		return "", fmt.Errorf("posixfs: attributes of %s: %w", fs.dir, err)
 	}
 	list, err := os.ReadFile("/proc/self/mountinfo")
@@ -120,7 +121,8 @@ func (fs *FS) elsewhere() (why string, err error) {
 		return "", fmt.Errorf("posixfs: where %s is mounted: %w", fs.dir, err)
 	}
 	if at := otherMount(string(list), st.Mnt_id); at != "" {
-		return "its file system is also mounted at " + at + ", where others can change it; unmount it there, or mount it read-only", nil
+		return "its file system is also mounted at " + at +
+			", where others can change it; unmount it there, or mount it read-only", nil
 	}
 	return "", nil
 }
