@@ -14,6 +14,7 @@ import (
 
 	"github.com/ringnfs/ringnfs/nfs/nfs3"
 	"github.com/ringnfs/ringnfs/nfs/nfstest"
+	"github.com/ringnfs/ringnfs/nfs/nfstest/again"
 	"github.com/ringnfs/ringnfs/nfs/rpc/rpctest"
 )
 
@@ -180,6 +181,7 @@ func TestAServerThatIsKilledLosesNothingStable(t *testing.T) {
 // buildProgram builds ringnfs.
 func buildProgram(t *testing.T) (exe string) {
 	t.Helper()
+	again.Skip(t) // the program has neither race detector nor assertions
 	goTool, err := exec.LookPath("go")
 	if err != nil {
 		t.Skipf("needs the go command to build ringnfs: %v", err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/ringnfs/ringnfs/nfs/nfstest/again"
 	"github.com/ringnfs/ringnfs/nfs/vfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/checkfs"
 	"github.com/ringnfs/ringnfs/nfs/vfs/memfs"
@@ -15,6 +16,7 @@ import (
 )
 
 func TestABackEndThatKeepsItsContractIsNotChanged(t *testing.T) {
+	again.Skip(t)
 	vfstest.Run(t, func(t *testing.T) *vfstest.Env {
 		in := memfs.New(memfs.Config{})
 		var mu sync.Mutex

@@ -35,7 +35,11 @@ func TestAnOrdinaryUserCanServe(t *testing.T) {
 	work := filepath.Join(dir, "work")
 	require.NoError(t, os.Mkdir(work, 0o777))
 	require.NoError(t, os.Chown(work, nobody, nobody))
-	cmd := exec.Command(bin, "-test.run", "^TestUnprivileged", "-test.v")
+	conformance := "none"
+	if again.Now() {
+		conformance = "^TestUnprivilegedConformance$" // the suite has run; what is special has not
+	}
+	cmd := exec.Command(bin, "-test.run", "^TestUnprivileged", "-test.skip", conformance, "-test.v")
 	cmd.Env = append(os.Environ(), "POSIXFS_UNPRIVILEGED="+work, "TMPDIR="+work, "HOME="+work)
 	cmd.Dir = work
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
@@ -48,6 +52,9 @@ func TestAnOrdinaryUserCanServe(t *testing.T) {
 		"LentBitsAreTakenBack", "SetIDBitsAreNotPutBack", "GuardsHoldAgainstTheServersOwnOpening",
 		"DirectoriesThatCannotBeReadAreChanged", "WalksTakeFewDescriptorsAndWaitForThem",
 	} {
+		if again.Now() && test == "Conformance" {
+			continue
+		}
 		require.Contains(t, string(text), "--- PASS: TestUnprivileged"+test)
 	}
 }

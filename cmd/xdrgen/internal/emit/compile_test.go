@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/ringnfs/ringnfs/nfs/nfstest/again"
 )
 
 // packages imports what generated code uses, once for all tests. Only one test at a time may use
@@ -23,6 +25,7 @@ var packages = sync.OnceValue(func() types.Importer {
 // compiles checks the types of generated code.
 func compiles(t testing.TB, code string) {
 	t.Helper()
+	again.Skip(t)
 	files := token.NewFileSet()
 	f, err := parser.ParseFile(files, "p_xdr.go", code, parser.SkipObjectResolution)
 	require.NoError(t, err)
