@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/ringnfs/ringnfs/bench/instructions/job"
 )
@@ -45,7 +46,8 @@ func newLab(ctx context.Context, root, cache string) (*lab, error) {
 	}
 	for _, name := range []string{"boot", "guest"} {
 		// Away from the addresses at which servers in Go are, so that a profile can tell them.
-		if err := l.build(name, "./bench/instructions/"+name,
+		// The same source gives the same program in every directory, and one saved machine.
+		if err := l.build(name, "./bench/instructions/"+name, "-trimpath", "-buildvcs=false",
 			"-ldflags=-T 0x10000000 -w"); err != nil {
 			return nil, err
 		}
@@ -64,6 +66,9 @@ func (l *lab) build(name, pkg string, flags ...string) error {
 	}
 	return nil
 }
+
+// oldAfter is how long a saved machine stays when another one has been made.
+const oldAfter = 24 * time.Hour
 
 // boot makes the saved state, unless it is there.
 func (l *lab) boot(ctx context.Context) error {
@@ -85,7 +90,11 @@ func (l *lab) boot(ctx context.Context) error {
 		return err
 	}
 	for _, name := range old {
-		if err := os.Remove(name); err != nil {
+		// Machines of another tree may be running from it.
+		if st, err := os.Stat(name); err != nil || time.Since(st.ModTime()) < oldAfter {
+			continue
+		}
+		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 	}
