@@ -384,7 +384,7 @@ func TestNoChangeIsLost(t *testing.T) {
 		all.Go(func() {
 			runtime.LockOSThread()
 			here := new(sleeper)
-			done := idle
+			var done int
 			for j := q.take(idle, here); j != nil; j = q.take(done, here) {
 				done = j.share
 				back := func(j *job) {
