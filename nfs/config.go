@@ -43,7 +43,7 @@ type Export struct {
 	// then the server remembers attributes, names and rights, and answers without asking the
 	// kernel. If it notices a change by somebody else, it logs that and asks the kernel each time
 	// from then on. It is for a directory, not for FS. New fails if others can change the file
-	// system, if another Export is on it, or if the process may not do what this takes.
+	// system, if another Export's Dir is on it, or if the process may not do what this takes.
 	Exclusive bool
 	// Allow lists the clients that may use the export. If it is empty, only this machine may.
 	Allow []netip.Prefix

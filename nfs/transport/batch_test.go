@@ -346,6 +346,7 @@ func TestAWorkerThatComesByItselfIsNotWoken(t *testing.T) {
 	changing(&q, 1, 90, fourth)
 	q.batches.fresh = 0
 	done = q.nearly(0 + q.share(1, false))
+	require.Equal(t, idle, done, "there is work for it already")
 	require.Equal(t, []int{4}, ids(q.take(done, nil)))
 	require.Zero(t, q.near)
 	send(5)

@@ -285,9 +285,12 @@ const (
 // at once, no other worker need be woken for that.
 func (q *workQueue) nearly(done int) int {
 	q.mu.Lock()
+	defer q.mu.Unlock()
 	q.leave(done)
+	if _, ok := q.next(); ok {
+		return idle // there is work for it already
+	}
 	q.near++
-	q.mu.Unlock()
 	return nearby
 }
 

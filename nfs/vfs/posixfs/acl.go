@@ -130,9 +130,10 @@ func (v *View) setACL(c *vfs.Cred, e *entry, set *vfs.ACLSet, a *vfs.Attr) (chan
 	defer l.Unlock()
 	v.begin(&e.Key, false, siteACL)
 	defer func() {
+		unstable := unsettled(e)
 		if v.stat(e, &v.st) == vfs.OK {
 			v.fs.attributes(a, &v.st)
-			v.changed(e)
+			v.changed(e, unstable)
 		}
 	}()
 	if set.HasAccess && set.Access != nil && !set.Access.Valid() ||

@@ -126,8 +126,8 @@ const largeBlocks = 1 << 20 / 512
 // is to follow. A status other than OK says that the name must stay.
 func (v *View) existed(e *entry, name *byte) vfs.Status {
 	v.last, v.large = false, false
-	if kernel.StatxAt(e.FD, name, &v.st3) != 0 {
-		return vfs.OK
+	if errno := kernel.StatxAt(e.FD, name, &v.st3); errno != 0 {
+		return v.unseen(errno)
 	}
 	k, kind := kernel.KeyOf(&v.st3), v.st3.Mode&unix.S_IFMT
 	v.begin(&k, false, siteTaken)

@@ -168,12 +168,29 @@ func (v *View) begin(k *kernel.ObjectKey, names bool, at site) {
 	l.n++
 }
 
-// beginAt is begin for the object called name in de, if there is one.
-func (v *View) beginAt(de *entry, name *byte, at site) {
-	if v.fs.sole != nil && kernel.StatxAt(de.FD, name, &v.st3) == 0 {
+// beginAt is begin for the object called name in de, if there is one. If nobody can tell, a status
+// other than OK says that the name must stay.
+func (v *View) beginAt(de *entry, name *byte, at site) vfs.Status {
+	if v.fs.sole == nil {
+		return vfs.OK
+	}
+	switch errno := kernel.StatxAt(de.FD, name, &v.st3); errno {
+	case 0:
 		k := kernel.KeyOf(&v.st3)
 		v.begin(&k, false, at)
+		return vfs.OK
+	default:
+		return v.unseen(errno)
 	}
+}
+
+// unseen returns what follows from the errno with which the kernel has not shown the object that
+// is about to lose a name: OK if nothing does.
+func (v *View) unseen(errno unix.Errno) vfs.Status {
+	if v.fs.sole == nil || errno == unix.ENOENT {
+		return vfs.OK
+	}
+	return v.fs.status(errno) // it could not be counted
 }
 
 // beginNew is begin for the object that v.st2 shows and that was just made.
@@ -202,8 +219,9 @@ func (c *change) end() (now uint64) {
 }
 
 // changed ends the View's change of e, whose attributes after it are in v.st, and keeps them if
-// nobody else has changed e meanwhile, which it reports.
-func (v *View) changed(e *entry) (alone bool) {
+// nobody else has changed e meanwhile, which it reports. unstable is whether e had unstable data
+// before the kernel was asked for the attributes.
+func (v *View) changed(e *entry, unstable bool) (alone bool) {
 	k, l := e.Own.kept, &v.changes
 	if k == nil || !v.fs.sole.On() {
 		return false
@@ -216,7 +234,7 @@ func (v *View) changed(e *entry) (alone bool) {
 		was, now := c.was, c.end()
 		l.n--
 		l.list[i] = l.list[l.n]
-		if alone = now == sole.Ended(was); alone {
+		if alone = sole.AtRest(was) && now == sole.Ended(was); alone && !unstable {
 			v.keepSeen(e, now)
 		}
 		return alone
@@ -227,7 +245,7 @@ func (v *View) changed(e *entry) (alone bool) {
 // keepSeen keeps the attributes in v.st, which e had while its count was n. Where a file has
 // unstable data, its space may change at any time, so its attributes are not kept.
 func (v *View) keepSeen(e *entry, n uint64) {
-	if v.st.Nlink == 0 || e.Kind == unix.S_IFREG && dirty(e) {
+	if v.st.Nlink == 0 || unsettled(e) {
 		return
 	}
 	v.show(&v.st)
@@ -240,12 +258,16 @@ func (v *View) show(st *unix.Statx_t) {
 	v.fs.attributes(&v.shown, st)
 }
 
-// count returns e's count of changes, for met.
+// unsettled reports whether the file system may move e's space at any time.
+func unsettled(e *entry) bool { return e.Kind == unix.S_IFREG && dirty(e) }
+
+// count returns e's count of changes, for met, which is called with attributes that were asked for
+// after count. It is a count that is not at rest while e is unsettled.
 func count(e *entry) uint64 {
-	if k := e.Own.kept; k != nil {
+	if k := e.Own.kept; k != nil && !unsettled(e) {
 		return k.Slot().Attr.Now()
 	}
-	return 0
+	return sole.Never
 }
 
 // met looks at attributes of e that the kernel has just shown: st, asked for when the count was n.
@@ -259,7 +281,7 @@ func (v *View) met(e *entry, n uint64, st *unix.Statx_t) {
 	switch known := k.At(n, &v.known); {
 	case known && !sole.Same(&v.known, &v.shown):
 		v.fs.withdraw(e)
-	case st.Nlink == 0, e.Kind == unix.S_IFREG && dirty(e):
+	case st.Nlink == 0, unsettled(e):
 	case known && v.known == v.shown && k.Fresh(n, v.fs.tick.Load()):
 	default:
 		k.Keep(n, v.fs.tick.Load(), &v.shown)

@@ -43,10 +43,9 @@ func (v *View) lookup(c *vfs.Cred, de *entry, name []byte, e *vfs.Entry) vfs.Sta
 		return vfs.NameTooLong
 	}
 	key, keep := nameKey(de, name), false
-	keeps, names, attrs := v.lane && de.Own.kept != nil && v.fs.sole.On(), uint64(0), uint64(0)
+	keeps, names := v.lane && de.Own.kept != nil && v.fs.sole.On(), uint64(0)
 	if keeps {
-		slot := de.Own.kept.Slot()
-		names, attrs = slot.Names.Now(), slot.Attr.Now()
+		names = de.Own.kept.Slot().Names.Now()
 	} else if v.lane {
 		var ask bool
 		if keep, ask = v.mayRemember(de); ask {
@@ -82,7 +81,7 @@ func (v *View) lookup(c *vfs.Cred, de *entry, name []byte, e *vfs.Entry) vfs.Sta
 	if !v.again(de, key, e) {
 		if s := v.child(de, &v.name[0], e, key); s != vfs.OK {
 			if keeps && s == vfs.NoEnt {
-				v.keepVerdict(c, de, attrs, vfs.MayExec, vfs.MayExec)
+				v.keepVerdict(c, de, v.when, vfs.MayExec, vfs.MayExec)
 				v.keepName(de, key, name, names, false)
 			}
 			return s
@@ -91,7 +90,7 @@ func (v *View) lookup(c *vfs.Cred, de *entry, name []byte, e *vfs.Entry) vfs.Sta
 		v.fs.note(&e.Handle, &de.Handle, name)
 	}
 	if keeps {
-		v.keepVerdict(c, de, attrs, vfs.MayExec, vfs.MayExec)
+		v.keepVerdict(c, de, v.when, vfs.MayExec, vfs.MayExec)
 		v.keepName(de, key, name, names, true)
 	} else if keep {
 		v.rememberPath(de, key, name)

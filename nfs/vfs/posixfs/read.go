@@ -33,6 +33,7 @@ func (v *View) Read(c *vfs.Cred, h vfs.Handle, r *vfs.ReadArgs, a *vfs.Attr) (n 
 		var looked unix.Errno
 		count := count(e)
 		n, eof, s, looked = v.data.Read(&e.Own.data, fd, r.Dst, r.Off, &v.st)
+		v.touched(e) // also if it has read less than it should
 		if s != vfs.OK {
 			return 0, false, v.failed(e, a, s)
 		}
@@ -40,7 +41,7 @@ func (v *View) Read(c *vfs.Cred, h vfs.Handle, r *vfs.ReadArgs, a *vfs.Attr) (n 
 			a.Mask = 0
 			return 0, false, s
 		}
-		if k := e.Own.kept; k != nil && (v.fs.moves(e) || !k.Fresh(count, v.fs.tick.Load())) {
+		if k := e.Own.kept; k != nil && !k.Fresh(count, v.fs.tick.Load()) {
 			v.met(e, count, &v.st)
 		}
 		if checked || v.judge.Has(c, &e.Own.rights, &v.st, verdict.ReadData) {
@@ -138,6 +139,7 @@ func (v *View) ReadLink(_ *vfs.Cred, h vfs.Handle, dst []byte, a *vfs.Attr) (int
 		0,
 		0,
 	)
+	v.touched(e)
 	s = vfs.OK
 	if errno != 0 {
 		s = v.fs.status(errno)

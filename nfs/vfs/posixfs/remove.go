@@ -112,7 +112,9 @@ func (v *View) rename(c *vfs.Cred, fe, te *entry, wf, wt *vfs.WCC) vfs.Status {
 		defer second.Unlock()
 	}
 	v.begin(&fe.Key, true, siteRenameFrom)
-	v.begin(&te.Key, true, siteRenameTo)
+	if fe.Key != te.Key {
+		v.begin(&te.Key, true, siteRenameTo)
+	}
 	if s := v.before(fe, wf); s != vfs.OK {
 		return s
 	}
@@ -135,7 +137,9 @@ func (v *View) rename(c *vfs.Cred, fe, te *entry, wf, wt *vfs.WCC) vfs.Status {
 	if v.fs.fixedAt(fe.FD, &v.name[0]) {
 		return vfs.Access
 	}
-	v.beginAt(fe, &v.name[0], siteMoved)
+	if s := v.beginAt(fe, &v.name[0], siteMoved); s != vfs.OK {
+		return s
+	}
 	if s := v.existed(te, &v.name2[0]); s != vfs.OK {
 		v.use.Drop(useChild)
 		return s
@@ -210,9 +214,13 @@ func (v *View) Link(c *vfs.Cred, r *vfs.LinkArgs, a *vfs.Attr, w *vfs.WCC) vfs.S
 		}
 		return v.named(errno)
 	})
-	if e != nil && kernel.StatxWait(e.FD, &v.st) == 0 && !v.fs.lost(e, &v.st) {
+	if e == nil {
+		return s
+	}
+	unstable := unsettled(e)
+	if kernel.StatxWait(e.FD, &v.st) == 0 && !v.fs.lost(e, &v.st) {
 		v.fs.attributes(a, &v.st)
-		v.changed(e)
+		v.changed(e, unstable)
 	}
 	return s
 }

@@ -18,6 +18,7 @@ type sample struct {
 	dir   uint64 // ID of the directory's entry
 	epoch uint64
 	st    unix.Statx_t
+	when  uint64 // the directory's count of changes before st was asked for: see kept.go
 	// For namecache.go: stamp is the directory's ctime. count is how many LOOKUPs the lane has
 	// answered since the directory got that ctime, or since the lane last asked a worker to
 	// settle it. When count reaches enough, the lane asks.
@@ -38,19 +39,17 @@ func (v *View) sampleOf(de *entry) *sample {
 }
 
 // see reads the attributes of the directory de into v.st. They are from some moment since the call
-// arrived.
+// arrived, and v.when is the directory's count of changes from before that.
 func (v *View) see(de *entry) vfs.Status {
 	p, epoch := v.sampleOf(de), v.th.Epoch
-	if p == nil || epoch == 0 {
-		return v.stat(de, &v.st)
-	}
-	if p.epoch == epoch {
-		v.st = p.st
+	if p != nil && epoch != 0 && p.epoch == epoch {
+		v.st, v.when = p.st, p.when
 		return vfs.OK
 	}
+	v.when = count(de)
 	s := v.stat(de, &v.st)
-	if s == vfs.OK {
-		p.epoch, p.st = epoch, v.st
+	if p != nil && epoch != 0 && s == vfs.OK {
+		p.epoch, p.st, p.when = epoch, v.st, v.when
 	}
 	return s
 }

@@ -96,6 +96,13 @@ func (v *View) openStub(h *vfs.Handle) (fd int, s vfs.Status) {
 	}
 	list := os.NewFile(uintptr(read), "")
 	defer list.Close()
+	if v.fs.sole != nil && v.fs.is.movesAtime {
+		var st unix.Statx_t
+		if kernel.StatxWait(at, &st) == 0 {
+			k := kernel.KeyOf(&st)
+			defer v.fs.sole.Slot(k.Hash()).Attr.Bump()
+		}
+	}
 	for {
 		names, err := list.Readdirnames(1024)
 		for _, name := range names {

@@ -95,6 +95,7 @@ type View struct {
 	keptVerdicts recall.Own[keptVerdict]
 	keptBy       recall.Own[*entry] // a quick map in front of byHandle
 	shown, known vfs.Attr
+	when         uint64 // see see
 }
 
 var _ vfs.View = (*View)(nil)

@@ -106,9 +106,10 @@ func (fs *FS) setBefore(w *vfs.WCC, st *unix.Statx_t) {
 
 // after fills the second half of w.
 func (v *View) after(e *entry, w *vfs.WCC) {
+	unstable := unsettled(e)
 	if v.statx(e.FD, &v.st) == 0 && !v.fs.lost(e, &v.st) {
 		v.fs.attributes(&w.After, &v.st)
-		w.Atomic = v.changed(e) && w.HasBefore
+		w.Atomic = v.changed(e, unstable) && w.HasBefore
 	}
 }
 

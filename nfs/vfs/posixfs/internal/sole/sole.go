@@ -60,6 +60,9 @@ func (c *Count) End() (now uint64) { return c.n.Add(one - 1) }
 // way: an access time that reading moves.
 func (c *Count) Bump() { c.n.Add(one) }
 
+// Never is a count that no object has at rest.
+const Never = under
+
 // AtRest reports whether no change was under way when n was the count.
 func AtRest(n uint64) bool { return n&under == 0 }
 
@@ -90,7 +93,7 @@ type Kept struct {
 // NewKept makes the place for the attributes of the object that slot counts.
 func NewKept(slot *Slot) *Kept {
 	k := &Kept{slot: slot}
-	k.tag.Store(under)
+	k.tag.Store(Never)
 	return k
 }
 
