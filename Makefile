@@ -60,11 +60,11 @@ bench: ## compare NFS servers, and write the result to bench/results
 	$(GO) run ./bench -seconds $(BENCH_SECONDS) -rounds $(BENCH_ROUNDS) -only '$(BENCH_ONLY)'
 
 instructions: ## compare NFS servers by instructions for each call, and write the report to bench/results
-	@.ci/deps
+	@.ci/deps instructions
 	$(GO) run ./bench/instructions -report $(INSTRUCTIONS)
 
 instructions-check: ## fail if a call costs ringnfs over 3 % more instructions than recorded: some minutes
-	@.ci/deps
+	@.ci/deps instructions
 	$(GO) run ./bench/instructions -check $(INSTRUCTIONS)
 
 paths: ## measure the bare ways of data between file and socket, under 3 minutes
