@@ -44,7 +44,8 @@ func refuseShared(configs []Export, exports []export.Export) error {
 		}
 		for j := range exports {
 			if i != j && exports[i].Volume == exports[j].Volume {
-				return fmt.Errorf("nfs: export %s is to be changed through itself alone, but export %s is on the same file system: leave out one of the two, or Exclusive",
+				return fmt.Errorf("nfs: export %s is to be changed through itself alone, but export %s is "+
+					"on the same file system: leave out one of the two, or Exclusive",
 					exports[i].Path, exports[j].Path)
 			}
 		}

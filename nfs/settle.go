@@ -77,7 +77,8 @@ func (x *Export) settle(i int) error {
 		)
 	case x.FS != nil && x.Exclusive:
 		return fmt.Errorf(
-			"nfs: export %s: Exclusive is for directories: an FS of one's own does its own remembering; leave Exclusive out",
+			"nfs: export %s: Exclusive is for directories: an FS of one's own does its own remembering; "+
+				"leave Exclusive out",
 			x.Dir,
 		)
 	case x.FS != nil && x.IO != IOBuffered:

@@ -44,7 +44,8 @@ func TestAnExclusiveExportIsWhatItsClientsMakeOfIt(t *testing.T) {
 		require.EqualValues(t, 3+i, getattr(t, other, f).Size)
 		require.EqualValues(t, 3+i, getattr(t, c, f).Size)
 		size := uint64(4 + i)
-		require.Equal(t, nfs3.NFS3_OK, c.Setattr(f, nfs3.Sattr3{Size: nfs3.SetSize3{SetIt: true, Size: nfs3.Size3(size)}}, nil).Status)
+		set := nfs3.Sattr3{Size: nfs3.SetSize3{SetIt: true, Size: nfs3.Size3(size)}}
+		require.Equal(t, nfs3.NFS3_OK, c.Setattr(f, set, nil).Status)
 		require.EqualValues(t, size, getattr(t, other, f).Size)
 		found := other.Lookup(root, "file")
 		require.Equal(t, nfs3.NFS3_OK, found.Status)
@@ -54,7 +55,8 @@ func TestAnExclusiveExportIsWhatItsClientsMakeOfIt(t *testing.T) {
 		info := res[len(res)-1].Opcreate.Resok4.Cinfo
 		require.NotEqual(t, info.Before, info.After)
 		require.Equal(t, nfs3.NFS3_OK, other.Lookup(root, "made").Status)
-		access := other.Access(fh{Data: found.Resok.Object.Data}, nfs3.ACCESS3_READ|nfs3.ACCESS3_LOOKUP|nfs3.ACCESS3_MODIFY)
+		access := other.Access(fh{Data: found.Resok.Object.Data},
+			nfs3.ACCESS3_READ|nfs3.ACCESS3_LOOKUP|nfs3.ACCESS3_MODIFY)
 		require.EqualValues(t, nfs3.ACCESS3_READ|nfs3.ACCESS3_MODIFY, access.Resok.Access)
 		require.Equal(t, nfs3.NFS3_OK, c.Rmdir(root, "made").Status)
 		require.Equal(t, nfs3.NFS3ERR_NOENT, other.Lookup(root, "made").Status)

@@ -47,7 +47,8 @@ var sampled = []string{"big", "oddio", "mmap", "fio"}
 
 // least makes the steps do even less than less does.
 var least = map[string]string{
-	"TREE": "/usr/include/asm-generic", "REPO": "/usr/include/asm-generic", "FILES": "200", "BIGMB": "6", "FIOMB": "4",
+	"TREE": "/usr/include/asm-generic", "REPO": "/usr/include/asm-generic",
+	"FILES": "200", "BIGMB": "6", "FIOMB": "4",
 }
 
 // whole is the whole workload. fio's job files are for measuring; the step fio verifies.

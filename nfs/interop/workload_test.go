@@ -46,7 +46,8 @@ var short = []string{
 
 // less makes the same steps do less.
 var less = map[string]string{
-	"TREE": "/usr/include/linux/netfilter", "REPO": "/usr/include/asm-generic", "FILES": "300", "BIGMB": "16", "FIOMB": "8",
+	"TREE": "/usr/include/linux/netfilter", "REPO": "/usr/include/asm-generic",
+	"FILES": "300", "BIGMB": "16", "FIOMB": "8",
 }
 
 // TestWorkload runs what an ordinary user does on a mount. One combination runs all of it. One that

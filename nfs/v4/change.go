@@ -41,11 +41,11 @@ func (w *work) now() time.Time {
 // ofCtime makes a change attribute of a ctime. One of whole seconds is not doubled, for there are
 // file systems in which others are change attributes as they are, and order must be kept.
 func (s *server) ofCtime(t vfs.Time, clock func() time.Time) uint64 {
-	c, grain := t.Change(), secondsSettled
+	c := t.Change()
 	if t.Nsec != 0 {
-		c, grain = 2*c, tickSettled
+		c = 2 * c
 	}
-	if s.settled(t, grain, clock) {
+	if s.settled(t, grainOf(t), clock) {
 		c++
 	}
 	return c
@@ -53,6 +53,14 @@ func (s *server) ofCtime(t vfs.Time, clock func() time.Time) uint64 {
 
 // longSettled is when, in seconds, a ctime is settled by any clock.
 const longSettled = 4
+
+// grainOf returns after how long a ctime is settled.
+func grainOf(t vfs.Time) time.Duration {
+	if t.Nsec != 0 {
+		return tickSettled
+	}
+	return secondsSettled
+}
 
 // settled reports whether a ctime is older than grain. Most are much older: for these it does not
 // ask the clock, but compares with a time of the last second or two that somebody has asked for.
@@ -103,9 +111,5 @@ func (s *server) atomic(w *vfs.WCC, clock func() time.Time) bool {
 	case w.Before.HasChange || w.After.Has(vfs.AttrChange):
 		return false
 	}
-	grain := secondsSettled
-	if w.Before.Ctime.Nsec != 0 {
-		grain = tickSettled
-	}
-	return s.settled(w.Before.Ctime, grain, clock)
+	return s.settled(w.Before.Ctime, grainOf(w.Before.Ctime), clock)
 }

@@ -65,8 +65,8 @@ func (v *View) Create(c *vfs.Cred, dir vfs.Handle, r *vfs.CreateArgs, m *vfs.Mad
 // directory does not put all of it on stable storage.
 func (v *View) finish(fd int, how vfs.CreateHow, s *vfs.SetAttr, verf uint64) (touched bool, st vfs.Status) {
 	touched = v.fs.is.selfSync
-	if v.fs.sole != nil && (how == vfs.Exclusive || s.HasSize || s.HasUID || s.HasGID || s.HasMode && takesSetID(s) ||
-		s.AtimeHow != vfs.TimeKeep || s.MtimeHow != vfs.TimeKeep) {
+	if v.fs.sole != nil && (how == vfs.Exclusive || s.HasSize || s.HasUID || s.HasGID ||
+		s.HasMode && takesSetID(s) || s.AtimeHow != vfs.TimeKeep || s.MtimeHow != vfs.TimeKeep) {
 		// Somebody may have looked it up already.
 		if errno := kernel.StatxWait(fd, &v.st2); errno != 0 {
 			return false, v.fs.status(errno)

@@ -195,9 +195,12 @@ func (v *View) unseen(errno unix.Errno) vfs.Status {
 
 // beginNew is begin for the object that v.st2 shows and that was just made.
 func (v *View) beginNew() {
+	if v.fs.sole == nil {
+		return
+	}
 	k := kernel.KeyOf(&v.st2)
 	v.begin(&k, false, siteNew)
-	if v.fs.sole != nil && v.fs.between != nil {
+	if v.fs.between != nil {
 		v.fs.between()
 	}
 }
@@ -416,7 +419,12 @@ func (v *View) recallAccess(
 }
 
 // recallName is Lookup from memory. ok is false if the kernel must be asked.
-func (v *View) recallName(c *vfs.Cred, dir *vfs.Handle, name []byte, f *vfs.Found) (s vfs.Status, ok bool) {
+func (v *View) recallName(
+	c *vfs.Cred,
+	dir *vfs.Handle,
+	name []byte,
+	f *vfs.Found,
+) (s vfs.Status, ok bool) {
 	if !v.keptNames.Ready() {
 		return 0, false
 	}
@@ -455,7 +463,11 @@ func (v *View) maySearch(c *vfs.Cred, de *entry) bool {
 }
 
 // recallVerdict returns the kernel's remembered answer on want.
-func (v *View) recallVerdict(c *vfs.Cred, e *entry, want vfs.Permission) (granted vfs.Permission, known bool) {
+func (v *View) recallVerdict(
+	c *vfs.Cred,
+	e *entry,
+	want vfs.Permission,
+) (granted vfs.Permission, known bool) {
 	if !v.keptVerdicts.Ready() {
 		return 0, false
 	}
@@ -527,8 +539,16 @@ func (fs *FS) moves(e *entry) bool {
 
 // touched counts a reading of e that may have moved its access time.
 func (v *View) touched(e *entry) {
-	if v.fs.sole != nil && v.fs.moves(e) && v.fs.leaveOut != siteRead {
-		v.fs.sole.Slot(e.Key.Hash()).Attr.Bump()
+	if v.fs.sole != nil && v.fs.moves(e) {
+		v.fs.wasRead(&e.Key)
+	}
+}
+
+// wasRead counts a reading of a directory or a symbolic link, after it. It may have moved the access
+// time.
+func (fs *FS) wasRead(k *kernel.ObjectKey) {
+	if fs.sole != nil && fs.is.movesAtime && fs.leaveOut != siteRead {
+		fs.sole.Slot(k.Hash()).Attr.Bump()
 	}
 }
 

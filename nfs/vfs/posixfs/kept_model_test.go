@@ -68,7 +68,8 @@ func (r *exclusiveRig) handle(path string) (h vfs.Handle, ok bool) {
 // truth asks the kernel about a path. The visible mount has the same objects.
 func (r *exclusiveRig) truth(path string) (a vfs.Attr, errno unix.Errno) {
 	var st unix.Statx_t
-	err := unix.Statx(unix.AT_FDCWD, filepath.Join(r.dir, path), unix.AT_SYMLINK_NOFOLLOW, kernel.StatxMask, &st)
+	full := filepath.Join(r.dir, path)
+	err := unix.Statx(unix.AT_FDCWD, full, unix.AT_SYMLINK_NOFOLLOW, kernel.StatxMask, &st)
 	if err != nil {
 		return a, err.(unix.Errno)
 	}
@@ -178,7 +179,8 @@ func (r *exclusiveRig) compareName(l *runner, dir vfs.Handle, at, name string) {
 				r.workers[1].do(func(v *View) {
 					x, s := v.reach(&e.Handle, useMain)
 					r.must(s == vfs.OK, "reach %v", s)
-					asked, st = v.judge.Ask(r.workers[1].cred(c.UID, c.GID, c.Groups...), &x.Own.rights, vfs.MayRead|vfs.MayWrite|vfs.MayExec)
+					cred := r.workers[1].cred(c.UID, c.GID, c.Groups...)
+					asked, st = v.judge.Ask(cred, &x.Own.rights, vfs.MayRead|vfs.MayWrite|vfs.MayExec)
 					v.done()
 				})
 				r.must(st == vfs.OK && asked == granted, "user %d may %v with %q, not %v", c.UID, asked, path, granted)
@@ -231,7 +233,8 @@ func (r *exclusiveRig) act(op string, w *runner, dir, dir2, name, name2 string, 
 			v.Rename(c, &vfs.RenameArgs{From: h, FromName: nm, To: h2, ToName: []byte(name2)}, &u, &z)
 		case "list":
 			_, _, _ = v.ReadDir(c, h, &vfs.ReadDirArgs{
-				Want: vfs.EntryMask(n%2) * (vfs.EntryAttr | vfs.EntryHandle), Yield: func(*vfs.DirEntry) bool { return true },
+				Want:  vfs.EntryMask(n%2) * (vfs.EntryAttr | vfs.EntryHandle),
+				Yield: func(*vfs.DirEntry) bool { return true },
 			}, &a)
 		}
 		if !found {
@@ -250,7 +253,9 @@ func (r *exclusiveRig) act(op string, w *runner, dir, dir2, name, name2 string, 
 			}
 			v.SetAttr(c, x, &set, &u)
 		case "touch":
-			v.SetAttr(c, x, &vfs.SetAttr{AtimeHow: vfs.TimeClient, Atime: vfs.Time{Sec: int64(n)}, MtimeHow: vfs.TimeServer}, &u)
+			v.SetAttr(c, x, &vfs.SetAttr{
+				AtimeHow: vfs.TimeClient, Atime: vfs.Time{Sec: int64(n)}, MtimeHow: vfs.TimeServer,
+			}, &u)
 		case "read":
 			_, _, _ = v.Read(c, x, &vfs.ReadArgs{Dst: make([]byte, 100)}, &a)
 		case "readlink":
@@ -265,7 +270,8 @@ func (r *exclusiveRig) act(op string, w *runner, dir, dir2, name, name2 string, 
 			v.SetXattr(c, x, &vfs.XattrArgs{Name: []byte("n"), Value: []byte{byte(n)}}, &u)
 		case "acl":
 			list := acl.List{
-				{Tag: acl.UserObj, Perm: 6}, {Tag: acl.User, ID: 1000, Perm: acl.Perm(n % 8)}, {Tag: acl.GroupObj, Perm: 4},
+				{Tag: acl.UserObj, Perm: 6}, {Tag: acl.User, ID: 1000, Perm: acl.Perm(n % 8)},
+				{Tag: acl.GroupObj, Perm: 4},
 				{Tag: acl.Mask, Perm: 7}, {Tag: acl.Other, Perm: acl.Perm(n % 8)},
 			}
 			v.SetACL(c, x, &vfs.ACLSet{HasAccess: true, Access: list}, &a)
@@ -274,7 +280,8 @@ func (r *exclusiveRig) act(op string, w *runner, dir, dir2, name, name2 string, 
 }
 
 var modelOps = []string{
-	"create", "exclusive", "mkdir", "symlink", "mknod", "remove", "rmdir", "rename", "list", "link", "write", "commit",
+	"create", "exclusive", "mkdir", "symlink", "mknod", "remove", "rmdir", "rename", "list", "link", "write",
+	"commit",
 	"setattr", "touch", "read", "readlink", "allocate", "deallocate", "copy", "xattr", "acl", "sweep",
 }
 

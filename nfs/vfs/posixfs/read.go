@@ -31,7 +31,7 @@ func (v *View) Read(c *vfs.Cred, h vfs.Handle, r *vfs.ReadArgs, a *vfs.Attr) (n 
 	}
 	for {
 		var looked unix.Errno
-		count := count(e)
+		before := count(e)
 		n, eof, s, looked = v.data.Read(&e.Own.data, fd, r.Dst, r.Off, &v.st)
 		v.touched(e) // also if it has read less than it should
 		if s != vfs.OK {
@@ -41,8 +41,8 @@ func (v *View) Read(c *vfs.Cred, h vfs.Handle, r *vfs.ReadArgs, a *vfs.Attr) (n 
 			a.Mask = 0
 			return 0, false, s
 		}
-		if k := e.Own.kept; k != nil && !k.Fresh(count, v.fs.tick.Load()) {
-			v.met(e, count, &v.st)
+		if k := e.Own.kept; k != nil && !k.Fresh(before, v.fs.tick.Load()) {
+			v.met(e, before, &v.st)
 		}
 		if checked || v.judge.Has(c, &e.Own.rights, &v.st, verdict.ReadData) {
 			break

@@ -163,9 +163,7 @@ func (fs *FS) readLink(fd int) (to string, isLink bool, errno unix.Errno) {
 		0,
 		0,
 	)
-	if fs.sole != nil && fs.is.movesAtime {
-		k := kernel.KeyOf(&st)
-		fs.sole.Slot(k.Hash()).Attr.Bump()
-	}
+	k := kernel.KeyOf(&st)
+	fs.wasRead(&k)
 	return string(b[:n]), true, errno
 }

@@ -96,11 +96,11 @@ func (v *View) openStub(h *vfs.Handle) (fd int, s vfs.Status) {
 	}
 	list := os.NewFile(uintptr(read), "")
 	defer list.Close()
-	if v.fs.sole != nil && v.fs.is.movesAtime {
+	if v.fs.sole != nil {
 		var st unix.Statx_t
 		if kernel.StatxWait(at, &st) == 0 {
 			k := kernel.KeyOf(&st)
-			defer v.fs.sole.Slot(k.Hash()).Attr.Bump()
+			defer v.fs.wasRead(&k)
 		}
 	}
 	for {

@@ -67,6 +67,13 @@ func words(list ...string) completer {
 	return cobra.FixedCompletions(list, cobra.ShellCompDirectiveNoFileComp)
 }
 
+// ofDirs is for values that depend on the directories to serve.
+func ofDirs(values func(dirs []string) []cobra.Completion) completer {
+	return func(_ *cobra.Command, dirs []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return values(dirs), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
 // numbers is for values that no completion can guess.
 func numbers(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	return nil, cobra.ShellCompDirectiveNoFileComp
@@ -113,18 +120,16 @@ func completeServe(c *cobra.Command) {
 		"port":    words("2049", "12049"),
 		"portmap": words("auto", "on", "off"),
 		"squash":  words("root", "none", "all"),
-		"io": func(_ *cobra.Command, dirs []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		"io": ofDirs(func(dirs []string) []cobra.Completion {
 			all := slices.Clone(modes)
 			for _, dir := range dirs {
 				for _, mode := range modes {
 					all = append(all, dir+"="+mode)
 				}
 			}
-			return all, cobra.ShellCompDirectiveNoFileComp
-		},
-		"exclusive": func(_ *cobra.Command, dirs []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-			return slices.Clone(dirs), cobra.ShellCompDirectiveNoFileComp
-		},
+			return all
+		}),
+		"exclusive":      ofDirs(slices.Clone[[]string]),
 		"read-path":      words("auto", "copy", "splice", "zc"),
 		"write-path":     words("auto", "worker", "inline"),
 		"log-level":      words("debug", "info", "warn", "error"),

@@ -165,7 +165,8 @@ func (f *serveFlags) register(c *cobra.Command) {
 		&f.exclusive,
 		"exclusive",
 		nil,
-		"nobody but this server changes the file system of `DIR`, one of those that are served: remember attributes, names and rights, and answer without asking the kernel; repeatable. A change by somebody else is logged once it is noticed, and the kernel is asked again",
+		"nobody but this server changes the file system of `DIR`, one of those that are served: "+
+			"remember attributes, names and rights, and answer without asking the kernel; repeatable. A change by somebody else is logged once it is noticed, and the kernel is asked again",
 	)
 	fs.Var(&f.transfer, "transfer-max", "largest READ and WRITE, at most 4M (default 1M)")
 	fs.StringVar(
@@ -337,10 +338,7 @@ func (f *serveFlags) version4(c *cobra.Command, cfg *nfs.Config) error {
 func parseIO(texts, dirs []string) ([]nfs.IOMode, error) {
 	var all nfs.IOMode
 	own := make(map[string]nfs.IOMode) // by path
-	paths := make([]string, len(dirs))
-	for i, dir := range dirs {
-		paths[i] = absolute(dir)
-	}
+	paths := absolutes(dirs)
 	for _, text := range texts {
 		dir, word, one := "", text, false
 		if i := strings.LastIndexByte(text, '='); i >= 0 {
@@ -372,19 +370,24 @@ func parseIO(texts, dirs []string) ([]nfs.IOMode, error) {
 // parseExclusive returns which of the directories nobody but the server changes. Each of texts is
 // one of them.
 func parseExclusive(texts, dirs []string) ([]bool, error) {
-	alone := make([]bool, len(dirs))
+	alone, paths := make([]bool, len(dirs)), absolutes(dirs)
 	for _, text := range texts {
-		found := false
-		for i, dir := range dirs {
-			if text != "" && absolute(dir) == absolute(text) {
-				alone[i], found = true, true
-			}
-		}
-		if !found {
+		i := slices.Index(paths, absolute(text))
+		if text == "" || i < 0 {
 			return nil, fmt.Errorf("--exclusive %q: it is none of the directories to serve", text)
 		}
+		alone[i] = true
 	}
 	return alone, nil
+}
+
+// absolutes returns the absolute paths of directories.
+func absolutes(dirs []string) []string {
+	paths := make([]string, len(dirs))
+	for i, dir := range dirs {
+		paths[i] = absolute(dir)
+	}
+	return paths
 }
 
 // absolute returns the path of a directory from the root, for comparisons.
